@@ -1,0 +1,26 @@
+"""Every exception that gradcheck raises on purpose.
+
+Each message says what happened, where, and what to do about it, because it is printed as it stands.
+"""
+
+from __future__ import annotations
+
+
+class GradcheckError(Exception):
+    """The root: whoever catches this catches all that gradcheck says on purpose."""
+
+
+class FormulaError(GradcheckError):
+    """A formula in an operator's record cannot be read, or uses a name that the record does not declare."""
+
+
+class ReferenceDisagreement(GradcheckError):
+    """Two references contradict each other, so nothing may be graded: the defect is ours, not the learner's."""
+
+
+class UnknownExercise(GradcheckError):
+    """A name that no catalog record carries."""
+
+
+class SubmissionError(GradcheckError):
+    """A submission cannot be read at all: no such folder, or not a folder."""

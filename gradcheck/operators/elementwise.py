@@ -1,0 +1,88 @@
+"""Operators that act on each entry alone: the lecture's point-wise modules (part B, basic modules)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gradcheck.operators.operator import Input, Operator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_X = Input("x", ("n",), wrt=("j",))
+
+
+def _relu(x: Tensor) -> Tensor:
+    return x.relu()
+
+
+def _sigmoid(x: Tensor) -> Tensor:
+    return x.sigmoid()
+
+
+def _tanh(x: Tensor) -> Tensor:
+    return x.tanh()
+
+
+def _softplus(x: Tensor) -> Tensor:
+    # Not F.softplus: above 20 it returns x, which is 2e-9 off in float64.
+    return x.logaddexp(x.new_zeros(()))
+
+
+RELU = Operator(
+    name="relu",
+    formula="y[i] = Piecewise((x[i], x[i] > 0), (0, True))",
+    inputs=(_X,),
+    output_shape=("n",),
+    function=_relu,
+    any_shape=True,
+    source="lecture part B, basic modules: ReLU",
+)
+
+SIGMOID = Operator(
+    name="sigmoid",
+    formula="y[i] = 1 / (1 + exp(-x[i]))",
+    inputs=(_X,),
+    output_shape=("n",),
+    function=_sigmoid,
+    any_shape=True,
+    stable=True,
+    jacobian_forms=(
+        (
+            "x",
+            (
+                # y (1 - y), from y and from 1 - y: each cancels in one of the two tails.
+                "delta(i, j) * (1 - 1 / (1 + exp(-x[i]))) / (1 + exp(-x[i]))",
+                "delta(i, j) * (1 - 1 / (1 + exp(x[i]))) / (1 + exp(x[i]))",
+            ),
+        ),
+    ),
+    source="torch.nn.Sigmoid",
+)
+
+TANH = Operator(
+    name="tanh",
+    formula="y[i] = tanh(x[i])",
+    inputs=(_X,),
+    output_shape=("n",),
+    function=_tanh,
+    any_shape=True,
+    stable=True,
+    forward_forms=("tanh(x[i])", "2 / (1 + exp(-2*x[i])) - 1"),
+    jacobian_forms=(("x", ("delta(i, j) * (1 - (2 / (1 + exp(-2*x[i])) - 1)**2)",)),),
+    source="lecture part A, multi-stage graphs; torch.nn.Tanh",
+)
+
+SOFTPLUS = Operator(
+    name="softplus",
+    formula="y[i] = log(1 + exp(x[i]))",
+    inputs=(_X,),
+    output_shape=("n",),
+    function=_softplus,
+    any_shape=True,
+    stable=True,
+    forward_forms=("Max(x[i], 0) + log1p(exp(-Abs(x[i])))",),
+    torch_forms=("Piecewise((x[i], x[i] > 20), (log1p(exp(x[i])), True))",),
+    jacobian_forms=(("x", ("delta(i, j) / (1 + exp(-x[i]))", "delta(i, j) * (1 - 1 / (1 + exp(x[i])))")),),
+    source="torch.nn.Softplus",
+)

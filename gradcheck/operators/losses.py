@@ -1,0 +1,89 @@
+"""Loss functions (practicum: negative log-likelihood; lecture part B: cross-entropy). Each takes a mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gradcheck.operators.operator import Input, Operator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def _mse(y: Tensor, y_bar: Tensor) -> Tensor:
+    return (y - y_bar).square().mean()
+
+
+def _nll(log_probs: Tensor, labels: Tensor) -> Tensor:
+    return -log_probs.gather(1, labels[:, None]).mean()
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return _nll(logits.log_softmax(-1), labels)
+
+
+def _bce_with_logits(logits: Tensor, targets: Tensor) -> Tensor:
+    return (logits.logaddexp(logits.new_zeros(())) - targets * logits).mean()
+
+
+_LABELS = Input("labels", ("B",), kind="label", classes="K")
+
+MSE = Operator(
+    name="mse",
+    formula="C = Sum((y[i] - y_bar[i])**2, (i, 0, n-1)) / n",
+    inputs=(Input("y", ("n",), wrt=("j",)), Input("y_bar", ("n",), wrt=("j",))),
+    function=_mse,
+    any_shape=True,
+    empty_batch=False,
+    source="lecture part A, loss functions; torch.nn.MSELoss",
+)
+
+NLL = Operator(
+    name="nll",
+    formula="C = -Sum(log_probs[b, labels[b]], (b, 0, B-1)) / B",
+    inputs=(Input("log_probs", ("B", "K"), wrt=("p", "q")), _LABELS),
+    function=_nll,
+    empty_batch=False,
+    source="practicum, training; torch.nn.NLLLoss",
+)
+
+CROSS_ENTROPY = Operator(
+    name="cross_entropy",
+    formula="C = Sum(log(Sum(exp(logits[b, k]), (k, 0, K-1))) - logits[b, labels[b]], (b, 0, B-1)) / B",
+    inputs=(Input("logits", ("B", "K"), wrt=("p", "q")), _LABELS),
+    function=_cross_entropy,
+    stable=True,
+    empty_batch=False,
+    source="lecture part B: cross-entropy; torch.nn.CrossEntropyLoss",
+)
+
+BCE_WITH_LOGITS = Operator(
+    name="bce_with_logits",
+    formula="C = Sum(log(1 + exp(logits[i])) - targets[i] * logits[i], (i, 0, n-1)) / n",
+    inputs=(
+        Input("logits", ("n",), wrt=("j",)),
+        Input("targets", ("n",), kind="probability"),
+    ),
+    function=_bce_with_logits,
+    any_shape=True,
+    stable=True,
+    empty_batch=False,
+    forward_forms=(
+        "Sum(Max(logits[i], 0) - targets[i] * logits[i] + log1p(exp(-Abs(logits[i]))), (i, 0, n-1)) / n",
+    ),
+    torch_forms=(
+        # F.softplus(z) - t z, with the threshold of F.softplus.
+        "Sum(Piecewise((logits[i], logits[i] > 20), (log1p(exp(logits[i])), True))"
+        " - targets[i] * logits[i], (i, 0, n-1)) / n",
+    ),
+    jacobian_forms=(
+        (
+            "logits",
+            (
+                "(1 / (1 + exp(-logits[j])) - targets[j]) / n",
+                "(1 - 1 / (1 + exp(logits[j])) - targets[j]) / n",
+            ),
+        ),
+    ),
+    source="torch.nn.BCEWithLogitsLoss",
+)

@@ -1,0 +1,41 @@
+"""Softmax and log-softmax (lecture part B: softmax, logsoftmax)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gradcheck.operators.operator import Input, Operator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def _softmax(x: Tensor) -> Tensor:
+    return x.softmax(-1)
+
+
+def _log_softmax(x: Tensor) -> Tensor:
+    return x.log_softmax(-1)
+
+
+SOFTMAX = Operator(
+    name="softmax",
+    formula="y[i] = exp(x[i]) / Sum(exp(x[k]), (k, 0, C-1))",
+    inputs=(Input("x", ("C",), wrt=("j",), batched=True),),
+    output_shape=("C",),
+    function=_softmax,
+    unbatched=True,
+    stable=True,
+    source="lecture part B: softmax; torch.nn.Softmax",
+)
+
+LOG_SOFTMAX = Operator(
+    name="log_softmax",
+    formula="y[i] = x[i] - log(Sum(exp(x[k]), (k, 0, C-1)))",
+    inputs=(Input("x", ("C",), wrt=("j",), batched=True),),
+    output_shape=("C",),
+    function=_log_softmax,
+    unbatched=True,
+    stable=True,
+    source="lecture part B: logsoftmax; torch.nn.LogSoftmax",
+)

@@ -1,0 +1,1 @@
+"""What a candidate is compared with: formulas derived by SymPy, exact values, torch.autograd, finite differences."""

@@ -1,0 +1,244 @@
+"""What a candidate must return at one point: exact values with the error that floating point may make there.
+
+The truth is the derived formula at 200 bits. The tolerance comes from evaluating the accepted ways of writing it in
+ball arithmetic at the candidate's own precision, every input a ball of relative radius u: the radius of the result
+bounds what a right computation loses, so a result within K radii is right and one outside is wrong. At a kink or a tie
+the truth is a segment: every subgradient lies between the two one-sided values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradcheck.errors import ReferenceDisagreement
+from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, Operator
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+K = 8.0
+"""Radii that a right answer may be away from the truth. Measured: independently written right answers stay within 1.2."""
+
+PRECISION: dict[str, tuple[int, float, float]] = {
+    # dtype: significand bits, unit roundoff, smallest normal number
+    "float64": (53, 2.0**-53, 2.0**-1022),
+    "float32": (24, 2.0**-24, 2.0**-126),
+    "float16": (11, 2.0**-11, 2.0**-14),
+    "bfloat16": (8, 2.0**-8, 2.0**-126),
+}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """`value` in float64 with `tolerance` per entry; `other` is the far end of the segment at kinks, else None."""
+
+    value: Floats
+    tolerance: Floats
+    other: Floats | None = None
+
+
+class Point:
+    """An operator at given inputs, ready to say what any right implementation returns there.
+
+    `inputs` are numpy arrays of any shape the operator takes, labels int64; `copies` and other integer sizes are given
+    in `sizes`. `dtype` is the candidate's floating type. With `sample` the inputs are those of one sample, as
+    `jacobian` wants them. SymPy and python-flint are imported on first use.
+    """
+
+    def __init__(
+        self,
+        operator: Operator,
+        inputs: Mapping[str, Array],
+        dtype: str = "float64",
+        sizes: Mapping[str, int] | None = None,
+        *,
+        sample: bool = False,
+    ) -> None:
+        from gradcheck.references.derive import derive
+
+        self.operator, self.dtype = operator, dtype
+        self.derivation = derive(operator)
+        self.arrays, self.sizes = bind(operator, inputs, dict(sizes or {}), sample=sample)
+        self.shapes = {name: np.shape(array) for name, array in inputs.items()}
+        self._evaluators: dict[Any, Any] = {}
+
+    def forward(self) -> Expected:
+        """y, in the output's shape."""
+        forms, torch_forms = self.derivation.forms, self.derivation.torch_forms
+        indices = self.derivation.output.indices
+        expected = self._expected(
+            [self.derivation.output.expression],
+            [[form.expression for form in forms]],
+            [[form.expression for form in torch_forms]],
+            [indices],
+            scale=1.0,
+        )[0]
+        return _reshape(expected, output_shape(self.operator, self.shapes, self.sizes))
+
+    def vjp(self, cotangents: Array) -> list[dict[str, Expected]]:
+        """For each cotangent along the front axis of `cotangents`, the gradient of every differentiable input."""
+        from gradcheck.references.derive import COTANGENT
+
+        count = len(cotangents)
+        internal = tuple(self.sizes[size] for size in internal_output_shape(self.operator))
+        self.arrays[COTANGENT] = np.asarray(cotangents, dtype=np.float64).reshape((count, *internal))
+        self.sizes["M"] = count
+        self._evaluators.clear()
+        names = [an_input.name for an_input in self.operator.differentiable_inputs]
+        forms = [self.derivation.vjps[name] for name in names]
+        expected = self._expected(
+            [each[0].expression for each in forms],
+            [[form.expression for form in each] for each in forms],
+            [[] for _ in forms],
+            [("m", *each[0].indices) for each in forms],
+            scale=float(max(1.0, np.abs(cotangents).max(initial=0.0))),
+        )
+        shaped = {
+            name: _reshape(each, (count, *self.shapes[name])) for name, each in zip(names, expected, strict=True)
+        }
+        return [{name: _take(each, row) for name, each in shaped.items()} for row in range(count)]
+
+    def jacobian(self, wrt: str) -> Expected:
+        """∂y_i/∂x_j of one sample, outputs' axes first. Needs `sample`."""
+        forms = self.derivation.jacobians[wrt]
+        return self._expected([forms[0].expression], [[f.expression for f in forms]], [[]], [forms[0].indices], 1.0)[0]
+
+    def _expected(
+        self,
+        truths: list[Any],
+        forms: list[list[Any]],
+        torch_forms: list[list[Any]],
+        indices: list[tuple[Any, ...]],
+        scale: float,
+    ) -> list[Expected]:
+        low, tied = self._balls(truths, indices, at_tie="first", rounded=False)
+        high = self._balls(truths, indices, at_tie="second", rounded=False)[0] if tied else None
+        results = []
+        for position, truth in enumerate(low):
+            value, own = _split(truth)
+            radius = np.zeros_like(value)
+            for form in forms[position]:
+                balls = self._balls([form], [indices[position]], "first", rounded=True)[0][0]
+                radius = np.maximum(radius, _split(balls)[1])
+                if high is not None:
+                    balls = self._balls([form], [indices[position]], "second", rounded=True)[0][0]
+                    radius = np.maximum(radius, _split(balls)[1])
+            for form in torch_forms[position]:
+                balls = self._balls([form], [indices[position]], "first", rounded=True)[0][0]
+                midpoint, around = _split(balls)
+                radius = np.maximum(radius, around + np.abs(midpoint - value))
+            tolerance = self._tolerance(value, radius, own, scale)
+            other = None
+            if high is not None:
+                other = _split(high[position])[0]
+                tolerance = np.maximum(tolerance, self._tolerance(other, radius, own, scale))
+            results.append(Expected(value, tolerance, other))
+        return results
+
+    def _tolerance(self, value: Floats, radius: Floats, own: Floats, scale: float) -> Floats:
+        tiny = PRECISION[self.dtype][2]
+        # The last term: the truth itself is kept in float64; `own` is what 200 bits leave open.
+        tolerance = K * radius + tiny * max(1, value.size) * scale + own + np.abs(value) * PRECISION["float64"][1]
+        if not np.isfinite(tolerance).all():
+            raise ReferenceDisagreement(
+                f"{self.operator.name}: an accepted form has no bound at these inputs; leave it out of the record"
+            )
+        return np.asarray(tolerance, dtype=np.float64)
+
+    def _balls(
+        self, expressions: list[Any], indices: list[tuple[Any, ...]], at_tie: Any, *, rounded: bool
+    ) -> tuple[list[Array], bool]:
+        evaluator = self._evaluator(at_tie, rounded=rounded)
+        with evaluator.field.precision():
+            values = [
+                evaluator(expression, tuple(self._index(index) for index in names))
+                for expression, names in zip(expressions, indices, strict=True)
+            ]
+        return values, evaluator.tied
+
+    def _index(self, index: Any) -> Any:
+        from gradcheck.references.formula import index_symbol
+
+        return index_symbol(index) if isinstance(index, str) else index
+
+    def _evaluator(self, at_tie: Any, *, rounded: bool) -> Any:
+        from gradcheck.references.evaluate import Evaluator
+        from gradcheck.references.fields import TRUTH_BITS, BallField
+
+        key = (at_tie, rounded)
+        if key not in self._evaluators:
+            bits, unit_roundoff, _ = PRECISION[self.dtype]
+            ball_field = BallField(bits, unit_roundoff) if rounded else BallField(TRUTH_BITS)
+            exact = self._evaluator(at_tie, rounded=False) if rounded else None
+            self._evaluators[key] = Evaluator(ball_field, self.arrays, *self.names(), at_tie=at_tie, exact=exact)
+        return self._evaluators[key]
+
+    def names(self) -> tuple[dict[Any, int], dict[Any, Any], dict[str, Any]]:
+        """The sizes, ranges and lead axes that an `Evaluator` of this point's formulas takes."""
+        from gradcheck.references.derive import COTANGENT
+        from gradcheck.references.formula import index_symbol, size_symbol
+
+        ranges = self.derivation.ranges | {
+            index_symbol(BATCH_INDEX): size_symbol(BATCH_SIZE),
+            index_symbol("m"): size_symbol("M"),
+        }
+        sizes = {size_symbol(name): number for name, number in ({"M": 1, BATCH_SIZE: 1} | self.sizes).items()}
+        return sizes, ranges, {COTANGENT: index_symbol("m")}
+
+
+def bind(
+    operator: Operator, inputs: Mapping[str, Array], sizes: dict[str, int], *, sample: bool = False
+) -> tuple[dict[str, Array], dict[str, int]]:
+    """The inputs as the formula indexes them (flattened, a batch axis where it belongs), and every size's number."""
+    arrays: dict[str, Array] = {}
+    for an_input in operator.inputs:
+        array = np.asarray(inputs[an_input.name])
+        names = ((BATCH_SIZE,) if an_input.batched and not sample else ()) + an_input.shape
+        if operator.any_shape:
+            array = array.reshape(-1)
+        elif an_input.batched and not sample and array.ndim == len(an_input.shape):
+            array = array[None]
+        sizes |= dict(zip(names, array.shape, strict=True))
+        arrays[an_input.name] = array
+    return arrays, sizes
+
+
+def internal_output_shape(operator: Operator) -> tuple[str, ...]:
+    """The names of the output's sizes as the formula indexes it."""
+    return ((BATCH_SIZE,) if operator.batched else ()) + operator.output_shape
+
+
+def output_shape(operator: Operator, shapes: Mapping[str, tuple[int, ...]], sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The output's shape as a caller sees it."""
+    first = operator.inputs[0]
+    shape = tuple(sizes[name] for name in operator.output_shape)
+    if operator.any_shape and operator.output_shape:
+        return (*shape[:-1], *shapes[first.name])
+    if operator.batched and len(shapes[first.name]) > len(first.shape):
+        return (sizes[BATCH_SIZE], *shape)
+    return shape
+
+
+def _split(balls: Array) -> tuple[Floats, Floats]:
+    """Midpoints and radii, as float64."""
+    values = np.asarray(_MIDPOINT(balls), dtype=np.float64)
+    return values, np.asarray(_RADIUS(balls), dtype=np.float64)
+
+
+_MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
+_RADIUS = np.frompyfunc(lambda ball: float(ball.rad()), 1, 1)
+
+
+def _reshape(expected: Expected, shape: tuple[int, ...]) -> Expected:
+    other = None if expected.other is None else expected.other.reshape(shape)
+    return Expected(expected.value.reshape(shape), expected.tolerance.reshape(shape), other)
+
+
+def _take(expected: Expected, row: int) -> Expected:
+    other = None if expected.other is None else expected.other[row]
+    return Expected(expected.value[row], expected.tolerance[row], other)

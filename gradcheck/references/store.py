@@ -1,0 +1,134 @@
+"""Expected values, kept between runs: a solved exercise is graded again without SymPy or ball arithmetic.
+
+A file per operator under the cache folder. Its name carries a digest of the mathematics' source and of the libraries'
+versions, each record's key a digest of the inputs, so a stale value is never found rather than detected.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradcheck.operators.operator import Operator
+from gradcheck.references.expected import Array, Expected, Floats
+
+Record = list[dict[str, Expected]]
+
+
+@cache
+def digest_of_mathematics() -> str:
+    """A digest of all that expected values depend on, besides the inputs."""
+    package = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for folder in ("operators", "references"):
+        for path in sorted((package / folder).glob("*.py")):
+            digest.update(path.read_bytes())
+    for library in ("sympy", "python-flint", "numpy", "torch"):
+        digest.update(version(library).encode())
+    return digest.hexdigest()[:16]
+
+
+def key_of(role: str, dtype: str, inputs: Mapping[str, Array], sizes: Mapping[str, int], extra: Array | None) -> str:
+    """A digest of one question to the references."""
+    digest = hashlib.sha256(f"{role} {dtype} {sorted(sizes.items())}".encode())
+    arrays = dict(inputs) if extra is None else {**inputs, " cotangents": extra}
+    for name, array in arrays.items():
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:32]
+
+
+class ExpectedStore:
+    """The expected values of one operator. Without a folder, or with one that cannot be written, it only remembers."""
+
+    def __init__(self, operator: Operator, folder: Path | None) -> None:
+        self.operator = operator
+        self.path = folder / f"{operator.name}-{_fingerprint(operator)}.json" if folder else None
+        self.texts: dict[str, Any] = _load(self.path)
+        self.records: dict[str, Record] = {}
+        self.dirty = False
+
+    def lookup(self, key: str, compute: Callable[[], Record]) -> Record:
+        """The record under `key`, computed on first use."""
+        if key not in self.records:
+            text = self.texts.get(key)
+            if text is None:
+                self.records[key] = compute()
+                self.dirty = True
+            else:
+                self.records[key] = [{name: _decode(each) for name, each in row.items()} for row in text]
+        return self.records[key]
+
+    @property
+    def agreed(self) -> bool:
+        """Whether the references were found to agree on this operator, in this version."""
+        return self.texts.get("agreed") is True
+
+    def mark_agreed(self) -> None:
+        self.texts["agreed"] = True
+        self.dirty = True
+
+    def save(self) -> None:
+        """Write what is new. Two processes may do so at once: each replaces the whole file, none leaves half of one."""
+        if not self.dirty or self.path is None:
+            return
+        fresh = {key: [{n: _encode(e) for n, e in row.items()} for row in record] for key, record in self.records.items()}
+        self.texts = _load(self.path) | self.texts | fresh
+        self.dirty = False
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.path.parent, suffix=".part")
+            with os.fdopen(handle, "w") as file:
+                json.dump(self.texts, file)
+            os.replace(name, self.path)
+        except OSError:
+            return  # a read-only folder costs time on the next run, nothing else
+
+
+def _fingerprint(operator: Operator) -> str:
+    # A record may live outside this package (a new exercise's), so its own text counts too.
+    described = repr([getattr(operator, name) for name in operator.__dataclass_fields__ if name != "function"])
+    return hashlib.sha256((digest_of_mathematics() + described).encode()).hexdigest()[:16]
+
+
+def _load(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        loaded = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _encode(expected: Expected) -> dict[str, Any]:
+    return {
+        "shape": expected.value.shape,
+        "value": _text(expected.value),
+        "tolerance": _text(expected.tolerance),
+        "other": None if expected.other is None else _text(expected.other),
+    }
+
+
+def _decode(record: dict[str, Any]) -> Expected:
+    shape = tuple(record["shape"])
+    other = None if record["other"] is None else _floats(record["other"], shape)
+    return Expected(_floats(record["value"], shape), _floats(record["tolerance"], shape), other)
+
+
+def _text(array: Floats) -> str:
+    return base64.b64encode(np.ascontiguousarray(array, dtype="<f8").tobytes()).decode()
+
+
+def _floats(text: str, shape: tuple[int, ...]) -> Floats:
+    return np.frombuffer(base64.b64decode(text), dtype="<f8").reshape(shape).astype(np.float64)
