@@ -33,7 +33,7 @@ MSE = Operator(
     formula="C = Sum((y[i] - y_bar[i])**2, (i, 0, n-1)) / n",
     inputs=(Input("y", ("n",), wrt=("j",)), Input("y_bar", ("n",), wrt=("j",))),
     function=_mse,
-    any_shape=True,
+    flattened=True,
     empty_batch=False,
     source="lecture part A, loss functions; torch.nn.MSELoss",
 )
@@ -65,6 +65,7 @@ BCE_WITH_LOGITS = Operator(
         Input("targets", ("n",), kind="probability"),
     ),
     function=_bce_with_logits,
+    flattened=True,
     any_shape=True,
     stable=True,
     empty_batch=False,

@@ -52,7 +52,8 @@ class Operator:
                        distance is allowed, because learners may call it.
     `jacobian_forms`   per input, further right ways to write the Jacobian of one sample. The tolerance of gradients is
                        the largest over the derived form and these; tests prove each equal to the derived one.
-    `any_shape`        an elementwise operator: its single index runs over the flattened tensor.
+    `flattened`        the index of its inputs runs over the flattened tensor: a point-wise operator, or a mean of one.
+    `any_shape`        any number of axes is promised to learners, none at all included; else one or two.
     `unbatched`        a single sample without the batch axis is accepted too.
     `stable`           results must be finite and accurate for inputs up to ±1e4.
     `empty_batch`      B = 0 has a meaning (it has none for a mean).
@@ -67,6 +68,7 @@ class Operator:
     forward_forms: tuple[str, ...] = ()
     torch_forms: tuple[str, ...] = ()
     jacobian_forms: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    flattened: bool = False
     any_shape: bool = False
     unbatched: bool = False
     stable: bool = False

@@ -30,7 +30,7 @@ DUPLICATE = Operator(
     inputs=(Input("x", ("n",), wrt=("j",)),),
     output_shape=("copies", "n"),
     function=_duplicate,
-    any_shape=True,
+    flattened=True,
     source="lecture part B, basic modules: duplicate",
 )
 
@@ -40,7 +40,7 @@ ADD = Operator(
     inputs=_PAIR,
     output_shape=("n",),
     function=_add,
-    any_shape=True,
+    flattened=True,
     source="lecture part B, basic modules: add",
 )
 
@@ -50,6 +50,6 @@ MAXIMUM = Operator(
     inputs=_PAIR,
     output_shape=("n",),
     function=_maximum,
-    any_shape=True,
+    flattened=True,
     source="lecture part B, basic modules: max",
 )

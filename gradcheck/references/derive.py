@@ -55,7 +55,7 @@ def derive(operator: Operator) -> Derivation:
         jacobians[an_input.name] = forms
         collapsed = _vjp(operator, sample, an_input, derived)
         # A point-wise operator's Jacobian is diagonal: multiplied out or collapsed, it rounds the same.
-        contracted = [_vjp(operator, sample, an_input, form, expand=operator.any_shape) for form in forms]
+        contracted = [_vjp(operator, sample, an_input, form, expand=operator.flattened) for form in forms]
         vjps[an_input.name] = _distinct((collapsed, *contracted))
     forward_forms = tuple(read_form(operator, text) for text in operator.forward_forms) or (sample,)
     everything = [sample, *forward_forms, *(f for forms in jacobians.values() for f in forms)]

@@ -199,7 +199,7 @@ def bind(
     for an_input in operator.inputs:
         array = np.asarray(inputs[an_input.name])
         names = ((BATCH_SIZE,) if an_input.batched and not sample else ()) + an_input.shape
-        if operator.any_shape:
+        if operator.flattened:
             array = array.reshape(-1)
         elif an_input.batched and not sample and array.ndim == len(an_input.shape):
             array = array[None]
@@ -217,7 +217,7 @@ def output_shape(operator: Operator, shapes: Mapping[str, tuple[int, ...]], size
     """The output's shape as a caller sees it."""
     first = operator.inputs[0]
     shape = tuple(sizes[name] for name in operator.output_shape)
-    if operator.any_shape and operator.output_shape:
+    if operator.flattened and operator.output_shape:
         return (*shape[:-1], *shapes[first.name])
     if operator.batched and len(shapes[first.name]) > len(first.shape):
         return (sizes[BATCH_SIZE], *shape)

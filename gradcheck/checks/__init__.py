@@ -1,0 +1,1 @@
+"""What must hold of a candidate: cases, checks and their results. A candidate is seen only through `Candidate.call`."""

@@ -1,0 +1,150 @@
+"""A candidate: functions by name, called one at a time, seen only through `call`."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from difflib import get_close_matches
+from typing import Any, Protocol
+
+from gradcheck.checks.limits import CALL_LIMIT_S, CallTimeout, quiet, settings_kept, time_limit
+from gradcheck.checks.outcome import Arguments, Fault, Outcome, Printed
+
+
+class Candidate(Protocol):
+    """Whatever can be asked for a function's result. The checks know nothing else about a submission."""
+
+    printed: Printed
+
+    def call(self, function: str, arguments: Arguments) -> Outcome:
+        """Call `function` with `arguments` in their order. Never raises what the function raises."""
+
+
+class InProcessCandidate:
+    """Functions of this very process: a learner's own run, a notebook, a test.
+
+    `filename` is the file whose lines a learner is shown; `broken` is the outcome of every call when that file could
+    not be loaded at all.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, Any],
+        filename: str = "",
+        broken: Outcome | None = None,
+        limit_s: float = CALL_LIMIT_S,
+    ) -> None:
+        self.functions, self.filename, self.broken, self.limit_s = functions, filename, broken, limit_s
+        self.printed = Printed()
+
+    def call(self, function: str, arguments: Arguments) -> Outcome:
+        if self.broken:
+            return self.broken
+        problem = self._problem(function, arguments)
+        if problem:
+            return Outcome("missing", fault=problem)
+        return self._call(self.functions[function], arguments)
+
+    def _call(self, function: Callable[..., Any], arguments: Arguments) -> Outcome:
+        from gradcheck.checks.autodiff_guard import AutodiffGuard
+        from gradcheck.checks.tensors import Passed
+
+        passed = Passed(arguments)
+        guard = AutodiffGuard(self.filename)
+        outcome = self.bounded(lambda: function(*passed.values), guard)
+        if isinstance(outcome, Outcome):
+            return outcome
+        value = passed.observe(outcome[0])
+        return Outcome("returned", value, mutated=passed.mutated(), refused=guard.refused)
+
+    def bounded(self, action: Callable[[], Any], guard: Any = None) -> tuple[Any] | Outcome:
+        """The result of `action` in a tuple of one, or the outcome that stands for its failure."""
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(settings_kept())
+                stack.enter_context(quiet(self.printed))
+                if guard is not None:
+                    stack.enter_context(guard)
+                stack.enter_context(time_limit(self.limit_s))
+                return (action(),)
+        except CallTimeout as error:
+            text = f"no result after {self.limit_s:g} s; the call was ended"
+            return Outcome("timed_out", fault=Fault("timeout", text, self.lines(error)))
+        except SystemExit as error:
+            text = f"it called sys.exit({error.code if error.code is not None else ''}); return a value instead"
+            return Outcome("exited", fault=Fault("SystemExit", text, self.lines(error)))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if isinstance(error, NotImplementedError) and self._raised_here(error):
+                return Outcome("not_started")
+            return Outcome("raised", fault=self.fault(error))
+
+    def fault(self, error: BaseException) -> Fault:
+        """An exception in words, with the lines of the candidate's own file that led to it."""
+        if isinstance(error, SyntaxError):
+            line = (error.text or "").strip("\n")
+            at = f"{error.filename or self.filename}:{error.lineno}"
+            return Fault(type(error).__name__, str(error.msg), (at, f"    {line.strip()}"))
+        try:
+            text = str(error)
+        except Exception:
+            text = "(its message cannot be printed)"
+        refused = getattr(error, "refused", "")
+        return Fault(type(error).__name__, refused or text.split("\n\n")[0][:600], self.lines(error))
+
+    def lines(self, error: BaseException) -> tuple[str, ...]:
+        """Where the candidate's own file was when `error` arose: file, line, function, source; innermost last."""
+        frames = [
+            frame
+            for frame, _ in _walk(error)
+            if frame[0] == self.filename
+        ]
+        if len(frames) > 6:
+            frames = [*frames[:2], ("", len(frames) - 4, ""), *frames[-2:]]
+        shown = []
+        for filename, line, name in frames:
+            if not filename:
+                shown.append(f"    … {line:,} more calls …")
+                continue
+            shown.append(f"{filename}:{line} in {name}")
+            shown.append(f"    {linecache.getline(filename, line).strip()}")
+        return tuple(shown)
+
+    def _raised_here(self, error: BaseException) -> bool:
+        # torch raises NotImplementedError for operators it lacks; only the file's own means "not started".
+        last = None
+        for last, _ in _walk(error):
+            pass
+        return last is not None and (last[0] == self.filename or not self.filename)
+
+    def _problem(self, function: str, arguments: Arguments) -> Fault | None:
+        wanted = f"{function}({', '.join(arguments)})"
+        found = self.functions.get(function)
+        if found is None:
+            defined = [name for name, value in self.functions.items() if inspect.isfunction(value)]
+            close = get_close_matches(function, defined, n=1, cutoff=0.5)
+            hint = f"; rename {close[0]} to {function}" if close else f"; define it: def {wanted}:"
+            return Fault("missing function", f"there is no function {wanted}{hint}")
+        if not callable(found):
+            return Fault("missing function", f"{function} is a {type(found).__name__}, not a function; define {wanted}")
+        try:
+            signature = inspect.signature(found)
+        except (TypeError, ValueError):
+            return None
+        try:
+            signature.bind(*arguments.values())
+        except TypeError as error:
+            own = f"{function}{signature}"
+            return Fault("wrong signature", f"it is called as {wanted}, but the file defines {own}: {error}")
+        return None
+
+
+def _walk(error: BaseException) -> list[tuple[tuple[str, int, str], None]]:
+    return [
+        ((frame.f_code.co_filename, line, frame.f_code.co_name), None)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]

@@ -1,0 +1,160 @@
+"""Inputs to grade with: derived from an operator's record and a seed, generic ones first, then the edges.
+
+Sizes are small, pairwise different and never square, so that a transposed or broadcast result cannot look right.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gradcheck.checks import draws
+from gradcheck.checks.draws import Draw
+from gradcheck.checks.outcome import Argument, Layout
+from gradcheck.operators.operator import BATCH_SIZE, Input, Operator
+from gradcheck.references.expected import Array
+
+SIZES: tuple[dict[str, int], ...] = (
+    {BATCH_SIZE: 2, "n": 3, "C": 3, "K": 3, "I": 3, "O": 4, "copies": 2},
+    {BATCH_SIZE: 3, "n": 5, "C": 5, "K": 4, "I": 2, "O": 5, "copies": 3},
+    {BATCH_SIZE: 5, "n": 4, "C": 2, "K": 2, "I": 4, "O": 3, "copies": 4},
+)
+_LARGER = {BATCH_SIZE: 6, "n": 7, "C": 7, "K": 7, "I": 8, "O": 9, "copies": 5}
+SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (5,), (4, 2))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs. `name` says in words what is special about it; `smooth` is False where a kink may be hit."""
+
+    name: str
+    dtype: str
+    inputs: Mapping[str, Array]
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    layout: Layout = "contiguous"
+    sample: bool = False
+    smooth: bool = True
+
+    def argument(self, name: str) -> Argument:
+        values = self.inputs[name]
+        return Argument(values, "int64" if values.dtype == np.int64 else self.dtype, self.layout)
+
+
+def generic_cases(operator: Operator, seed: int, *, sample: bool = False) -> list[Case]:
+    """Smooth points of ordinary size in both precisions: what a right formula must get right."""
+    make = _Maker(operator, seed, sample)
+    cases = [make.case(f"random numbers, {dtype}", dtype, position) for position, dtype in enumerate(_TURNS)]
+    if operator.unbatched and not sample:
+        cases.append(make.case("a single sample", "float64", 0, unbatched=True))
+    return cases
+
+
+_TURNS = ("float64", "float32", "float64")
+
+
+def edge_cases(operator: Operator, seed: int, *, sample: bool = False) -> list[Case]:
+    """Kinks and ties, extremes, scales, degenerate sizes, memory layouts; the simplest first."""
+    return list(_edges(operator, _Maker(operator, seed, sample), sample))
+
+
+def _edges(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
+    if "Piecewise" in operator.formula:
+        for dtype in ("float64", "float32"):
+            yield make.case(f"kinks and ties, {dtype}", dtype, 0, draw=draws.small_integers, smooth=False, shape=(4, 5))
+            yield make.case(f"nearly equal, {dtype}", dtype, 0, draw=draws.nearly_equal(dtype))
+    yield make.case("whole numbers", "float64", 1, draw=draws.whole_numbers)
+    yield from _sizes(operator, make, sample)
+    for scale in (1e-6, 1e-3, 1e2, 1e4):
+        yield make.case(f"inputs of scale {scale:g}", "float64", 0, draw=draws.scaled(scale))
+    for scale in (1e-6, 1e4):
+        yield make.case(f"inputs of scale {scale:g}, float32", "float32", 1, draw=draws.scaled(scale))
+    if operator.stable:
+        for dtype in ("float64", "float32"):
+            yield make.case(f"inputs up to ±1e4, {dtype}", dtype, 1, draw=draws.extremes)
+            yield make.case(f"inputs around ±40, {dtype}", dtype, 0, draw=draws.tails)
+    if any(an_input.kind == "probability" for an_input in operator.inputs):
+        yield make.case("targets of exactly 0 and 1", "float64", 1, certain=True)
+    yield make.case("more entries", "float64", 0, sizes=_LARGER, shape=(3, 7))
+    for layout, words in (("transposed", "non-contiguous"), ("offset", "in the middle of a buffer"), ("expanded", "expanded")):
+        yield replace(make.case(f"{words} memory", "float64", 0, repeat=layout == "expanded"), layout=layout)
+
+
+def _sizes(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
+    ones = dict.fromkeys(SIZES[0], 1)
+    yield make.case("one of everything", "float64", 0, sizes=ones, shape=(1,))
+    if sample:
+        return
+    if operator.flattened:
+        yield make.case("a batch of one", "float64", 0, shape=(1, 3))
+        yield make.case("one column", "float64", 0, shape=(3, 1))
+        if operator.any_shape:
+            yield make.case("three axes", "float64", 0, shape=(2, 3, 2))
+            yield make.case("no axis at all", "float64", 0, shape=())
+    else:
+        yield make.case("a batch of one", "float64", 0, sizes={**SIZES[0], BATCH_SIZE: 1})
+        yield make.case("one class or feature", "float64", 0, sizes={**ones, BATCH_SIZE: 3})
+    if "copies" in operator.output_shape:
+        yield make.case("one copy", "float64", 0, sizes=ones)
+    if operator.empty_batch:
+        yield make.case("an empty batch", "float64", 0, sizes={**SIZES[0], BATCH_SIZE: 0}, shape=(0, 3))
+
+
+class _Maker:
+    """Draws cases of one operator. Each case has a stream of its own, so that adding one leaves the others alone."""
+
+    def __init__(self, operator: Operator, seed: int, sample: bool) -> None:
+        self.operator, self.seed, self.sample = operator, seed, sample
+
+    def case(
+        self,
+        name: str,
+        dtype: str,
+        turn: int,
+        *,
+        draw: Draw = draws.ordinary,
+        sizes: Mapping[str, int] | None = None,
+        shape: tuple[int, ...] | None = None,
+        unbatched: bool = False,
+        certain: bool = False,
+        repeat: bool = False,
+        smooth: bool = True,
+    ) -> Case:
+        rng = np.random.default_rng([self.seed, zlib.crc32(f"{self.operator.name} {name} {self.sample}".encode())])
+        numbers = dict(sizes or SIZES[turn])
+        full = SHAPES[turn] if shape is None else shape
+        inputs: dict[str, Array] = {}
+        for an_input in self.operator.inputs:
+            dims = self._shape(an_input, numbers, full, unbatched)
+            inputs[an_input.name] = self._fill(an_input, rng, dims, numbers, draw, certain, inputs, dtype)
+            if repeat and dims and dims[0]:
+                inputs[an_input.name] = np.repeat(inputs[an_input.name][:1], dims[0], axis=0)
+        extra = {"copies": numbers["copies"]} if "copies" in self.operator.output_shape else {}
+        return Case(name, dtype, inputs, extra, sample=self.sample, smooth=smooth)
+
+    def _shape(self, an_input: Input, sizes: dict[str, int], full: tuple[int, ...], unbatched: bool) -> tuple[int, ...]:
+        if self.operator.flattened:
+            return (int(np.prod(full)),) if self.sample else full
+        own = tuple(sizes[name] for name in an_input.shape)
+        return own if self.sample or unbatched or not an_input.batched else (sizes[BATCH_SIZE], *own)
+
+    @staticmethod
+    def _fill(
+        an_input: Input,
+        rng: np.random.Generator,
+        shape: tuple[int, ...],
+        sizes: Mapping[str, int],
+        draw: Draw,
+        certain: bool,
+        earlier: Mapping[str, Array],
+        dtype: str,
+    ) -> Array:
+        if an_input.kind == "label":
+            return rng.integers(0, sizes[an_input.classes], shape)
+        if an_input.kind == "probability":
+            values = rng.integers(0, 2, shape).astype(np.float64) if certain else rng.random(shape)
+        else:
+            values = draw(rng, shape, tuple(earlier.values()))
+        return draws.rounded(values, dtype)

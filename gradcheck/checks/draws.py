@@ -1,0 +1,95 @@
+"""How numbers are drawn: inputs with one property each, and the cotangents that a VJP is probed with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gradcheck.references.expected import PRECISION, Array, Floats
+
+Draw = Callable[[np.random.Generator, tuple[int, ...], tuple[Array, ...]], Floats]
+"""From a generator, a shape, and the inputs already drawn."""
+
+EXTREMES = (-1e4, -800.0, -100.0, -1.0, 0.0, 1.0, 100.0, 800.0, 1e4)
+"""What a stable implementation must survive: e^±800 leaves float64, e^±100 leaves float32."""
+
+TAILS = (-40.0, -37.5, -25.0, 0.5, 25.0, 37.5, 40.0)
+"""Where e^x vanishes beside 1, but not beside itself."""
+
+
+def ordinary(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    return np.asarray(rng.standard_normal(shape))
+
+
+def whole_numbers(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    return np.asarray(rng.integers(-3, 4, shape), dtype=np.float64)
+
+
+def small_integers(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    """Exact zeros of both signs, and ties between two inputs."""
+    return np.asarray(rng.choice([-1.0, -0.0, 0.0, 0.0, 1.0], shape), dtype=np.float64)
+
+
+def nearly_equal(dtype: str) -> Draw:
+    """The closest that two inputs, or an input and zero, come without being equal."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...], earlier: tuple[Array, ...]) -> Floats:
+        signs = rng.choice([-1.0, 1.0], shape)
+        if not earlier:
+            ordinary = rng.standard_normal(shape)
+            return np.asarray(np.where(rng.random(shape) < 0.5, ordinary, signs * PRECISION[dtype][2]))
+        kind = np.float32 if dtype == "float32" else np.float64
+        return np.asarray(np.nextafter(earlier[0].astype(kind), (signs * np.inf).astype(kind)), dtype=np.float64)
+
+    return draw
+
+
+def scaled(scale: float) -> Draw:
+    def draw(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+        return np.asarray(rng.standard_normal(shape) * scale)
+
+    return draw
+
+
+def extremes(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    return np.asarray(rng.choice(EXTREMES, shape))
+
+
+def tails(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    return np.asarray(rng.choice(TAILS, shape))
+
+
+def rounded(values: Array, dtype: str) -> Floats:
+    """`values` as they are in `dtype`, kept in float64."""
+    if dtype == "float64":
+        return np.asarray(values, dtype=np.float64)
+    if dtype in ("float32", "float16"):
+        return np.asarray(values, dtype=np.float64).astype(dtype).astype(np.float64)
+    # bfloat16: the upper half of a float32, rounded to nearest even.
+    bits = np.asarray(values, dtype=np.float32).view(np.uint32)
+    upper = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+    return np.asarray(upper.astype(np.uint32).view(np.float32), dtype=np.float64)
+
+
+COTANGENTS = ("dense", "one-hot", "another one-hot", "zero", "dense × 1000", "dense / 1000")
+
+
+def cotangents(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, *, repeat: bool = False) -> Floats:
+    """A stack of cotangents, one per name of `COTANGENTS`: signed and dense, one entry only, zero, large and small.
+
+    All-ones or positive cotangents alone would let `2 * |g|`, a clipped g or a softmax that returns zero pass.
+    With `repeat` every row is the same, so that the cotangent can be laid out as an expanded tensor.
+    """
+    dense = rng.uniform(0.5, 2.0, shape) * rng.choice([-1.0, 1.0], shape)
+    if dense.size > 1 and (dense > 0).all() | (dense < 0).all():
+        dense.flat[0] *= -1.0
+    hot = np.zeros((2, *shape))
+    if dense.size:
+        places = rng.permutation(dense.size)
+        hot[0].flat[places[0]] = 1.0
+        hot[1].flat[places[-1]] = -1.0 if dense.size == 1 else 1.0
+    stack = np.stack([dense, hot[0], hot[1], np.zeros(shape), dense * 1e3, dense * 1e-3])
+    if repeat and len(shape) and shape[0]:
+        stack = np.repeat(stack[:, :1], shape[0], axis=1)
+    return rounded(stack, dtype)

@@ -1,0 +1,137 @@
+"""Bounds on one call in this process: ten seconds, bounded output, no standard input, torch's settings put back.
+
+This protects an honest learner from an endless loop. It does not contain hostile code; a sandboxed worker does that.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from gradcheck.checks.outcome import Printed
+
+CALL_LIMIT_S = 10.0
+"""Seconds that one call, or the loading of one file, may take."""
+
+_REPEAT_S = 0.2
+
+
+class CallTimeout(BaseException):
+    """Raised inside the candidate when its time is up. A BaseException, so that `except Exception` lets it pass."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise CallTimeout in the block after `seconds`. On the main thread of a POSIX system by a timer signal, which
+    also ends a blocking call; elsewhere by an asynchronous exception, which waits for the next bytecode."""
+    if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
+        with _by_signal(seconds):
+            yield
+    else:
+        with _by_thread(seconds):
+            yield
+
+
+@contextmanager
+def _by_signal(seconds: float) -> Iterator[None]:
+    fired = 0
+    tracer = sys.gettrace()
+
+    def ring(_signal: int, frame: FrameType | None) -> None:
+        nonlocal fired
+        fired += 1
+        if fired > 1:
+            # A bare `except:` swallowed it. Raise on every line from now on: no handler outlives that.
+            _raise_on_every_line(frame)
+        raise CallTimeout
+
+    previous = signal.signal(signal.SIGALRM, ring)
+    before = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if fired > 1:
+            sys.settrace(tracer)
+        signal.signal(signal.SIGALRM, previous)
+        if before[0]:
+            signal.setitimer(signal.ITIMER_REAL, *before)
+
+
+def _raise_on_every_line(frame: FrameType | None) -> None:
+    here = os.path.dirname(__file__)
+
+    def trace(traced: FrameType, _event: str, _argument: Any) -> Any:
+        if os.path.dirname(traced.f_code.co_filename) == here:
+            return None
+        raise CallTimeout
+
+    sys.settrace(trace)
+    while frame is not None and os.path.dirname(frame.f_code.co_filename) != here:
+        frame.f_trace = trace
+        frame = frame.f_back
+
+
+@contextmanager
+def _by_thread(seconds: float) -> Iterator[None]:
+    target = ctypes.c_ulong(threading.get_ident())
+    done = threading.Event()
+
+    def watch() -> None:
+        if done.wait(seconds):
+            return
+        while not done.is_set():
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(CallTimeout))
+            if done.wait(_REPEAT_S):
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(target, None)
+
+
+@contextmanager
+def quiet(printed: Printed) -> Iterator[None]:
+    """Collect what the block prints, give it an empty standard input, and keep its warnings to itself."""
+    streams = sys.stdout, sys.stderr, sys.stdin
+    sys.stdout = sys.stderr = printed  # type: ignore[assignment]  # it has what print and logging use of a stream
+    sys.stdin = io.StringIO()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.stdout, sys.stderr, sys.stdin = streams
+
+
+@contextmanager
+def settings_kept() -> Iterator[None]:
+    """Put back what a candidate may change for everybody after it: torch's defaults, the folder, the recursion limit."""
+    import torch
+
+    dtype, grad, recursion, folder = torch.get_default_dtype(), torch.is_grad_enabled(), sys.getrecursionlimit(), os.getcwd()
+    try:
+        yield
+    finally:
+        if torch.get_default_dtype() is not dtype:
+            torch.set_default_dtype(dtype)
+        if torch.is_grad_enabled() is not grad:
+            torch.set_grad_enabled(grad)
+        if sys.getrecursionlimit() != recursion:
+            sys.setrecursionlimit(recursion)
+        if os.getcwd() != folder:
+            os.chdir(folder)

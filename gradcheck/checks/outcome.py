@@ -1,0 +1,112 @@
+"""What came of one call of a candidate, in plain data: no tensor of the candidate's reaches the checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Layout = Literal["contiguous", "transposed", "expanded", "offset"]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A tensor to be made for the candidate: its values, dtype and how it lies in memory.
+
+    `transposed` has its last two axes swapped in memory (one axis: every second element of a longer row);
+    `expanded` repeats its first row without copying it; `offset` starts in the middle of a longer buffer.
+    """
+
+    values: npt.NDArray[Any]
+    dtype: str
+    layout: Layout = "contiguous"
+
+
+Arguments = dict[str, Any]
+"""By parameter name: an `Argument`, an int, a float, or a tuple of these."""
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A tensor that came back, as numbers. `values` is float64 (int64 for integers), None where there is no data."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+    values: npt.NDArray[Any] | None
+    shares_with: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Something that is neither a tensor, nor a number, nor a tuple or list."""
+
+    description: str
+    remedy: str = ""
+
+
+Value = Returned | Foreign | float | tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An exception of the candidate: its kind and text, and where in the candidate's own file it arose."""
+
+    kind: str
+    text: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of one call.
+
+    `state` is `returned`, `not_started` (NotImplementedError raised by the file itself), `raised`, `exited`
+    (SystemExit), `timed_out`, or `missing` (no such function, or one that cannot take these arguments; `fault` says).
+    `mutated` names the arguments that were changed; `refused` says what forbidden tool was used, and on which line.
+    """
+
+    state: Literal["returned", "not_started", "raised", "exited", "timed_out", "missing"]
+    value: Value = 0.0
+    fault: Fault | None = None
+    mutated: tuple[str, ...] = ()
+    refused: str = ""
+
+
+@dataclass
+class Printed:
+    """What the candidate wrote to its standard streams: the beginning, and how much there was."""
+
+    limit: int = 4_000
+    parts: list[str] = field(default_factory=list)
+    kept: int = 0
+    total: int = 0
+
+    def write(self, text: str) -> int:
+        self.total += len(text)
+        room = self.limit - self.kept
+        if room > 0:
+            self.parts.append(text[:room])
+            self.kept += min(room, len(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """A stream has one; there is nothing to flush."""
+
+    def isatty(self) -> bool:
+        return False
+
+    def take(self) -> str:
+        """What was kept, and start anew."""
+        text = "".join(self.parts)
+        if self.total > self.kept:
+            text += f"\n[… {self.total - self.kept:,} more characters not shown]\n"
+        self.parts, self.kept, self.total = [], 0, 0
+        return text
+
+
+def is_finite(values: npt.NDArray[Any]) -> bool:
+    return bool(np.isfinite(values).all())

@@ -1,0 +1,50 @@
+"""What a check found, in plain data that every report can be made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["passed", "failed", "not_started", "errored", "skipped"]
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A case that shows the fault. Tensors are nested lists.
+
+    `inputs` by parameter name, `grad_output` where there is one, `got` what came back, `marks` the wrong entries.
+    `about` says what is special about the case (dtype, memory, kinks). `expected` is shown on request only and never
+    leaves the process in a report.
+    """
+
+    inputs: dict[str, Any]
+    got: Any
+    grad_output: Any = None
+    where: str = ""
+    about: str = ""
+    expected: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check of one function. `message` is one sentence for the learner; `lines` are places in the learner's file;
+    `code` is a diagnosis code where the check itself knows the mistake; `blocked_by` the check that must pass first."""
+
+    task: str
+    function: str
+    check: str
+    status: Status
+    message: str = ""
+    code: str = ""
+    counterexample: Counterexample | None = None
+    lines: tuple[str, ...] = ()
+    blocked_by: str = ""
+    remedy: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.task}.{self.function}.{self.check}"
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "passed"

@@ -1,0 +1,88 @@
+"""Plain data to tensors and back: arguments are made fresh for every call, results are read once and let go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from gradcheck.checks.outcome import Argument, Arguments, Foreign, Returned, Value
+
+_DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "float16", "bfloat16", "int64", "bool")}
+
+
+class Passed:
+    """The arguments of one call, and what is needed to tell afterwards whether they were changed or returned."""
+
+    def __init__(self, arguments: Arguments) -> None:
+        self.named: list[tuple[str, torch.Tensor]] = []
+        self.tuples: list[tuple[str, Any]] = []
+        self.values = [self._make(name, argument) for name, argument in arguments.items()]
+        self.before = [(tensor.clone(), tensor.shape, tensor.stride()) for _, tensor in self.named]
+
+    def _make(self, name: str, argument: Any) -> Any:
+        if isinstance(argument, Argument):
+            tensor = make_tensor(argument)
+            self.named.append((name, tensor))
+            return tensor
+        if isinstance(argument, tuple):
+            return tuple(self._make(f"{name}[{position}]", each) for position, each in enumerate(argument))
+        return argument
+
+    def mutated(self) -> tuple[str, ...]:
+        """The names of tensors whose values or geometry are no longer what was passed."""
+        changed = []
+        for (name, tensor), (values, shape, stride) in zip(self.named, self.before, strict=True):
+            same = tensor.shape == shape and tensor.stride() == stride and torch.equal(tensor.detach(), values)
+            if not same or tensor.requires_grad:
+                changed.append(name)
+        return tuple(changed)
+
+    def observe(self, value: Any) -> Value:
+        """What came back, as plain data."""
+        if isinstance(value, (tuple, list)):
+            return tuple(self.observe(each) for each in value[:64])
+        if isinstance(value, torch.Tensor):
+            return self._read(value)
+        if isinstance(value, (float, int)) and not isinstance(value, bool):
+            return float(value)
+        remedy = ""
+        if type(value).__module__ == "numpy":
+            remedy = "return a torch.Tensor (torch.from_numpy makes one)"
+        elif value is None:
+            remedy = "is there a return statement?"
+        return Foreign("None" if value is None else f"a {type(value).__name__}", remedy)
+
+    def _read(self, tensor: torch.Tensor) -> Returned:
+        dtype, device, shape = str(tensor.dtype).removeprefix("torch."), str(tensor.device), tuple(tensor.shape)
+        if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
+            return Returned(shape, dtype, device, None, problem=f"a subclass of torch.Tensor, {type(tensor).__name__}")
+        if tensor.layout is not torch.strided or tensor.is_quantized:
+            return Returned(shape, dtype, device, None, problem="not an ordinary dense tensor (call .to_dense())")
+        if device == "meta" or dtype not in _DTYPES:
+            return Returned(shape, dtype, device, None)
+        plain = tensor.detach().cpu()
+        values = plain.to(torch.float64 if plain.is_floating_point() else torch.int64).numpy().copy()
+        return Returned(shape, dtype, device, values, self._shared(tensor))
+
+    def _shared(self, tensor: torch.Tensor) -> tuple[str, ...]:
+        if not tensor.numel():
+            return ()
+        storage = tensor.untyped_storage().data_ptr()
+        return tuple(name for name, other in self.named if other.untyped_storage().data_ptr() == storage)
+
+
+def make_tensor(argument: Argument) -> torch.Tensor:
+    """A tensor with these values, laid out in memory as asked."""
+    values = np.ascontiguousarray(argument.values).reshape(np.shape(argument.values))
+    dense = torch.from_numpy(values.copy()).to(_DTYPES[argument.dtype])
+    if argument.layout == "transposed" and dense.dim() >= 2:
+        return dense.transpose(-1, -2).contiguous().transpose(-1, -2)
+    if argument.layout == "transposed" and dense.dim() == 1:
+        return torch.stack((dense, dense), dim=1).reshape(-1)[::2]
+    if argument.layout == "expanded" and dense.dim() >= 1 and torch.equal(dense, dense[:1].expand(dense.shape)):
+        return dense[:1].clone().expand(dense.shape)
+    if argument.layout == "offset" and dense.dim() >= 1:
+        return torch.cat((dense[:1], dense))[1:]
+    return dense
