@@ -46,7 +46,7 @@ class Case:
 def generic_cases(operator: Operator, seed: int, *, sample: bool = False) -> list[Case]:
     """Smooth points of ordinary size in both precisions: what a right formula must get right."""
     make = _Maker(operator, seed, sample)
-    cases = [make.case(f"random numbers, {dtype}", dtype, position) for position, dtype in enumerate(_TURNS)]
+    cases = [make.case(f"random numbers {position + 1}, {dtype}", dtype, position) for position, dtype in enumerate(_TURNS)]
     if operator.unbatched and not sample:
         cases.append(make.case("a single sample", "float64", 0, unbatched=True))
     return cases

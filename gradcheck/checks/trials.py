@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.references.expected import Array, Expected, Floats, Point, bind, output_shape
 from gradcheck.references.store import ExpectedStore, key_of
+
+
+_NOTHING = Expected(np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,33 @@ class Trials:
     def of(self, spec: FunctionSpec, case: Case) -> list[Trial]:
         """All trials of a function on a case: one, or one per cotangent."""
         if spec.role == "forward":
-            return [self._single(spec, case, self.forward(case))]
+            return [self.single(spec, case, self.forward(case))]
         if spec.role == "jacobian":
-            return [self._single(spec, case, self.jacobian(case, spec.wrt))]
+            return [self.single(spec, case, self.jacobian(case, spec.wrt))]
         stack = self.cotangents(case)
         rows = self.vjps(case, stack)
         return [
             self.backward(spec, case, cotangent, row, probe)
             for cotangent, row, probe in zip(stack, rows, draws.COTANGENTS, strict=False)
         ]
+
+    def blind(self, spec: FunctionSpec, case: Case) -> Trial:
+        """The first trial of a case with the wanted form, but no expected values: enough to judge the form."""
+        if spec.role == "backward":
+            stack = self.cotangents(case)
+            blank = {an_input.name: _NOTHING for an_input in self.operator.differentiable_inputs}
+            return self.backward(spec, case, stack[0], blank, draws.COTANGENTS[0])
+        shape = self.output_shape(case)
+        if spec.role == "jacobian":
+            shape += case.inputs[spec.wrt].shape
+        nothing = Expected(np.broadcast_to(np.zeros(()), shape), np.broadcast_to(np.zeros(()), shape))
+        return self.single(spec, case, nothing)
+
+    def as_batch(self, case: Case) -> Case:
+        """A one-sample case as a batch of one."""
+        batched = {an_input.name for an_input in self.operator.inputs if an_input.batched}
+        inputs = {name: array[None] if name in batched else array for name, array in case.inputs.items()}
+        return replace(case, name=f"{case.name}, as a batch", inputs=inputs, sample=False)
 
     def cotangents(self, case: Case) -> Floats:
         shape = self.output_shape(case)
@@ -81,7 +102,7 @@ class Trials:
         )
         return Trial(case, self.arguments(spec, case, cotangent), wanted, tuple(row.values()), cotangent, probe)
 
-    def _single(self, spec: FunctionSpec, case: Case, expected: Expected) -> Trial:
+    def single(self, spec: FunctionSpec, case: Case, expected: Expected) -> Trial:
         name = self.operator.output_name if spec.role == "forward" else "the Jacobian"
         if spec.returns == "tuple":  # duplicate: one tensor per copy, each like x
             first = self.operator.inputs[0].name

@@ -82,13 +82,8 @@ class Point:
 
     def vjp(self, cotangents: Array) -> list[dict[str, Expected]]:
         """For each cotangent along the front axis of `cotangents`, the gradient of every differentiable input."""
-        from gradcheck.references.derive import COTANGENT
-
         count = len(cotangents)
-        internal = tuple(self.sizes[size] for size in internal_output_shape(self.operator))
-        self.arrays[COTANGENT] = np.asarray(cotangents, dtype=np.float64).reshape((count, *internal))
-        self.sizes["M"] = count
-        self._evaluators.clear()
+        self._set_cotangents(cotangents)
         names = [an_input.name for an_input in self.operator.differentiable_inputs]
         forms = [self.derivation.vjps[name] for name in names]
         expected = self._expected(
@@ -103,10 +98,51 @@ class Point:
         }
         return [{name: _take(each, row) for name, each in shaped.items()} for row in range(count)]
 
+    def _set_cotangents(self, cotangents: Array) -> None:
+        from gradcheck.references.derive import COTANGENT
+
+        internal = tuple(self.sizes[size] for size in internal_output_shape(self.operator))
+        self.arrays[COTANGENT] = np.asarray(cotangents, dtype=np.float64).reshape((len(cotangents), *internal))
+        self.sizes["M"] = len(cotangents)
+        self._evaluators.clear()
+
     def jacobian(self, wrt: str) -> Expected:
         """∂y_i/∂x_j of one sample, outputs' axes first. Needs `sample`."""
         forms = self.derivation.jacobians[wrt]
         return self._expected([forms[0].expression], [[f.expression for f in forms]], [[]], [forms[0].indices], 1.0)[0]
+
+    # The same in float64 by torch, without a tolerance: fast, for searching. Both ends of every segment.
+
+    def quick_forward(self) -> tuple[Floats, Floats]:
+        first, second = self._quick(self.derivation.output.expression, self.derivation.output.indices)
+        shape = output_shape(self.operator, self.shapes, self.sizes)
+        return first.reshape(shape), second.reshape(shape)
+
+    def quick_jacobian(self, wrt: str) -> tuple[Floats, Floats]:
+        form = self.derivation.jacobians[wrt][0]
+        return self._quick(form.expression, form.indices)
+
+    def quick_vjp(self, cotangent: Array) -> dict[str, tuple[Floats, Floats]]:
+        self._set_cotangents(cotangent[None])
+        ends = {}
+        for an_input in self.operator.differentiable_inputs:
+            form = self.derivation.vjps[an_input.name][0]
+            first, second = self._quick(form.expression, ("m", *form.indices))
+            shape = self.shapes[an_input.name]
+            ends[an_input.name] = first.reshape(shape), second.reshape(shape)
+        return ends
+
+    def _quick(self, expression: Any, indices: tuple[Any, ...]) -> tuple[Floats, Floats]:
+        from gradcheck.references.evaluate import Branch, Evaluator
+        from gradcheck.references.fields import TorchField
+
+        named = tuple(self._index(index) for index in indices)
+        branches: tuple[Branch, Branch] = ("first", "second")
+        first, second = (
+            Evaluator(TorchField(), self.arrays, *self.names(), at_tie=branch)(expression, named).numpy()
+            for branch in branches
+        )
+        return first, second
 
     def _expected(
         self,

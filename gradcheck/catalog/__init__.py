@@ -1,0 +1,36 @@
+"""One file per exercise; each holds a record named `EXERCISE`. Adding a file adds the exercise everywhere."""
+
+from __future__ import annotations
+
+import pkgutil
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+
+from gradcheck.catalog.exercise import Exercise
+from gradcheck.errors import UnknownExercise
+
+__all__ = ["Exercise", "all_exercises", "find_exercise"]
+
+
+@cache
+def all_exercises() -> dict[str, Exercise]:
+    """Every exercise by name, unit after unit, in each unit in the order of CURRICULUM's table (`order`)."""
+    found = []
+    for module in pkgutil.iter_modules(__path__):
+        contents = vars(import_module(f"{__name__}.{module.name}"))
+        if "EXERCISE" in contents:
+            found.append((contents["EXERCISE"].unit, contents.get("ORDER", 0), contents["EXERCISE"]))
+    found.sort(key=lambda entry: (entry[0], entry[1], entry[2].name))
+    return {exercise.name: exercise for _, _, exercise in found}
+
+
+def find_exercise(name: str) -> Exercise:
+    """The exercise of that name; `04_modules/relu.py` is understood too. Raises UnknownExercise with a suggestion."""
+    stem = name.rstrip("/").rsplit("/", 1)[-1].removesuffix(".py")
+    exercises = all_exercises()
+    if stem in exercises:
+        return exercises[stem]
+    close = get_close_matches(stem, exercises, n=1, cutoff=0.5)
+    advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(exercises)}."
+    raise UnknownExercise(f"there is no exercise {stem!r}; {advice}")

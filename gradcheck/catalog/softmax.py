@@ -1,0 +1,23 @@
+"""From scores to probabilities."""
+
+from gradcheck.catalog.exercise import Exercise, backward, forward, jacobian
+from gradcheck.operators.normalising import SOFTMAX
+
+ORDER = 9
+
+EXERCISE = Exercise(
+    name="softmax",
+    unit="04_modules",
+    title="From scores to probabilities",
+    operator=SOFTMAX,
+    functions=(
+        forward("x"),
+        backward("grad_output", "x", points=3),
+        jacobian("x", wrt="x", points=2),
+    ),
+    hints=(
+        "Every y_i depends on every x_j, through the sum. Treat i = j and i ≠ j apart: what are the two derivatives?",
+        "Write both cases in one line with δ_ij. Then sum over i with grad_output_i: one of the two terms loses its sum.",
+        "Adding a constant to all of x changes nothing. Which constant keeps e^x from overflowing?",
+    ),
+)

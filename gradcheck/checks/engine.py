@@ -1,0 +1,275 @@
+"""Runs the checks of a task on a candidate. A check asks for its prerequisite first; each is run once, on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from gradcheck.checks import compare, properties, wording
+from gradcheck.checks.candidate import Candidate, InProcessCandidate
+from gradcheck.checks.cases import Case, edge_cases, generic_cases
+from gradcheck.checks.outcome import Outcome
+from gradcheck.checks.results import CheckResult
+from gradcheck.checks.task import FunctionSpec, Task, default_task, prerequisite
+from gradcheck.checks.trials import Trial, Trials
+from gradcheck.errors import ReferenceDisagreement
+from gradcheck.operators.operator import Operator
+from gradcheck.references.store import ExpectedStore
+
+
+class Verification:
+    """The checks of one task on one candidate.
+
+    `seed` draws every input and cotangent. `cache` is a folder for expected values, or None to keep them in memory.
+    With `shrink` a failure is narrowed to a small counterexample; without, the failing case is shown as it is.
+    """
+
+    def __init__(
+        self, candidate: Candidate, task: Task, *, seed: int = 0, cache: Path | None = None, shrink: bool = True
+    ) -> None:
+        self.candidate, self.task, self.seed, self.shrink = candidate, task, seed, shrink
+        self.store = ExpectedStore(task.operator, cache)
+        self.trials = Trials(task, self.store, seed)
+        self._results: dict[tuple[str, str], CheckResult] = {}
+        self._outcomes: dict[tuple[str, str, str], Outcome] = {}
+        self._cases: dict[tuple[str, bool], list[Case]] = {}
+
+    def results(self) -> list[CheckResult]:
+        """Every check of every function, in order."""
+        found = [self.result(spec.name, check) for spec in self.task.functions for check in spec.checks]
+        self.store.save()
+        return found
+
+    def result(self, function: str, check: str) -> CheckResult:
+        """One check, after those it depends on."""
+        key = function, check
+        if key not in self._results:
+            self._results[key] = self._run(self.task.function(function), check)
+        return self._results[key]
+
+    def _run(self, spec: FunctionSpec, check: str) -> CheckResult:
+        blank = CheckResult(self.task.name, spec.name, check, "passed")
+        before = prerequisite(check)
+        if before:
+            found = self.result(spec.name, before)
+            if found.status == "not_started":
+                return replace(blank, status="not_started", message="not started")
+            if not found.ok:
+                first = found.blocked_by or found.id
+                return replace(blank, status="skipped", message=f"not checked until {first} holds", blocked_by=first)
+        try:
+            return _CHECKS[check](self, spec, blank)
+        except ReferenceDisagreement as error:
+            return replace(blank, status="errored", message=f"a defect of the grader, not of your code: {error}")
+
+    # One method per check, in their order.
+
+    def _runs(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
+        first = self.generic(spec)[0]
+        trial = self._blind(spec, first)
+        outcome = self.outcome(spec, trial)
+        if outcome.state == "not_started":
+            return replace(blank, status="not_started", message="not started")
+        return self._ended(spec, blank, trial, outcome) or blank
+
+    def _type(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
+        return self._form(spec, blank, "wrong-type", lambda trial, value: compare.type_problem(spec, trial.wanted, value))
+
+    def _shape(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
+        return self._form(
+            spec,
+            blank,
+            "wrong-shape",
+            lambda trial, value: compare.shape_problem(trial.wanted, compare.parts(spec, value)),
+        )
+
+    def _dtype(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
+        return self._form(
+            spec,
+            blank,
+            "wrong-dtype",
+            lambda trial, value: compare.dtype_problem(trial.wanted, compare.parts(spec, value)),
+        )
+
+    def _form(
+        self, spec: FunctionSpec, blank: CheckResult, code: str, problem_of: Callable[[Trial, object], str]
+    ) -> CheckResult:
+        """What came back has the right form, on every generic case; no number is looked at."""
+        for case in self.generic(spec):
+            trial = self._blind(spec, case)
+            outcome = self.outcome(spec, trial)
+            ended = self._ended(spec, blank, trial, outcome)
+            if ended:
+                return ended
+            problem = problem_of(trial, outcome.value)
+            if problem:
+                return wording.form_failure(blank, code, problem, trial, outcome)
+        return blank
+
+    def _purity(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
+        for case in self.generic(spec)[:2]:
+            trial = self._blind(spec, case)
+            outcome = self.outcome(spec, trial)
+            if outcome.refused:
+                return wording.refused(blank, outcome.refused)
+            if outcome.mutated:
+                return wording.mutated(blank, trial, outcome.mutated)
+            if spec.role != "forward":
+                shared = properties.forbidden_sharing(spec, trial, outcome)
+                if shared:
+                    return wording.shared(blank, trial, *shared)
+            again = self.candidate.call(spec.name, trial.arguments)
+            if not properties.same_result(outcome, again):
+                return wording.nondeterministic(blank, trial, outcome)
+        return blank
+
+    def _values(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
+        self._agree()
+        return self._compare(spec, blank, self.generic(spec))
+
+    def _edge_cases(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
+        return self._compare(spec, blank, self.cases("edge", spec))
+
+    def _linearity(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
+        for case in self.generic(spec)[:1] + [case for case in self.cases("edge", spec) if not case.smooth][:1]:
+            found = properties.linearity(self.trials, self.candidate, spec, case)
+            if found:
+                return wording.not_linear(blank, *found)
+        return blank
+
+    def _agrees_with_backward(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
+        backward = self.task.with_role("backward")
+        if backward is None:
+            return blank
+        found = self.result(backward.name, "values")
+        if not found.ok:
+            first = found.blocked_by or found.id
+            return replace(blank, status="skipped", message=f"not checked until {first} holds", blocked_by=first)
+        for case in self.generic(spec):
+            disagreement = properties.jacobian_against_backward(self.trials, self.candidate, spec, backward, case)
+            if disagreement:
+                return wording.not_the_jacobian(blank, backward, *disagreement)
+        return blank
+
+    def _compare(self, spec: FunctionSpec, blank: CheckResult, cases: list[Case]) -> CheckResult:
+        """Form and numbers of every trial of every case."""
+        for case in cases:
+            for trial in self.trials.of(spec, case):
+                outcome = self.outcome(spec, trial)
+                failure = self.judge(spec, blank, trial, outcome)
+                if failure:
+                    return self._narrowed(spec, failure, trial, outcome)
+        return blank
+
+    def judge(self, spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
+        """The failure of one trial, or None."""
+        ended = self._ended(spec, blank, trial, outcome)
+        if ended:
+            return ended
+        if outcome.refused:
+            return wording.refused(blank, outcome.refused)
+        if outcome.mutated:
+            return wording.mutated(blank, trial, outcome.mutated)
+        problem = compare.type_problem(spec, trial.wanted, outcome.value)
+        if problem:
+            return wording.form_failure(blank, "wrong-type", problem, trial, outcome)
+        parts = compare.parts(spec, outcome.value)
+        for code, problem in (
+            ("wrong-shape", compare.shape_problem(trial.wanted, parts)),
+            ("wrong-dtype", compare.dtype_problem(trial.wanted, parts)),
+        ):
+            if problem:
+                return wording.form_failure(blank, code, problem, trial, outcome)
+        different = compare.difference(trial.wanted, parts, trial.expected)
+        return wording.wrong_values(blank, spec, trial, parts, different) if different else None
+
+    def _narrowed(self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult:
+        """The same kind of failure on the smallest inputs that show it."""
+        if not self.shrink or outcome.state in ("timed_out", "missing", "exited"):
+            return failure
+        from gradcheck.checks.shrink import smallest
+
+        found = smallest(self, spec, failure, trial)
+        return found or failure
+
+    def _ended(
+        self, spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome
+    ) -> CheckResult | None:
+        if outcome.state == "returned":
+            return None
+        return wording.no_result(blank, spec, trial, outcome)
+
+    # What the checks stand on.
+
+    def generic(self, spec: FunctionSpec) -> list[Case]:
+        return self.cases("generic", spec)
+
+    def cases(self, group: str, spec: FunctionSpec) -> list[Case]:
+        sample = spec.role == "jacobian"
+        if (group, sample) not in self._cases:
+            make = generic_cases if group == "generic" else edge_cases
+            self._cases[group, sample] = make(self.task.operator, self.seed, sample=sample)
+        return self._cases[group, sample]
+
+    def outcome(self, spec: FunctionSpec, trial: Trial) -> Outcome:
+        """The call of a trial, made once."""
+        key = spec.name, f"{trial.case.name} {trial.case.sample}", trial.probe
+        if key not in self._outcomes:
+            self._outcomes[key] = self.candidate.call(spec.name, trial.arguments)
+        return self._outcomes[key]
+
+    def _blind(self, spec: FunctionSpec, case: Case) -> Trial:
+        """The first trial of a case without expected values, which checks of form do not need."""
+        return self.trials.blind(spec, case)
+
+    def _agree(self) -> None:
+        """Before the first number is judged: do the references agree? Remembered beside the expected values."""
+        if self.store.agreed:
+            return
+        from gradcheck.references.agreement import check_agreement
+
+        case = generic_cases(self.task.operator, self.seed)[0]
+        cotangent = self.trials.cotangents(case)[0]
+        check_agreement(self.task.operator, case.inputs, cotangent, case.sizes)
+        self.store.mark_agreed()
+
+
+_CHECKS: dict[str, Callable[[Verification, FunctionSpec, CheckResult], CheckResult]] = {
+    "runs": Verification._runs,
+    "type": Verification._type,
+    "shape": Verification._shape,
+    "dtype": Verification._dtype,
+    "purity": Verification._purity,
+    "values": Verification._values,
+    "edge_cases": Verification._edge_cases,
+    "linearity": Verification._linearity,
+    "agrees_with_backward": Verification._agrees_with_backward,
+}
+
+
+def verify(
+    candidate: Candidate | object,
+    operator: Operator | Task,
+    *,
+    seed: int = 0,
+    cache: Path | None = None,
+    shrink: bool = True,
+) -> list[CheckResult]:
+    """Check hand-written functions against an operator: forward and backward values, Jacobian, form, purity, edges.
+
+    `candidate` is a module, a class or a dict that holds functions named as the task names them (`forward`, `backward`,
+    `jacobian`), or a `Candidate`. `operator` is an `Operator` (its functions are then those of `default_task`) or a
+    `Task`. Returns one `CheckResult` per function and check; every one is `passed` when all holds. Raises FormulaError
+    when the operator's record cannot be read. Nothing that the candidate raises comes through.
+    """
+    task = operator if isinstance(operator, Task) else default_task(operator)
+    wrapped = candidate if hasattr(candidate, "call") else InProcessCandidate(dict(_functions(candidate)))
+    return Verification(wrapped, task, seed=seed, cache=cache, shrink=shrink).results()
+
+
+def _functions(holder: object) -> Iterator[tuple[str, object]]:
+    if isinstance(holder, dict):
+        yield from holder.items()
+    else:
+        yield from ((name, getattr(holder, name)) for name in dir(holder) if not name.startswith("__"))

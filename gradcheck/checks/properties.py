@@ -1,0 +1,106 @@
+"""What holds between calls: same again, no shared memory, linear in the cotangent, backward = grad_output · Jacobian."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from gradcheck.checks import compare
+from gradcheck.checks.candidate import Candidate
+from gradcheck.checks.cases import Case
+from gradcheck.checks.outcome import Outcome, Returned, Value
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.trials import Trial, Trials
+from gradcheck.references.expected import Floats
+
+
+def same_result(first: Outcome, second: Outcome) -> bool:
+    """Whether two calls with equal arguments gave the same, bit for bit."""
+    return first.state == second.state and _same(first.value, second.value)
+
+
+def _same(left: Value, right: Value) -> bool:
+    if isinstance(left, Returned) and isinstance(right, Returned):
+        if (left.shape, left.dtype) != (right.shape, right.dtype) or left.values is None or right.values is None:
+            return (left.shape, left.dtype) == (right.shape, right.dtype)
+        return bool(np.array_equal(left.values, right.values, equal_nan=left.values.dtype.kind == "f"))
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return len(left) == len(right) and all(_same(*pair) for pair in zip(left, right, strict=True))
+    return bool(left == right) or left != left
+
+
+def forbidden_sharing(spec: FunctionSpec, trial: Trial, outcome: Outcome) -> tuple[str, str] | None:
+    """The returned tensor and the argument whose memory it shares, where it may not."""
+    for wanted, part in zip(trial.wanted, compare.parts(spec, outcome.value), strict=False):
+        for name in part.shares_with if isinstance(part, Returned) else ():
+            if name.split("[")[0] not in spec.may_share:
+                return wanted.name, name
+    return None
+
+
+def linearity(
+    trials: Trials, candidate: Candidate, spec: FunctionSpec, case: Case
+) -> tuple[Trial, Value, str] | None:
+    """A trial whose result is not the sum of the results for the two cotangents it is the sum of."""
+    shape = trials.output_shape(case)
+    rng = np.random.default_rng([trials.seed, zlib.crc32(b"linearity")])
+    first = rng.integers(-3, 4, shape).astype(np.float64)
+    second = rng.integers(-3, 4, shape).astype(np.float64)
+    stack = np.stack([first, second, first + second, -2 * first])
+    rows = trials.vjps(case, stack)
+    made = [trials.backward(spec, case, stack[k], rows[k], f"linear {k}") for k in range(4)]
+    results: list[list[Floats]] = []
+    for trial in made:
+        outcome = candidate.call(spec.name, trial.arguments)
+        if outcome.state != "returned" or compare.type_problem(spec, trial.wanted, outcome.value):
+            return trial, outcome.value, "the call"
+        parts = compare.parts(spec, outcome.value)
+        if compare.shape_problem(trial.wanted, parts):
+            return trial, outcome.value, "the shape"
+        results.append([compare.numbers(part) for part in parts])
+    for target, combined, words in (
+        (2, [a + b for a, b in zip(results[0], results[1], strict=True)], "backward(g + h) = backward(g) + backward(h)"),
+        (3, [-2 * a for a in results[0]], "backward(−2 g) = −2 backward(g)"),
+    ):
+        for part, (got, want) in enumerate(zip(results[target], combined, strict=True)):
+            slack = sum(made[k].expected[part].tolerance for k in (0, 1, target)) * 2
+            if not (np.abs(got - want) <= slack).all():
+                return made[target], tuple(), words
+    return None
+
+
+def jacobian_against_backward(
+    trials: Trials, candidate: Candidate, spec: FunctionSpec, backward: FunctionSpec, case: Case
+) -> tuple[Trial, Floats, Floats] | None:
+    """A cotangent for which backward is not grad_output · Jacobian: the trial, and both sides."""
+    jacobian_trial = trials.of(spec, case)[0]
+    outcome = candidate.call(spec.name, jacobian_trial.arguments)
+    if outcome.state != "returned" or not isinstance(outcome.value, Returned) or outcome.value.values is None:
+        return jacobian_trial, np.zeros(0), np.zeros(0)
+    jacobian = compare.numbers(outcome.value)
+    batched = trials.as_batch(case)
+    stack = trials.cotangents(batched)
+    names = [an_input.name for an_input in trials.operator.differentiable_inputs]
+    for cotangent, row in zip(stack, trials.vjps(batched, stack), strict=True):
+        trial = trials.backward(backward, batched, cotangent, row, "jacobian")
+        came = candidate.call(backward.name, trial.arguments)
+        parts = compare.parts(backward, came.value)
+        if came.state != "returned" or len(parts) != len(names):
+            return trial, np.zeros(0), np.zeros(0)
+        position = names.index(spec.wrt)
+        part = parts[position]
+        if not isinstance(part, (Returned, float)) or compare.shape_problem([trial.wanted[position]], [part]):
+            return trial, np.zeros(0), np.zeros(0)
+        got = compare.numbers(part)
+        flat = cotangent.reshape(-1)
+        product = np.tensordot(flat, jacobian.reshape(flat.size, -1), axes=1).reshape(got.shape)
+        allowed = np.tensordot(
+            np.abs(flat), jacobian_trial.expected[0].tolerance.reshape(flat.size, -1), axes=1
+        ).reshape(got.shape)
+        allowed = allowed + trial.expected[position].tolerance + 1e-15 * np.abs(flat).max(initial=0.0) * np.abs(jacobian).max(initial=0.0)
+        if case.dtype == "float32":  # the product is taken in float64, its factors are rounded
+            allowed = allowed * 2
+        if not (np.abs(got - product) <= allowed).all():
+            return trial, got, product
+    return None

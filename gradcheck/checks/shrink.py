@@ -1,0 +1,153 @@
+"""The smallest counterexample: few entries, whole numbers where possible, so that it can be redone by hand.
+
+Hypothesis searches and shrinks. The search uses the derived formula in float64, which is fast; what it finds is
+confirmed against exact values before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck.checks.cases import Case
+from gradcheck.checks.results import CheckResult
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.trials import Trial
+from gradcheck.operators.operator import BATCH_SIZE
+from gradcheck.references.expected import Array, Expected, Floats, Point
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from gradcheck.checks.engine import Verification
+
+BUDGET_S = 1.5
+_LARGE = (40.0, -40.0, 100.0, -100.0, 800.0, -800.0, 1e4, -1e4)
+
+
+def smallest(verification: Verification, spec: FunctionSpec, failure: CheckResult, trial: Trial) -> CheckResult | None:
+    """The same failure on smaller inputs; None when nothing smaller shows it within the budget."""
+    from hypothesis import HealthCheck, Phase, find, settings
+    from hypothesis.errors import HypothesisException
+
+    blank = replace(
+        failure, status="passed", message="", code="", counterexample=None, lines=(), blocked_by=""
+    )
+    trials = verification.trials
+    deadline = time.monotonic() + BUDGET_S
+    found: dict[str, tuple[Case, Floats | None]] = {}
+
+    def fails(drawn: tuple[Case, Floats | None]) -> bool:
+        if time.monotonic() > deadline:
+            return False
+        candidate_trial = _trial(verification, spec, *drawn, exact=False)
+        outcome = verification.candidate.call(spec.name, candidate_trial.arguments)
+        if outcome.state == "timed_out":
+            return False
+        result = verification.judge(spec, blank, candidate_trial, outcome)
+        if result is None or (result.code, result.status) != (failure.code, failure.status):
+            return False
+        found["last"] = drawn
+        return True
+
+    options = settings(
+        max_examples=150,
+        database=None,
+        derandomize=True,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    real = [trial.case.inputs[each.name] for each in trials.operator.inputs if each.kind == "real"]
+    large = any(np.abs(array).max(initial=0.0) > 20 for array in real)
+    for values in (_LARGE if large else (), None):
+        if values == ():
+            continue
+        try:
+            find(_drawn(verification, spec, trial, values), fails, settings=options)
+        except HypothesisException:
+            pass
+        if found:
+            break
+    if not found:
+        return None
+    exact = _trial(verification, spec, *found["last"], exact=True)
+    return verification.judge(spec, blank, exact, verification.candidate.call(spec.name, exact.arguments))
+
+
+def _drawn(
+    verification: Verification, spec: FunctionSpec, trial: Trial, values: tuple[float, ...] | None
+) -> SearchStrategy[tuple[Case, Floats | None]]:
+    """Cases like the failing one, with sizes up to three, and a cotangent where the function takes one."""
+    from hypothesis import strategies as st
+
+    operator = verification.task.operator
+    # Simplest first: a zero hides too much (whatever stands beside it is lost), so it comes last.
+    entries = st.sampled_from((1.0, 2.0, -1.0, 3.0, -2.0, -3.0, 0.0))
+    if values:
+        entries = st.sampled_from((0.0, *values))
+    cotangent_entries = st.sampled_from((2.0, 3.0, -1.0, 1.0, -2.0, -3.0, 0.0))
+
+    @st.composite
+    def build(draw: Any) -> tuple[Case, Floats | None]:
+        sizes: dict[str, int] = {}
+
+        def size(name: str) -> int:
+            if name not in sizes:
+                sizes[name] = draw(st.integers(1, 3), label=name)
+            return sizes[name]
+
+        def array(shape: tuple[int, ...], one: SearchStrategy[Any]) -> Array:
+            count = int(np.prod(shape))
+            return np.asarray(draw(st.lists(one, min_size=count, max_size=count))).reshape(shape)
+
+        inputs: dict[str, Array] = {}
+        for an_input in operator.inputs:
+            shape = tuple(size(name) for name in an_input.shape)
+            if an_input.batched and not trial.case.sample:
+                shape = (size(BATCH_SIZE), *shape)
+            if an_input.kind == "label":
+                inputs[an_input.name] = array(shape, st.integers(0, size(an_input.classes) - 1)).astype(np.int64)
+            elif an_input.kind == "probability":
+                inputs[an_input.name] = array(shape, st.sampled_from((0.0, 1.0, 0.5))).astype(np.float64)
+            else:
+                inputs[an_input.name] = array(shape, entries).astype(np.float64)
+        extra = {"copies": size("copies")} if "copies" in operator.output_shape else {}
+        case = Case("smallest", trial.case.dtype, inputs, extra, sample=trial.case.sample, smooth=False)
+        if spec.role != "backward":
+            return case, None
+        return case, array(verification.trials.output_shape(case), cotangent_entries).astype(np.float64)
+
+    return build()
+
+
+def _trial(
+    verification: Verification, spec: FunctionSpec, case: Case, cotangent: Floats | None, *, exact: bool
+) -> Trial:
+    """The trial of a drawn case; without `exact` its expected values are float64 with a coarse tolerance."""
+    trials = verification.trials
+    point = Point(trials.operator, case.inputs, case.dtype, case.sizes, sample=case.sample)
+    if spec.role == "backward":
+        assert cotangent is not None
+        row = point.vjp(cotangent[None])[0] if exact else _coarse(point.quick_vjp(cotangent), cotangent, case.dtype)
+        return trials.backward(spec, case, cotangent, row, "smallest")
+    if spec.role == "jacobian":
+        expected = point.jacobian(spec.wrt) if exact else _loose(*point.quick_jacobian(spec.wrt), 1.0, case.dtype)
+    else:
+        expected = point.forward() if exact else _loose(*point.quick_forward(), 1.0, case.dtype)
+    return trials.single(spec, case, expected)
+
+
+def _coarse(ends: Mapping[str, tuple[Floats, Floats]], cotangent: Floats, dtype: str) -> dict[str, Expected]:
+    scale = max(1.0, float(np.abs(cotangent).max(initial=0.0)))
+    return {name: _loose(value, other, scale, dtype) for name, (value, other) in ends.items()}
+
+
+def _loose(value: Floats, other: Floats, scale: float, dtype: str) -> Expected:
+    relative = 1e-9 if dtype == "float64" else 1e-4
+    tolerance = relative * (np.abs(value) + np.abs(other) + scale)
+    return Expected(value, tolerance, None if np.array_equal(value, other) else other)

@@ -1,0 +1,190 @@
+"""Failures in words: one sentence that says what is wrong, and the case that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.checks.compare import Difference
+from gradcheck.checks.outcome import Argument, Foreign, Outcome, Returned, Value
+from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.trials import Trial, listed
+from gradcheck.references.expected import Floats
+
+_ENDINGS = {"raised": "raised", "exited": "exited", "timed_out": "timed-out", "missing": "missing-function"}
+
+
+def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Outcome) -> CheckResult:
+    """The call did not return."""
+    fault = outcome.fault
+    if outcome.state == "not_started":
+        text = f"{spec.name} raises NotImplementedError for some inputs"
+        return replace(blank, status="errored", message=text, code="raised", counterexample=_case(trial))
+    assert fault is not None
+    if outcome.state == "raised":
+        message = f"{spec.name} raised {fault.kind}: {fault.text}" if fault.text else f"{spec.name} raised {fault.kind}"
+        if fault.kind == "RecursionError":
+            message = f"{spec.name} calls itself without end (RecursionError); what ends the recursion?"
+        elif fault.kind in ("SyntaxError", "IndentationError", "TabError", "LoadError"):
+            message = fault.text
+    elif outcome.state == "missing":
+        message = fault.text
+    else:
+        message = f"{spec.name}: {fault.text}"
+    example = None if outcome.state == "missing" else _case(trial)
+    status = "failed" if outcome.state == "missing" else "errored"
+    if fault.kind in ("SyntaxError", "IndentationError", "TabError", "LoadError"):
+        example = None
+    return replace(
+        blank,
+        status=status,
+        message=message,
+        code=_ENDINGS[outcome.state],
+        counterexample=example,
+        lines=fault.lines,
+    )
+
+
+def form_failure(blank: CheckResult, code: str, problem: str, trial: Trial, outcome: Outcome) -> CheckResult:
+    """The wrong type, shape or dtype."""
+    example = _case(trial, _shown(outcome.value))
+    return replace(blank, status="failed", code=code, message=problem, counterexample=example)
+
+
+def refused(blank: CheckResult, what: str) -> CheckResult:
+    return replace(
+        blank,
+        status="failed",
+        code="uses-autograd",
+        message=f"it uses {what}; write the gradient yourself (any forward function of torch is welcome)",
+    )
+
+
+def mutated(blank: CheckResult, trial: Trial, names: Sequence[str]) -> CheckResult:
+    what = " and ".join(names)
+    return replace(
+        blank,
+        status="failed",
+        code="mutates-input",
+        message=f"it changes its argument {what} in place; the caller still needs it, so work on a copy (.clone())",
+        counterexample=_case(trial),
+    )
+
+
+def shared(blank: CheckResult, trial: Trial, result: str, argument: str) -> CheckResult:
+    return replace(
+        blank,
+        status="failed",
+        code="aliases-input",
+        message=f"{result} shares its memory with {argument}: changing one would change the other; return a new tensor",
+        counterexample=_case(trial),
+    )
+
+
+def nondeterministic(blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult:
+    return replace(
+        blank,
+        status="failed",
+        code="nondeterministic",
+        message="called twice with the same arguments it returned two different results; keep nothing between calls",
+        counterexample=_case(trial, _shown(outcome.value)),
+    )
+
+
+def not_linear(blank: CheckResult, trial: Trial, _value: Value, rule: str) -> CheckResult:
+    return replace(
+        blank,
+        status="failed",
+        message=f"a gradient is linear in grad_output, but {rule} does not hold",
+        counterexample=_case(trial),
+    )
+
+
+def not_the_jacobian(
+    blank: CheckResult, backward: FunctionSpec, trial: Trial, got: Floats, product: Floats
+) -> CheckResult:
+    return replace(
+        blank,
+        status="failed",
+        message=f"{backward.name} is not grad_output · {blank.function}: the two contradict each other",
+        counterexample=_case(trial, {backward.name: listed(got), f"grad_output · {blank.function}": listed(product)}),
+    )
+
+
+def wrong_values(
+    blank: CheckResult, spec: FunctionSpec, trial: Trial, parts: Sequence[Value], different: Difference
+) -> CheckResult:
+    """The right form, the wrong numbers."""
+    shown = [_shown(part) for part in parts]
+    what = {"forward": "the definition", "backward": "dC/dx", "jacobian": "dy/dx"}[spec.role]
+    if spec.role == "backward" and len(trial.wanted) > 1:
+        what = f"dC/d{different.part.removeprefix('grad_')}" if " and " not in different.part else "one subgradient"
+    elif spec.role == "backward":
+        what = f"dC/d{trial.wanted[0].like}"
+    count = "every entry" if different.wrong == different.entries else f"{different.wrong} of {different.entries} entries"
+    if different.entries == 1:
+        count = "the value"
+    code = ""
+    if not different.finite:
+        message, code = f"{different.part} holds NaN or infinity where the true value is finite", "not-finite"
+    elif spec.role == "forward":
+        message = f"{count} of {different.part} differ{_s(different)} from the definition"
+    else:
+        message = f"{count} of {different.part} differ{_s(different)} from {what}"
+    where = f"differs from {what} at {_places(different)}" if different.mask.ndim else f"differs from {what}"
+    expected = [listed(each.value) for each in trial.expected]
+    example = _case(
+        trial, shown[0] if len(shown) == 1 else {w.name: s for w, s in zip(trial.wanted, shown, strict=True)}
+    )
+    example = replace(
+        example,
+        where=where if len(shown) == 1 else f"{different.part} {where}",
+        expected=expected[0] if len(expected) == 1 else {
+            w.name: e for w, e in zip(trial.wanted, expected, strict=True)
+        },
+    )
+    return replace(blank, status="failed", message=message.replace("the value of the", "the"), code=code, counterexample=example)
+
+
+def _s(different: Difference) -> str:
+    return "s" if different.wrong == different.entries or different.wrong == 1 else ""
+
+
+def _places(different: Difference) -> str:
+    places = np.argwhere(different.mask)
+    shown = ", ".join(str([int(position) for position in place]) for place in places[:3])
+    return shown + (f" and {len(places) - 3} more" if len(places) > 3 else "")
+
+
+def _case(trial: Trial, got: Any = None) -> Counterexample:
+    inputs = {
+        name: listed(value.values) if isinstance(value, Argument) else value
+        for name, value in trial.arguments.items()
+        if not name.startswith("grad_output")
+    }
+    cotangent = None if trial.cotangent is None else listed(trial.cotangent)
+    about = [trial.case.dtype] if trial.case.dtype != "float64" else []
+    if trial.case.layout != "contiguous":
+        words = {"transposed": "non-contiguous tensors", "expanded": "expanded tensors", "offset": "slices of longer tensors"}
+        about.append(words[trial.case.layout])
+    empty = [name for name, array in trial.case.inputs.items() if array.size == 0]
+    if empty:
+        about.append("; ".join(f"{name} has shape {trial.case.inputs[name].shape}" for name in empty))
+    return Counterexample(inputs, got, cotangent, about=", ".join(about))
+
+
+def _shown(value: Value) -> Any:
+    """What came back, as nested lists, or in words where there are no numbers."""
+    if isinstance(value, Returned):
+        if value.values is None:
+            return f"a {value.dtype} tensor of shape {value.shape} on {value.device}"
+        return listed(value.values)
+    if isinstance(value, Foreign):
+        return value.description
+    if isinstance(value, tuple):
+        return [_shown(part) for part in value]
+    return value
