@@ -1,0 +1,18 @@
+"""The sum of two tensors of the same shape: y = x1 + x2 (lecture part B, basic modules)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def forward(x1: Tensor, x2: Tensor) -> Tensor:
+    """y = x1 + x2, shaped like both."""
+    # TODO: your code here
+    raise NotImplementedError("forward is not written yet")
+
+
+def backward(grad_output: Tensor, x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients of C by x1 and x2: a tuple of two tensors, each shaped like its input."""
+    # TODO: your code here
+    raise NotImplementedError("backward is not written yet")

@@ -1,0 +1,25 @@
+"""Learn backpropagation by writing it, and verify hand-written gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradcheck.checks.engine import verify as verify
+    from gradcheck.operators import all_operators as all_operators
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "all_operators", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    # On first use only: `gradcheck --help` should not wait for anything.
+    if name == "verify":
+        from gradcheck.checks.engine import verify
+
+        return verify
+    if name == "all_operators":
+        from gradcheck.operators import all_operators
+
+        return all_operators
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

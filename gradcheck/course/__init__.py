@@ -1,0 +1,1 @@
+"""What learners are given, made from what instructors keep."""

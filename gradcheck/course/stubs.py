@@ -1,0 +1,58 @@
+"""Stubs from solutions: docstrings, imports and signatures stay; derivations, bodies and helpers go."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from gradcheck.catalog import Exercise, all_exercises
+
+_BODY = '    # TODO: your code here\n    raise NotImplementedError("{name} is not written yet")\n'
+
+
+def stub_of(source: str, exercise: Exercise) -> str:
+    """The learner's file for a solution's source. Only the functions that the exercise asks for are kept."""
+    tree = ast.parse(source)
+    asked = {graded.spec.name for graded in exercise.functions}
+    lines = source.splitlines(keepends=True)
+    pieces, functions = [], []
+    for node in tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            pieces.append(_source(lines, node.lineno, node.end_lineno))
+        elif isinstance(node, ast.FunctionDef) and node.name in asked:
+            functions.append(_function(lines, node))
+    docstring = _source(lines, tree.body[0].lineno, tree.body[0].end_lineno)
+    future = [piece for piece in pieces if "__future__" in piece]
+    others = [piece for piece in pieces if "__future__" not in piece]
+    if not any(piece.strip() == "import torch" for piece in others):
+        others.insert(0, "import torch\n")
+    header = docstring + "\n" + "".join(future) + "\n" + "".join(others)
+    return header + "".join("\n\n" + function for function in functions)
+
+
+def _function(lines: list[str], node: ast.FunctionDef) -> str:
+    docstring = node.body[0]
+    if not (isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant)):
+        raise ValueError(f"line {node.lineno}: {node.name} needs a docstring, which is what a learner is given")
+    return _source(lines, node.lineno, docstring.end_lineno) + _BODY.format(name=node.name)
+
+
+def _source(lines: list[str], first: int, last: int | None) -> str:
+    return "".join(lines[first - 1 : last])
+
+
+def write_stubs(root: Path, names: list[str] | None = None, *, overwrite: bool = False) -> list[Path]:
+    """Write `root/exercises/` from `root/solutions/`. A file that exists is kept unless `overwrite`; returns what was
+    written."""
+    written = []
+    for exercise in all_exercises().values():
+        if names and exercise.name not in names:
+            continue
+        target = root / "exercises" / exercise.path
+        if target.exists() and not overwrite:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = stub_of((root / "solutions" / exercise.path).read_text(encoding="utf-8"), exercise)
+        target.write_text(text, encoding="utf-8")
+        written.append(target)
+    return written

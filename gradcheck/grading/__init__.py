@@ -1,0 +1,1 @@
+"""Submissions on disk: a file becomes a candidate, a folder becomes a report."""

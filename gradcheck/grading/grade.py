@@ -1,0 +1,63 @@
+"""Grades a folder laid out like `exercises/`: whole, one unit, or a single exercise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from gradcheck.catalog import Exercise, all_exercises, find_exercise
+from gradcheck.checks.candidate import Candidate
+from gradcheck.checks.engine import Verification
+from gradcheck.errors import SubmissionError
+from gradcheck.grading.load import load_candidate
+from gradcheck.grading.report import ExerciseReport, Report
+
+
+def grade_folder(
+    folder: Path,
+    *,
+    only: Iterable[str] = (),
+    seed: int = 0,
+    cache: Path | None = None,
+    shrink: bool = True,
+    progress: Callable[[ExerciseReport], None] | None = None,
+) -> Report:
+    """Grade every exercise of the catalog, or those named in `only`; a missing file reads as not started.
+
+    Raises SubmissionError when `folder` is no folder, UnknownExercise for a name in `only`.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise SubmissionError(f"{folder} is not a folder; give one laid out like exercises/ (04_modules/relu.py, …)")
+    chosen = [find_exercise(name) for name in only] or list(all_exercises().values())
+    reports = []
+    for exercise in chosen:
+        path = locate(folder, exercise)
+        report = grade_candidate(exercise, load_candidate(exercise, path, shown_path(path)), seed, cache, shrink)
+        reports.append(report)
+        if progress:
+            progress(report)
+    return Report(folder.resolve().name, seed, tuple(reports))
+
+
+def grade_candidate(
+    exercise: Exercise, candidate: Candidate, seed: int, cache: Path | None, shrink: bool = True
+) -> ExerciseReport:
+    """All checks of one exercise."""
+    results = Verification(candidate, exercise.task, seed=seed, cache=cache, shrink=shrink).results()
+    return ExerciseReport(exercise, tuple(results))
+
+
+def locate(folder: Path, exercise: Exercise) -> Path:
+    """Where a folder holds an exercise: below its unit, below `exercises/` and its unit, or, for a folder that is one
+    unit or holds a single exercise, directly."""
+    places = [folder / exercise.path, folder / "exercises" / exercise.path, folder / f"{exercise.name}.py"]
+    return next((place for place in places if place.exists()), places[0])
+
+
+def shown_path(path: Path) -> str:
+    """A path as people want to read it: relative to where they are, where that is shorter."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()

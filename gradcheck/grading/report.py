@@ -1,0 +1,59 @@
+"""The result of grading, in plain data: what every report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gradcheck.catalog import Exercise
+from gradcheck.checks.results import CheckResult, Status
+
+SCHEMA = "gradcheck/report/v1"
+
+
+@dataclass(frozen=True)
+class ExerciseReport:
+    """All checks of one exercise, with the points they earned."""
+
+    exercise: Exercise
+    results: tuple[CheckResult, ...]
+
+    @property
+    def status(self) -> Status:
+        states = {result.status for result in self.results}
+        if states <= {"not_started"}:
+            return "not_started"
+        if states == {"passed"}:
+            return "passed"
+        return "errored" if "errored" in states else "failed"
+
+    @property
+    def score(self) -> float:
+        return score_of(self.exercise, self.results)
+
+    @property
+    def max_score(self) -> float:
+        return self.exercise.max_score
+
+
+@dataclass(frozen=True)
+class Report:
+    """A graded submission. `seed` repeats it."""
+
+    submission: str
+    seed: int
+    exercises: tuple[ExerciseReport, ...]
+
+    @property
+    def score(self) -> float:
+        return round(sum(report.score for report in self.exercises), 4)
+
+    @property
+    def max_score(self) -> float:
+        return sum(report.max_score for report in self.exercises)
+
+
+def score_of(exercise: Exercise, results: Sequence[CheckResult]) -> float:
+    """The points of the checks that passed."""
+    earned = sum(exercise.points_of(result.function, result.check) for result in results if result.ok)
+    return round(earned, 4)

@@ -1,0 +1,298 @@
+"""`pytest exercises`: one item per function and check. Adapters only; the engine does the checking.
+
+A file is an exercise when its folder is named like a unit of the catalog. Its items are
+`exercises/04_modules/relu.py::backward::values` and so on, so that `-k`, `-x`, `--lf`, `-n` and `--junitxml` work as they
+do elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest._code.code import ExceptionInfo, TerminalRepr
+from _pytest.terminal import TerminalReporter
+
+from gradcheck.catalog import Exercise, all_exercises
+from gradcheck.checks.engine import Verification
+from gradcheck.checks.results import CheckResult
+from gradcheck.checks.task import FunctionSpec
+
+NOT_STARTED = "not_started"
+
+
+class CheckNotPassed(Exception):
+    """Carries the result of a check to where pytest asks how to show it."""
+
+    def __init__(self, result: CheckResult) -> None:
+        super().__init__(f"{result.id}: {result.message}")
+        self.result = result
+
+
+class ExerciseFile(pytest.File):
+    """One exercise; its file is loaded when the first check runs, never while collecting."""
+
+    exercise: Exercise
+    _verification: Verification | None = None
+
+    def collect(self) -> Iterator[FunctionNode]:
+        for graded in self.exercise.functions:
+            yield FunctionNode.from_parent(self, name=graded.spec.name, spec=graded.spec)
+
+    @property
+    def shown(self) -> str:
+        return self.nodeid
+
+    def verification(self) -> Verification:
+        if self._verification is None:
+            from gradcheck.grading.load import load_candidate
+
+            candidate = load_candidate(self.exercise, self.path, self.shown)
+            self._verification = Verification(
+                candidate,
+                self.exercise.task,
+                seed=self.config.getoption("gradcheck_seed"),
+                cache=self.config.rootpath / ".gradcheck" / "cache",
+            )
+        return self._verification
+
+
+class FunctionNode(pytest.Collector):
+    """A function of an exercise."""
+
+    def __init__(self, spec: FunctionSpec, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.spec = spec
+
+    def collect(self) -> Iterator[CheckItem]:
+        for check in self.spec.checks:
+            yield CheckItem.from_parent(self, name=check)
+
+
+class CheckItem(pytest.Item):
+    """One check of one function."""
+
+    @property
+    def file(self) -> ExerciseFile:
+        assert self.parent is not None and isinstance(self.parent.parent, ExerciseFile)
+        return self.parent.parent
+
+    def runtest(self) -> None:
+        assert self.parent is not None
+        verification = self.file.verification()
+        result = verification.result(self.parent.name, self.name)
+        sys.stdout.write(verification.candidate.printed.take())
+        if result.status == "skipped" and not self._waits_visibly(result):
+            # The check it waits for is not part of this run: say here why, or a wrong file would look right.
+            task, function, check = result.blocked_by.rsplit(".", 2)
+            result = verification.result(function, check)
+        if result.status == "skipped":
+            pytest.skip(result.message)
+        if not result.ok:
+            raise CheckNotPassed(result)
+
+    def teardown(self) -> None:
+        if self.file._verification is not None:
+            self.file._verification.store.save()
+
+    def _waits_visibly(self, result: CheckResult) -> bool:
+        assert self.parent is not None
+        _, function, check = result.blocked_by.rsplit(".", 2)
+        if function != self.parent.name:
+            return True
+        return f"{self.parent.nodeid}::{check}" in _selected(self.session)
+
+    def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
+        if isinstance(excinfo.value, CheckNotPassed):
+            from gradcheck.reports.message import failure_text
+
+            show = self.config.getoption("gradcheck_show_answer")
+            return failure_text(excinfo.value.result, self.file.shown, show_answer=show)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        assert self.parent is not None
+        return self.path, None, f"{self.file.exercise.name}.{self.parent.name}.{self.name}"
+
+
+class StrayFile(pytest.File):
+    """A file in a unit's folder that is no exercise: it was renamed, or does not belong there."""
+
+    advice = ""
+
+    def collect(self) -> Iterator[StrayItem]:
+        yield StrayItem.from_parent(self, name="unknown_exercise")
+
+
+class StrayItem(pytest.Item):
+    def runtest(self) -> None:
+        assert isinstance(self.parent, StrayFile)
+        pytest.fail(self.parent.advice, pytrace=False)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, "unknown exercise"
+
+
+class Nothing(pytest.File):
+    """What pytest's own collector finds in an exercise: no test module."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        return ()
+
+
+class UnitFolder(pytest.Dir):
+    """A unit's folder. Exercises whose file is gone are collected all the same, and read as not started."""
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        yield from super().collect()
+        for exercise in _members(self.path.name):
+            path = self.path / f"{exercise.name}.py"
+            if not path.exists():
+                yield _exercise_file(self, path, exercise)
+
+
+def _members(unit: str) -> list[Exercise]:
+    return [exercise for exercise in all_exercises().values() if exercise.unit == unit]
+
+
+def _exercise_file(parent: pytest.Collector, path: Path, exercise: Exercise) -> ExerciseFile:
+    node: ExerciseFile = ExerciseFile.from_parent(parent, path=path)
+    node.exercise = exercise
+    return node
+
+
+def _selected(session: pytest.Session) -> set[str]:
+    if not hasattr(session, "_gradcheck_selected"):
+        session._gradcheck_selected = {item.nodeid for item in session.items}  # type: ignore[attr-defined]
+    chosen: set[str] = session._gradcheck_selected  # type: ignore[attr-defined]
+    return chosen
+
+
+# Hooks.
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gradcheck", "exercises in backpropagation")
+    group.addoption(
+        "--gradcheck-seed", type=int, default=0, metavar="N", help="draw all inputs and cotangents from this seed (0)"
+    )
+    group.addoption(
+        "--show-answer",
+        action="store_true",
+        dest="gradcheck_show_answer",
+        help="print the correct values beside a failure (they are hidden by default)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for argument in config.args if config.args_source is config.ArgsSource.ARGS else ():
+        path = Path(argument.split("::", 1)[0])
+        members = _members(path.parent.name)
+        if members and path.suffix == ".py" and not (config.invocation_params.dir / path).exists():
+            raise pytest.UsageError(_advice(path, members))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"gradcheck: seed {config.getoption('gradcheck_seed')} (change it with --gradcheck-seed N)"
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    return UnitFolder.from_parent(parent, path=path) if _members(path.name) else None
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    members = _members(file_path.parent.name)
+    if not members or file_path.suffix != ".py" or file_path.name.startswith(("_", "conftest")):
+        return None
+    for exercise in members:
+        if exercise.name == file_path.stem:
+            return _exercise_file(parent, file_path, exercise)
+    stray: StrayFile = StrayFile.from_parent(parent, path=file_path)
+    stray.advice = _advice(file_path, members)
+    return stray
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    # A file named on the command line is imported as a test module too; an exercise never is.
+    return Nothing.from_parent(parent, path=module_path) if _members(module_path.parent.name) else None
+
+
+def _advice(path: Path, members: list[Exercise]) -> str:
+    names = [exercise.name for exercise in members]
+    close = get_close_matches(path.stem, names, n=1, cutoff=0.5)
+    if path.stem in names:
+        return f"{path} is missing. Write it anew with: gradcheck stubs {path.stem}"
+    if close:
+        return f"{path.name} is no exercise of {path.parent.name}; did you mean {close[0]}.py? Then rename it."
+    return f"{path.name} is no exercise of {path.parent.name}; there are: {', '.join(names)}."
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome: Any = yield
+    if isinstance(item, CheckItem) and call.when == "call":
+        report = outcome.get_result()
+        status = "passed" if report.passed else "skipped" if report.skipped else "failed"
+        if call.excinfo is not None and isinstance(call.excinfo.value, CheckNotPassed):
+            status = call.excinfo.value.result.status
+        assert item.parent is not None
+        # Plain data only: xdist sends it to the process that prints the summary.
+        report.gradcheck = {
+            "exercise": item.file.exercise.name,
+            "function": item.parent.name,
+            "check": item.name,
+            "status": status,
+            "folder": Path(item.file.shown).parent.parent.as_posix(),
+        }
+        if status == NOT_STARTED:
+            report.longrepr = f"{item.file.exercise.name}.{item.parent.name} is not started"
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    if report.when == "call" and getattr(report, "gradcheck", {}).get("status") == NOT_STARTED:
+        return NOT_STARTED, "-", "NOT STARTED"
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Sums up what ran: scores of the exercises touched, and the next step."""
+    found: dict[str, dict[tuple[str, str], str]] = {}
+    folder = "exercises"
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            told = getattr(report, "gradcheck", None)
+            if told:
+                found.setdefault(told["exercise"], {})[told["function"], told["check"]] = told["status"]
+                folder = told["folder"]
+    if not found:
+        return
+    from rich.console import Console
+
+    from gradcheck.reports.terminal import print_summary
+
+    exercises = [exercise for exercise in all_exercises().values() if exercise.name in found]
+    scores = {
+        exercise.name: sum(
+            exercise.points_of(function, check)
+            for (function, check), status in found[exercise.name].items()
+            if status == "passed"
+        )
+        for exercise in exercises
+    }
+    # A run of some checks only (-k, --lf) does not show the rest to be wrong: what did not run does not count against.
+    passed = {name: set(statuses.values()) == {"passed"} for name, statuses in found.items()}
+    terminalreporter.section("progress")
+    writer = terminalreporter._tw
+    console = Console(
+        file=writer._file,
+        width=min(writer.fullwidth, 100),
+        force_terminal=writer.hasmarkup,
+        no_color=not writer.hasmarkup,
+        soft_wrap=True,
+        legacy_windows=False,
+    )
+    print_summary(console, exercises, scores, passed, f"{folder}/" if folder not in ("", ".") else "")

@@ -1,0 +1,134 @@
+"""One failure as a learner reads it: what is wrong, a case small enough to redo by hand, what to do next.
+
+Plain text of at most 80 columns where the numbers allow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from textwrap import wrap
+from typing import Any
+
+from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.checks.task import CHECKS, WEIGHTS
+
+WIDTH = 80
+_ENTRIES = 40
+"""A tensor with more entries is shown by its beginning."""
+
+
+def failure_text(result: CheckResult, path: str, *, show_answer: bool = False) -> str:
+    """The message of a failed or errored check. `path` is the exercise file as the learner calls it."""
+    lines = list(_headline(result))
+    lines += [f"    {line}" for line in result.lines]
+    if result.counterexample:
+        lines += _example(result.counterexample, show_answer)
+    if result.remedy:
+        lines += _wrapped(result.remedy, "  ")
+    lines.append(f"  Again: pytest {path} -k {result.function}")
+    lines.append(f"  More:  gradcheck hint {result.task}")
+    blocked = _blocked(result)
+    if blocked:
+        lines += _wrapped(f"Not checked until this holds: {', '.join(blocked)}", "  ")
+    return "\n".join(printable(line) for line in lines)
+
+
+def _headline(result: CheckResult) -> Iterable[str]:
+    opening = f"{result.task}.{result.function}   "
+    code = f" [{result.code}]" if result.code else ""
+    text = result.message.replace("\n", " ")
+    return wrap(opening + text + code, WIDTH, subsequent_indent=" " * 8, break_on_hyphens=False)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
+
+
+def _example(example: Counterexample, show_answer: bool) -> list[str]:
+    rows: list[tuple[str, Any]] = [(f"{name} =", value) for name, value in example.inputs.items()]
+    if example.grad_output is not None:
+        rows.append(("grad_output =", example.grad_output))
+    if isinstance(example.got, dict):
+        rows += [(f"{name}:", value) for name, value in example.got.items()]
+    elif example.got is not None:
+        rows.append(("you returned", example.got))
+    if show_answer and example.expected is not None:
+        rows.append(("correct:", example.expected))
+    margin = max((len(label) for label, _ in rows), default=0) + 1
+    lines = []
+    for label, value in rows:
+        shown = tensor_text(value, margin + 8) if not isinstance(value, str) else value
+        lines.append(f"        {label:<{margin}}{shown}")
+    if example.where:
+        lines += _wrapped(example.where, "        ")
+    if example.about:
+        lines += _wrapped(f"with {example.about}", "        ")
+    return lines
+
+
+def _blocked(result: CheckResult) -> list[str]:
+    """The checks of the same function that wait for this one."""
+    for checks in CHECKS.values():
+        if result.check in checks:
+            order = checks
+            break
+    else:
+        return []
+    if result.check in ("edge_cases", "linearity", "agrees_with_backward"):
+        return []
+    later = order[order.index(result.check) + 1 :]
+    return [name.replace("_", " ") for name in later if name in WEIGHTS or name in ("purity", "agrees_with_backward")]
+
+
+def tensor_text(value: Any, indent: int = 0) -> str:
+    """Nested lists as a tensor is printed, rows below each other, long ones cut."""
+    if isinstance(value, dict):
+        return "  ".join(f"{name}: {tensor_text(each, indent)}" for name, each in value.items())
+    if not isinstance(value, (list, tuple)):
+        return _number(value)
+    if _count(value) > _ENTRIES:
+        shown = [_number(entry) for entry in _flat(value)][:6]
+        return f"[{', '.join(shown)}, … {_count(value)} entries]"
+    return _nested(value, indent)
+
+
+def _nested(value: Any, indent: int) -> str:
+    if not isinstance(value, (list, tuple)):
+        return _number(value)
+    inner = [_nested(each, indent + 1) for each in value]
+    deep = any(isinstance(each, (list, tuple)) for each in value)
+    joined = "[" + ", ".join(inner) + "]"
+    if deep and (len(inner) > 1 and len(joined) + indent > WIDTH):
+        return "[" + (",\n" + " " * (indent + 1)).join(inner) + "]"
+    return joined
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int):
+        return str(value)
+    if value != value or value in (float("inf"), float("-inf")):
+        return str(value)
+    if value == int(value) and abs(value) < 1e6:
+        return f"{int(value)}." if value or str(value)[0] != "-" else "-0."
+    return f"{value:.6g}"
+
+
+def _flat(value: Any) -> Iterable[Any]:
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _flat(each)
+    else:
+        yield value
+
+
+def _count(value: Any) -> int:
+    return sum(1 for _ in _flat(value))
+
+
+def printable(text: str) -> str:
+    """Text of a submission without terminal control codes: what moves the cursor or the colours is shown, not done."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else repr(character)[1:-1] for character in text
+    )

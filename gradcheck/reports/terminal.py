@@ -1,0 +1,52 @@
+"""The summary at the end of a run: a bar per unit, points, and the one next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gradcheck.catalog import Exercise
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BAR = 24
+
+
+def print_summary(
+    console: Console,
+    exercises: Sequence[Exercise],
+    scores: Mapping[str, float],
+    passed: Mapping[str, bool],
+    prefix: str = "exercises/",
+) -> None:
+    """One line per unit, the total, and the first exercise that is not complete with its commands."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for unit in dict.fromkeys(exercise.unit for exercise in exercises):
+        members = [exercise for exercise in exercises if exercise.unit == unit]
+        done = sum(passed.get(exercise.name, False) for exercise in members)
+        score = sum(scores.get(exercise.name, 0.0) for exercise in members)
+        most = sum(exercise.max_score for exercise in members)
+        filled = int(_BAR * score / most) if most else 0
+        bar = Text("█" * filled, style="green") + Text("░" * (_BAR - filled), style="dim")
+        table.add_row(unit, bar, f"{done}/{len(members)} exercises", f"{points(score)}/{points(most)} points")
+    console.print(table)
+    total = sum(scores.get(exercise.name, 0.0) for exercise in exercises)
+    most = sum(exercise.max_score for exercise in exercises)
+    open_ones = [exercise for exercise in exercises if not passed.get(exercise.name, False)]
+    if open_ones:
+        following = open_ones[0]
+        console.print(f"{points(total)} of {points(most)} points. Next: {prefix}{following.path}", highlight=False)
+        console.print(f"    {following.title}", highlight=False)
+        console.print(f"    a hint:  gradcheck hint {following.name}", highlight=False)
+        console.print(f"    check:   pytest {prefix}{following.path}", highlight=False)
+    else:
+        console.print(f"{points(total)} of {points(most)} points. All done.", highlight=False)
+
+
+def points(value: float) -> str:
+    """1, 2.5, 0.33: no more digits than needed."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
