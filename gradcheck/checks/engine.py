@@ -11,7 +11,7 @@ from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case, edge_cases, generic_cases
 from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.results import CheckResult
-from gradcheck.checks.task import FunctionSpec, Task, default_task, prerequisite
+from gradcheck.checks.task import FunctionSpec, Task, default_task, prerequisite, waiting_for
 from gradcheck.checks.trials import Trial, Trials
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
@@ -45,7 +45,11 @@ class Verification:
         """One check, after those it depends on."""
         key = function, check
         if key not in self._results:
-            self._results[key] = self._run(self.task.function(function), check)
+            spec = self.task.function(function)
+            found = self._run(spec, check)
+            if found.status in ("failed", "errored"):
+                found = replace(found, waiting=waiting_for(check, spec.checks))
+            self._results[key] = found
         return self._results[key]
 
     def _run(self, spec: FunctionSpec, check: str) -> CheckResult:

@@ -28,7 +28,7 @@ class Counterexample:
 @dataclass(frozen=True)
 class CheckResult:
     """One check of one function. `message` is one sentence for the learner; `lines` are places in the learner's file;
-    `code` is a diagnosis code where the check itself knows the mistake; `blocked_by` the check that must pass first."""
+    `code` is a diagnosis code where the check itself knows the mistake; `blocked_by` the check that must pass first; `waiting` the checks that wait for this one."""
 
     task: str
     function: str
@@ -39,7 +39,7 @@ class CheckResult:
     counterexample: Counterexample | None = None
     lines: tuple[str, ...] = ()
     blocked_by: str = ""
-    remedy: str = ""
+    waiting: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -71,6 +71,13 @@ def prerequisite(check: str) -> str | None:
     return order[position - 1] if position else None
 
 
+def waiting_for(check: str, checks: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `checks` that are not run while `check` fails."""
+    if prerequisite(check) == "values":
+        return ()
+    return checks[checks.index(check) + 1 :]
+
+
 def default_task(operator: Operator) -> Task:
     """The functions that CURRICULUM.md's conventions give an operator: forward, backward, and a Jacobian where one
     sample is a vector and there is a single differentiable input."""

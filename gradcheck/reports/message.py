@@ -10,7 +10,6 @@ from textwrap import wrap
 from typing import Any
 
 from gradcheck.checks.results import CheckResult, Counterexample
-from gradcheck.checks.task import CHECKS, WEIGHTS
 
 WIDTH = 80
 _ENTRIES = 40
@@ -23,13 +22,11 @@ def failure_text(result: CheckResult, path: str, *, show_answer: bool = False) -
     lines += [f"    {line}" for line in result.lines]
     if result.counterexample:
         lines += _example(result.counterexample, show_answer)
-    if result.remedy:
-        lines += _wrapped(result.remedy, "  ")
     lines.append(f"  Again: pytest {path} -k {result.function}")
     lines.append(f"  More:  gradcheck hint {result.task}")
-    blocked = _blocked(result)
-    if blocked:
-        lines += _wrapped(f"Not checked until this holds: {', '.join(blocked)}", "  ")
+    if result.waiting:
+        waiting = ", ".join(name.replace("_", " ") for name in result.waiting)
+        lines += _wrapped(f"Not checked until this holds: {waiting}", "  ")
     return "\n".join(printable(line) for line in lines)
 
 
@@ -64,20 +61,6 @@ def _example(example: Counterexample, show_answer: bool) -> list[str]:
     if example.about:
         lines += _wrapped(f"with {example.about}", "        ")
     return lines
-
-
-def _blocked(result: CheckResult) -> list[str]:
-    """The checks of the same function that wait for this one."""
-    for checks in CHECKS.values():
-        if result.check in checks:
-            order = checks
-            break
-    else:
-        return []
-    if result.check in ("edge_cases", "linearity", "agrees_with_backward"):
-        return []
-    later = order[order.index(result.check) + 1 :]
-    return [name.replace("_", " ") for name in later if name in WEIGHTS or name in ("purity", "agrees_with_backward")]
 
 
 def tensor_text(value: Any, indent: int = 0) -> str:

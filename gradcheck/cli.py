@@ -1,0 +1,130 @@
+"""The command line: `gradcheck …` or `python -m gradcheck …`. Adapters only; heavy libraries are imported where used."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from gradcheck import __version__
+from gradcheck.errors import GradcheckError
+
+CACHE = Path(".gradcheck") / "cache"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="gradcheck")
+def cli() -> None:
+    """Learn backpropagation by writing it: grade gradients and Jacobians.
+
+    Learners mostly use pytest: pytest exercises/04_modules/relu.py
+    """
+
+
+@cli.command()
+@click.argument("names", nargs=-1)
+def formulas(names: tuple[str, ...]) -> None:
+    """Print the derived Jacobian and VJP of every operator, or of NAMES.
+
+    g stands for grad_output, δ_ij is 1 where i = j and 0 elsewhere.
+    """
+    from gradcheck.operators import all_operators
+    from gradcheck.references.typeset import formulas as lines_of
+
+    operators = all_operators()
+    unknown = [name for name in names if name not in operators]
+    if unknown:
+        raise GradcheckError(f"there is no operator {unknown[0]!r}; there are: {', '.join(operators)}")
+    for name in names or operators:
+        click.echo(name)
+        for line in lines_of(operators[name]):
+            click.echo(f"    {line}")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the report (gradcheck/report/v1) here; - is standard output.")
+@click.option("--only", multiple=True, metavar="NAME", help="Grade this exercise only; may be given again.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws all inputs and cotangents.")
+@click.option("--show-answer", is_flag=True, help="Print the correct values beside a failure.")
+def report(folder: Path, out: Path | None, only: tuple[str, ...], seed: int, show_answer: bool) -> None:
+    """Grade FOLDER, laid out like exercises/; a missing file reads as not started.
+
+    Exits 0 when every exercise passed, 1 when something is left to do, 2 when nothing could be graded.
+    """
+    from gradcheck.grading.grade import grade_folder
+    from gradcheck.grading.report import ExerciseReport
+    from gradcheck.reports.folder import failures_text, line_of
+    from gradcheck.reports.json_report import as_json
+
+    quiet = out is not None and str(out) == "-"
+
+    def progress(each: ExerciseReport) -> None:
+        if not quiet:
+            click.echo(line_of(each))
+
+    graded = grade_folder(folder, only=only, seed=seed, cache=CACHE, progress=progress)
+    if quiet:
+        click.echo(as_json(graded), nl=False)
+    else:
+        for text in failures_text(graded, folder, show_answer=show_answer):
+            click.echo("\n" + text)
+        click.echo(f"\n{graded.score:g} of {graded.max_score:g} points")
+    if out is not None and not quiet:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(as_json(graded), encoding="utf-8")
+        except OSError as error:
+            raise GradcheckError(f"{out} cannot be written: {error.strerror}; give --json another place") from None
+        click.echo(f"report: {out}")
+    sys.exit(0 if all(each.status == "passed" for each in graded.exercises) else 1)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--step", type=click.IntRange(min=1), default=1, show_default=True, help="Which hint.")
+def hint(name: str, step: int) -> None:
+    """Print a hint for the exercise NAME; each step says a little more."""
+    from gradcheck.catalog import find_exercise
+
+    exercise = find_exercise(name)
+    if step > len(exercise.hints):
+        raise GradcheckError(f"{exercise.name} has {len(exercise.hints)} hints; ask for --step {len(exercise.hints)}")
+    click.echo(f"{exercise.name}: {exercise.title}   (hint {step} of {len(exercise.hints)})\n")
+    click.echo(click.wrap_text(exercise.hints[step - 1], 78, "  ", "  "))
+    if step < len(exercise.hints):
+        click.echo(f"\nNext: gradcheck hint {exercise.name} --step {step + 1}")
+
+
+@cli.command()
+@click.argument("names", nargs=-1)
+@click.option("--force", is_flag=True, help="Overwrite files that exist. What was in them is lost.")
+def stubs(names: tuple[str, ...], force: bool) -> None:
+    """Write exercises/ anew from solutions/, or only NAMES. Existing files are kept."""
+    from gradcheck.catalog import find_exercise
+    from gradcheck.course.stubs import write_stubs
+
+    root = Path.cwd()
+    if not (root / "solutions").is_dir():
+        raise GradcheckError(f"there is no solutions/ in {root}; stubs are made from it, so run this where it is")
+    written = write_stubs(root, [find_exercise(name).name for name in names], overwrite=force)
+    for path in written:
+        click.echo(f"wrote {path.relative_to(root)}")
+    if not written:
+        click.echo("nothing to write: every stub exists (--force overwrites them)")
+
+
+def main() -> None:
+    """Run the command line; what gradcheck says on purpose is printed without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a narrow console shows ? for δ rather than fail
+    try:
+        cli(prog_name="gradcheck")
+    except GradcheckError as error:
+        click.echo(f"gradcheck: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        click.echo("gradcheck: stopped", err=True)
+        sys.exit(130)

@@ -1,0 +1,187 @@
+"""Derived formulas as people read them: ∂y_i/∂x_j = y_i (δ_ij − y_j).
+
+Rewriting is for the eye only; what is evaluated is the derived expression itself. Where the output itself occurs in its
+derivative it is shown as y.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+from sympy.printing.precedence import PRECEDENCE, precedence
+from sympy.printing.str import StrPrinter
+
+from gradcheck.operators.operator import Operator
+from gradcheck.references.derive import Derivation, derive
+from gradcheck.references.formula import Formula, array_element, index_symbol, read_formula
+
+_NAMES = {"y_bar": "ȳ"}
+
+
+def formulas(operator: Operator) -> list[str]:
+    """The definition, then a Jacobian and a VJP per differentiable input, one formula a line; g is
+    grad_output."""
+    derivation = derive(operator)
+    lines = [f"{_target(operator)} = {_text(read_formula(operator).expression)}"]
+    for an_input in operator.differentiable_inputs:
+        form = derivation.jacobians[an_input.name][0]
+        below = _indexed(an_input.name, an_input.wrt)
+        lines.append(f"∂{_target(operator)}/∂{below} = {_text(_compact(derivation, form))}")
+        form = derivation.vjps[an_input.name][0]
+        free = tuple(str(index) for index in form.indices)
+        lines.append(f"grad_{_indexed(an_input.name, free)} = {_text(_compact(derivation, form))}")
+    return lines
+
+
+def _target(operator: Operator) -> str:
+    indices = read_formula(operator).indices
+    return _indexed(operator.output_name, tuple(str(index) for index in indices))
+
+
+def _indexed(name: str, indices: tuple[str, ...]) -> str:
+    if not indices:
+        return _NAMES.get(name, name)
+    joined = "".join(indices) if all(len(index) == 1 for index in indices) else ",".join(indices)
+    return f"{_NAMES.get(name, name)}_{joined}" if len(joined) == 1 else f"{_NAMES.get(name, name)}_{{{joined}}}"
+
+
+def _compact(derivation: Derivation, form: Formula) -> sp.Expr:
+    """The expression with the output put in for its own definition, if that makes it shorter."""
+    expression = form.expression
+    output = derivation.output
+    if not output.indices:
+        return expression
+    lead = len(output.indices) - len(derivation.operator.output_shape)
+    batched = index_symbol("b") in form.indices or expression.has(index_symbol("b"))
+    definition = output.expression if batched else read_formula(derivation.operator).expression
+    own = output.indices if batched else output.indices[lead:]
+    candidates = [expression]
+    for name in ("i", "j"):
+        index = index_symbol(name)
+        candidates += [_put_in(candidate, definition, own, index, derivation.operator) for candidate in candidates]
+    candidates += [sp.factor_terms(candidate) for candidate in candidates]
+    candidates += [_by_solving(expression, definition, own, index_symbol(name), derivation.operator) for name in "ij"]
+    return min(candidates, key=lambda candidate: (sp.count_ops(candidate), len(str(candidate))))
+
+
+def _put_in(
+    expression: sp.Expr, definition: sp.Expr, own: tuple[Any, ...], index: sp.Symbol, operator: Operator
+) -> sp.Expr:
+    """y for its definition, also inside sums that a common denominator stands outside of."""
+    here = definition.subs(own[-1], index)
+    output = array_element(operator.output_name, (*own[:-1], index))
+    inwards = expression.replace(lambda part: isinstance(part, sp.Mul) and part.has(sp.Sum), _denominators_inwards)
+    return inwards.replace(
+        lambda part: isinstance(part, sp.Mul), lambda part: part.subs(here, output)
+    ).subs(here, output)
+
+
+def _denominators_inwards(product: sp.Mul) -> sp.Expr:
+    """Σ a / S² = (Σ a / S) / S for the first sum with a body that is no denominator itself."""
+    sums = [part for part in product.args if isinstance(part, sp.Sum)]
+    powers = [part for part in product.args if isinstance(part, sp.Pow) and part.args[1] == -2]
+    if len(sums) != 1 or len(powers) != 1:
+        return product
+    base = powers[0].args[0]
+    inner = sp.Sum(sums[0].args[0] / base, *sums[0].args[1:])
+    rest = [part for part in product.args if part not in (sums[0], powers[0])]
+    return sp.Mul(*rest, 1 / base, inner)
+
+
+def _by_solving(
+    expression: sp.Expr, definition: sp.Expr, own: tuple[Any, ...], index: sp.Symbol, operator: Operator
+) -> sp.Expr:
+    """A point-wise derivative in y alone, by solving the definition for its exponential."""
+    here = definition.subs(own[-1], index)
+    exponentials = list(here.atoms(sp.exp))
+    if not operator.flattened or len(exponentials) != 1 or not expression.has(exponentials[0]):
+        return expression
+    unknown = sp.Dummy("E")
+    output = array_element(operator.output_name, (*own[:-1], index))
+    solutions = sp.solve(sp.Eq(output, here.subs(exponentials[0], unknown)), unknown)
+    if len(solutions) != 1 or solutions[0].has(sp.exp):
+        return expression
+    return _positive(sp.factor(sp.simplify(expression.subs(exponentials[0], solutions[0]))))
+
+
+def _positive(product: sp.Expr) -> sp.Expr:
+    """−a (b − 1) = a (1 − b)."""
+    coefficient, rest = product.as_coeff_Mul()
+    sums = [part for part in sp.Mul.make_args(rest) if isinstance(part, sp.Add)]
+    if coefficient != -1 or not sums:
+        return product
+    others = [part for part in sp.Mul.make_args(rest) if part is not sums[0]]
+    return sp.Mul(*others, sp.Add(*(-term for term in sums[0].args)))
+
+
+def _text(expression: sp.Expr) -> str:
+    return str(_Printer().doprint(expression))
+
+
+class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
+    """SymPy's own text printer with the lecture's signs."""
+
+    printmethod = "_lecture"  # not "_sympystr", by which some classes print themselves
+
+    def _print_Indexed(self, expression: sp.Indexed) -> str:
+        return _indexed(expression.base.label.name, tuple(self._print(index) for index in expression.indices))
+
+    def _print_KroneckerDelta(self, expression: sp.KroneckerDelta) -> str:
+        left, right = sorted((self._print(argument) for argument in expression.args), key=lambda text: (len(text), text))
+        return f"δ_{left}{right}" if len(left + right) == 2 else f"δ({left}, {right})"
+
+    def _print_Sum(self, expression: sp.Sum) -> str:
+        signs = "".join(f"Σ_{limit[0]} " for limit in expression.args[1:])
+        return signs + self.parenthesize(expression.args[0], PRECEDENCE["Mul"] - 1, strict=True)
+
+    def _print_exp(self, expression: sp.exp) -> str:
+        return f"exp({self._print(expression.args[0])})"
+
+    def _print_Piecewise(self, expression: sp.Piecewise) -> str:
+        *branches, (last, _) = expression.args
+        shown = [f"{self._print(value)} if {self._print(condition)}" for value, condition in branches]
+        return "(" + ", ".join(shown) + f", else {self._print(last)})"
+
+    def _print_Mul(self, expression: sp.Mul) -> str:
+        coefficient, rest = expression.as_coeff_Mul()
+        if coefficient == -1:
+            return "−" + self.parenthesize(rest, PRECEDENCE["Mul"], strict=False)
+        above = [part for part in expression.args if not _below(part)]
+        below = [part.args[0] ** -part.args[1] for part in expression.args if _below(part)]
+        above.sort(key=lambda part: (part.has(sp.Sum), isinstance(part, sp.Add), not part.is_number, self._print(part)))
+        top = " ".join(self._factor(part) for part in above) or "1"
+        if not below:
+            return top
+        bottom = " ".join(self._factor(part) for part in below)
+        return f"{top} / ({bottom})" if len(below) > 1 else f"{top} / {bottom}"
+
+    def _factor(self, part: sp.Expr) -> str:
+        text = self.parenthesize(part, PRECEDENCE["Mul"])
+        return f"({text})" if isinstance(part, sp.Sum) else text
+
+    def _print_Add(self, expression: sp.Add, order: Any = None) -> str:
+        terms = sorted(expression.args, key=lambda term: (_negative(term), not term.is_number, self._print(term)))
+        text = ""
+        for position, term in enumerate(terms):
+            shown = self._print(-term if _negative(term) and position else term)
+            shown = f"({shown})" if precedence(term) < PRECEDENCE["Add"] else shown
+            text += shown if not position else (" − " if _negative(term) else " + ") + shown
+        return text
+
+    def _print_Pow(self, expression: sp.Pow, rational: bool = False) -> str:
+        base, exponent = expression.args
+        if exponent.is_negative:
+            return f"1 / {self.parenthesize(base ** -exponent, PRECEDENCE['Mul'])}"
+        shown = self.parenthesize(base, PRECEDENCE["Pow"])
+        return f"({shown})²" if isinstance(base, sp.Sum) and exponent == 2 else f"{shown}²" if exponent == 2 else f"{shown}^{exponent}"
+
+
+def _below(part: sp.Expr) -> bool:
+    return isinstance(part, sp.Pow) and bool(part.args[1].is_negative)
+
+
+def _negative(term: sp.Expr) -> bool:
+    return bool(term.as_coeff_Mul()[0].is_negative)
+
+
