@@ -1,4 +1,4 @@
-"""The command line: `gradcheck …` or `python -m gradcheck …`. Adapters only; heavy libraries are imported where used."""
+"""The command line: `gradcheck …` or `python -m gradcheck …`. Adapters only; heavy imports come late."""
 
 from __future__ import annotations
 
@@ -44,7 +44,12 @@ def formulas(names: tuple[str, ...]) -> None:
 
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the report (gradcheck/report/v1) here; - is standard output.")
+@click.option(
+    "--json",
+    "out",
+    type=click.Path(path_type=Path),
+    help="Write the report (gradcheck/report/v1) here; - is standard output.",
+)
 @click.option("--only", multiple=True, metavar="NAME", help="Grade this exercise only; may be given again.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws all inputs and cotangents.")
 @click.option("--show-answer", is_flag=True, help="Print the correct values beside a failure.")

@@ -1,8 +1,8 @@
 """`pytest exercises`: one item per function and check. Adapters only; the engine does the checking.
 
 A file is an exercise when its folder is named like a unit of the catalog. Its items are
-`exercises/04_modules/relu.py::backward::values` and so on, so that `-k`, `-x`, `--lf`, `-n` and `--junitxml` work as they
-do elsewhere.
+`exercises/04_modules/relu.py::backward::values` and so on, so that `-k`, `-x`, `--lf`, `-n` and `--junitxml` work as
+they do elsewhere.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from io import StringIO
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
 
 NOT_STARTED = "not_started"
+_SELECTED = pytest.StashKey[set[str]]()
 
 
 class CheckNotPassed(Exception):
@@ -37,7 +40,7 @@ class ExerciseFile(pytest.File):
     """One exercise; its file is loaded when the first check runs, never while collecting."""
 
     exercise: Exercise
-    _verification: Verification | None = None
+    started: Verification | None = None
 
     def collect(self) -> Iterator[FunctionNode]:
         for graded in self.exercise.functions:
@@ -48,17 +51,17 @@ class ExerciseFile(pytest.File):
         return self.nodeid
 
     def verification(self) -> Verification:
-        if self._verification is None:
+        if self.started is None:
             from gradcheck.grading.load import load_candidate
 
             candidate = load_candidate(self.exercise, self.path, self.shown)
-            self._verification = Verification(
+            self.started = Verification(
                 candidate,
                 self.exercise.task,
                 seed=self.config.getoption("gradcheck_seed"),
                 cache=self.config.rootpath / ".gradcheck" / "cache",
             )
-        return self._verification
+        return self.started
 
 
 class FunctionNode(pytest.Collector):
@@ -78,7 +81,8 @@ class CheckItem(pytest.Item):
 
     @property
     def file(self) -> ExerciseFile:
-        assert self.parent is not None and isinstance(self.parent.parent, ExerciseFile)
+        assert self.parent is not None
+        assert isinstance(self.parent.parent, ExerciseFile)
         return self.parent.parent
 
     def runtest(self) -> None:
@@ -88,7 +92,7 @@ class CheckItem(pytest.Item):
         sys.stdout.write(verification.candidate.printed.take())
         if result.status == "skipped" and not self._waits_visibly(result):
             # The check it waits for is not part of this run: say here why, or a wrong file would look right.
-            task, function, check = result.blocked_by.rsplit(".", 2)
+            _, function, check = result.blocked_by.rsplit(".", 2)
             result = verification.result(function, check)
         if result.status == "skipped":
             pytest.skip(result.message)
@@ -96,8 +100,8 @@ class CheckItem(pytest.Item):
             raise CheckNotPassed(result)
 
     def teardown(self) -> None:
-        if self.file._verification is not None:
-            self.file._verification.store.save()
+        if self.file.started is not None:
+            self.file.started.store.save()
 
     def _waits_visibly(self, result: CheckResult) -> bool:
         assert self.parent is not None
@@ -144,14 +148,16 @@ class Nothing(pytest.File):
         return ()
 
 
-class UnitFolder(pytest.Dir):
+class UnitFolder(pytest.Directory):
     """A unit's folder. Exercises whose file is gone are collected all the same, and read as not started."""
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
-        yield from super().collect()
+        for path in sorted(self.path.iterdir()):
+            if path.is_file() and not self.ihook.pytest_ignore_collect(collection_path=path, config=self.config):
+                yield from self.ihook.pytest_collect_file(file_path=path, parent=self)
         for exercise in _members(self.path.name):
             path = self.path / f"{exercise.name}.py"
-            if not path.exists():
+            if not path.is_file():
                 yield _exercise_file(self, path, exercise)
 
 
@@ -166,10 +172,10 @@ def _exercise_file(parent: pytest.Collector, path: Path, exercise: Exercise) -> 
 
 
 def _selected(session: pytest.Session) -> set[str]:
-    if not hasattr(session, "_gradcheck_selected"):
-        session._gradcheck_selected = {item.nodeid for item in session.items}  # type: ignore[attr-defined]
-    chosen: set[str] = session._gradcheck_selected  # type: ignore[attr-defined]
-    return chosen
+    """The node ids of this run, after -k and the like."""
+    if _SELECTED not in session.stash:
+        session.stash[_SELECTED] = {item.nodeid for item in session.items}
+    return session.stash[_SELECTED]
 
 
 # Hooks.
@@ -286,13 +292,14 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     # A run of some checks only (-k, --lf) does not show the rest to be wrong: what did not run does not count against.
     passed = {name: set(statuses.values()) == {"passed"} for name, statuses in found.items()}
     terminalreporter.section("progress")
-    writer = terminalreporter._tw
+    text = StringIO()
     console = Console(
-        file=writer._file,
-        width=min(writer.fullwidth, 100),
-        force_terminal=writer.hasmarkup,
-        no_color=not writer.hasmarkup,
+        file=text,
+        width=min(get_terminal_size().columns, 100),
+        force_terminal=terminalreporter.hasmarkup,
+        no_color=not terminalreporter.hasmarkup,
         soft_wrap=True,
         legacy_windows=False,
     )
     print_summary(console, exercises, scores, passed, f"{folder}/" if folder not in ("", ".") else "")
+    terminalreporter.write(text.getvalue())

@@ -17,6 +17,6 @@ EXERCISE = Exercise(
     ),
     hints=(
         "y_i depends on x_i alone. By how much does y_i change when x_i does, for x_i > 0 and for x_i < 0?",
-        "C changes by grad_output_i times the change of y_i. The Jacobian is a matrix in which most entries are zero: which?",
+        "C changes by grad_output_i times the change of y_i. Most entries of the Jacobian are zero: which?",
     ),
 )

@@ -16,8 +16,8 @@ EXERCISE = Exercise(
         jacobian("x", wrt="x", points=2),
     ),
     hints=(
-        "Every y_i depends on every x_j, through the sum. Treat i = j and i ≠ j apart: what are the two derivatives?",
-        "Write both cases in one line with δ_ij. Then sum over i with grad_output_i: one of the two terms loses its sum.",
+        "Every y_i depends on every x_j. What is ∂y_i/∂x_j for i = j, and for i ≠ j?",
+        "Write both cases in one line with δ_ij. Then sum over i with grad_output_i: one term loses its sum.",
         "Adding a constant to all of x changes nothing. Which constant keeps e^x from overflowing?",
     ),
 )

@@ -7,7 +7,7 @@ under `if __name__ == "__main__":`.
 
 from __future__ import annotations
 
-import sys
+import inspect
 from typing import Any
 
 import torch
@@ -50,17 +50,14 @@ class AutodiffGuard(TorchFunctionMode):
             return "requires_grad"
         if "_backward" in name:
             return f"torch's own backward kernel {name}"
-        if torch._C._functorch.peek_interpreter_stack() is not None:
-            if torch._C._functorch.peek_interpreter_stack().key().name in _TRANSFORMS:
-                return "torch.func"
-        return ""
+        # torch has no public way to ask whether a function transform is running.
+        transform = torch._C._functorch.peek_interpreter_stack()  # noqa: SLF001
+        return "torch.func" if transform is not None and transform.key().name in _TRANSFORMS else ""
 
     def _where(self) -> str:
-        frame = sys._getframe(2)
+        frame = inspect.currentframe()
         while frame is not None:
             if frame.f_code.co_filename == self.filename:
                 return f" (line {frame.f_lineno})"
-            if frame.f_back is None:
-                break
             frame = frame.f_back
         return ""

@@ -8,12 +8,13 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from difflib import get_close_matches
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, CallTimeout, quiet, settings_kept, time_limit
 from gradcheck.checks.outcome import Arguments, Fault, Outcome, Printed
 
 
+@runtime_checkable
 class Candidate(Protocol):
     """Whatever can be asked for a function's result. The checks know nothing else about a submission."""
 
@@ -98,11 +99,7 @@ class InProcessCandidate:
 
     def lines(self, error: BaseException) -> tuple[str, ...]:
         """Where the candidate's own file was when `error` arose: file, line, function, source; innermost last."""
-        frames = [
-            frame
-            for frame, _ in _walk(error)
-            if frame[0] == self.filename
-        ]
+        frames = [frame for frame in _walk(error) if frame[0] == self.filename]
         if len(frames) > 6:
             frames = [*frames[:2], ("", len(frames) - 4, ""), *frames[-2:]]
         shown = []
@@ -116,10 +113,8 @@ class InProcessCandidate:
 
     def _raised_here(self, error: BaseException) -> bool:
         # torch raises NotImplementedError for operators it lacks; only the file's own means "not started".
-        last = None
-        for last, _ in _walk(error):
-            pass
-        return last is not None and (last[0] == self.filename or not self.filename)
+        frames = _walk(error)
+        return bool(frames) and (frames[-1][0] == self.filename or not self.filename)
 
     def _problem(self, function: str, arguments: Arguments) -> Fault | None:
         wanted = f"{function}({', '.join(arguments)})"
@@ -143,8 +138,8 @@ class InProcessCandidate:
         return None
 
 
-def _walk(error: BaseException) -> list[tuple[tuple[str, int, str], None]]:
+def _walk(error: BaseException) -> list[tuple[str, int, str]]:
+    """File, line and function of every frame, outermost first."""
     return [
-        ((frame.f_code.co_filename, line, frame.f_code.co_name), None)
-        for frame, line in traceback.walk_tb(error.__traceback__)
+        (frame.f_code.co_filename, line, frame.f_code.co_name) for frame, line in traceback.walk_tb(error.__traceback__)
     ]

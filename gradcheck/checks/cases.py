@@ -22,6 +22,11 @@ SIZES: tuple[dict[str, int], ...] = (
     {BATCH_SIZE: 3, "n": 5, "C": 5, "K": 4, "I": 2, "O": 5, "copies": 3},
     {BATCH_SIZE: 5, "n": 4, "C": 2, "K": 2, "I": 4, "O": 3, "copies": 4},
 )
+_LAYOUTS: dict[Layout, str] = {
+    "transposed": "non-contiguous",
+    "offset": "in the middle of a buffer",
+    "expanded": "expanded",
+}
 _LARGER = {BATCH_SIZE: 6, "n": 7, "C": 7, "K": 7, "I": 8, "O": 9, "copies": 5}
 SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (5,), (4, 2))
 
@@ -46,7 +51,9 @@ class Case:
 def generic_cases(operator: Operator, seed: int, *, sample: bool = False) -> list[Case]:
     """Smooth points of ordinary size in both precisions: what a right formula must get right."""
     make = _Maker(operator, seed, sample)
-    cases = [make.case(f"random numbers {position + 1}, {dtype}", dtype, position) for position, dtype in enumerate(_TURNS)]
+    cases = [
+        make.case(f"random numbers {position + 1}, {dtype}", dtype, position) for position, dtype in enumerate(_TURNS)
+    ]
     if operator.unbatched and not sample:
         cases.append(make.case("a single sample", "float64", 0, unbatched=True))
     return cases
@@ -78,7 +85,7 @@ def _edges(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
     if any(an_input.kind == "probability" for an_input in operator.inputs):
         yield make.case("targets of exactly 0 and 1", "float64", 1, certain=True)
     yield make.case("more entries", "float64", 0, sizes=_LARGER, shape=(3, 7))
-    for layout, words in (("transposed", "non-contiguous"), ("offset", "in the middle of a buffer"), ("expanded", "expanded")):
+    for layout, words in _LAYOUTS.items():
         yield replace(make.case(f"{words} memory", "float64", 0, repeat=layout == "expanded"), layout=layout)
 
 

@@ -23,8 +23,7 @@ class Wanted:
 
     @property
     def described(self) -> str:
-        shape = f"{self.shape}, the shape of {self.like}" if self.like else f"{self.shape}"
-        return shape
+        return f"{self.shape}, the shape of {self.like}" if self.like else f"{self.shape}"
 
 
 def type_problem(spec: FunctionSpec, wanted: Sequence[Wanted], value: Value) -> str:
@@ -89,7 +88,7 @@ def dtype_problem(wanted: Sequence[Wanted], values: Sequence[Value]) -> str:
 
 @dataclass(frozen=True)
 class Difference:
-    """Where numbers differ: the part's name, the first wrong entry, how many of how many, and whether all are finite."""
+    """Where numbers differ: the part's name, the first wrong entry, how many of how many, whether all are finite."""
 
     part: str
     index: tuple[int, ...]
@@ -107,9 +106,7 @@ def numbers(value: Value) -> Floats:
     return np.asarray(value)
 
 
-def difference(
-    wanted: Sequence[Wanted], values: Sequence[Value], expected: Sequence[Expected]
-) -> Difference | None:
+def difference(wanted: Sequence[Wanted], values: Sequence[Value], expected: Sequence[Expected]) -> Difference | None:
     """The first part with a wrong entry, or None.
 
     At a kink the truth is a segment, the same point of it for all parts of one entry: a tie in max split t : 1 − t.
@@ -117,7 +114,7 @@ def difference(
     observed = [numbers(value) for value in values]
     for each, value, got, want in zip(wanted, values, observed, expected, strict=True):
         tolerance = want.tolerance
-        if isinstance(value, float):  # a Python float holds a float32 result exactly, never more than the input knows
+        if isinstance(value, float):  # at float32 it was computed there
             tolerance = tolerance + np.abs(want.value) * PRECISION[each.dtype][1]
         wrong = ~_inside(got, want, tolerance)
         if wrong.any():

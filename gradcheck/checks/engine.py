@@ -9,7 +9,7 @@ from pathlib import Path
 from gradcheck.checks import compare, properties, wording
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case, edge_cases, generic_cases
-from gradcheck.checks.outcome import Outcome
+from gradcheck.checks.outcome import Outcome, Value
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec, Task, default_task, prerequisite, waiting_for
 from gradcheck.checks.trials import Trial, Trials
@@ -63,11 +63,12 @@ class Verification:
                 first = found.blocked_by or found.id
                 return replace(blank, status="skipped", message=f"not checked until {first} holds", blocked_by=first)
         try:
-            return _CHECKS[check](self, spec, blank)
+            run: Callable[[FunctionSpec, CheckResult], CheckResult] = getattr(self, f"_{check}")
+            return run(spec, blank)
         except ReferenceDisagreement as error:
             return replace(blank, status="errored", message=f"a defect of the grader, not of your code: {error}")
 
-    # One method per check, in their order.
+    # One method per check, named like it, in their order.
 
     def _runs(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         first = self.generic(spec)[0]
@@ -78,7 +79,9 @@ class Verification:
         return self._ended(spec, blank, trial, outcome) or blank
 
     def _type(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        return self._form(spec, blank, "wrong-type", lambda trial, value: compare.type_problem(spec, trial.wanted, value))
+        return self._form(
+            spec, blank, "wrong-type", lambda trial, value: compare.type_problem(spec, trial.wanted, value)
+        )
 
     def _shape(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         return self._form(
@@ -97,7 +100,7 @@ class Verification:
         )
 
     def _form(
-        self, spec: FunctionSpec, blank: CheckResult, code: str, problem_of: Callable[[Trial, object], str]
+        self, spec: FunctionSpec, blank: CheckResult, code: str, problem_of: Callable[[Trial, Value], str]
     ) -> CheckResult:
         """What came back has the right form, on every generic case; no number is looked at."""
         for case in self.generic(spec):
@@ -197,9 +200,7 @@ class Verification:
         found = smallest(self, spec, failure, trial)
         return found or failure
 
-    def _ended(
-        self, spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome
-    ) -> CheckResult | None:
+    def _ended(self, spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
         if outcome.state == "returned":
             return None
         return wording.no_result(blank, spec, trial, outcome)
@@ -239,21 +240,8 @@ class Verification:
         self.store.mark_agreed()
 
 
-_CHECKS: dict[str, Callable[[Verification, FunctionSpec, CheckResult], CheckResult]] = {
-    "runs": Verification._runs,
-    "type": Verification._type,
-    "shape": Verification._shape,
-    "dtype": Verification._dtype,
-    "purity": Verification._purity,
-    "values": Verification._values,
-    "edge_cases": Verification._edge_cases,
-    "linearity": Verification._linearity,
-    "agrees_with_backward": Verification._agrees_with_backward,
-}
-
-
 def verify(
-    candidate: Candidate | object,
+    candidate: object,
     operator: Operator | Task,
     *,
     seed: int = 0,
@@ -268,7 +256,7 @@ def verify(
     when the operator's record cannot be read. Nothing that the candidate raises comes through.
     """
     task = operator if isinstance(operator, Task) else default_task(operator)
-    wrapped = candidate if hasattr(candidate, "call") else InProcessCandidate(dict(_functions(candidate)))
+    wrapped = candidate if isinstance(candidate, Candidate) else InProcessCandidate(dict(_functions(candidate)))
     return Verification(wrapped, task, seed=seed, cache=cache, shrink=shrink).results()
 
 

@@ -14,6 +14,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -32,7 +33,8 @@ class CallTimeout(BaseException):
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise CallTimeout in the block after `seconds`. On the main thread of a POSIX system by a timer signal, which
-    also ends a blocking call; elsewhere by an asynchronous exception, which waits for the next bytecode."""
+    also ends a blocking call; elsewhere by an asynchronous exception, which waits for the next bytecode.
+    """
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
         with _by_signal(seconds):
             yield
@@ -68,15 +70,15 @@ def _by_signal(seconds: float) -> Iterator[None]:
 
 
 def _raise_on_every_line(frame: FrameType | None) -> None:
-    here = os.path.dirname(__file__)
+    here = str(Path(__file__).parent)
 
     def trace(traced: FrameType, _event: str, _argument: Any) -> Any:
-        if os.path.dirname(traced.f_code.co_filename) == here:
+        if traced.f_code.co_filename.startswith(here):
             return None
         raise CallTimeout
 
     sys.settrace(trace)
-    while frame is not None and os.path.dirname(frame.f_code.co_filename) != here:
+    while frame is not None and not frame.f_code.co_filename.startswith(here):
         frame.f_trace = trace
         frame = frame.f_back
 
@@ -108,7 +110,7 @@ def _by_thread(seconds: float) -> Iterator[None]:
 def quiet(printed: Printed) -> Iterator[None]:
     """Collect what the block prints, give it an empty standard input, and keep its warnings to itself."""
     streams = sys.stdout, sys.stderr, sys.stdin
-    sys.stdout = sys.stderr = printed  # type: ignore[assignment]  # it has what print and logging use of a stream
+    sys.stdout = sys.stderr = printed
     sys.stdin = io.StringIO()
     try:
         with warnings.catch_warnings():
@@ -120,10 +122,11 @@ def quiet(printed: Printed) -> Iterator[None]:
 
 @contextmanager
 def settings_kept() -> Iterator[None]:
-    """Put back what a candidate may change for everybody after it: torch's defaults, the folder, the recursion limit."""
+    """Put back what a candidate may change for everybody: torch's defaults, the folder, the recursion limit."""
     import torch
 
-    dtype, grad, recursion, folder = torch.get_default_dtype(), torch.is_grad_enabled(), sys.getrecursionlimit(), os.getcwd()
+    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
+    recursion, folder = sys.getrecursionlimit(), Path.cwd()
     try:
         yield
     finally:
@@ -133,5 +136,5 @@ def settings_kept() -> Iterator[None]:
             torch.set_grad_enabled(grad)
         if sys.getrecursionlimit() != recursion:
             sys.setrecursionlimit(recursion)
-        if os.getcwd() != folder:
+        if Path.cwd() != folder:
             os.chdir(folder)

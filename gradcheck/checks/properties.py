@@ -1,4 +1,4 @@
-"""What holds between calls: same again, no shared memory, linear in the cotangent, backward = grad_output · Jacobian."""
+"""What holds between calls: same again, no shared memory, linearity, backward = grad_output · Jacobian."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _same(left: Value, right: Value) -> bool:
         return bool(np.array_equal(left.values, right.values, equal_nan=left.values.dtype.kind == "f"))
     if isinstance(left, tuple) and isinstance(right, tuple):
         return len(left) == len(right) and all(_same(*pair) for pair in zip(left, right, strict=True))
-    return bool(left == right) or left != left
+    return bool(left == right) or (left != left and right != right)  # noqa: PLR0124 — NaN
 
 
 def forbidden_sharing(spec: FunctionSpec, trial: Trial, outcome: Outcome) -> tuple[str, str] | None:
@@ -39,9 +39,7 @@ def forbidden_sharing(spec: FunctionSpec, trial: Trial, outcome: Outcome) -> tup
     return None
 
 
-def linearity(
-    trials: Trials, candidate: Candidate, spec: FunctionSpec, case: Case
-) -> tuple[Trial, Value, str] | None:
+def linearity(trials: Trials, candidate: Candidate, spec: FunctionSpec, case: Case) -> tuple[Trial, Value, str] | None:
     """A trial whose result is not the sum of the results for the two cotangents it is the sum of."""
     shape = trials.output_shape(case)
     rng = np.random.default_rng([trials.seed, zlib.crc32(b"linearity")])
@@ -60,13 +58,17 @@ def linearity(
             return trial, outcome.value, "the shape"
         results.append([compare.numbers(part) for part in parts])
     for target, combined, words in (
-        (2, [a + b for a, b in zip(results[0], results[1], strict=True)], "backward(g + h) = backward(g) + backward(h)"),
+        (
+            2,
+            [a + b for a, b in zip(results[0], results[1], strict=True)],
+            "backward(g + h) = backward(g) + backward(h)",
+        ),
         (3, [-2 * a for a in results[0]], "backward(−2 g) = −2 backward(g)"),
     ):
         for part, (got, want) in enumerate(zip(results[target], combined, strict=True)):
             slack = sum(made[k].expected[part].tolerance for k in (0, 1, target)) * 2
             if not (np.abs(got - want) <= slack).all():
-                return made[target], tuple(), words
+                return made[target], (), words
     return None
 
 
@@ -98,7 +100,11 @@ def jacobian_against_backward(
         allowed = np.tensordot(
             np.abs(flat), jacobian_trial.expected[0].tolerance.reshape(flat.size, -1), axes=1
         ).reshape(got.shape)
-        allowed = allowed + trial.expected[position].tolerance + 1e-15 * np.abs(flat).max(initial=0.0) * np.abs(jacobian).max(initial=0.0)
+        allowed = (
+            allowed
+            + trial.expected[position].tolerance
+            + 1e-15 * np.abs(flat).max(initial=0.0) * np.abs(jacobian).max(initial=0.0)
+        )
         if case.dtype == "float32":  # the product is taken in float64, its factors are rounded
             allowed = allowed * 2
         if not (np.abs(got - product) <= allowed).all():

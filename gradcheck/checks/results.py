@@ -27,8 +27,12 @@ class Counterexample:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check of one function. `message` is one sentence for the learner; `lines` are places in the learner's file;
-    `code` is a diagnosis code where the check itself knows the mistake; `blocked_by` the check that must pass first; `waiting` the checks that wait for this one."""
+    """One check of one function.
+
+    `message` is one sentence for the learner, `lines` are places in the learner's file, `code` a diagnosis code where
+    the check itself knows the mistake. `blocked_by` is the check that must pass first, `waiting` those that wait for
+    this one.
+    """
 
     task: str
     function: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,7 @@ def smallest(verification: Verification, spec: FunctionSpec, failure: CheckResul
     from hypothesis import HealthCheck, Phase, find, settings
     from hypothesis.errors import HypothesisException
 
-    blank = replace(
-        failure, status="passed", message="", code="", counterexample=None, lines=(), blocked_by=""
-    )
+    blank = replace(failure, status="passed", message="", code="", counterexample=None, lines=(), blocked_by="")
     trials = verification.trials
     deadline = time.monotonic() + BUDGET_S
     found: dict[str, tuple[Case, Floats | None]] = {}
@@ -67,10 +66,8 @@ def smallest(verification: Verification, spec: FunctionSpec, failure: CheckResul
     for values in (_LARGE if large else (), None):
         if values == ():
             continue
-        try:
+        with suppress(HypothesisException):
             find(_drawn(verification, spec, trial, values), fails, settings=options)
-        except HypothesisException:
-            pass
         if found:
             break
     if not found:

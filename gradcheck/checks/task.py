@@ -80,7 +80,8 @@ def waiting_for(check: str, checks: tuple[str, ...]) -> tuple[str, ...]:
 
 def default_task(operator: Operator) -> Task:
     """The functions that CURRICULUM.md's conventions give an operator: forward, backward, and a Jacobian where one
-    sample is a vector and there is a single differentiable input."""
+    sample is a vector and there is a single differentiable input.
+    """
     names = tuple(an_input.name for an_input in operator.inputs)
     differentiable = operator.differentiable_inputs
     functions = [

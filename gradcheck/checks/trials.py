@@ -17,7 +17,6 @@ from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.references.expected import Array, Expected, Floats, Point, bind, output_shape
 from gradcheck.references.store import ExpectedStore, key_of
 
-
 _NOTHING = Expected(np.zeros(0), np.zeros(0))
 
 
@@ -78,7 +77,9 @@ class Trials:
 
     def output_shape(self, case: Case) -> tuple[int, ...]:
         shapes = {name: array.shape for name, array in case.inputs.items()}
-        return output_shape(self.operator, shapes, bind(self.operator, case.inputs, dict(case.sizes), sample=case.sample)[1])
+        return output_shape(
+            self.operator, shapes, bind(self.operator, case.inputs, dict(case.sizes), sample=case.sample)[1]
+        )
 
     def forward(self, case: Case) -> Expected:
         return self._lookup("forward", case, None, lambda point: [{"y": point.forward()}])[0]["y"]
@@ -95,7 +96,9 @@ class Trials:
             key, lambda: compute(Point(self.operator, case.inputs, case.dtype, case.sizes, sample=case.sample))
         )
 
-    def backward(self, spec: FunctionSpec, case: Case, cotangent: Floats, row: dict[str, Expected], probe: str) -> Trial:
+    def backward(
+        self, spec: FunctionSpec, case: Case, cotangent: Floats, row: dict[str, Expected], probe: str
+    ) -> Trial:
         wanted = tuple(
             Wanted(f"grad_{name}" if len(row) > 1 else "the gradient", tuple(case.inputs[name].shape), case.dtype, name)
             for name in row
@@ -106,7 +109,9 @@ class Trials:
         name = self.operator.output_name if spec.role == "forward" else "the Jacobian"
         if spec.returns == "tuple":  # duplicate: one tensor per copy, each like x
             first = self.operator.inputs[0].name
-            copies = [Wanted(f"copy {k}", case.inputs[first].shape, case.dtype, first) for k in range(len(expected.value))]
+            copies = [
+                Wanted(f"copy {k}", case.inputs[first].shape, case.dtype, first) for k in range(len(expected.value))
+            ]
             each = [Expected(expected.value[k], expected.tolerance[k]) for k in range(len(expected.value))]
             return Trial(case, self.arguments(spec, case), tuple(copies), tuple(each))
         wanted = Wanted(name, expected.value.shape, case.dtype)

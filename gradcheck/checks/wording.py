@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.checks.compare import Difference
 from gradcheck.checks.outcome import Argument, Foreign, Outcome, Returned, Value
-from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.checks.results import CheckResult, Counterexample, Status
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
@@ -36,7 +36,7 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
     else:
         message = f"{spec.name}: {fault.text}"
     example = None if outcome.state == "missing" else _case(trial)
-    status = "failed" if outcome.state == "missing" else "errored"
+    status: Status = "failed" if outcome.state == "missing" else "errored"
     if fault.kind in ("SyntaxError", "IndentationError", "TabError", "LoadError"):
         example = None
     return replace(
@@ -125,7 +125,9 @@ def wrong_values(
         what = f"dC/d{different.part.removeprefix('grad_')}" if " and " not in different.part else "one subgradient"
     elif spec.role == "backward":
         what = f"dC/d{trial.wanted[0].like}"
-    count = "every entry" if different.wrong == different.entries else f"{different.wrong} of {different.entries} entries"
+    count = (
+        "every entry" if different.wrong == different.entries else f"{different.wrong} of {different.entries} entries"
+    )
     if different.entries == 1:
         count = "the value"
     code = ""
@@ -143,15 +145,17 @@ def wrong_values(
     example = replace(
         example,
         where=where if len(shown) == 1 else f"{different.part} {where}",
-        expected=expected[0] if len(expected) == 1 else {
-            w.name: e for w, e in zip(trial.wanted, expected, strict=True)
-        },
+        expected=expected[0]
+        if len(expected) == 1
+        else {w.name: e for w, e in zip(trial.wanted, expected, strict=True)},
     )
-    return replace(blank, status="failed", message=message.replace("the value of the", "the"), code=code, counterexample=example)
+    return replace(
+        blank, status="failed", message=message.replace("the value of the", "the"), code=code, counterexample=example
+    )
 
 
 def _s(different: Difference) -> str:
-    return "s" if different.wrong == different.entries or different.wrong == 1 else ""
+    return "s" if different.wrong in (different.entries, 1) else ""
 
 
 def _places(different: Difference) -> str:
@@ -169,7 +173,11 @@ def _case(trial: Trial, got: Any = None) -> Counterexample:
     cotangent = None if trial.cotangent is None else listed(trial.cotangent)
     about = [trial.case.dtype] if trial.case.dtype != "float64" else []
     if trial.case.layout != "contiguous":
-        words = {"transposed": "non-contiguous tensors", "expanded": "expanded tensors", "offset": "slices of longer tensors"}
+        words = {
+            "transposed": "non-contiguous tensors",
+            "expanded": "expanded tensors",
+            "offset": "slices of longer tensors",
+        }
         about.append(words[trial.case.layout])
     empty = [name for name, array in trial.case.inputs.items() if array.size == 0]
     if empty:

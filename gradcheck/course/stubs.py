@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 from gradcheck.catalog import Exercise, all_exercises
+from gradcheck.errors import GradcheckError
 
 _BODY = '    # TODO: your code here\n    raise NotImplementedError("{name} is not written yet")\n'
 
@@ -33,7 +34,7 @@ def stub_of(source: str, exercise: Exercise) -> str:
 def _function(lines: list[str], node: ast.FunctionDef) -> str:
     docstring = node.body[0]
     if not (isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant)):
-        raise ValueError(f"line {node.lineno}: {node.name} needs a docstring, which is what a learner is given")
+        raise GradcheckError(f"line {node.lineno}: {node.name} needs a docstring, which is what a learner is given")
     return _source(lines, node.lineno, docstring.end_lineno) + _BODY.format(name=node.name)
 
 
@@ -43,7 +44,8 @@ def _source(lines: list[str], first: int, last: int | None) -> str:
 
 def write_stubs(root: Path, names: list[str] | None = None, *, overwrite: bool = False) -> list[Path]:
     """Write `root/exercises/` from `root/solutions/`. A file that exists is kept unless `overwrite`; returns what was
-    written."""
+    written.
+    """
     written = []
     for exercise in all_exercises().values():
         if names and exercise.name not in names:

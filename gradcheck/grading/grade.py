@@ -50,7 +50,8 @@ def grade_candidate(
 
 def locate(folder: Path, exercise: Exercise) -> Path:
     """Where a folder holds an exercise: below its unit, below `exercises/` and its unit, or, for a folder that is one
-    unit or holds a single exercise, directly."""
+    unit or holds a single exercise, directly.
+    """
     places = [folder / exercise.path, folder / "exercises" / exercise.path, folder / f"{exercise.name}.py"]
     return next((place for place in places if place.exists()), places[0])
 

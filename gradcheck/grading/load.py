@@ -17,8 +17,10 @@ MAX_BYTES = 1_000_000
 """A file beyond this is not an exercise; reading it would only cost memory."""
 
 
-def load_candidate(exercise: Exercise, path: Path, shown: str = "", limit_s: float = CALL_LIMIT_S) -> InProcessCandidate:
-    """The functions of `path`. A file that cannot be read, compiled or run becomes a candidate whose every call says so.
+def load_candidate(
+    exercise: Exercise, path: Path, shown: str = "", limit_s: float = CALL_LIMIT_S
+) -> InProcessCandidate:
+    """The functions of `path`. A file that cannot be read or run becomes a candidate whose every call says so.
 
     `shown` is the name that messages use for the file.
     """
@@ -48,7 +50,7 @@ def _execute(exercise: Exercise, source: bytes, shown: str, path: Path, limit_s:
         code = compile(source, shown, "exec", dont_inherit=True)
         text = source.decode("utf-8", errors="replace")
         linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
-        exec(code, vars(module))  # running the learner's file is the purpose of this project
+        exec(code, vars(module))  # noqa: S102 — running the learner's file is the purpose
 
     ended = candidate.bounded(run)
     if isinstance(ended, Outcome):
@@ -69,7 +71,7 @@ def _told(shown: str, outcome: Outcome) -> Outcome:
         text = f"{shown} was still running after the time limit when it was loaded; {remedy}"
     elif outcome.state == "exited":
         text = f"{shown} called sys.exit() when it was loaded; remove the call"
-    elif fault.kind == "RecursionError" or fault.kind == "MemoryError":
+    elif fault.kind in ("RecursionError", "MemoryError"):
         text = f"{shown} is nested too deeply or too large to load ({fault.kind}); {remedy}"
     else:
         text = f"{shown} raised {fault.kind} when it was loaded: {fault.text}; {remedy}"
@@ -79,5 +81,3 @@ def _told(shown: str, outcome: Outcome) -> Outcome:
 def _broken(shown: str, text: str, limit_s: float) -> InProcessCandidate:
     fault = Fault("LoadError", text)
     return InProcessCandidate({}, shown, Outcome("raised", fault=fault), limit_s)
-
-

@@ -69,13 +69,13 @@ BCE_WITH_LOGITS = Operator(
     any_shape=True,
     stable=True,
     empty_batch=False,
-    forward_forms=(
-        "Sum(Max(logits[i], 0) - targets[i] * logits[i] + log1p(exp(-Abs(logits[i]))), (i, 0, n-1)) / n",
-    ),
+    forward_forms=("Sum(Max(logits[i], 0) - targets[i] * logits[i] + log1p(exp(-Abs(logits[i]))), (i, 0, n-1)) / n",),
     torch_forms=(
         # F.softplus(z) - t z, with the threshold of F.softplus.
-        "Sum(Piecewise((logits[i], logits[i] > 20), (log1p(exp(logits[i])), True))"
-        " - targets[i] * logits[i], (i, 0, n-1)) / n",
+        (
+            "Sum(Piecewise((logits[i], logits[i] > 20), (log1p(exp(logits[i])), True))"
+            " - targets[i] * logits[i], (i, 0, n-1)) / n"
+        ),
     ),
     jacobian_forms=(
         (

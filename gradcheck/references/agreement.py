@@ -38,13 +38,13 @@ def check_agreement(
             _compare(operator, f"finite differences by {name}", expected[name], gradient, 4 * error + 1e-9)
 
 
-def _compare(
-    operator: Operator, what: str, expected: Expected, value: Floats, margin: Floats | float = 0.0
-) -> None:
+def _compare(operator: Operator, what: str, expected: Expected, value: Floats, margin: Floats | float = 0.0) -> None:
     excess = np.abs(value - expected.value) - expected.tolerance - margin
     if expected.other is not None:
         inside = (value - expected.value) * (value - expected.other) <= 0
-        excess = np.where(inside, -1.0, np.minimum(excess, np.abs(value - expected.other) - expected.tolerance - margin))
+        excess = np.where(
+            inside, -1.0, np.minimum(excess, np.abs(value - expected.other) - expected.tolerance - margin)
+        )
     if not (excess <= 0).all():
         worst = np.unravel_index(int(np.nanargmax(excess)), excess.shape)
         raise ReferenceDisagreement(

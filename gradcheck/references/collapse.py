@@ -11,7 +11,8 @@ import sympy as sp
 
 def collapse(expression: sp.Expr) -> sp.Expr:
     """`expression` with deltas pulled out of branches, sums over deltas replaced by the term they pick, constants
-    pulled out of sums, and sums over nothing replaced by a multiple."""
+    pulled out of sums, and sums over nothing replaced by a multiple.
+    """
     if not expression.args or isinstance(expression, sp.Indexed):
         return expression
     if isinstance(expression, sp.Sum):

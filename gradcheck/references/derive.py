@@ -50,8 +50,11 @@ def derive(operator: Operator) -> Derivation:
     sample = read_formula(operator)
     jacobians, vjps = {}, {}
     for an_input in operator.differentiable_inputs:
-        derived = _jacobian(sample, operator, an_input)
-        forms = (derived, *(read_form(operator, text, an_input.name) for text in operator.forms_of_jacobian(an_input.name)))
+        derived = _jacobian(sample, an_input)
+        forms = (
+            derived,
+            *(read_form(operator, text, an_input.name) for text in operator.forms_of_jacobian(an_input.name)),
+        )
         jacobians[an_input.name] = forms
         collapsed = _vjp(operator, sample, an_input, derived)
         # A point-wise operator's Jacobian is diagonal: multiplied out or collapsed, it rounds the same.
@@ -78,7 +81,7 @@ def cotangent(indices: tuple[sp.Symbol, ...]) -> sp.Expr:
     return array_element(COTANGENT, indices)
 
 
-def _jacobian(sample: Formula, operator: Operator, an_input: Input) -> Formula:
+def _jacobian(sample: Formula, an_input: Input) -> Formula:
     fresh = tuple(index_symbol(name) for name in an_input.wrt)
     derivative = collapse(sample.expression.diff(array_element(an_input.name, fresh)))
     ranges = sample.ranges | dict(zip(fresh, map(size_symbol, an_input.shape), strict=True))
@@ -87,7 +90,8 @@ def _jacobian(sample: Formula, operator: Operator, an_input: Input) -> Formula:
 
 def _vjp(operator: Operator, sample: Formula, an_input: Input, jacobian: Formula, *, expand: bool = True) -> Formula:
     """Σ_i g_i J_ij. With `expand` the sum over the output is collapsed to the textbook's form; without, it stays the
-    matrix product that a learner with a Jacobian in hand would write, which rounds differently."""
+    matrix product that a learner with a Jacobian in hand would write, which rounds differently.
+    """
     batched = _batch(operator, jacobian)
     outputs = ((index_symbol(BATCH_INDEX),) if operator.batched else ()) + sample.indices
     summed = list(sample.indices)

@@ -1,4 +1,4 @@
-"""Evaluates a formula on arrays: every index has an axis of its own, so that sums are reductions and the rest broadcasts."""
+"""Evaluates a formula on arrays: every index has an axis of its own; sums reduce, the rest broadcasts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ Branch = Literal["first", "second"]
 class Evaluator:
     """Values for the names of a formula, and a memory of every part already evaluated.
 
+    `numbers` what kind of numbers to compute in.
     `arrays`  numpy arrays by name, one axis per index; those of `lead` have one further axis in front for it.
     `sizes`   the number that each size symbol stands for; `ranges` the size of each index.
     `lead`    an index that runs along the front axis of the named arrays, although no formula mentions it: many
@@ -27,7 +28,7 @@ class Evaluator:
     `exact`   decides comparisons, when this evaluator's own inputs are balls of some width.
     """
 
-    field: Field
+    numbers: Field
     arrays: Mapping[str, npt.NDArray[Any]]
     sizes: Mapping[sp.Symbol, int]
     ranges: Mapping[sp.Symbol, sp.Symbol]
@@ -38,6 +39,8 @@ class Evaluator:
 
     def __post_init__(self) -> None:
         self.axis = {index: position for position, index in enumerate(self.ranges)}
+        # An index whose size is not given belongs to a formula that is not evaluated here.
+        self.lengths = [self.sizes.get(size, 1) for size in self.ranges.values()]
         self.memory: dict[Any, Any] = {}
         self.converted: dict[str, Any] = {}
 
@@ -46,17 +49,13 @@ class Evaluator:
         full = self.value(expression)
         kept = [self.axis[index] for index in indices]
         dropped = tuple(position for position in range(len(self.axis)) if position not in kept)
-        shape = [self.length(position) if position in kept else 1 for position in range(len(self.axis))]
+        shape = [self.lengths[position] if position in kept else 1 for position in range(len(self.axis))]
         if not hasattr(full, "ndim") or full.ndim == 0:
-            full = self.field.integers(np.zeros(shape, dtype=np.int64)) + full
+            full = self.numbers.integers(np.zeros(shape, dtype=np.int64)) + full
         full = full.expand(shape) if hasattr(full, "expand") else np.broadcast_to(full, shape)
         squeezed = full.squeeze(dropped) if dropped else full
         order = [sorted(kept).index(position) for position in kept]
         return squeezed.permute(order) if hasattr(squeezed, "permute") else squeezed.transpose(order)
-
-    def length(self, position: int) -> int:
-        size: sp.Symbol = list(self.ranges.values())[position]
-        return int(size.subs(self.sizes)) if isinstance(size, sp.Basic) else int(size)
 
     def value(self, expression: sp.Expr) -> Any:
         if expression not in self.memory:
@@ -66,14 +65,14 @@ class Evaluator:
     def _evaluate(self, expression: sp.Expr) -> Any:
         match expression:
             case sp.Rational():
-                return self.field.ratio(int(expression.p), int(expression.q))
+                return self.numbers.ratio(int(expression.p), int(expression.q))
             case sp.Symbol():
                 return self._symbol(expression)
             case sp.Indexed():
                 return self._gather(expression.base.label.name, expression.indices)
             case sp.KroneckerDelta():
                 left, right = (self._positions(argument) for argument in expression.args)
-                return self.field.integers((left == right).astype(np.int64))
+                return self.numbers.integers((left == right).astype(np.int64))
             case sp.Add():
                 first, *rest = (self.value(argument) for argument in expression.args)
                 for term in rest:
@@ -92,14 +91,14 @@ class Evaluator:
 
     def _symbol(self, symbol: sp.Symbol) -> Any:
         if symbol in self.sizes:
-            return self.field.ratio(int(self.sizes[symbol]), 1)
+            return self.numbers.ratio(int(self.sizes[symbol]), 1)
         return self._gather(symbol.name, ())
 
     def _product(self, expression: sp.Mul) -> Any:
         # Divide rather than multiply by a reciprocal: that is what people write, and it rounds once.
         below = [part for part in expression.args if isinstance(part, sp.Pow) and part.args[1].is_negative]
         above = [part for part in expression.args if part not in below]
-        product = self.value(above[0]) if above else self.field.ratio(1, 1)
+        product = self.value(above[0]) if above else self.numbers.ratio(1, 1)
         for factor in above[1:]:
             product = product * self.value(factor)
         for factor in below:
@@ -111,7 +110,7 @@ class Evaluator:
         if not (exponent.is_Integer or exponent == sp.Rational(1, 2)):
             raise NotImplementedError(f"the evaluator knows whole powers and square roots only, not {expression}")
         if exponent == sp.Rational(1, 2):
-            return self.field.apply("sqrt", self.value(base))
+            return self.numbers.apply("sqrt", self.value(base))
         if exponent.is_negative:
             return 1 / self.value(base ** (-exponent))
         # Multiplied out: flint's own power has no answer for a ball around zero.
@@ -125,10 +124,10 @@ class Evaluator:
         total = self.value(body)
         for index, _, _ in limits:
             position = self.axis[index]
-            if not hasattr(total, "ndim") or total.ndim == 0 or total.shape[position] == 1 != self.length(position):
-                total = total * self.field.ratio(self.length(position), 1)
+            if not hasattr(total, "ndim") or total.ndim == 0 or total.shape[position] == 1 != self.lengths[position]:
+                total = total * self.numbers.ratio(self.lengths[position], 1)
             else:
-                total = self.field.sum(total, position)
+                total = self.numbers.sum(total, position)
         return total
 
     def _piecewise(self, expression: sp.Piecewise) -> Any:
@@ -137,14 +136,14 @@ class Evaluator:
             raise NotImplementedError(f"a Piecewise must end with (value, True): {expression}")
         chosen = self.value(result)
         for value, condition in reversed(branches):
-            chosen = self.field.where(self._holds(condition), self.value(value), chosen)
+            chosen = self.numbers.where(self._holds(condition), self.value(value), chosen)
         return chosen
 
     def _holds(self, condition: sp.core.relational.Relational) -> npt.NDArray[np.bool_]:
         """Where a comparison holds, decided on the exact inputs; a tie goes to the branch of `at_tie`."""
         judge = self.exact or self
         left, right = (judge.value(side) for side in (condition.gts, condition.lts))
-        signs = judge.field.sign_of_difference(left, right)
+        signs = judge.numbers.sign_of_difference(left, right)
         ties = signs == 0
         self.tied = self.tied or bool(ties.any())
         return np.asarray(np.where(ties, self.at_tie == "first", signs > 0), dtype=np.bool_)
@@ -154,9 +153,9 @@ class Evaluator:
         if name in ("Max", "Min"):
             first, *rest = (self.value(argument) for argument in expression.args)
             for other in rest:
-                first = self.field.apply(name, first, other)
+                first = self.numbers.apply(name, first, other)
             return first
-        return self.field.apply(name, *(self.value(argument) for argument in expression.args))
+        return self.numbers.apply(name, *(self.value(argument) for argument in expression.args))
 
     def _positions(self, index: sp.Expr) -> npt.NDArray[np.int64]:
         """The integers that an index takes, along its own axis; labels are looked up."""
@@ -167,15 +166,14 @@ class Evaluator:
             return np.asarray(table[tuple(self._positions(inner) for inner in index.indices)], dtype=np.int64)
         shape = [1] * len(self.axis)
         shape[self.axis[index]] = -1
-        return np.arange(self.length(self.axis[index]), dtype=np.int64).reshape(shape)
+        return np.arange(self.lengths[self.axis[index]], dtype=np.int64).reshape(shape)
 
     def _gather(self, name: str, indices: tuple[sp.Expr, ...]) -> Any:
         if name not in self.converted:
-            self.converted[name] = self.field.array(self.arrays[name])
+            self.converted[name] = self.numbers.array(self.arrays[name])
         positions = tuple(self._positions(index) for index in indices)
         if name in self.lead:
             positions = (self._positions(self.lead[name]), *positions)
         if not positions:
             return self.converted[name].reshape((1,) * len(self.axis))
-        return self.field.gather(self.converted[name], tuple(np.broadcast_arrays(*positions)))
-
+        return self.numbers.gather(self.converted[name], tuple(np.broadcast_arrays(*positions)))

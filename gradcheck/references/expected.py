@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 K = 8.0
-"""Radii that a right answer may be away from the truth. Measured: independently written right answers stay within 1.2."""
+"""Radii that a right answer may be away from the truth. Measured: independently written ones stay within 1.2."""
 
 PRECISION: dict[str, tuple[int, float, float]] = {
     # dtype: significand bits, unit roundoff, smallest normal number
@@ -93,9 +93,7 @@ class Point:
             [("m", *each[0].indices) for each in forms],
             scale=float(max(1.0, np.abs(cotangents).max(initial=0.0))),
         )
-        shaped = {
-            name: _reshape(each, (count, *self.shapes[name])) for name, each in zip(names, expected, strict=True)
-        }
+        shaped = {name: _reshape(each, (count, *self.shapes[name])) for name, each in zip(names, expected, strict=True)}
         return [{name: _take(each, row) for name, each in shaped.items()} for row in range(count)]
 
     def _set_cotangents(self, cotangents: Array) -> None:
@@ -190,7 +188,7 @@ class Point:
         self, expressions: list[Any], indices: list[tuple[Any, ...]], at_tie: Any, *, rounded: bool
     ) -> tuple[list[Array], bool]:
         evaluator = self._evaluator(at_tie, rounded=rounded)
-        with evaluator.field.precision():
+        with evaluator.numbers.precision():
             values = [
                 evaluator(expression, tuple(self._index(index) for index in names))
                 for expression, names in zip(expressions, indices, strict=True)
@@ -249,7 +247,9 @@ def internal_output_shape(operator: Operator) -> tuple[str, ...]:
     return ((BATCH_SIZE,) if operator.batched else ()) + operator.output_shape
 
 
-def output_shape(operator: Operator, shapes: Mapping[str, tuple[int, ...]], sizes: Mapping[str, int]) -> tuple[int, ...]:
+def output_shape(
+    operator: Operator, shapes: Mapping[str, tuple[int, ...]], sizes: Mapping[str, int]
+) -> tuple[int, ...]:
     """The output's shape as a caller sees it."""
     first = operator.inputs[0]
     shape = tuple(sizes[name] for name in operator.output_shape)

@@ -133,6 +133,8 @@ class _Reader:
             case [body, ast.Tuple(elts=[ast.Name(id=index), ast.Constant(value=0), last])]:
                 symbol = index_symbol(index)
                 size = self.read(last) + 1
+                if not isinstance(size, sp.Symbol):
+                    raise self.fail(node, "a sum runs over one of the sizes, from 0 to size-1")
                 if symbol in self.ranges:
                     raise self.fail(node, f"the index {index} is in use already; give this sum one of its own")
                 self.ranges[symbol] = size
@@ -190,7 +192,9 @@ def _read(operator: Operator, text: str, ranges: dict[sp.Symbol, sp.Symbol]) -> 
         raise FormulaError(f"{operator.name}: {text!r} cannot be read: {error.msg}") from None
     before = set(ranges)
     expression = _Reader(text, arrays, sizes_of(operator), ranges).read(tree)
-    taken = {symbol.name for symbol in set(ranges) - before} & (reserved | {BATCH_INDEX} if operator.batched else reserved)
+    taken = {symbol.name for symbol in set(ranges) - before} & (
+        reserved | {BATCH_INDEX} if operator.batched else reserved
+    )
     if taken:
         raise FormulaError(f"{operator.name}: the index {', '.join(sorted(taken))} is reserved for derivatives")
     return expression

@@ -82,7 +82,9 @@ class ExpectedStore:
         """Write what is new. Two processes may do so at once: each replaces the whole file, none leaves half of one."""
         if not self.dirty or self.path is None:
             return
-        fresh = {key: [{n: _encode(e) for n, e in row.items()} for row in record] for key, record in self.records.items()}
+        fresh = {
+            key: [{n: _encode(e) for n, e in row.items()} for row in record] for key, record in self.records.items()
+        }
         self.texts = _load(self.path) | self.texts | fresh
         self.dirty = False
         try:
@@ -90,7 +92,7 @@ class ExpectedStore:
             handle, name = tempfile.mkstemp(dir=self.path.parent, suffix=".part")
             with os.fdopen(handle, "w") as file:
                 json.dump(self.texts, file)
-            os.replace(name, self.path)
+            Path(name).replace(self.path)
         except OSError:
             return  # a read-only folder costs time on the next run, nothing else
 

@@ -21,7 +21,8 @@ _NAMES = {"y_bar": "ȳ"}
 
 def formulas(operator: Operator) -> list[str]:
     """The definition, then a Jacobian and a VJP per differentiable input, one formula a line; g is
-    grad_output."""
+    grad_output.
+    """
     derivation = derive(operator)
     lines = [f"{_target(operator)} = {_text(read_formula(operator).expression)}"]
     for an_input in operator.differentiable_inputs:
@@ -72,9 +73,9 @@ def _put_in(
     here = definition.subs(own[-1], index)
     output = array_element(operator.output_name, (*own[:-1], index))
     inwards = expression.replace(lambda part: isinstance(part, sp.Mul) and part.has(sp.Sum), _denominators_inwards)
-    return inwards.replace(
-        lambda part: isinstance(part, sp.Mul), lambda part: part.subs(here, output)
-    ).subs(here, output)
+    return inwards.replace(lambda part: isinstance(part, sp.Mul), lambda part: part.subs(here, output)).subs(
+        here, output
+    )
 
 
 def _denominators_inwards(product: sp.Mul) -> sp.Expr:
@@ -128,12 +129,14 @@ class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
         return _indexed(expression.base.label.name, tuple(self._print(index) for index in expression.indices))
 
     def _print_KroneckerDelta(self, expression: sp.KroneckerDelta) -> str:
-        left, right = sorted((self._print(argument) for argument in expression.args), key=lambda text: (len(text), text))
+        left, right = sorted(
+            (self._print(argument) for argument in expression.args), key=lambda text: (len(text), text)
+        )
         return f"δ_{left}{right}" if len(left + right) == 2 else f"δ({left}, {right})"
 
     def _print_Sum(self, expression: sp.Sum) -> str:
         signs = "".join(f"Σ_{limit[0]} " for limit in expression.args[1:])
-        return signs + self.parenthesize(expression.args[0], PRECEDENCE["Mul"] - 1, strict=True)
+        return str(signs + self.parenthesize(expression.args[0], PRECEDENCE["Mul"] - 1, strict=True))
 
     def _print_exp(self, expression: sp.exp) -> str:
         return f"exp({self._print(expression.args[0])})"
@@ -146,7 +149,7 @@ class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
     def _print_Mul(self, expression: sp.Mul) -> str:
         coefficient, rest = expression.as_coeff_Mul()
         if coefficient == -1:
-            return "−" + self.parenthesize(rest, PRECEDENCE["Mul"], strict=False)
+            return "−" + str(self.parenthesize(rest, PRECEDENCE["Mul"], strict=False))
         above = [part for part in expression.args if not _below(part)]
         below = [part.args[0] ** -part.args[1] for part in expression.args if _below(part)]
         above.sort(key=lambda part: (part.has(sp.Sum), isinstance(part, sp.Add), not part.is_number, self._print(part)))
@@ -160,7 +163,7 @@ class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
         text = self.parenthesize(part, PRECEDENCE["Mul"])
         return f"({text})" if isinstance(part, sp.Sum) else text
 
-    def _print_Add(self, expression: sp.Add, order: Any = None) -> str:
+    def _print_Add(self, expression: sp.Add, order: Any = None) -> str:  # noqa: ARG002 — SymPy passes it
         terms = sorted(expression.args, key=lambda term: (_negative(term), not term.is_number, self._print(term)))
         text = ""
         for position, term in enumerate(terms):
@@ -169,12 +172,18 @@ class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
             text += shown if not position else (" − " if _negative(term) else " + ") + shown
         return text
 
-    def _print_Pow(self, expression: sp.Pow, rational: bool = False) -> str:
+    def _print_Pow(self, expression: sp.Pow, rational: bool = False) -> str:  # noqa: ARG002 — SymPy passes it
         base, exponent = expression.args
         if exponent.is_negative:
-            return f"1 / {self.parenthesize(base ** -exponent, PRECEDENCE['Mul'])}"
+            return f"1 / {self.parenthesize(base**-exponent, PRECEDENCE['Mul'])}"
         shown = self.parenthesize(base, PRECEDENCE["Pow"])
-        return f"({shown})²" if isinstance(base, sp.Sum) and exponent == 2 else f"{shown}²" if exponent == 2 else f"{shown}^{exponent}"
+        return (
+            f"({shown})²"
+            if isinstance(base, sp.Sum) and exponent == 2
+            else f"{shown}²"
+            if exponent == 2
+            else f"{shown}^{exponent}"
+        )
 
 
 def _below(part: sp.Expr) -> bool:
@@ -183,5 +192,3 @@ def _below(part: sp.Expr) -> bool:
 
 def _negative(term: sp.Expr) -> bool:
     return bool(term.as_coeff_Mul()[0].is_negative)
-
-

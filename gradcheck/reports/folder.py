@@ -12,7 +12,7 @@ from gradcheck.reports.terminal import points
 
 
 def line_of(report: ExerciseReport) -> str:
-    """`04_modules/relu.py   passed   4/4`"""
+    """One exercise: `04_modules/relu.py   passed   4/4`."""
     return f"{report.exercise.path:<32} {report.status:<12} {points(report.score)}/{points(report.max_score)}"
 
 

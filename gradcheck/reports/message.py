@@ -5,6 +5,7 @@ Plain text of at most 80 columns where the numbers allow it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from textwrap import wrap
 from typing import Any
@@ -91,7 +92,7 @@ def _number(value: Any) -> str:
         return str(value)
     if isinstance(value, int):
         return str(value)
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         return str(value)
     if value == int(value) and abs(value) < 1e6:
         return f"{int(value)}." if value or str(value)[0] != "-" else "-0."

@@ -1,7 +1,7 @@
 """The larger of two tensors of the same shape, entry by entry: y = max(x1, x2) (lecture part B, basic modules).
 
-Where x1 = x2 there is a tie: the gradient may be split t : 1 − t between the two, with any t in [0, 1], which may differ
-from entry to entry. Nearly equal is no tie.
+Where x1 = x2 there is a tie: the gradient may be split t : 1 − t between the two, with any t in [0, 1], which may
+differ from entry to entry. Nearly equal is no tie.
 """
 
 from __future__ import annotations

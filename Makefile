@@ -1,0 +1,43 @@
+# Every target sets itself up in .venv; all it needs is Python, git and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: learn test lint bench stubs clean
+
+learn: $(VENV)/.learner
+	@$(BIN)/python -m pytest exercises; status=$$?; [ $$status -le 1 ] || exit $$status
+
+test: $(VENV)/.developer
+	$(BIN)/python -m pytest tests -n 2
+	$(BIN)/python -m pytest solutions -q
+
+lint: $(VENV)/.developer
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/.developer
+	$(BIN)/python -m pytest tests/benchmarks -p no:xdist -s --benchmark-only
+
+stubs: $(VENV)/.developer
+	$(BIN)/gradcheck stubs --force
+
+clean:
+	rm -rf $(VENV) .gradcheck .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.learner: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Setting up $(VENV): this takes a minute or two, once."
+	$(INSTALL) torch
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.developer: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Setting up $(VENV): this takes a minute or two, once."
+	$(INSTALL) torch
+	$(INSTALL) --editable ".[dev]"
+	@touch $@ $(VENV)/.learner
