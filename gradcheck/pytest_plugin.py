@@ -266,31 +266,18 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """Sums up what ran: scores of the exercises touched, and the next step."""
-    found: dict[str, dict[tuple[str, str], str]] = {}
-    folder = "exercises"
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            told = getattr(report, "gradcheck", None)
-            if told:
-                found.setdefault(told["exercise"], {})[told["function"], told["check"]] = told["status"]
-                folder = told["folder"]
-    if not found:
+    told = [
+        report.gradcheck
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if hasattr(report, "gradcheck")
+    ]
+    if not told:
         return
     from rich.console import Console
 
-    from gradcheck.reports.terminal import print_summary
+    from gradcheck.reports.terminal import print_progress
 
-    exercises = [exercise for exercise in all_exercises().values() if exercise.name in found]
-    scores = {
-        exercise.name: sum(
-            exercise.points_of(function, check)
-            for (function, check), status in found[exercise.name].items()
-            if status == "passed"
-        )
-        for exercise in exercises
-    }
-    # A run of some checks only (-k, --lf) does not show the rest to be wrong: what did not run does not count against.
-    passed = {name: set(statuses.values()) == {"passed"} for name, statuses in found.items()}
     terminalreporter.section("progress")
     text = StringIO()
     console = Console(
@@ -301,5 +288,5 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         soft_wrap=True,
         legacy_windows=False,
     )
-    print_summary(console, exercises, scores, passed, f"{folder}/" if folder not in ("", ".") else "")
+    print_progress(console, told)
     terminalreporter.write(text.getvalue())

@@ -9,6 +9,7 @@ from pathlib import Path
 from gradcheck.checks import compare, properties, wording
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case, edge_cases, generic_cases
+from gradcheck.checks.judge import ended, judge
 from gradcheck.checks.outcome import Outcome, Value
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec, Task, default_task, prerequisite, waiting_for
@@ -76,7 +77,7 @@ class Verification:
         outcome = self.outcome(spec, trial)
         if outcome.state == "not_started":
             return replace(blank, status="not_started", message="not started")
-        return self._ended(spec, blank, trial, outcome) or blank
+        return ended(spec, blank, trial, outcome) or blank
 
     def _type(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         return self._form(
@@ -106,9 +107,9 @@ class Verification:
         for case in self.generic(spec):
             trial = self._blind(spec, case)
             outcome = self.outcome(spec, trial)
-            ended = self._ended(spec, blank, trial, outcome)
-            if ended:
-                return ended
+            unfinished = ended(spec, blank, trial, outcome)
+            if unfinished:
+                return unfinished
             problem = problem_of(trial, outcome.value)
             if problem:
                 return wording.form_failure(blank, code, problem, trial, outcome)
@@ -164,46 +165,19 @@ class Verification:
         for case in cases:
             for trial in self.trials.of(spec, case):
                 outcome = self.outcome(spec, trial)
-                failure = self.judge(spec, blank, trial, outcome)
+                failure = judge(spec, blank, trial, outcome)
                 if failure:
                     return self._narrowed(spec, failure, trial, outcome)
         return blank
-
-    def judge(self, spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
-        """The failure of one trial, or None."""
-        ended = self._ended(spec, blank, trial, outcome)
-        if ended:
-            return ended
-        if outcome.refused:
-            return wording.refused(blank, outcome.refused)
-        if outcome.mutated:
-            return wording.mutated(blank, trial, outcome.mutated)
-        problem = compare.type_problem(spec, trial.wanted, outcome.value)
-        if problem:
-            return wording.form_failure(blank, "wrong-type", problem, trial, outcome)
-        parts = compare.parts(spec, outcome.value)
-        for code, problem in (
-            ("wrong-shape", compare.shape_problem(trial.wanted, parts)),
-            ("wrong-dtype", compare.dtype_problem(trial.wanted, parts)),
-        ):
-            if problem:
-                return wording.form_failure(blank, code, problem, trial, outcome)
-        different = compare.difference(trial.wanted, parts, trial.expected)
-        return wording.wrong_values(blank, spec, trial, parts, different) if different else None
 
     def _narrowed(self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult:
         """The same kind of failure on the smallest inputs that show it."""
         if not self.shrink or outcome.state in ("timed_out", "missing", "exited"):
             return failure
-        from gradcheck.checks.shrink import smallest
+        from gradcheck.checks.shrink import smallest  # a run that fails nowhere needs no Hypothesis
 
-        found = smallest(self, spec, failure, trial)
+        found = smallest(self.trials, self.candidate, spec, failure, trial)
         return found or failure
-
-    def _ended(self, spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
-        if outcome.state == "returned":
-            return None
-        return wording.no_result(blank, spec, trial, outcome)
 
     # What the checks stand on.
 

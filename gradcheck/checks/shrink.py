@@ -14,40 +14,41 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case
+from gradcheck.checks.judge import judge
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.checks.trials import Trial
+from gradcheck.checks.trials import Trial, Trials
 from gradcheck.operators.operator import BATCH_SIZE
 from gradcheck.references.expected import Array, Expected, Floats, Point
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from gradcheck.checks.engine import Verification
-
 BUDGET_S = 1.5
 _LARGE = (40.0, -40.0, 100.0, -100.0, 800.0, -800.0, 1e4, -1e4)
 
 
-def smallest(verification: Verification, spec: FunctionSpec, failure: CheckResult, trial: Trial) -> CheckResult | None:
+def smallest(
+    trials: Trials, candidate: Candidate, spec: FunctionSpec, failure: CheckResult, trial: Trial
+) -> CheckResult | None:
     """The same failure on smaller inputs; None when nothing smaller shows it within the budget."""
     from hypothesis import HealthCheck, Phase, find, settings
     from hypothesis.errors import HypothesisException
 
     blank = replace(failure, status="passed", message="", code="", counterexample=None, lines=(), blocked_by="")
-    trials = verification.trials
     deadline = time.monotonic() + BUDGET_S
     found: dict[str, tuple[Case, Floats | None]] = {}
 
     def fails(drawn: tuple[Case, Floats | None]) -> bool:
         if time.monotonic() > deadline:
             return False
-        candidate_trial = _trial(verification, spec, *drawn, exact=False)
-        outcome = verification.candidate.call(spec.name, candidate_trial.arguments)
+        candidate_trial = _trial(trials, spec, *drawn, exact=False)
+        outcome = candidate.call(spec.name, candidate_trial.arguments)
         if outcome.state == "timed_out":
             return False
-        result = verification.judge(spec, blank, candidate_trial, outcome)
+        result = judge(spec, blank, candidate_trial, outcome)
         if result is None or (result.code, result.status) != (failure.code, failure.status):
             return False
         found["last"] = drawn
@@ -67,22 +68,22 @@ def smallest(verification: Verification, spec: FunctionSpec, failure: CheckResul
         if values == ():
             continue
         with suppress(HypothesisException):
-            find(_drawn(verification, spec, trial, values), fails, settings=options)
+            find(_drawn(trials, spec, trial, values), fails, settings=options)
         if found:
             break
     if not found:
         return None
-    exact = _trial(verification, spec, *found["last"], exact=True)
-    return verification.judge(spec, blank, exact, verification.candidate.call(spec.name, exact.arguments))
+    exact = _trial(trials, spec, *found["last"], exact=True)
+    return judge(spec, blank, exact, candidate.call(spec.name, exact.arguments))
 
 
 def _drawn(
-    verification: Verification, spec: FunctionSpec, trial: Trial, values: tuple[float, ...] | None
+    trials: Trials, spec: FunctionSpec, trial: Trial, values: tuple[float, ...] | None
 ) -> SearchStrategy[tuple[Case, Floats | None]]:
     """Cases like the failing one, with sizes up to three, and a cotangent where the function takes one."""
     from hypothesis import strategies as st
 
-    operator = verification.task.operator
+    operator = trials.operator
     # Simplest first: a zero hides too much (whatever stands beside it is lost), so it comes last.
     entries = st.sampled_from((1.0, 2.0, -1.0, 3.0, -2.0, -3.0, 0.0))
     if values:
@@ -117,16 +118,13 @@ def _drawn(
         case = Case("smallest", trial.case.dtype, inputs, extra, sample=trial.case.sample, smooth=False)
         if spec.role != "backward":
             return case, None
-        return case, array(verification.trials.output_shape(case), cotangent_entries).astype(np.float64)
+        return case, array(trials.output_shape(case), cotangent_entries).astype(np.float64)
 
     return build()
 
 
-def _trial(
-    verification: Verification, spec: FunctionSpec, case: Case, cotangent: Floats | None, *, exact: bool
-) -> Trial:
+def _trial(trials: Trials, spec: FunctionSpec, case: Case, cotangent: Floats | None, *, exact: bool) -> Trial:
     """The trial of a drawn case; without `exact` its expected values are float64 with a coarse tolerance."""
-    trials = verification.trials
     point = Point(trials.operator, case.inputs, case.dtype, case.sizes, sample=case.sample)
     if spec.role == "backward":
         assert cotangent is not None

@@ -61,13 +61,19 @@ class ExpectedStore:
     def lookup(self, key: str, compute: Callable[[], Record]) -> Record:
         """The record under `key`, computed on first use."""
         if key not in self.records:
-            text = self.texts.get(key)
-            if text is None:
-                self.records[key] = compute()
+            record = self._kept(key)
+            if record is None:
+                record = compute()
                 self.dirty = True
-            else:
-                self.records[key] = [{name: _decode(each) for name, each in row.items()} for row in text]
+            self.records[key] = record
         return self.records[key]
+
+    def _kept(self, key: str) -> Record | None:
+        """What the file holds under `key`; None where it holds nothing that can be read."""
+        try:
+            return [{name: _decode(each) for name, each in row.items()} for row in self.texts[key]]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
 
     @property
     def agreed(self) -> bool:

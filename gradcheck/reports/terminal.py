@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from gradcheck.catalog import Exercise
+from gradcheck.catalog import Exercise, all_exercises
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _BAR = 24
+
+
+def print_progress(console: Console, told: Sequence[Mapping[str, str]]) -> None:
+    """The summary of a run, from one record per check: exercise, function, check, status, folder.
+
+    A run of some checks only (-k, --lf) does not show the rest to be wrong: what did not run does not count against.
+    """
+    found: dict[str, dict[tuple[str, str], str]] = {}
+    for record in told:
+        found.setdefault(record["exercise"], {})[record["function"], record["check"]] = record["status"]
+    exercises = [exercise for exercise in all_exercises().values() if exercise.name in found]
+    scores = {
+        exercise.name: sum(
+            exercise.points_of(*which) for which, status in found[exercise.name].items() if status == "passed"
+        )
+        for exercise in exercises
+    }
+    passed = {name: set(statuses.values()) == {"passed"} for name, statuses in found.items()}
+    folder = told[-1]["folder"]
+    print_summary(console, exercises, scores, passed, f"{folder}/" if folder not in ("", ".") else "")
 
 
 def print_summary(

@@ -1,0 +1,37 @@
+"""One trial, judged: whether the call ended, used nothing forbidden, has the right form and the right numbers."""
+
+from __future__ import annotations
+
+from gradcheck.checks import compare, wording
+from gradcheck.checks.outcome import Outcome
+from gradcheck.checks.results import CheckResult
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.trials import Trial
+
+
+def ended(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
+    """The failure of a call that did not return, or None."""
+    return None if outcome.state == "returned" else wording.no_result(blank, spec, trial, outcome)
+
+
+def judge(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
+    """The failure of one trial in the terms of the check `blank`, or None."""
+    unfinished = ended(spec, blank, trial, outcome)
+    if unfinished:
+        return unfinished
+    if outcome.refused:
+        return wording.refused(blank, outcome.refused)
+    if outcome.mutated:
+        return wording.mutated(blank, trial, outcome.mutated)
+    problem = compare.type_problem(spec, trial.wanted, outcome.value)
+    if problem:
+        return wording.form_failure(blank, "wrong-type", problem, trial, outcome)
+    parts = compare.parts(spec, outcome.value)
+    for code, problem in (
+        ("wrong-shape", compare.shape_problem(trial.wanted, parts)),
+        ("wrong-dtype", compare.dtype_problem(trial.wanted, parts)),
+    ):
+        if problem:
+            return wording.form_failure(blank, code, problem, trial, outcome)
+    different = compare.difference(trial.wanted, parts, trial.expected)
+    return wording.wrong_values(blank, spec, trial, parts, different) if different else None
