@@ -10,7 +10,7 @@ learn: $(VENV)/.learner
 	@$(BIN)/python -m pytest exercises; status=$$?; [ $$status -le 1 ] || exit $$status
 
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest tests -n 2
+	$(BIN)/python -m pytest tests -n 2 -p no:benchmark
 	$(BIN)/python -m pytest solutions -q
 
 lint: $(VENV)/.developer
@@ -19,7 +19,7 @@ lint: $(VENV)/.developer
 	$(BIN)/mypy
 
 bench: $(VENV)/.developer
-	$(BIN)/python -m pytest tests/benchmarks -p no:xdist -s --benchmark-only
+	$(BIN)/python -m pytest tests/benchmarks -o "python_files=bench_*.py" -p no:xdist -q -s --benchmark-only
 
 stubs: $(VENV)/.developer
 	$(BIN)/gradcheck stubs --force

@@ -222,6 +222,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return stray
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Hypothesis's own plugin imports all of Hypothesis (0.5 s) to sum up tests that an exercise run does not have.
+    if session.items and all(isinstance(item, CheckItem) for item in session.items):
+        session.config.pluginmanager.unregister(name="hypothesispytest")
+
+
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     # A file named on the command line is imported as a test module too; an exercise never is.
     return Nothing.from_parent(parent, path=module_path) if _members(module_path.parent.name) else None

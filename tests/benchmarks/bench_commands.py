@@ -1,0 +1,98 @@
+"""What learners wait for: whole commands, in pairs, as ratios taken in one run. `make bench` runs this; no test does.
+
+Goals: a solved exercise at most 1.5 × the bare imports; `pytest solutions` at most 15 s, 8 s with the cache filled, and
+under 1 GB of memory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+IMPORTS = [sys.executable, "-c", "import torch, pytest, hypothesis"]
+
+
+@dataclass
+class Command:
+    """A command's wall times in seconds and its peak memory in MiB."""
+
+    arguments: list[str]
+    folder: Path
+    times: list[float] = field(default_factory=list)
+    peak_mib: float = 0.0
+
+    def run(self) -> None:
+        started = time.perf_counter()
+        with subprocess.Popen(self.arguments, cwd=self.folder, stdout=subprocess.DEVNULL) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        self.times.append(time.perf_counter() - started)
+        assert process.returncode == 0, self.arguments
+        self.peak_mib = max(self.peak_mib, usage.ru_maxrss / 1024)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.times)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A learner's folder in which everything is solved, without any cache."""
+    for folder in ("solutions", "gradcheck"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(tmp_path / "solutions", tmp_path / "exercises")
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def pytest_command(project: Path, *arguments: str) -> Command:
+    return Command([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments], project)
+
+
+def test_one_solved_exercise_against_the_bare_imports(project, benchmark):
+    exercise, imports = pytest_command(project, "exercises/04_modules/relu.py"), Command(IMPORTS, project)
+    exercise.run()
+    first = exercise.times.pop()
+    imports.run()
+    imports.times.clear()
+
+    def pair() -> None:
+        imports.run()
+        exercise.run()
+
+    benchmark.pedantic(pair, rounds=9)
+    ratios = [mine / theirs for mine, theirs in zip(exercise.times, imports.times, strict=True)]
+    tell(
+        benchmark,
+        imports_s=imports.median,
+        exercise_s=exercise.median,
+        ratio=statistics.median(ratios),
+        first_run_ratio=first / imports.median,
+    )
+
+
+def test_all_solutions_without_and_with_the_cache(project, benchmark):
+    cold, warm = pytest_command(project, "solutions"), pytest_command(project, "solutions")
+
+    def pair() -> None:
+        shutil.rmtree(project / ".gradcheck", ignore_errors=True)
+        cold.run()
+        warm.run()
+
+    benchmark.pedantic(pair, rounds=5, warmup_rounds=0)
+    tell(benchmark, cold_s=cold.median, warm_s=warm.median, peak_mib=max(cold.peak_mib, warm.peak_mib))
+
+
+def tell(benchmark, **figures: float) -> None:
+    benchmark.extra_info.update({name: round(value, 3) for name, value in figures.items()})
+    print("\n" + "  ".join(f"{name} {value:.2f}" for name, value in figures.items()))
