@@ -99,7 +99,8 @@ def _sizes(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
         yield make.case("one column", "float64", 0, shape=(3, 1))
         if operator.any_shape:
             yield make.case("three axes", "float64", 0, shape=(2, 3, 2))
-            yield make.case("no axis at all", "float64", 0, shape=())
+            yield make.case("no axis at all, positive", "float64", 0, shape=(), draw=draws.positive)
+            yield make.case("no axis at all, negative", "float64", 0, shape=(), draw=draws.negative)
     else:
         yield make.case("a batch of one", "float64", 0, sizes={**SIZES[0], BATCH_SIZE: 1})
         yield make.case("one class or feature", "float64", 0, sizes={**ones, BATCH_SIZE: 3})

@@ -22,6 +22,14 @@ def ordinary(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[A
     return np.asarray(rng.standard_normal(shape))
 
 
+def positive(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    return np.asarray(rng.uniform(0.5, 2.0, shape))
+
+
+def negative(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    return np.asarray(rng.uniform(-2.0, -0.5, shape))
+
+
 def whole_numbers(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
     return np.asarray(rng.integers(-3, 4, shape), dtype=np.float64)
 

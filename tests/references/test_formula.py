@@ -67,7 +67,8 @@ def test_two_samples_do_not_mix():
 
 
 def test_a_scalar_input_can_be_differentiated():
-    square = Operator("square", "y = a**2 * x[0]", (Input("a", ()), Input("x", ("n",))), function=lambda a, x: a * a * x[0])
+    inputs = (Input("a", ()), Input("x", ("n",)))
+    square = Operator("square", "y = a**2 * x[0]", inputs, function=lambda a, x: a * a * x[0])
     definition = read_formula(square).expression
     assert str(derive(square).jacobians["a"][0].expression) == "2*a*x[0]"
     assert definition.has(sp.Symbol("a", real=True))

@@ -1,0 +1,1 @@
+"""From evidence to a named mistake: wrong answers derived from the right one."""
