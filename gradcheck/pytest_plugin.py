@@ -260,6 +260,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             "status": status,
             "folder": Path(item.file.shown).parent.parent.as_posix(),
         }
+        if report.skipped:
+            report.longrepr = (str(item.path), None, report.longrepr[2])  # the learner's file, not this one
         if status == NOT_STARTED:
             report.longrepr = f"{item.file.exercise.name}.{item.parent.name} is not started"
 

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, CallTimeout, quiet, settings_kept, time_limit
-from gradcheck.checks.outcome import Arguments, Fault, Outcome, Printed
+from gradcheck.checks.outcome import Arguments, Fault, Foreign, Outcome, Printed
 
 
 @runtime_checkable
@@ -58,8 +58,12 @@ class InProcessCandidate:
         outcome = self.bounded(lambda: function(*passed.values), guard)
         if isinstance(outcome, Outcome):
             return outcome
-        value = passed.observe(outcome[0])
-        return Outcome("returned", value, mutated=passed.mutated(), refused=guard.refused)
+        # Reading what came back can run the candidate's code too, if it is an object of its own making.
+        value = outcome[0]
+        read = self.bounded(lambda: (passed.observe(value), passed.mutated()))
+        if isinstance(read, Outcome):
+            return Outcome("returned", Foreign("something that cannot be read", "return a plain torch.Tensor"))
+        return Outcome("returned", read[0][0], mutated=read[0][1], refused=guard.refused)
 
     def bounded(self, action: Callable[[], Any], guard: Any = None) -> tuple[Any] | Outcome:
         """The result of `action` in a tuple of one, or the outcome that stands for its failure."""
@@ -88,18 +92,19 @@ class InProcessCandidate:
         """An exception in words, with the lines of the candidate's own file that led to it."""
         if isinstance(error, SyntaxError):
             line = (error.text or "").strip("\n")
-            at = f"{error.filename or self.filename}:{error.lineno}"
-            return Fault(type(error).__name__, str(error.msg), (at, f"    {line.strip()}"))
+            at = (f"{error.filename or self.filename}:{error.lineno}", f"    {line.strip()}") if error.lineno else ()
+            return Fault(type(error).__name__, str(error.msg), at)
         try:
             text = str(error)
-        except Exception:
+        except BaseException:
             text = "(its message cannot be printed)"
         refused = getattr(error, "refused", "")
         return Fault(type(error).__name__, refused or text.split("\n\n")[0][:600], self.lines(error))
 
     def lines(self, error: BaseException) -> tuple[str, ...]:
         """Where the candidate's own file was when `error` arose: file, line, function, source; innermost last."""
-        frames = [frame for frame in _walk(error) if frame[0] == self.filename]
+        stack = getattr(error, "frames", None) if isinstance(error, CallTimeout) else None
+        frames = [frame for frame in stack or _walk(error) if frame[0] == self.filename]
         if len(frames) > 6:
             frames = [*frames[:2], ("", len(frames) - 4, ""), *frames[-2:]]
         shown = []
@@ -121,7 +126,7 @@ class InProcessCandidate:
         found = self.functions.get(function)
         if found is None:
             defined = [name for name, value in self.functions.items() if inspect.isfunction(value)]
-            close = get_close_matches(function, defined, n=1, cutoff=0.5)
+            close = get_close_matches(function, defined, n=1, cutoff=0.75)  # forward is no misspelt backward
             hint = f"; rename {close[0]} to {function}" if close else f"; define it: def {wanted}:"
             return Fault("missing function", f"there is no function {wanted}{hint}")
         if not callable(found):

@@ -26,8 +26,19 @@ CALL_LIMIT_S = 10.0
 _REPEAT_S = 0.2
 
 
+Frames = list[tuple[str, int, str]]
+"""File, line and function, outermost first."""
+
+
 class CallTimeout(BaseException):
-    """Raised inside the candidate when its time is up. A BaseException, so that `except Exception` lets it pass."""
+    """Raised inside the candidate when its time is up. A BaseException, so that `except Exception` lets it pass.
+
+    `frames` is where the candidate was when its time was up; the traceback may tell of a later moment.
+    """
+
+    def __init__(self, frames: Frames | None = None) -> None:
+        super().__init__()
+        self.frames: Frames = frames or []
 
 
 @contextmanager
@@ -46,15 +57,17 @@ def time_limit(seconds: float) -> Iterator[None]:
 @contextmanager
 def _by_signal(seconds: float) -> Iterator[None]:
     fired = 0
+    frames: Frames = []
     tracer = sys.gettrace()
 
     def ring(_signal: int, frame: FrameType | None) -> None:
-        nonlocal fired
+        nonlocal fired, frames
         fired += 1
+        frames = frames or _frames(frame)
         if fired > 1:
             # A bare `except:` swallowed it. Raise on every line from now on: no handler outlives that.
-            _raise_on_every_line(frame)
-        raise CallTimeout
+            _raise_on_every_line(frame, frames)
+        raise CallTimeout(frames)
 
     previous = signal.signal(signal.SIGALRM, ring)
     before = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_S)
@@ -69,13 +82,21 @@ def _by_signal(seconds: float) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, *before)
 
 
-def _raise_on_every_line(frame: FrameType | None) -> None:
+def _frames(frame: FrameType | None) -> Frames:
+    found = []
+    while frame is not None:
+        found.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back
+    return found[::-1]
+
+
+def _raise_on_every_line(frame: FrameType | None, frames: Frames) -> None:
     here = str(Path(__file__).parent)
 
     def trace(traced: FrameType, _event: str, _argument: Any) -> Any:
         if traced.f_code.co_filename.startswith(here):
             return None
-        raise CallTimeout
+        raise CallTimeout(frames)
 
     sys.settrace(trace)
     while frame is not None and not frame.f_code.co_filename.startswith(here):
@@ -126,10 +147,12 @@ def settings_kept() -> Iterator[None]:
     import torch
 
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
-    recursion, folder = sys.getrecursionlimit(), Path.cwd()
+    recursion, folder, device = sys.getrecursionlimit(), Path.cwd(), torch.get_default_device()
     try:
         yield
     finally:
+        if torch.get_default_device() != device:
+            torch.set_default_device(None)
         if torch.get_default_dtype() is not dtype:
             torch.set_default_dtype(dtype)
         if torch.is_grad_enabled() is not grad:

@@ -39,20 +39,21 @@ class Passed:
                 changed.append(name)
         return tuple(changed)
 
-    def observe(self, value: Any) -> Value:
-        """What came back, as plain data."""
-        if isinstance(value, (tuple, list)):
-            return tuple(self.observe(each) for each in value[:64])
-        if isinstance(value, torch.Tensor):
+    def observe(self, value: Any, depth: int = 0) -> Value:
+        """What came back, as plain data. Its type is asked of Python: an object may lie about its class."""
+        kind = type(value)
+        if issubclass(kind, (tuple, list)) and depth == 0:
+            return tuple(self.observe(each, depth + 1) for each in tuple(value)[:64])
+        if issubclass(kind, torch.Tensor):
             return self._read(value)
-        if isinstance(value, (float, int)) and not isinstance(value, bool):
+        if kind in (float, int, np.float64):
             return float(value)
         remedy = ""
-        if type(value).__module__ == "numpy":
+        if kind.__module__ == "numpy":
             remedy = "return a torch.Tensor (torch.from_numpy makes one)"
         elif value is None:
             remedy = "is there a return statement?"
-        return Foreign("None" if value is None else f"a {type(value).__name__}", remedy)
+        return Foreign("None" if value is None else f"a {kind.__name__}", remedy)
 
     def _read(self, tensor: torch.Tensor) -> Returned:
         dtype, device, shape = str(tensor.dtype).removeprefix("torch."), str(tensor.device), tuple(tensor.shape)
@@ -76,7 +77,7 @@ class Passed:
 def make_tensor(argument: Argument) -> torch.Tensor:
     """A tensor with these values, laid out in memory as asked."""
     values = np.ascontiguousarray(argument.values).reshape(np.shape(argument.values))
-    dense = torch.from_numpy(values.copy()).to(_DTYPES[argument.dtype])
+    dense = torch.from_numpy(values.copy()).to(dtype=_DTYPES[argument.dtype])
     if argument.layout == "transposed" and dense.dim() >= 2:
         return dense.transpose(-1, -2).contiguous().transpose(-1, -2)
     if argument.layout == "transposed" and dense.dim() == 1:

@@ -1,15 +1,14 @@
 """Wrong answers, derived from the right one: mutants of an operator's VJP and Jacobian.
 
 Every mutant is one mistake that people make, written as a formula, so it holds at every size and can be run as a
-learner's function. Grading all of them shows that none gets through; those that cannot be told from the right answer
-must be shown equal to it by algebra.
+learner's function. Grading all of them shows that none gets through, but those that algebra shows to be right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations, product
+from itertools import combinations, cycle, product
 from typing import Any, Literal
 
 import numpy as np
@@ -27,9 +26,8 @@ from gradcheck.references.formula import Formula, array_element, array_symbol, i
 
 MutantRole = Literal["backward", "jacobian"]
 Path = tuple[int, ...]
-Scope = dict[sp.Symbol, sp.Symbol]
-Mistakes = Iterator[tuple[str, sp.Expr]]
-"""In words, and as an expression."""
+Indices = tuple[sp.Symbol, ...]
+Mistakes = Iterator[tuple[str, sp.Expr]]  # in words, and as an expression
 
 _MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
 _INSTANCES = ((2, 3, 4), (3, 2, 2))
@@ -39,7 +37,6 @@ _INSTANCES = ((2, 3, 4), (3, 2, 2))
 @dataclass(frozen=True)
 class Mutant:
     """A wrong answer. `formula` stands where the derivative by `wrt` belongs; `text` says what is wrong with it.
-
     With a `partner` the gradients of `wrt` and `partner` have changed places: the partner's is wrong too.
     """
 
@@ -56,8 +53,8 @@ def mutants(operator: Operator) -> list[Mutant]:
     """Every mutant of the derived VJPs and Jacobians, none that SymPy writes like the right answer, none twice."""
     found: list[Mutant] = []
     roles: tuple[MutantRole, ...] = ("backward", "jacobian")
-    for role, an_input in product(roles, operator.differentiable_inputs):
-        original = _original(operator, role, an_input.name)
+    for role, name in product(roles, [each.name for each in operator.differentiable_inputs]):
+        original = _original(operator, role, name)
         definition = derive(operator).output if role == "backward" else read_formula(operator)
         # A dummy of the definition may be in use where the definition is put in: it gets a name of its own there.
         fresh = {index: index_symbol(f"{index}_y") for index in definition.ranges if index not in definition.indices}
@@ -71,24 +68,19 @@ def mutants(operator: Operator) -> list[Mutant]:
             ("drop-cotangent", _without_cotangent(original)),
             ("output-for-input", _output_for_input(operator, original, output)),
             ("drop-reduction", _without_sum(original)),
-            ("factor-2", _scaled(original, {"2": sp.Integer(2), "1/2": sp.Rational(1, 2)})),
+            ("factor-2", _scaled(original, [sp.Integer(2), sp.Rational(1, 2)])),
             ("one-over-size", _scaled(original, _size_factors(operator, role, original))),
         ):
             for text, wrong in mistakes:
                 if wrong not in seen:
                     seen.add(wrong)
-                    formula = Formula(wrong, original.indices, ranges)
-                    found.append(Mutant(operator, role, an_input.name, kind, text, formula))
+                    found.append(Mutant(operator, role, name, kind, text, Formula(wrong, original.indices, ranges)))
     return [*found, *_swapped_gradients(operator)]
 
 
 def _original(operator: Operator, role: MutantRole, wrt: str) -> Formula:
     derivation = derive(operator)
-    formula: Formula = (derivation.vjps if role == "backward" else derivation.jacobians)[wrt][0]
-    return formula
-
-
-# One function per kind.
+    return (derivation.vjps if role == "backward" else derivation.jacobians)[wrt][0]
 
 
 def _terms(original: Formula, factor: int) -> Mistakes:
@@ -104,22 +96,22 @@ def _terms(original: Formula, factor: int) -> Mistakes:
 def _transposed(original: Formula) -> Mistakes:
     for first, second in combinations(original.indices, 2):
         if original.ranges[first] == original.ranges[second]:
-            text = f"{first} and {second} are exchanged"
-            yield text, original.expression.xreplace({first: second, second: first})
+            yield f"{first} and {second} are exchanged", original.expression.xreplace({first: second, second: first})
 
 
 def _swapped_indices(original: Formula) -> Mistakes:
+    """One factor with an index in another's place, which runs equally far."""
     for path, part, scope in _parts(original):
-        if not isinstance(part, (sp.Indexed, sp.KroneckerDelta)):
-            continue
-        for first, second in product(sorted(part.free_symbols & set(scope), key=str), scope):
-            if first != second and scope[first] == scope[second]:
-                wrong = part.xreplace({first: second, second: first})
-                yield f"{wrong} stands for {part}", _with(original.expression, path, wrong)
+        if isinstance(part, (sp.Indexed, sp.KroneckerDelta)):
+            for first, second in product(sorted(part.free_symbols & set(scope), key=str), scope):
+                if first != second and original.ranges[first] == original.ranges[second]:
+                    wrong = part.xreplace({first: second, second: first})
+                    yield f"{wrong} stands for {part}", _with(original.expression, path, wrong)
 
 
 def _without_cotangent(original: Formula) -> Mistakes:
-    where = {path: part for path, part, _ in _parts(original) if _is_cotangent(part)}
+    scalar, array = array_element(COTANGENT, ()), array_symbol(COTANGENT)
+    where = {path: part for path, part, _ in _parts(original) if part == scalar or array in part.args[:1]}
     yield "the cotangent is missing", original.expression.xreplace(dict.fromkeys(where.values(), sp.S.One))
     for path, part in where.items():
         yield f"{part} is missing in one place", _with(original.expression, path, sp.S.One)
@@ -134,69 +126,65 @@ def _output_for_input(operator: Operator, original: Formula, output: Formula) ->
                 for part in original.expression.atoms(sp.Indexed)
                 if part.base == array_symbol(an_input.name)
             }
-            yield f"{operator.output_name} stands for {an_input.name}", original.expression.xreplace(values)
+            wrong = original.expression.xreplace(values).replace(sp.Piecewise, _cases)
+            yield f"{operator.output_name} stands for {an_input.name}", wrong
+
+
+def _cases(*pairs: tuple[sp.Expr, sp.Basic]) -> sp.Expr:
+    """A Piecewise that asks one comparison at a time: of a comparison with a Piecewise SymPy makes if-then-else."""
+    for number, (value, condition) in enumerate(pairs):
+        if isinstance(condition, sp.ITE):
+            asked, *answers = condition.args
+            yes, no = (_cases(*pairs[:number], (value, each), *pairs[number + 1 :]) for each in answers)
+            return _cases((yes, asked), (no, sp.true))
+    return sp.Piecewise(*pairs)
 
 
 def _without_sum(original: Formula) -> Mistakes:
+    """One term instead of a sum: the first, or the one at an index of the surroundings."""
     for path, part, scope in _parts(original):
-        if isinstance(part, sp.Sum):
-            body, (index, first, _), *outer = part.args
-            same = [other for other in scope if scope[other] == original.ranges[index]]
-            for stand_in in (first, *same):
-                term = body.subs(index, stand_in)
-                wrong = sp.Sum(term, *outer) if outer else term
+        for limits in part.limits if isinstance(part, sp.Sum) else ():
+            index, first, _ = limits
+            others = [each for each in part.limits if each != limits]
+            for stand_in in (first, *(other for other in scope if original.ranges[other] == original.ranges[index])):
+                term = part.function.subs(index, stand_in)
+                wrong = sp.Sum(term, *others) if others else term
                 yield f"the sum over {index} is its term at {stand_in}", _with(original.expression, path, wrong)
 
 
-def _scaled(original: Formula, factors: Mapping[str, sp.Expr]) -> Mistakes:
-    for name, factor in factors.items():
-        yield f"the whole is multiplied by {name}", original.expression * factor
+def _scaled(original: Formula, factors: Iterable[sp.Expr]) -> Mistakes:
+    for factor in factors:
+        yield f"the whole is multiplied by {factor}", original.expression * factor
 
 
-def _size_factors(operator: Operator, role: MutantRole, original: Formula) -> dict[str, sp.Expr]:
+def _size_factors(operator: Operator, role: MutantRole, original: Formula) -> list[sp.Expr]:
     """1/size of every size there is; the size itself where the formula divides by it already."""
-    bound = {limits[0] for total in original.expression.atoms(sp.Sum) for limits in total.limits}
-    sizes = {original.ranges[index] for index in (*original.indices, *bound)}
+    present = {*original.indices, *original.expression.atoms(sp.Symbol)}
+    sizes = {size for index, size in original.ranges.items() if index in present}
     if operator.batched and role == "backward":
         sizes.add(size_symbol(BATCH_SIZE))
-    factors = [size if original.expression.has(1 / size) else 1 / size for size in sorted(sizes, key=str)]
-    return {str(factor): factor for factor in factors}
+    return [size if original.expression.has(1 / size) else 1 / size for size in sorted(sizes, key=str)]
 
 
 def _swapped_gradients(operator: Operator) -> Iterator[Mutant]:
     """The gradients of two inputs of one shape, in each other's place."""
     for first, second in combinations(operator.differentiable_inputs, 2):
-        if (first.shape, first.batched) == (second.shape, second.batched):
-            formula = _moved(operator, second.name, first.name)
-            if formula.expression != _original(operator, "backward", first.name).expression:
-                text = f"the gradients of {first.name} and {second.name} have changed places"
-                yield Mutant(operator, "backward", first.name, "swapped-gradients", text, formula, second.name)
+        right, wrong = (_original(operator, "backward", each.name) for each in (first, second))
+        alike = (first.shape, first.batched, first.wrt) == (second.shape, second.batched, second.wrt)
+        if alike and wrong.expression != right.expression:
+            text = f"the gradients of {first.name} and {second.name} have changed places"
+            yield Mutant(operator, "backward", first.name, "swapped-gradients", text, wrong, second.name)
 
 
-def _moved(operator: Operator, name: str, to: str) -> Formula:
-    """The VJP by `name`, in the indices of the one by `to`."""
-    own, other = _original(operator, "backward", name), _original(operator, "backward", to)
-    expression = own.expression.xreplace(dict(zip(own.indices, other.indices, strict=True)))
-    return Formula(expression, other.indices, own.ranges | other.ranges)
-
-
-# Walking an expression.
-
-
-def _parts(formula: Formula) -> Iterator[tuple[Path, sp.Basic, Scope]]:
+def _parts(formula: Formula) -> Iterator[tuple[Path, sp.Basic, Indices]]:
     """Every part, the way to it, and the indices that mean something there; nothing from within brackets or limits."""
-    queue: list[tuple[Path, sp.Basic, Scope]] = [
-        ((), formula.expression, {i: formula.ranges[i] for i in formula.indices})
-    ]
+    queue: list[tuple[Path, sp.Basic, Indices]] = [((), formula.expression, formula.indices)]
     while queue:
         path, part, scope = queue.pop(0)
         yield path, part, scope
-        if isinstance(part, (sp.Indexed, sp.KroneckerDelta)):
-            continue
         if isinstance(part, sp.Sum):
-            inner = scope | {index: formula.ranges[index] for index, *_ in part.limits}
-            queue.append(((*path, 0), part.args[0], inner))
-        else:
+            queue.append(((*path, 0), part.function, (*scope, *(limits[0] for limits in part.limits))))
+        elif not isinstance(part, (sp.Indexed, sp.KroneckerDelta)):
             queue += [((*path, number), argument, scope) for number, argument in enumerate(part.args)]
 
 
@@ -204,24 +192,14 @@ def _with(expression: sp.Basic, path: Path, part: sp.Basic) -> sp.Basic:
     """`expression` with `part` at the end of `path`."""
     if not path:
         return part
-    arguments = list(expression.args)
-    arguments[path[0]] = _with(arguments[path[0]], path[1:], part)
-    return expression.func(*arguments)
-
-
-def _is_cotangent(part: sp.Basic) -> bool:
-    return bool(part == array_element(COTANGENT, ()) or (isinstance(part, sp.Indexed) and part.base.name == COTANGENT))
-
-
-# Running a mutant.
+    first, *rest = path
+    return expression.func(*(_with(a, tuple(rest), part) if n == first else a for n, a in enumerate(expression.args)))
 
 
 def function_of(mutant: Mutant, task: Task) -> FunctionSpec | None:
     """The function of `task` that a mutant can stand for; None where the task asks for no such function."""
-    for spec in task.functions:
-        if spec.role == mutant.role and (mutant.role == "backward" or spec.wrt == mutant.wrt):
-            return spec
-    return None
+    fitting = (spec for spec in task.functions if spec.role == mutant.role and spec.wrt in ("", mutant.wrt))
+    return next(fitting, None)
 
 
 def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
@@ -236,72 +214,58 @@ def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
     names = [each.name for each in operator.differentiable_inputs] if spec.role == "backward" else [mutant.wrt]
     formulas = {name: _original(operator, mutant.role, name) for name in names} | {mutant.wrt: mutant.formula}
     if mutant.partner:
-        formulas[mutant.partner] = _moved(operator, mutant.wrt, mutant.partner)
+        formulas[mutant.partner] = _original(operator, mutant.role, mutant.wrt)
 
     def function(*arguments: Any) -> Any:
         import torch
 
         given = dict(zip(spec.parameters, arguments, strict=True))
-        upstream = given.get("grad_outputs", given.get("grad_output"))
+        upstream: Any = given.get("grad_outputs", given.get("grad_output"))
         # Asked for a gradient without the inputs (their values do not matter), their shape is that of one copy.
         inputs = {each.name: given[each.name] if each.name in given else upstream[0] for each in operator.inputs}
         sizes = {operator.output_shape[0]: len(upstream)} if isinstance(upstream, tuple) else {}
-        shaped = {name: tensor.numpy() for name, tensor in inputs.items()}
-        point = Point(operator, shaped, sizes=sizes, sample=spec.role == "jacobian")
+        point = Point(operator, {k: v.numpy() for k, v in inputs.items()}, sizes=sizes, sample=upstream is None)
         if upstream is not None:
             stacked = torch.stack(upstream) if isinstance(upstream, tuple) else upstream
             shape = [point.sizes[size] for size in internal_output_shape(operator)]
             point.arrays[COTANGENT] = stacked.double().numpy().reshape(shape)
         dtype = next(tensor.dtype for tensor in inputs.values() if tensor.is_floating_point())
-        results = [torch.from_numpy(_value(formula, point)).to(dtype) for formula in formulas.values()]
-        if spec.role == "backward":
+        numbers, ranges, _ = point.names()
+        ranges |= {index: size for formula in formulas.values() for index, size in formula.ranges.items()}
+        balls = BallField(TRUTH_BITS)
+        # At a tie a strict comparison does not hold, as for a learner who writes it: the second branch.
+        evaluator = Evaluator(balls, point.arrays, numbers, ranges, at_tie="second")
+        with balls.precision():
+            values = [_MIDPOINT(evaluator(each.expression, each.indices)) for each in formulas.values()]
+        results = [torch.tensor(np.asarray(each, dtype=np.float64), dtype=dtype) for each in values]
+        if upstream is not None:
             results = [each.reshape(inputs[name].shape) for name, each in zip(formulas, results, strict=True)]
         return tuple(results) if spec.returns == "tuple" else results[0]
 
     return function
 
 
-def _value(formula: Formula, point: Point) -> Any:
-    """A formula at a point whose arrays hold the cotangent, in float64."""
-    sizes, ranges, _ = point.names()
-    # At a tie a strict comparison does not hold, as for a learner who writes it: the second branch.
-    evaluator = Evaluator(BallField(TRUTH_BITS), point.arrays, sizes, ranges | formula.ranges, at_tie="second")
-    with evaluator.numbers.precision():
-        return np.asarray(_MIDPOINT(evaluator(formula.expression, formula.indices)), dtype=np.float64)
-
-
-# Showing that a mutant is none.
-
-
 def is_equivalent(mutant: Mutant) -> bool:
     """Whether algebra shows that the mutant is the right answer, differently written.
 
-    Both are written out at small sizes, entry by entry and for all labels, and every difference must simplify to zero,
-    on both sides of each comparison (where both sides are equal, the gradient is any of several). A number that differs
-    is a counterexample; no number is taken for a proof.
+    At small sizes, entry by entry and for all labels, every difference must simplify to zero, on both sides of each
+    comparison (at a tie the gradient is any of several). A number may disprove that, never prove it.
     """
-    original = _original(mutant.operator, mutant.role, mutant.wrt)
-    ranges = original.ranges | mutant.formula.ranges
-    names = sorted({size_symbol(BATCH_SIZE), *ranges.values()}, key=str)
-    difference = mutant.formula.expression - original.expression
+    difference = mutant.formula.expression - _original(mutant.operator, mutant.role, mutant.wrt).expression
+    return all(_vanishes(_written_out(difference, known)) for known in _instances(mutant.operator, mutant.formula))
+
+
+def _instances(operator: Operator, formula: Formula) -> Iterator[dict[sp.Expr, sp.Integer]]:
+    """What sizes, free indices and labels may be, all at once, at small sizes."""
+    names = sorted({size_symbol(BATCH_SIZE), *formula.ranges.values()}, key=str)
     for numbers in _INSTANCES:
-        sizes = dict(zip(names, map(sp.Integer, numbers), strict=False))
-        for labels in _all_labels(mutant.operator, sizes):
-            for place in product(*(range(sizes[ranges[index]]) for index in original.indices)):
-                known = sizes | labels | dict(zip(original.indices, map(sp.Integer, place), strict=True))
-                if not _vanishes(_written_out(difference, known)):
-                    return False
-    return True
-
-
-def _all_labels(operator: Operator, sizes: Mapping[sp.Symbol, sp.Integer]) -> Iterator[dict[sp.Expr, sp.Integer]]:
-    choices: dict[sp.Expr, range] = {}
-    for an_input in operator.inputs:
-        if an_input.kind == "label":
-            for place in product(*(range(sizes[size_symbol(name)]) for name in an_input.shape)):
-                choices[array_element(an_input.name, place)] = range(sizes[size_symbol(an_input.classes)])
-    for chosen in product(*choices.values()):
-        yield dict(zip(choices, map(sp.Integer, chosen), strict=True))
+        sizes = dict(zip(names, cycle(map(sp.Integer, numbers)), strict=False))
+        choices = {index: sizes[formula.ranges[index]] for index in formula.indices}
+        for label in (each for each in operator.inputs if each.kind == "label"):
+            for place in product(*(range(sizes[size_symbol(name)]) for name in label.shape)):
+                choices[array_element(label.name, place)] = sizes[size_symbol(label.classes)]
+        for chosen in product(*map(range, choices.values())):
+            yield sizes | dict(zip(choices, map(sp.Integer, chosen), strict=True))
 
 
 def _written_out(part: sp.Basic, known: Mapping[sp.Expr, sp.Integer]) -> sp.Basic:
@@ -319,24 +283,17 @@ def _written_out(part: sp.Basic, known: Mapping[sp.Expr, sp.Integer]) -> sp.Basi
 
 
 def _vanishes(difference: sp.Expr) -> bool:
-    comparisons = [each for each in difference.atoms(Relational) if not each.has(sp.Piecewise)]
+    """Whether it is zero wherever no comparison, of terms that are linear, is a tie."""
+    comparisons = sorted((each for each in difference.atoms(Relational) if not each.has(sp.Piecewise)), key=str)
     if comparisons:
-        return all(_vanishes(side) for side in _sides(difference, min(comparisons, key=str)))
+        gap = comparisons[0].gts - comparisons[0].lts
+        symbol, distance = min(gap.free_symbols, key=str), sp.Dummy(positive=True)
+        sides = []
+        for sign, holds in ((1, sp.true), (-1, sp.false)):
+            if not (sign * gap).is_negative:
+                moved = sp.expand(symbol + (sign * distance - gap) / gap.coeff(symbol))
+                sides.append(difference.xreplace({comparisons[0]: holds}).subs(symbol, moved))
+        return all(map(_vanishes, sides))
     symbols = sorted(difference.free_symbols, key=str)
-    sample = {
-        each: sp.Rational(3 * k + 2, 7) * (1 if each.is_positive else (-1) ** k) for k, each in enumerate(symbols)
-    }
-    if abs(difference.subs(sample).evalf(30)) > sp.Float("1e-20"):
-        return False
-    return bool(sp.simplify(difference) == 0)
-
-
-def _sides(expression: sp.Expr, comparison: Relational) -> Iterator[sp.Expr]:
-    """The expression where a comparison of linear terms holds and where it does not, away from the tie."""
-    gap = comparison.gts - comparison.lts
-    symbol = min(gap.free_symbols, key=str)
-    for sign, holds in ((1, sp.true), (-1, sp.false)):
-        if (sign * gap).is_positive is not False:
-            distance = sp.Dummy(positive=True)
-            moved = symbol + (sign * distance - gap) / gap.coeff(symbol)
-            yield expression.xreplace({comparison: holds}).subs(symbol, sp.expand(moved))
+    sample = {s: (1 if s.is_positive else (-1) ** k) * sp.Rational(3 * k + 2, 7) for k, s in enumerate(symbols)}
+    return bool(abs(difference.subs(sample).evalf(30)) < sp.Float("1e-20") and sp.simplify(difference) == 0)

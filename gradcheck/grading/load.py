@@ -65,8 +65,8 @@ def _told(shown: str, outcome: Outcome) -> Outcome:
         return Outcome("not_started")
     remedy = "nothing in it was graded; mend it and run again"
     if fault.kind in ("SyntaxError", "IndentationError", "TabError"):
-        line = fault.lines[0].rsplit(":", 1)[-1] if fault.lines else "?"
-        text = f"{shown}, line {line}: Python cannot read the file ({fault.text}); {remedy}"
+        line = f", line {fault.lines[0].rsplit(':', 1)[-1]}" if fault.lines else ""
+        text = f"{shown}{line}: Python cannot read the file ({fault.text}); {remedy}"
     elif outcome.state == "timed_out":
         text = f"{shown} was still running after the time limit when it was loaded; {remedy}"
     elif outcome.state == "exited":

@@ -20,7 +20,7 @@ _ENTRIES = 40
 def failure_text(result: CheckResult, path: str, *, show_answer: bool = False) -> str:
     """The message of a failed or errored check. `path` is the exercise file as the learner calls it."""
     lines = list(_headline(result))
-    lines += [f"    {line}" for line in result.lines]
+    lines += [shorten(f"    {line}") for line in result.lines]
     if result.counterexample:
         lines += _example(result.counterexample, show_answer)
     lines.append(f"  Again: pytest {path} -k {result.function}")
@@ -109,6 +109,11 @@ def _flat(value: Any) -> Iterable[Any]:
 
 def _count(value: Any) -> int:
     return sum(1 for _ in _flat(value))
+
+
+def shorten(line: str) -> str:
+    """A line of somebody else's making, cut to the screen's width."""
+    return line if len(line) <= WIDTH else line[: WIDTH - 2] + " …"
 
 
 def printable(text: str) -> str:
