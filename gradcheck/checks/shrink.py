@@ -106,6 +106,9 @@ def _drawn(
         inputs: dict[str, Array] = {}
         for an_input in operator.inputs:
             shape = tuple(size(name) for name in an_input.shape)
+            if operator.flattened and not trial.case.sample:
+                # As many axes as in the failing case: a mean over the wrong axis shows only with two.
+                shape = tuple(size(f"axis {axis}") for axis in range(trial.case.inputs[an_input.name].ndim))
             if an_input.batched and not trial.case.sample:
                 shape = (size(BATCH_SIZE), *shape)
             if an_input.kind == "label":

@@ -95,7 +95,10 @@ def assert_clear(text: str, function: str, words: tuple[str, ...]) -> None:
 
 
 UNREADABLE: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
-    "syntax error": ("import torch\ndef forward(x:\n    return x\n", (f"{FILE}, line 2", "was never closed", "mend it")),
+    "syntax error": (
+        "import torch\ndef forward(x:\n    return x\n",
+        (f"{FILE}, line 2", "was never closed", "mend it"),
+    ),
     "indentation": ("def forward(x):\nreturn x\n", (f"{FILE}, line 2", "expected an indented block", "mend it")),
     "tabs": ("def forward(x):\n    if x:\n\treturn x\n", (f"{FILE}, line 3", "tabs and spaces", "mend it")),
     "too many brackets": (f"x = {'(' * 300}1{')' * 300}", ("too many nested", "mend it")),
@@ -240,7 +243,12 @@ LOOPS = {
     "except Exception": ("while time.monotonic() < end:", "    try:", "        x + 1", "    except Exception: ..."),
     "except everything": ("while time.monotonic() < end:", "    try:", "        x + 1", "    except: ..."),
     "prints": ("while time.monotonic() < end:", "    try:", "        print('x' * 99)", "    except: ..."),
-    "torch": ("while time.monotonic() < end:", "    try:", "        torch.nn.functional.softmax(x, -1)", "    except: ..."),
+    "torch": (
+        "while time.monotonic() < end:",
+        "    try:",
+        "        torch.nn.functional.softmax(x, -1)",
+        "    except: ...",
+    ),
     "asleep": ("time.sleep(10)",),
 }
 
@@ -268,7 +276,9 @@ def test_an_endless_loop_on_import_is_ended_and_what_it_prints_is_bounded(
     tmp_path: Path, settings_unchanged: None, body: str
 ) -> None:
     path = tmp_path / "relu.py"
-    path.write_text(f"print('y' * 9_000)\n{LOOP}while time.monotonic() < end:\n    try:\n        {body}\n    except: ...\n")
+    path.write_text(
+        f"print('y' * 9_000)\n{LOOP}while time.monotonic() < end:\n    try:\n        {body}\n    except: ...\n"
+    )
     began = time.monotonic()
     candidate = load_candidate(find_exercise("relu"), path, FILE, limit_s=0.4)
     assert time.monotonic() - began < 6

@@ -1,0 +1,277 @@
+"""Wrong answers that other checkers pass, and that learners write. By exercise: a name, the check that must say so
+first, and the functions that are wrong; the others are the solution's.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import sigmoid
+
+from solutions import solution
+
+ANY = "any code"
+
+
+class Wrong(NamedTuple):
+    exercise: str
+    name: str
+    check: str
+    code: str
+    function: object
+
+    @property
+    def id(self) -> str:
+        return f"{self.exercise}: {self.name}"
+
+
+softmax_backward = solution("softmax")["backward"]
+linear_backward = solution("linear")["backward"]
+nll_backward = solution("nll")["backward"]
+mse_backward = solution("mse")["backward"]
+
+
+def one_entry_off(grad_output, x):
+    result = softmax_backward(grad_output, x).clone()
+    if result.numel():
+        result.view(-1)[0] *= 1 + 1e-13
+    return result
+
+
+def clone_and_backward(grad_output, x):
+    leaf = x.clone().requires_grad_()
+    torch.softmax(leaf, -1).backward(grad_output)
+    return leaf.grad
+
+
+def parameter(grad_output, x):
+    with torch.enable_grad():
+        leaf = torch.nn.Parameter(x.clone())
+        return torch.autograd.grad(torch.softmax(leaf, -1), leaf, grad_output)[0]
+
+
+def factory(grad_output, x):
+    leaf = torch.tensor(x.tolist(), dtype=x.dtype, requires_grad=True)
+    return torch.autograd.grad(torch.softmax(leaf, -1), leaf, grad_output)[0]
+
+
+def attribute(grad_output, x):
+    leaf = x.clone()
+    leaf.requires_grad = True
+    return torch.autograd.grad(torch.softmax(leaf, -1), leaf, grad_output)[0]
+
+
+def forward_mode(x):
+    import torch.autograd.forward_ad as forward_ad
+
+    columns = []
+    with forward_ad.dual_level():
+        for index in range(len(x)):
+            tangent = torch.zeros_like(x)
+            tangent[index] = 1
+            dual = torch.softmax(forward_ad.make_dual(x, tangent), -1)
+            columns.append(forward_ad.unpack_dual(dual).tangent)
+    return torch.stack(columns, 1)
+
+
+def softmax(x):
+    return torch.softmax(x, -1)
+
+
+def assumes_contiguous(x):
+    return torch.as_strided(x, x.shape, torch.empty(x.shape).stride()).relu()
+
+
+kept: dict[tuple[int, ...], object] = {}
+
+
+def remembers(x):
+    return kept.setdefault(tuple(x.shape), x.relu())
+
+
+calls: list[None] = []
+
+
+def counts(x):
+    calls.append(None)
+    return x.relu() + 1e-30 * len(calls)
+
+
+def accumulates_in_place(grad_outputs):
+    total = grad_outputs[0]
+    for grad_output in grad_outputs[1:]:
+        total += grad_output
+    return total
+
+
+AUTOGRAD = {
+    "backward": clone_and_backward,
+    "a parameter": parameter,
+    "a factory's requires_grad": factory,
+    "the attribute": attribute,
+    "functional.vjp": lambda g, x: torch.autograd.functional.vjp(softmax, x, g)[1],
+    "func.vjp": lambda g, x: torch.func.vjp(softmax, x)[1](g)[0],
+    "the backward kernel": lambda g, x: torch._softmax_backward_data(g, softmax(x), -1, x.dtype),
+    "aten's backward kernel": lambda g, x: torch.ops.aten._softmax_backward_data(g, softmax(x), -1, x.dtype),
+}
+AUTOGRAD_JACOBIAN = {
+    "jacrev": torch.func.jacrev(softmax),
+    "jacfwd": torch.func.jacfwd(softmax),
+    "functional.jacobian": lambda x: torch.autograd.functional.jacobian(softmax, x),
+    "forward mode": forward_mode,
+}
+
+WRONG = [
+    *(Wrong("softmax", f"by {name}", "backward.purity", "uses-autograd", made) for name, made in AUTOGRAD.items()),
+    *(
+        Wrong("softmax", f"Jacobian by {name}", "jacobian.purity", "uses-autograd", made)
+        for name, made in AUTOGRAD_JACOBIAN.items()
+    ),
+    Wrong("softmax", "zero", "backward.values", "", lambda g, x: torch.zeros_like(x)),
+    Wrong("softmax", "|g|", "backward.values", "", lambda g, x: softmax_backward(g.abs(), x)),
+    Wrong("softmax", "clipped g", "backward.values", "", lambda g, x: softmax_backward(g.clamp(-100, 100), x)),
+    Wrong("softmax", "g of ones", "backward.values", "", lambda g, x: softmax_backward(torch.ones_like(g), x)),
+    Wrong("softmax", "diagonal", "backward.values", "", lambda g, x: g * softmax(x) * (1 - softmax(x))),
+    Wrong("softmax", "wrong axis", "forward.values", "", lambda x: torch.softmax(x, 0)),
+    Wrong("softmax", "float32", "backward.dtype", "wrong-dtype", lambda g, x: softmax_backward(g.float(), x.float())),
+    Wrong(
+        "softmax",
+        "float32 inside",
+        "backward.values",
+        "",
+        lambda g, x: softmax_backward(g.float(), x.float()).to(x.dtype),
+    ),
+    Wrong("softmax", "relative error 2e-14", "backward.values", "", lambda g, x: softmax_backward(g, x) * (1 + 2e-14)),
+    Wrong("softmax", "one entry off by 1e-13", "backward.values", "", one_entry_off),
+    Wrong("softmax", "plus 1e-12", "forward.values", "", lambda x: softmax(x) + 1e-12),
+    Wrong("softmax", "overflows", "forward.edge_cases", "not-finite", lambda x: x.exp() / x.exp().sum(-1, True)),
+    Wrong("softmax", "squeezes a batch of one", "forward.edge_cases", "wrong-shape", lambda x: softmax(x).squeeze(0)),
+    Wrong("softmax", "output for input", "backward.values", "", lambda g, x: softmax_backward(g, softmax(x))),
+    Wrong("relu", "changes x", "forward.purity", "mutates-input", lambda x: x.relu_()),
+    Wrong("relu", "changes g", "backward.purity", "mutates-input", lambda g, x: g.mul_(x > 0)),
+    Wrong("relu", "resizes x", "forward.purity", "mutates-input", lambda x: x.unsqueeze_(0)[0].relu()),
+    Wrong("relu", "no upstream", "backward.values", "", lambda g, x: (x > 0).to(x.dtype)),
+    Wrong("relu", "mask of g", "backward.values", "", lambda g, x: g * (g > 0)),
+    Wrong("relu", "sign", "backward.values", "", lambda g, x: -g * (x > 0)),
+    Wrong("relu", "two at zero", "backward.edge_cases", "", lambda g, x: g * (x > 0) + 2 * g * (x == 0)),
+    Wrong("relu", "below zero at zero", "backward.edge_cases", "", lambda g, x: g * (x > 0) - 0.1 * g * (x == 0)),
+    Wrong("relu", "nearly zero", "backward.edge_cases", "", lambda g, x: g * (x > 1e-8)),
+    Wrong("relu", "returns x", "backward.purity", "aliases-input", lambda g, x: x),
+    Wrong("relu", "leaky", "forward.values", "", lambda x: torch.where(x > 0, x, 1e-3 * x)),
+    Wrong("relu", "identity without axes", "forward.edge_cases", "", lambda x: x.relu() if x.dim() else x),
+    Wrong("relu", "contiguous only", "forward.edge_cases", "", assumes_contiguous),
+    Wrong("relu", "remembers", "forward.edge_cases", "", remembers),
+    Wrong("relu", "counts", "forward.purity", "nondeterministic", counts),
+    Wrong("relu", "one size", "forward.edge_cases", "", lambda x: x.relu() if x.shape != (3, 7) else x),
+    Wrong("relu", "None", "backward.type", "wrong-type", lambda g, x: None),
+    Wrong("relu", "numpy", "backward.type", "wrong-type", lambda g, x: (g * (x > 0)).numpy()),
+    Wrong("relu", "sparse", "backward.type", "wrong-type", lambda g, x: (g * (x > 0)).to_sparse()),
+    Wrong("relu", "another device", "backward.dtype", "wrong-dtype", lambda g, x: g.to("meta")),
+    Wrong("relu", "a row", "jacobian.shape", "wrong-shape", lambda x: (x > 0).to(x.dtype)),
+    Wrong("maximum", "both at ties", "backward.edge_cases", "", lambda g, a, b: (g * (a >= b), g * (b >= a))),
+    Wrong("maximum", "neither at ties", "backward.edge_cases", "", lambda g, a, b: (g * (a > b), g * (b > a))),
+    Wrong(
+        "maximum",
+        "nearly a tie",
+        "backward.edge_cases",
+        "",
+        lambda g, a, b: (g * (a >= b - 1e-12), g * (a < b - 1e-12)),
+    ),
+    Wrong("maximum", "swapped", "backward.values", "", lambda g, a, b: (g * (a <= b), g * (a > b))),
+    Wrong("maximum", "one gradient", "backward.type", "wrong-type", lambda g, a, b: g * (a > b)),
+    Wrong(
+        "linear",
+        "bias unreduced",
+        "backward.shape",
+        "wrong-shape",
+        lambda g, x, w, b: (*linear_backward(g, x, w, b)[:2], g),
+    ),
+    Wrong(
+        "linear", "bias mean", "backward.values", "", lambda g, x, w, b: (*linear_backward(g, x, w, b)[:2], g.mean(0))
+    ),
+    Wrong(
+        "linear",
+        "bias with its axis",
+        "backward.shape",
+        "wrong-shape",
+        lambda g, x, w, b: (*linear_backward(g, x, w, b)[:2], g.sum(0, True)),
+    ),
+    Wrong(
+        "linear", "weight transposed", "backward.shape", "wrong-shape", lambda g, x, w, b: (g @ w, x.T @ g, g.sum(0))
+    ),
+    Wrong("linear", "two of three", "backward.type", "wrong-type", lambda g, x, w, b: (g @ w, g.T @ x)),
+    Wrong("linear", "Jacobian transposed", "jacobian_x.shape", "wrong-shape", lambda x, w, b: w.T),
+    Wrong(
+        "linear",
+        "first output only",
+        "jacobian_weight.values",
+        "",
+        lambda x, w, b: torch.ones(len(w), *w.shape, dtype=x.dtype) * x,
+    ),
+    Wrong("linear", "no bias", "forward.values", "", lambda x, w, b: x @ w.T),
+    Wrong("softplus", "naive", "forward.edge_cases", ANY, lambda x: torch.log(1 + torch.exp(x))),
+    Wrong(
+        "softplus",
+        "no tail",
+        "forward.edge_cases",
+        "",
+        lambda x: torch.where(x > 30, x, torch.log(1 + torch.exp(x.clamp(max=30)))),
+    ),
+    Wrong("softplus", "tanh", "backward.values", "", lambda g, x: g * torch.tanh(x)),
+    Wrong("sigmoid", "overflows", "forward.edge_cases", "not-finite", lambda x: torch.exp(x) / (1 + torch.exp(x))),
+    Wrong(
+        "sigmoid",
+        "gradient overflows",
+        "backward.edge_cases",
+        "not-finite",
+        lambda g, x: g * torch.exp(-x) / (1 + torch.exp(-x)) ** 2,
+    ),
+    Wrong("sigmoid", "no left tail", "forward.edge_cases", "", lambda x: 0.5 * (1 + torch.tanh(x / 2))),
+    Wrong(
+        "sigmoid", "at the output", "backward.values", "", lambda g, x: g * sigmoid(sigmoid(x)) * sigmoid(-sigmoid(x))
+    ),
+    Wrong("sigmoid", "y (1 + y)", "jacobian.values", "", lambda x: torch.diag(sigmoid(x) * (1 + sigmoid(x)))),
+    Wrong(
+        "tanh",
+        "overflows",
+        "forward.edge_cases",
+        "not-finite",
+        lambda x: (x.exp() - (-x).exp()) / (x.exp() + (-x).exp()),
+    ),
+    Wrong("tanh", "1 − y", "backward.values", "", lambda g, x: g * (1 - torch.tanh(x))),
+    Wrong("log_softmax", "log of softmax", "forward.edge_cases", "not-finite", lambda x: torch.log(softmax(x))),
+    Wrong("log_softmax", "epsilon", "forward.values", "", lambda x: torch.log(softmax(x) + 1e-9)),
+    Wrong(
+        "log_softmax",
+        "overflows",
+        "forward.edge_cases",
+        "not-finite",
+        lambda x: x - torch.log(x.exp().sum(-1, keepdim=True)),
+    ),
+    Wrong("log_softmax", "transposed", "jacobian.values", "", lambda x: solution("log_softmax")["jacobian"](x).T),
+    Wrong("nll", "no 1/B", "backward.values", "", lambda g, p, t: nll_backward(g, p, t) * len(t)),
+    Wrong("nll", "no upstream", "backward.values", "", lambda g, p, t: nll_backward(torch.ones_like(g), p, t)),
+    Wrong("nll", "sum", "forward.values", "", lambda p, t: F.nll_loss(p, t, reduction="sum")),
+    Wrong("mse", "batch only", "forward.values", "", lambda y, z: ((y - z) ** 2).sum() / len(y)),
+    Wrong("mse", "twice the same", "backward.values", "", lambda g, y, z: (mse_backward(g, y, z)[0],) * 2),
+    Wrong("mse", "one element", "forward.shape", "wrong-shape", lambda y, z: ((y - z) ** 2).mean().reshape(1)),
+    Wrong("mse", "no 2", "backward.values", "", lambda g, y, z: tuple(each / 2 for each in mse_backward(g, y, z))),
+    Wrong(
+        "cross_entropy",
+        "clamped",
+        "forward.edge_cases",
+        "",
+        lambda z, t: -softmax(z)[range(len(t)), t].clamp(min=1e-12).log().mean(),
+    ),
+    Wrong("cross_entropy", "no label", "backward.values", "", lambda g, z, t: g * softmax(z) / len(t)),
+    Wrong("bce_with_logits", "clamped", "forward.edge_cases", "", lambda z, t: F.binary_cross_entropy(sigmoid(z), t)),
+    Wrong("bce_with_logits", "by rows", "backward.values", "", lambda g, z, t: g * (sigmoid(z) - t) / z.shape[0]),
+    Wrong("duplicate", "the first", "backward.values", "", lambda gs: gs[0].clone()),
+    Wrong("duplicate", "in place", "backward.purity", "mutates-input", accumulates_in_place),
+    Wrong("duplicate", "mean", "backward.values", "", lambda gs: sum(gs) / len(gs)),
+    Wrong("add", "halves", "backward.values", "", lambda g, a, b: (g / 2, g / 2)),
+    Wrong("add", "inputs", "backward.purity", "aliases-input", lambda g, a, b: (a, b)),
+    Wrong("add", "Python numbers", "forward.type", "wrong-type", lambda a, b: (a + b).tolist()),
+]

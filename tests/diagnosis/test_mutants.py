@@ -1,0 +1,168 @@
+"""The grader refuses every wrong answer that can be derived, unless algebra shows it to be right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sympy as sp
+
+from gradcheck.catalog import all_exercises
+from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.engine import Verification
+from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, is_equivalent, mutants
+from gradcheck.grading.load import load_candidate
+from gradcheck.operators import all_operators
+from gradcheck.references.derive import derive
+
+SOLUTIONS = Path(__file__).parent.parent.parent / "solutions"
+EXERCISES = list(all_exercises().values())
+every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+
+KINDS = {
+    "drop-term",
+    "flip-sign",
+    "swap-indices",
+    "drop-cotangent",
+    "output-for-input",
+    "drop-reduction",
+    "factor-2",
+    "one-over-size",
+    "swapped-gradients",
+}
+
+
+@pytest.fixture(scope="session")
+def expected_values(tmp_path_factory):
+    return tmp_path_factory.mktemp("expected")
+
+
+def graded(mutant: Mutant, exercise, cache: Path):
+    """The checks of the function that the mutant stands for; the exercise's other functions are the solution's."""
+    candidate = load_candidate(exercise, SOLUTIONS / exercise.path)
+    assert candidate.broken is None
+    spec = function_of(mutant, exercise.task)
+    functions = {**candidate.functions, spec.name: as_function(mutant, exercise.task)}
+    verification = Verification(InProcessCandidate(functions), exercise.task, cache=cache, shrink=False)
+    results = [verification.result(spec.name, check) for check in spec.checks]
+    verification.store.save()
+    return results
+
+
+def asked_for(exercise) -> list[Mutant]:
+    return [mutant for mutant in mutants(exercise.operator) if function_of(mutant, exercise.task)]
+
+
+def unmutated(exercise) -> list[Mutant]:
+    """The right answers, as mutants that nothing is wrong with."""
+    derivation = derive(exercise.operator)
+    found = []
+    for role, formulas in (("backward", derivation.vjps), ("jacobian", derivation.jacobians)):
+        for name, forms in formulas.items():
+            found.append(Mutant(exercise.operator, role, name, "none", "nothing", forms[0]))
+    return [mutant for mutant in found if function_of(mutant, exercise.task)]
+
+
+def named(mutant: Mutant) -> str:
+    return f"{mutant.role} by {mutant.wrt}, {mutant.kind}: {mutant.text}"
+
+
+def test_no_operator_is_left_out():
+    assert {exercise.operator.name for exercise in EXERCISES} == set(all_operators())
+
+
+@every_exercise
+def test_the_right_formula_run_like_a_mutant_passes_every_check(exercise, expected_values):
+    right = unmutated(exercise)
+    assert {function_of(each, exercise.task).role for each in right} >= {"backward"}
+    for each in right:
+        results = graded(each, exercise, expected_values)
+        assert [result.message for result in results if result.status != "passed"] == [], named(each)
+
+
+@every_exercise
+def test_every_mutant_is_refused_or_shown_to_be_right(exercise, expected_values):
+    wrong, survivors, raised = 0, [], []
+    for mutant in asked_for(exercise):
+        statuses = {result.status for result in graded(mutant, exercise, expected_values)}
+        refused, right = statuses & {"failed", "errored"}, is_equivalent(mutant)
+        wrong += bool(refused)
+        # The other way round too: what algebra calls right is never refused.
+        if bool(refused) == right:
+            survivors.append(f"{named(mutant)} ({'equivalent, but refused' if right else 'not refused'})")
+        # A mutant that only raises would say nothing of the comparison of numbers.
+        if "errored" in statuses:
+            raised.append(named(mutant))
+    assert survivors == []
+    assert raised == []
+    assert wrong >= 3
+
+
+@every_exercise
+def test_a_mutant_is_refused_for_its_numbers_and_not_for_its_form(exercise, expected_values):
+    form = ("runs", "type", "shape", "dtype", "purity")
+    for mutant in asked_for(exercise)[:5]:
+        results = graded(mutant, exercise, expected_values)
+        assert {result.status for result in results if result.check in form} == {"passed"}, named(mutant)
+
+
+@every_exercise
+def test_most_mutants_of_each_function_are_wrong(exercise):
+    functions, right = Counter(), Counter()
+    for mutant in asked_for(exercise):
+        key = mutant.role, mutant.wrt
+        functions[key] += 1
+        right[key] += is_equivalent(mutant)
+    assert set(functions) == {(each.role, each.wrt) for each in unmutated(exercise)}
+    assert {key: right[key] for key in functions if functions[key] - right[key] < 3} == {}
+    assert all(2 * right[key] < functions[key] for key in functions)
+
+
+@every_exercise
+def test_mutants_differ_from_the_right_answer_and_from_each_other(exercise):
+    right = {(each.role, each.wrt): each.formula.expression for each in unmutated(exercise)}
+    seen = [
+        (mutant.role, mutant.wrt, mutant.formula.expression)
+        for mutant in asked_for(exercise)
+        if mutant.kind != "swapped-gradients"
+    ]
+    assert len(seen) == len(set(seen))
+    assert all(right[role, wrt] != expression for role, wrt, expression in seen)
+
+
+def test_every_kind_of_mistake_occurs():
+    assert {mutant.kind for operator in all_operators().values() for mutant in mutants(operator)} == KINDS
+
+
+def test_the_classic_mistakes_are_among_the_mutants():
+    texts = {
+        (mutant.operator.name, mutant.wrt, str(mutant.formula.expression))
+        for operator in all_operators().values()
+        for mutant in mutants(operator)
+        if mutant.role == "backward"
+    }
+    assert ("linear", "bias", "g[0, p]") in texts  # the first sample only
+    assert ("linear", "weight", "Sum(x[b, q], (b, 0, B - 1))") in texts  # no chain rule
+    assert ("linear", "weight", "Sum(g[b, p]*x[b, q], (b, 0, B - 1))/B") in texts  # a mean where a sum belongs
+    assert ("relu", "x", "Piecewise((1, x[j] > 0), (0, True))") in texts
+    assert ("tanh", "x", "-tanh(tanh(x[j]))**2*g[j] + g[j]") in texts
+    assert ("mse", "y", "g*(2*y[j] - 2*y_bar[j])") in texts  # not divided by n
+
+
+@every_exercise
+def test_equality_by_algebra_is_not_taken_for_granted(exercise):
+    for each in unmutated(exercise):
+        expression = each.formula.expression
+        assert is_equivalent(replace(each, formula=replace(each.formula, expression=expression)))
+        nearly = expression * (1 + sp.Rational(1, 10**6))
+        assert not is_equivalent(replace(each, formula=replace(each.formula, expression=nearly)))
+
+
+def test_a_mutant_of_a_function_that_is_not_asked_for_cannot_be_run():
+    task = all_exercises()["add"].task
+    mutant = next(each for each in mutants(task.operator) if each.role == "jacobian")
+    assert function_of(mutant, task) is None
+    with pytest.raises(ValueError, match="asks for no jacobian by x1"):
+        as_function(mutant, task)
