@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -35,7 +36,9 @@ def formulas(names: tuple[str, ...]) -> None:
     operators = all_operators()
     unknown = [name for name in names if name not in operators]
     if unknown:
-        raise GradcheckError(f"there is no operator {unknown[0]!r}; there are: {', '.join(operators)}")
+        close = get_close_matches(unknown[0], operators, n=1, cutoff=0.5)
+        advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(operators)}"
+        raise GradcheckError(f"there is no operator {unknown[0]!r}; {advice}")
     for name in names or operators:
         click.echo(name)
         for line in lines_of(operators[name]):

@@ -7,9 +7,9 @@ they do elsewhere.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 from shutil import get_terminal_size
@@ -19,7 +19,7 @@ import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr
 from _pytest.terminal import TerminalReporter
 
-from gradcheck.catalog import Exercise, all_exercises
+from gradcheck.catalog import Exercise, advice_for, exercises_of
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
@@ -48,7 +48,8 @@ class ExerciseFile(pytest.File):
 
     @property
     def shown(self) -> str:
-        return self.nodeid
+        """The path as it can be typed where pytest was started."""
+        return Path(os.path.relpath(self.path, self.config.invocation_params.dir)).as_posix()
 
     def verification(self) -> Verification:
         if self.started is None:
@@ -70,6 +71,7 @@ class FunctionNode(pytest.Collector):
     def __init__(self, spec: FunctionSpec, **keywords: Any) -> None:
         super().__init__(**keywords)
         self.spec = spec
+        self.printed = ""
 
     def collect(self) -> Iterator[CheckItem]:
         for check in self.spec.checks:
@@ -89,7 +91,7 @@ class CheckItem(pytest.Item):
         assert self.parent is not None
         verification = self.file.verification()
         result = verification.result(self.parent.name, self.name)
-        sys.stdout.write(verification.candidate.printed.take())
+        self._show_printed(verification.candidate.printed.take(), again=not result.ok)
         if result.status == "skipped" and not self._waits_visibly(result):
             # The check it waits for is not part of this run: say here why, or a wrong file would look right.
             _, function, check = result.blocked_by.rsplit(".", 2)
@@ -98,6 +100,12 @@ class CheckItem(pytest.Item):
             pytest.skip(result.message)
         if not result.ok:
             raise CheckNotPassed(result)
+
+    def _show_printed(self, text: str, *, again: bool) -> None:
+        """What the candidate printed; a check that judges a call of an earlier check shows that call's text again."""
+        assert isinstance(self.parent, FunctionNode)
+        sys.stdout.write(text or (self.parent.printed if again else ""))
+        self.parent.printed = text or self.parent.printed
 
     def teardown(self) -> None:
         if self.file.started is not None:
@@ -155,14 +163,10 @@ class UnitFolder(pytest.Directory):
         for path in sorted(self.path.iterdir()):
             if path.is_file() and not self.ihook.pytest_ignore_collect(collection_path=path, config=self.config):
                 yield from self.ihook.pytest_collect_file(file_path=path, parent=self)
-        for exercise in _members(self.path.name):
+        for exercise in exercises_of(self.path.name):
             path = self.path / f"{exercise.name}.py"
             if not path.is_file():
                 yield _exercise_file(self, path, exercise)
-
-
-def _members(unit: str) -> list[Exercise]:
-    return [exercise for exercise in all_exercises().values() if exercise.unit == unit]
 
 
 def _exercise_file(parent: pytest.Collector, path: Path, exercise: Exercise) -> ExerciseFile:
@@ -197,9 +201,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for argument in config.args if config.args_source is config.ArgsSource.ARGS else ():
         path = Path(argument.split("::", 1)[0])
-        members = _members(path.parent.name)
-        if members and path.suffix == ".py" and not (config.invocation_params.dir / path).exists():
-            raise pytest.UsageError(_advice(path, members))
+        place = (config.invocation_params.dir / path).resolve()
+        members = exercises_of(place.parent.name)
+        if members and path.suffix == ".py" and not place.exists():
+            raise pytest.UsageError(advice_for(path, members))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -207,18 +212,18 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    return UnitFolder.from_parent(parent, path=path) if _members(path.name) else None
+    return UnitFolder.from_parent(parent, path=path) if exercises_of(path.name) else None
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    members = _members(file_path.parent.name)
+    members = exercises_of(file_path.parent.name)
     if not members or file_path.suffix != ".py" or file_path.name.startswith(("_", "conftest")):
         return None
     for exercise in members:
         if exercise.name == file_path.stem:
             return _exercise_file(parent, file_path, exercise)
     stray: StrayFile = StrayFile.from_parent(parent, path=file_path)
-    stray.advice = _advice(file_path, members)
+    stray.advice = advice_for(file_path, members)
     return stray
 
 
@@ -230,17 +235,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     # A file named on the command line is imported as a test module too; an exercise never is.
-    return Nothing.from_parent(parent, path=module_path) if _members(module_path.parent.name) else None
-
-
-def _advice(path: Path, members: list[Exercise]) -> str:
-    names = [exercise.name for exercise in members]
-    close = get_close_matches(path.stem, names, n=1, cutoff=0.5)
-    if path.stem in names:
-        return f"{path} is missing. Write it anew with: gradcheck stubs {path.stem}"
-    if close:
-        return f"{path.name} is no exercise of {path.parent.name}; did you mean {close[0]}.py? Then rename it."
-    return f"{path.name} is no exercise of {path.parent.name}; there are: {', '.join(names)}."
+    return Nothing.from_parent(parent, path=module_path) if exercises_of(module_path.parent.name) else None
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -274,12 +269,8 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """Sums up what ran: scores of the exercises touched, and the next step."""
-    told = [
-        report.gradcheck
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if hasattr(report, "gradcheck")
-    ]
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    told = [report.gradcheck for report in reports if hasattr(report, "gradcheck")]
     if not told:
         return
     from rich.console import Console

@@ -6,11 +6,12 @@ import pkgutil
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 from gradcheck.catalog.exercise import Exercise
 from gradcheck.errors import UnknownExercise
 
-__all__ = ["Exercise", "all_exercises", "find_exercise"]
+__all__ = ["Exercise", "advice_for", "all_exercises", "exercises_of", "find_exercise"]
 
 
 @cache
@@ -34,3 +35,19 @@ def find_exercise(name: str) -> Exercise:
     close = get_close_matches(stem, exercises, n=1, cutoff=0.5)
     advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(exercises)}."
     raise UnknownExercise(f"there is no exercise {stem!r}; {advice}")
+
+
+def exercises_of(unit: str) -> list[Exercise]:
+    """The exercises of a unit; none when no unit has that name."""
+    return [exercise for exercise in all_exercises().values() if exercise.unit == unit]
+
+
+def advice_for(path: Path, members: list[Exercise]) -> str:
+    """What to do about a file of a unit's folder that is missing, or is no exercise."""
+    names = [exercise.name for exercise in members]
+    close = get_close_matches(path.stem, names, n=1, cutoff=0.5)
+    if path.stem in names:
+        return f"{path} is missing. Write it anew with: gradcheck stubs {path.stem}"
+    if close:
+        return f"{path.name} is no exercise of {path.parent.name}; did you mean {close[0]}.py? Then rename it."
+    return f"{path.name} is no exercise of {path.parent.name}; there are: {', '.join(names)}."

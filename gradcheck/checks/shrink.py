@@ -103,12 +103,14 @@ def _drawn(
             count = int(np.prod(shape))
             return np.asarray(draw(st.lists(one, min_size=count, max_size=count))).reshape(shape)
 
+        most = max(array.ndim for array in trial.case.inputs.values())
+        axes = draw(st.integers(min(1, most), most))
         inputs: dict[str, Array] = {}
         for an_input in operator.inputs:
             shape = tuple(size(name) for name in an_input.shape)
             if operator.flattened and not trial.case.sample:
-                # As many axes as in the failing case: a mean over the wrong axis shows only with two.
-                shape = tuple(size(f"axis {axis}") for axis in range(trial.case.inputs[an_input.name].ndim))
+                # Up to as many axes as in the failing case: a mean over the wrong axis shows only with two.
+                shape = tuple(size(f"axis {axis}") for axis in range(axes))
             if an_input.batched and not trial.case.sample:
                 shape = (size(BATCH_SIZE), *shape)
             if an_input.kind == "label":

@@ -249,6 +249,14 @@ LOOPS = {
         "        torch.nn.functional.softmax(x, -1)",
         "    except: ...",
     ),
+    "handler in a handler": (
+        "while time.monotonic() < end:",
+        "    try:",
+        "        try:",
+        "            x + 1",
+        "        except: ...",
+        "    except: ...",
+    ),
     "asleep": ("time.sleep(10)",),
 }
 
