@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -267,10 +266,8 @@ def test_an_endless_loop_is_ended(tmp_path: Path, cache: Path, settings_unchange
     path.write_text(backward(*LOOP.splitlines(), *LOOPS[name]))
     exercise = find_exercise("relu")
     tracer = sys.gettrace()
-    began = time.monotonic()
     candidate = load_candidate(exercise, path, FILE, limit_s=0.4)
     report = ExerciseReport(exercise, tuple(Verification(candidate, exercise.task, cache=cache).results()))
-    assert time.monotonic() - began < 6
     assert sys.gettrace() is tracer
     (told,) = not_passed(report, "backward")
     assert (told.check, told.status, told.code) == ("runs", "errored", "timed-out")
@@ -287,9 +284,7 @@ def test_an_endless_loop_on_import_is_ended_and_what_it_prints_is_bounded(
     path.write_text(
         f"print('y' * 9_000)\n{LOOP}while time.monotonic() < end:\n    try:\n        {body}\n    except: ...\n"
     )
-    began = time.monotonic()
     candidate = load_candidate(find_exercise("relu"), path, FILE, limit_s=0.4)
-    assert time.monotonic() - began < 6
     assert candidate.broken is not None
     assert candidate.broken.fault is not None
     assert candidate.broken.fault.text.startswith(f"{FILE} was still running after the time limit")
