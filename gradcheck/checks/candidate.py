@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from difflib import get_close_matches
 from typing import Any, Protocol, runtime_checkable
 
-from gradcheck.checks.limits import CALL_LIMIT_S, CallTimeout, quiet, settings_kept, time_limit
+from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, quiet, settings_kept, time_limit
 from gradcheck.checks.outcome import Arguments, Fault, Foreign, Outcome, Printed
 
 
@@ -67,26 +67,31 @@ class InProcessCandidate:
 
     def bounded(self, action: Callable[[], Any], guard: Any = None) -> tuple[Any] | Outcome:
         """The result of `action` in a tuple of one, or the outcome that stands for its failure."""
+        clock = Clock()
         try:
             with ExitStack() as stack:
                 stack.enter_context(settings_kept())
                 stack.enter_context(quiet(self.printed))
                 if guard is not None:
                     stack.enter_context(guard)
-                stack.enter_context(time_limit(self.limit_s))
-                return (action(),)
-        except CallTimeout as error:
-            text = f"no result after {self.limit_s:g} s; the call was ended"
-            return Outcome("timed_out", fault=Fault("timeout", text, self.lines(error)))
+                clock = stack.enter_context(time_limit(self.limit_s))
+                result = (action(),)
+            return self._timed_out(clock) if clock.rang else result
         except SystemExit as error:
             text = f"it called sys.exit({error.code if error.code is not None else ''}); return a value instead"
-            return Outcome("exited", fault=Fault("SystemExit", text, self.lines(error)))
+            return Outcome("exited", fault=Fault("SystemExit", text, self.lines(_walk(error))))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
+            if clock.rang:
+                return self._timed_out(clock)
             if isinstance(error, NotImplementedError) and self._raised_here(error):
                 return Outcome("not_started")
             return Outcome("raised", fault=self.fault(error))
+
+    def _timed_out(self, clock: Clock) -> Outcome:
+        text = f"no result after {self.limit_s:g} s; the call was ended"
+        return Outcome("timed_out", fault=Fault("timeout", text, self.lines(clock.frames)))
 
     def fault(self, error: BaseException) -> Fault:
         """An exception in words, with the lines of the candidate's own file that led to it."""
@@ -99,12 +104,11 @@ class InProcessCandidate:
         except BaseException:
             text = "(its message cannot be printed)"
         refused = getattr(error, "refused", "")
-        return Fault(type(error).__name__, refused or text.split("\n\n")[0][:600], self.lines(error))
+        return Fault(type(error).__name__, refused or text.split("\n\n")[0][:600], self.lines(_walk(error)))
 
-    def lines(self, error: BaseException) -> tuple[str, ...]:
-        """Where the candidate's own file was when `error` arose: file, line, function, source; innermost last."""
-        stack = getattr(error, "frames", None) if isinstance(error, CallTimeout) else None
-        frames = [frame for frame in stack or _walk(error) if frame[0] == self.filename]
+    def lines(self, stack: Frames) -> tuple[str, ...]:
+        """The places of `stack` in the candidate's own file: file, line, function, source; innermost last."""
+        frames = [frame for frame in stack if frame[0] == self.filename]
         if len(frames) > 6:
             frames = [*frames[:2], ("", len(frames) - 4, ""), *frames[-2:]]
         shown = []
@@ -143,7 +147,7 @@ class InProcessCandidate:
         return None
 
 
-def _walk(error: BaseException) -> list[tuple[str, int, str]]:
+def _walk(error: BaseException) -> Frames:
     """File, line and function of every frame, outermost first."""
     return [
         (frame.f_code.co_filename, line, frame.f_code.co_name) for frame, line in traceback.walk_tb(error.__traceback__)

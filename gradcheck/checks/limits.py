@@ -14,6 +14,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,43 +32,49 @@ Frames = list[tuple[str, int, str]]
 
 
 class CallTimeout(BaseException):
-    """Raised inside the candidate when its time is up. A BaseException, so that `except Exception` lets it pass.
+    """Raised inside the candidate when its time is up. A BaseException, so that `except Exception` lets it pass."""
 
-    `frames` is where the candidate was when its time was up; the traceback may tell of a later moment.
+
+@dataclass
+class Clock:
+    """Whether the time was up, and where the candidate was then.
+
+    What comes out of a call in the end may be another exception: torch's C++ code turns ours into its own, a handler of
+    the candidate's raises anew. The clock knows all the same.
     """
 
-    def __init__(self, frames: Frames | None = None) -> None:
-        super().__init__()
-        self.frames: Frames = frames or []
+    rang: bool = False
+    frames: Frames = field(default_factory=list)
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[Clock]:
     """Raise CallTimeout in the block after `seconds`. On the main thread of a POSIX system by a timer signal, which
     also ends a blocking call; elsewhere by an asynchronous exception, which waits for the next bytecode.
     """
+    clock = Clock()
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
-        with _by_signal(seconds):
-            yield
+        with _by_signal(seconds, clock):
+            yield clock
     else:
-        with _by_thread(seconds):
-            yield
+        with _by_thread(seconds, clock):
+            yield clock
 
 
 @contextmanager
-def _by_signal(seconds: float) -> Iterator[None]:
+def _by_signal(seconds: float, clock: Clock) -> Iterator[None]:
     fired = 0
-    frames: Frames = []
     tracer = sys.gettrace()
 
     def ring(_signal: int, frame: FrameType | None) -> None:
-        nonlocal fired, frames
+        nonlocal fired
         fired += 1
-        frames = frames or _frames(frame)
+        clock.rang = True
+        clock.frames = clock.frames or _frames(frame)
         if fired > 1:
             # A bare `except:` swallowed it. Raise on every line from now on: no handler outlives that.
-            _raise_on_every_line(frame, frames)
-        raise CallTimeout(frames)
+            _raise_on_every_line(frame)
+        raise CallTimeout
 
     previous = signal.signal(signal.SIGALRM, ring)
     before = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_S)
@@ -90,13 +97,13 @@ def _frames(frame: FrameType | None) -> Frames:
     return found[::-1]
 
 
-def _raise_on_every_line(frame: FrameType | None, frames: Frames) -> None:
+def _raise_on_every_line(frame: FrameType | None) -> None:
     here = str(Path(__file__).parent)
 
     def trace(traced: FrameType, _event: str, _argument: Any) -> Any:
         if traced.f_code.co_filename.startswith(here):
             return None
-        raise CallTimeout(frames)
+        raise CallTimeout
 
     sys.settrace(trace)
     while frame is not None and not frame.f_code.co_filename.startswith(here):
@@ -105,13 +112,14 @@ def _raise_on_every_line(frame: FrameType | None, frames: Frames) -> None:
 
 
 @contextmanager
-def _by_thread(seconds: float) -> Iterator[None]:
+def _by_thread(seconds: float, clock: Clock) -> Iterator[None]:
     target = ctypes.c_ulong(threading.get_ident())
     done = threading.Event()
 
     def watch() -> None:
         if done.wait(seconds):
             return
+        clock.rang = True
         while not done.is_set():
             ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(CallTimeout))
             if done.wait(_REPEAT_S):
