@@ -103,8 +103,7 @@ class InProcessCandidate:
             text = str(error)
         except BaseException:
             text = "(its message cannot be printed)"
-        refused = getattr(error, "refused", "")
-        return Fault(type(error).__name__, refused or text.split("\n\n")[0][:600], self.lines(_walk(error)))
+        return Fault(type(error).__name__, text.split("\n\n")[0][:600], self.lines(_walk(error)))
 
     def lines(self, stack: Frames) -> tuple[str, ...]:
         """The places of `stack` in the candidate's own file: file, line, function, source; innermost last."""

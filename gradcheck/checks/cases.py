@@ -15,7 +15,7 @@ from gradcheck.checks import draws
 from gradcheck.checks.draws import Draw
 from gradcheck.checks.outcome import Argument, Layout
 from gradcheck.operators.operator import BATCH_SIZE, Input, Operator
-from gradcheck.references.expected import Array
+from gradcheck.references.binding import Array
 
 SIZES: tuple[dict[str, int], ...] = (
     {BATCH_SIZE: 2, "n": 3, "C": 3, "K": 3, "I": 3, "O": 4, "copies": 2},

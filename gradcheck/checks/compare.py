@@ -9,7 +9,8 @@ import numpy as np
 
 from gradcheck.checks.outcome import Foreign, Returned, Value
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.references.expected import PRECISION, Array, Expected, Floats
+from gradcheck.references.binding import Array
+from gradcheck.references.expected import PRECISION, Expected, Floats
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,18 @@ def dtype_problem(wanted: Sequence[Wanted], values: Sequence[Value]) -> str:
         if value.values is None or value.device != "cpu":
             return f"{each.name} is on the device {value.device!r}; expected 'cpu', where the input is"
     return ""
+
+
+FORM_CODES = {"type": "wrong-type", "shape": "wrong-shape", "dtype": "wrong-dtype"}
+"""The checks of form in their order, each with its diagnosis code."""
+
+
+def form_problem(check: str, spec: FunctionSpec, wanted: Sequence[Wanted], value: Value) -> str:
+    """What a check of `FORM_CODES` has against `value`; empty when nothing. Those before it must have had nothing."""
+    if check == "type":
+        return type_problem(spec, wanted, value)
+    problem_of = shape_problem if check == "shape" else dtype_problem
+    return problem_of(wanted, parts(spec, value))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gradcheck.references.expected import PRECISION, Array, Floats
+from gradcheck.references.binding import Array
+from gradcheck.references.expected import PRECISION, Floats
 
 Draw = Callable[[np.random.Generator, tuple[int, ...], tuple[Array, ...]], Floats]
 """From a generator, a shape, and the inputs already drawn."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from gradcheck.checks import compare, properties, wording
+from gradcheck.checks import properties, wording
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case, edge_cases, generic_cases
-from gradcheck.checks.judge import ended, judge
-from gradcheck.checks.outcome import Outcome, Value
+from gradcheck.checks.judge import ended, judge, malformed
+from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec, Task, default_task, prerequisite, waiting_for
 from gradcheck.checks.trials import Trial, Trials
@@ -61,8 +61,7 @@ class Verification:
             if found.status == "not_started":
                 return replace(blank, status="not_started", message="not started")
             if not found.ok:
-                first = found.blocked_by or found.id
-                return replace(blank, status="skipped", message=f"not checked until {first} holds", blocked_by=first)
+                return _waits(blank, found)
         try:
             run: Callable[[FunctionSpec, CheckResult], CheckResult] = getattr(self, f"_{check}")
             return run(spec, blank)
@@ -73,51 +72,27 @@ class Verification:
 
     def _runs(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         first = self.generic(spec)[0]
-        trial = self._blind(spec, first)
+        trial = self.trials.blind(spec, first)
         outcome = self.outcome(spec, trial)
         if outcome.state == "not_started":
             return replace(blank, status="not_started", message="not started")
         return ended(spec, blank, trial, outcome) or blank
 
-    def _type(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        return self._form(
-            spec, blank, "wrong-type", lambda trial, value: compare.type_problem(spec, trial.wanted, value)
-        )
-
-    def _shape(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        return self._form(
-            spec,
-            blank,
-            "wrong-shape",
-            lambda trial, value: compare.shape_problem(trial.wanted, compare.parts(spec, value)),
-        )
-
-    def _dtype(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        return self._form(
-            spec,
-            blank,
-            "wrong-dtype",
-            lambda trial, value: compare.dtype_problem(trial.wanted, compare.parts(spec, value)),
-        )
-
-    def _form(
-        self, spec: FunctionSpec, blank: CheckResult, code: str, problem_of: Callable[[Trial, Value], str]
-    ) -> CheckResult:
+    def _form(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         """What came back has the right form, on every generic case; no number is looked at."""
         for case in self.generic(spec):
-            trial = self._blind(spec, case)
+            trial = self.trials.blind(spec, case)
             outcome = self.outcome(spec, trial)
-            unfinished = ended(spec, blank, trial, outcome)
-            if unfinished:
-                return unfinished
-            problem = problem_of(trial, outcome.value)
-            if problem:
-                return wording.form_failure(blank, code, problem, trial, outcome)
+            failure = ended(spec, blank, trial, outcome) or malformed(blank.check, spec, blank, trial, outcome)
+            if failure:
+                return failure
         return blank
+
+    _type = _shape = _dtype = _form
 
     def _purity(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         for case in self.generic(spec)[:2]:
-            trial = self._blind(spec, case)
+            trial = self.trials.blind(spec, case)
             outcome = self.outcome(spec, trial)
             if outcome.refused:
                 return wording.refused(blank, outcome.refused)
@@ -152,8 +127,7 @@ class Verification:
             return blank
         found = self.result(backward.name, "values")
         if not found.ok:
-            first = found.blocked_by or found.id
-            return replace(blank, status="skipped", message=f"not checked until {first} holds", blocked_by=first)
+            return _waits(blank, found)
         for case in self.generic(spec):
             disagreement = properties.jacobian_against_backward(self.trials, self.candidate, spec, backward, case)
             if disagreement:
@@ -198,10 +172,6 @@ class Verification:
             self._outcomes[key] = self.candidate.call(spec.name, trial.arguments)
         return self._outcomes[key]
 
-    def _blind(self, spec: FunctionSpec, case: Case) -> Trial:
-        """The first trial of a case without expected values, which checks of form do not need."""
-        return self.trials.blind(spec, case)
-
     def _agree(self) -> None:
         """Before the first number is judged: do the references agree? Remembered beside the expected values."""
         if self.store.agreed:
@@ -212,6 +182,12 @@ class Verification:
         cotangent = self.trials.cotangents(case)[0]
         check_agreement(self.task.operator, case.inputs, cotangent, case.sizes)
         self.store.mark_agreed()
+
+
+def _waits(blank: CheckResult, found: CheckResult) -> CheckResult:
+    """A check that is not run because of `found`, or because of what that one waits for itself."""
+    first = found.blocked_by or found.id
+    return replace(blank, status="skipped", message=f"not checked until {first} holds", blocked_by=first)
 
 
 def verify(

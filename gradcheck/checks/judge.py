@@ -14,6 +14,12 @@ def ended(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome
     return None if outcome.state == "returned" else wording.no_result(blank, spec, trial, outcome)
 
 
+def malformed(check: str, spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
+    """The failure of a result in its type, shape or dtype, whichever `check` names, or None."""
+    problem = compare.form_problem(check, spec, trial.wanted, outcome.value)
+    return wording.form_failure(blank, compare.FORM_CODES[check], problem, trial, outcome) if problem else None
+
+
 def judge(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
     """The failure of one trial in the terms of the check `blank`, or None."""
     unfinished = ended(spec, blank, trial, outcome)
@@ -23,15 +29,10 @@ def judge(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome
         return wording.refused(blank, outcome.refused)
     if outcome.mutated:
         return wording.mutated(blank, trial, outcome.mutated)
-    problem = compare.type_problem(spec, trial.wanted, outcome.value)
-    if problem:
-        return wording.form_failure(blank, "wrong-type", problem, trial, outcome)
+    for check in compare.FORM_CODES:
+        misshapen = malformed(check, spec, blank, trial, outcome)
+        if misshapen:
+            return misshapen
     parts = compare.parts(spec, outcome.value)
-    for code, problem in (
-        ("wrong-shape", compare.shape_problem(trial.wanted, parts)),
-        ("wrong-dtype", compare.dtype_problem(trial.wanted, parts)),
-    ):
-        if problem:
-            return wording.form_failure(blank, code, problem, trial, outcome)
     different = compare.difference(trial.wanted, parts, trial.expected)
     return wording.wrong_values(blank, spec, trial, parts, different) if different else None

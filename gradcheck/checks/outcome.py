@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 
 Layout = Literal["contiguous", "transposed", "expanded", "offset"]
@@ -106,7 +105,3 @@ class Printed:
             text += f"\n[… {self.total - self.kept:,} more characters not shown]\n"
         self.parts, self.kept, self.total = [], 0, 0
         return text
-
-
-def is_finite(values: npt.NDArray[Any]) -> bool:
-    return bool(np.isfinite(values).all())

@@ -21,7 +21,8 @@ from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial, Trials
 from gradcheck.operators.operator import BATCH_SIZE
-from gradcheck.references.expected import Array, Expected, Floats, Point
+from gradcheck.references.binding import Array
+from gradcheck.references.expected import Expected, Floats, Point
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

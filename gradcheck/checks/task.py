@@ -42,10 +42,6 @@ class FunctionSpec:
     def checks(self) -> tuple[str, ...]:
         return CHECKS[self.role]
 
-    @property
-    def signature(self) -> str:
-        return f"{self.name}({', '.join(self.parameters)})"
-
 
 @dataclass(frozen=True)
 class Task:

@@ -14,8 +14,8 @@ from gradcheck.checks.cases import Case
 from gradcheck.checks.compare import Wanted
 from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.checks.task import FunctionSpec, Task
-from gradcheck.references.binding import bind, output_shape
-from gradcheck.references.expected import Array, Expected, Floats, Point
+from gradcheck.references.binding import Array, bind, output_shape
+from gradcheck.references.expected import Expected, Floats, Point
 from gradcheck.references.store import ExpectedStore, key_of
 
 _NOTHING = Expected(np.zeros(0), np.zeros(0))

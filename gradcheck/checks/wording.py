@@ -95,7 +95,7 @@ def nondeterministic(blank: CheckResult, trial: Trial, outcome: Outcome) -> Chec
     )
 
 
-def not_linear(blank: CheckResult, trial: Trial, _value: Value, rule: str) -> CheckResult:
+def not_linear(blank: CheckResult, trial: Trial, rule: str) -> CheckResult:
     return replace(
         blank,
         status="failed",

@@ -13,7 +13,8 @@ import numpy as np
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 from gradcheck.references import autograd, finite_differences
-from gradcheck.references.expected import Array, Expected, Floats, Point
+from gradcheck.references.binding import Array
+from gradcheck.references.expected import Expected, Floats, Point
 
 
 def check_agreement(

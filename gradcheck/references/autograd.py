@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from gradcheck.operators.operator import Operator
-from gradcheck.references.expected import Array, Floats
+from gradcheck.references.binding import Array
+from gradcheck.references.expected import Floats
 
 
 def forward(operator: Operator, inputs: Mapping[str, Array], sizes: Mapping[str, int]) -> Floats:

@@ -17,9 +17,8 @@ import numpy.typing as npt
 
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, Operator
-from gradcheck.references.binding import bind, internal_output_shape, output_shape
+from gradcheck.references.binding import Array, bind, internal_output_shape, output_shape
 
-Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 K = 8.0

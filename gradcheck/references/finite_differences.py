@@ -12,7 +12,8 @@ import numpy as np
 
 from gradcheck.operators.operator import Operator
 from gradcheck.references.autograd import forward
-from gradcheck.references.expected import Array, Floats
+from gradcheck.references.binding import Array
+from gradcheck.references.expected import Floats
 
 _SHRINK = 1.4
 _STEPS = 12

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.operators.operator import Operator
-from gradcheck.references.expected import Array, Expected, Floats
+from gradcheck.references.binding import Array
+from gradcheck.references.expected import Expected, Floats
 
 Record = list[dict[str, Expected]]
 
