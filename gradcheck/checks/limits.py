@@ -24,8 +24,7 @@ from gradcheck.checks.outcome import Printed
 CALL_LIMIT_S = 10.0
 """Seconds that one call, or the loading of one file, may take."""
 
-_REPEAT_S = 0.2
-
+_REPEAT_S = 0.02
 
 Frames = list[tuple[str, int, str]]
 """File, line and function, outermost first."""
@@ -98,17 +97,29 @@ def _frames(frame: FrameType | None) -> Frames:
 
 
 def _raise_on_every_line(frame: FrameType | None) -> None:
+    """Every further line of the candidate's file raises CallTimeout, in the frames that are running now.
+
+    Its file is that of the outermost frame which is not ours. Our own frames (print, the guard of torch's functions)
+    and torch's are passed over: raised there, the exception would leave them half done.
+    """
     here = str(Path(__file__).parent)
-
-    def trace(traced: FrameType, _event: str, _argument: Any) -> Any:
-        if traced.f_code.co_filename.startswith(here):
-            return None
-        raise CallTimeout
-
-    sys.settrace(trace)
-    while frame is not None and not frame.f_code.co_filename.startswith(here):
-        frame.f_trace = trace
+    running = []
+    while frame is not None and not (frame.f_code.co_name == "bounded" and frame.f_code.co_filename.startswith(here)):
+        if not frame.f_code.co_filename.startswith(here):
+            running.append(frame)
         frame = frame.f_back
+
+    def trace(_traced: FrameType, event: str, _argument: Any) -> Any:
+        # On lines only: what is raised on the way into a handler ("exception") is caught by that handler, and what is
+        # raised on the way out of a frame ("return") would hide where it was.
+        if event == "line":
+            raise CallTimeout
+        return trace
+
+    sys.settrace(lambda *_: None)  # line events need a global trace function; frames to come are left alone
+    for each in running:
+        if each.f_code.co_filename == running[-1].f_code.co_filename:
+            each.f_trace = trace
 
 
 @contextmanager

@@ -235,7 +235,9 @@ def test_a_folder_in_the_place_of_a_file(grade: Grade) -> None:
         assert_clear(text, function, ("is not a file", "the exercise relu belongs there"))
 
 
-# Each would end after ten seconds by itself, so that a limit that does not hold fails a test and does not hang it.
+# Each would end after ten seconds by itself and leave a file behind, so that a limit that does not hold fails a test
+# and does not hang it.
+OUTLIVED = "open('outlived', 'w').close()"
 LOOP = "import time\nend = time.monotonic() + 10\n"
 LOOPS = {
     "bare": ("while time.monotonic() < end:", "    x = x + 1"),
@@ -256,6 +258,30 @@ LOOPS = {
         "        except: ...",
         "    except: ...",
     ),
+    "suppresses": (
+        "import contextlib",
+        "while time.monotonic() < end:",
+        "    with contextlib.suppress(BaseException):",
+        "        torch.nn.functional.softmax(x, -1)",
+    ),
+    "finally": (
+        "while time.monotonic() < end:",
+        "    try:",
+        "        print(x + 1)",
+        "    finally:",
+        "        continue",
+    ),
+    "helpers": (
+        "def helper():",
+        "    while time.monotonic() < end:",
+        "        try:",
+        "            torch.stack([x.relu() for _ in range(9)])",
+        "        except: ...",
+        "while time.monotonic() < end:",
+        "    try:",
+        "        helper()",
+        "    except: ...",
+    ),
     "asleep": ("time.sleep(10)",),
 }
 
@@ -263,11 +289,12 @@ LOOPS = {
 @pytest.mark.parametrize("name", LOOPS)
 def test_an_endless_loop_is_ended(tmp_path: Path, cache: Path, settings_unchanged: None, name: str) -> None:
     path = tmp_path / "relu.py"
-    path.write_text(backward(*LOOP.splitlines(), *LOOPS[name]))
+    path.write_text(backward(*LOOP.splitlines(), *LOOPS[name], OUTLIVED))
     exercise = find_exercise("relu")
     tracer = sys.gettrace()
     candidate = load_candidate(exercise, path, FILE, limit_s=0.4)
     report = ExerciseReport(exercise, tuple(Verification(candidate, exercise.task, cache=cache).results()))
+    assert not Path("outlived").exists()
     assert sys.gettrace() is tracer
     (told,) = not_passed(report, "backward")
     assert (told.check, told.status, told.code) == ("runs", "errored", "timed-out")
@@ -282,9 +309,10 @@ def test_an_endless_loop_on_import_is_ended_and_what_it_prints_is_bounded(
 ) -> None:
     path = tmp_path / "relu.py"
     path.write_text(
-        f"print('y' * 9_000)\n{LOOP}while time.monotonic() < end:\n    try:\n        {body}\n    except: ...\n"
+        f"print('y' * 9_000)\n{LOOP}while time.monotonic() < end:\n    try:\n        {body}\n    except: ...\n{OUTLIVED}\n"
     )
     candidate = load_candidate(find_exercise("relu"), path, FILE, limit_s=0.4)
+    assert not Path("outlived").exists()
     assert candidate.broken is not None
     assert candidate.broken.fault is not None
     assert candidate.broken.fault.text.startswith(f"{FILE} was still running after the time limit")
