@@ -3,17 +3,28 @@
 Every call into torch passes a function mode. It changes nothing; it remembers the first forbidden use and the line of
 the candidate's file that made it. What is not executed is not refused, so a file may compare itself with autograd
 under `if __name__ == "__main__":`.
+
+A function mode belongs to one thread, can be switched off, and is passed by in a few places; `watching` covers these
+for the time of one call. This keeps honest people honest and says what they did; it contains nobody.
 """
 
 from __future__ import annotations
 
-import inspect
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from types import FrameType
 from typing import Any
 
 import torch
+from torch._ops import OpOverload
+from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]  # nodes that this thread has recorded
 from torch.overrides import TorchFunctionMode
 
 _REQUIRES_GRAD_SETTER = torch.Tensor.requires_grad.__set__  # type: ignore[attr-defined]  # a C descriptor
+_GRAD_FN_GETTER: Any = torch.Tensor.grad_fn.__get__  # type: ignore[union-attr]
 _FORBIDDEN = {
     "requires_grad_": "requires_grad",
     "backward": "torch.autograd",
@@ -25,39 +36,103 @@ _TRANSFORMS = {"Grad", "Jvp"}
 
 
 class AutodiffGuard(TorchFunctionMode):
-    """`refused` says in words what was used and where; empty while all is well."""
+    """`refused` says in words what was used and where; empty while all is well. `recorded`: whether torch recorded
+    anything to differentiate, in any thread; a forward function may do that by the way, a gradient may not.
+    """
 
     def __init__(self, filename: str) -> None:
         super().__init__()
         self.filename = filename
         self.refused = ""
+        self.recorded = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if not self.refused:
-            used = self._forbidden(func, args, kwargs)
-            if used:
-                self.refused = used + self._where()
+            self.notice(_forbidden(func, args, kwargs) or _decomposition(sys._getframe(1).f_code))  # noqa: SLF001
         return func(*args, **kwargs)
 
-    def _forbidden(self, func: Any, args: Any, kwargs: dict[str, Any]) -> str:
-        name = getattr(func, "__name__", "")
-        if name in _FORBIDDEN and not (name == "requires_grad_" and args[1:] == (False,)):
-            return _FORBIDDEN[name]
-        if kwargs.get("requires_grad") is True:
-            return "requires_grad"
-        if name == "__set__" and func == _REQUIRES_GRAD_SETTER and args[1:] == (True,):
-            return "requires_grad"
-        if "_backward" in name:
-            return f"torch's own backward kernel {name}"
-        # torch has no public way to ask whether a function transform is running.
-        transform = torch._C._functorch.peek_interpreter_stack()  # noqa: SLF001
-        return "torch.func" if transform is not None and transform.key().name in _TRANSFORMS else ""
+    def notice(self, used: str) -> None:
+        """Remember the first forbidden use."""
+        if used and not self.refused:
+            self.refused = used + self._where()
 
     def _where(self) -> str:
-        frame = inspect.currentframe()
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 — inspect has no lighter way
         while frame is not None:
             if frame.f_code.co_filename == self.filename:
                 return f" (line {frame.f_lineno})"
             frame = frame.f_back
         return ""
+
+
+def _forbidden(func: Any, args: Any, kwargs: dict[str, Any]) -> str:
+    name = getattr(func, "__name__", "")
+    if name in _FORBIDDEN and not (name == "requires_grad_" and args[1:] == (False,)):
+        return _FORBIDDEN[name]
+    if kwargs.get("requires_grad") is True:
+        return "requires_grad"
+    if name == "__set__" and func == _REQUIRES_GRAD_SETTER and args[1:] == (True,):
+        return "requires_grad"
+    if name == "__get__" and func == _GRAD_FN_GETTER:
+        return "torch.autograd (grad_fn)"
+    if "_backward" in name:
+        return f"torch's own backward kernel {name}"
+    # torch has no public way to ask whether a function transform is running.
+    transform = torch._C._functorch.peek_interpreter_stack()  # noqa: SLF001
+    return "torch.func" if transform is not None and transform.key().name in _TRANSFORMS else ""
+
+
+def _decomposition(caller: Any) -> str:
+    """torch keeps its backward formulas in Python too; there the caller is one of them."""
+    if "backward" in caller.co_name and PurePath(caller.co_filename).parts[-3:-1] == ("torch", "_decomp"):
+        return f"torch's own backward formula {caller.co_name}"
+    return ""
+
+
+@contextmanager
+def watching(guard: AutodiffGuard) -> Iterator[None]:
+    """Run the block under `guard`, in this thread and in those that it starts."""
+    bootstrap: Any = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]  # noqa: SLF001
+    redispatch: Any = OpOverload.redispatch
+    disable: Any = torch._C.DisableTorchFunction  # noqa: SLF001
+
+    def in_a_thread(thread: threading.Thread) -> None:
+        with _counting(guard), guard:
+            bootstrap(thread)
+
+    def noticed_redispatch(overload: Any, *args: Any, **kwargs: Any) -> Any:
+        guard.notice(_forbidden(overload, (), {}))
+        return redispatch(overload, *args, **kwargs)
+
+    def noticed_disable() -> Any:
+        guard.notice("torch._C.DisableTorchFunction, which hides what is called")
+        return disable()
+
+    with (
+        _replaced(threading.Thread, "_bootstrap_inner", in_a_thread),
+        _replaced(OpOverload, "redispatch", noticed_redispatch),
+        _replaced(torch._C, "DisableTorchFunction", noticed_disable),  # noqa: SLF001
+        _counting(guard),
+        guard,
+    ):
+        yield
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, stand_in: Any) -> Iterator[None]:
+    real = getattr(owner, name)
+    setattr(owner, name, stand_in)
+    try:
+        yield
+    finally:
+        setattr(owner, name, real)
+
+
+@contextmanager
+def _counting(guard: AutodiffGuard) -> Iterator[None]:
+    before = _get_sequence_nr()
+    try:
+        yield
+    finally:
+        guard.recorded = guard.recorded or _get_sequence_nr() != before

@@ -8,10 +8,13 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, quiet, settings_kept, time_limit
 from gradcheck.checks.outcome import Arguments, Fault, Foreign, Outcome, Printed
+
+_OURS = str(Path(__file__).parent)
 
 
 @runtime_checkable
@@ -50,30 +53,34 @@ class InProcessCandidate:
         return self._call(self.functions[function], arguments)
 
     def _call(self, function: Callable[..., Any], arguments: Arguments) -> Outcome:
-        from gradcheck.checks.autodiff_guard import AutodiffGuard
+        from gradcheck.checks.autodiff_guard import AutodiffGuard, watching
         from gradcheck.checks.tensors import Passed
 
         passed = Passed(arguments)
         guard = AutodiffGuard(self.filename)
-        outcome = self.bounded(lambda: function(*passed.values), guard)
-        if isinstance(outcome, Outcome):
-            return outcome
-        # Reading what came back can run the candidate's code too, if it is an object of its own making.
-        value = outcome[0]
-        read = self.bounded(lambda: (passed.observe(value), passed.mutated()))
-        if isinstance(read, Outcome):
-            return Outcome("returned", Foreign("something that cannot be read", "return a plain torch.Tensor"))
-        return Outcome("returned", read[0][0], mutated=read[0][1], refused=guard.refused)
+        came: list[Any] = []
 
-    def bounded(self, action: Callable[[], Any], guard: Any = None) -> tuple[Any] | Outcome:
+        def run() -> tuple[Any, tuple[str, ...]]:
+            with watching(guard):
+                came.append(function(*passed.values))
+            # Reading what came back can run the candidate's code too, if it is an object of its own making.
+            return passed.observe(came[0]), passed.mutated()
+
+        outcome = self.bounded(run)
+        if not isinstance(outcome, Outcome):
+            value, mutated = outcome[0]
+            return Outcome("returned", value, mutated=mutated, refused=guard.refused, recorded=guard.recorded)
+        if came:
+            return Outcome("returned", Foreign("something that cannot be read", "return a plain torch.Tensor"))
+        return outcome
+
+    def bounded(self, action: Callable[[], Any]) -> tuple[Any] | Outcome:
         """The result of `action` in a tuple of one, or the outcome that stands for its failure."""
         clock = Clock()
         try:
             with ExitStack() as stack:
                 stack.enter_context(settings_kept())
                 stack.enter_context(quiet(self.printed))
-                if guard is not None:
-                    stack.enter_context(guard)
                 clock = stack.enter_context(time_limit(self.limit_s))
                 result = (action(),)
             return self._timed_out(clock) if clock.rang else result
@@ -120,9 +127,10 @@ class InProcessCandidate:
         return tuple(shown)
 
     def _raised_here(self, error: BaseException) -> bool:
-        # torch raises NotImplementedError for operators it lacks; only the file's own means "not started".
-        frames = _walk(error)
-        return bool(frames) and (frames[-1][0] == self.filename or not self.filename)
+        # torch raises NotImplementedError for operators it lacks; only the file's own means "not started". A candidate
+        # without a file of its own is in the file of its first frame.
+        files = [frame[0] for frame in _walk(error) if not frame[0].startswith(_OURS)]
+        return bool(files) and _walk(error)[-1][0] == (self.filename or files[0])
 
     def _problem(self, function: str, arguments: Arguments) -> Fault | None:
         wanted = f"{function}({', '.join(arguments)})"

@@ -28,6 +28,7 @@ _LAYOUTS: dict[Layout, str] = {
     "expanded": "expanded",
 }
 _LARGER = {BATCH_SIZE: 6, "n": 7, "C": 7, "K": 7, "I": 8, "O": 9, "copies": 5}
+_LARGE = {BATCH_SIZE: 11, "n": 33, "C": 17, "K": 13, "I": 12, "O": 18, "copies": 9}
 SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (5,), (4, 2))
 
 
@@ -55,7 +56,7 @@ def generic_cases(operator: Operator, seed: int, *, sample: bool = False) -> lis
         make.case(f"random numbers {position + 1}, {dtype}", dtype, position) for position, dtype in enumerate(_TURNS)
     ]
     if operator.unbatched and not sample:
-        cases.append(make.case("a single sample", "float64", 0, unbatched=True))
+        cases += [make.case(f"a single sample, {dtype}", dtype, 0, unbatched=True) for dtype in ("float64", "float32")]
     return cases
 
 
@@ -72,6 +73,8 @@ def _edges(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
         for dtype in ("float64", "float32"):
             yield make.case(f"kinks and ties, {dtype}", dtype, 0, draw=draws.small_integers, smooth=False, shape=(4, 5))
             yield make.case(f"nearly equal, {dtype}", dtype, 0, draw=draws.nearly_equal(dtype))
+    else:
+        yield make.case("zeros and ties", "float64", 0, draw=draws.zeros_and_ties, shape=(4, 5))
     yield make.case("whole numbers", "float64", 1, draw=draws.whole_numbers)
     yield from _sizes(operator, make, sample)
     for scale in (1e-6, 1e-3, 1e2, 1e4):
@@ -79,14 +82,40 @@ def _edges(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
     for scale in (1e-6, 1e4):
         yield make.case(f"inputs of scale {scale:g}, float32", "float32", 1, draw=draws.scaled(scale))
     if operator.stable:
-        for dtype in ("float64", "float32"):
-            yield make.case(f"inputs up to ±1e4, {dtype}", dtype, 1, draw=draws.extremes)
-            yield make.case(f"inputs around ±40, {dtype}", dtype, 0, draw=draws.tails)
+        yield from _extremes(operator, make, sample)
     if any(an_input.kind == "probability" for an_input in operator.inputs):
         yield make.case("targets of exactly 0 and 1", "float64", 1, certain=True)
     yield make.case("more entries", "float64", 0, sizes=_LARGER, shape=(3, 7))
+    yield make.case("many entries", "float64", 0, sizes=_LARGE, shape=(7, 9))
     for layout, words in _LAYOUTS.items():
         yield replace(make.case(f"{words} memory", "float64", 0, repeat=layout == "expanded"), layout=layout)
+    if operator.unbatched and not sample:
+        yield from _single(make)
+
+
+def _extremes(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
+    for dtype in ("float64", "float32"):
+        yield make.case(f"inputs up to ±1e4, {dtype}", dtype, 1, draw=draws.extremes, shape=(3, 6))
+        if operator.flattened:
+            yield make.case(f"inputs everywhere, {dtype}", dtype, 0, draw=draws.everywhere, shape=_ROOM)
+        elif not sample:
+            rows = {**SIZES[0], BATCH_SIZE: len(draws.STEPS)}
+            yield make.case(f"differences everywhere, {dtype}", dtype, 0, draw=draws.one_apart, sizes=rows)
+
+
+_ROOM = (8, len(draws.STEPS) // 8 + 1)
+
+
+def _single(make: _Maker) -> Iterator[Case]:
+    """One sample without the batch axis, at the edges: code that takes either may treat them apart."""
+    ones = dict.fromkeys(SIZES[0], 1)
+    for dtype in ("float64", "float32"):
+        yield make.case(f"a single sample up to ±1e4, {dtype}", dtype, 1, draw=draws.extremes, unbatched=True)
+        yield make.case(f"a single sample of one class, {dtype}", dtype, 0, sizes=ones, unbatched=True)
+    yield make.case("a single sample of scale 100", "float64", 1, draw=draws.scaled(1e2), unbatched=True)
+    yield make.case("a single sample of more classes", "float64", 0, sizes=_LARGER, unbatched=True)
+    strided = make.case("a single sample in non-contiguous memory", "float64", 0, unbatched=True)
+    yield replace(strided, layout="transposed")
 
 
 def _sizes(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:

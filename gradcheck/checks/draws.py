@@ -15,8 +15,11 @@ Draw = Callable[[np.random.Generator, tuple[int, ...], tuple[Array, ...]], Float
 EXTREMES = (-1e4, -800.0, -100.0, -1.0, 0.0, 1.0, 100.0, 800.0, 1e4)
 """What a stable implementation must survive: e^±800 leaves float64, e^±100 leaves float32."""
 
-TAILS = (-40.0, -37.5, -25.0, 0.5, 25.0, 37.5, 40.0)
-"""Where e^x vanishes beside 1, but not beside itself."""
+_STEPS = (*range(1, 46), 50, 60, 75, 85, 88, 89, 95, 100, 103, 104, 110, 150, 300, 500, 700, 709, 710, 745, 746, 800)
+STEPS = tuple(float(sign * step) for step in (*_STEPS, 1000, 3000, 10_000) for sign in (1, -1))
+"""Everywhere that a threshold may lie: each unit up to ±45, where e^x vanishes beside 1 but not beside itself, and the
+places where e^x leaves float32 and float64.
+"""
 
 
 def ordinary(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
@@ -65,8 +68,25 @@ def extremes(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[A
     return np.asarray(rng.choice(EXTREMES, shape))
 
 
-def tails(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
-    return np.asarray(rng.choice(TAILS, shape))
+def everywhere(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    """Every step once, half a unit to either side, in any order; as many as there is room for."""
+    steps = np.resize(rng.permutation(STEPS), shape)
+    return np.asarray(np.where(np.abs(steps) < 46, steps + rng.uniform(-0.5, 0.5, shape), steps))
+
+
+def one_apart(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    """In every row one entry lies a step away from the others: rows of softmax, where only differences count."""
+    values = rng.standard_normal(shape)
+    rows = np.arange(shape[0])
+    values[rows, rng.integers(0, shape[1], shape[0])] += np.resize(rng.permutation(STEPS), shape[0])
+    return np.asarray(values)
+
+
+def zeros_and_ties(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    """Small integers, the first row all zeros: entries vanish, equal each other and equal those of other inputs."""
+    values = small_integers(rng, shape, ())
+    values[:1] = 0.0
+    return values
 
 
 def rounded(values: Array, dtype: str) -> Floats:
@@ -81,7 +101,8 @@ def rounded(values: Array, dtype: str) -> Floats:
     return np.asarray(upper.astype(np.uint32).view(np.float32), dtype=np.float64)
 
 
-COTANGENTS = ("dense", "one-hot", "another one-hot", "zero", "dense × 1000", "dense / 1000")
+_SCALES = (1e3, 1e-3, 1e6, 1e-6)
+COTANGENTS = ("dense", "one-hot", "another one-hot", "zero", *(f"dense × {scale:g}" for scale in _SCALES))
 
 
 def cotangents(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, *, repeat: bool = False) -> Floats:
@@ -98,7 +119,7 @@ def cotangents(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, *, 
         places = rng.permutation(dense.size)
         hot[0].flat[places[0]] = 1.0
         hot[1].flat[places[-1]] = -1.0 if dense.size == 1 else 1.0
-    stack = np.stack([dense, hot[0], hot[1], np.zeros(shape), dense * 1e3, dense * 1e-3])
+    stack = np.stack([dense, hot[0], hot[1], np.zeros(shape), *(dense * scale for scale in _SCALES)])
     if repeat and len(shape) and shape[0]:
         stack = np.repeat(stack[:, :1], shape[0], axis=1)
     return rounded(stack, dtype)

@@ -9,7 +9,7 @@ from pathlib import Path
 from gradcheck.checks import properties, wording
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case, edge_cases, generic_cases
-from gradcheck.checks.judge import ended, judge, malformed
+from gradcheck.checks.judge import ended, impure, judge, malformed
 from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec, Task, default_task, prerequisite, waiting_for
@@ -94,14 +94,9 @@ class Verification:
         for case in self.generic(spec)[:2]:
             trial = self.trials.blind(spec, case)
             outcome = self.outcome(spec, trial)
-            if outcome.refused:
-                return wording.refused(blank, outcome.refused)
-            if outcome.mutated:
-                return wording.mutated(blank, trial, outcome.mutated)
-            if spec.role != "forward":
-                shared = properties.forbidden_sharing(spec, trial, outcome)
-                if shared:
-                    return wording.shared(blank, trial, *shared)
+            unclean = impure(spec, blank, trial, outcome)
+            if unclean:
+                return unclean
             again = self.candidate.call(spec.name, trial.arguments)
             if not properties.same_result(outcome, again):
                 return wording.nondeterministic(blank, trial, outcome)
@@ -150,7 +145,7 @@ class Verification:
             return failure
         from gradcheck.checks.shrink import smallest  # a run that fails nowhere needs no Hypothesis
 
-        found = smallest(self.trials, self.candidate, spec, failure, trial)
+        found = smallest(self.trials, self.candidate, spec, failure, trial, outcome)
         return found or failure
 
     # What the checks stand on.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.checks import compare, wording
+from gradcheck.checks import compare, properties, wording
 from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
@@ -20,15 +20,26 @@ def malformed(check: str, spec: FunctionSpec, blank: CheckResult, trial: Trial, 
     return wording.form_failure(blank, compare.FORM_CODES[check], problem, trial, outcome) if problem else None
 
 
+def impure(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
+    """The failure of a call that used something forbidden, changed an argument or returned its memory, or None."""
+    if outcome.refused:
+        return wording.refused(blank, outcome.refused)
+    if outcome.recorded and spec.role != "forward":
+        return wording.refused(blank, "automatic differentiation (torch recorded operations to differentiate)")
+    if outcome.mutated:
+        return wording.mutated(blank, trial, outcome.mutated)
+    shared = None if spec.role == "forward" else properties.forbidden_sharing(spec, trial, outcome)
+    return wording.shared(blank, trial, *shared) if shared else None
+
+
 def judge(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
     """The failure of one trial in the terms of the check `blank`, or None."""
     unfinished = ended(spec, blank, trial, outcome)
     if unfinished:
         return unfinished
-    if outcome.refused:
-        return wording.refused(blank, outcome.refused)
-    if outcome.mutated:
-        return wording.mutated(blank, trial, outcome.mutated)
+    unclean = impure(spec, blank, trial, outcome)
+    if unclean:
+        return unclean
     for check in compare.FORM_CODES:
         misshapen = malformed(check, spec, blank, trial, outcome)
         if misshapen:

@@ -162,14 +162,20 @@ def quiet(printed: Printed) -> Iterator[None]:
 
 @contextmanager
 def settings_kept() -> Iterator[None]:
-    """Put back what a candidate may change for everybody: torch's defaults, the folder, the recursion limit."""
+    """Put back what a candidate may change for everybody: torch's defaults, the folder, the recursion limit.
+
+    Inside, torch has one thread: the tensors are small, and on a busy machine a second one is waited for.
+    """
     import torch
 
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
     recursion, folder, device = sys.getrecursionlimit(), Path.cwd(), torch.get_default_device()
     try:
         yield
     finally:
+        torch.set_num_threads(threads)
         if torch.get_default_device() != device:
             torch.set_default_device(None)
         if torch.get_default_dtype() is not dtype:

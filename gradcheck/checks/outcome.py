@@ -66,6 +66,7 @@ class Outcome:
     `state` is `returned`, `not_started` (NotImplementedError raised by the file itself), `raised`, `exited`
     (SystemExit), `timed_out`, or `missing` (no such function, or one that cannot take these arguments; `fault` says).
     `mutated` names the arguments that were changed; `refused` says what forbidden tool was used, and on which line.
+    `recorded`: torch recorded operations for automatic differentiation, whether or not anything used them.
     """
 
     state: Literal["returned", "not_started", "raised", "exited", "timed_out", "missing"]
@@ -73,6 +74,7 @@ class Outcome:
     fault: Fault | None = None
     mutated: tuple[str, ...] = ()
     refused: str = ""
+    recorded: bool = False
 
 
 @dataclass

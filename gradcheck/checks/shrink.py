@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck.checks import compare
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.judge import judge
+from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial, Trials
@@ -32,7 +34,7 @@ _LARGE = (40.0, -40.0, 100.0, -100.0, 800.0, -800.0, 1e4, -1e4)
 
 
 def smallest(
-    trials: Trials, candidate: Candidate, spec: FunctionSpec, failure: CheckResult, trial: Trial
+    trials: Trials, candidate: Candidate, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome
 ) -> CheckResult | None:
     """The same failure on smaller inputs; None when nothing smaller shows it within the budget."""
     from hypothesis import HealthCheck, Phase, find, settings
@@ -63,11 +65,7 @@ def smallest(
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    real = [trial.case.inputs[each.name] for each in trials.operator.inputs if each.kind == "real"]
-    large = any(np.abs(array).max(initial=0.0) > 20 for array in real)
-    for values in (_LARGE if large else (), None):
-        if values == ():
-            continue
+    for values in _choices(trials, spec, trial, outcome):
         with suppress(HypothesisException):
             find(_drawn(trials, spec, trial, values), fails, settings=options)
         if found:
@@ -76,6 +74,40 @@ def smallest(
         return None
     exact = _trial(trials, spec, *found["last"], exact=True)
     return judge(spec, blank, exact, candidate.call(spec.name, exact.arguments))
+
+
+def _choices(trials: Trials, spec: FunctionSpec, trial: Trial, outcome: Outcome) -> list[tuple[float, ...] | None]:
+    """What to draw entries from, tried in turn; None stands for small whole numbers.
+
+    Where the failing inputs are ordinary, so is the smallest case. Where they are large, first the inputs at the wrong
+    entries (as whole numbers, if these show it too), then numbers that leave a range.
+    """
+    real = {each.name: trial.case.inputs[each.name] for each in trials.operator.inputs if each.kind == "real"}
+    everything = np.concatenate([array.reshape(-1) for array in real.values()])
+    culprits = everything
+    different = _difference(spec, trial, outcome)
+    if different is not None:
+        wrong = [array[different.mask] for array in real.values() if array.shape == different.mask.shape]
+        rows = [
+            array[different.mask.any(-1)]
+            for array in real.values()
+            if array.ndim == 2 and array.shape == different.mask.shape
+        ]
+        found = np.concatenate([each.reshape(-1) for each in (*wrong, *rows)] or [everything])
+        culprits = found if found.size else everything
+    few = np.unique(culprits[:: max(1, culprits.size // 24)])
+    own: list[tuple[float, ...] | None] = [tuple(np.unique(np.round(few)).tolist()), tuple(few.tolist())]
+    if np.abs(everything).max(initial=0.0) > 5:
+        return [*own, _LARGE, None]
+    return [None, *own]
+
+
+def _difference(spec: FunctionSpec, trial: Trial, outcome: Outcome) -> compare.Difference | None:
+    if outcome.state != "returned" or any(
+        compare.form_problem(check, spec, trial.wanted, outcome.value) for check in compare.FORM_CODES
+    ):
+        return None
+    return compare.difference(trial.wanted, compare.parts(spec, outcome.value), trial.expected)
 
 
 def _drawn(

@@ -84,6 +84,16 @@ SOFTPLUS = Operator(
     stable=True,
     forward_forms=("Max(x[i], 0) + log1p(exp(-Abs(x[i])))",),
     torch_forms=("Piecewise((x[i], x[i] > 20), (log1p(exp(x[i])), True))",),
-    jacobian_forms=(("x", ("delta(i, j) / (1 + exp(-x[i]))", "delta(i, j) * (1 - 1 / (1 + exp(x[i])))")),),
+    jacobian_forms=(
+        (
+            "x",
+            (
+                "delta(i, j) / (1 + exp(-x[i]))",
+                "delta(i, j) * (1 - 1 / (1 + exp(x[i])))",
+                "delta(i, j) * exp(x[i] - log1p(exp(x[i])))",  # e^(x − y)
+            ),
+        ),
+    ),
+    torch_jacobian_forms=(("x", ("Piecewise((delta(i, j), x[i] > 20), (delta(i, j) / (1 + exp(-x[i])), True))",)),),
     source="torch.nn.Softplus",
 )

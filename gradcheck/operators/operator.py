@@ -52,6 +52,7 @@ class Operator:
                        distance is allowed, because learners may call it.
     `jacobian_forms`   per input, further right ways to write the Jacobian of one sample. The tolerance of gradients is
                        the largest over the derived form and these; tests prove each equal to the derived one.
+    `torch_jacobian_forms`  likewise what torch's forward functions make of a Jacobian where they are used in it.
     `flattened`        the index of its inputs runs over the flattened tensor: a point-wise operator, or a mean of one.
     `any_shape`        any number of axes is promised to learners, none at all included; else one or two.
     `unbatched`        a single sample without the batch axis is accepted too.
@@ -68,6 +69,7 @@ class Operator:
     forward_forms: tuple[str, ...] = ()
     torch_forms: tuple[str, ...] = ()
     jacobian_forms: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    torch_jacobian_forms: tuple[tuple[str, tuple[str, ...]], ...] = ()
     flattened: bool = False
     any_shape: bool = False
     unbatched: bool = False
@@ -93,3 +95,6 @@ class Operator:
 
     def forms_of_jacobian(self, name: str) -> tuple[str, ...]:
         return dict(self.jacobian_forms).get(name, ())
+
+    def torch_forms_of_jacobian(self, name: str) -> tuple[str, ...]:
+        return dict(self.torch_jacobian_forms).get(name, ())

@@ -32,6 +32,7 @@ class Derivation:
     `jacobians`  per differentiable input, ∂y_i/∂x_j of one sample: the derived form first, then the record's others.
     `vjps`       per differentiable input, Σ_i g_i ∂y_i/∂x_j, summed over the batch where the input is shared by all
                  samples: the derived form first, then one for each Jacobian form.
+    `torch_jacobians`, `torch_vjps`  the same of what torch's own forward functions give instead.
     `ranges`     the size of every index.
     """
 
@@ -41,6 +42,8 @@ class Derivation:
     torch_forms: tuple[Formula, ...]
     jacobians: dict[str, tuple[Formula, ...]]
     vjps: dict[str, tuple[Formula, ...]]
+    torch_jacobians: dict[str, tuple[Formula, ...]]
+    torch_vjps: dict[str, tuple[Formula, ...]]
     ranges: dict[sp.Symbol, sp.Symbol]
 
 
@@ -48,23 +51,26 @@ class Derivation:
 def derive(operator: Operator) -> Derivation:
     """Differentiate `operator`. Raises FormulaError when its record cannot be read."""
     sample = read_formula(operator)
-    jacobians, vjps = {}, {}
+    jacobians, vjps, torch_jacobians, torch_vjps = {}, {}, {}, {}
     for an_input in operator.differentiable_inputs:
+        name = an_input.name
         derived = _jacobian(sample, an_input)
-        forms = (
-            derived,
-            *(read_form(operator, text, an_input.name) for text in operator.forms_of_jacobian(an_input.name)),
-        )
-        jacobians[an_input.name] = forms
+        forms = (derived, *(read_form(operator, text, name) for text in operator.forms_of_jacobian(name)))
+        jacobians[name] = forms
         collapsed = _vjp(operator, sample, an_input, derived)
         # A point-wise operator's Jacobian is diagonal: multiplied out or collapsed, it rounds the same.
         contracted = [_vjp(operator, sample, an_input, form, expand=operator.flattened) for form in forms]
-        vjps[an_input.name] = _distinct((collapsed, *contracted))
+        vjps[name] = _distinct((collapsed, *contracted))
+        torch_jacobians[name] = tuple(
+            read_form(operator, text, name) for text in operator.torch_forms_of_jacobian(name)
+        )
+        torch_vjps[name] = tuple(_vjp(operator, sample, an_input, form) for form in torch_jacobians[name])
     forward_forms = tuple(read_form(operator, text) for text in operator.forward_forms) or (sample,)
-    everything = [sample, *forward_forms, *(f for forms in jacobians.values() for f in forms)]
     torch_forms = tuple(read_form(operator, text) for text in operator.torch_forms)
-    ranges = {index: size for formula in (*everything, *torch_forms) for index, size in formula.ranges.items()}
-    ranges |= {index: size for forms in vjps.values() for form in forms for index, size in form.ranges.items()}
+    of_inputs = (jacobians, vjps, torch_jacobians, torch_vjps)
+    everything = [sample, *forward_forms, *torch_forms]
+    everything += [form for table in of_inputs for forms in table.values() for form in forms]
+    ranges = {index: size for formula in everything for index, size in formula.ranges.items()}
     return Derivation(
         operator=operator,
         output=_batch(operator, sample),
@@ -72,6 +78,8 @@ def derive(operator: Operator) -> Derivation:
         torch_forms=tuple(_batch(operator, form) for form in torch_forms),
         jacobians=jacobians,
         vjps=vjps,
+        torch_jacobians=torch_jacobians,
+        torch_vjps=torch_vjps,
         ranges=ranges,
     )
 

@@ -89,7 +89,7 @@ class Point:
         expected = self._expected(
             [each[0].expression for each in forms],
             [[form.expression for form in each] for each in forms],
-            [[] for _ in forms],
+            [[form.expression for form in self.derivation.torch_vjps[name]] for name in names],
             [("m", *each[0].indices) for each in forms],
             scale=float(max(1.0, np.abs(cotangents).max(initial=0.0))),
         )
@@ -106,8 +106,14 @@ class Point:
 
     def jacobian(self, wrt: str) -> Expected:
         """∂y_i/∂x_j of one sample, outputs' axes first. Needs `sample`."""
-        forms = self.derivation.jacobians[wrt]
-        return self._expected([forms[0].expression], [[f.expression for f in forms]], [[]], [forms[0].indices], 1.0)[0]
+        forms, torch_forms = self.derivation.jacobians[wrt], self.derivation.torch_jacobians[wrt]
+        return self._expected(
+            [forms[0].expression],
+            [[form.expression for form in forms]],
+            [[form.expression for form in torch_forms]],
+            [forms[0].indices],
+            scale=1.0,
+        )[0]
 
     # The same in float64 by torch, without a tolerance: fast, for searching. Both ends of every segment.
 

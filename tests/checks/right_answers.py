@@ -207,6 +207,11 @@ RIGHT: dict[str, dict[str, Functions]] = {
             "backward": lambda g, x: g * (1 - sigmoid(-x)),
         },
         "logsigmoid": {"forward": lambda x: -F.logsigmoid(-x), "backward": lambda g, x: g * by_branches(x)},
+        "through the output": {"backward": lambda g, x: g * torch.exp(x - F.softplus(x))},
+        "like torch's own gradient": {
+            "backward": lambda g, x: torch.where(x > 20, g, g * sigmoid(x)),
+            "jacobian": lambda x: torch.diag(torch.where(x > 20, torch.ones_like(x), sigmoid(x))),
+        },
     },
     "relu": {
         "one at zero": {
@@ -272,6 +277,7 @@ RIGHT: dict[str, dict[str, Functions]] = {
     },
     "bce_with_logits": {
         "torch": {"forward": F.binary_cross_entropy_with_logits},
+        "torch's own formula": {"forward": lambda z, t: ((1 - t) * z + F.softplus(-z)).mean()},
         "softplus": {
             "forward": lambda z, t: (F.softplus(z) - t * z).mean(),
             "backward": lambda g, z, t: g / z.numel() * ((1 - t) * sigmoid(z) - t * sigmoid(-z)),

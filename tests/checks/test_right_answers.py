@@ -68,7 +68,7 @@ def random_case(operator: Operator, rng: np.random.Generator, seed: int, *, samp
     dtype = ("float64", "float32")[seed // 2 % 2]
     drawn = [draws.scaled(10.0 ** rng.uniform(-6, 4)), draws.ordinary, draws.small_integers]
     if operator.stable:
-        drawn += [draws.extremes, draws.tails]
+        drawn += [draws.extremes, draws.everywhere]
     draw = drawn[int(rng.integers(len(drawn)))]
     sizes = {
         size: int(rng.integers(1, 5))

@@ -4,9 +4,11 @@ first, and the functions that are wrong; the others are the solution's.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
+import torch._decomp
 import torch.nn.functional as F
 from torch import sigmoid
 
@@ -80,6 +82,52 @@ def softmax(x):
     return torch.softmax(x, -1)
 
 
+def softmax_gradient(grad_output, x):
+    leaf = x.clone().requires_grad_()
+    return torch.autograd.grad(torch.softmax(leaf, -1), leaf, grad_output)[0]
+
+
+def node(grad_output, x):
+    return torch.nn.Parameter(x.clone()).relu().grad_fn(grad_output)
+
+
+def in_a_thread(grad_output, x):
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(softmax_gradient, grad_output, x).result()
+
+
+def unseen(grad_output, x):
+    with torch._C.DisableTorchFunction():
+        return softmax_gradient(grad_output, x)
+
+
+def unseen_in_a_thread(grad_output, x):
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(unseen, grad_output, x).result()
+
+
+def redispatched(grad_output, x):
+    kernel = torch.ops.aten._softmax_backward_data.default
+    cpu = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
+    return kernel.redispatch(cpu, grad_output, softmax(x), -1, x.dtype)
+
+
+def decomposed(grad_output, x):
+    formula = torch._decomp.decomposition_table[torch.ops.aten._softmax_backward_data.default]
+    return formula(grad_output, softmax(x), -1, x.dtype)
+
+
+def by_the_engine(grad_output, x):
+    with HIDDEN():
+        leaf = x.clone().requires_grad_()
+        y = torch.softmax(leaf, -1)
+        torch.autograd.Variable._execution_engine.run_backward((y,), (grad_output,), False, False, (), True, True)
+        return leaf.grad
+
+
+HIDDEN = torch._C.DisableTorchFunction  # taken before anything watches
+
+
 def assumes_contiguous(x):
     return torch.as_strided(x, x.shape, torch.empty(x.shape).stride()).relu()
 
@@ -106,6 +154,23 @@ def accumulates_in_place(grad_outputs):
     return total
 
 
+def of_a_batch_only(x):
+    return softmax(x) if x.dim() > 1 else x.exp() / x.exp().sum()
+
+
+def thresholded(limit):
+    return lambda x: torch.where(x > limit, x, torch.log1p(torch.exp(x.clamp(max=limit))))
+
+
+def no_root_at_zero(grad_output, y, y_bar):
+    first, second = mse_backward(grad_output, y, y_bar)
+    return first * (y - y_bar) / (y - y_bar), second
+
+
+def shares_one_number(grad_output, x):
+    return grad_output if x.dim() == 0 and x > 0 else grad_output * (x > 0)
+
+
 AUTOGRAD = {
     "backward": clone_and_backward,
     "a parameter": parameter,
@@ -114,6 +179,12 @@ AUTOGRAD = {
     "functional.vjp": lambda g, x: torch.autograd.functional.vjp(softmax, x, g)[1],
     "func.vjp": lambda g, x: torch.func.vjp(softmax, x)[1](g)[0],
     "the backward kernel": lambda g, x: torch._softmax_backward_data(g, softmax(x), -1, x.dtype),
+    "a thread": in_a_thread,
+    "unseen": unseen,
+    "unseen in a thread": unseen_in_a_thread,
+    "the engine": by_the_engine,
+    "redispatch": redispatched,
+    "the decomposition": decomposed,
     "aten's backward kernel": lambda g, x: torch.ops.aten._softmax_backward_data(g, softmax(x), -1, x.dtype),
 }
 AUTOGRAD_JACOBIAN = {
@@ -129,6 +200,7 @@ WRONG = [
         Wrong("softmax", f"Jacobian by {name}", "jacobian.purity", "uses-autograd", made)
         for name, made in AUTOGRAD_JACOBIAN.items()
     ),
+    Wrong("relu", "by a node", "backward.purity", "uses-autograd", node),
     Wrong("softmax", "zero", "backward.values", "", lambda g, x: torch.zeros_like(x)),
     Wrong("softmax", "|g|", "backward.values", "", lambda g, x: softmax_backward(g.abs(), x)),
     Wrong("softmax", "clipped g", "backward.values", "", lambda g, x: softmax_backward(g.clamp(-100, 100), x)),
@@ -170,6 +242,18 @@ WRONG = [
     Wrong("relu", "sparse", "backward.type", "wrong-type", lambda g, x: (g * (x > 0)).to_sparse()),
     Wrong("relu", "another device", "backward.dtype", "wrong-dtype", lambda g, x: g.to("meta")),
     Wrong("relu", "a row", "jacobian.shape", "wrong-shape", lambda x: (x > 0).to(x.dtype)),
+    Wrong("softmax", "a single sample overflows", "forward.edge_cases", "not-finite", of_a_batch_only),
+    Wrong("softmax", "g up to 1e5", "backward.values", "", lambda g, x: softmax_backward(g.clamp(-1e5, 1e5), x)),
+    Wrong("relu", "small g dropped", "backward.values", "", lambda g, x: g * (x > 0) * (g.abs() > 1e-5)),
+    Wrong("relu", "returns g in one case", "backward.edge_cases", "aliases-input", shares_one_number),
+    Wrong("linear", "no bias for zeros", "forward.edge_cases", "", lambda x, w, b: x @ w.T + b * (x != 0).any(1, True)),
+    Wrong(
+        "linear", "up to nine", "forward.edge_cases", "", lambda x, w, b: (x @ w.T + b) * (torch.arange(len(w)) < 10)
+    ),
+    Wrong("softplus", "x above 5", "forward.edge_cases", "", thresholded(5.0)),
+    Wrong("softplus", "x above 15", "forward.edge_cases", "", thresholded(15.0)),
+    Wrong("mse", "divides by the error", "backward.edge_cases", "not-finite", no_root_at_zero),
+    Wrong("add", "once at ties", "forward.edge_cases", "", lambda a, b: torch.where(a == b, a, a + b)),
     Wrong("maximum", "both at ties", "backward.edge_cases", "", lambda g, a, b: (g * (a >= b), g * (b >= a))),
     Wrong("maximum", "neither at ties", "backward.edge_cases", "", lambda g, a, b: (g * (a > b), g * (b > a))),
     Wrong(
@@ -200,6 +284,13 @@ WRONG = [
     ),
     Wrong(
         "linear", "weight transposed", "backward.shape", "wrong-shape", lambda g, x, w, b: (g @ w, x.T @ g, g.sum(0))
+    ),
+    Wrong(
+        "linear",
+        "one part transposed",
+        "backward.shape",
+        "wrong-shape",
+        lambda g, x, w, b: (g @ w, (g.T @ x).T, g.sum(0)),
     ),
     Wrong("linear", "two of three", "backward.type", "wrong-type", lambda g, x, w, b: (g @ w, g.T @ x)),
     Wrong("linear", "Jacobian transposed", "jacobian_x.shape", "wrong-shape", lambda x, w, b: w.T),
