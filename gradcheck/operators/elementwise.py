@@ -58,6 +58,19 @@ SIGMOID = Operator(
             ),
         ),
     ),
+    # e^−softplus(−x), and e^(−softplus(x) − softplus(−x)) for the derivative, with the threshold of F.softplus.
+    torch_forms=("Piecewise((exp(x[i]), x[i] < -20), (1 / (1 + exp(-x[i])), True))",),
+    torch_jacobian_forms=(
+        (
+            "x",
+            (
+                (
+                    "Piecewise((delta(i, j) * exp(-x[i]), x[i] > 20), (delta(i, j) * exp(x[i]), x[i] < -20),"
+                    " (delta(i, j) * exp(-x[i]) / (1 + exp(-x[i]))**2, True))"
+                ),
+            ),
+        ),
+    ),
     source="torch.nn.Sigmoid",
 )
 

@@ -90,7 +90,14 @@ BCE_WITH_LOGITS = Operator(
             (
                 "(1 / (1 + exp(-logits[j])) - targets[j]) / n",
                 "(1 - 1 / (1 + exp(logits[j])) - targets[j]) / n",
+                "(exp(logits[j] - log1p(exp(logits[j]))) - targets[j]) / n",  # σ(z) = e^(z − softplus(z))
             ),
+        ),
+    ),
+    torch_jacobian_forms=(
+        (
+            "logits",
+            ("(Piecewise((1, logits[j] > 20), (1 / (1 + exp(-logits[j])), True)) - targets[j]) / n",),
         ),
     ),
     source="torch.nn.BCEWithLogitsLoss",

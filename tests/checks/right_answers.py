@@ -193,6 +193,10 @@ RIGHT: dict[str, dict[str, Functions]] = {
         "both tails": {"forward": sigmoid, "backward": lambda g, x: g * sigmoid(x) * sigmoid(-x)},
         "branches": {"forward": by_branches, "backward": lambda g, x: g * (sigmoid(x) - sigmoid(x) ** 2)},
         "exponential": {"backward": lambda g, x: g * torch.exp(-x.abs()) / (1 + torch.exp(-x.abs())) ** 2},
+        "softplus": {
+            "forward": lambda x: torch.exp(-F.softplus(-x)),
+            "backward": lambda g, x: g * torch.exp(-F.softplus(x) - F.softplus(-x)),
+        },
         "cosh": {"forward": sigmoid, "backward": lambda g, x: g * 0.25 / torch.cosh(x / 2) ** 2},
     },
     "tanh": {
@@ -277,7 +281,10 @@ RIGHT: dict[str, dict[str, Functions]] = {
     },
     "bce_with_logits": {
         "torch": {"forward": F.binary_cross_entropy_with_logits},
-        "torch's own formula": {"forward": lambda z, t: ((1 - t) * z + F.softplus(-z)).mean()},
+        "torch's own formula": {
+            "forward": lambda z, t: ((1 - t) * z + F.softplus(-z)).mean(),
+            "backward": lambda g, z, t: (torch.exp(z - F.softplus(z)) - t) * g / z.numel(),
+        },
         "softplus": {
             "forward": lambda z, t: (F.softplus(z) - t * z).mean(),
             "backward": lambda g, z, t: g / z.numel() * ((1 - t) * sigmoid(z) - t * sigmoid(-z)),
