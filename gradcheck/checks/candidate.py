@@ -43,6 +43,7 @@ class InProcessCandidate:
     ) -> None:
         self.functions, self.filename, self.broken, self.limit_s = functions, filename, broken, limit_s
         self.printed = Printed()
+        self._returned: dict[str, list[Any]] = {}
 
     def call(self, function: str, arguments: Arguments) -> Outcome:
         if self.broken:
@@ -50,12 +51,13 @@ class InProcessCandidate:
         problem = self._problem(function, arguments)
         if problem:
             return Outcome("missing", fault=problem)
-        return self._call(self.functions[function], arguments)
+        return self._call(function, arguments)
 
-    def _call(self, function: Callable[..., Any], arguments: Arguments) -> Outcome:
+    def _call(self, name: str, arguments: Arguments) -> Outcome:
         from gradcheck.checks.autodiff_guard import AutodiffGuard, watching
-        from gradcheck.checks.tensors import Passed
+        from gradcheck.checks.tensors import EARLIER, Passed, changed
 
+        function = self.functions[name]
         passed = Passed(arguments)
         guard = AutodiffGuard(self.filename)
         came: list[Any] = []
@@ -64,7 +66,9 @@ class InProcessCandidate:
             with watching(guard):
                 came.append(function(*passed.values))
             # Reading what came back can run the candidate's code too, if it is an object of its own making.
-            return passed.observe(came[0]), passed.mutated()
+            mutated = passed.mutated() + ((EARLIER,) if changed(self._returned.get(name, [])) else ())
+            self._returned[name] = passed.returned_tensors(came[0])
+            return passed.observe(came[0]), mutated
 
         outcome = self.bounded(run)
         if not isinstance(outcome, Outcome):

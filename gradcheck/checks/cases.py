@@ -28,7 +28,8 @@ _LAYOUTS: dict[Layout, str] = {
     "expanded": "expanded",
 }
 _LARGER = {BATCH_SIZE: 6, "n": 7, "C": 7, "K": 7, "I": 8, "O": 9, "copies": 5}
-_LARGE = {BATCH_SIZE: 11, "n": 33, "C": 17, "K": 13, "I": 12, "O": 18, "copies": 9}
+_LARGE = {BATCH_SIZE: 11, "n": 33, "C": 29, "K": 13, "I": 12, "O": 18, "copies": 9}
+_SQUARE = dict.fromkeys(_LARGE, 3)
 SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (5,), (4, 2))
 
 
@@ -41,6 +42,7 @@ class Case:
     inputs: Mapping[str, Array]
     sizes: Mapping[str, int] = field(default_factory=dict)
     layout: Layout = "contiguous"
+    cotangent_layout: Layout = "contiguous"
     sample: bool = False
     smooth: bool = True
 
@@ -83,14 +85,28 @@ def _edges(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
         yield make.case(f"inputs of scale {scale:g}, float32", "float32", 1, draw=draws.scaled(scale))
     if operator.stable:
         yield from _extremes(operator, make, sample)
+    yield make.case("all zero", "float64", 1, draw=draws.all_zero, smooth=False)
+    yield make.case("all one", "float64", 1, draw=draws.all_one, smooth=False)
+    yield make.case("all positive", "float64", 0, draw=draws.positive)
+    yield make.case("all negative", "float64", 0, draw=draws.negative)
     if any(an_input.kind == "probability" for an_input in operator.inputs):
-        yield make.case("targets of exactly 0 and 1", "float64", 1, certain=True)
+        yield make.case("targets of exactly 0, ½ and 1", "float64", 1, certain=True)
     yield make.case("more entries", "float64", 0, sizes=_LARGER, shape=(3, 7))
     yield make.case("many entries", "float64", 0, sizes=_LARGE, shape=(7, 9))
-    for layout, words in _LAYOUTS.items():
-        yield replace(make.case(f"{words} memory", "float64", 0, repeat=layout == "expanded"), layout=layout)
+    yield from _in_memory(make)
     if operator.unbatched and not sample:
         yield from _single(make)
+
+
+def _in_memory(make: _Maker) -> Iterator[Case]:
+    for layout, words in _LAYOUTS.items():
+        for dtype in ("float64", "float32"):
+            made = make.case(f"{words} memory, {dtype}", dtype, 0, repeat=layout == "expanded")
+            yield replace(made, layout=layout, cotangent_layout=layout)
+    apart = make.case("inputs alone in non-contiguous memory", "float64", 0)
+    yield replace(apart, layout="transposed")
+    apart = make.case("grad_output alone in non-contiguous memory", "float64", 0)
+    yield replace(apart, cotangent_layout="transposed")
 
 
 def _extremes(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
@@ -101,6 +117,12 @@ def _extremes(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
         elif not sample:
             rows = {**SIZES[0], BATCH_SIZE: len(draws.STEPS)}
             yield make.case(f"differences everywhere, {dtype}", dtype, 0, draw=draws.one_apart, sizes=rows)
+
+    if not operator.output_shape:
+        alone = {**dict.fromkeys(SIZES[0], 1), "K": 2}
+        for step in draws.APART:
+            name = f"one entry a step of {step:g} away"
+            yield make.case(name, "float64", 0, draw=draws.one_step(step), sizes=alone, shape=(1,))
 
 
 _ROOM = (8, len(draws.STEPS) // 8 + 1)
@@ -115,7 +137,7 @@ def _single(make: _Maker) -> Iterator[Case]:
     yield make.case("a single sample of scale 100", "float64", 1, draw=draws.scaled(1e2), unbatched=True)
     yield make.case("a single sample of more classes", "float64", 0, sizes=_LARGER, unbatched=True)
     strided = make.case("a single sample in non-contiguous memory", "float64", 0, unbatched=True)
-    yield replace(strided, layout="transposed")
+    yield replace(strided, layout="transposed", cotangent_layout="transposed")
 
 
 def _sizes(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
@@ -126,17 +148,22 @@ def _sizes(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
     if operator.flattened:
         yield make.case("a batch of one", "float64", 0, shape=(1, 3))
         yield make.case("one column", "float64", 0, shape=(3, 1))
+        yield make.case("as many rows as columns", "float64", 0, shape=(3, 3))
         if operator.any_shape:
             yield make.case("three axes", "float64", 0, shape=(2, 3, 2))
+            yield make.case("four axes", "float64", 0, shape=(2, 1, 3, 2))
             yield make.case("no axis at all, positive", "float64", 0, shape=(), draw=draws.positive)
             yield make.case("no axis at all, negative", "float64", 0, shape=(), draw=draws.negative)
     else:
         yield make.case("a batch of one", "float64", 0, sizes={**SIZES[0], BATCH_SIZE: 1})
         yield make.case("one class or feature", "float64", 0, sizes={**ones, BATCH_SIZE: 3})
+        yield make.case("all sizes equal", "float64", 0, sizes=_SQUARE)
     if "copies" in operator.output_shape:
         yield make.case("one copy", "float64", 0, sizes=ones)
     if operator.empty_batch:
         yield make.case("an empty batch", "float64", 0, sizes={**SIZES[0], BATCH_SIZE: 0}, shape=(0, 3))
+        if operator.flattened:
+            yield make.case("no entries", "float64", 0, shape=(0,))
 
 
 class _Maker:
@@ -191,7 +218,7 @@ class _Maker:
         if an_input.kind == "label":
             return rng.integers(0, sizes[an_input.classes], shape)
         if an_input.kind == "probability":
-            values = rng.integers(0, 2, shape).astype(np.float64) if certain else rng.random(shape)
+            values = rng.integers(0, 3, shape) / 2.0 if certain else rng.random(shape)
         else:
             values = draw(rng, shape, tuple(earlier.values()))
         return draws.rounded(values, dtype)

@@ -16,10 +16,16 @@ EXTREMES = (-1e4, -800.0, -100.0, -1.0, 0.0, 1.0, 100.0, 800.0, 1e4)
 """What a stable implementation must survive: e^±800 leaves float64, e^±100 leaves float32."""
 
 _STEPS = (*range(1, 46), 50, 60, 75, 85, 88, 89, 95, 100, 103, 104, 110, 150, 300, 500, 700, 709, 710, 745, 746, 800)
-STEPS = tuple(float(sign * step) for step in (*_STEPS, 1000, 3000, 10_000) for sign in (1, -1))
-"""Everywhere that a threshold may lie: each unit up to ±45, where e^x vanishes beside 1 but not beside itself, and the
-places where e^x leaves float32 and float64.
+_SMALL = (0.0, 1e-5, 1e-4, 1e-3, 0.01, 0.1)
+STEPS = tuple(float(sign * step) for step in (*_SMALL, *_STEPS, 1000, 3000, 10_000) for sign in (1, -1))
+"""Everywhere that a threshold may lie: near zero, each unit up to ±45, where e^x vanishes beside 1 but not beside
+itself, and the places where e^x leaves float32 and float64.
 """
+
+APART = tuple(
+    float(sign * step) for step in (3, 7, 10, 13, 17, 25, 33, 60, 90, 108, 200, 720, 5000) for sign in (1, -1)
+)
+"""Some of these, for what must be tried one at a time: in a mean, a small term hides behind the others."""
 
 
 def ordinary(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
@@ -57,6 +63,25 @@ def nearly_equal(dtype: str) -> Draw:
     return draw
 
 
+def all_zero(_rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    return np.zeros(shape)
+
+
+def all_one(_rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    return np.ones(shape)
+
+
+def one_step(step: float) -> Draw:
+    """One entry lies a step away from zeros."""
+
+    def draw(_rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+        values = np.zeros(shape)
+        values.flat[0] = step
+        return values
+
+    return draw
+
+
 def scaled(scale: float) -> Draw:
     def draw(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
         return np.asarray(rng.standard_normal(shape) * scale)
@@ -71,7 +96,8 @@ def extremes(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[A
 def everywhere(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
     """Every step once, half a unit to either side, in any order; as many as there is room for."""
     steps = np.resize(rng.permutation(STEPS), shape)
-    return np.asarray(np.where(np.abs(steps) < 46, steps + rng.uniform(-0.5, 0.5, shape), steps))
+    ordinary = (np.abs(steps) >= 1) & (np.abs(steps) < 46)
+    return np.asarray(np.where(ordinary, steps + rng.uniform(-0.5, 0.5, shape), steps))
 
 
 def one_apart(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:

@@ -11,6 +11,9 @@ from gradcheck.checks.outcome import Argument, Arguments, Foreign, Returned, Val
 
 _DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "float16", "bfloat16", "int64", "bool")}
 
+EARLIER = "the result of an earlier call"
+"""What is mutated when a function writes into what it returned before: a buffer that it keeps."""
+
 
 class Passed:
     """The arguments of one call, and what is needed to tell afterwards whether they were changed or returned."""
@@ -38,6 +41,11 @@ class Passed:
             if not same or tensor.requires_grad:
                 changed.append(name)
         return tuple(changed)
+
+    def returned_tensors(self, value: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """The plain tensors in `value` with a copy of each: whether a later call changes them shows in `changed`."""
+        parts = value if issubclass(type(value), (tuple, list)) else (value,)
+        return [(part, part.detach().clone()) for part in tuple(parts)[:64] if type(part) is torch.Tensor]
 
     def observe(self, value: Any, depth: int = 0) -> Value:
         """What came back, as plain data. Its type is asked of Python: an object may lie about its class."""
@@ -72,6 +80,15 @@ class Passed:
             return ()
         storage = tensor.untyped_storage().data_ptr()
         return tuple(name for name, other in self.named if other.untyped_storage().data_ptr() == storage)
+
+
+def changed(kept: list[tuple[torch.Tensor, torch.Tensor]]) -> bool:
+    """Whether a tensor is no longer what its copy says."""
+    return any(
+        tensor.shape != copy.shape or not torch.equal(torch.nan_to_num(tensor.detach()), torch.nan_to_num(copy))
+        for tensor, copy in kept
+        if tensor.layout is torch.strided and tensor.device.type == "cpu"
+    )
 
 
 def make_tensor(argument: Argument) -> torch.Tensor:

@@ -126,10 +126,10 @@ class Trials:
                 built[name] = case.argument(name)
             elif name == "grad_output":
                 assert cotangent is not None
-                built[name] = Argument(cotangent, case.dtype, case.layout)
+                built[name] = Argument(cotangent, case.dtype, case.cotangent_layout)
             elif name == "grad_outputs":
                 assert cotangent is not None
-                built[name] = tuple(Argument(each, case.dtype, case.layout) for each in cotangent)
+                built[name] = tuple(Argument(each, case.dtype, case.cotangent_layout) for each in cotangent)
             else:
                 built[name] = int(case.sizes[name])
         return built

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.checks.cases import Case
 from gradcheck.checks.compare import Difference
 from gradcheck.checks.outcome import Argument, Foreign, Outcome, Returned, Value
 from gradcheck.checks.results import CheckResult, Counterexample, Status
@@ -66,6 +67,14 @@ def refused(blank: CheckResult, what: str) -> CheckResult:
 
 def mutated(blank: CheckResult, trial: Trial, names: Sequence[str]) -> CheckResult:
     what = " and ".join(names)
+    if names == ("the result of an earlier call",):
+        return replace(
+            blank,
+            status="failed",
+            code="mutates-input",
+            message=f"it changes {what}, which the caller still has; return a new tensor every time",
+            counterexample=_case(trial),
+        )
     return replace(
         blank,
         status="failed",
@@ -172,17 +181,24 @@ def _case(trial: Trial, got: Any = None) -> Counterexample:
     }
     cotangent = None if trial.cotangent is None else listed(trial.cotangent)
     about = [trial.case.dtype] if trial.case.dtype != "float64" else []
-    if trial.case.layout != "contiguous":
-        words = {
-            "transposed": "non-contiguous tensors",
-            "expanded": "expanded tensors",
-            "offset": "slices of longer tensors",
-        }
-        about.append(words[trial.case.layout])
+    about += _in_memory(trial.case)
     empty = [name for name, array in trial.case.inputs.items() if array.size == 0]
     if empty:
         about.append("; ".join(f"{name} has shape {trial.case.inputs[name].shape}" for name in empty))
     return Counterexample(inputs, got, cotangent, about=", ".join(about))
+
+
+def _in_memory(case: Case) -> list[str]:
+    words = {
+        "transposed": "non-contiguous tensors",
+        "expanded": "expanded tensors",
+        "offset": "slices of longer tensors",
+    }
+    if case.layout == case.cotangent_layout:
+        return [words[case.layout]] if case.layout in words else []
+    if case.layout in words:
+        return [f"{words[case.layout]}, grad_output contiguous"]
+    return [f"{words[case.cotangent_layout]} for grad_output alone"]
 
 
 def _shown(value: Value) -> Any:

@@ -76,6 +76,12 @@ BCE_WITH_LOGITS = Operator(
             "Sum(Piecewise((logits[i], logits[i] > 20), (log1p(exp(logits[i])), True))"
             " - targets[i] * logits[i], (i, 0, n-1)) / n"
         ),
+        # t softplus(−z) + (1 − t) softplus(z), with that threshold on either side.
+        (
+            "Sum(targets[i] * Piecewise((-logits[i], -logits[i] > 20), (log1p(exp(-logits[i])), True))"
+            " + (1 - targets[i]) * Piecewise((logits[i], logits[i] > 20), (log1p(exp(logits[i])), True)),"
+            " (i, 0, n-1)) / n"
+        ),
         # F.binary_cross_entropy_with_logits: (1 − t) z + softplus(−z), which cancels for z ≪ 0; by hand with F.softplus
         # the threshold comes in.
         "Sum((1 - targets[i]) * logits[i] + log1p(exp(-logits[i])), (i, 0, n-1)) / n",

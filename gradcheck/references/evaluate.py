@@ -139,8 +139,14 @@ class Evaluator:
             chosen = self.numbers.where(self._holds(condition), self.value(value), chosen)
         return chosen
 
-    def _holds(self, condition: sp.core.relational.Relational) -> npt.NDArray[np.bool_]:
-        """Where a comparison holds, decided on the exact inputs; a tie goes to the branch of `at_tie`."""
+    def _holds(self, condition: sp.Basic) -> npt.NDArray[np.bool_]:
+        """Where a condition holds, decided on the exact inputs; a tie goes to the branch of `at_tie`."""
+        if isinstance(condition, (sp.And, sp.Or)):  # SymPy makes them of a sum or product of branches
+            join = np.logical_and if isinstance(condition, sp.And) else np.logical_or
+            first, *others = (self._holds(part) for part in condition.args)
+            for other in others:
+                first = join(first, other)
+            return first
         judge = self.exact or self
         left, right = (judge.value(side) for side in (condition.gts, condition.lts))
         signs = judge.numbers.sign_of_difference(left, right)

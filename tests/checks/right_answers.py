@@ -289,6 +289,7 @@ RIGHT: dict[str, dict[str, Functions]] = {
             "forward": lambda z, t: (F.softplus(z) - t * z).mean(),
             "backward": lambda g, z, t: g / z.numel() * ((1 - t) * sigmoid(z) - t * sigmoid(-z)),
         },
+        "softplus twice": {"forward": lambda z, t: (t * F.softplus(-z) + (1 - t) * F.softplus(z)).mean()},
         "logsigmoid": {
             "forward": lambda z, t: -(t * F.logsigmoid(z) + (1 - t) * F.logsigmoid(-z)).mean(),
             "backward": lambda g, z, t: (by_branches(z) - t) * (g / z.numel()),

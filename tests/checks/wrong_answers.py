@@ -139,6 +139,11 @@ def remembers(x):
     return kept.setdefault(tuple(x.shape), x.relu())
 
 
+def one_buffer(grad_output, x):
+    buffer = kept.setdefault(("buffer", tuple(x.shape), x.dtype), torch.empty_like(x))
+    return torch.mul(grad_output, x > 0, out=buffer)
+
+
 calls: list[None] = []
 
 
@@ -235,6 +240,7 @@ WRONG = [
     Wrong("relu", "identity without axes", "forward.edge_cases", "", lambda x: x.relu() if x.dim() else x),
     Wrong("relu", "contiguous only", "forward.edge_cases", "", assumes_contiguous),
     Wrong("relu", "remembers", "forward.edge_cases", "", remembers),
+    Wrong("relu", "one buffer", "backward.values", "mutates-input", one_buffer),
     Wrong("relu", "counts", "forward.purity", "nondeterministic", counts),
     Wrong("relu", "one size", "forward.edge_cases", "", lambda x: x.relu() if x.shape != (3, 7) else x),
     Wrong("relu", "None", "backward.type", "wrong-type", lambda g, x: None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import sympy as sp
 
@@ -11,6 +12,7 @@ from gradcheck.errors import FormulaError
 from gradcheck.operators import Input, Operator, all_operators
 from gradcheck.references.collapse import collapse
 from gradcheck.references.derive import derive
+from gradcheck.references.expected import Point
 from gradcheck.references.formula import array_symbol, index_symbol, read_formula, size_symbol
 from gradcheck.references.typeset import formulas
 
@@ -58,6 +60,18 @@ def test_derivatives_are_the_textbooks():
     assert str(linear.vjps["bias"][0].expression) == "Sum(g[b, p], (b, 0, B - 1))"
     assert "∂y_i/∂x_j = y_i (δ_ij − y_j)" in formulas(SOFTMAX)
     assert "∂y_i/∂x_j = y_i δ_ij (1 − y_i)" in formulas(all_operators()["sigmoid"])
+
+
+def test_a_product_of_branches_holds_where_both_hold():
+    # SymPy folds it into one Piecewise with "and" in its conditions.
+    text = "y[i] = Piecewise((1, x[i] > 1), (2, True)) * Piecewise((3, x[i] < 2), (5, True))"
+    operator = Operator("steps", text, (Input("x", ("n",), wrt=("j",)),), lambda x: x, ("n",), flattened=True)
+    folded = replace(read_formula(operator), expression=sp.piecewise_fold(read_formula(operator).expression))
+    assert folded.expression.atoms(sp.And)
+    point = Point(operator, {"x": np.array([0.0, 1.5, 3.0])})
+    for formula in (read_formula(operator), folded):
+        balls, _ = point._balls([formula.expression], [formula.indices], "first", rounded=False)
+        assert [float(ball) for ball in balls[0]] == [6.0, 3.0, 5.0]
 
 
 def test_two_samples_do_not_mix():
