@@ -109,7 +109,7 @@ class CheckItem(pytest.Item):
 
     def teardown(self) -> None:
         if self.file.started is not None:
-            self.file.started.store.save()
+            self.file.started.save()
 
     def _waits_visibly(self, result: CheckResult) -> bool:
         assert self.parent is not None

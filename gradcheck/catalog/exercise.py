@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from gradcheck.checks.task import WEIGHTS, FunctionSpec, Task
+from gradcheck.checks.reference import Reference
+from gradcheck.checks.task import ORIENTATION, Confusion, FunctionSpec, Property, Task
 from gradcheck.operators.operator import Operator
+
+__all__ = ["Exercise", "Graded", "backward", "forward", "function", "jacobian"]
+
+Returns = Literal["tensor", "tuple", "scalar"]
 
 
 @dataclass(frozen=True)
@@ -18,14 +24,17 @@ class Graded:
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise: `name` is its file's stem, `unit` its folder. `hints` go from a question to the formula's door."""
+    """An exercise: `name` is its file's stem, `unit` its folder. `hints` go from a question to the formula's door.
+
+    `operator` is what its functions belong to, unless they name another or have references of their own.
+    """
 
     name: str
     unit: str
     title: str
-    operator: Operator
     functions: tuple[Graded, ...]
     hints: tuple[str, ...]
+    operator: Operator | None = None
 
     @property
     def task(self) -> Task:
@@ -43,23 +52,66 @@ class Exercise:
     def points_of(self, function: str, check: str) -> float:
         """What one check is worth."""
         graded = next(each for each in self.functions if each.spec.name == function)
-        total = sum(WEIGHTS.get(name, 0) for name in graded.spec.checks)
-        return graded.points * WEIGHTS.get(check, 0) / total
+        total = sum(map(graded.spec.parts_of, graded.spec.checks))
+        return graded.points * graded.spec.parts_of(check) / total
 
 
-def forward(*parameters: str, points: float = 1, returns: str = "tensor") -> Graded:
+def forward(
+    *parameters: str,
+    points: float = 1,
+    returns: Returns = "tensor",
+    name: str = "forward",
+    operator: Operator | None = None,
+) -> Graded:
     """The operator itself. `returns` is tensor, scalar or tuple."""
-    return Graded(FunctionSpec("forward", "forward", parameters, returns=returns), points)  # type: ignore[arg-type]
+    return Graded(FunctionSpec(name, "forward", parameters, returns=returns, operator=operator), points)
 
 
-def backward(*parameters: str, points: float = 2, returns: str = "tensor", may_share: tuple[str, ...] = ()) -> Graded:
+def backward(
+    *parameters: str,
+    points: float = 2,
+    returns: Returns = "tensor",
+    may_share: tuple[str, ...] = (),
+    name: str = "backward",
+    operator: Operator | None = None,
+) -> Graded:
     """The vector-Jacobian product."""
-    spec = FunctionSpec("backward", "backward", parameters, returns=returns, may_share=may_share)  # type: ignore[arg-type]
+    spec = FunctionSpec(name, "backward", parameters, returns=returns, may_share=may_share, operator=operator)
     return Graded(spec, points)
 
 
 def jacobian(
-    *parameters: str, wrt: str, name: str = "jacobian", points: float = 1, may_share: tuple[str, ...] = ()
+    *parameters: str,
+    wrt: str,
+    name: str = "jacobian",
+    points: float = 1,
+    may_share: tuple[str, ...] = (),
+    operator: Operator | None = None,
 ) -> Graded:
     """∂output/∂wrt of one sample."""
-    return Graded(FunctionSpec(name, "jacobian", parameters, wrt=wrt, may_share=may_share), points)
+    spec = FunctionSpec(
+        name, "jacobian", parameters, wrt=wrt, may_share=may_share, operator=operator, confusions=(ORIENTATION,)
+    )
+    return Graded(spec, points)
+
+
+def function(
+    name: str,
+    *parameters: str,
+    reference: Reference,
+    points: float = 1,
+    may_share: tuple[str, ...] = (),
+    confusions: tuple[Confusion, ...] = (),
+    properties: tuple[Property, ...] = (),
+) -> Graded:
+    """A function that is no single operator: graded by a reference of its own, and by properties."""
+    spec = FunctionSpec(
+        name,
+        "function",
+        parameters,
+        may_share=may_share,
+        reference=reference,
+        confusions=confusions,
+        properties=properties,
+    )
+    return Graded(spec, points)

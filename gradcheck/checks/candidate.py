@@ -6,7 +6,7 @@ import inspect
 import linecache
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -23,8 +23,10 @@ class Candidate(Protocol):
 
     printed: Printed
 
-    def call(self, function: str, arguments: Arguments) -> Outcome:
-        """Call `function` with `arguments` in their order. Never raises what the function raises."""
+    def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
+        """Call `function` with `arguments` in their order. Never raises what the function raises. With `count` the
+        outcome says how many floating-point operations torch did.
+        """
 
 
 class InProcessCandidate:
@@ -45,25 +47,26 @@ class InProcessCandidate:
         self.printed = Printed()
         self._returned: dict[str, list[Any]] = {}
 
-    def call(self, function: str, arguments: Arguments) -> Outcome:
+    def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
         if self.broken:
             return self.broken
         problem = self._problem(function, arguments)
         if problem:
             return Outcome("missing", fault=problem)
-        return self._call(function, arguments)
+        return self._call(function, arguments, count=count)
 
-    def _call(self, name: str, arguments: Arguments) -> Outcome:
+    def _call(self, name: str, arguments: Arguments, *, count: bool) -> Outcome:
         from gradcheck.checks.autodiff_guard import AutodiffGuard, watching
         from gradcheck.checks.tensors import EARLIER, Passed, changed
 
         function = self.functions[name]
         passed = Passed(arguments)
         guard = AutodiffGuard(self.filename)
+        counter = _counter() if count else nullcontext()
         came: list[Any] = []
 
         def run() -> tuple[Any, tuple[str, ...]]:
-            with watching(guard):
+            with watching(guard), counter:
                 came.append(function(*passed.values))
             # Reading what came back can run the candidate's code too, if it is an object of its own making.
             mutated = passed.mutated() + ((EARLIER,) if changed(self._returned.get(name, [])) else ())
@@ -73,7 +76,15 @@ class InProcessCandidate:
         outcome = self.bounded(run)
         if not isinstance(outcome, Outcome):
             value, mutated = outcome[0]
-            return Outcome("returned", value, mutated=mutated, refused=guard.refused, recorded=guard.recorded)
+            return Outcome(
+                "returned",
+                value,
+                mutated=mutated,
+                refused=guard.refused,
+                recorded=guard.recorded,
+                advanced=passed.advanced(),
+                operations=getattr(counter, "total", 0),
+            )
         if came:
             return Outcome("returned", Foreign("something that cannot be read", "return a plain torch.Tensor"))
         return outcome
@@ -114,7 +125,8 @@ class InProcessCandidate:
             text = str(error)
         except BaseException:
             text = "(its message cannot be printed)"
-        return Fault(type(error).__name__, text.split("\n\n")[0][:600], self.lines(_walk(error)))
+        bases = tuple(each.__name__ for each in type(error).__mro__)
+        return Fault(type(error).__name__, text.split("\n\n")[0][:600], self.lines(_walk(error)), bases)
 
     def lines(self, stack: Frames) -> tuple[str, ...]:
         """The places of `stack` in the candidate's own file: file, line, function, source; innermost last."""
@@ -156,6 +168,12 @@ class InProcessCandidate:
             own = f"{function}{signature}"
             return Fault("wrong signature", f"it is called as {wanted}, but the file defines {own}: {error}")
         return None
+
+
+def _counter() -> Any:
+    from gradcheck.checks.operation_counter import OperationCounter
+
+    return OperationCounter()
 
 
 def _walk(error: BaseException) -> Frames:

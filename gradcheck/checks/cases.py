@@ -18,24 +18,26 @@ from gradcheck.operators.operator import BATCH_SIZE, Input, Operator
 from gradcheck.references.binding import Array
 
 SIZES: tuple[dict[str, int], ...] = (
-    {BATCH_SIZE: 2, "n": 3, "C": 3, "K": 3, "I": 3, "O": 4, "copies": 2},
-    {BATCH_SIZE: 3, "n": 5, "C": 5, "K": 4, "I": 2, "O": 5, "copies": 3},
-    {BATCH_SIZE: 5, "n": 4, "C": 2, "K": 2, "I": 4, "O": 3, "copies": 4},
+    {BATCH_SIZE: 2, "n": 3, "C": 3, "K": 3, "I": 3, "O": 4, "copies": 2, "P": 4, "m": 2},
+    {BATCH_SIZE: 3, "n": 5, "C": 5, "K": 4, "I": 2, "O": 5, "copies": 3, "P": 3, "m": 4},
+    {BATCH_SIZE: 5, "n": 4, "C": 2, "K": 2, "I": 4, "O": 3, "copies": 4, "P": 2, "m": 5},
 )
 _LAYOUTS: dict[Layout, str] = {
     "transposed": "non-contiguous",
     "offset": "in the middle of a buffer",
     "expanded": "expanded",
 }
-_LARGER = {BATCH_SIZE: 6, "n": 7, "C": 7, "K": 7, "I": 8, "O": 9, "copies": 5}
-_LARGE = {BATCH_SIZE: 11, "n": 33, "C": 29, "K": 13, "I": 12, "O": 18, "copies": 9}
+_LARGER = {BATCH_SIZE: 6, "n": 7, "C": 7, "K": 7, "I": 8, "O": 9, "copies": 5, "P": 11, "m": 9}
+_LARGE = {BATCH_SIZE: 11, "n": 33, "C": 29, "K": 13, "I": 12, "O": 18, "copies": 9, "P": 23, "m": 12}
 _SQUARE = dict.fromkeys(_LARGE, 3)
 SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (5,), (4, 2))
 
 
 @dataclass(frozen=True)
 class Case:
-    """One set of inputs. `name` says in words what is special about it; `smooth` is False where a kink may be hit."""
+    """One set of inputs. `name` says in words what is special about it; `smooth` is False where a kink may be hit.
+    `generic`: nothing is special about it.
+    """
 
     name: str
     dtype: str
@@ -45,6 +47,7 @@ class Case:
     cotangent_layout: Layout = "contiguous"
     sample: bool = False
     smooth: bool = True
+    generic: bool = False
 
     def argument(self, name: str) -> Argument:
         values = self.inputs[name]
@@ -59,7 +62,7 @@ def generic_cases(operator: Operator, seed: int, *, sample: bool = False) -> lis
     ]
     if operator.unbatched and not sample:
         cases += [make.case(f"a single sample, {dtype}", dtype, 0, unbatched=True) for dtype in ("float64", "float32")]
-    return cases
+    return [replace(each, generic=True) for each in cases]
 
 
 _TURNS = ("float64", "float32", "float64")
@@ -92,7 +95,7 @@ def _edges(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
     if any(an_input.kind == "probability" for an_input in operator.inputs):
         yield make.case("targets of exactly 0, ½ and 1", "float64", 1, certain=True)
     yield make.case("more entries", "float64", 0, sizes=_LARGER, shape=(3, 7))
-    yield make.case("many entries", "float64", 0, sizes=_LARGE, shape=(7, 9))
+    yield make.case("many entries", "float64", 0, sizes=_LARGE, shape=(7, 9) if sample else (9, 13))
     yield from _in_memory(make)
     if operator.unbatched and not sample:
         yield from _single(make)
@@ -143,6 +146,8 @@ def _single(make: _Maker) -> Iterator[Case]:
 def _sizes(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
     ones = dict.fromkeys(SIZES[0], 1)
     yield make.case("one of everything", "float64", 0, sizes=ones, shape=(1,))
+    if sample and not operator.flattened:
+        yield make.case("all sizes equal", "float64", 0, sizes=_SQUARE)
     if sample:
         return
     if operator.flattened:

@@ -4,47 +4,107 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from gradcheck.checks.outcome import Foreign, Returned, Value
-from gradcheck.checks.task import FunctionSpec
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import PRECISION, Expected, Floats
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The form of one tensor that a function must return. `name` is what people call it: y, grad_x, jacobian."""
+    """The form of one tensor that a function must return. `name` is what people call it: y, grad_x, jacobian.
+
+    A `scalar` may be a Python float too, a `number` must be one. `optional` may be absent from a dict: then it is zero.
+    `mistaken` is a shape that shows a known mistake, what to say of it, and its code.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     like: str = ""
+    kind: Literal["tensor", "scalar", "number"] = "tensor"
+    optional: bool = False
+    mistaken: tuple[tuple[int, ...], str, str] | None = None
 
     @property
     def described(self) -> str:
         return f"{self.shape}, the shape of {self.like}" if self.like else f"{self.shape}"
 
 
-def type_problem(spec: FunctionSpec, wanted: Sequence[Wanted], value: Value) -> str:
+Template = Wanted | tuple[Any, ...] | dict[Any, Any]
+"""The form of a result: one tensor, or a tuple or dict of templates."""
+
+
+def leaves(template: Template) -> tuple[Wanted, ...]:
+    """Every tensor of a template, in order."""
+    if isinstance(template, Wanted):
+        return (template,)
+    parts_of = template.values() if isinstance(template, dict) else template
+    return tuple(leaf for part in parts_of for leaf in leaves(part))
+
+
+def parts(template: Template, value: Value) -> tuple[Value, ...]:
+    """The values of a template's leaves; the kind of `value` must be right."""
+    if isinstance(template, Wanted):
+        return (value,)
+    if isinstance(template, dict):
+        assert isinstance(value, dict)
+        found = [parts(part, value[key]) if key in value else _absent(part) for key, part in template.items()]
+    else:
+        assert isinstance(value, tuple)
+        found = [parts(*pair) for pair in zip(template, value, strict=True)]
+    return tuple(leaf for part in found for leaf in part)
+
+
+def _absent(template: Template) -> tuple[Value, ...]:
+    return tuple(Returned(leaf.shape, leaf.dtype, "cpu", np.zeros(leaf.shape)) for leaf in leaves(template))
+
+
+def type_problem(template: Template, value: Value, opening: str = "it returned") -> str:
     """Why `value` is not of the right kind, in words; empty when it is."""
-    if spec.returns == "tuple":
-        names = "(" + ", ".join(each.name for each in wanted) + ")"
+    if isinstance(template, dict):
+        return _dict_problem(template, value, opening)
+    if isinstance(template, tuple):
+        names = "(" + ", ".join(_name(each) for each in template) + ")" if len(template) < 6 else ""
+        wanted = f"expected a tuple of {len(template)} {_what(template)} {names}".rstrip()
         if not isinstance(value, tuple):
-            return f"it returned {_kind(value)}; expected a tuple of {len(wanted)} tensors {names}"
-        if len(value) != len(wanted):
-            return f"it returned a tuple of {len(value)}; expected a tuple of {len(wanted)} tensors {names}"
-        for each, part in zip(wanted, value, strict=True):
-            problem = _tensor_problem(f"{each.name} is", part)
-            if problem:
-                return problem
+            return f"{opening} {_kind(value)}; {wanted}"
+        if len(value) != len(template):
+            return f"{opening} a tuple of {len(value)}; {wanted}"
+        problems = (type_problem(each, part, f"{_name(each)} is") for each, part in zip(template, value, strict=True))
+        return next(filter(None, problems), "")
+    if template.kind == "number":
+        return "" if isinstance(value, float) else f"{opening} {_kind(value)}; expected a Python float, {template.name}"
+    if template.kind == "scalar" and isinstance(value, float):
         return ""
-    if spec.returns == "scalar" and isinstance(value, float):
-        return ""
-    if isinstance(value, tuple):
-        return f"it returned {_kind(value)}; expected one tensor, {wanted[0].name}"
-    return _tensor_problem("it returned", value)
+    if isinstance(value, (tuple, dict)):
+        return f"{opening} {_kind(value)}; expected one tensor, {template.name}"
+    return _tensor_problem(opening, value)
+
+
+def _dict_problem(template: dict[Any, Any], value: Value, opening: str) -> str:
+    keys = ", ".join(map(repr, template))
+    if not isinstance(value, dict):
+        return f"{opening} {_kind(value)}; expected a dict with the keys {keys}"
+    missing = [key for key, part in template.items() if key not in value and not all(w.optional for w in leaves(part))]
+    surplus = [key for key in value if key not in template]
+    if missing or surplus:
+        wrong = f"without the key {missing[0]!r}" if missing else f"with the key {surplus[0]!r}"
+        return f"{opening} a dict {wrong}; expected the keys {keys}"
+    problems = (type_problem(template[key], part, f"the entry {key!r} is") for key, part in value.items())
+    return next(filter(None, problems), "")
+
+
+def _name(template: Template) -> str:
+    return template.name if isinstance(template, Wanted) else "(" + ", ".join(map(_name, template)) + ")"
+
+
+def _what(template: tuple[Any, ...]) -> str:
+    kinds = {each.kind if isinstance(each, Wanted) else "parts" for each in template}
+    return "tensors" if kinds <= {"tensor"} else "floats" if kinds == {"number"} else "parts"
 
 
 def _tensor_problem(opening: str, value: Value) -> str:
@@ -59,20 +119,18 @@ def _kind(value: Value) -> str:
         return "a tensor"
     if isinstance(value, Foreign):
         return value.description
-    if isinstance(value, tuple):
-        return f"a tuple of {len(value)}"
+    if isinstance(value, str):
+        return "a str"
+    if isinstance(value, (tuple, dict)):
+        return f"a {type(value).__name__} of {len(value)}"
     return f"the number {value:g}"
-
-
-def parts(spec: FunctionSpec, value: Value) -> tuple[Value, ...]:
-    """The tensors of a value whose kind is right."""
-    return value if spec.returns == "tuple" and isinstance(value, tuple) else (value,)
 
 
 def shape_problem(wanted: Sequence[Wanted], values: Sequence[Value]) -> str:
     for each, value in zip(wanted, values, strict=True):
         if isinstance(value, Returned) and value.shape != each.shape:
-            return f"{each.name} has shape {value.shape}; expected {each.described}"
+            told = f"{each.name} has shape {value.shape}; expected {each.described}"
+            return f"{told}: {each.mistaken[1]}" if each.mistaken and value.shape == each.mistaken[0] else told
     return ""
 
 
@@ -81,7 +139,9 @@ def dtype_problem(wanted: Sequence[Wanted], values: Sequence[Value]) -> str:
         if not isinstance(value, Returned):
             continue
         if value.dtype != each.dtype:
-            return f"{each.name} is {value.dtype}; expected {each.dtype}, the dtype of the input"
+            floating = each.dtype.startswith(("float", "bfloat"))
+            of_what = ", the dtype of the input" if floating and value.dtype.startswith(("float", "bfloat")) else ""
+            return f"{each.name} is {value.dtype}; expected {each.dtype}{of_what}"
         if value.values is None or value.device != "cpu":
             return f"{each.name} is on the device {value.device!r}; expected 'cpu', where the input is"
     return ""
@@ -91,12 +151,22 @@ FORM_CODES = {"type": "wrong-type", "shape": "wrong-shape", "dtype": "wrong-dtyp
 """The checks of form in their order, each with its diagnosis code."""
 
 
-def form_problem(check: str, spec: FunctionSpec, wanted: Sequence[Wanted], value: Value) -> str:
+def form_problem(check: str, template: Template, value: Value) -> str:
     """What a check of `FORM_CODES` has against `value`; empty when nothing. Those before it must have had nothing."""
     if check == "type":
-        return type_problem(spec, wanted, value)
+        return type_problem(template, value)
     problem_of = shape_problem if check == "shape" else dtype_problem
-    return problem_of(wanted, parts(spec, value))
+    return problem_of(leaves(template), parts(template, value))
+
+
+def form_code(check: str, template: Template, value: Value) -> str:
+    """The diagnosis code of a problem of form."""
+    if check == "shape":
+        for each, part in zip(leaves(template), parts(template, value), strict=True):
+            if isinstance(part, Returned) and part.shape != each.shape:
+                known = each.mistaken if each.mistaken and each.mistaken[0] == part.shape else None
+                return known[2] if known else FORM_CODES[check]
+    return FORM_CODES[check]
 
 
 @dataclass(frozen=True)

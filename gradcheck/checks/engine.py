@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from gradcheck.checks import properties, wording
+from gradcheck.checks.bench import Bench, Benches
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
-from gradcheck.checks.cases import Case, edge_cases, generic_cases
-from gradcheck.checks.judge import ended, impure, judge, malformed
+from gradcheck.checks.cases import Case
+from gradcheck.checks.judge import confused, ended, impure, judge, malformed
 from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.results import CheckResult
-from gradcheck.checks.task import FunctionSpec, Task, default_task, prerequisite, waiting_for
-from gradcheck.checks.trials import Trial, Trials
+from gradcheck.checks.task import Confusion, FunctionSpec, Property, Task, default_task
+from gradcheck.checks.trials import Trial
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
-from gradcheck.references.store import ExpectedStore
 
 
 class Verification:
@@ -30,17 +30,19 @@ class Verification:
         self, candidate: Candidate, task: Task, *, seed: int = 0, cache: Path | None = None, shrink: bool = True
     ) -> None:
         self.candidate, self.task, self.seed, self.shrink = candidate, task, seed, shrink
-        self.store = ExpectedStore(task.operator, cache)
-        self.trials = Trials(task, self.store, seed)
+        self.benches = Benches(task, seed, cache)
         self._results: dict[tuple[str, str], CheckResult] = {}
         self._outcomes: dict[tuple[str, str, str], Outcome] = {}
-        self._cases: dict[tuple[str, bool], list[Case]] = {}
 
     def results(self) -> list[CheckResult]:
         """Every check of every function, in order."""
         found = [self.result(spec.name, check) for spec in self.task.functions for check in spec.checks]
-        self.store.save()
+        self.save()
         return found
+
+    def save(self) -> None:
+        """Keep the expected values that were computed anew."""
+        self.benches.save()
 
     def result(self, function: str, check: str) -> CheckResult:
         """One check, after those it depends on."""
@@ -49,13 +51,13 @@ class Verification:
             spec = self.task.function(function)
             found = self._run(spec, check)
             if found.status in ("failed", "errored"):
-                found = replace(found, waiting=waiting_for(check, spec.checks))
+                found = replace(found, waiting=spec.waiting_for(check))
             self._results[key] = found
         return self._results[key]
 
     def _run(self, spec: FunctionSpec, check: str) -> CheckResult:
         blank = CheckResult(self.task.name, spec.name, check, "passed")
-        before = prerequisite(check)
+        before = spec.prerequisite(check)
         if before:
             found = self.result(spec.name, before)
             if found.status == "not_started":
@@ -63,6 +65,12 @@ class Verification:
             if not found.ok:
                 return _waits(blank, found)
         try:
+            for confusion in spec.confusions:
+                if confusion.check == check:
+                    return self._confusion(spec, blank, confusion)
+            for each in spec.properties:
+                if each.check == check:
+                    return self._property(spec, blank, each)
             run: Callable[[FunctionSpec, CheckResult], CheckResult] = getattr(self, f"_{check}")
             return run(spec, blank)
         except ReferenceDisagreement as error:
@@ -71,8 +79,7 @@ class Verification:
     # One method per check, named like it, in their order.
 
     def _runs(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        first = self.generic(spec)[0]
-        trial = self.trials.blind(spec, first)
+        trial = self.bench(spec).blind(self.generic(spec)[0])
         outcome = self.outcome(spec, trial)
         if outcome.state == "not_started":
             return replace(blank, status="not_started", message="not started")
@@ -81,9 +88,9 @@ class Verification:
     def _form(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         """What came back has the right form, on every generic case; no number is looked at."""
         for case in self.generic(spec):
-            trial = self.trials.blind(spec, case)
+            trial = self.bench(spec).formed(case)
             outcome = self.outcome(spec, trial)
-            failure = ended(spec, blank, trial, outcome) or malformed(blank.check, spec, blank, trial, outcome)
+            failure = ended(spec, blank, trial, outcome) or malformed(blank.check, blank, trial, outcome)
             if failure:
                 return failure
         return blank
@@ -92,7 +99,7 @@ class Verification:
 
     def _purity(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         for case in self.generic(spec)[:2]:
-            trial = self.trials.blind(spec, case)
+            trial = self.bench(spec).formed(case)
             outcome = self.outcome(spec, trial)
             unclean = impure(spec, blank, trial, outcome)
             if unclean:
@@ -103,15 +110,15 @@ class Verification:
         return blank
 
     def _values(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        self._agree()
+        self.bench(spec).agree()
         return self._compare(spec, blank, self.generic(spec))
 
     def _edge_cases(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        return self._compare(spec, blank, self.cases("edge", spec))
+        return self._compare(spec, blank, self.bench(spec).cases("edge"))
 
     def _linearity(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        for case in self.generic(spec)[:1] + [case for case in self.cases("edge", spec) if not case.smooth][:1]:
-            found = properties.linearity(self.trials, self.candidate, spec, case)
+        for case in self.generic(spec)[:1] + [case for case in self.bench(spec).cases("edge") if not case.smooth][:1]:
+            found = properties.linearity(self.benches.trials(spec), self.candidate, spec, case)
             if found:
                 return wording.not_linear(blank, *found)
         return blank
@@ -124,7 +131,8 @@ class Verification:
         if not found.ok:
             return _waits(blank, found)
         for case in self.generic(spec):
-            disagreement = properties.jacobian_against_backward(self.trials, self.candidate, spec, backward, case)
+            trials = self.benches.trials(spec)
+            disagreement = properties.jacobian_against_backward(trials, self.candidate, spec, backward, case)
             if disagreement:
                 return wording.not_the_jacobian(blank, backward, *disagreement)
         return blank
@@ -132,7 +140,7 @@ class Verification:
     def _compare(self, spec: FunctionSpec, blank: CheckResult, cases: list[Case]) -> CheckResult:
         """Form and numbers of every trial of every case."""
         for case in cases:
-            for trial in self.trials.of(spec, case):
+            for trial in self.bench(spec).of(case):
                 outcome = self.outcome(spec, trial)
                 failure = judge(spec, blank, trial, outcome)
                 if failure:
@@ -143,22 +151,47 @@ class Verification:
         """The same kind of failure on the smallest inputs that show it."""
         if not self.shrink or outcome.state in ("timed_out", "missing", "exited"):
             return failure
-        from gradcheck.checks.shrink import smallest  # a run that fails nowhere needs no Hypothesis
+        # A run that fails nowhere needs no Hypothesis.
+        if spec.reference:
+            if trial.raises:
+                return failure
+            from gradcheck.checks.reference_trials import ReferenceTrials
+            from gradcheck.checks.shrink_reference import smallest_arguments
 
-        found = smallest(self.trials, self.candidate, spec, failure, trial, outcome)
-        return found or failure
+            bench = self.bench(spec)
+            assert isinstance(bench, ReferenceTrials)
+            return smallest_arguments(bench, self.candidate, spec, failure, trial) or failure
+        from gradcheck.checks.shrink import smallest
+
+        return smallest(self.benches.trials(spec), self.candidate, spec, failure, trial, outcome) or failure
+
+    def _confusion(self, spec: FunctionSpec, blank: CheckResult, confusion: Confusion) -> CheckResult:
+        """The result is not the right one in the wrong order."""
+        for case in self.generic(spec):
+            trial = self.bench(spec).of(case)[0]
+            outcome = self.outcome(spec, trial)
+            failure = ended(spec, blank, trial, outcome) or confused(spec, blank, confusion, trial, outcome)
+            if failure:
+                return failure
+        return blank
+
+    def _property(self, spec: FunctionSpec, blank: CheckResult, wanted: Property) -> CheckResult:
+        from gradcheck.checks.asking import Ask, Unfinished
+
+        try:
+            told = wanted.holds(Ask(self.candidate, spec, self.task.name, self.seed))
+        except Unfinished as unfinished:
+            trial = Trial(Case(wanted.check, "float64", {}), unfinished.arguments, (), ())
+            return ended(spec, blank, trial, unfinished.outcome) or blank
+        return wording.property_fails(blank, told) if told else blank
 
     # What the checks stand on.
 
-    def generic(self, spec: FunctionSpec) -> list[Case]:
-        return self.cases("generic", spec)
+    def bench(self, spec: FunctionSpec) -> Bench:
+        return self.benches.of(spec)
 
-    def cases(self, group: str, spec: FunctionSpec) -> list[Case]:
-        sample = spec.role == "jacobian"
-        if (group, sample) not in self._cases:
-            make = generic_cases if group == "generic" else edge_cases
-            self._cases[group, sample] = make(self.task.operator, self.seed, sample=sample)
-        return self._cases[group, sample]
+    def generic(self, spec: FunctionSpec) -> list[Case]:
+        return self.bench(spec).cases("generic")
 
     def outcome(self, spec: FunctionSpec, trial: Trial) -> Outcome:
         """The call of a trial, made once."""
@@ -166,17 +199,6 @@ class Verification:
         if key not in self._outcomes:
             self._outcomes[key] = self.candidate.call(spec.name, trial.arguments)
         return self._outcomes[key]
-
-    def _agree(self) -> None:
-        """Before the first number is judged: do the references agree? Remembered beside the expected values."""
-        if self.store.agreed:
-            return
-        from gradcheck.references.agreement import check_agreement
-
-        case = generic_cases(self.task.operator, self.seed)[0]
-        cotangent = self.trials.cotangents(case)[0]
-        check_agreement(self.task.operator, case.inputs, cotangent, case.sizes)
-        self.store.mark_agreed()
 
 
 def _waits(blank: CheckResult, found: CheckResult) -> CheckResult:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from gradcheck.checks import compare, properties, wording
 from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.results import CheckResult
-from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial
+from gradcheck.references.expected import Expected
 
 
 def ended(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
@@ -14,10 +15,18 @@ def ended(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome
     return None if outcome.state == "returned" else wording.no_result(blank, spec, trial, outcome)
 
 
-def malformed(check: str, spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
+def malformed(check: str, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
     """The failure of a result in its type, shape or dtype, whichever `check` names, or None."""
-    problem = compare.form_problem(check, spec, trial.wanted, outcome.value)
-    return wording.form_failure(blank, compare.FORM_CODES[check], problem, trial, outcome) if problem else None
+    if trial.verdict is not None:
+        refused = trial.verdict(outcome.value)
+        if refused and refused[0] == check:
+            return wording.form_failure(blank, compare.FORM_CODES[check], refused[1], trial, outcome)
+    if not trial.expected:
+        return None
+    problem = compare.form_problem(check, trial.template, outcome.value)
+    if not problem:
+        return None
+    return wording.form_failure(blank, compare.form_code(check, trial.template, outcome.value), problem, trial, outcome)
 
 
 def impure(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
@@ -32,8 +41,27 @@ def impure(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcom
     return wording.shared(blank, trial, *shared) if shared else None
 
 
+def confused(
+    spec: FunctionSpec, blank: CheckResult, confusion: Confusion, trial: Trial, outcome: Outcome
+) -> CheckResult | None:
+    """The failure of a result that is right but in the wrong order, or None."""
+    parts = compare.parts(trial.template, outcome.value)
+    if compare.difference(trial.wanted, parts, trial.expected) is None:
+        return None
+    for wanted, part, expected in zip(trial.wanted, parts, trial.expected, strict=True):
+        value, tolerance = confusion.confused(expected.value), confusion.confused(expected.tolerance)
+        other = None if expected.other is None else confusion.confused(expected.other)
+        if value is None or value.shape != wanted.shape:
+            continue
+        if compare.difference([wanted], [part], [Expected(value, tolerance, other)]) is None:
+            return wording.confused(blank, spec, confusion, trial, outcome)
+    return None
+
+
 def judge(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
     """The failure of one trial in the terms of the check `blank`, or None."""
+    if trial.raises:
+        return wording.should_have_raised(blank, trial, outcome)
     unfinished = ended(spec, blank, trial, outcome)
     if unfinished:
         return unfinished
@@ -41,9 +69,13 @@ def judge(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome
     if unclean:
         return unclean
     for check in compare.FORM_CODES:
-        misshapen = malformed(check, spec, blank, trial, outcome)
+        misshapen = malformed(check, blank, trial, outcome)
         if misshapen:
             return misshapen
-    parts = compare.parts(spec, outcome.value)
-    different = compare.difference(trial.wanted, parts, trial.expected)
-    return wording.wrong_values(blank, spec, trial, parts, different) if different else None
+    if trial.expected:
+        parts = compare.parts(trial.template, outcome.value)
+        different = compare.difference(trial.wanted, parts, trial.expected)
+        if different:
+            return wording.wrong_values(blank, spec, trial, parts, different)
+    refused = trial.verdict(outcome.value) if trial.verdict else None
+    return wording.refused_by_verdict(blank, refused[1], trial, outcome) if refused else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Layout = Literal["contiguous", "transposed", "expanded", "offset"]
 
@@ -23,8 +24,15 @@ class Argument:
     layout: Layout = "contiguous"
 
 
+@dataclass(frozen=True)
+class GeneratorArgument:
+    """A `torch.Generator` in the state that `seed` gives it, new for every call."""
+
+    seed: int
+
+
 Arguments = dict[str, Any]
-"""By parameter name: an `Argument`, an int, a float, or a tuple of these."""
+"""By parameter name: an `Argument`, a `GeneratorArgument`, a plain value, or a tuple, list or dict of these."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +49,26 @@ class Returned:
 
 @dataclass(frozen=True)
 class Foreign:
-    """Something that is neither a tensor, nor a number, nor a tuple or list."""
+    """Something that is neither a tensor, nor a number, nor text, nor a tuple, list or dict."""
 
     description: str
     remedy: str = ""
 
 
-Value = Returned | Foreign | float | tuple[Any, ...]
+Value = Returned | Foreign | float | str | tuple[Any, ...] | dict[Any, Any]
+"""What came back. A list is a tuple here; the parts of tuples and dicts are values again."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """An exception of the candidate: its kind and text, and where in the candidate's own file it arose."""
+    """An exception of the candidate: its kind and text, where in the candidate's own file it arose, and the names of
+    the classes it derives from.
+    """
 
     kind: str
     text: str
     lines: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,8 @@ class Outcome:
     (SystemExit), `timed_out`, or `missing` (no such function, or one that cannot take these arguments; `fault` says).
     `mutated` names the arguments that were changed; `refused` says what forbidden tool was used, and on which line.
     `recorded`: torch recorded operations for automatic differentiation, whether or not anything used them.
+    `advanced` names the generators that numbers were drawn from. `operations` counts floating-point operations of
+    torch, where that was asked for.
     """
 
     state: Literal["returned", "not_started", "raised", "exited", "timed_out", "missing"]
@@ -75,6 +89,8 @@ class Outcome:
     mutated: tuple[str, ...] = ()
     refused: str = ""
     recorded: bool = False
+    advanced: tuple[str, ...] = ()
+    operations: int = 0
 
 
 @dataclass

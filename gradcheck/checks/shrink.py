@@ -65,7 +65,7 @@ def smallest(
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    for values in _choices(trials, spec, trial, outcome):
+    for values in _choices(trials, trial, outcome):
         with suppress(HypothesisException):
             find(_drawn(trials, spec, trial, values), fails, settings=options)
         if found:
@@ -76,7 +76,7 @@ def smallest(
     return judge(spec, blank, exact, candidate.call(spec.name, exact.arguments))
 
 
-def _choices(trials: Trials, spec: FunctionSpec, trial: Trial, outcome: Outcome) -> list[tuple[float, ...] | None]:
+def _choices(trials: Trials, trial: Trial, outcome: Outcome) -> list[tuple[float, ...] | None]:
     """What to draw entries from, tried in turn; None stands for small whole numbers.
 
     Where the failing inputs are ordinary, so is the smallest case. Where they are large, first the inputs at the wrong
@@ -85,7 +85,7 @@ def _choices(trials: Trials, spec: FunctionSpec, trial: Trial, outcome: Outcome)
     real = {each.name: trial.case.inputs[each.name] for each in trials.operator.inputs if each.kind == "real"}
     everything = np.concatenate([array.reshape(-1) for array in real.values()])
     culprits = everything
-    different = _difference(spec, trial, outcome)
+    different = _difference(trial, outcome)
     if different is not None:
         wrong = [array[different.mask] for array in real.values() if array.shape == different.mask.shape]
         rows = [
@@ -102,12 +102,12 @@ def _choices(trials: Trials, spec: FunctionSpec, trial: Trial, outcome: Outcome)
     return [None, *own]
 
 
-def _difference(spec: FunctionSpec, trial: Trial, outcome: Outcome) -> compare.Difference | None:
+def _difference(trial: Trial, outcome: Outcome) -> compare.Difference | None:
     if outcome.state != "returned" or any(
-        compare.form_problem(check, spec, trial.wanted, outcome.value) for check in compare.FORM_CODES
+        compare.form_problem(check, trial.template, outcome.value) for check in compare.FORM_CODES
     ):
         return None
-    return compare.difference(trial.wanted, compare.parts(spec, outcome.value), trial.expected)
+    return compare.difference(trial.wanted, compare.parts(trial.template, outcome.value), trial.expected)
 
 
 def _drawn(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gradcheck.checks.outcome import Argument, Arguments, Foreign, Returned, Value
+from gradcheck.checks.outcome import Argument, Arguments, Foreign, GeneratorArgument, Returned, Value
 
 _DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "float16", "bfloat16", "int64", "bool")}
 
@@ -15,12 +15,18 @@ EARLIER = "the result of an earlier call"
 """What is mutated when a function writes into what it returned before: a buffer that it keeps."""
 
 
+_DEPTH = 3
+_PARTS = 4096
+"""How deep, and how many parts of, tuples and dicts are read."""
+
+
 class Passed:
     """The arguments of one call, and what is needed to tell afterwards whether they were changed or returned."""
 
     def __init__(self, arguments: Arguments) -> None:
         self.named: list[tuple[str, torch.Tensor]] = []
-        self.tuples: list[tuple[str, Any]] = []
+        self.generators: list[tuple[str, torch.Generator, torch.Tensor]] = []
+        self.containers: list[tuple[str, Any, Any]] = []
         self.values = [self._make(name, argument) for name, argument in arguments.items()]
         self.before = [(tensor.clone(), tensor.shape, tensor.stride()) for _, tensor in self.named]
 
@@ -29,33 +35,64 @@ class Passed:
             tensor = make_tensor(argument)
             self.named.append((name, tensor))
             return tensor
-        if isinstance(argument, tuple):
-            return tuple(self._make(f"{name}[{position}]", each) for position, each in enumerate(argument))
+        if isinstance(argument, GeneratorArgument):
+            generator = torch.Generator().manual_seed(argument.seed)
+            self.generators.append((name, generator, generator.get_state()))
+            return generator
+        if isinstance(argument, (tuple, list)):
+            made = [self._make(f"{name}[{position}]", each) for position, each in enumerate(argument)]
+            return tuple(made) if isinstance(argument, tuple) else self._watched(name, made)
+        if isinstance(argument, dict):
+            return self._watched(name, {key: self._make(f"{name}[{key!r}]", each) for key, each in argument.items()})
         return argument
 
+    def _watched(self, name: str, container: Any) -> Any:
+        self.containers.append((name, container, container.copy()))
+        return container
+
     def mutated(self) -> tuple[str, ...]:
-        """The names of tensors whose values or geometry are no longer what was passed."""
+        """The names of what no longer is as it was passed: tensors by values and geometry, lists and dicts by parts."""
         changed = []
         for (name, tensor), (values, shape, stride) in zip(self.named, self.before, strict=True):
-            same = tensor.shape == shape and tensor.stride() == stride and torch.equal(tensor.detach(), values)
+            same = tensor.shape == shape and tensor.stride() == stride and _equal(tensor, values)
             if not same or tensor.requires_grad:
+                changed.append(name)
+        for name, container, before in self.containers:
+            keys = range(len(before)) if isinstance(before, list) else before
+            same = len(container) == len(before) and all(
+                key in container if isinstance(before, dict) else True for key in keys
+            )
+            if not same or any(container[key] is not before[key] for key in keys):
                 changed.append(name)
         return tuple(changed)
 
+    def advanced(self) -> tuple[str, ...]:
+        """The names of the generators that numbers were drawn from."""
+        return tuple(
+            name for name, generator, before in self.generators if not torch.equal(generator.get_state(), before)
+        )
+
     def returned_tensors(self, value: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """The plain tensors in `value` with a copy of each: whether a later call changes them shows in `changed`."""
-        parts = value if issubclass(type(value), (tuple, list)) else (value,)
-        return [(part, part.detach().clone()) for part in tuple(parts)[:64] if type(part) is torch.Tensor]
+        kind = type(value)
+        parts = tuple(value) if issubclass(kind, (tuple, list)) else (value,)
+        parts = tuple(dict.values(value)) if issubclass(kind, dict) else parts
+        return [(part, part.detach().clone()) for part in parts[:64] if type(part) is torch.Tensor]
 
     def observe(self, value: Any, depth: int = 0) -> Value:
         """What came back, as plain data. Its type is asked of Python: an object may lie about its class."""
         kind = type(value)
-        if issubclass(kind, (tuple, list)) and depth == 0:
-            return tuple(self.observe(each, depth + 1) for each in tuple(value)[:64])
+        if issubclass(kind, (tuple, list)) and depth < _DEPTH:
+            return tuple(self.observe(each, depth + 1) for each in tuple(value)[:_PARTS])
+        if issubclass(kind, dict) and depth < _DEPTH:
+            pairs = list(dict.items(value))[:_PARTS]
+            return {key if type(key) in (str, int) else repr(key)[:80]: self.observe(v, depth + 1) for key, v in pairs}
         if issubclass(kind, torch.Tensor):
             return self._read(value)
         if kind in (float, int, np.float64):
             return float(value)
+        if kind is str:
+            return str(value[:_PARTS])
         remedy = ""
         if kind.__module__ == "numpy":
             remedy = "return a torch.Tensor (torch.from_numpy makes one)"
@@ -85,10 +122,15 @@ class Passed:
 def changed(kept: list[tuple[torch.Tensor, torch.Tensor]]) -> bool:
     """Whether a tensor is no longer what its copy says."""
     return any(
-        tensor.shape != copy.shape or not torch.equal(torch.nan_to_num(tensor.detach()), torch.nan_to_num(copy))
+        tensor.shape != copy.shape or not _equal(tensor, copy)
         for tensor, copy in kept
         if tensor.layout is torch.strided and tensor.device.type == "cpu"
     )
+
+
+def _equal(tensor: torch.Tensor, copy: torch.Tensor) -> bool:
+    """The same numbers; NaN equals NaN."""
+    return torch.equal(tensor.detach(), copy) or torch.equal(torch.nan_to_num(tensor.detach()), torch.nan_to_num(copy))
 
 
 def make_tensor(argument: Argument) -> torch.Tensor:

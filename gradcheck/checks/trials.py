@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.checks import draws
-from gradcheck.checks.cases import Case
-from gradcheck.checks.compare import Wanted
-from gradcheck.checks.outcome import Argument, Arguments
-from gradcheck.checks.task import FunctionSpec, Task
+from gradcheck.checks.cases import Case, edge_cases, generic_cases
+from gradcheck.checks.compare import Template, Wanted, leaves
+from gradcheck.checks.outcome import Argument, Arguments, Value
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.operators.operator import Operator
 from gradcheck.references.binding import Array, bind, output_shape
 from gradcheck.references.expected import Expected, Floats, Point
 from gradcheck.references.store import ExpectedStore, key_of
@@ -23,21 +24,50 @@ _NOTHING = Expected(np.zeros(0), np.zeros(0))
 
 @dataclass(frozen=True)
 class Trial:
-    """What one call gets and what it must give back. `expected` matches `wanted`, part by part."""
+    """What one call gets and what it must give back. `expected` matches the leaves of `template`, part by part.
+
+    `verdict` judges what came back where more than one result is right; `raises` names the exception with which the
+    call must end; `what` is what results differ from, in words.
+    """
 
     case: Case
     arguments: Arguments
-    wanted: tuple[Wanted, ...]
+    template: Template
     expected: tuple[Expected, ...]
     cotangent: Floats | None = None
     probe: str = ""
+    verdict: Callable[[Value], tuple[str, str] | None] | None = None
+    raises: str = ""
+    what: str = ""
+
+    @property
+    def wanted(self) -> tuple[Wanted, ...]:
+        return leaves(self.template)
 
 
 class Trials:
-    """Makes the trials of a task. Expected values come from `store`, computed there on first use."""
+    """Makes the trials of an operator's functions. Expected values come from `store`, computed there on first use."""
 
-    def __init__(self, task: Task, store: ExpectedStore, seed: int) -> None:
-        self.task, self.operator, self.store, self.seed = task, task.operator, store, seed
+    def __init__(self, operator: Operator, store: ExpectedStore, seed: int) -> None:
+        self.operator, self.store, self.seed = operator, store, seed
+        self._cases: dict[tuple[str, bool], list[Case]] = {}
+
+    def cases(self, group: str, *, sample: bool) -> list[Case]:
+        """The generic cases or the edge cases; with `sample` those of one sample."""
+        if (group, sample) not in self._cases:
+            make = generic_cases if group == "generic" else edge_cases
+            self._cases[group, sample] = make(self.operator, self.seed, sample=sample)
+        return self._cases[group, sample]
+
+    def agree(self) -> None:
+        """Before the first number is judged: do the references agree? Remembered beside the expected values."""
+        if self.store.agreed:
+            return
+        from gradcheck.references.agreement import check_agreement
+
+        case = generic_cases(self.operator, self.seed)[0]
+        check_agreement(self.operator, case.inputs, self.cotangents(case)[0], case.sizes)
+        self.store.mark_agreed()
 
     def of(self, spec: FunctionSpec, case: Case) -> list[Trial]:
         """All trials of a function on a case: one, or one per cotangent."""
@@ -104,7 +134,8 @@ class Trials:
             Wanted(f"grad_{name}" if len(row) > 1 else "the gradient", tuple(case.inputs[name].shape), case.dtype, name)
             for name in row
         )
-        return Trial(case, self.arguments(spec, case, cotangent), wanted, tuple(row.values()), cotangent, probe)
+        template: Template = wanted if spec.returns == "tuple" else wanted[0]
+        return Trial(case, self.arguments(spec, case, cotangent), template, tuple(row.values()), cotangent, probe)
 
     def single(self, spec: FunctionSpec, case: Case, expected: Expected) -> Trial:
         name = self.operator.output_name if spec.role == "forward" else "the Jacobian"
@@ -115,8 +146,11 @@ class Trials:
             ]
             each = [Expected(expected.value[k], expected.tolerance[k]) for k in range(len(expected.value))]
             return Trial(case, self.arguments(spec, case), tuple(copies), tuple(each))
-        wanted = Wanted(name, expected.value.shape, case.dtype)
-        return Trial(case, self.arguments(spec, case), (wanted,), (expected,))
+        wanted = Wanted(name, expected.value.shape, case.dtype, kind="scalar" if spec.returns == "scalar" else "tensor")
+        if spec.role == "jacobian" and len(wanted.shape) == 2:
+            told = "rows are outputs, columns are inputs, so this is transposed"
+            wanted = replace(wanted, mistaken=(wanted.shape[::-1], told, "transposed"))
+        return Trial(case, self.arguments(spec, case), wanted, (expected,))
 
     def arguments(self, spec: FunctionSpec, case: Case, cotangent: Floats | None = None) -> Arguments:
         """Arguments by parameter name, in the order of the signature."""

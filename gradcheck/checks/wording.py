@@ -10,9 +10,9 @@ import numpy as np
 
 from gradcheck.checks.cases import Case
 from gradcheck.checks.compare import Difference
-from gradcheck.checks.outcome import Argument, Foreign, Outcome, Returned, Value
+from gradcheck.checks.outcome import Argument, Foreign, GeneratorArgument, Outcome, Returned, Value
 from gradcheck.checks.results import CheckResult, Counterexample, Status
-from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
 
@@ -129,7 +129,7 @@ def wrong_values(
 ) -> CheckResult:
     """The right form, the wrong numbers."""
     shown = [_shown(part) for part in parts]
-    what = {"forward": "the definition", "backward": "dC/dx", "jacobian": "dy/dx"}[spec.role]
+    what = {"forward": "the definition", "backward": "dC/dx", "jacobian": "dy/dx"}.get(spec.role, trial.what)
     if spec.role == "backward" and len(trial.wanted) > 1:
         what = f"dC/d{different.part.removeprefix('grad_')}" if " and " not in different.part else "one subgradient"
     elif spec.role == "backward":
@@ -163,6 +163,37 @@ def wrong_values(
     )
 
 
+def refused_by_verdict(blank: CheckResult, problem: str, trial: Trial, outcome: Outcome) -> CheckResult:
+    """The right form, but not what was asked for."""
+    return replace(blank, status="failed", message=problem, counterexample=_case(trial, _shown(outcome.value)))
+
+
+def should_have_raised(blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
+    """A call with arguments that make no sense: the failure of one that does not say so."""
+    if outcome.state == "raised" and outcome.fault is not None and trial.raises in outcome.fault.bases:
+        return None
+    came = f"it raised {outcome.fault.kind}" if outcome.fault is not None else "it returned a result"
+    message = f"{blank.function} must raise {trial.raises} here ({trial.case.name.rsplit(',', 1)[0]}); {came}"
+    lines = outcome.fault.lines if outcome.fault else ()
+    shown = _shown(outcome.value) if outcome.state == "returned" else None
+    return replace(blank, status="failed", message=message, counterexample=_case(trial, shown), lines=lines)
+
+
+def confused(
+    blank: CheckResult, spec: FunctionSpec, confusion: Confusion, trial: Trial, outcome: Outcome
+) -> CheckResult:
+    """The right numbers in the wrong order."""
+    example = _case(trial, _shown(outcome.value))
+    return replace(
+        blank, status="failed", code=confusion.code, message=f"{spec.name}: {confusion.text}", counterexample=example
+    )
+
+
+def property_fails(blank: CheckResult, told: tuple[str, str] | str) -> CheckResult:
+    message, code = (told, "") if isinstance(told, str) else told
+    return replace(blank, status="failed", message=message, code=code)
+
+
 def _s(different: Difference) -> str:
     return "s" if different.wrong in (different.entries, 1) else ""
 
@@ -174,11 +205,7 @@ def _places(different: Difference) -> str:
 
 
 def _case(trial: Trial, got: Any = None) -> Counterexample:
-    inputs = {
-        name: listed(value.values) if isinstance(value, Argument) else value
-        for name, value in trial.arguments.items()
-        if not name.startswith("grad_output")
-    }
+    inputs = {name: _plain(value) for name, value in trial.arguments.items() if not name.startswith("grad_output")}
     cotangent = None if trial.cotangent is None else listed(trial.cotangent)
     about = [trial.case.dtype] if trial.case.dtype != "float64" else []
     about += _in_memory(trial.case)
@@ -201,6 +228,17 @@ def _in_memory(case: Case) -> list[str]:
     return [f"{words[case.cotangent_layout]} for grad_output alone"]
 
 
+def _plain(argument: Any) -> Any:
+    """An argument as people read it."""
+    if isinstance(argument, Argument):
+        return listed(argument.values)
+    if isinstance(argument, GeneratorArgument):
+        return f"torch.Generator().manual_seed({argument.seed})"
+    if isinstance(argument, dict):
+        return {str(name): _plain(each) for name, each in argument.items()}
+    return [_plain(each) for each in argument] if isinstance(argument, (tuple, list)) else argument
+
+
 def _shown(value: Value) -> Any:
     """What came back, as nested lists, or in words where there are no numbers."""
     if isinstance(value, Returned):
@@ -211,4 +249,6 @@ def _shown(value: Value) -> Any:
         return value.description
     if isinstance(value, tuple):
         return [_shown(part) for part in value]
+    if isinstance(value, dict):
+        return {str(key): _shown(part) for key, part in value.items()}
     return value

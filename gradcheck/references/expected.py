@@ -181,14 +181,7 @@ class Point:
         return results
 
     def _tolerance(self, value: Floats, radius: Floats, own: Floats, scale: float) -> Floats:
-        tiny = PRECISION[self.dtype][2]
-        # The last term: the truth itself is kept in float64; `own` is what 200 bits leave open.
-        tolerance = K * radius + tiny * max(1, value.size) * scale + own + np.abs(value) * PRECISION["float64"][1]
-        if not np.isfinite(tolerance).all():
-            raise ReferenceDisagreement(
-                f"{self.operator.name}: an accepted form has no bound at these inputs; leave it out of the record"
-            )
-        return np.asarray(tolerance, dtype=np.float64)
+        return tolerance_of(self.dtype, value, radius, own, scale, self.operator.name)
 
     def _balls(
         self, expressions: list[Any], indices: list[tuple[Any, ...]], at_tie: Any, *, rounded: bool
@@ -231,14 +224,37 @@ class Point:
         return sizes, ranges, {COTANGENT: index_symbol("m")}
 
 
+def tolerance_of(dtype: str, value: Floats, radius: Floats, own: Floats, scale: float, what: str) -> Floats:
+    """How far from `value` a right answer may lie whose ball has this `radius`. Raises ReferenceDisagreement without
+    a bound.
+
+    `own` is what 200 bits leave open; `scale` the size of what went in, for what underflows.
+    """
+    tiny = PRECISION[dtype][2]
+    # The last term: the truth itself is kept in float64.
+    tolerance = K * radius + tiny * max(1, value.size) * scale + own + np.abs(value) * PRECISION["float64"][1]
+    if not np.isfinite(tolerance).all():
+        raise ReferenceDisagreement(
+            f"{what}: an accepted form has no bound at these inputs; leave it out of the record"
+        )
+    return np.asarray(tolerance, dtype=np.float64)
+
+
+def midpoints(balls: Array) -> Floats:
+    return np.asarray(_MIDPOINT(balls), dtype=np.float64)
+
+
+def radii(balls: Array) -> Floats:
+    return np.asarray(_RADIUS(balls), dtype=np.float64)
+
+
 def _split(balls: Array) -> tuple[Floats, Floats]:
     """Midpoints and radii, as float64."""
-    values = np.asarray(_MIDPOINT(balls), dtype=np.float64)
-    return values, np.asarray(_RADIUS(balls), dtype=np.float64)
+    return midpoints(balls), radii(balls)
 
 
-_MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
-_RADIUS = np.frompyfunc(lambda ball: float(ball.rad()), 1, 1)
+_MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()) if hasattr(ball, "mid") else float(ball), 1, 1)
+_RADIUS = np.frompyfunc(lambda ball: float(ball.rad()) if hasattr(ball, "rad") else 0.0, 1, 1)
 
 
 def _reshape(expected: Expected, shape: tuple[int, ...]) -> Expected:

@@ -42,6 +42,9 @@ class TorchField:
             "log": torch.log,
             "log1p": torch.log1p,
             "tanh": torch.tanh,
+            "sqrt": torch.sqrt,
+            "sin": torch.sin,
+            "cos": torch.cos,
             "Abs": torch.abs,
             "Max": torch.maximum,
             "Min": torch.minimum,
@@ -92,6 +95,9 @@ class BallField:
             "log": np.frompyfunc(lambda ball: ball.log(), 1, 1),
             "log1p": np.frompyfunc(lambda ball: ball.log1p(), 1, 1),
             "tanh": np.frompyfunc(lambda ball: ball.tanh(), 1, 1),
+            "sqrt": np.frompyfunc(lambda ball: ball.sqrt(), 1, 1),
+            "sin": np.frompyfunc(lambda ball: ball.sin(), 1, 1),
+            "cos": np.frompyfunc(lambda ball: ball.cos(), 1, 1),
             "Abs": np.frompyfunc(abs, 1, 1),
             "Max": np.frompyfunc(lambda left, right: left.max(right), 2, 1),
             "Min": np.frompyfunc(lambda left, right: left.min(right), 2, 1),
@@ -111,6 +117,8 @@ class BallField:
         return self.arb(float(value), abs(float(value)) * self.unit_roundoff)
 
     def array(self, values: npt.NDArray[Any]) -> Any:
+        if values.dtype == object:  # balls already
+            return values
         return np.asarray(self._from_float(values), dtype=object)
 
     def integers(self, values: npt.NDArray[Any]) -> Any:

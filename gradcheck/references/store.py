@@ -50,11 +50,14 @@ def key_of(role: str, dtype: str, inputs: Mapping[str, Array], sizes: Mapping[st
 
 
 class ExpectedStore:
-    """The expected values of one operator. Without a folder, or with one that cannot be written, it only remembers."""
+    """The expected values of one operator, or of what `name` and `described` (all that they depend on) stand for.
+    Without a folder, or with one that cannot be written, it only remembers.
+    """
 
-    def __init__(self, operator: Operator, folder: Path | None) -> None:
-        self.operator = operator
-        self.path = folder / f"{operator.name}-{_fingerprint(operator)}.json" if folder else None
+    def __init__(self, of: Operator | str, folder: Path | None, described: str = "") -> None:
+        self.name = of if isinstance(of, str) else of.name
+        described = described if isinstance(of, str) else _described(of)
+        self.path = folder / f"{self.name}-{_fingerprint(described)}.json" if folder else None
         self.texts: dict[str, Any] = _load(self.path)
         self.records: dict[str, Record] = {}
         self.dirty = False
@@ -104,9 +107,12 @@ class ExpectedStore:
             return  # a read-only folder costs time on the next run, nothing else
 
 
-def _fingerprint(operator: Operator) -> str:
+def _described(operator: Operator) -> str:
     # A record may live outside this package (a new exercise's), so its own text counts too.
-    described = repr([getattr(operator, name) for name in operator.__dataclass_fields__ if name != "function"])
+    return repr([getattr(operator, name) for name in operator.__dataclass_fields__ if name != "function"])
+
+
+def _fingerprint(described: str) -> str:
     return hashlib.sha256((digest_of_mathematics() + described).encode()).hexdigest()[:16]
 
 

@@ -255,6 +255,7 @@ RIGHT: dict[str, dict[str, Functions]] = {
     "linear": {
         "einsum": {"forward": F.linear, "backward": linear_einsum, "jacobian_x": lambda x, w, b: w.clone()},
         "loops": {"backward": linear_loops, "jacobian_weight": weight_jacobian_loops},
+        "sum to size": {"backward": lambda g, x, w, b: (g.mm(w), g.t().mm(x), g.sum_to_size(b.shape))},
         "outer": {
             "forward": lambda x, w, b: torch.stack([w @ row + b for row in x]) if len(x) else x @ w.T,
             "backward": linear_outer,

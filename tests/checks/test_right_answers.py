@@ -48,7 +48,7 @@ def test_a_thousand_random_trials_give_no_false_alarm(name):
         rng = np.random.default_rng([seed, 1])
         spec = task.functions[seed % len(task.functions)] if seed % 2 else task.with_role("backward")
         case = random_case(task.operator, rng, seed, sample=spec.role == "jacobian")
-        trials = Trials(task, ExpectedStore(task.operator, None), seed)
+        trials = Trials(task.operator, ExpectedStore(task.operator, None), seed)
         if spec.role == "backward":
             scale = 10.0 ** rng.uniform(-3, 3)
             cotangent = draws.rounded(rng.standard_normal((1, *trials.output_shape(case))) * scale, case.dtype)

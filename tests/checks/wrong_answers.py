@@ -172,8 +172,9 @@ def no_root_at_zero(grad_output, y, y_bar):
     return first * (y - y_bar) / (y - y_bar), second
 
 
-def shares_one_number(grad_output, x):
-    return grad_output if x.dim() == 0 and x > 0 else grad_output * (x > 0)
+def shares_one_output(x, weight, bias):
+    jacobian = torch.eye(len(weight), dtype=x.dtype)[:, :, None] * x
+    return x[None, None] if len(weight) == 1 else jacobian
 
 
 AUTOGRAD = {
@@ -251,7 +252,7 @@ WRONG = [
     Wrong("softmax", "a single sample overflows", "forward.edge_cases", "not-finite", of_a_batch_only),
     Wrong("softmax", "g up to 1e5", "backward.values", "", lambda g, x: softmax_backward(g.clamp(-1e5, 1e5), x)),
     Wrong("relu", "small g dropped", "backward.values", "", lambda g, x: g * (x > 0) * (g.abs() > 1e-5)),
-    Wrong("relu", "returns g in one case", "backward.edge_cases", "aliases-input", shares_one_number),
+    Wrong("linear", "returns x in one case", "jacobian_weight.edge_cases", "aliases-input", shares_one_output),
     Wrong("linear", "no bias for zeros", "forward.edge_cases", "", lambda x, w, b: x @ w.T + b * (x != 0).any(1, True)),
     Wrong(
         "linear", "up to nine", "forward.edge_cases", "", lambda x, w, b: (x @ w.T + b) * (torch.arange(len(w)) < 10)
@@ -299,7 +300,7 @@ WRONG = [
         lambda g, x, w, b: (g @ w, (g.T @ x).T, g.sum(0)),
     ),
     Wrong("linear", "two of three", "backward.type", "wrong-type", lambda g, x, w, b: (g @ w, g.T @ x)),
-    Wrong("linear", "Jacobian transposed", "jacobian_x.shape", "wrong-shape", lambda x, w, b: w.T),
+    Wrong("linear", "Jacobian transposed", "jacobian_x.shape", "transposed", lambda x, w, b: w.T),
     Wrong(
         "linear",
         "first output only",
@@ -347,7 +348,13 @@ WRONG = [
         "not-finite",
         lambda x: x - torch.log(x.exp().sum(-1, keepdim=True)),
     ),
-    Wrong("log_softmax", "transposed", "jacobian.values", "", lambda x: solution("log_softmax")["jacobian"](x).T),
+    Wrong(
+        "log_softmax",
+        "transposed",
+        "jacobian.orientation",
+        "transposed",
+        lambda x: solution("log_softmax")["jacobian"](x).T,
+    ),
     Wrong("nll", "no 1/B", "backward.values", "", lambda g, p, t: nll_backward(g, p, t) * len(t)),
     Wrong("nll", "no upstream", "backward.values", "", lambda g, p, t: nll_backward(torch.ones_like(g), p, t)),
     Wrong("nll", "sum", "forward.values", "", lambda p, t: F.nll_loss(p, t, reduction="sum")),

@@ -47,7 +47,7 @@ def graded(mutant: Mutant, exercise, cache: Path):
     functions = {**candidate.functions, spec.name: as_function(mutant, exercise.task)}
     verification = Verification(InProcessCandidate(functions), exercise.task, cache=cache, shrink=False)
     results = [verification.result(spec.name, check) for check in spec.checks]
-    verification.store.save()
+    verification.save()
     return results
 
 

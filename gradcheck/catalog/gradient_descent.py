@@ -1,0 +1,159 @@
+"""Full-batch, stochastic and minibatch gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.checks.reference import Edge, Reference
+from gradcheck.operators.models import AVERAGE_LOSS
+
+if TYPE_CHECKING:
+    from gradcheck.checks.drawing import Draw
+    from gradcheck.references.sweep import Sweep, Twin
+
+ORDER = 1
+
+
+def _data(draw: Draw) -> dict[str, Any]:
+    n, samples = draw.size("n"), draw.size("P")
+    return {"w": draw.tensor(n), "x": draw.tensor(samples, n), "y": draw.tensor(samples)}
+
+
+def _full(draw: Draw) -> dict[str, Any]:
+    return _data(draw) | {"lr": draw.number(0.01, 0.5)}
+
+
+def _one(draw: Draw) -> dict[str, Any]:
+    return _data(draw) | {"p": draw.whole(0, draw.size("P") - 1), "lr": draw.number(0.01, 0.5)}
+
+
+def _some(draw: Draw) -> dict[str, Any]:
+    data = _data(draw)
+    return data | {"indices": draw.labels(draw.size("P"), draw.size("m")), "lr": draw.number(0.01, 0.5)}
+
+
+def _matrix(draw: Draw) -> dict[str, Any]:
+    data = _data(draw)
+    n = draw.size("n")
+    root = draw.tensor(n, n)
+    # eta = root rootᵀ is symmetric positive semi-definite; in the tensor's own precision exactly symmetric.
+    eta = type(root)(root.values @ root.values.T, "float64")
+    eta = type(root)(eta.values.astype(draw.dtype).astype("float64"), draw.dtype, root.layout)
+    return data | {"eta": eta}
+
+
+def _slope(sweep: Sweep, w: Twin, x: Any, y: Any) -> Twin:
+    return sweep.vjp(AVERAGE_LOSS, 1.0, w=w, x=x, y=y)["w"]
+
+
+def _full_step(sweep: Sweep, w: Twin, x: Twin, y: Twin, lr: Twin) -> Twin:
+    return w - lr * _slope(sweep, w, x, y)
+
+
+def _stochastic_step(sweep: Sweep, w: Twin, x: Twin, y: Twin, p: int, lr: Twin) -> Twin:
+    return w - lr * _slope(sweep, w, x[p : p + 1], y[p : p + 1])
+
+
+def _minibatch_step(sweep: Sweep, w: Twin, x: Twin, y: Twin, indices: Any, lr: Twin) -> Twin:
+    return w - lr * _slope(sweep, w, x[indices], y[indices])
+
+
+def _preconditioned_step(sweep: Sweep, w: Twin, x: Twin, y: Twin, eta: Twin) -> Twin:
+    return w - eta @ _slope(sweep, w, x, y)
+
+
+def _by_autograd(w: Any, x: Any, y: Any) -> Any:
+    leaf = w.clone().requires_grad_()
+    (y - x @ leaf).square().mean().backward()
+    return leaf.grad
+
+
+def _repeats(draw: Any) -> Iterator[Edge]:
+    data = _data(draw)
+    yield "an index that repeats", data | {"indices": type(data["x"])(_whole([1, 1, 0]), "int64"), "lr": 0.25}
+    yield "one index", data | {"indices": type(data["x"])(_whole([1]), "int64"), "lr": 0.25}
+
+
+def _whole(values: list[int]) -> Any:
+    import numpy as np
+
+    return np.asarray(values, dtype=np.int64)
+
+
+EXERCISE = Exercise(
+    name="gradient_descent",
+    unit="02_gradient_descent",
+    title="Full-batch, stochastic and minibatch gradient descent",
+    functions=(
+        function(
+            "full_batch_step",
+            "w",
+            "x",
+            "y",
+            "lr",
+            reference=Reference(
+                draw=_full,
+                compute=_full_step,
+                opinion=lambda w, x, y, lr: w - lr * _by_autograd(w, x, y),
+                names="the new w",
+                what="w − lr · dL/dw",
+                source="lecture part A: batch gradient descent",
+            ),
+        ),
+        function(
+            "stochastic_step",
+            "w",
+            "x",
+            "y",
+            "p",
+            "lr",
+            reference=Reference(
+                draw=_one,
+                compute=_stochastic_step,
+                opinion=lambda w, x, y, p, lr: w - lr * _by_autograd(w, x[p : p + 1], y[p : p + 1]),
+                names="the new w",
+                what="w − lr · (the gradient of sample p alone)",
+                source="lecture part A: stochastic gradient descent",
+            ),
+        ),
+        function(
+            "minibatch_step",
+            "w",
+            "x",
+            "y",
+            "indices",
+            "lr",
+            reference=Reference(
+                draw=_some,
+                compute=_minibatch_step,
+                opinion=lambda w, x, y, indices, lr: w - lr * _by_autograd(w, x[indices], y[indices]),
+                edges=_repeats,
+                names="the new w",
+                what="w − lr · (the mean gradient of the minibatch)",
+                source="lecture part A: minibatches",
+            ),
+        ),
+        function(
+            "preconditioned_step",
+            "w",
+            "x",
+            "y",
+            "eta",
+            reference=Reference(
+                draw=_matrix,
+                compute=_preconditioned_step,
+                opinion=lambda w, x, y, eta: w - eta @ _by_autograd(w, x, y),
+                names="the new w",
+                what="w − eta · dL/dw",
+                source="lecture part A: a matrix of step sizes",
+            ),
+        ),
+    ),
+    hints=(
+        "Which way does w have to go for the loss to fall: along the gradient, or against it?",
+        "The gradient of the average loss is the average of the samples' gradients. What is left of it for one sample?",
+        "A minibatch is a training set of its own: x[indices] and y[indices]. An index that repeats counts twice.",
+    ),
+)

@@ -1,0 +1,101 @@
+"""Where a function is tried: its cases and trials, whether it belongs to an operator or has a reference of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gradcheck.checks.cases import Case
+from gradcheck.checks.task import FunctionSpec, Task
+from gradcheck.checks.trials import Trial, Trials
+from gradcheck.references.store import ExpectedStore
+
+
+class Bench(Protocol):
+    """One function's cases and trials."""
+
+    @property
+    def store(self) -> ExpectedStore: ...
+
+    def cases(self, group: str) -> list[Case]:
+        """The `generic` cases or the `edge` cases."""
+        ...
+
+    def of(self, case: Case) -> list[Trial]:
+        """All trials of a case."""
+        ...
+
+    def blind(self, case: Case) -> Trial:
+        """The first call of a case; enough to see whether the function runs."""
+        ...
+
+    def formed(self, case: Case) -> Trial:
+        """The first trial of a case with the form of its result; its numbers may be missing."""
+        ...
+
+    def agree(self) -> None:
+        """Raises ReferenceDisagreement where the references contradict each other."""
+        ...
+
+
+@dataclass(frozen=True)
+class OperatorBench:
+    """A function of an operator."""
+
+    trials: Trials
+    spec: FunctionSpec
+
+    @property
+    def store(self) -> ExpectedStore:
+        return self.trials.store
+
+    def cases(self, group: str) -> list[Case]:
+        return self.trials.cases(group, sample=self.spec.role == "jacobian")
+
+    def of(self, case: Case) -> list[Trial]:
+        return self.trials.of(self.spec, case)
+
+    def blind(self, case: Case) -> Trial:
+        return self.trials.blind(self.spec, case)
+
+    formed = blind
+
+    def agree(self) -> None:
+        self.trials.agree()
+
+
+class Benches:
+    """The benches of a task; functions of one operator share its trials and its store of expected values."""
+
+    def __init__(self, task: Task, seed: int, cache: Path | None) -> None:
+        self.task, self.seed, self.cache = task, seed, cache
+        self._trials: dict[str, Trials] = {}
+        self._benches: dict[str, Bench] = {}
+
+    def of(self, spec: FunctionSpec) -> Bench:
+        if spec.name not in self._benches:
+            self._benches[spec.name] = (
+                self._reference(spec) if spec.reference else OperatorBench(self.trials(spec), spec)
+            )
+        return self._benches[spec.name]
+
+    def trials(self, spec: FunctionSpec) -> Trials:
+        """The trials of the operator that a function belongs to."""
+        operator = spec.operator or self.task.operator
+        assert operator is not None, f"{self.task.name}.{spec.name} belongs to no operator and has no reference"
+        if operator.name not in self._trials:
+            self._trials[operator.name] = Trials(operator, ExpectedStore(operator, self.cache), self.seed)
+        return self._trials[operator.name]
+
+    def _reference(self, spec: FunctionSpec) -> Bench:
+        from gradcheck.checks.reference_trials import ReferenceTrials
+
+        assert spec.reference is not None
+        store = ExpectedStore(f"{self.task.name}.{spec.name}", self.cache, spec.reference.fingerprint)
+        return ReferenceTrials(spec, store, self.seed)
+
+    def save(self) -> None:
+        """Write what was computed anew."""
+        for store in {id(bench.store): bench.store for bench in self._benches.values()}.values():
+            store.save()
