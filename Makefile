@@ -33,7 +33,7 @@ $(VENV)/bin/python:
 $(VENV)/.learner: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up $(VENV): this takes a minute or two, once."
 	$(INSTALL) torch
-	$(INSTALL) --editable .
+	$(INSTALL) --editable ".[plots]"
 	@touch $@
 
 $(VENV)/.developer: pyproject.toml constraints.txt | $(VENV)/bin/python

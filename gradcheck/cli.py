@@ -12,6 +12,7 @@ from gradcheck import __version__
 from gradcheck.errors import GradcheckError
 
 CACHE = Path(".gradcheck") / "cache"
+PLOTS = Path(".gradcheck") / "plots"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -121,6 +122,35 @@ def stubs(names: tuple[str, ...], force: bool) -> None:
         click.echo(f"wrote {path.relative_to(root)}")
     if not written:
         click.echo("nothing to write: every stub exists (--force overwrites them)")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("exercises"))
+@click.option("--plots", type=click.Path(path_type=Path), default=PLOTS, show_default=True, help="Where PNG files go.")
+@click.option("--no-plots", is_flag=True, help="Draw nothing (matplotlib is not needed then).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws the data and the initial parameters.")
+def train(folder: Path, plots: Path, no_plots: bool, seed: int) -> None:
+    """Train the networks of FOLDER on the practicum's spiral beside the reference network.
+
+    Your modules, two_layer_net and training_loop start where the reference starts; gradients and parameters of the
+    first steps are compared exactly, then the trained accuracy.
+    """
+    from gradcheck.reports.training import train_folder
+
+    sys.exit(train_folder(folder, None if no_plots else plots, seed))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("exercises"))
+@click.option("--plots", type=click.Path(path_type=Path), default=PLOTS, show_default=True, help="Where the PNG goes.")
+def ensemble(folder: Path, plots: Path) -> None:
+    """The practicum's regression: five ReLU and five tanh networks, by FOLDER's mean_and_variance.
+
+    Where there is data the networks agree; where there is none the variance says so.
+    """
+    from gradcheck.reports.training import ensemble_of
+
+    sys.exit(ensemble_of(folder, plots))
 
 
 def main() -> None:

@@ -54,6 +54,7 @@ class ExerciseFile(pytest.File):
     def verification(self) -> Verification:
         if self.started is None:
             from gradcheck.grading.load import load_candidate
+            from gradcheck.grading.supplied import supplied_to
 
             candidate = load_candidate(self.exercise, self.path, self.shown)
             self.started = Verification(
@@ -61,6 +62,7 @@ class ExerciseFile(pytest.File):
                 self.exercise.task,
                 seed=self.config.getoption("gradcheck_seed"),
                 cache=self.config.rootpath / ".gradcheck" / "cache",
+                supplied=supplied_to(self.exercise.name),
             )
         return self.started
 

@@ -43,6 +43,12 @@ class Ask:
         """A generator in a state that no earlier one had."""
         return GeneratorArgument(int(self.rng.integers(0, 2**31)))
 
+    def neighbour(self, exercise: str) -> Candidate | None:
+        """The same learner's file for another exercise, if there is one."""
+        find = getattr(self.candidate, "neighbour", None)
+        found: Candidate | None = find(exercise) if find else None
+        return found
+
     def tensor(self, values: Any, dtype: str = "float64") -> Argument:
         return Argument(np.asarray(values), dtype)
 

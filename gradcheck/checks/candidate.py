@@ -33,7 +33,7 @@ class InProcessCandidate:
     """Functions of this very process: a learner's own run, a notebook, a test.
 
     `filename` is the file whose lines a learner is shown; `broken` is the outcome of every call when that file could
-    not be loaded at all.
+    not be loaded at all. `neighbour` finds the same learner's file for another exercise.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class InProcessCandidate:
     ) -> None:
         self.functions, self.filename, self.broken, self.limit_s = functions, filename, broken, limit_s
         self.printed = Printed()
+        self.neighbour: Callable[[str], Candidate | None] = lambda _exercise: None
         self._returned: dict[str, list[Any]] = {}
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:

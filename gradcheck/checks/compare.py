@@ -73,7 +73,7 @@ def type_problem(template: Template, value: Value, opening: str = "it returned")
         if not isinstance(value, tuple):
             return f"{opening} {_kind(value)}; {wanted}"
         if len(value) != len(template):
-            return f"{opening} a tuple of {len(value)}; {wanted}"
+            return f"{opening} {_kind(value)}; {wanted}"
         problems = (type_problem(each, part, f"{_name(each)} is") for each, part in zip(template, value, strict=True))
         return next(filter(None, problems), "")
     if template.kind == "number":
@@ -121,8 +121,10 @@ def _kind(value: Value) -> str:
         return value.description
     if isinstance(value, str):
         return "a str"
-    if isinstance(value, (tuple, dict)):
-        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, dict):
+        return f"a dict of {len(value)}"
+    if isinstance(value, tuple):
+        return f"a tuple or list of {len(value)}"
     return f"the number {value:g}"
 
 

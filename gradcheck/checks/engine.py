@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gradcheck.checks import properties, wording
 from gradcheck.checks.bench import Bench, Benches
@@ -18,18 +19,29 @@ from gradcheck.checks.trials import Trial
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 
+Holds = Callable[[Any], tuple[str, str] | str | None]
+
 
 class Verification:
     """The checks of one task on one candidate.
 
     `seed` draws every input and cotangent. `cache` is a folder for expected values, or None to keep them in memory.
     With `shrink` a failure is narrowed to a small counterexample; without, the failing case is shown as it is.
+    `supplied` holds, by check, the properties that a record leaves to a room above.
     """
 
     def __init__(
-        self, candidate: Candidate, task: Task, *, seed: int = 0, cache: Path | None = None, shrink: bool = True
+        self,
+        candidate: Candidate,
+        task: Task,
+        *,
+        seed: int = 0,
+        cache: Path | None = None,
+        shrink: bool = True,
+        supplied: Mapping[str, Holds] | None = None,
     ) -> None:
         self.candidate, self.task, self.seed, self.shrink = candidate, task, seed, shrink
+        self.supplied = supplied or {}
         self.benches = Benches(task, seed, cache)
         self._results: dict[tuple[str, str], CheckResult] = {}
         self._outcomes: dict[tuple[str, str, str], Outcome] = {}
@@ -178,8 +190,11 @@ class Verification:
     def _property(self, spec: FunctionSpec, blank: CheckResult, wanted: Property) -> CheckResult:
         from gradcheck.checks.asking import Ask, Unfinished
 
+        holds = wanted.holds or self.supplied.get(wanted.check)
+        if holds is None:
+            return replace(blank, status="skipped", message="this needs a whole training; grade the exercise's file")
         try:
-            told = wanted.holds(Ask(self.candidate, spec, self.task.name, self.seed))
+            told = holds(Ask(self.candidate, spec, self.task.name, self.seed))
         except Unfinished as unfinished:
             trial = Trial(Case(wanted.check, "float64", {}), unfinished.arguments, (), ())
             return ended(spec, blank, trial, unfinished.outcome) or blank

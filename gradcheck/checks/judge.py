@@ -72,10 +72,11 @@ def judge(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome
         misshapen = malformed(check, blank, trial, outcome)
         if misshapen:
             return misshapen
-    if trial.expected:
-        parts = compare.parts(trial.template, outcome.value)
-        different = compare.difference(trial.wanted, parts, trial.expected)
-        if different:
-            return wording.wrong_values(blank, spec, trial, parts, different)
-    refused = trial.verdict(outcome.value) if trial.verdict else None
-    return wording.refused_by_verdict(blank, refused[1], trial, outcome) if refused else None
+    told = trial.verdict(outcome.value) if trial.verdict else None
+    if told:
+        return wording.refused_by_verdict(blank, told, trial, outcome)
+    if not trial.expected:
+        return None
+    parts = compare.parts(trial.template, outcome.value)
+    different = compare.difference(trial.wanted, parts, trial.expected)
+    return wording.wrong_values(blank, spec, trial, parts, different) if different else None

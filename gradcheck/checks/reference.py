@@ -44,7 +44,8 @@ class Reference:
     `compute`   from a `Sweep` and the arguments (tensors as `Twin`, labels as arrays, lists and dicts of these as they
                 are; Python floats as `Twin` without axes) the result: twins, whole-number arrays, tuples and dicts.
     `verdict`   from the plain arguments and the value that came back: the check that fails (type, shape, dtype or
-                values) and why, or None. With `compute` as well, both must be content.
+                values), why, and perhaps a diagnosis code; or None. With `compute` as well, both must be content; the
+                verdict is asked first, so that it can name a mistake that numbers alone do not show.
     `names`     what people call the parts of the result.
     `edges`     further arguments, drawn one set after another.
     `usual`     which of the edges that every function gets make sense here.
@@ -56,7 +57,7 @@ class Reference:
 
     draw: Callable[[Any], Arguments]
     compute: Callable[..., Any] | None = None
-    verdict: Callable[[Arguments, Value], tuple[str, str] | None] | None = None
+    verdict: Callable[[Arguments, Value], tuple[str, ...] | None] | None = None
     names: Names = "the result"
     edges: Callable[[Any], Iterator[Edge]] | None = None
     usual: frozenset[Usual] = USUAL

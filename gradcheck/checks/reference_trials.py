@@ -127,8 +127,8 @@ class ReferenceTrials:
         return Trial(case, arguments, (), (), cotangent, probe, judge, what=self.reference.what)
 
     def _key(self, case: Case, arguments: Arguments) -> str:
-        plain = json.dumps([[path, value] for path, value in _walk(arguments) if not isinstance(value, Argument)])
-        arrays = {json.dumps(path): value.values for path, value in _walk(arguments) if isinstance(value, Argument)}
+        plain = json.dumps([[path, value] for path, value in walk(arguments) if not isinstance(value, Argument)])
+        arrays = {json.dumps(path): value.values for path, value in walk(arguments) if isinstance(value, Argument)}
         return key_of(f"{self.spec.name} {plain}", case.dtype, arrays, {}, None)
 
     def _computed(self, dtype: str, arguments: Arguments) -> dict[str, Expected]:
@@ -136,10 +136,10 @@ class ReferenceTrials:
 
         assert self.reference.compute is not None
         sweep = Sweep(dtype)
-        result = self.reference.compute(sweep, **{name: _into(sweep, value) for name, value in arguments.items()})
-        sizes = [np.abs(a.values).max(initial=0.0) for _, a in _walk(arguments) if isinstance(a, Argument)]
+        result = self.reference.compute(sweep, **{name: into(sweep, value) for name, value in arguments.items()})
+        sizes = [np.abs(a.values).max(initial=0.0) for _, a in walk(arguments) if isinstance(a, Argument)]
         scale = float(max([1.0, *sizes]))
-        return {json.dumps(path): _expected(sweep, leaf, scale) for path, leaf in _walk(result)}
+        return {json.dumps(path): _expected(sweep, leaf, scale) for path, leaf in walk(result)}
 
     def _template(self, row: dict[str, Expected], dtype: str) -> tuple[Template, tuple[Expected, ...]]:
         pairs = [(tuple(json.loads(path)), expected) for path, expected in row.items()]
@@ -168,14 +168,14 @@ def _always(arguments: Arguments) -> Callable[[int], Arguments]:
     return lambda _probe: arguments
 
 
-def _walk(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+def walk(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Every leaf of nested tuples, lists and dicts, with the way to it."""
     if isinstance(tree, dict):
         for key, part in tree.items():
-            yield from _walk(part, (*path, key))
+            yield from walk(part, (*path, key))
     elif isinstance(tree, (tuple, list)):
         for position, part in enumerate(tree):
-            yield from _walk(part, (*path, position))
+            yield from walk(part, (*path, position))
     elif isinstance(tree, GeneratorArgument):
         yield path, tree.seed
     else:
@@ -194,19 +194,19 @@ def _tree(leaves: list[tuple[tuple[Any, ...], Wanted]]) -> Template:
 
 
 def _arrays(arguments: Arguments) -> dict[str, Array]:
-    return {str(path[0]): leaf.values for path, leaf in _walk(arguments) if isinstance(leaf, Argument)}
+    return {str(path[0]): leaf.values for path, leaf in walk(arguments) if isinstance(leaf, Argument)}
 
 
-def _into(sweep: Any, value: Any) -> Any:
+def into(sweep: Any, value: Any) -> Any:
     """An argument as a reference computes with it."""
     if isinstance(value, Argument):
         return value.values if value.values.dtype.kind in "iub" else sweep.input(value.values)
     if isinstance(value, float):
         return sweep.input(value)
     if isinstance(value, (tuple, list)):
-        return type(value)(_into(sweep, each) for each in value)
+        return type(value)(into(sweep, each) for each in value)
     if isinstance(value, dict):
-        return {key: _into(sweep, each) for key, each in value.items()}
+        return {key: into(sweep, each) for key, each in value.items()}
     return value
 
 

@@ -56,11 +56,12 @@ ORIENTATION = Confusion(
 class Property:
     """Something that must hold of a function beyond single results. `holds` asks for results and says, in words, what
     does not hold (with a diagnosis code, if one fits); None when all is well. A statistical property states in
-    `false_alarms` how often it refuses a right answer.
+    `false_alarms` how often it refuses a right answer. Without `holds` whoever runs the checks supplies it: what needs
+    a whole training belongs to a room above the catalog.
     """
 
     check: str
-    holds: Callable[[Any], tuple[str, str] | str | None]
+    holds: Callable[[Any], tuple[str, str] | str | None] | None
     false_alarms: float = 0.0
 
 

@@ -36,7 +36,7 @@ class Trial:
     expected: tuple[Expected, ...]
     cotangent: Floats | None = None
     probe: str = ""
-    verdict: Callable[[Value], tuple[str, str] | None] | None = None
+    verdict: Callable[[Value], tuple[str, ...] | None] | None = None
     raises: str = ""
     what: str = ""
 

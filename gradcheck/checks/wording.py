@@ -163,9 +163,11 @@ def wrong_values(
     )
 
 
-def refused_by_verdict(blank: CheckResult, problem: str, trial: Trial, outcome: Outcome) -> CheckResult:
-    """The right form, but not what was asked for."""
-    return replace(blank, status="failed", message=problem, counterexample=_case(trial, _shown(outcome.value)))
+def refused_by_verdict(blank: CheckResult, told: Sequence[str], trial: Trial, outcome: Outcome) -> CheckResult:
+    """The right form, but not what was asked for. `told` is the check, the message and perhaps a code."""
+    _, message, *code = told
+    example = _case(trial, _shown(outcome.value))
+    return replace(blank, status="failed", message=message, code=code[0] if code else "", counterexample=example)
 
 
 def should_have_raised(blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:

@@ -6,14 +6,13 @@ learner's function. Grading all of them shows that none gets through, but those 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import combinations, cycle, product
+from itertools import combinations, product
 from typing import Any, Literal
 
 import numpy as np
 import sympy as sp
-from sympy.core.relational import Relational
 
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.operators.operator import BATCH_SIZE, Operator
@@ -30,8 +29,6 @@ Indices = tuple[sp.Symbol, ...]
 Mistakes = Iterator[tuple[str, sp.Expr]]  # in words, and as an expression
 
 _MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
-_INSTANCES = ((2, 3, 4), (3, 2, 2))
-"""Numbers that the sizes take, in order of their names, where a formula is written out entry by entry."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def mutants(operator: Operator) -> list[Mutant]:
     found: list[Mutant] = []
     roles: tuple[MutantRole, ...] = ("backward", "jacobian")
     for role, name in product(roles, [each.name for each in operator.differentiable_inputs]):
-        original = _original(operator, role, name)
+        original = original_of(operator, role, name)
         definition = derive(operator).output if role == "backward" else read_formula(operator)
         # A dummy of the definition may be in use where the definition is put in: it gets a name of its own there.
         fresh = {index: index_symbol(f"{index}_y") for index in definition.ranges if index not in definition.indices}
@@ -78,7 +75,8 @@ def mutants(operator: Operator) -> list[Mutant]:
     return [*found, *_swapped_gradients(operator)]
 
 
-def _original(operator: Operator, role: MutantRole, wrt: str) -> Formula:
+def original_of(operator: Operator, role: MutantRole, wrt: str) -> Formula:
+    """The right formula that a mutant stands in for."""
     derivation = derive(operator)
     return (derivation.vjps if role == "backward" else derivation.jacobians)[wrt][0]
 
@@ -169,7 +167,7 @@ def _size_factors(operator: Operator, role: MutantRole, original: Formula) -> li
 def _swapped_gradients(operator: Operator) -> Iterator[Mutant]:
     """The gradients of two inputs of one shape, in each other's place."""
     for first, second in combinations(operator.differentiable_inputs, 2):
-        right, wrong = (_original(operator, "backward", each.name) for each in (first, second))
+        right, wrong = (original_of(operator, "backward", each.name) for each in (first, second))
         alike = (first.shape, first.batched, first.wrt) == (second.shape, second.batched, second.wrt)
         if alike and wrong.expression != right.expression:
             text = f"the gradients of {first.name} and {second.name} have changed places"
@@ -198,7 +196,13 @@ def _with(expression: sp.Basic, path: Path, part: sp.Basic) -> sp.Basic:
 
 def function_of(mutant: Mutant, task: Task) -> FunctionSpec | None:
     """The function of `task` that a mutant can stand for; None where the task asks for no such function."""
-    fitting = (spec for spec in task.functions if spec.role == mutant.role and spec.wrt in ("", mutant.wrt))
+    fitting = (
+        spec
+        for spec in task.functions
+        if spec.role == mutant.role
+        and spec.wrt in ("", mutant.wrt)
+        and (spec.operator or task.operator) == mutant.operator
+    )
     return next(fitting, None)
 
 
@@ -212,9 +216,9 @@ def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
     if spec is None:
         raise ValueError(f"{task.name} asks for no {mutant.role} by {mutant.wrt}")
     names = [each.name for each in operator.differentiable_inputs] if spec.role == "backward" else [mutant.wrt]
-    formulas = {name: _original(operator, mutant.role, name) for name in names} | {mutant.wrt: mutant.formula}
+    formulas = {name: original_of(operator, mutant.role, name) for name in names} | {mutant.wrt: mutant.formula}
     if mutant.partner:
-        formulas[mutant.partner] = _original(operator, mutant.role, mutant.wrt)
+        formulas[mutant.partner] = original_of(operator, mutant.role, mutant.wrt)
 
     def function(*arguments: Any) -> Any:
         import torch
@@ -243,57 +247,3 @@ def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
         return tuple(results) if spec.returns == "tuple" else results[0]
 
     return function
-
-
-def is_equivalent(mutant: Mutant) -> bool:
-    """Whether algebra shows that the mutant is the right answer, differently written.
-
-    At small sizes, entry by entry and for all labels, every difference must simplify to zero, on both sides of each
-    comparison (at a tie the gradient is any of several). A number may disprove that, never prove it.
-    """
-    difference = mutant.formula.expression - _original(mutant.operator, mutant.role, mutant.wrt).expression
-    return all(_vanishes(_written_out(difference, known)) for known in _instances(mutant.operator, mutant.formula))
-
-
-def _instances(operator: Operator, formula: Formula) -> Iterator[dict[sp.Expr, sp.Integer]]:
-    """What sizes, free indices and labels may be, all at once, at small sizes."""
-    names = sorted({size_symbol(BATCH_SIZE), *formula.ranges.values()}, key=str)
-    for numbers in _INSTANCES:
-        sizes = dict(zip(names, cycle(map(sp.Integer, numbers)), strict=False))
-        choices = {index: sizes[formula.ranges[index]] for index in formula.indices}
-        for label in (each for each in operator.inputs if each.kind == "label"):
-            for place in product(*(range(sizes[size_symbol(name)]) for name in label.shape)):
-                choices[array_element(label.name, place)] = sizes[size_symbol(label.classes)]
-        for chosen in product(*map(range, choices.values())):
-            yield sizes | dict(zip(choices, map(sp.Integer, chosen), strict=True))
-
-
-def _written_out(part: sp.Basic, known: Mapping[sp.Expr, sp.Integer]) -> sp.Basic:
-    """`part` with a symbol for every entry of an array, without sums and indices."""
-    if part in known:
-        return known[part]
-    if isinstance(part, sp.Sum):
-        body, (index, _, last), *outer = part.args
-        inner = sp.Sum(body, *outer) if outer else body
-        return sp.Add(*(_written_out(inner, {**known, index: sp.Integer(k)}) for k in range(last.xreplace(known) + 1)))
-    if isinstance(part, sp.Indexed):
-        entry = part.base[tuple(_written_out(index, known) for index in part.indices)]
-        return known.get(entry, sp.Symbol(str(entry), real=True))
-    return part.func(*(_written_out(argument, known) for argument in part.args)) if part.args else part
-
-
-def _vanishes(difference: sp.Expr) -> bool:
-    """Whether it is zero wherever no comparison, of terms that are linear, is a tie."""
-    comparisons = sorted((each for each in difference.atoms(Relational) if not each.has(sp.Piecewise)), key=str)
-    if comparisons:
-        gap = comparisons[0].gts - comparisons[0].lts
-        symbol, distance = min(gap.free_symbols, key=str), sp.Dummy(positive=True)
-        sides = []
-        for sign, holds in ((1, sp.true), (-1, sp.false)):
-            if not (sign * gap).is_negative:
-                moved = sp.expand(symbol + (sign * distance - gap) / gap.coeff(symbol))
-                sides.append(difference.xreplace({comparisons[0]: holds}).subs(symbol, moved))
-        return all(map(_vanishes, sides))
-    symbols = sorted(difference.free_symbols, key=str)
-    sample = {s: (1 if s.is_positive else (-1) ** k) * sp.Rational(3 * k + 2, 7) for k, s in enumerate(symbols)}
-    return bool(abs(difference.subs(sample).evalf(30)) < sp.Float("1e-20") and sp.simplify(difference) == 0)

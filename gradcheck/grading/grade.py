@@ -11,6 +11,7 @@ from gradcheck.checks.engine import Verification
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.report import ExerciseReport, Report
+from gradcheck.grading.supplied import supplied_to
 
 
 def grade_folder(
@@ -44,7 +45,9 @@ def grade_candidate(
     exercise: Exercise, candidate: Candidate, seed: int, cache: Path | None, shrink: bool = True
 ) -> ExerciseReport:
     """All checks of one exercise."""
-    results = Verification(candidate, exercise.task, seed=seed, cache=cache, shrink=shrink).results()
+    supplied = supplied_to(exercise.name)
+    verification = Verification(candidate, exercise.task, seed=seed, cache=cache, shrink=shrink, supplied=supplied)
+    results = verification.results()
     return ExerciseReport(exercise, tuple(results))
 
 

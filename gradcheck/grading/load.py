@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from types import ModuleType
 
-from gradcheck.catalog import Exercise
+from gradcheck.catalog import Exercise, find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
 from gradcheck.checks.outcome import Fault, Outcome
@@ -36,7 +36,18 @@ def load_candidate(
         source = path.read_bytes()
     except OSError as error:
         return _broken(shown, f"{shown} cannot be read: {error.strerror}", limit_s)
-    return _execute(exercise, source, shown, path, limit_s)
+    candidate = _execute(exercise, source, shown, path, limit_s)
+    candidate.neighbour = lambda name: _neighbour(name, exercise, path, limit_s)
+    return candidate
+
+
+def _neighbour(name: str, exercise: Exercise, path: Path, limit_s: float) -> InProcessCandidate | None:
+    """Another exercise of the submission that `path` belongs to."""
+    other = find_exercise(name)
+    root = path.parent.parent if path.parent.name == exercise.unit else path.parent
+    places = (root / other.path, path.parent / f"{other.name}.py")
+    found = next((place for place in places if place.is_file()), None)
+    return load_candidate(other, found, found.name, limit_s) if found else None
 
 
 def _execute(exercise: Exercise, source: bytes, shown: str, path: Path, limit_s: float) -> InProcessCandidate:

@@ -23,8 +23,8 @@ def failure_text(result: CheckResult, path: str, *, show_answer: bool = False) -
     lines += [shorten(f"    {line}") for line in result.lines]
     if result.counterexample:
         lines += _example(result.counterexample, show_answer)
-    lines.append(f"  Again: pytest {path} -k {result.function}")
-    lines.append(f"  More:  gradcheck hint {result.task}")
+    lines += _command("  Again: ", f"pytest {path} -k {result.function}")
+    lines += _command("  More:  ", f"gradcheck hint {result.task}")
     if result.waiting:
         waiting = ", ".join(name.replace("_", " ") for name in result.waiting)
         lines += _wrapped(f"Not checked until this holds: {waiting}", "  ")
@@ -36,6 +36,13 @@ def _headline(result: CheckResult) -> Iterable[str]:
     code = f" [{result.code}]" if result.code else ""
     text = result.message.replace("\n", " ")
     return wrap(opening + text + code, WIDTH, subsequent_indent=" " * 8, break_on_hyphens=False)
+
+
+def _command(opening: str, command: str) -> list[str]:
+    """A command to copy, whole, on a line of its own where it would not fit beside its opening."""
+    if len(opening) + len(command) <= WIDTH:
+        return [opening + command]
+    return [opening.rstrip(), "    " + command]
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

@@ -1,7 +1,7 @@
 """What learners wait for: whole commands, in pairs, as ratios taken in one run. `make bench` runs this; no test does.
 
-Goals: a solved exercise at most 1.5 × the bare imports; `pytest solutions` at most 15 s, 8 s with the cache filled, and
-under 1 GB of memory.
+Goals: a solved or unsolved exercise at most 1.5 × the bare imports; `pytest solutions` over units 04 and 05 at most
+15 s, 8 s with the cache filled, and under 1 GB of memory; over all units, training included, at most 40 s.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Command:
     folder: Path
     times: list[float] = field(default_factory=list)
     peak_mib: float = 0.0
+    expected: int = 0
 
     def run(self) -> None:
         started = time.perf_counter()
@@ -36,7 +37,7 @@ class Command:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         self.times.append(time.perf_counter() - started)
-        assert process.returncode == 0, self.arguments
+        assert process.returncode == self.expected, self.arguments
         self.peak_mib = max(self.peak_mib, usage.ru_maxrss / 1024)
 
     @property
@@ -81,8 +82,33 @@ def test_one_solved_exercise_against_the_bare_imports(project, benchmark):
     )
 
 
+def test_an_unsolved_exercise_against_the_bare_imports(project, benchmark):
+    stub = ROOT / "exercises/03_backpropagation/multi_stage.py"
+    shutil.copy(stub, project / "exercises/03_backpropagation/multi_stage.py")
+    exercise = pytest_command(project, "exercises/03_backpropagation/multi_stage.py")
+    exercise.expected = 1
+    imports = Command(IMPORTS, project)
+
+    def pair() -> None:
+        shutil.rmtree(project / ".gradcheck", ignore_errors=True)
+        imports.run()
+        exercise.run()
+
+    benchmark.pedantic(pair, rounds=9, warmup_rounds=1)
+    ratios = [mine / theirs for mine, theirs in zip(exercise.times[1:], imports.times[1:], strict=True)]
+    tell(benchmark, imports_s=imports.median, exercise_s=exercise.median, ratio=statistics.median(ratios))
+
+
 def test_all_solutions_without_and_with_the_cache(project, benchmark):
-    cold, warm = pytest_command(project, "solutions"), pytest_command(project, "solutions")
+    compare_cold_and_warm(project, benchmark, "solutions")
+
+
+def test_units_04_and_05_without_and_with_the_cache(project, benchmark):
+    compare_cold_and_warm(project, benchmark, "solutions/04_modules", "solutions/05_losses")
+
+
+def compare_cold_and_warm(project, benchmark, *folders: str) -> None:
+    cold, warm = pytest_command(project, *folders), pytest_command(project, *folders)
 
     def pair() -> None:
         shutil.rmtree(project / ".gradcheck", ignore_errors=True)

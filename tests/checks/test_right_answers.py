@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from right_answers import RIGHT
+from tables import RIGHT
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks import draws
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.cases import Case
+from gradcheck.checks.drawing import SIZES, RandomDraw
 from gradcheck.checks.engine import verify
 from gradcheck.checks.judge import judge
+from gradcheck.checks.reference_trials import ReferenceTrials
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.trials import Trials
 from gradcheck.operators import Operator
@@ -44,23 +46,47 @@ def test_a_thousand_random_trials_give_no_false_alarm(name):
     task = find_exercise(name).task
     candidates = {style: InProcessCandidate(solution(name) | functions) for style, functions in RIGHT[name].items()}
     alarms = []
+    backward = task.with_role("backward")
     for seed in range(TRIALS):
         rng = np.random.default_rng([seed, 1])
-        spec = task.functions[seed % len(task.functions)] if seed % 2 else task.with_role("backward")
-        case = random_case(task.operator, rng, seed, sample=spec.role == "jacobian")
-        trials = Trials(task.operator, ExpectedStore(task.operator, None), seed)
-        if spec.role == "backward":
-            scale = 10.0 ** rng.uniform(-3, 3)
-            cotangent = draws.rounded(rng.standard_normal((1, *trials.output_shape(case))) * scale, case.dtype)
-            trial = trials.backward(spec, case, cotangent[0], trials.vjps(case, cotangent)[0], "random")
-        else:
-            trial = trials.of(spec, case)[0]
+        spec = task.functions[seed // 2 % len(task.functions)] if seed % 2 or not backward else backward
+        trial = random_reference_trial(name, spec, rng, seed) if spec.reference else random_trial(task, spec, rng, seed)
         blank = CheckResult(name, spec.name, "values", "passed")
         for style, candidate in candidates.items():
-            found = judge(spec, blank, trial, candidate.call(spec.name, trial.arguments))
-            if found:
-                alarms.append((style, spec.name, seed, case, found.message))
+            if spec.name in RIGHT[name][style] or style == next(iter(candidates)):
+                found = judge(spec, blank, trial, candidate.call(spec.name, trial.arguments))
+                if found:
+                    alarms.append((style, spec.name, seed, found.message, found.counterexample))
     assert alarms == []
+
+
+def random_trial(task, spec, rng: np.random.Generator, seed: int):
+    operator = spec.operator or task.operator
+    case = random_case(operator, rng, seed, sample=spec.role == "jacobian")
+    trials = Trials(operator, ExpectedStore(operator, None), seed)
+    if spec.role != "backward":
+        return trials.of(spec, case)[0]
+    scale = 10.0 ** rng.uniform(-3, 3)
+    cotangent = draws.rounded(rng.standard_normal((1, *trials.output_shape(case))) * scale, case.dtype)
+    return trials.backward(spec, case, cotangent[0], trials.vjps(case, cotangent)[0], "random")
+
+
+def random_reference_trial(name: str, spec, rng: np.random.Generator, seed: int):
+    """Sizes, precision, scale and cotangent at random, as far as the record says that they make sense."""
+    usual = spec.reference.usual
+    dtype = ("float64", "float32")[seed // 2 % 2] if "float32" in usual else "float64"
+    kinds = [draws.ordinary]
+    kinds += [draws.scaled(10.0 ** rng.uniform(-6, 4))] if "scales" in usual else []
+    kinds += [draws.small_integers] if "integers" in usual else []
+    drawn = RandomDraw(
+        rng,
+        dtype,
+        sizes=[int(size) for size in rng.integers(1, 5, 6)] if "sizes" in usual else SIZES[seed % 3],
+        kind=kinds[int(rng.integers(len(kinds)))],
+        probe=int(rng.integers(len(draws.COTANGENTS))),
+    )
+    trials = ReferenceTrials(spec, ExpectedStore(f"{name}.{spec.name}", None), seed)
+    return trials.trial(Case(f"random {seed}", dtype, {}), spec.reference.draw(drawn))
 
 
 def random_case(operator: Operator, rng: np.random.Generator, seed: int, *, sample: bool) -> Case:

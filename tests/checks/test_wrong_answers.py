@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from wrong_answers import ANY, WRONG, calls, kept
+from tables import WRONG
+from wrong_answers import ANY, calls, kept
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks import shrink

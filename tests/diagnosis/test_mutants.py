@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +14,15 @@ import sympy as sp
 from gradcheck.catalog import all_exercises
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
-from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, is_equivalent, mutants
+from gradcheck.diagnosis.equivalence import is_equivalent
+from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, mutants
 from gradcheck.grading.load import load_candidate
 from gradcheck.operators import all_operators
 from gradcheck.references.derive import derive
 
 SOLUTIONS = Path(__file__).parent.parent.parent / "solutions"
-EXERCISES = list(all_exercises().values())
+EXERCISES = [each for each in all_exercises().values() if any(g.spec.role != "function" for g in each.functions)]
+"""Those that ask for an operator's VJP or Jacobian; see test_sweep_mutants for what is composed of operators."""
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
 
 KINDS = {
@@ -51,17 +55,24 @@ def graded(mutant: Mutant, exercise, cache: Path):
     return results
 
 
+def operators_of(exercise):
+    specs = [graded.spec for graded in exercise.functions if graded.spec.role != "function"]
+    return list(dict.fromkeys(spec.operator or exercise.operator for spec in specs))
+
+
 def asked_for(exercise) -> list[Mutant]:
-    return [mutant for mutant in mutants(exercise.operator) if function_of(mutant, exercise.task)]
+    found = [mutant for operator in operators_of(exercise) for mutant in mutants(operator)]
+    return [mutant for mutant in found if function_of(mutant, exercise.task)]
 
 
 def unmutated(exercise) -> list[Mutant]:
     """The right answers, as mutants that nothing is wrong with."""
-    derivation = derive(exercise.operator)
     found = []
-    for role, formulas in (("backward", derivation.vjps), ("jacobian", derivation.jacobians)):
-        for name, forms in formulas.items():
-            found.append(Mutant(exercise.operator, role, name, "none", "nothing", forms[0]))
+    for operator in operators_of(exercise):
+        derivation = derive(operator)
+        for role, formulas in (("backward", derivation.vjps), ("jacobian", derivation.jacobians)):
+            for name, forms in formulas.items():
+                found.append(Mutant(operator, role, name, "none", "nothing", forms[0]))
     return [mutant for mutant in found if function_of(mutant, exercise.task)]
 
 
@@ -70,7 +81,20 @@ def named(mutant: Mutant) -> str:
 
 
 def test_no_operator_is_left_out():
-    assert {exercise.operator.name for exercise in EXERCISES} == set(all_operators())
+    asked = {operator.name for exercise in EXERCISES for operator in operators_of(exercise)}
+    assert asked | used_in_sweeps() == set(all_operators())
+
+
+def used_in_sweeps() -> set[str]:
+    """The operators whose VJPs some composed reference uses."""
+    names = set()
+    for exercise in all_exercises().values():
+        for graded in exercise.functions:
+            if graded.spec.reference is not None and graded.spec.reference.compute is not None:
+                names |= set(
+                    re.findall(r"[A-Z][A-Z0-9_]+", inspect.getsource(inspect.getmodule(graded.spec.reference.compute)))
+                )
+    return {operator.name for operator in all_operators().values() if operator.name.upper() in names}
 
 
 @every_exercise

@@ -1,0 +1,1 @@
+"""Full backprop: the practicum's spiral, a reference network, and a learner's training held against both."""

@@ -1,0 +1,134 @@
+"""A network made of a learner's own modules: called like a training loop, so that the same checks hold for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcheck.checks.candidate import Candidate
+from gradcheck.checks.outcome import Argument, Arguments, Outcome, Printed, Returned, Value
+from gradcheck.references.binding import Array
+
+MODULES = ("linear", "relu", "cross_entropy")
+NETWORK = ("two_layer_net", "cross_entropy")
+
+
+class _Ended(Exception):
+    """A module's call that did not return, or returned something that cannot be passed on."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.state)
+        self.outcome = outcome
+
+
+class AssembledNetwork:
+    """The two-layer network of `linear`, `relu` and `cross_entropy`, or of `two_layer_net` and `cross_entropy`.
+
+    A candidate with `train_step(x, labels, params, lr)` and `train(x, labels, params, lr, epochs)`: the modules are the
+    learner's, what lies between them is ours.
+    """
+
+    def __init__(self, parts: Mapping[str, Candidate]) -> None:
+        self.parts = dict(parts)
+        self.printed = Printed()
+        self.neighbour: Callable[[str], Candidate | None] = self.parts.get
+
+    def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:  # noqa: ARG002
+        try:
+            params = {name: each.values for name, each in arguments["params"].items()}
+            x, labels, lr = arguments["x"], arguments["labels"], arguments["lr"]
+            losses: list[float] = []
+            for _ in range(arguments.get("epochs", 1)):
+                loss, gradients = self._gradients(x, labels, params)
+                losses.append(loss)
+                params = {name: _rounded(value - lr * gradients[name], x.dtype) for name, value in params.items()}
+        except _Ended as ended:
+            return ended.outcome
+        new = {name: Returned(value.shape, x.dtype, "cpu", value) for name, value in params.items()}
+        return Outcome("returned", (tuple(losses), new) if function == "train" else (losses[0], new))
+
+    def _gradients(self, x: Argument, labels: Argument, params: Mapping[str, Array]) -> tuple[float, dict[str, Array]]:
+        def tensor(values: Any) -> Argument:
+            return Argument(np.asarray(values, dtype=np.float64), x.dtype)
+
+        if "two_layer_net" in self.parts:
+            given = {name: tensor(value) for name, value in params.items()}
+            logits = self._tensor("two_layer_net", "forward", {"x": x, "params": given})
+            loss, to_logits = self._loss(tensor(logits), labels)
+            got = self._call("two_layer_net", "backward", {"grad_logits": tensor(to_logits), "x": x, "params": given})
+            return loss, {name: self._read(got[name] if isinstance(got, dict) else got) for name in params}
+        first = {"x": x, "weight": tensor(params["w_h"]), "bias": tensor(params["b_h"])}
+        hidden = tensor(self._tensor("linear", "forward", first))
+        active = tensor(self._tensor("relu", "forward", {"x": hidden}))
+        second = {"x": active, "weight": tensor(params["w_y"]), "bias": tensor(params["b_y"])}
+        logits = self._tensor("linear", "forward", second)
+        loss, to_logits = self._loss(tensor(logits), labels)
+        to_active, w_y, b_y = self._tensors("linear", "backward", {"grad_output": tensor(to_logits), **second})
+        to_hidden = self._tensor("relu", "backward", {"grad_output": tensor(to_active), "x": hidden})
+        _, w_h, b_h = self._tensors("linear", "backward", {"grad_output": tensor(to_hidden), **first})
+        return loss, {"w_h": w_h, "b_h": b_h, "w_y": w_y, "b_y": b_y}
+
+    def _loss(self, logits: Argument, labels: Argument) -> tuple[float, Array]:
+        loss = self._call("cross_entropy", "forward", {"logits": logits, "labels": labels})
+        upstream = Argument(np.asarray(1.0), logits.dtype)
+        arguments = {"grad_output": upstream, "logits": logits, "labels": labels}
+        number = loss if isinstance(loss, float) else float(self._read(loss).reshape(-1)[0])
+        return number, self._tensor("cross_entropy", "backward", arguments)
+
+    def _call(self, name: str, function: str, arguments: Arguments) -> Value:
+        outcome = self.parts[name].call(function, arguments)
+        if outcome.state != "returned":
+            raise _Ended(outcome)
+        return outcome.value
+
+    def _tensor(self, name: str, function: str, arguments: Arguments) -> Array:
+        return self._read(self._call(name, function, arguments))
+
+    def _tensors(self, name: str, function: str, arguments: Arguments) -> list[Array]:
+        value = self._call(name, function, arguments)
+        if not isinstance(value, tuple) or len(value) != 3:
+            raise _Ended(Outcome("returned", value))
+        return [self._read(part) for part in value]
+
+    @staticmethod
+    def _read(value: Value) -> Array:
+        if not isinstance(value, Returned) or value.values is None:
+            raise _Ended(Outcome("returned", value))
+        return value.values
+
+
+def _rounded(values: Array, dtype: str) -> Array:
+    """A sum that each precision rounds for itself."""
+    return values.astype(np.float32).astype(np.float64) if dtype == "float32" else values
+
+
+def assembled(find: Callable[[str], Candidate | None], names: tuple[str, ...]) -> AssembledNetwork | None:
+    """The network of the named exercises; None where one of them is missing or not started."""
+    parts: dict[str, Candidate] = {}
+    for name in names:
+        part = find(name)
+        if part is None or not started(part, name):
+            return None
+        parts[name] = part
+    return AssembledNetwork(parts)
+
+
+def started(part: Candidate, name: str) -> bool:
+    """Whether the functions that a network needs are written."""
+    x, weight = Argument(np.ones((1, 1)), "float64"), Argument(np.ones((1, 1)), "float64")
+    one, label = Argument(np.ones(1), "float64"), Argument(np.zeros(1, dtype=np.int64), "int64")
+    params = {"w_h": weight, "b_h": one, "w_y": weight, "b_y": one}
+    scalar = Argument(np.asarray(1.0), "float64")
+    calls: dict[str, list[tuple[str, Arguments]]] = {
+        "linear": [("backward", {"grad_output": x, "x": x, "weight": weight, "bias": one})],
+        "relu": [("backward", {"grad_output": x, "x": x})],
+        "cross_entropy": [("backward", {"grad_output": scalar, "logits": x, "labels": label})],
+        "two_layer_net": [("backward", {"grad_logits": x, "x": x, "params": params})],
+        "training_loop": [
+            ("train_step", {"x": x, "labels": label, "params": params, "lr": 0.1}),
+            ("train", {"x": x, "labels": label, "params": params, "lr": 0.1, "epochs": 1}),
+        ],
+    }
+    return all(part.call(*call).state not in ("not_started", "missing") for call in calls[name])

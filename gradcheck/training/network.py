@@ -1,0 +1,75 @@
+"""The reference: the practicum's networks in plain torch.nn, trained by torch's own optimisers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from gradcheck.references.binding import Array
+from gradcheck.references.expected import Floats
+from gradcheck.training.spiral import CLASSES, initial_parameters
+
+if TYPE_CHECKING:
+    from torch import nn
+
+HIDDEN = 100
+Progress = Callable[[int, int, float], None]
+"""Called with the epochs done, the number of epochs and the last loss."""
+
+
+@dataclass
+class History:
+    """A training: the loss before each update, the accuracy after the last, the network."""
+
+    network: nn.Module
+    losses: list[float] = field(default_factory=list)
+    accuracy: float = 0.0
+
+
+def two_layer(kind: Literal["relu", "linear"] = "relu", hidden: int = HIDDEN, seed: int = 0) -> nn.Sequential:
+    """2 → hidden → classes; without the ReLU it is a linear model, whatever its depth. Parameters are those of
+    `initial_parameters`, so that a learner's network can start from the same place.
+    """
+    import torch
+    from torch import nn
+
+    first, last = nn.Linear(2, hidden), nn.Linear(hidden, CLASSES)
+    params = initial_parameters(hidden, seed)
+    with torch.no_grad():
+        for layer, weight, bias in ((first, "w_h", "b_h"), (last, "w_y", "b_y")):
+            layer.weight.copy_(torch.as_tensor(params[weight]))
+            layer.bias.copy_(torch.as_tensor(params[bias]))
+    return nn.Sequential(first, nn.ReLU(), last) if kind == "relu" else nn.Sequential(first, last)
+
+
+def train(
+    network: nn.Module,
+    x: Floats,
+    labels: Array,
+    *,
+    optimiser: Literal["sgd", "adam"] = "sgd",
+    lr: float,
+    epochs: int,
+    weight_decay: float = 0.0,
+    progress: Progress | None = None,
+) -> History:
+    """Full-batch training on the mean cross-entropy, in float32 as the practicum does it."""
+    import torch
+
+    inputs, targets = torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(labels)
+    kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+    steps = kinds[optimiser](network.parameters(), lr=lr, weight_decay=weight_decay)
+    history = History(network)
+    with torch.enable_grad():
+        for epoch in range(epochs):
+            steps.zero_grad()
+            loss = torch.nn.functional.cross_entropy(network(inputs), targets)
+            loss.backward()  # type: ignore[no-untyped-call]
+            steps.step()
+            history.losses.append(float(loss.detach()))
+            if progress:
+                progress(epoch + 1, epochs, history.losses[-1])
+    with torch.no_grad():
+        history.accuracy = float((network(inputs).argmax(1) == targets).float().mean())
+    return history
