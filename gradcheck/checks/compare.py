@@ -99,7 +99,11 @@ def _dict_problem(template: dict[Any, Any], value: Value, opening: str) -> str:
 
 
 def _name(template: Template) -> str:
-    return template.name if isinstance(template, Wanted) else "(" + ", ".join(map(_name, template)) + ")"
+    if isinstance(template, Wanted):
+        return template.name
+    if isinstance(template, dict):
+        return "{" + ", ".join(map(repr, template)) + "}"
+    return "(" + ", ".join(map(_name, template)) + ")"
 
 
 def _what(template: tuple[Any, ...]) -> str:

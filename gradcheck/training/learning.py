@@ -14,7 +14,7 @@ from gradcheck.training.spiral import initial_parameters, spiral
 
 WANTED = 0.95
 EPOCHS = 300
-LEARNING_RATE = 2.0
+LEARNING_RATE = 1.5
 HIDDEN = 100
 _CHUNK = 25
 """Epochs of one call: a slow training in loops stays below the time limit of a call."""
@@ -75,17 +75,18 @@ def verdict(
     losses: list[float], params: dict[str, Floats], after: dict[str, Floats], x: Floats, labels: Array
 ) -> tuple[str, str] | None:
     """What a training came to; None when it reached what is wanted."""
+    bad = [epoch for epoch, loss in enumerate(losses) if not np.isfinite(loss)]
+    diverged = bool(bad) or not all(np.isfinite(value).all() for value in after.values())
+    reached = 0.0 if diverged else accuracy_of(after, x, labels)
+    if reached >= WANTED:
+        return None
     if len(losses) > 3 and losses[0] < losses[1] < losses[2] < losses[3]:
         text = f"the loss rises from the first epoch on, from {losses[0]:.3g} to {losses[3]:.3g} in three"
         return f"{text}: the steps go along the gradient, not against it", "wrong-direction"
-    bad = [epoch for epoch, loss in enumerate(losses) if not np.isfinite(loss)]
-    if bad or not all(np.isfinite(value).all() for value in after.values()):
+    if diverged:
         since = f" from epoch {bad[0]} on" if bad else " in the end"
         return f"the training diverges: NaN or infinity{since}", "not-finite"
-    reached = accuracy_of(after, x, labels)
-    if reached >= WANTED:
-        return None
     if all(np.array_equal(after[name], params[name].astype(np.float32)) for name in params):
         return f"the training never updates: the accuracy stays at {reached:.0%}", "no-update"
     fell = f" while the loss fell from {losses[0]:.3g} to {losses[-1]:.3g}" if losses else ""
-    return f"the spiral is learnt to {reached:.0%} in {EPOCHS} epochs{fell}; the reference network reaches 99 %", ""
+    return f"the spiral is learnt to {reached:.0%} in {EPOCHS} epochs{fell}; the reference network reaches 98 %", ""

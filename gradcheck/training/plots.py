@@ -82,6 +82,7 @@ def gradient_by_depth(chains: Mapping[str, Sequence[float]], folder: Path = FOLD
     axes.set(
         xlabel="stage k", ylabel="|dz_K / dz_k|", title="What is left of the gradient, from the output (right) back"
     )
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(visible=True, alpha=0.3)
     axes.legend()
     return _saved(figure, folder, "gradient_by_depth")
