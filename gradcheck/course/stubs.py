@@ -24,10 +24,10 @@ def stub_of(source: str, exercise: Exercise) -> str:
             functions.append(_function(lines, node))
     docstring = _source(lines, tree.body[0].lineno, tree.body[0].end_lineno)
     future = [piece for piece in pieces if "__future__" in piece]
-    others = [piece for piece in pieces if "__future__" not in piece]
-    if not any(piece.strip() == "import torch" for piece in others):
-        others.insert(0, "import torch\n")
-    header = docstring + "\n" + "".join(future) + "\n" + "".join(others)
+    torch = [piece for piece in pieces if piece.split()[1].startswith("torch") and piece.strip() != "import torch"]
+    standard = [piece for piece in pieces if piece not in future and piece.split()[1].split(".")[0] != "torch"]
+    groups = ("".join(future), "".join(standard), "".join(["import torch\n", *torch]))
+    header = docstring + "\n" + "\n".join(group for group in groups if group)
     return header + "".join("\n\n" + function for function in functions)
 
 

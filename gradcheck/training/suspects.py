@@ -72,7 +72,7 @@ def suspects(steps: Sequence[ExactStep], x: Floats, labels: Array) -> Iterator[S
         (2 * (logits - one_hot) / logits.size, "the loss is a squared error between logits and one-hot labels"),
         (2 * (logits - one_hot) / number, "the loss is a squared error between logits and one-hot labels"),
     ):
-        yield Suspect("wrong-variable", text, backward_pass(step, x, floats), "cross_entropy")
+        yield Suspect("labels-as-numbers", text, backward_pass(step, x, floats), "cross_entropy")
     yield Suspect(
         "missing-term",
         "softmax's gradient lacks the label's term",
@@ -81,7 +81,7 @@ def suspects(steps: Sequence[ExactStep], x: Floats, labels: Array) -> Iterator[S
     )
     everywhere = np.ones_like(step.values["hidden"], dtype=bool)
     yield Suspect(
-        "missing-term",
+        "missing-mask",
         "the ReLU lets every gradient through; where its input is negative none passes",
         backward_pass(step, x, to_logits, mask=everywhere),
         "relu",
@@ -100,7 +100,7 @@ def suspects(steps: Sequence[ExactStep], x: Floats, labels: Array) -> Iterator[S
     )
     new_weight = step.after["w_y"].value
     yield Suspect(
-        "overwritten",
+        "updated-too-early",
         "w_y is updated before the gradient passes through it; all gradients belong to the old parameters",
         backward_pass(step, x, to_logits, weight=new_weight),
         "the second linear module",

@@ -1,4 +1,5 @@
-"""A right answer never fails: every style passes every check, and 1,000 random trials each give no false alarm."""
+"""A right answer never fails: every style passes every check, and 1,000 random trials each (300 of what is
+composed of modules) give no false alarm."""
 
 from __future__ import annotations
 
@@ -22,6 +23,8 @@ from gradcheck.references.store import ExpectedStore
 from solutions import solution
 
 TRIALS = 1000
+COMPOSED_TRIALS = 300
+"""A network's expected values take ten times as long as a module's."""
 STYLES = [(name, style) for name, styles in RIGHT.items() for style in styles]
 
 
@@ -42,12 +45,13 @@ def test_a_right_answer_passes_every_check(name, style, cache):
 
 
 @pytest.mark.parametrize("name", list(RIGHT))
-def test_a_thousand_random_trials_give_no_false_alarm(name):
+def test_random_trials_give_no_false_alarm(name):
     task = find_exercise(name).task
     candidates = {style: InProcessCandidate(solution(name) | functions) for style, functions in RIGHT[name].items()}
     alarms = []
     backward = task.with_role("backward")
-    for seed in range(TRIALS):
+    composed = all(spec.reference for spec in task.functions)
+    for seed in range(COMPOSED_TRIALS if composed else TRIALS):
         rng = np.random.default_rng([seed, 1])
         spec = task.functions[seed // 2 % len(task.functions)] if seed % 2 or not backward else backward
         trial = random_reference_trial(name, spec, rng, seed) if spec.reference else random_trial(task, spec, rng, seed)

@@ -98,21 +98,21 @@ PLANTED = {
     "accumulates": (Accumulates(), "accumulated-over-steps", "step 1", "b_y", "added up"),
     "labels as floats": (
         step_with(loss_gradient=lambda z, t: 2 * (z - t[:, None].to(z.dtype)) / z.numel()),
-        "wrong-variable", "step 0", "b_y", "read as floats",
+        "labels-as-numbers", "step 0", "b_y", "read as floats",
     ),
     "squared error": (
         step_with(loss_gradient=lambda z, t: 2 * (z - F.one_hot(t, 3)) / z.numel()),
-        "wrong-variable", "step 0", "b_y", "squared error",
+        "labels-as-numbers", "step 0", "b_y", "squared error",
     ),
     "sum for mean": (
         step_with(loss_gradient=lambda z, t: torch.softmax(z, 1) - F.one_hot(t, 3)),
         "scaled-by-size", "step 0", "b_y", "batch size",
     ),
-    "no mask": (step_with(mask=lambda h, g: 1.0), "missing-term", "step 0", "b_h", "ReLU lets every gradient through"),
+    "no mask": (step_with(mask=lambda h, g: 1.0), "missing-mask", "step 0", "b_h", "ReLU lets every gradient through"),
     "mask of the gradient": (step_with(mask=lambda h, g: g > 0), "mask-from-upstream", "step 0", "b_h", "mask"),
     "mask the wrong way": (step_with(mask=lambda h, g: h <= 0), "sign-flipped", "step 0", "b_h", "wrong way round"),
     "twice": (lambda x, t, p, lr: right(x, t, p, 2 * lr), "scaled-by-constant", "step 0", "b_y", "2 times"),
-    "too early": (updates_too_early, "overwritten", "step 0", "b_h", "updated before"),
+    "too early": (updates_too_early, "updated-too-early", "step 0", "b_h", "updated before"),
     "one parameter": (forgets("w_h"), "", "step 0", "w_h", "first linear module: its weight gradient"),
     "a bias": (forgets("b_y"), "", "step 0", "b_y", "second linear module: its bias gradient"),
 }  # fmt: skip

@@ -1,0 +1,18 @@
+"""The minibatches of one epoch (lecture part A, minibatches; part B, practical tricks: shuffle the samples).
+
+Every epoch goes through the training set once, in an order of its own. The batches are indices into the samples.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+
+def epoch_batches(num_samples: int, batch_size: int, generator: Generator) -> list[Tensor]:
+    """A list (or tuple) of int64 tensors of shape (batch_size,), the last one shorter if need be. Together they hold
+    each of 0 … num_samples − 1 once, in a random order drawn from `generator`: a new one at every call, all orders
+    equally likely. No other source of chance is touched.
+    """
+    # TODO: your code here
+    raise NotImplementedError("epoch_batches is not written yet")

@@ -1,0 +1,177 @@
+"""The lecture's example: the gradient of a cost through a model, by two Jacobians."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.checks.reference import Edge, Reference
+from gradcheck.checks.task import Confusion
+from gradcheck.operators.backpropagation import WEIGHTED_SUM
+from gradcheck.operators.models import SQUARED_ERROR
+
+if TYPE_CHECKING:
+    from gradcheck.checks.drawing import Draw
+    from gradcheck.references.sweep import Sweep, Twin
+
+ORDER = 4
+
+
+def _outputs(draw: Draw) -> dict[str, Any]:
+    size = draw.size("M")
+    return {"y": draw.tensor(size), "y_bar": draw.tensor(size)}
+
+
+def _model(draw: Draw) -> dict[str, Any]:
+    # M first: in the first two generic cases n > M, which `_column_major_gradient` counts on.
+    outputs, inputs = draw.size("M"), draw.size("n")
+    return {"x": draw.tensor(inputs), "w": draw.tensor(outputs, inputs)}
+
+
+def _sample(draw: Draw) -> dict[str, Any]:
+    model = _model(draw)
+    return {"x": model["x"], "y": draw.tensor(draw.size("M")), "w": model["w"]}
+
+
+def _grad_cost(sweep: Sweep, y: Twin, y_bar: Twin) -> Twin:
+    return sweep.vjp(SQUARED_ERROR, 1.0, y=y, y_bar=y_bar)["y_bar"].reshape(1, -1)
+
+
+def _jacobian_model(sweep: Sweep, x: Twin, w: Twin) -> Twin:
+    return sweep.jacobian(WEIGHTED_SUM, "w", z=x, w=w).reshape(w.shape[0], -1)
+
+
+def _gradient(sweep: Sweep, x: Twin, y: Twin, w: Twin) -> Twin:
+    y_bar = sweep.forward(WEIGHTED_SUM, z=x, w=w)
+    return sweep.vjp(WEIGHTED_SUM, _grad_cost(sweep, y, y_bar).reshape(-1), z=x, w=w)["w"].reshape(1, -1)
+
+
+def _cost_by_autograd(y: Any, y_bar: Any) -> Any:
+    import torch
+
+    return torch.autograd.functional.jacobian(lambda y_bar: (y - y_bar).square().sum(), y_bar)[None]  # type: ignore[no-untyped-call]
+
+
+def _model_by_autograd(x: Any, w: Any) -> Any:
+    import torch
+
+    return torch.autograd.functional.jacobian(lambda w: w @ x, w).flatten(1)  # type: ignore[no-untyped-call]
+
+
+def _gradient_by_autograd(x: Any, y: Any, w: Any) -> Any:
+    import torch
+
+    return torch.autograd.functional.jacobian(lambda w: (y - w @ x).square().sum(), w).reshape(1, -1)  # type: ignore[no-untyped-call]
+
+
+def _column_major(right: Any) -> Any:
+    """(M, M·n) with the columns in the order w_11, w_21, and so on."""
+    outputs = right.shape[0]
+    return right.reshape(outputs, outputs, -1).transpose(0, 2, 1).reshape(right.shape)
+
+
+def _column_major_gradient(right: Any) -> Any:
+    """The same of the row (1, M·n), which does not say what M is. In the first two generic cases it is the largest
+    divisor below the root. A wrong guess names no mistake; it takes none for right.
+    """
+    entries = right.shape[1]
+    outputs = max(number for number in range(1, entries + 1) if entries % number == 0 and number**2 <= entries)
+    return right.reshape(outputs, -1).T.reshape(right.shape)
+
+
+_FLATTENED = "w is flattened column after column; row-major is row after row: w_11, w_12, …, w_21, …"
+
+
+def _edges_of(shapes: Any) -> Any:
+    """The model at the corners of its sizes."""
+
+    def edges(draw: Any) -> Iterator[Edge]:
+        for words, outputs, inputs in (("one output", 1, 3), ("one input", 3, 1), ("more outputs than inputs", 4, 2)):
+            yield words, shapes(draw, outputs, inputs)
+
+    return edges
+
+
+def _model_of(draw: Draw, outputs: int, inputs: int) -> dict[str, Any]:
+    return {"x": draw.tensor(inputs), "w": draw.tensor(outputs, inputs)}
+
+
+def _sample_of(draw: Draw, outputs: int, inputs: int) -> dict[str, Any]:
+    return {"x": draw.tensor(inputs), "y": draw.tensor(outputs), "w": draw.tensor(outputs, inputs)}
+
+
+def _no_cost(draw: Any) -> Iterator[Edge]:
+    y = draw.tensor(3)
+    yield "the model is right", {"y": y, "y_bar": y}
+
+
+def _row(shape: tuple[int, ...]) -> tuple[tuple[int, ...], str, str]:
+    return shape[::-1], "the gradient of a number is a row, so this is transposed", "transposed"
+
+
+def _matrix(shape: tuple[int, ...]) -> tuple[tuple[int, ...], str, str]:
+    return shape[::-1], "rows are outputs, columns are inputs, so this is transposed", "transposed"
+
+
+EXERCISE = Exercise(
+    name="cost_of_model",
+    unit="03_backpropagation",
+    title="The cost of a model by two Jacobians",
+    functions=(
+        function(
+            "grad_cost",
+            "y",
+            "y_bar",
+            reference=Reference(
+                draw=_outputs,
+                compute=_grad_cost,
+                opinion=_cost_by_autograd,
+                edges=_no_cost,
+                names="dC/dȳ",
+                mistaken=_row,
+                what="dC/dȳ",
+                source="lecture part A: the gradient of the cost with respect to the model's output",
+            ),
+        ),
+        function(
+            "jacobian_model",
+            "x",
+            "w",
+            reference=Reference(
+                draw=_model,
+                compute=_jacobian_model,
+                opinion=_model_by_autograd,
+                edges=_edges_of(_model_of),
+                names="the Jacobian",
+                mistaken=_matrix,
+                what="∂ȳ/∂w",
+                source="lecture part A: the Jacobian of the model with respect to the parameters",
+            ),
+            confusions=(Confusion("flattening", "wrong-flattening", _FLATTENED, _column_major),),
+        ),
+        function(
+            "gradient",
+            "x",
+            "y",
+            "w",
+            reference=Reference(
+                draw=_sample,
+                compute=_gradient,
+                opinion=_gradient_by_autograd,
+                edges=_edges_of(_sample_of),
+                names="dC/dw",
+                mistaken=_row,
+                what="dC/dw",
+                source="lecture part A: the gradient of the cost with respect to the parameters",
+            ),
+            points=2,
+            confusions=(Confusion("flattening", "wrong-flattening", _FLATTENED, _column_major_gradient),),
+        ),
+    ),
+    hints=(
+        "C is a sum of squares of which ȳ_i stands in one. Which sign does dC/dȳ_i have when ȳ_i is too large?",
+        "ȳ_i uses only row i of w. In row i of the Jacobian, which of the M · n columns can differ from zero?",
+        "dC/dw = dC/dȳ · ∂ȳ/∂w has the shapes (1, M) (M, N) = (1, N). Do you need all those zeros to compute it?",
+    ),
+)

@@ -1,0 +1,247 @@
+"""Backpropagation through any directed acyclic graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.checks.reference import Edge, Leaf, Reference
+
+if TYPE_CHECKING:
+    from gradcheck.checks.drawing import Draw
+    from gradcheck.references.sweep import Sweep, Twin
+
+ORDER = 6
+
+Parents = dict[str, list[str]]
+
+_NAMES = "abcdefghijklmnopqrstuvwxyz"
+_REACH = 4
+"""A node's parents are among the four drawn before it: paths of many lengths, and few enough edges to be quick."""
+
+
+def _shuffled(draw: Draw, items: Any) -> list[Any]:
+    left = list(items)
+    return [left.pop(draw.whole(0, len(left) - 1)) for _ in range(len(left))]
+
+
+_ALWAYS = ((), (0,), (1,), (2,), (3, 1), (4,), (4,))
+"""Parents that a graph of seven has whatever the seed: a short and a long way, and two nodes that nothing follows."""
+
+
+def _graph(draw: Draw) -> list[list[int]]:
+    """Per node, its parents: numbers below its own."""
+    count = min(12, draw.size("nodes") + draw.size("more"))
+    parents = [{p for p in range(max(0, k - _REACH), k) if draw.whole(0, 2)} for k in range(count)]
+    if count == len(_ALWAYS):
+        parents = [drawn | set(always) for drawn, always in zip(parents, _ALWAYS, strict=True)]
+        parents[-1] -= {count - 2}
+    return [sorted(each) for each in parents]
+
+
+def _named(draw: Draw, numbered: list[list[int]]) -> tuple[list[str], Parents]:
+    """Names in no particular order, and a dict whose order is no topological one either, except by chance."""
+    names = _shuffled(draw, _NAMES[: len(numbered)])
+    named = {names[k]: [names[p] for p in _shuffled(draw, parents)] for k, parents in enumerate(numbered)}
+    return names, {name: named[name] for name in _shuffled(draw, names)}
+
+
+def _structure(draw: Draw, numbered: list[list[int]]) -> dict[str, Any]:
+    return {"parents": _named(draw, numbered)[1]}
+
+
+def _linearised(draw: Draw, numbered: list[list[int]], output: int, size: int = 0) -> dict[str, Any]:
+    """`output` is a node's number, `size` that of every node if it shall be the same."""
+    names, parents = _named(draw, numbered)
+    sizes = {name: size or draw.size(f"d{k}") for k, name in enumerate(names)}
+    edges = [(child, parent) for child in _shuffled(draw, names) for parent in parents[child]]
+    return {
+        "parents": parents,
+        "local_jacobians": {(child, parent): draw.tensor(sizes[child], sizes[parent]) for child, parent in edges},
+        "output": names[output],
+        "grad_output": draw.cotangent(sizes[names[output]]),
+    }
+
+
+def _draw(draw: Draw) -> dict[str, Any]:
+    numbered = _graph(draw)
+    # One of the last nodes, so that there is something to go back through, and often something behind it.
+    return _linearised(draw, numbered, len(numbered) - 1 - draw.whole(0, min(2, len(numbered) - 1)))
+
+
+_SHAPES: dict[str, tuple[list[list[int]], int]] = {
+    "one node": ([[]], 0),
+    "a chain": ([[], [0], [1], [2]], 3),
+    "a diamond": ([[], [0], [0], [1, 2]], 3),
+    "a short way and a long one": ([[], [0], [1], [2, 0]], 3),
+    "a long way and a short one, from the middle": ([[], [0], [1], [2], [3, 1], [4]], 5),
+    "two diamonds in a row": ([[], [0], [0], [1, 2], [3], [3], [4, 5]], 6),
+    "every node feeds all later ones": ([list(range(k)) for k in range(6)], 5),
+    "one parent, many children": ([[], [0], [0], [0], [0], [1, 2, 3, 4]], 5),
+    "many roots": ([[], [], [], [], [0, 1, 2, 3]], 4),
+    "the output in the middle": ([[], [0], [0, 1], [2], [2, 3], [1, 4]], 2),
+    "the output is a root": ([[], [0], [0, 1]], 0),
+    "another sink beside the output": ([[], [0], [0, 1], [0, 1]], 2),
+    "a part of its own": ([[], [0], [0, 1], [], [3], [3, 4]], 2),
+    "a node all alone": ([[], [0], [0, 1], []], 2),
+    "a root that feeds only what follows the output": ([[], [], [0], [2, 1]], 2),
+}
+"""Graphs by what they are: each node's parents, and the output."""
+
+
+def _shapes_of_backward(draw: Any) -> Iterator[Edge]:
+    for words, (numbered, output) in _SHAPES.items():
+        yield words, _linearised(draw, numbered, output)
+    for words in ("a diamond", "a short way and a long one"):
+        yield f"{words}, single numbers", _linearised(draw, *_SHAPES[words], size=1)
+        yield f"{words}, equal sizes", _linearised(draw, *_SHAPES[words], size=2)
+
+
+def _shapes_of_order(draw: Any) -> Iterator[Edge]:
+    yield "no node", {"parents": {}}
+    for words, (numbered, _) in _SHAPES.items():
+        yield words, _structure(draw, numbered)
+    yield "twenty nodes", _structure(draw, [[p for p in range(k) if draw.whole(0, 3) == 0] for k in range(20)])
+    cyclic = {
+        "a self-loop": [[0]],
+        "a self-loop in a chain": [[], [0], [1, 2], [2]],
+        "a cycle of two": [[1], [0]],
+        "a cycle of three": [[2], [0], [1]],
+        "a cycle that the roots lead to": [[], [0, 3], [1], [2]],
+        "a cycle that leads to a sink": [[1], [0], [1], [2]],
+        "a cycle between a root and a sink": [[], [0, 2], [1], [2]],
+        "a cycle beside a chain": [[], [0], [1], [4], [3]],
+        "a cycle across a diamond": [[4], [0], [0], [1, 2], [3]],
+    }
+    for words, numbered in cyclic.items():
+        yield words, _structure(draw, numbered), "ValueError"
+
+
+def _in_order(arguments: dict[str, Any], value: Any) -> tuple[str, str] | None:
+    """What is wrong with an order of the nodes."""
+    parents = arguments["parents"]
+    if not isinstance(value, tuple) or not all(isinstance(each, str) for each in value):
+        return "type", "expected a list of the names of the nodes"
+    if unknown := [each for each in value if each not in parents]:
+        return "values", f"the order holds {unknown[0]!r}, which is no node"
+    if missing := [each for each in parents if each not in value]:
+        return "values", f"the order lacks the node {missing[0]!r}"
+    if len(value) > len(parents):
+        twice = next(each for each in parents if value.count(each) > 1)
+        return "values", f"the order holds the node {twice!r} more than once"
+    place = {name: position for position, name in enumerate(value)}
+    for child, above in parents.items():
+        for parent in above:
+            if place[parent] > place[child]:
+                return "values", f"{child!r} comes before its parent {parent!r}"
+    return None
+
+
+def _order(parents: Parents) -> list[str]:
+    done: list[str] = []
+    while len(done) < len(parents):
+        done += [each for each in parents if each not in done and all(above in done for above in parents[each])]
+    return done
+
+
+def _reaching(parents: Parents, output: str) -> set[str]:
+    """The output and every node that it depends on."""
+    found, waiting = set(), [output]
+    while waiting:
+        found.add(waiting[-1])
+        waiting += parents[waiting.pop()]
+    return found
+
+
+def _backward(
+    sweep: Sweep, parents: Parents, local_jacobians: dict[tuple[str, str], Twin], output: str, grad_output: Twin
+) -> dict[str, Twin]:
+    grads = {output: grad_output}
+    reaching = _reaching(parents, output)
+    for child in reversed(_order(parents)):
+        for parent in parents[child] if child in reaching else ():
+            share = grads[child] @ local_jacobians[child, parent]
+            grads[parent] = grads[parent] + share if parent in grads else share
+    # Whatever else there is does not reach the output. Without an edge a node's size is not known.
+    sizes = {name: jacobian.shape[0] for (name, _), jacobian in local_jacobians.items()}
+    sizes |= {name: jacobian.shape[1] for (_, name), jacobian in local_jacobians.items()}
+    rest = {name: sweep.zeros((sizes[name],) if name in sizes else ()) for name in parents if name not in grads}
+    return grads | rest
+
+
+def _holds_the_output(arguments: dict[str, Any], value: Any) -> tuple[str, str] | None:
+    """A node that does not reach the output may be left out or be 0, but no other."""
+    if not isinstance(value, dict):
+        return None
+    output = arguments["output"]
+    if output not in value:
+        return "type", f"the result lacks the output node {output!r}; its gradient is grad_output"
+    for name in _reaching(arguments["parents"], output):
+        if name not in value:
+            return "values", f"the result lacks the node {name!r}, on which the output depends"
+        if isinstance(value[name], float):
+            return "type", f"the entry {name!r} is the number {value[name]:g}; expected a torch.Tensor"
+    return None
+
+
+def _by_autograd(parents: Parents, local_jacobians: dict[tuple[str, str], Any], output: str, grad_output: Any) -> Any:
+    import torch
+
+    sizes = {name: jacobian.shape[0] for (name, _), jacobian in local_jacobians.items()}
+    sizes |= {name: jacobian.shape[1] for (_, name), jacobian in local_jacobians.items()}
+    sizes[output] = len(grad_output)
+    # Every node is a linear function of its parents, plus a leaf that says what a change of this node does.
+    leaves = {name: grad_output.new_zeros(sizes[name], requires_grad=True) for name in parents if name in sizes}
+    values: dict[str, Any] = {}
+    for name in _order(parents):
+        if name in sizes:
+            ways = [(local_jacobians[name, parent] * values[parent]).sum(1) for parent in parents[name]]
+            values[name] = sum(ways, leaves[name])
+    grads = torch.autograd.grad(values[output], list(leaves.values()), grad_output, allow_unused=True)
+    return {name: grad for name, grad in zip(leaves, grads, strict=True) if grad is not None}
+
+
+EXERCISE = Exercise(
+    name="graph",
+    unit="03_backpropagation",
+    title="Backpropagation through any directed acyclic graph",
+    functions=(
+        function(
+            "topological_order",
+            "parents",
+            reference=Reference(
+                draw=lambda draw: _structure(draw, _graph(draw)),
+                verdict=_in_order,
+                edges=_shapes_of_order,
+                names="the order",
+                usual=frozenset(("sizes",)),
+                source="lecture part B: directed acyclic graphs",
+            ),
+        ),
+        function(
+            "backward",
+            "parents",
+            "local_jacobians",
+            "output",
+            "grad_output",
+            reference=Reference(
+                draw=_draw,
+                compute=_backward,
+                verdict=_holds_the_output,
+                opinion=_by_autograd,
+                edges=_shapes_of_backward,
+                names=Leaf("dC/dz", kind="scalar", optional=True),
+                what="the chain rule over all ways to the output",
+                source="lecture part B: backpropagation works for any directed acyclic graph",
+            ),
+            points=3,
+            may_share=("grad_output",),
+        ),
+    ),
+    hints=(
+        "Which nodes can come first in the order? Which can once these are out of the way? When does this end?",
+        "A node that feeds two others reaches C in two ways. What does the chain rule say of several ways?",
+        "A node may hand its gradient on once all of its own has arrived. Which order makes sure of that?",
+    ),
+)

@@ -1,0 +1,143 @@
+"""Schedules for the learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.checks.reference import Edge, Leaf, Reference
+
+if TYPE_CHECKING:
+    from gradcheck.checks.drawing import Draw
+    from gradcheck.references.sweep import Sweep, Twin
+
+ORDER = 3
+
+_NUMBER = Leaf("the learning rate", "number")
+
+
+def _steps(draw: Draw) -> dict[str, Any]:
+    every = draw.whole(2, 6)
+    # Between two steps, after at least one.
+    epoch = every * draw.whole(1, 4) + draw.whole(1, every - 1)
+    return {"lr": draw.number(0.01, 1.0), "epoch": epoch, "drop": draw.number(0.1, 0.9), "every": every}
+
+
+def _step_decay(sweep: Sweep, lr: Twin, epoch: int, drop: Twin, every: int) -> Twin:
+    # Multiplied out, so that the ball of the result holds the rounding of every factor; a power rounds less.
+    factor = sweep.constant(1.0)
+    for _ in range(epoch // every):
+        factor = factor * drop
+    return lr * factor
+
+
+def _step_edges(draw: Any) -> Iterator[Edge]:
+    def given(epoch: int, every: int, drop: float = 0.5, lr: float = 0.1) -> dict[str, Any]:
+        return {"lr": lr, "epoch": epoch, "drop": drop, "every": every}
+
+    yield "the first epoch", given(0, 4)
+    yield "the last epoch before the first step", given(3, 4)
+    yield "the epoch of the first step", given(4, 4)
+    yield "the epoch after the first step", given(5, 4)
+    yield "the last epoch before the second step", given(7, 4)
+    yield "the epoch of the third step", given(12, 4)
+    yield "a step every epoch, at the first", given(0, 1)
+    yield "a step every epoch", given(7, 1)
+    yield "a long training", given(200, 30)
+    yield "a hundred small steps", given(100, 1, 0.97)
+    yield "sixty halvings", given(60, 1, 0.5, 1.0)
+    yield "a factor of one", given(17, 3, 1.0)
+    yield "a factor above one", given(9, 2, 1.25)
+    yield "a factor near zero", given(5, 2, 1e-4)
+    yield "a small rate", given(6, 3, draw.number(0.1, 0.9), 1e-7)
+    yield "a large rate", given(6, 3, draw.number(0.1, 0.9), 50.0)
+    yield "no rate at all", given(6, 3, 0.5, 0.0)
+
+
+def _periods(draw: Draw) -> dict[str, Any]:
+    total = draw.whole(3, 40)
+    return {"lr": draw.number(0.01, 1.0), "epoch": draw.whole(1, total - 1), "total": total}
+
+
+def _pi(sweep: Sweep) -> Twin:
+    """π at each precision of the sweep: not math.pi, which is a rational number, and off by 1.2e-16."""
+    import flint
+    import numpy as np
+
+    return sweep.twin(lambda: np.asarray(flint.arb.pi(), dtype=object))
+
+
+def _cosine(sweep: Sweep, lr: Twin, epoch: int, total: int) -> Twin:
+    # 1 + cos loses its digits where cos is near −1: the ball has the width of cos, and so has what is accepted there.
+    return lr * (1 + sweep.apply("cos", _pi(sweep) * epoch / total)) * 0.5
+
+
+def _cosine_edges(draw: Any) -> Iterator[Edge]:
+    def given(epoch: int, total: int, lr: float = 0.1) -> dict[str, Any]:
+        return {"lr": lr, "epoch": epoch, "total": total}
+
+    yield "the first epoch", given(0, 10)
+    yield "the last", given(10, 10)
+    yield "halfway", given(5, 10)
+    yield "a third of the way", given(4, 12)
+    yield "one epoch, at its beginning", given(0, 1)
+    yield "one epoch, at its end", given(1, 1)
+    yield "two epochs", given(1, 2)
+    yield "the second epoch of a long training", given(1, 1000)
+    yield "the last but one of a long training", given(999, 1000)
+    yield "the end of a long training", given(1000, 1000)
+    for lr in (1e-7, 50.0):
+        yield f"from {lr:g}", given(7, 9, lr)
+        yield f"from {lr:g}, at the end", given(9, 9, lr)
+    yield "no rate at all", given(3, 7, 0.0)
+    total = draw.whole(50, 90)
+    yield "a longer training", given(draw.whole(1, total - 1), total)
+
+
+EXERCISE = Exercise(
+    name="learning_rate",
+    unit="02_gradient_descent",
+    title="Learning rates that fall from epoch to epoch",
+    functions=(
+        function(
+            "step_decay",
+            "lr",
+            "epoch",
+            "drop",
+            "every",
+            reference=Reference(
+                draw=_steps,
+                compute=_step_decay,
+                opinion=lambda lr, epoch, drop, every: lr * drop ** (epoch // every),
+                edges=_step_edges,
+                names=_NUMBER,
+                usual=frozenset(),
+                what="lr · drop^(epoch // every)",
+                source="lecture part B, practical tricks: decrease the learning rate during training",
+            ),
+        ),
+        function(
+            "cosine",
+            "lr",
+            "epoch",
+            "total",
+            reference=Reference(
+                draw=_periods,
+                compute=_cosine,
+                opinion=lambda lr, epoch, total: lr * math.cos(math.pi * epoch / (2 * total)) ** 2,
+                edges=_cosine_edges,
+                names=_NUMBER,
+                usual=frozenset(),
+                what="half a period of a cosine, from lr to 0",
+                source="lecture part B, practical tricks: decrease the learning rate during training",
+            ),
+        ),
+    ),
+    hints=(
+        "How many steps lie behind epoch 0, behind epoch every − 1, behind epoch every?",
+        "A cosine falls from 1 to −1 while its angle goes from 0 to π. How does one make that 1 to 0?",
+        "At which epoch does the angle have to be π?",
+    ),
+)

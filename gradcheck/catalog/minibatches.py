@@ -1,0 +1,245 @@
+"""The minibatches of one epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.shared.permutations import BATCH, FALSE_ALARMS, MANY, ORDERS, not_uniform
+from gradcheck.checks.outcome import GeneratorArgument, Returned
+from gradcheck.checks.reference import Edge, Reference
+from gradcheck.checks.task import Property
+
+if TYPE_CHECKING:
+    from gradcheck.checks.asking import Ask
+    from gradcheck.checks.outcome import Arguments, Value
+
+ORDER = 2
+
+
+# A single call.
+
+
+def _draw(draw: Any) -> dict[str, Any]:
+    batch_size, batches = draw.size("batch_size"), draw.size("batches")
+    num_samples = batch_size * batches - draw.whole(0, batch_size - 1)
+    return {"num_samples": num_samples, "batch_size": batch_size, "generator": draw.generator()}
+
+
+def _edges(draw: Any) -> Iterator[Edge]:
+    for name, samples, size in (
+        ("batches that come out even", 12, 4),
+        ("one sample left over", 13, 4),
+        ("one sample missing", 11, 4),
+        ("batches of one sample", 5, 1),
+        ("one batch of all samples", 6, 6),
+        ("a batch larger than the training set", 5, 8),
+        ("one sample more than a batch holds", 7, 6),
+        ("one sample", 1, 1),
+        ("one sample, a larger batch", 1, 3),
+        ("two samples", 2, 1),
+        ("two batches", 6, 3),
+        ("three batches of as many samples", 6, 2),
+        ("many samples", 1000, 64),
+        ("many batches", 301, 2),
+    ):
+        yield name, {"num_samples": samples, "batch_size": size, "generator": draw.generator()}
+
+
+def _verdict(arguments: Arguments, value: Value) -> tuple[str, str] | None:
+    """Whether these are batches, of the right sizes, that hold each sample once."""
+    samples, size = arguments["num_samples"], arguments["batch_size"]
+    if not isinstance(value, tuple):
+        return "type", "the batches are a list (or tuple) of tensors, one tensor per batch"
+    for k, batch in enumerate(value):
+        told = _malformed(k, batch)
+        if told:
+            return told
+    wanted = [size] * (samples // size) + ([samples % size] if samples % size else [])
+    sizes = [batch.shape[0] for batch in value if isinstance(batch, Returned)]
+    if sizes != wanted:
+        return "shape", f"the batches have {_listed(sizes)} samples; expected {_listed(wanted)}"
+    return _incomplete(samples, value)
+
+
+def _malformed(k: int, batch: Value) -> tuple[str, str] | None:
+    if not isinstance(batch, Returned) or batch.problem:
+        return "type", f"batch {k} is not a plain torch.Tensor; each batch is an int64 tensor of indices"
+    if len(batch.shape) != 1:
+        return "shape", f"batch {k} has shape {batch.shape}; a batch has one axis, (batch_size,)"
+    if batch.dtype != "int64" or batch.values is None:
+        return "dtype", f"batch {k} is {batch.dtype} on the device {batch.device!r}; expected int64 on 'cpu'"
+    return None
+
+
+def _incomplete(samples: int, value: tuple[Any, ...]) -> tuple[str, str] | None:
+    import numpy as np
+
+    order = np.concatenate([batch.values for batch in value])
+    outside = order[(order < 0) | (order >= samples)]
+    if outside.size:
+        return "values", f"{outside[0]} is the index of no sample; they are numbered 0 … {samples - 1}"
+    often = np.bincount(order, minlength=samples)
+    if (often != 1).any():
+        sample = int(np.argmax(often != 1))
+        return "values", f"sample {sample} occurs {often[sample]} times; each of them occurs once in an epoch"
+    return None
+
+
+def _listed(sizes: list[int]) -> str:
+    return str(sizes) if len(sizes) < 9 else f"{str(sizes[:4])[:-1]}, …, {str(sizes[-2:])[1:]}"
+
+
+# Many calls.
+
+
+class _RefusedError(Exception):
+    """What a single call is refused for: the message, and perhaps a diagnosis code."""
+
+
+def _order(ask: Ask, samples: int, size: int, generator: Any) -> Any:
+    """The order in which one epoch goes through the samples, and whether numbers were drawn from the generator."""
+    import numpy as np
+
+    outcome = ask.outcome(samples, size, generator)
+    told = _verdict({"num_samples": samples, "batch_size": size}, outcome.value)
+    if told:
+        raise _RefusedError(f"with {samples} samples in batches of {size}, {told[1]}")
+    if outcome.mutated:
+        raise _RefusedError(f"it changes {outcome.mutated[0]}, which the caller still has", "mutates-input")
+    assert isinstance(outcome.value, tuple)
+    batches: list[Any] = [batch.values for batch in outcome.value if isinstance(batch, Returned)]
+    return np.concatenate(batches), "generator" in outcome.advanced
+
+
+def _generators(ask: Ask, count: int) -> list[GeneratorArgument]:
+    """Generators in different states, surely: of a hundred random seeds two may be equal."""
+    first = ask.generator().seed
+    return [GeneratorArgument(first + k) for k in range(count)]
+
+
+def _with_verdicts(holds: Callable[[Ask], str | None]) -> Callable[[Ask], tuple[str, str] | str | None]:
+    def checked(ask: Ask) -> tuple[str, str] | str | None:
+        try:
+            return holds(ask)
+        except _RefusedError as refused:
+            message, *code = refused.args
+            return (message, code[0]) if code else str(message)
+
+    return checked
+
+
+# Two orders of 30 samples are equal with probability 1/30! = 4e-33; neither property below compares more than 10 pairs.
+_SAMPLES, _SIZE, _EQUAL = 30, 4, 10 / math.factorial(30)
+
+
+def _drawn_from_the_generator(ask: Ask) -> str | None:
+    """The order is made of the generator's state and of nothing else."""
+    import random
+
+    import torch
+
+    seen = []
+    for generator in _generators(ask, 4):
+        order, advanced = _order(ask, _SAMPLES, _SIZE, generator)
+        if not advanced:
+            return "it draws nothing from `generator`: its state is the same afterwards"
+        seen.append(order.tolist())
+    if any(seen[i] == seen[j] for i in range(4) for j in range(i)):
+        return "generators in different states give the same order"
+
+    generator = ask.generator()
+    python = random.getstate()
+    orders = []
+    with torch.random.fork_rng(devices=[]):
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            random.seed(seed)
+            states = torch.get_rng_state(), random.getstate()
+            orders.append(_order(ask, _SAMPLES, _SIZE, generator)[0].tolist())
+            touched = not torch.equal(states[0], torch.get_rng_state()) or states[1] != random.getstate()
+            if touched:
+                break
+    random.setstate(python)
+    if touched:
+        return "it draws from the global generator, or seeds it; use only the `generator` that is passed"
+    return (
+        None if orders[0] == orders[1] else "torch.manual_seed or random.seed changes the order; `generator` alone may"
+    )
+
+
+def _fresh_every_epoch(ask: Ask) -> str | None:
+    """One generator for all epochs of a training: each call goes on where the last one stopped."""
+    import torch
+
+    from gradcheck.checks.asking import Unfinished
+
+    seed = ask.generator().seed
+    generator, restored = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + 1)
+    epochs, before = [], []
+    try:
+        for _ in range(4):
+            before.append(generator.get_state())
+            epochs.append(_order(ask, _SAMPLES, _SIZE, generator)[0].tolist())
+        restored.set_state(before[2])
+        again = _order(ask, _SAMPLES, _SIZE, restored)[0].tolist()
+    except Unfinished as unfinished:
+        # A message shows arguments that can be written down.
+        raise Unfinished(unfinished.outcome, unfinished.arguments | {"generator": GeneratorArgument(seed)}) from None
+    if any(epochs[i] == epochs[j] for i in range(4) for j in range(i)):
+        return "called again and again with one generator, as in a training, it repeats an order"
+    if again != epochs[2]:
+        return "a generator put back into an earlier state does not give that epoch's order again"
+    return None
+
+
+# Of 2 samples every order comes up in 40 calls, of 3 samples in 150, but for 2 (1/2)^40 + 6 (5/6)^150 ≤ 1.1e-11.
+_FEW = ((2, 40), (3, 150))
+_MISSING = 2 * (1 / 2) ** 40 + 6 * (5 / 6) ** 150
+
+
+def _uniform(ask: Ask) -> str | None:
+    """Every order of the samples is equally likely."""
+    import numpy as np
+
+    for samples, calls in _FEW:
+        seen = {tuple(_order(ask, samples, 2, each)[0].tolist()) for each in _generators(ask, calls)}
+        if len(seen) < math.factorial(samples):
+            return f"of the {math.factorial(samples)} orders of {samples} samples only {sorted(seen)} come up"
+    return not_uniform(np.stack([_order(ask, MANY, BATCH, each)[0] for each in _generators(ask, ORDERS)]))
+
+
+EXERCISE = Exercise(
+    name="minibatches",
+    unit="02_gradient_descent",
+    title="The minibatches of one epoch",
+    functions=(
+        function(
+            "epoch_batches",
+            "num_samples",
+            "batch_size",
+            "generator",
+            points=3,
+            reference=Reference(
+                draw=_draw,
+                verdict=_verdict,
+                edges=_edges,
+                names="the batches",
+                usual=frozenset(("sizes",)),
+                source="lecture part A: minibatches; lecture part B, practical tricks: shuffle the samples",
+            ),
+            properties=(
+                Property("drawn_from_the_generator", _with_verdicts(_drawn_from_the_generator), _EQUAL),
+                Property("fresh_every_epoch", _with_verdicts(_fresh_every_epoch), _EQUAL),
+                Property("uniform", _with_verdicts(_uniform), _MISSING + FALSE_ALARMS),
+            ),
+        ),
+    ),
+    hints=(
+        "Which comes first: shuffling the samples, or cutting them into batches? Does it matter?",
+        "Which function of torch gives a random order of 0 … n − 1, and how is it told which generator to draw from?",
+        "13 samples in batches of 4: how many batches, and how large is the last?",
+    ),
+)

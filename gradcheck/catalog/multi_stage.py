@@ -1,0 +1,142 @@
+"""A cascade of stages, each a matrix and a point-wise function."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.catalog.exercise import Exercise, function, jacobian
+from gradcheck.checks.reference import Edge, Reference
+from gradcheck.operators.backpropagation import STAGE, WEIGHTED_SUM
+
+if TYPE_CHECKING:
+    from gradcheck.checks.drawing import Draw
+    from gradcheck.references.sweep import Sweep, Twin
+
+ORDER = 5
+
+
+def _sizes(draw: Draw) -> list[int]:
+    count = min(4, draw.size("K"))  # exact numbers are slow
+    return [draw.size(f"d{k}") for k in range(count + 1)]
+
+
+def _inputs(draw: Draw, sizes: list[int]) -> dict[str, Any]:
+    weights = [draw.tensor(rows, columns) for columns, rows in itertools.pairwise(sizes)]
+    return {"z0": draw.tensor(sizes[0]), "weights": weights}
+
+
+def _trained(draw: Draw, sizes: list[int]) -> dict[str, Any]:
+    """The states are what forward gives in the dtype of the arguments."""
+    import numpy as np
+
+    from gradcheck.checks.draws import rounded
+
+    grad_output = draw.cotangent(sizes[-1])
+    inputs = _inputs(draw, sizes)
+    states = [inputs["z0"]]
+    for weight in inputs["weights"]:
+        values = rounded(np.tanh(weight.values @ states[-1].values), draw.dtype)
+        states.append(type(weight)(values, draw.dtype, weight.layout))
+    return {"grad_output": grad_output, "states": states, "weights": inputs["weights"]}
+
+
+def _forward(sweep: Sweep, z0: Twin, weights: list[Twin]) -> tuple[Twin, ...]:
+    states = [z0]
+    for weight in weights:
+        states.append(sweep.forward(STAGE, z=states[-1], w=weight))
+    return tuple(states)
+
+
+def _backward(sweep: Sweep, grad_output: Twin, states: list[Twin], weights: list[Twin]) -> tuple[Any, ...]:
+    grad = grad_output
+    grad_weights: list[Twin] = []
+    for position in reversed(range(len(weights))):
+        before, after, weight = states[position], states[position + 1], weights[position]
+        # tanh(s) is the state that is given, or is computed anew: the state was rounded, so the two differ a little.
+        again = 1 + sweep.apply("tanh", weight @ before) - 1  # rounds like 2 σ(2s) − 1 too
+        slope = _either(sweep, 1 - after * after, 1 - again * again)
+        grads = sweep.vjp(WEIGHTED_SUM, grad * slope, z=before, w=weight)
+        grad = grads["z"]
+        grad_weights.insert(0, grads["w"])
+    return grad, tuple(grad_weights)
+
+
+def _either(sweep: Sweep, first: Twin, second: Twin) -> Twin:
+    """Balls that hold both."""
+    import numpy as np
+
+    return sweep.twin(np.frompyfunc(lambda one, other: one.union(other), 2, 1), first, second)
+
+
+def _forward_by_torch(z0: Any, weights: list[Any]) -> list[Any]:
+    states = [z0]
+    for weight in weights:
+        states.append((weight @ states[-1]).tanh())
+    return states
+
+
+def _by_autograd(grad_output: Any, states: list[Any], weights: list[Any]) -> Any:
+    import torch
+
+    leaves = [states[0].clone().requires_grad_(), *(weight.clone().requires_grad_() for weight in weights)]
+    grad_z0, *grad_weights = torch.autograd.grad(_forward_by_torch(leaves[0], leaves[1:])[-1], leaves, grad_output)
+    return grad_z0, grad_weights
+
+
+def _edges_of(make: Any) -> Any:
+    def edges(draw: Any) -> Iterator[Edge]:
+        yield "one stage", make(draw, [4, 3])
+        yield "two stages through a single number", make(draw, [3, 1, 2])
+        yield "one input, one output", make(draw, [1, 3, 1])
+        yield "six stages of two", make(draw, [2] * 7)
+
+    return edges
+
+
+EXERCISE = Exercise(
+    name="multi_stage",
+    unit="03_backpropagation",
+    title="A cascade of stages",
+    functions=(
+        function(
+            "forward",
+            "z0",
+            "weights",
+            reference=Reference(
+                draw=lambda draw: _inputs(draw, _sizes(draw)),
+                compute=_forward,
+                opinion=_forward_by_torch,
+                edges=_edges_of(_inputs),
+                names="z",
+                source="lecture part A: multi-stage graphs",
+            ),
+            may_share=("z0",),
+        ),
+        function(
+            "backward",
+            "grad_output",
+            "states",
+            "weights",
+            reference=Reference(
+                draw=lambda draw: _trained(draw, _sizes(draw)),
+                compute=_backward,
+                opinion=_by_autograd,
+                edges=_edges_of(_trained),
+                names=("grad_z0", "grad_weights"),
+                what="the chain rule",
+                source="lecture part A: multi-stage graphs, the gradients of states and parameters",
+            ),
+            points=3,
+        ),
+        jacobian("z", "w", wrt="z", name="state_jacobian", operator=STAGE),
+        jacobian("z", "w", wrt="w", name="weight_jacobian", operator=STAGE),
+    ),
+    hints=(
+        "Take the stage apart: s = W z, then tanh. You know how each of the two hands a gradient back.",
+        "tanh' = 1 − tanh². Which of the states holds the tanh of stage k already?",
+        "At stage k you hold dC/dz_(k+1). Make dC/ds_k of it first; both dC/dz_k and dC/dW_k follow from that one.",
+        "In ∂z_i/∂W_pq, which rows p of W does z_i depend on at all?",
+    ),
+)

@@ -1,0 +1,1 @@
+"""What several records share, or what would make one too long: data of networks, bounds on chance, named mistakes."""

@@ -1,0 +1,176 @@
+"""The chain rule in vector form: a row vector times Jacobians."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.checks.reference import Edge, Reference
+from gradcheck.checks.task import ORIENTATION, Property
+
+if TYPE_CHECKING:
+    from gradcheck.checks.drawing import Draw
+    from gradcheck.references.sweep import Sweep, Twin
+
+ORDER = 3
+
+
+def _jacobians(draw: Draw, sizes: list[int]) -> list[Any]:
+    """From input to output: the first has sizes[0] columns, the last sizes[-1] rows."""
+    return [draw.tensor(rows, columns) for columns, rows in itertools.pairwise(sizes)]
+
+
+def _sizes(draw: Draw) -> list[int]:
+    count = min(5, draw.size("K"))  # exact numbers are slow
+    return [draw.size(f"d{k}") for k in range(count + 1)]
+
+
+def _compose_draw(draw: Draw) -> dict[str, Any]:
+    return {"jacobians": _jacobians(draw, _sizes(draw))}
+
+
+def _backward_draw(draw: Draw) -> dict[str, Any]:
+    # Both forms of grad_output must be tried whatever the seed: a vector for an odd number of Jacobians, else a row.
+    sizes = _sizes(draw)
+    return _cascade(draw, sizes, row=len(sizes) % 2 == 1)
+
+
+def _cascade(draw: Draw, sizes: list[int], *, row: bool) -> dict[str, Any]:
+    grad_output = draw.cotangent(1, sizes[-1]) if row else draw.cotangent(sizes[-1])
+    return {"grad_output": grad_output, "jacobians": _jacobians(draw, sizes)}
+
+
+def _backward(_sweep: Sweep, grad_output: Twin, jacobians: list[Twin]) -> Twin:
+    row = grad_output
+    for jacobian in reversed(jacobians):
+        row = row @ jacobian
+    return row
+
+
+def _compose(_sweep: Sweep, jacobians: list[Twin]) -> Twin:
+    product = jacobians[0]
+    for jacobian in jacobians[1:]:
+        product = jacobian @ product
+    return product
+
+
+def _network(jacobians: list[Any]) -> Any:
+    """The linear cascade that has these Jacobians."""
+
+    def run(z: Any) -> Any:
+        for jacobian in jacobians:
+            z = (jacobian * z).sum(1)
+        return z
+
+    return run
+
+
+def _backward_by_autograd(grad_output: Any, jacobians: list[Any]) -> Any:
+    import torch
+
+    z = jacobians[0].new_zeros(jacobians[0].shape[1], requires_grad=True)
+    (grad,) = torch.autograd.grad(_network(jacobians)(z), z, grad_output.reshape(-1))
+    return grad.reshape(*grad_output.shape[:-1], -1)
+
+
+def _compose_by_autograd(jacobians: list[Any]) -> Any:
+    import torch
+
+    z = jacobians[0].new_zeros(jacobians[0].shape[1])
+    return torch.autograd.functional.jacobian(_network(jacobians), z)  # type: ignore[no-untyped-call]
+
+
+def _backward_edges(draw: Any) -> Iterator[Edge]:
+    yield "one Jacobian, a vector", _cascade(draw, [4, 3], row=False)
+    yield "one Jacobian, a row", _cascade(draw, [3, 2], row=True)
+    yield "two Jacobians, a vector", _cascade(draw, [2, 4, 3], row=False)
+    yield "three Jacobians, a row", _cascade(draw, [2, 3, 4, 2], row=True)
+    yield "a row of one", _cascade(draw, [3, 2, 1], row=True)
+    yield "a vector of one", _cascade(draw, [3, 2, 1], row=False)
+    yield "one input, a row", _cascade(draw, [1, 3, 2], row=True)
+    yield "one input, a vector", _cascade(draw, [1, 3, 2], row=False)
+    yield "through a single number", _cascade(draw, [3, 1, 4], row=False)
+    yield "square Jacobians, a row", _cascade(draw, [3, 3, 3, 3], row=True)
+
+
+def _compose_edges(draw: Any) -> Iterator[Edge]:
+    for words, sizes in (
+        ("one Jacobian", [4, 3]),
+        ("two Jacobians", [2, 4, 3]),
+        ("two square Jacobians", [3, 3, 3]),
+        ("one output", [3, 2, 1]),
+        ("one input", [1, 2, 3]),
+        ("through a single number", [3, 1, 4]),
+    ):
+        yield words, {"jacobians": _jacobians(draw, sizes)}
+
+
+_SIDE = 32
+
+
+def _no_matrix_product(ask: Any) -> str | None:
+    """A vector with d entries through K Jacobians costs 2 K d² operations, any product of two Jacobians 2 d³ alone."""
+    for count in (2, 4):
+        jacobians = [ask.tensor(ask.rng.standard_normal((_SIDE, _SIDE))) for _ in range(count)]
+        needed = 2 * count * _SIDE**2
+        for shape in ((_SIDE,), (1, _SIDE)):
+            grad_output = ask.tensor(ask.rng.standard_normal(shape))
+            done = ask.outcome(grad_output, jacobians, count=True).operations
+            if done > 4 * needed:
+                return (
+                    f"backward multiplies matrices by matrices: for {count} Jacobians of {_SIDE} × {_SIDE} it does "
+                    f"{done:,} operations, where a row vector that goes through them one at a time needs {needed:,}"
+                )
+    return None
+
+
+def _transposed(shape: tuple[int, ...]) -> tuple[tuple[int, ...], str, str] | None:
+    return shape[::-1], "rows are outputs, columns are inputs, so this is transposed", "transposed"
+
+
+EXERCISE = Exercise(
+    name="vector_chain_rule",
+    unit="03_backpropagation",
+    title="The chain rule in vector form",
+    functions=(
+        function(
+            "backward",
+            "grad_output",
+            "jacobians",
+            reference=Reference(
+                draw=_backward_draw,
+                compute=_backward,
+                opinion=_backward_by_autograd,
+                edges=_backward_edges,
+                names="dC/dz_0",
+                what="grad_output · J_K · … · J_1",
+                source="lecture part A: the chain rule for vector functions",
+            ),
+            points=2,
+            properties=(Property("vectors_only", _no_matrix_product),),
+        ),
+        function(
+            "compose",
+            "jacobians",
+            reference=Reference(
+                draw=_compose_draw,
+                compute=_compose,
+                opinion=_compose_by_autograd,
+                edges=_compose_edges,
+                names="the Jacobian",
+                mistaken=_transposed,
+                what="J_K · … · J_1",
+                source="lecture part A: the Jacobian of a composition",
+            ),
+            may_share=("jacobians",),
+            confusions=(ORIENTATION,),
+        ),
+    ),
+    hints=(
+        "dC/dz is a row. Which side of it can a Jacobian with d_out rows and d_in columns stand on?",
+        "The Jacobian next to dC/dz_K is that of the last function. Which end of the list do you begin at?",
+        "A row times a matrix is a row again. How many multiplications does that take, and how many a matrix product?",
+    ),
+)
