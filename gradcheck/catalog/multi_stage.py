@@ -50,14 +50,15 @@ def _forward(sweep: Sweep, z0: Twin, weights: list[Twin]) -> tuple[Twin, ...]:
 
 
 def _backward(sweep: Sweep, grad_output: Twin, states: list[Twin], weights: list[Twin]) -> tuple[Any, ...]:
+    # A state is rounded, so tanh(W z) computed anew differs a little from the one that is given. Either will do.
+    either = [states[0]]
+    for given, weight in zip(states[1:], weights, strict=True):
+        again = 1 + sweep.apply("tanh", weight @ either[-1]) - 1  # rounds like 2 σ(2s) − 1 too
+        either.append(_either(sweep, given, again))
     grad = grad_output
     grad_weights: list[Twin] = []
-    for position in reversed(range(len(weights))):
-        before, after, weight = states[position], states[position + 1], weights[position]
-        # tanh(s) is the state that is given, or is computed anew: the state was rounded, so the two differ a little.
-        again = 1 + sweep.apply("tanh", weight @ before) - 1  # rounds like 2 σ(2s) − 1 too
-        slope = _either(sweep, 1 - after * after, 1 - again * again)
-        grads = sweep.vjp(WEIGHTED_SUM, grad * slope, z=before, w=weight)
+    for before, after, weight in zip(either[-2::-1], either[:0:-1], reversed(weights), strict=True):
+        grads = sweep.vjp(WEIGHTED_SUM, grad * (1 - after * after), z=before, w=weight)
         grad = grads["z"]
         grad_weights.insert(0, grads["w"])
     return grad, tuple(grad_weights)

@@ -25,11 +25,12 @@ def _statistics(draw: Draw) -> dict[str, Any]:
 
     n = draw.size("n")
     mean, std = draw.tensor(n), draw.tensor(n)
-    # Some standard deviations lie above eps, some below.
+    # Some standard deviations lie above eps, some below: of small whole numbers too.
+    positive = (0.75 * np.abs(std.values)).astype(draw.dtype).astype("float64")
     return {
         "mean": mean,
-        "std": type(std)(np.abs(std.values), std.dtype, std.layout),
-        "eps": draw.number(0.25, 0.75),
+        "std": type(std)(positive, std.dtype, std.layout),
+        "eps": draw.number(0.25, 1.0),
     }
 
 

@@ -108,10 +108,16 @@ def _compose_edges(draw: Any) -> Iterator[Edge]:
 
 
 _SIDE = 32
+_HUGE = 1e200
 
 
 def _no_matrix_product(ask: Any) -> str | None:
-    """A vector with d entries through K Jacobians costs 2 K d² operations, any product of two Jacobians 2 d³ alone."""
+    """By what it costs and, for products that the counter does not see (NumPy, lists), by what overflows."""
+    return _costs_too_much(ask) or _overflows(ask)
+
+
+def _costs_too_much(ask: Any) -> str | None:
+    """A row of d entries through K Jacobians takes 2 K d² operations; any product of two Jacobians alone takes 2 d³."""
     for count in (2, 4):
         jacobians = [ask.tensor(ask.rng.standard_normal((_SIDE, _SIDE))) for _ in range(count)]
         needed = 2 * count * _SIDE**2
@@ -122,6 +128,27 @@ def _no_matrix_product(ask: Any) -> str | None:
                 return (
                     f"backward multiplies matrices by matrices: for {count} Jacobians of {_SIDE} × {_SIDE} it does "
                     f"{done:,} operations, where a row vector that goes through them one at a time needs {needed:,}"
+                )
+    return None
+
+
+def _overflows(ask: Any) -> str | None:
+    """The row is zero wherever it meets the huge block of a Jacobian; the product of two such blocks is infinite."""
+    import numpy as np
+
+    for count in (2, 4):
+        jacobians = []
+        for _ in range(count):
+            values = np.zeros((3, 3))
+            values[0, 0], values[1:, 1:] = ask.rng.uniform(1, 2), _HUGE
+            jacobians.append(ask.tensor(values))
+        for shape in ((3,), (1, 3)):
+            grad_output = ask.tensor(np.array([2.0, 0.0, 0.0]).reshape(shape))
+            came = getattr(ask.value(grad_output, jacobians), "values", None)
+            if came is None or not np.isfinite(came).all():
+                return (
+                    f"backward multiplies Jacobians with each other: with entries of {_HUGE:g} where grad_output is "
+                    "zero their product overflows, but a row vector that goes through them one at a time does not"
                 )
     return None
 

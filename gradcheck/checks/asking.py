@@ -26,6 +26,7 @@ class Ask:
     def __init__(self, candidate: Candidate, spec: FunctionSpec, task: str, seed: int) -> None:
         self.candidate, self.spec, self.seed = candidate, spec, seed
         self.rng = np.random.default_rng([seed, zlib.crc32(f"{task} {spec.name} property".encode())])
+        self._state = int(self.rng.integers(0, 2**31))
 
     def outcome(self, *arguments: Any, function: str = "", count: bool = False) -> Outcome:
         """The outcome of a call with arguments in the order of the signature. Raises Unfinished."""
@@ -41,7 +42,8 @@ class Ask:
 
     def generator(self) -> GeneratorArgument:
         """A generator in a state that no earlier one had."""
-        return GeneratorArgument(int(self.rng.integers(0, 2**31)))
+        self._state += 1  # counted, not drawn: a state that comes twice would be chance that no property expects
+        return GeneratorArgument(self._state)
 
     def neighbour(self, exercise: str) -> Candidate | None:
         """The same learner's file for another exercise, if there is one."""

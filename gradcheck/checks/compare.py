@@ -204,7 +204,7 @@ def difference(wanted: Sequence[Wanted], values: Sequence[Value], expected: Sequ
     for each, value, got, want in zip(wanted, values, observed, expected, strict=True):
         tolerance = want.tolerance
         if isinstance(value, float):  # at float32 it was computed there
-            tolerance = tolerance + np.abs(want.value) * PRECISION[each.dtype][1]
+            tolerance = tolerance + np.abs(want.value) * PRECISION.get(each.dtype, PRECISION["float64"])[1]
         wrong = ~_inside(got, want, tolerance)
         if wrong.any():
             return _difference(each.name, wrong, got)

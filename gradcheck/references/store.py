@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -120,9 +120,16 @@ def _load(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        loaded = json.loads(path.read_text())
+        status = path.stat()
+        return dict(_parsed(path, status.st_mtime_ns, status.st_size))
     except (OSError, ValueError):
         return {}
+
+
+@lru_cache(maxsize=32)
+def _parsed(path: Path, _changed: int, _size: int) -> dict[str, Any]:
+    """A file's records; read once while it stays as it is."""
+    loaded = json.loads(path.read_text())
     return loaded if isinstance(loaded, dict) else {}
 
 

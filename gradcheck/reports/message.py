@@ -50,15 +50,18 @@ def _wrapped(text: str, indent: str) -> list[str]:
 
 
 def _example(example: Counterexample, show_answer: bool) -> list[str]:
-    rows: list[tuple[str, Any]] = [(f"{name} =", value) for name, value in example.inputs.items()]
+    rows = [(f"{name} =", value) for name, value in _rows(example.inputs)]
     if example.grad_output is not None:
         rows.append(("grad_output =", example.grad_output))
     if isinstance(example.got, dict):
-        rows += [(f"{name}:", value) for name, value in example.got.items()]
+        rows += [(f"{name}:", value) for name, value in _rows(example.got)]
     elif example.got is not None:
         rows.append(("you returned", example.got))
     if show_answer and example.expected is not None:
-        rows.append(("correct:", example.expected))
+        if isinstance(example.expected, dict):
+            rows += [(f"correct {name}:", value) for name, value in _rows(example.expected)]
+        else:
+            rows.append(("correct:", example.expected))
     margin = max((len(label) for label, _ in rows), default=0) + 1
     lines = []
     for label, value in rows:
@@ -69,6 +72,19 @@ def _example(example: Counterexample, show_answer: bool) -> list[str]:
     if example.about:
         lines += _wrapped(f"with {example.about}", "        ")
     return lines
+
+
+def _rows(named: dict[str, Any]) -> list[tuple[str, Any]]:
+    """One row per tensor: the entries of a dict, and of a list of tensors, each have their own."""
+    rows: list[tuple[str, Any]] = []
+    for name, value in named.items():
+        if isinstance(value, dict):
+            rows += _rows({f"{name}[{key!r}]": each for key, each in value.items()})
+        elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
+            rows += _rows({f"{name}[{number}]": each for number, each in enumerate(value)})
+        else:
+            rows.append((name, value))
+    return rows
 
 
 def tensor_text(value: Any, indent: int = 0) -> str:

@@ -39,7 +39,8 @@ def test_every_exercise_has_three_styles():
 
 @pytest.mark.parametrize(("name", "style"), STYLES)
 def test_a_right_answer_passes_every_check(name, style, cache):
-    for seed in range(3):
+    modules = find_exercise(name).unit in ("04_modules", "05_losses")
+    for seed in range(3 if modules else 1):
         results = verify(solution(name) | RIGHT[name][style], find_exercise(name).task, seed=seed, cache=cache)
         assert [(each.id, each.message) for each in results if not each.ok] == []
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from tables import WRONG
-from wrong_answers import ANY, calls, kept
+from wrong_answers import ANY, Wrong, calls, kept
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks import shrink
-from gradcheck.checks.engine import verify
+from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.engine import Verification
 from gradcheck.reports.message import failure_text
 from solutions import solution
 
@@ -25,23 +26,44 @@ def no_memory():
 
 
 def failures(wrong, cache, seed=0, *, shrink=False):
+    """The first check of the wrong function that fails, in a list, or none."""
     function = wrong.check.split(".", maxsplit=1)[0]
     task = find_exercise(wrong.exercise).task
-    results = verify(solution(wrong.exercise) | {function: wrong.function}, task, seed=seed, cache=cache, shrink=shrink)
-    return [each for each in results if each.status in ("failed", "errored")]
+    candidate = InProcessCandidate(solution(wrong.exercise) | {function: wrong.function})
+    verification = Verification(candidate, task, seed=seed, cache=cache, shrink=shrink)
+    spec = task.function(function)
+    supplied = [check for check in spec.checks if all(each.holds or each.check != check for each in spec.properties)]
+    results = (verification.result(function, check) for check in supplied)
+    first = next((each for each in results if each.status in ("failed", "errored")), None)
+    verification.save()
+    return [first] if first else []
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.id)
 def test_a_wrong_answer_fails_where_it_is_wrong(wrong, cache):
     for seed in range(3):
         kept.clear()
-        first = failures(wrong, cache, seed)[0]
+        (first,) = failures(wrong, cache, seed)
         assert first.id == f"{wrong.exercise}.{wrong.check}", first.message
         assert wrong.code in (first.code, ANY), first.message
         assert first.status == "failed"
 
 
-@pytest.mark.parametrize("wrong", [wrong for wrong in WRONG if wrong.check.endswith("values")], ids=lambda w: w.id)
+def shown() -> list[Wrong]:
+    """All wrong values of the modules and losses; elsewhere two of each function, which one shrinker serves alike."""
+    found: dict[str, list[Wrong]] = {}
+    for wrong in WRONG:
+        if wrong.check.endswith(".values"):
+            found.setdefault(f"{wrong.exercise}.{wrong.check}", []).append(wrong)
+    return [
+        wrong
+        for wrongs in found.values()
+        for number, wrong in enumerate(wrongs)
+        if number < 2 or find_exercise(wrong.exercise).unit in ("04_modules", "05_losses")
+    ]
+
+
+@pytest.mark.parametrize("wrong", shown(), ids=lambda wrong: wrong.id)
 def test_a_counterexample_is_small_and_its_message_fits_the_screen(wrong, cache, monkeypatch):
     monkeypatch.setattr(shrink, "BUDGET_S", 60.0)  # a busy machine must not change what is found
     found = failures(wrong, cache, shrink=True)
@@ -51,7 +73,9 @@ def test_a_counterexample_is_small_and_its_message_fits_the_screen(wrong, cache,
     if wrong.name not in ("float32 inside", "relative error 2e-14", "one entry off by 1e-13", "clipped g", "remembers"):
         example = found[0].counterexample
         numbers = str([*example.inputs.values(), example.grad_output]).count(",") + 1
-        assert numbers <= 12, text
+        # A network has many parameters, each of which is at least one number.
+        networks = any(isinstance(each, dict) for each in example.inputs.values())
+        assert numbers <= (26 if networks else 12), text
         assert "e-" not in str(example.inputs)
 
 

@@ -6,6 +6,7 @@ import functools
 import graphlib
 import itertools
 import math
+import operator
 from collections import deque
 
 import torch
@@ -263,6 +264,19 @@ def padded_row(grad_output, jacobians):
     for jacobian in reversed(jacobians):
         rows = rows @ jacobian
     return rows[0].clone() if grad_output.dim() == 1 else rows[:1].clone()
+
+
+def product_of_lists(first, second):
+    columns = first.T.tolist()
+    rows = [[sum(map(operator.mul, row, column)) for column in columns] for row in second.tolist()]
+    return torch.tensor(rows, dtype=first.dtype)
+
+
+def product_of_outers(first, second):
+    total = torch.zeros(len(second), first.shape[1], dtype=first.dtype)
+    for k in range(len(first)):
+        total = total.addr(second[:, k], first[k])
+    return total
 
 
 def forgets_the_first(grad_output, jacobians):
@@ -796,8 +810,8 @@ def every_node_below(parents, local_jacobians, output, grad_output):
     return grads
 
 
-def up_to_three_parents(parents, local_jacobians, output, grad_output):
-    return through_graph({node: above[:3] for node, above in parents.items()}, local_jacobians, output, grad_output)
+def up_to_four_parents(parents, local_jacobians, output, grad_output):
+    return through_graph({node: above[:4] for node, above in parents.items()}, local_jacobians, output, grad_output)
 
 
 def empties(parents):
@@ -1227,6 +1241,19 @@ WRONG = [
         ("composes by linear", "", lambda g, j: g @ functools.reduce(lambda a, b: F.linear(b, a.T), j)),
         ("composes by bmm", "", lambda g, j: g @ functools.reduce(lambda a, b: torch.bmm(b[None], a[None])[0], j)),
         ("composes by columns", "", lambda g, j: g @ compose_by_columns(j)),
+        (
+            "composes in numpy",
+            "",
+            lambda g, j: g @ functools.reduce(lambda a, b: torch.from_numpy(b.numpy() @ a.numpy()), j),
+        ),
+        ("composes in lists", "", lambda g, j: g @ functools.reduce(product_of_lists, j)),
+        (
+            "composes by convolution",
+            "",
+            lambda g, j: g @ functools.reduce(lambda a, b: F.conv1d(a.T[:, :, None], b[:, :, None])[:, :, 0].T, j),
+        ),
+        ("composes sparsely", "", lambda g, j: g @ functools.reduce(lambda a, b: torch.sparse.mm(b.to_sparse(), a), j)),
+        ("composes by outer products", "", lambda g, j: g @ functools.reduce(product_of_outers, j)),
         ("a diagonal matrix", "", diagonal_first),
         ("many rows", "", padded_row),
     ),
@@ -1814,7 +1841,7 @@ WRONG = [
     *_wrong(
         "graph",
         "backward.edge_cases",
-        ("three parents at most", ANY, up_to_three_parents),
+        ("four parents at most", ANY, up_to_four_parents),
         ("numbers for one entry", ANY, numbers_for_small),
         (
             "ten nodes at most",
