@@ -127,7 +127,10 @@ class ReferenceTrials:
         return Trial(case, arguments, (), (), cotangent, probe, judge, what=self.reference.what)
 
     def _key(self, case: Case, arguments: Arguments) -> str:
-        plain = json.dumps([[path, value] for path, value in walk(arguments) if not isinstance(value, Argument)])
+        plain = json.dumps(
+            [_skeleton(arguments)]
+            + [[path, value] for path, value in walk(arguments) if not isinstance(value, Argument)]
+        )
         arrays = {json.dumps(path): value.values for path, value in walk(arguments) if isinstance(value, Argument)}
         return key_of(f"{self.spec.name} {plain}", case.dtype, arrays, {}, None)
 
@@ -162,6 +165,13 @@ class ReferenceTrials:
         make = self._made[case.name][0]
         compare_with_opinion(self.spec, self.trial(case, make(0)))
         self.store.mark_agreed()
+
+
+def _skeleton(tree: Any) -> Any:
+    """How a tree branches: an empty list has no leaf, but makes another graph."""
+    if isinstance(tree, dict):
+        return [[str(key), _skeleton(part)] for key, part in tree.items()]
+    return [_skeleton(part) for part in tree] if isinstance(tree, (tuple, list)) else 0
 
 
 def _always(arguments: Arguments) -> Callable[[int], Arguments]:

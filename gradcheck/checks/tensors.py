@@ -74,10 +74,7 @@ class Passed:
 
     def returned_tensors(self, value: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """The plain tensors in `value` with a copy of each: whether a later call changes them shows in `changed`."""
-        kind = type(value)
-        parts = tuple(value) if issubclass(kind, (tuple, list)) else (value,)
-        parts = tuple(dict.values(value)) if issubclass(kind, dict) else parts
-        return [(part, part.detach().clone()) for part in parts[:64] if type(part) is torch.Tensor]
+        return [(part, part.detach().clone()) for part in _plain_tensors(value, _DEPTH)[:64]]
 
     def observe(self, value: Any, depth: int = 0) -> Value:
         """What came back, as plain data. Its type is asked of Python: an object may lie about its class."""
@@ -126,6 +123,16 @@ def changed(kept: list[tuple[torch.Tensor, torch.Tensor]]) -> bool:
         for tensor, copy in kept
         if tensor.layout is torch.strided and tensor.device.type == "cpu"
     )
+
+
+def _plain_tensors(value: Any, depth: int) -> list[torch.Tensor]:
+    kind = type(value)
+    if kind is torch.Tensor:
+        return [value]
+    parts = tuple(dict.values(value)) if issubclass(kind, dict) else value
+    if not depth or not issubclass(kind, (tuple, list, dict)):
+        return []
+    return [tensor for part in tuple(parts)[:64] for tensor in _plain_tensors(part, depth - 1)]
 
 
 def _equal(tensor: torch.Tensor, copy: torch.Tensor) -> bool:

@@ -56,12 +56,12 @@ def _example(example: Counterexample, show_answer: bool) -> list[str]:
     if isinstance(example.got, dict):
         rows += [(f"{name}:", value) for name, value in _rows(example.got)]
     elif example.got is not None:
-        rows.append(("you returned", example.got))
+        rows += _rows({"you returned": example.got})
     if show_answer and example.expected is not None:
         if isinstance(example.expected, dict):
             rows += [(f"correct {name}:", value) for name, value in _rows(example.expected)]
         else:
-            rows.append(("correct:", example.expected))
+            rows += _rows({"correct:": example.expected})
     margin = max((len(label) for label, _ in rows), default=0) + 1
     lines = []
     for label, value in rows:
@@ -94,8 +94,11 @@ def tensor_text(value: Any, indent: int = 0) -> str:
     if not isinstance(value, (list, tuple)):
         return _number(value)
     if _count(value) > _ENTRIES:
+        rest = f", … {_count(value)} entries]"
         shown = [_number(entry) for entry in _flat(value)][:6]
-        return f"[{', '.join(shown)}, … {_count(value)} entries]"
+        while len(shown) > 1 and indent + len(f"[{', '.join(shown)}{rest}") > WIDTH:
+            shown.pop()
+        return f"[{', '.join(shown)}{rest}"
     return _nested(value, indent)
 
 
