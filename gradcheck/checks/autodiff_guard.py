@@ -85,7 +85,11 @@ def _forbidden(func: Any, args: Any, kwargs: dict[str, Any]) -> str:
 
 def _decomposition(caller: Any) -> str:
     """torch keeps its backward formulas in Python too; there the caller is one of them."""
-    if "backward" in caller.co_name and PurePath(caller.co_filename).parts[-3:-1] == ("torch", "_decomp"):
+    if (
+        "_decomp" in caller.co_filename
+        and "backward" in caller.co_name
+        and PurePath(caller.co_filename).parts[-3:-1] == ("torch", "_decomp")
+    ):
         return f"torch's own backward formula {caller.co_name}"
     return ""
 

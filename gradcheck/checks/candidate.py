@@ -47,13 +47,17 @@ class InProcessCandidate:
         self.printed = Printed()
         self.neighbour: Callable[[str], Candidate | None] = lambda _exercise: None
         self._returned: dict[str, list[Any]] = {}
+        self._fitting: set[tuple[str, int, int]] = set()
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
         if self.broken:
             return self.broken
-        problem = self._problem(function, arguments)
-        if problem:
-            return Outcome("missing", fault=problem)
+        asked = function, len(arguments), id(self.functions.get(function))
+        if asked not in self._fitting:
+            problem = self._problem(function, arguments)
+            if problem:
+                return Outcome("missing", fault=problem)
+            self._fitting.add(asked)
         return self._call(function, arguments, count=count)
 
     def _call(self, name: str, arguments: Arguments, *, count: bool) -> Outcome:

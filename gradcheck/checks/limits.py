@@ -171,7 +171,7 @@ def settings_kept() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
-    recursion, folder, device = sys.getrecursionlimit(), Path.cwd(), torch.get_default_device()
+    recursion, folder, device = sys.getrecursionlimit(), os.getcwd(), torch.get_default_device()  # noqa: PTH109 — often
     try:
         yield
     finally:
@@ -184,5 +184,5 @@ def settings_kept() -> Iterator[None]:
             torch.set_grad_enabled(grad)
         if sys.getrecursionlimit() != recursion:
             sys.setrecursionlimit(recursion)
-        if Path.cwd() != folder:
+        if os.getcwd() != folder:  # noqa: PTH109
             os.chdir(folder)
