@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, quiet, settings_kept, time_limit
-from gradcheck.checks.outcome import Arguments, Fault, Foreign, Outcome, Printed
+from gradcheck.checks.outcome import EARLIER, Arguments, Fault, Foreign, Outcome, Printed
 
 _OURS = str(Path(__file__).parent)
 
@@ -62,7 +62,7 @@ class InProcessCandidate:
 
     def _call(self, name: str, arguments: Arguments, *, count: bool) -> Outcome:
         from gradcheck.checks.autodiff_guard import AutodiffGuard, watching
-        from gradcheck.checks.tensors import EARLIER, Passed, changed
+        from gradcheck.checks.tensors import Passed, changed
 
         function = self.functions[name]
         passed = Passed(arguments)

@@ -71,6 +71,10 @@ class Fault:
     bases: tuple[str, ...] = ()
 
 
+EARLIER = "the result of an earlier call"
+"""What is mutated when a function writes into what it returned before: a buffer that it keeps."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The end of one call.

@@ -7,7 +7,7 @@ confirmed against exact values before anybody sees it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -33,47 +33,65 @@ BUDGET_S = 1.5
 _LARGE = (40.0, -40.0, 100.0, -100.0, 800.0, -800.0, 1e4, -1e4)
 
 
+class Search:
+    """Looks for a failure like a given one on smaller inputs, within a budget of time."""
+
+    def __init__(self, candidate: Candidate, spec: FunctionSpec, failure: CheckResult) -> None:
+        self.candidate, self.spec, self.failure = candidate, spec, failure
+        self.blank = replace(
+            failure, status="passed", message="", code="", counterexample=None, lines=(), blocked_by=""
+        )
+        import hypothesis  # noqa: F401 — the budget is for searching, not for this import
+
+        self.deadline = time.monotonic() + BUDGET_S
+
+    def same_failure(self, trial: Trial) -> CheckResult | None:
+        """What the trial's call fails with, if that is the failure looked for."""
+        outcome = self.candidate.call(self.spec.name, trial.arguments)
+        if outcome.state == "timed_out":
+            return None
+        result = judge(self.spec, self.blank, trial, outcome)
+        same = result is not None and (result.code, result.status) == (self.failure.code, self.failure.status)
+        return result if same else None
+
+    def smallest(self, drawn: SearchStrategy[Any], shows: Callable[[Any], bool], examples: int) -> None:
+        """Hand `shows` ever simpler draws, until none of them shows the failure or the time is up."""
+        from hypothesis import HealthCheck, Phase, find, settings
+        from hypothesis.errors import HypothesisException
+
+        options = settings(
+            max_examples=examples,
+            database=None,
+            derandomize=True,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+        )
+        with suppress(HypothesisException):
+            find(drawn, lambda each: time.monotonic() <= self.deadline and shows(each), settings=options)
+
+
 def smallest(
     trials: Trials, candidate: Candidate, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome
 ) -> CheckResult | None:
     """The same failure on smaller inputs; None when nothing smaller shows it within the budget."""
-    from hypothesis import HealthCheck, Phase, find, settings
-    from hypothesis.errors import HypothesisException
-
-    blank = replace(failure, status="passed", message="", code="", counterexample=None, lines=(), blocked_by="")
-    deadline = time.monotonic() + BUDGET_S
+    search = Search(candidate, spec, failure)
     found: dict[str, tuple[Case, Floats | None]] = {}
 
-    def fails(drawn: tuple[Case, Floats | None]) -> bool:
-        if time.monotonic() > deadline:
-            return False
-        candidate_trial = _trial(trials, spec, *drawn, exact=False)
-        outcome = candidate.call(spec.name, candidate_trial.arguments)
-        if outcome.state == "timed_out":
-            return False
-        result = judge(spec, blank, candidate_trial, outcome)
-        if result is None or (result.code, result.status) != (failure.code, failure.status):
+    def shows(drawn: tuple[Case, Floats | None]) -> bool:
+        if search.same_failure(_trial(trials, spec, *drawn, exact=False)) is None:
             return False
         found["last"] = drawn
         return True
 
-    options = settings(
-        max_examples=150,
-        database=None,
-        derandomize=True,
-        deadline=None,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
     for values in _choices(trials, trial, outcome):
-        with suppress(HypothesisException):
-            find(_drawn(trials, spec, trial, values), fails, settings=options)
+        search.smallest(_drawn(trials, spec, trial, values), shows, 150)
         if found:
             break
     if not found:
         return None
     exact = _trial(trials, spec, *found["last"], exact=True)
-    return judge(spec, blank, exact, candidate.call(spec.name, exact.arguments))
+    return judge(spec, search.blank, exact, candidate.call(spec.name, exact.arguments))
 
 
 def _choices(trials: Trials, trial: Trial, outcome: Outcome) -> list[tuple[float, ...] | None]:

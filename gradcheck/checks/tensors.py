@@ -11,10 +11,6 @@ from gradcheck.checks.outcome import Argument, Arguments, Foreign, GeneratorArgu
 
 _DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "float16", "bfloat16", "int64", "bool")}
 
-EARLIER = "the result of an earlier call"
-"""What is mutated when a function writes into what it returned before: a buffer that it keeps."""
-
-
 _DEPTH = 3
 _PARTS = 4096
 """How deep, and how many parts of, tuples and dicts are read."""

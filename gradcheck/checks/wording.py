@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.checks.cases import Case
 from gradcheck.checks.compare import Difference
-from gradcheck.checks.outcome import Argument, Foreign, GeneratorArgument, Outcome, Returned, Value
+from gradcheck.checks.outcome import EARLIER, Argument, Foreign, GeneratorArgument, Outcome, Returned, Value
 from gradcheck.checks.results import CheckResult, Counterexample, Status
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial, listed
@@ -67,7 +67,7 @@ def refused(blank: CheckResult, what: str) -> CheckResult:
 
 def mutated(blank: CheckResult, trial: Trial, names: Sequence[str]) -> CheckResult:
     what = " and ".join(names)
-    if names == ("the result of an earlier call",):
+    if tuple(names) == (EARLIER,):
         return replace(
             blank,
             status="failed",

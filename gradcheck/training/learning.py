@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from gradcheck.checks.asking import Ask
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
 from gradcheck.training.backprop import as_arguments, read_number, read_params
+from gradcheck.training.network import HIDDEN, Progress
 from gradcheck.training.spiral import initial_parameters, spiral
 
 WANTED = 0.95
 EPOCHS = 300
 LEARNING_RATE = 1.5
-HIDDEN = 100
 _CHUNK = 25
 """Epochs of one call: a slow training in loops stays below the time limit of a call."""
-
-Progress = Callable[[int, int, float], None]
-"""Called with the epochs done, the number of epochs and the last loss."""
 
 
 class Unreadable(Exception):

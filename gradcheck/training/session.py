@@ -17,8 +17,8 @@ from gradcheck.references.expected import Floats
 from gradcheck.training import plots
 from gradcheck.training.assemble import MODULES, NETWORK, AssembledNetwork, assembled, started
 from gradcheck.training.backprop import STEPS, full_backprop
-from gradcheck.training.learning import EPOCHS, HIDDEN, LEARNING_RATE, Unreadable, accuracy_of, trained, verdict
-from gradcheck.training.network import History, train, two_layer
+from gradcheck.training.learning import EPOCHS, LEARNING_RATE, Unreadable, accuracy_of, trained, verdict
+from gradcheck.training.network import HIDDEN, History, train, two_layer
 from gradcheck.training.spiral import initial_parameters, spiral
 
 Find = Callable[[str], Candidate | None]
