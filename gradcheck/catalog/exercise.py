@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gradcheck.checks.reference import Reference
 from gradcheck.checks.task import ORIENTATION, Confusion, FunctionSpec, Property, Task
 from gradcheck.operators.operator import Operator
 
-__all__ = ["Exercise", "Graded", "backward", "forward", "function", "jacobian"]
+__all__ = ["Exercise", "Graded", "Misconception", "backward", "forward", "function", "jacobian"]
 
 Returns = Literal["tensor", "tuple", "scalar"]
 
@@ -23,10 +24,30 @@ class Graded:
 
 
 @dataclass(frozen=True)
-class Exercise:
-    """An exercise: `name` is its file's stem, `unit` its folder. `hints` go from a question to the formula's door.
+class Misconception:
+    """A mistake that people make in one function of an exercise, beyond those that are derived from its formula.
 
+    `wrong`     the function as it is written by somebody who makes the mistake: torch tensors in, torch tensors out.
+    `code`      the diagnosis code.
+    `text`      what the learner did, in one sentence that does not give the answer away.
+    `think`     the one thing to think about; empty: what is usual for the code.
+    """
+
+    function: str
+    code: str
+    text: str
+    wrong: Callable[..., Any]
+    think: str = ""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise: `name` is its file's stem, `unit` its folder.
+
+    `hints` are three steps: a question, the idea, the derivation's first line. `formula` is the fourth; where it is
+    empty, the derived formulas of the functions' operators are.
     `operator` is what its functions belong to, unless they name another or have references of their own.
+    `misconceptions` are tried against a wrong answer, beside what is derived.
     """
 
     name: str
@@ -35,6 +56,8 @@ class Exercise:
     functions: tuple[Graded, ...]
     hints: tuple[str, ...]
     operator: Operator | None = None
+    formula: str = ""
+    misconceptions: tuple[Misconception, ...] = ()
 
     @property
     def task(self) -> Task:

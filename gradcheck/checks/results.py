@@ -26,12 +26,29 @@ class Counterexample:
 
 
 @dataclass(frozen=True)
+class Diagnosis:
+    """Which mistake was made. `code` names it for machines (docs/diagnoses.md), `text` in one sentence for the learner.
+
+    `confidence` is the share of the evidence that the mistake explains, 1 where a check itself knows it. `think` is the
+    one thing to think about, `cases` the names of cases that show it. `also` holds the codes of other mistakes that
+    would have led to the very same numbers.
+    """
+
+    code: str
+    text: str
+    confidence: float = 1.0
+    think: str = ""
+    cases: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """One check of one function.
 
     `message` is one sentence for the learner, `lines` are places in the learner's file, `code` a diagnosis code where
-    the check itself knows the mistake. `blocked_by` is the check that must pass first, `waiting` those that wait for
-    this one.
+    the check itself knows the mistake; `diagnosis` says more, once somebody has looked at the evidence. `blocked_by` is
+    the check that must pass first, `waiting` those that wait for this one.
     """
 
     task: str
@@ -44,6 +61,7 @@ class CheckResult:
     lines: tuple[str, ...] = ()
     blocked_by: str = ""
     waiting: tuple[str, ...] = ()
+    diagnosis: Diagnosis | None = None
 
     @property
     def id(self) -> str:
