@@ -54,7 +54,7 @@ def _backward(sweep: Sweep, grad_output: Twin, states: list[Twin], weights: list
     either = [states[0]]
     for given, weight in zip(states[1:], weights, strict=True):
         again = 1 + sweep.apply("tanh", weight @ either[-1]) - 1  # rounds like 2 σ(2s) − 1 too
-        either.append(_either(sweep, given, again))
+        either.append(sweep.union(given, again))
     grad = grad_output
     grad_weights: list[Twin] = []
     for before, after, weight in zip(either[-2::-1], either[:0:-1], reversed(weights), strict=True):
@@ -62,13 +62,6 @@ def _backward(sweep: Sweep, grad_output: Twin, states: list[Twin], weights: list
         grad = grads["z"]
         grad_weights.insert(0, grads["w"])
     return grad, tuple(grad_weights)
-
-
-def _either(sweep: Sweep, first: Twin, second: Twin) -> Twin:
-    """Balls that hold both."""
-    import numpy as np
-
-    return sweep.twin(np.frompyfunc(lambda one, other: one.union(other), 2, 1), first, second)
 
 
 def _forward_by_torch(z0: Any, weights: list[Any]) -> list[Any]:

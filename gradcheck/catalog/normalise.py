@@ -46,20 +46,7 @@ def _fit(sweep: Sweep, x: Twin) -> tuple[Twin, Twin]:
     samples = len(x)
     mean = x.sum(0) / samples
     away = x - mean
-    return mean, sweep.twin(_root, (away * away).sum(0) / samples)
-
-
-def _root(variance: Any) -> Any:
-    import numpy as np
-
-    return np.frompyfunc(_root_of, 1, 1)(variance)
-
-
-def _root_of(ball: Any) -> Any:
-    """The square root of a ball that holds a number ≥ 0. Where it reaches down to 0 (a constant column), whatever lies
-    within the root of its upper end.
-    """
-    return ball.sqrt() if ball.lower() > 0 else type(ball)(0, ball.upper().sqrt())
+    return mean, sweep.root((away * away).sum(0) / samples)
 
 
 def _factor(sweep: Sweep, std: Twin, eps: Twin) -> Twin:

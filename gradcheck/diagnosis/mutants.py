@@ -1,4 +1,4 @@
-"""Wrong answers, derived from the right one: mutants of an operator's VJP and Jacobian.
+"""Wrong answers, derived from the right one: mutants of an operator's definition, VJPs and Jacobians.
 
 Every mutant is one mistake that people make, written as a formula, so it holds at every size and can be run as a
 learner's function. Grading all of them shows that none gets through, but those that algebra shows to be right.
@@ -15,25 +15,26 @@ import numpy as np
 import sympy as sp
 
 from gradcheck.checks.task import FunctionSpec, Task
-from gradcheck.operators.operator import BATCH_SIZE, Operator
-from gradcheck.references.binding import internal_output_shape
+from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, Operator
+from gradcheck.references.binding import internal_output_shape, output_shape
 from gradcheck.references.derive import COTANGENT, derive
 from gradcheck.references.evaluate import Evaluator
 from gradcheck.references.expected import Point
 from gradcheck.references.fields import TRUTH_BITS, BallField
 from gradcheck.references.formula import Formula, array_element, array_symbol, index_symbol, read_formula, size_symbol
 
-MutantRole = Literal["backward", "jacobian"]
+MutantRole = Literal["forward", "backward", "jacobian"]
 Path = tuple[int, ...]
 Indices = tuple[sp.Symbol, ...]
-Mistakes = Iterator[tuple[str, sp.Expr]]  # in words, and as an expression
+Mistakes = Iterator[tuple[str, sp.Expr, sp.Expr | None]]  # in words, as an expression, and the part that it is about
 
 _MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A wrong answer. `formula` stands where the derivative by `wrt` belongs; `text` says what is wrong with it.
+    """A wrong answer. `formula` stands where the derivative by `wrt` belongs, or, where that is empty, the definition.
+    `text` says what is wrong with it, `part` is the term or factor that it is about.
     With a `partner` the gradients of `wrt` and `partner` have changed places: the partner's is wrong too.
     """
 
@@ -44,18 +45,24 @@ class Mutant:
     text: str
     formula: Formula = field(hash=False)
     partner: str = ""
+    part: sp.Expr | None = field(default=None, hash=False)
 
 
 def mutants(operator: Operator) -> list[Mutant]:
-    """Every mutant of the derived VJPs and Jacobians, none that SymPy writes like the right answer, none twice."""
+    """Every mutant of the definition, the derived VJPs and the Jacobians, none that SymPy writes like the right answer,
+    none twice.
+    """
     found: list[Mutant] = []
-    roles: tuple[MutantRole, ...] = ("backward", "jacobian")
-    for role, name in product(roles, [each.name for each in operator.differentiable_inputs]):
+    names = [each.name for each in operator.differentiable_inputs]
+    roles: list[tuple[MutantRole, str]] = [("backward", name) for name in names]
+    roles += [("jacobian", name) for name in names]
+    for role, name in [("forward", ""), *roles]:
         original = original_of(operator, role, name)
-        definition = derive(operator).output if role == "backward" else read_formula(operator)
+        definition = read_formula(operator) if role == "jacobian" else derive(operator).output
         # A dummy of the definition may be in use where the definition is put in: it gets a name of its own there.
         fresh = {index: index_symbol(f"{index}_y") for index in definition.ranges if index not in definition.indices}
         ranges = original.ranges | {fresh[index]: definition.ranges[index] for index in fresh}
+        ranges |= {index_symbol(f"{BATCH_INDEX}_s"): size_symbol(BATCH_SIZE)}
         output = Formula(definition.expression.xreplace(fresh), definition.indices)
         seen = {original.expression}
         for kind, mistakes in (
@@ -63,38 +70,43 @@ def mutants(operator: Operator) -> list[Mutant]:
             ("flip-sign", _terms(original, -1)),
             ("swap-indices", _transposed(original) if role == "jacobian" else _swapped_indices(original)),
             ("drop-cotangent", _without_cotangent(original)),
-            ("output-for-input", _output_for_input(operator, original, output)),
+            ("output-for-input", () if role == "forward" else _output_for_input(operator, original, output)),
             ("drop-reduction", _without_sum(original)),
+            ("sum-elsewhere", _other_sum(operator, original)),
             ("factor-2", _scaled(original, [sp.Integer(2), sp.Rational(1, 2)])),
             ("one-over-size", _scaled(original, _size_factors(operator, role, original))),
         ):
-            for text, wrong in mistakes:
+            for text, wrong, part in mistakes:
                 if wrong not in seen:
                     seen.add(wrong)
-                    found.append(Mutant(operator, role, name, kind, text, Formula(wrong, original.indices, ranges)))
+                    formula = Formula(wrong, original.indices, ranges)
+                    found.append(Mutant(operator, role, name, kind, text, formula, part=part))
     return [*found, *_swapped_gradients(operator)]
 
 
 def original_of(operator: Operator, role: MutantRole, wrt: str) -> Formula:
     """The right formula that a mutant stands in for."""
     derivation = derive(operator)
+    if role == "forward":
+        return derivation.output
     return (derivation.vjps if role == "backward" else derivation.jacobians)[wrt][0]
 
 
 def _terms(original: Formula, factor: int) -> Mistakes:
     """Every term of every sum of terms, times `factor`: left out, or with the other sign."""
     if factor:
-        yield "the whole has the other sign", factor * original.expression
+        yield "the whole has the other sign", factor * original.expression, None
     for path, part, _ in _parts(original):
         for term in part.args if isinstance(part, sp.Add) else ():
             text = f"the term {term} has the other sign" if factor else f"the term {term} is missing"
-            yield text, _with(original.expression, path, part + (factor - 1) * term)
+            yield text, _with(original.expression, path, part + (factor - 1) * term), term
 
 
 def _transposed(original: Formula) -> Mistakes:
     for first, second in combinations(original.indices, 2):
         if original.ranges[first] == original.ranges[second]:
-            yield f"{first} and {second} are exchanged", original.expression.xreplace({first: second, second: first})
+            exchanged = original.expression.xreplace({first: second, second: first})
+            yield f"{first} and {second} are exchanged", exchanged, None
 
 
 def _swapped_indices(original: Formula) -> Mistakes:
@@ -104,15 +116,15 @@ def _swapped_indices(original: Formula) -> Mistakes:
             for first, second in product(sorted(part.free_symbols & set(scope), key=str), scope):
                 if first != second and original.ranges[first] == original.ranges[second]:
                     wrong = part.xreplace({first: second, second: first})
-                    yield f"{wrong} stands for {part}", _with(original.expression, path, wrong)
+                    yield f"{wrong} stands for {part}", _with(original.expression, path, wrong), wrong
 
 
 def _without_cotangent(original: Formula) -> Mistakes:
     scalar, array = array_element(COTANGENT, ()), array_symbol(COTANGENT)
     where = {path: part for path, part, _ in _parts(original) if part == scalar or array in part.args[:1]}
-    yield "the cotangent is missing", original.expression.xreplace(dict.fromkeys(where.values(), sp.S.One))
+    yield "the cotangent is missing", original.expression.xreplace(dict.fromkeys(where.values(), sp.S.One)), None
     for path, part in where.items():
-        yield f"{part} is missing in one place", _with(original.expression, path, sp.S.One)
+        yield f"{part} is missing in one place", _with(original.expression, path, sp.S.One), part
 
 
 def _output_for_input(operator: Operator, original: Formula, output: Formula) -> Mistakes:
@@ -125,7 +137,7 @@ def _output_for_input(operator: Operator, original: Formula, output: Formula) ->
                 if part.base == array_symbol(an_input.name)
             }
             wrong = original.expression.xreplace(values).replace(sp.Piecewise, _cases)
-            yield f"{operator.output_name} stands for {an_input.name}", wrong
+            yield f"{operator.output_name} stands for {an_input.name}", wrong, array_symbol(an_input.name)
 
 
 def _cases(*pairs: tuple[sp.Expr, sp.Basic]) -> sp.Expr:
@@ -147,19 +159,40 @@ def _without_sum(original: Formula) -> Mistakes:
             for stand_in in (first, *(other for other in scope if original.ranges[other] == original.ranges[index])):
                 term = part.function.subs(index, stand_in)
                 wrong = sp.Sum(term, *others) if others else term
-                yield f"the sum over {index} is its term at {stand_in}", _with(original.expression, path, wrong)
+                text = f"the sum over {index} is its term at {stand_in}"
+                yield text, _with(original.expression, path, wrong), index
+
+
+def _other_sum(operator: Operator, original: Formula) -> Mistakes:
+    """A sum over the batch where one over a sample's entries belongs, or over all there is."""
+    batch = index_symbol(BATCH_INDEX)
+    if not operator.batched:
+        return
+    for path, part, scope in _parts(original):
+        if not isinstance(part, sp.Sum) or batch not in scope or not part.has(batch):
+            continue
+        index, *_ = part.limits[0]
+        moved = index_symbol(f"{BATCH_INDEX}_s")  # a range of its own, that of the batch
+        everywhere = (moved, 0, size_symbol(BATCH_SIZE) - 1)
+        body = part.function.xreplace({batch: moved})
+        text = f"the sum over {index} runs over the batch too"
+        yield text, _with(original.expression, path, sp.Sum(body, *part.limits, everywhere)), index
+        for other in scope:
+            if other not in (batch, index) and original.ranges[other] == original.ranges[index]:
+                wrong = sp.Sum(body.xreplace({index: other}), *part.limits[1:], everywhere)
+                yield f"the sum runs over the batch, not over {index}", _with(original.expression, path, wrong), index
 
 
 def _scaled(original: Formula, factors: Iterable[sp.Expr]) -> Mistakes:
     for factor in factors:
-        yield f"the whole is multiplied by {factor}", original.expression * factor
+        yield f"the whole is multiplied by {factor}", original.expression * factor, factor
 
 
 def _size_factors(operator: Operator, role: MutantRole, original: Formula) -> list[sp.Expr]:
     """1/size of every size there is; the size itself where the formula divides by it already."""
     present = {*original.indices, *original.expression.atoms(sp.Symbol)}
     sizes = {size for index, size in original.ranges.items() if index in present}
-    if operator.batched and role == "backward":
+    if operator.batched and role != "jacobian":
         sizes.add(size_symbol(BATCH_SIZE))
     return [size if original.expression.has(1 / size) else 1 / size for size in sorted(sizes, key=str)]
 
@@ -215,7 +248,8 @@ def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
     spec, operator = function_of(mutant, task), mutant.operator
     if spec is None:
         raise ValueError(f"{task.name} asks for no {mutant.role} by {mutant.wrt}")
-    names = [each.name for each in operator.differentiable_inputs] if spec.role == "backward" else [mutant.wrt]
+    backward = spec.role == "backward"
+    names = [each.name for each in operator.differentiable_inputs] if backward else [mutant.wrt]
     formulas = {name: original_of(operator, mutant.role, name) for name in names} | {mutant.wrt: mutant.formula}
     if mutant.partner:
         formulas[mutant.partner] = original_of(operator, mutant.role, mutant.wrt)
@@ -228,7 +262,9 @@ def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
         # Asked for a gradient without the inputs (their values do not matter), their shape is that of one copy.
         inputs = {each.name: given[each.name] if each.name in given else upstream[0] for each in operator.inputs}
         sizes = {operator.output_shape[0]: len(upstream)} if isinstance(upstream, tuple) else {}
-        point = Point(operator, {k: v.numpy() for k, v in inputs.items()}, sizes=sizes, sample=upstream is None)
+        sizes |= {name: given[name] for name in operator.output_shape if name in given}
+        sample = spec.role == "jacobian"
+        point = Point(operator, {k: v.numpy() for k, v in inputs.items()}, sizes=sizes, sample=sample)
         if upstream is not None:
             stacked = torch.stack(upstream) if isinstance(upstream, tuple) else upstream
             shape = [point.sizes[size] for size in internal_output_shape(operator)]
@@ -244,6 +280,9 @@ def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
         results = [torch.tensor(np.asarray(each, dtype=np.float64), dtype=dtype) for each in values]
         if upstream is not None:
             results = [each.reshape(inputs[name].shape) for name, each in zip(formulas, results, strict=True)]
+        elif not sample:
+            result = results[0].reshape(output_shape(operator, point.shapes, point.sizes))
+            results = list(result) if spec.returns == "tuple" else [result]
         return tuple(results) if spec.returns == "tuple" else results[0]
 
     return function

@@ -1,4 +1,4 @@
-"""The two kinds of numbers that a formula is evaluated in: torch tensors (fast) and balls (exact, with a bound).
+"""The kinds of numbers that a formula is evaluated in: torch tensors and numpy arrays (fast), balls (exact, bounded).
 
 Both hold arrays that broadcast and understand `+ - * / **`; a `Field` supplies the rest.
 """
@@ -74,6 +74,54 @@ class TorchField:
 
     def where(self, mask: npt.NDArray[np.bool_], yes: Any, no: Any) -> Any:
         return self.torch.where(self.torch.from_numpy(np.ascontiguousarray(mask)), yes, no)
+
+
+class NumpyField:
+    """float64 arrays: the fastest where arrays are small."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Callable[..., Any]] = {
+            "exp": np.exp,
+            "log": np.log,
+            "log1p": np.log1p,
+            "tanh": np.tanh,
+            "sqrt": np.sqrt,
+            "sin": np.sin,
+            "cos": np.cos,
+            "Abs": np.abs,
+            "Max": np.maximum,
+            "Min": np.minimum,
+        }
+
+    @contextmanager
+    def precision(self) -> Iterator[None]:
+        """What is not finite is a result here, nothing to warn of."""
+        with np.errstate(all="ignore"):
+            yield
+
+    def array(self, values: npt.NDArray[Any]) -> Any:
+        return np.asarray(values, dtype=np.float64)
+
+    def integers(self, values: npt.NDArray[Any]) -> Any:
+        return self.array(values)
+
+    def ratio(self, numerator: int, denominator: int) -> Any:
+        return np.float64(numerator / denominator)
+
+    def gather(self, array: Any, indices: Indices) -> Any:
+        return array[indices]
+
+    def sum(self, array: Any, axis: int) -> Any:
+        return array.sum(axis, keepdims=True)
+
+    def apply(self, name: str, *arrays: Any) -> Any:
+        return self.functions[name](*arrays)
+
+    def sign_of_difference(self, left: Any, right: Any) -> npt.NDArray[np.int8]:
+        return np.asarray(np.sign(left - right), dtype=np.int8)
+
+    def where(self, mask: npt.NDArray[np.bool_], yes: Any, no: Any) -> Any:
+        return np.where(mask, yes, no)
 
 
 class BallField:

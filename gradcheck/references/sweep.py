@@ -142,6 +142,16 @@ class Sweep:
     def concatenate(self, twins: list[Twin], axis: int = 0) -> Twin:
         return self.twin(lambda *arrays: np.concatenate(arrays, axis), *twins)
 
+    def union(self, first: Twin, second: Twin) -> Twin:
+        """Where either of two numbers will do: balls that hold both."""
+        return self.twin(_UNION, first, second)
+
+    def root(self, squares: Twin) -> Twin:
+        """The square root of numbers that are ≥ 0. Where a ball reaches down to 0, whatever lies within the root of
+        its upper end.
+        """
+        return self.twin(_ROOT, squares)
+
     def zeros(self, shape: tuple[int, ...]) -> Twin:
         return self.constant(np.zeros(shape))
 
@@ -157,8 +167,8 @@ class Sweep:
         from gradcheck.references.derive import derive
 
         derivation = derive(operator)
-        call = _Call(self, operator, inputs, sizes or {})
-        result = call.evaluate(derivation.output, derivation.forms)
+        call = Call(self, operator, inputs, sizes or {})
+        result = self.evaluate(call, self.output_of(derivation), derivation.forms)
         return result.reshape(*call.output_shape)
 
     def vjp(
@@ -168,7 +178,7 @@ class Sweep:
         from gradcheck.references.derive import COTANGENT, derive
 
         derivation = derive(operator)
-        call = _Call(self, operator, inputs, sizes or {})
+        call = Call(self, operator, inputs, sizes or {})
         shape = tuple(call.sizes[name] for name in internal_output_shape(operator))
         call.give(COTANGENT, self._as_twin(cotangent).reshape(*shape))
         found = {}
@@ -176,7 +186,9 @@ class Sweep:
             forms = derivation.vjps[each.name]
             # A sum of products rounds much the same however it is written; Σ_i g_i J_ij would only cost time.
             forms = forms if operator.stable else forms[:1]
-            found[each.name] = call.evaluate(self.vjp_of(derivation, each.name), forms).reshape(*call.shapes[each.name])
+            found[each.name] = self.evaluate(call, self.vjp_of(derivation, each.name), forms).reshape(
+                *call.shapes[each.name]
+            )
         return found
 
     def jacobian(self, operator: Operator, wrt: str, **inputs: Any) -> Twin:
@@ -184,12 +196,37 @@ class Sweep:
         from gradcheck.references.derive import derive
 
         forms = derive(operator).jacobians[wrt]
-        return _Call(self, operator, inputs, {}, sample=True).evaluate(forms[0], forms)
+        call = Call(self, operator, inputs, {}, sample=True)
+        return self.evaluate(call, self.jacobian_of(derive(operator), wrt), forms)
+
+    def output_of(self, derivation: Any) -> Formula:
+        """The formula that is taken for an output."""
+        formula: Formula = derivation.output
+        return formula
 
     def vjp_of(self, derivation: Any, name: str) -> Formula:
         """The formula that is taken for a VJP. A test puts a wrong one in its place."""
         formula: Formula = derivation.vjps[name][0]
         return formula
+
+    def jacobian_of(self, derivation: Any, name: str) -> Formula:
+        """The formula that is taken for a Jacobian."""
+        formula: Formula = derivation.jacobians[name][0]
+        return formula
+
+    def evaluate(self, call: Call, truth: Formula, forms: tuple[Formula, ...]) -> Twin:
+        """`truth` exactly; of the forms the widest ball, around what the first one gives."""
+        exact_field, rounded_field = self.fields
+        judge = call.evaluator(exact_field, 0, truth)
+        with exact_field.precision():
+            exact = judge(truth.expression, truth.indices)
+        balls = call.evaluator(rounded_field, 1, truth, judge)
+        with rounded_field.precision():
+            rounded = [balls(form.expression, form.indices) for form in forms]
+            widest = np.frompyfunc(
+                lambda *each: type(each[0])(each[0].mid(), max(b.rad() for b in each)), len(forms), 1
+            )
+            return Twin(self, np.asarray(exact, dtype=object), np.asarray(widest(*rounded), dtype=object))
 
     def _as_twin(self, value: Any) -> Twin:
         return value if isinstance(value, Twin) else self.constant(value)
@@ -202,7 +239,15 @@ class Sweep:
         return Expected(value, tolerance_of(self.dtype, value, radii(twin.rounded), own, scale, "this function"))
 
 
-class _Call:
+_UNION = np.frompyfunc(lambda one, other: one.union(other), 2, 1)
+_ROOT = np.frompyfunc(
+    lambda ball: ball.sqrt() if ball.lower() > 0 else type(ball)(0, ball.upper().sqrt()),
+    1,
+    1,
+)
+
+
+class Call:
     """An operator with its arrays bound: sizes known, flattened where it wants that."""
 
     def __init__(
@@ -231,23 +276,14 @@ class _Call:
     def give(self, name: str, twin: Twin) -> None:
         self.arrays[0][name], self.arrays[1][name] = twin.exact, twin.rounded
 
-    def evaluate(self, truth: Formula, forms: tuple[Formula, ...]) -> Twin:
-        """`truth` exactly; of the forms the widest ball, around what the first one gives."""
+    def evaluator(self, field: Any, position: int, truth: Formula, exact: Any = None) -> Any:
+        """For formulas of this operator, over the exact arrays (0) or those in balls (1). A tie goes to the second
+        branch.
+        """
         from gradcheck.references.derive import derive
         from gradcheck.references.evaluate import Evaluator
         from gradcheck.references.formula import index_symbol, size_symbol
 
-        ranges = derive(self.operator).ranges | {index_symbol("b"): size_symbol("B")}
-        ranges |= truth.ranges
+        ranges = derive(self.operator).ranges | {index_symbol("b"): size_symbol("B")} | truth.ranges
         sizes = {size_symbol(name): number for name, number in ({"B": 1} | self.sizes).items()}
-        exact_field, rounded_field = self.sweep.fields
-        judge = Evaluator(exact_field, self.arrays[0], sizes, ranges, at_tie="second")
-        with exact_field.precision():
-            exact = judge(truth.expression, truth.indices)
-        balls = Evaluator(rounded_field, self.arrays[1], sizes, ranges, at_tie="second", exact=judge)
-        with rounded_field.precision():
-            rounded = [balls(form.expression, form.indices) for form in forms]
-            widest = np.frompyfunc(
-                lambda *each: type(each[0])(each[0].mid(), max(b.rad() for b in each)), len(forms), 1
-            )
-            return Twin(self.sweep, np.asarray(exact, dtype=object), np.asarray(widest(*rounded), dtype=object))
+        return Evaluator(field, self.arrays[position], sizes, ranges, at_tie="second", exact=exact)

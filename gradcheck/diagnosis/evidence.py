@@ -1,0 +1,155 @@
+"""What is known of a wrong function: every call that was made, what came back, and what was expected."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck.checks import compare
+from gradcheck.checks.judge import judge
+from gradcheck.checks.outcome import Argument, Outcome, Returned
+from gradcheck.checks.reference_trials import walk
+from gradcheck.checks.results import CheckResult
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.trials import Trial
+from gradcheck.operators.operator import Operator
+from gradcheck.references.expected import Floats
+
+if TYPE_CHECKING:
+    from gradcheck.checks.engine import Verification
+
+BUDGET_S = 2.0
+"""Seconds for gathering: a slow function is judged by fewer calls."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One call that returned tensors where tensors belong: leaf by leaf what came back and what was expected.
+
+    A leaf of `got` may have another shape than that of `expected`. `names` are what people call the leaves.
+    """
+
+    trial: Trial
+    names: tuple[str, ...]
+    expected: tuple[Floats, ...]
+    got: tuple[Floats, ...]
+    operator: Operator | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the function computed in float64."""
+        return self.trial.case.dtype == "float64"
+
+    @property
+    def size(self) -> int:
+        return sum(each.size for each in self.expected)
+
+    @cached_property
+    def tensors(self) -> dict[tuple[Any, ...], Floats]:
+        """Every floating tensor of the arguments, by the way to it."""
+        found = {}
+        for path, leaf in walk(self.trial.arguments):
+            if isinstance(leaf, Argument) and leaf.dtype.startswith("float"):
+                found[path] = np.asarray(leaf.values, dtype=np.float64)
+        return found
+
+    @cached_property
+    def upstream(self) -> float:
+        """The size of the cotangent, 1 where there is none."""
+        sizes = [np.abs(array).max(initial=0.0) for path, array in self.tensors.items() if is_upstream(str(path[0]))]
+        return float(max(sizes, default=1.0))
+
+
+def is_upstream(name: str) -> bool:
+    """Whether an argument of that name is a cotangent."""
+    return name.startswith("grad_")
+
+
+def stem(name: str) -> str:
+    """What the parts of a list have in common: z of z[3]."""
+    return name.split("[", maxsplit=1)[0]
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One call as the judge saw it; `failure` is None where it was right."""
+
+    trial: Trial
+    outcome: Outcome
+    failure: CheckResult | None
+
+
+@dataclass
+class Evidence:
+    """All calls of one function on ordinary cases."""
+
+    spec: FunctionSpec
+    operator: Operator | None = None
+    sightings: list[Sighting] = field(default_factory=list)
+
+    @cached_property
+    def observations(self) -> list[Observation]:
+        """The calls that can be compared leaf by leaf, the smallest first."""
+        found = (observe(each.trial, each.outcome, self.operator) for each in self.sightings)
+        return sorted((each for each in found if each is not None), key=lambda each: (not each.exact, each.size))
+
+    @cached_property
+    def wrong(self) -> list[str]:
+        """The stems of the leaves that are wrong anywhere."""
+        stems: dict[str, None] = {}
+        for each in self.observations:
+            for wanted, got, expected in zip(each.trial.wanted, each.got, each.trial.expected, strict=True):
+                if got.shape != expected.value.shape or _differs(wanted, got, expected):
+                    stems[stem(wanted.name)] = None
+        return list(stems)
+
+    @property
+    def failing(self) -> list[Sighting]:
+        return [each for each in self.sightings if each.failure is not None]
+
+
+def _differs(wanted: Any, got: Floats, expected: Any) -> bool:
+    value = Returned(got.shape, wanted.dtype, "cpu", got)
+    return compare.difference([wanted], [value], [expected]) is not None
+
+
+def observe(trial: Trial, outcome: Outcome, operator: Operator | None = None) -> Observation | None:
+    """The call leaf by leaf, where what came back branches as it should."""
+    if outcome.state != "returned" or not trial.expected or compare.type_problem(trial.template, outcome.value):
+        return None
+    got = []
+    for part in compare.parts(trial.template, outcome.value):
+        if isinstance(part, Returned) and part.values is not None:
+            got.append(np.asarray(part.values, dtype=np.float64))
+        elif isinstance(part, float):
+            got.append(np.asarray(part))
+        else:
+            return None
+    names = tuple(each.name for each in trial.wanted)
+    return Observation(trial, names, tuple(each.value for each in trial.expected), tuple(got), operator)
+
+
+def gather(verification: Verification, spec: FunctionSpec, group: str = "generic") -> Evidence:
+    """Make, or remember, the calls of a group of cases, within the budget."""
+    evidence = Evidence(spec, None if spec.reference else spec.operator or verification.task.operator)
+    deadline = time.monotonic() + BUDGET_S
+    blank = CheckResult(verification.task.name, spec.name, "values", "passed")
+    for trial in _trials(verification, spec, group):
+        outcome = verification.outcome(spec, trial)
+        evidence.sightings.append(Sighting(trial, outcome, judge(spec, blank, trial, outcome)))
+        if time.monotonic() > deadline or outcome.state == "timed_out":
+            break
+    return evidence
+
+
+def _trials(verification: Verification, spec: FunctionSpec, group: str) -> Iterator[Trial]:
+    """One trial of every case first, so that a short budget sees them all, then the other cotangents."""
+    bench = verification.bench(spec)
+    made = [bench.of(case) for case in bench.cases(group)]
+    yield from (trials[0] for trials in made)
+    yield from (trial for trials in made for trial in trials[1:])

@@ -1,0 +1,150 @@
+"""Guesses made from the expected value alone: turned, cut, reduced, in another order, with something added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from gradcheck.diagnosis.evidence import Observation, stem
+from gradcheck.diagnosis.guess import Context, Guess, Predicted, each_leaf
+from gradcheck.references.expected import Floats
+
+
+def right_up_to_a_factor(_context: Context) -> Iterator[Guess]:
+    """The expected value itself: only a factor can be wrong with it."""
+    yield Guess("", "", lambda observation: observation.expected, cost=0.0)
+
+
+def turned(_context: Context) -> Iterator[Guess]:
+    yield Guess("transposed", "{what} is transposed", each_leaf(_transpose), 0.5)
+    for axis, words in ((0, "first"), (-1, "last")):
+        yield Guess(
+            "wrong-index", f"{{what}} is in reverse order along its {words} axis", each_leaf(_along(axis, _flip)), 1.2
+        )
+        for shift in (1, -1):
+            yield Guess(
+                "wrong-index",
+                f"{{what}} is shifted by one along its {words} axis",
+                each_leaf(_along(axis, lambda leaf, at, shift=shift: np.roll(leaf, shift, at))),  # type: ignore[misc]
+                1.3,
+            )
+    yield Guess(
+        "sign-flipped", "{what} has lost its signs: no entry is negative", each_leaf(lambda e, _: np.abs(e)), 1.1
+    )
+
+
+def reduced(_context: Context) -> Iterator[Guess]:
+    """A sum or mean over an axis that should stay, spread out again by broadcasting."""
+    for axis, words in ((0, "first"), (-1, "last")):
+        for name, reduce in (("summed", np.sum), ("averaged", np.mean)):
+            text = f"{{what}} is {name} over its {words} axis, where every entry has a value of its own"
+            yield Guess("extra-reduction", text, each_leaf(_along(axis, _spread(reduce))), 1.0)
+    for name, reduce in (("summed", np.sum), ("averaged", np.mean)):
+        text = f"{{what}} is {name} over everything, where every entry has a value of its own"
+        yield Guess("extra-reduction", text, each_leaf(lambda e, _, r=reduce: np.full_like(e, r(e))), 1.0)  # type: ignore[misc]
+
+
+def cut(context: Context) -> Iterator[Guess]:
+    """Right but for a part that is zero."""
+    if context.spec.role == "jacobian":
+        only = "{what} has its diagonal only: every output depends on the other inputs too"
+        yield Guess("diagonal-only", only, each_leaf(lambda e, _: _square(e, lambda s: s * np.eye(len(s)))), 0.6)
+    yield Guess(
+        "missing-term",
+        "the diagonal of {what} is missing",
+        each_leaf(lambda e, _: _square(e, lambda s: s * (1 - np.eye(len(s))))),
+        1.2,
+    )
+    for name, keep in (("above", np.tril), ("below", np.triu)):
+        text = f"everything {name} the diagonal of {{what}} is missing"
+        yield Guess("wrong-index", text, each_leaf(lambda e, _, k=keep: _square(e, k)), 1.3)  # type: ignore[misc]
+    for axis, words in ((0, "row"), (-1, "column")):
+        for place, which in ((0, "first"), (-1, "last")):
+            kept = each_leaf(_along(axis, lambda e, at, p=place: _without(e, at, p)))  # type: ignore[misc]
+            yield Guess("wrong-index", f"the {which} {words} of {{what}} is never filled in", kept, 1.4)
+            alone = each_leaf(_along(axis, lambda e, at, p=place: e - _without(e, at, p)))  # type: ignore[misc]
+            yield Guess("missing-term", f"only the {which} {words} of {{what}} is filled in", alone, 1.4)
+
+
+def masked_by_upstream(context: Context) -> Iterator[Guess]:
+    """Zero where grad_output is negative."""
+    if not context.upstream:
+        return
+
+    def masked(observation: Observation) -> Predicted:
+        (cotangent,) = (array for path, array in observation.tensors.items() if path == (context.upstream,))
+        return [e * (cotangent > 0) if e.shape == cotangent.shape else None for e in observation.expected]
+
+    if context.upstream == "grad_output":
+        text = f"what {context.upstream} carries is let through only where it is positive itself"
+        yield Guess("mask-from-upstream", text, masked, 0.7)
+
+
+def in_another_order(_context: Context) -> Iterator[Guess]:
+    """The parts of a list, or of a tuple, in another order."""
+
+    def reordered(order: Callable[[int], list[int]]) -> Callable[[Observation], Predicted]:
+        def predict(observation: Observation) -> Predicted:
+            found: list[Floats | None] = list(observation.expected)
+            groups: dict[str, list[int]] = {}
+            for position, name in enumerate(observation.names):
+                groups.setdefault(stem(name), []).append(position)
+            for places in groups.values():
+                for place, source in zip(places, order(len(places)), strict=True):
+                    found[place] = observation.expected[places[source]]
+            return found
+
+        return predict
+
+    yield Guess("wrong-index", "the parts of {what} are in reverse order", reordered(lambda n: [*range(n)][::-1]), 0.8)
+    for shift in (1, -1):
+        text = "the parts of {what} are shifted by one"
+        order = reordered(lambda n, s=shift: [(k + s) % n for k in range(n)])  # type: ignore[misc]
+        yield Guess("wrong-index", text, order, 1.0)
+
+
+def swapped(context: Context) -> Iterator[Guess]:
+    """Two gradients of a tuple have changed places."""
+    names = context.observations[0].names
+    if len({stem(name) for name in names}) < 2 or len(names) != len({stem(name) for name in names}):
+        return
+    for first in range(len(names)):
+        for second in range(first + 1, len(names)):
+            order = list(range(len(names)))
+            order[first], order[second] = second, first
+
+            def predict(observation: Observation, order: list[int] = order) -> Predicted:
+                if len(observation.expected) != len(order):
+                    return None
+                return [observation.expected[position] for position in order]
+
+            yield Guess("swapped-gradients", f"{names[first]} and {names[second]} have changed places", predict, 0.3)
+
+
+def _transpose(leaf: Floats, _observation: Observation) -> Floats | None:
+    return leaf.T if leaf.ndim == 2 else None
+
+
+def _along(axis: int, change: Callable[[Floats, int], Floats]) -> Callable[[Floats, Observation], Floats | None]:
+    return lambda leaf, _observation: change(leaf, axis) if leaf.ndim > (axis != 0) else None
+
+
+def _flip(leaf: Floats, axis: int) -> Floats:
+    return np.flip(leaf, axis)
+
+
+def _spread(reduce: Callable[..., Floats]) -> Callable[[Floats, int], Floats]:
+    return lambda leaf, axis: np.broadcast_to(reduce(leaf, axis=axis, keepdims=True), leaf.shape)
+
+
+def _square(leaf: Floats, change: Callable[[Floats], Floats]) -> Floats | None:
+    return change(leaf) if leaf.ndim == 2 and leaf.shape[0] == leaf.shape[1] and len(leaf) > 1 else None
+
+
+def _without(leaf: Floats, axis: int, place: int) -> Floats:
+    kept = np.array(leaf)
+    index: list[slice | int] = [slice(None)] * leaf.ndim
+    index[axis] = place
+    kept[tuple(index)] = 0.0
+    return kept

@@ -1,0 +1,230 @@
+"""Whether a guess explains what came back: exactly, or up to a factor that is constant or grows with a size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from gradcheck.checks.outcome import Argument
+from gradcheck.checks.reference_trials import walk
+from gradcheck.diagnosis.evidence import Observation, stem
+from gradcheck.references.binding import bind
+from gradcheck.references.expected import Floats
+
+_CLOSE = {"float64": 1e-9, "float32": 3e-5}
+"""Relative to the largest number in sight: the mistake is computed in the learner's own way, which rounds."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """How much larger the result is than the guess. `text` says it; `kind` is sign, constant, size or hard-coded."""
+
+    kind: str
+    text: str = ""
+    scalar: str = ""
+    """The number among the arguments that the factor is a power of."""
+
+
+Constant = Callable[[Iterable[float]], float | None]
+
+
+def close(one: Floats, other: Floats, dtype: str, scale: float) -> bool:
+    """Equal for all that rounding may do; infinities and NaN stand for themselves."""
+    if one.shape != other.shape:
+        return False
+    with np.errstate(all="ignore"):
+        near = np.abs(one - other) <= _CLOSE[dtype] * np.maximum(scale, np.maximum(np.abs(one), np.abs(other)))
+        return bool((near | (one == other) | (np.isnan(one) & np.isnan(other))).all())
+
+
+def scale_of(observation: Observation, *arrays: Floats) -> float:
+    """The largest finite number in sight."""
+    sizes = [np.abs(each[np.isfinite(each)]).max(initial=0.0) for each in arrays]
+    return float(max([*sizes, min(observation.upstream, 1e300)]))
+
+
+def leaves_of(observation: Observation, arrays: Sequence[Floats | None], name: str) -> list[Floats] | None:
+    """The leaves of one stem; None where one is missing."""
+    chosen = [array for array, own in zip(arrays, observation.names, strict=False) if stem(own) == name]
+    return None if len(arrays) != len(observation.names) or any(each is None for each in chosen) else chosen  # type: ignore[return-value]
+
+
+def ratio(observation: Observation, got: Sequence[Floats], guess: Sequence[Floats]) -> float | None:
+    """The one factor between two lists of arrays: NaN where both vanish, None where there is no such factor."""
+    if any(a.shape != b.shape for a, b in zip(got, guess, strict=True)):
+        return None
+    one = np.concatenate([each.reshape(-1) for each in got] or [np.zeros(0)])
+    other = np.concatenate([each.reshape(-1) for each in guess] or [np.zeros(0)])
+    dtype = observation.trial.case.dtype
+    scale = scale_of(observation, one, other)
+    if not np.isfinite(other).all() or not np.isfinite(one).all():
+        return 1.0 if close(one, other, dtype, scale) else None
+    largest = np.abs(other).max(initial=0.0)
+    if largest <= 1e-12 * scale:
+        return math.nan if np.abs(one).max(initial=0.0) <= _CLOSE[dtype] * scale else None
+    factor = float(one @ other / (other @ other))
+    return factor if close(one, factor * other, dtype, scale_of(observation, one, factor * other)) else None
+
+
+def explain_factor(pairs: Sequence[tuple[Observation, float]]) -> Factor | None:
+    """What a factor per observation says, or None when it says nothing."""
+    told = [(each, factor) for each, factor in pairs if not math.isnan(factor)]
+    if not told:
+        return None
+    loose = 1e-7 if all(each.exact for each, _ in told) else 1e-4
+
+    def constant(factors: Iterable[float]) -> float | None:
+        values = list(factors)
+        middle = sorted(values, key=abs)[len(values) // 2]
+        return middle if all(abs(value - middle) <= loose * abs(middle) for value in values) else None
+
+    same = constant(factor for _, factor in told)
+    if same is not None:
+        if abs(same - 1) <= loose:
+            return Factor("none")
+        if abs(same + 1) <= loose:
+            return Factor("sign")
+        return Factor("constant", readable(same))
+    return _of_sizes(told, constant)
+
+
+_POWERS = ((-1.0, "1 / {}"), (1.0, "{}"), (-0.5, "1 / √{}"), (0.5, "√{}"), (-2.0, "1 / {}²"), (2.0, "{}²"))
+
+
+def _of_sizes(told: Sequence[tuple[Observation, float]], constant: Constant) -> Factor | None:
+    """A power of one size, times a whole number perhaps; of two sizes; or of a number among the arguments."""
+    counted = [(sizes_of(each), factor) for each, factor in told]
+    names = [name for name in counted[0][0] if all(name in sizes for sizes, _ in counted)]
+    names = [name for name in names if len({sizes[name] for sizes, _ in counted}) > 1]
+    found: list[tuple[float, Factor]] = []
+    for name in names:
+        for power, words in _POWERS:
+            left = constant(factor * sizes[name] ** -power for sizes, factor in counted)
+            if left is not None:
+                text = words.format(f"({name})" if " " in name else name)
+                found.append(_sized(left, text, power, name))
+        for shift, words in ((-1, "({} − 1)"), (1, "({} + 1)")):
+            for sign in (1, -1):
+                if any(sizes[name] + shift == 0 for sizes, _ in counted):
+                    continue
+                values = [factor * ((sizes[name] + shift) / sizes[name]) ** -sign for sizes, factor in counted]
+                if constant(values) is not None and abs(values[0] - 1) < 1e-4:
+                    more = words.format(name)
+                    found.append((1.5, Factor("size", f"{more} / {name}" if sign == 1 else f"{name} / {more}")))
+    for position, first in enumerate(names):
+        for second in names[position + 1 :]:
+            for one, other in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
+                values = [factor * sizes[first] ** -one * sizes[second] ** -other for sizes, factor in counted]
+                if constant(values) is not None and abs(abs(values[0]) - 1) < 1e-4:
+                    above = " · ".join(n for n, p in ((first, one), (second, other)) if p == 1) or "1"
+                    below = " · ".join(n for n, p in ((first, one), (second, other)) if p == -1)
+                    found.append((2.0, Factor("size", above + (f" / ({below})" if below else ""))))
+    found += _of_scalars(told, constant)
+    return min(found, key=lambda each: each[0])[1] if found else None
+
+
+def _sized(left: float, text: str, power: float, name: str) -> tuple[float, Factor]:
+    cost = 1.0 if abs(power) == 1 else 1.4
+    if abs(abs(left) - 1) < 1e-4:
+        return cost, Factor("size", ("−" if left < 0 else "") + text)
+    # n / 3: a literal number stands where n belongs.
+    if abs(power) == 1 and (whole := _whole(left if power == -1 else 1 / left)) > 2:
+        return 1.7, Factor("hard-coded", f"{whole} stands where {name} belongs")
+    return cost + 0.6, Factor("size", f"{readable(left)} · {text}")
+
+
+def _whole(value: float) -> int:
+    return round(value) if abs(value - round(value)) < 1e-4 * abs(value) else 0
+
+
+def _of_scalars(told: Sequence[tuple[Observation, float]], constant: Constant) -> list[tuple[float, Factor]]:
+    scalars = [numbers_of(each) for each, _ in told]
+    found = []
+    for name in scalars[0]:
+        if len({each.get(name) for each in scalars}) < 2 or not all(each.get(name) for each in scalars):
+            continue
+        for power, words in ((-1.0, "{} is missing"), (1.0, "{} enters twice")):
+            values = [factor * each[name] ** -power for (_, factor), each in zip(told, scalars, strict=True)]
+            left = constant(values)
+            if left is not None and abs(abs(left) - 1) < 1e-4:
+                found.append((1.2, Factor("scalar", words.format(name), name)))
+    return found
+
+
+_SIZES = {
+    "B": "the batch size",
+    "C": "the number of classes",
+    "I": "the number of inputs",
+    "O": "the number of outputs",
+    "K": "the number of prototypes",
+    "P": "the number of samples",
+    "copies": "the number of copies",
+}
+
+
+def sizes_of(observation: Observation) -> dict[str, int]:
+    """What can be counted at a call, in words: the batch size, the number of classes, the columns of w."""
+    words: dict[str, int] = {}
+    operator = observation.operator
+    arrays = {p[0]: leaf.values for p, leaf in walk(observation.trial.arguments) if isinstance(leaf, Argument)}
+    if operator is not None and all(each.name in arrays for each in operator.inputs):
+        first = operator.inputs[0]
+        given = {each.name: arrays[each.name] for each in operator.inputs}
+        sizes = bind(operator, given, dict(observation.trial.case.sizes), sample=observation.trial.case.sample)[1]
+        for symbol, size in sizes.items():
+            words[_SIZES.get(symbol, f"the number of entries of {first.name}")] = size
+    for path, leaf in walk(observation.trial.arguments):
+        if not isinstance(leaf, Argument):
+            continue
+        name, shape = path_name(path), leaf.values.shape
+        if len(shape) == 1:
+            words[f"the length of {name}"] = shape[0]
+        elif len(shape) >= 2:
+            words[f"the number of rows of {name}"] = shape[0]
+            words[f"the number of columns of {name}"] = shape[-1]
+            words[f"the number of entries of {name}"] = leaf.values.size
+    for name, value in observation.trial.arguments.items():
+        if isinstance(value, (list, tuple, dict)):
+            words[f"the length of {name}"] = len(value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            words[name] = value
+    return {name: size for name, size in words.items() if size}
+
+
+def numbers_of(observation: Observation) -> dict[str, float]:
+    """The Python floats among the arguments."""
+    return {name: value for name, value in observation.trial.arguments.items() if isinstance(value, float)}
+
+
+def path_name(path: tuple[object, ...]) -> str:
+    """x, weights[0], params['w_h']."""
+    first, *rest = path
+    return str(first) + "".join(f"[{each!r}]" for each in rest)
+
+
+_KNOWN = {
+    math.pi: "π",
+    math.log(2): "ln 2",
+    1 / math.log(2): "1 / ln 2",
+    math.sqrt(2): "√2",
+    1 / math.sqrt(2): "1 / √2",
+    math.log(10): "ln 10",
+    1 / math.log(10): "1 / ln 10",
+}
+
+
+def readable(value: float) -> str:
+    """A factor as people write it: 2, −1/2, ln 2, 0.37."""
+    sign = "−" if value < 0 else ""
+    size = abs(value)
+    for known, text in _KNOWN.items():
+        if abs(size - known) < 1e-6 * known:
+            return sign + text
+    close_by = Fraction(size).limit_denominator(64)
+    if close_by and abs(float(close_by) - size) < 1e-6 * size:
+        return sign + str(close_by)
+    return f"{sign}{size:.4g}"
