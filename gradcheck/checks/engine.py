@@ -20,6 +20,7 @@ from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 
 Holds = Callable[[Any], tuple[str, str] | str | None]
+Explain = Callable[["Verification", FunctionSpec, CheckResult], CheckResult]
 
 
 class Verification:
@@ -27,7 +28,8 @@ class Verification:
 
     `seed` draws every input and cotangent. `cache` is a folder for expected values, or None to keep them in memory.
     With `shrink` a failure is narrowed to a small counterexample; without, the failing case is shown as it is.
-    `supplied` holds, by check, the properties that a record leaves to a room above.
+    `supplied` holds, by check, the properties that a record leaves to a room above. `explain` gives a failure its
+    diagnosis; it comes from above too.
     """
 
     def __init__(
@@ -39,9 +41,10 @@ class Verification:
         cache: Path | None = None,
         shrink: bool = True,
         supplied: Mapping[str, Holds] | None = None,
+        explain: Explain | None = None,
     ) -> None:
         self.candidate, self.task, self.seed, self.shrink = candidate, task, seed, shrink
-        self.supplied = supplied or {}
+        self.supplied, self.explain = supplied or {}, explain
         self.benches = Benches(task, seed, cache)
         self._results: dict[tuple[str, str], CheckResult] = {}
         self._outcomes: dict[tuple[str, str, str], Outcome] = {}
@@ -69,6 +72,7 @@ class Verification:
             found = self._run(spec, check)
             if found.status in ("failed", "errored"):
                 found = replace(found, waiting=spec.waiting_for(check))
+                found = self.explain(self, spec, found) if self.explain else found
             self._results[key] = found
         return self._results[key]
 

@@ -10,6 +10,7 @@ from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.checks.reference_trials import into, walk
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis.mutants import Mutant
+from gradcheck.diagnosis.mutated import QuickMutated, Use
 from gradcheck.operators.operator import Operator
 from gradcheck.references.binding import internal_output_shape, output_shape
 from gradcheck.references.derive import COTANGENT
@@ -17,7 +18,6 @@ from gradcheck.references.evaluate import Evaluator
 from gradcheck.references.expected import Floats, Point
 from gradcheck.references.fields import NumpyField
 from gradcheck.references.formula import Formula
-from gradcheck.references.quick import QuickSweep
 
 Leaves = tuple[Floats, ...]
 
@@ -102,6 +102,16 @@ class Calculator:
             np.array(leaf.exact if hasattr(leaf, "exact") else leaf, dtype=np.float64) for _, leaf in walk(result)
         )
 
+    def used(self, arguments: Arguments) -> list[Use]:
+        """The formulas that a reference is composed of."""
+        reference = self.spec.reference
+        assert reference is not None
+        if reference.compute is None:
+            return []
+        sweep = QuickMutated()
+        reference.compute(sweep, **{name: into(sweep, value) for name, value in arguments.items()})
+        return list(sweep.used)
+
     # Beside the function: its operator's other results.
 
     def forward(self, arguments: Arguments) -> Floats | None:
@@ -128,26 +138,3 @@ class Calculator:
         point = Point(operator, inputs, "float64", {}, sample=True)
         with np.errstate(all="ignore"):
             return point.quick_jacobian(name)[1]
-
-
-class QuickMutated(QuickSweep):
-    """A quick sweep in which one VJP, Jacobian or definition may be wrong."""
-
-    def __init__(self, mutant: Mutant | None = None) -> None:
-        super().__init__()
-        self.mutant = mutant
-
-    def _taken(self, right: Formula, operator: Operator, role: str, name: str) -> Formula:
-        mutant = self.mutant
-        if mutant is not None and (mutant.operator, mutant.role, mutant.wrt) == (operator, role, name):
-            return mutant.formula
-        return right
-
-    def output_of(self, derivation: Any) -> Formula:
-        return self._taken(super().output_of(derivation), derivation.operator, "forward", "")
-
-    def vjp_of(self, derivation: Any, name: str) -> Formula:
-        return self._taken(super().vjp_of(derivation, name), derivation.operator, "backward", name)
-
-    def jacobian_of(self, derivation: Any, name: str) -> Formula:
-        return self._taken(super().jacobian_of(derivation, name), derivation.operator, "jacobian", name)

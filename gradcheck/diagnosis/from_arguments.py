@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.diagnosis.evidence import Observation, is_upstream
-from gradcheck.diagnosis.guess import Context, Guess, Predicted
+from gradcheck.diagnosis.guess import Context, Guess, Predicted, changed
 from gradcheck.references.expected import Floats
 
 
@@ -279,3 +279,19 @@ def other_axis(context: Context) -> Iterator[Guess]:
         return None if found is None else [each.reshape(shape) for each in found]
 
     yield Guess("wrong-axis", "{what} is computed over the whole tensor: each sample stands by itself", flat, 0.6)
+
+
+def upstream_too(context: Context, guess: Guess) -> Iterator[Guess]:
+    """Another mistake, and grad_output is not used either."""
+    name = context.upstream
+    if not name:
+        return
+
+    def predict(observation: Observation) -> Predicted:
+        trial = observation.trial
+        arguments = {**trial.arguments, name: changed(trial.arguments[name], np.ones_like)}
+        return guess.predict(replace(observation, trial=replace(trial, arguments=arguments)))
+
+    code = "missing-upstream" if context.pointwise else "assumes-ones-upstream"
+    text = f"{name} is not used"
+    yield Guess(code, text, predict, 2.0, words=lambda: f"{text}; besides, {guess.sentence('it')}")

@@ -20,9 +20,8 @@ Predicted = Sequence[Floats | None] | None
 
 @dataclass(frozen=True)
 class Guess:
-    """`text` is a sentence for the learner in which {what} stands for the wrong part. `cost` ranks guesses that explain
-    the same numbers: the plainest wins. With `anchor` a factor is looked for in the distance from an argument, which
-    `anchor` finds; see `gradcheck.diagnosis.updates`.
+    """`text` is a sentence for the learner in which {what} stands for the wrong part; `words` makes it where that takes
+    time. `cost` ranks guesses that explain the same numbers: the plainest wins.
     """
 
     code: str
@@ -30,6 +29,11 @@ class Guess:
     predict: Callable[[Observation], Predicted]
     cost: float = 1.0
     think: str = ""
+    words: Callable[[], str] | None = None
+
+    def sentence(self, what: str) -> str:
+        """What the learner reads."""
+        return self.words() if self.words else self.text.replace("{what}", what)
 
 
 @dataclass(frozen=True)

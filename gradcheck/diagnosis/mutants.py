@@ -70,6 +70,7 @@ def mutants(operator: Operator) -> list[Mutant]:
             ("flip-sign", _terms(original, -1)),
             ("swap-indices", _transposed(original) if role == "jacobian" else _swapped_indices(original)),
             ("drop-cotangent", _without_cotangent(original)),
+            ("drop-factor", _without_factor(original)),
             ("output-for-input", () if role == "forward" else _output_for_input(operator, original, output)),
             ("drop-reduction", _without_sum(original)),
             ("sum-elsewhere", _other_sum(operator, original)),
@@ -125,6 +126,15 @@ def _without_cotangent(original: Formula) -> Mistakes:
     yield "the cotangent is missing", original.expression.xreplace(dict.fromkeys(where.values(), sp.S.One)), None
     for path, part in where.items():
         yield f"{part} is missing in one place", _with(original.expression, path, sp.S.One), part
+
+
+def _without_factor(original: Formula) -> Mistakes:
+    """A product without one of its factors that is neither a number nor the cotangent."""
+    array, scalar = array_symbol(COTANGENT), array_element(COTANGENT, ())
+    for path, part, _ in _parts(original):
+        for factor in part.args if isinstance(part, sp.Mul) else ():
+            if not (factor.is_number or factor == scalar or array in factor.args[:1]):
+                yield f"the factor {factor} is missing", _with(original.expression, path, part / factor), factor
 
 
 def _output_for_input(operator: Operator, original: Formula, output: Formula) -> Mistakes:

@@ -1,8 +1,8 @@
-"""Wrong answers of functions that are composed of operators: one derived VJP of the sweep is replaced by its mutant."""
+"""Wrong answers of functions that are composed of operators: one formula of the sweep is replaced by its mutant."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,51 +11,18 @@ from gradcheck.checks.outcome import Arguments
 from gradcheck.checks.reference import Reference
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.mutants import Mutant, mutants
-from gradcheck.operators.operator import Operator
+from gradcheck.diagnosis.mutated import MutatedSweep
 from gradcheck.references.expected import midpoints
-from gradcheck.references.formula import Formula
 from gradcheck.references.sweep import Sweep, Twin
 
 
-class _Read(dict[str, Twin]):
-    """The gradients of one VJP; remembers which of them were used."""
-
-    def __init__(self, found: Mapping[str, Twin], used: dict[tuple[Operator, str], None], operator: Operator) -> None:
-        super().__init__(found)
-        self.used, self.operator = used, operator
-
-    def __getitem__(self, name: str) -> Twin:
-        self.used[self.operator, name] = None
-        return super().__getitem__(name)
-
-
-class MutatedSweep(Sweep):
-    """A sweep in which one VJP is wrong; without a mutant, one that remembers which VJPs were used."""
-
-    def __init__(self, dtype: str, mutant: Mutant | None = None) -> None:
-        super().__init__(dtype)
-        self.mutant = mutant
-        self.used: dict[tuple[Operator, str], None] = {}
-
-    def vjp(
-        self, operator: Operator, cotangent: Any, sizes: Mapping[str, int] | None = None, **inputs: Any
-    ) -> dict[str, Twin]:
-        return _Read(super().vjp(operator, cotangent, sizes, **inputs), self.used, operator)
-
-    def vjp_of(self, derivation: Any, name: str) -> Formula:
-        mutant = self.mutant
-        if mutant is not None and derivation.operator == mutant.operator and name == mutant.wrt:
-            return mutant.formula
-        return super().vjp_of(derivation, name)
-
-
 def mutants_of(spec: FunctionSpec, arguments: Arguments) -> Iterator[Mutant]:
-    """The mutants of every derived VJP that the reference of `spec` uses."""
+    """The mutants of every formula that the reference of `spec` uses."""
     sweep = MutatedSweep("float64")
     compute(spec.reference, sweep, arguments)
-    for operator, name in sweep.used:
+    for operator, role, name in sweep.used:
         for mutant in mutants(operator):
-            if mutant.role == "backward" and mutant.wrt == name and not mutant.partner:
+            if (mutant.role, mutant.wrt) == (role, name) and not mutant.partner:
                 yield mutant
 
 
@@ -69,7 +36,7 @@ def compute(reference: Reference | None, sweep: Sweep, arguments: Arguments) -> 
 
 
 def as_function(mutant: Mutant | None, spec: FunctionSpec) -> Callable[..., Any]:
-    """The reference with one wrong VJP as a learner's function, computed with 200 bits and rounded once."""
+    """The reference with one wrong formula as a learner's function, computed with 200 bits and rounded once."""
 
     def function(*arguments: Any) -> Any:
         import torch

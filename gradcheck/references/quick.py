@@ -28,20 +28,21 @@ class QuickSweep(Sweep):
     def input(self, values: Any) -> Twin:
         return self._kept(values)
 
-    constant = input
+    def constant(self, values: Any) -> Twin:
+        return self._kept(values)
 
     def twin(self, function: Callable[..., Any], *twins: Any) -> Twin:
         with np.errstate(all="ignore"):
             return self._kept(function(*(self._plain(each, 0) for each in twins)))
 
-    def union(self, first: Twin, second: Twin) -> Twin:
+    def union(self, first: Twin, second: Twin) -> Twin:  # noqa: ARG002 — the second would do as well
         """Both are right; the first."""
         return first
 
     def root(self, squares: Twin) -> Twin:
         return self.apply("sqrt", squares)
 
-    def evaluate(self, call: Call, truth: Formula, forms: tuple[Formula, ...]) -> Twin:
+    def evaluate(self, call: Call, truth: Formula, forms: tuple[Formula, ...]) -> Twin:  # noqa: ARG002 — no bound
         with np.errstate(all="ignore"):
             return self._kept(call.evaluator(self.fields[0], 0, truth)(truth.expression, truth.indices))
 

@@ -35,6 +35,11 @@ def formulas(operator: Operator) -> list[str]:
     return lines
 
 
+def in_words(operator: Operator, formula: Formula) -> str:
+    """An expression over an operator's names, such as one term of its VJP, as `formulas` would print it."""
+    return _text(_compact(derive(operator), formula))
+
+
 def _target(operator: Operator) -> str:
     indices = read_formula(operator).indices
     return _indexed(operator.output_name, tuple(str(index) for index in indices))

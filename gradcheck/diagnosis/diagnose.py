@@ -1,0 +1,172 @@
+"""Evidence in, a named mistake out. Where nothing explains all of the evidence it says `unrecognised`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck.catalog import Exercise
+from gradcheck.checks.results import CheckResult, Diagnosis
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.diagnosis.calculator import Calculator
+from gradcheck.diagnosis.circumstances import circumstances
+from gradcheck.diagnosis.evidence import Evidence, Observation, gather, stem
+from gradcheck.diagnosis.guess import Context
+from gradcheck.diagnosis.precision import digits_right
+from gradcheck.diagnosis.search import Explanation, explanations
+from gradcheck.diagnosis.shapes import explain_shape
+from gradcheck.diagnosis.thoughts import thought
+
+if TYPE_CHECKING:
+    from gradcheck.checks.engine import Explain, Verification
+
+UNRECOGNISED = "unrecognised"
+_SIZED = "hard-coded-size"
+
+
+def explained_for(exercise: Exercise | None) -> Explain:
+    """What `Verification` calls with a failure of this exercise: the failure with its diagnosis."""
+
+    def explain(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> CheckResult:
+        return with_diagnosis(failure, diagnosis_of(verification, spec, failure, exercise))
+
+    return explain
+
+
+def with_diagnosis(failure: CheckResult, diagnosis: Diagnosis) -> CheckResult:
+    """The failure with its diagnosis; what the learner reads first is the mistake, where it is known."""
+    named = diagnosis.code != UNRECOGNISED and diagnosis.text
+    return replace(failure, diagnosis=diagnosis, message=diagnosis.text if named else failure.message)
+
+
+def diagnosis_of(
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
+) -> Diagnosis:
+    """The mistake behind a failed or errored check."""
+    look: dict[str, Callable[[Verification, FunctionSpec, CheckResult, Exercise | None], Diagnosis | None]] = {
+        "shape": _of_shape,
+        "values": _of_values,
+        "edge_cases": _of_edges,
+    }
+    found = None
+    if failure.code in ("", "not-finite", "wrong-shape"):
+        found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
+    if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
+        found = _of_sizes(verification, spec, failure)
+    return found or _as_told(failure)
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+def _as_told(failure: CheckResult) -> Diagnosis:
+    """What the check itself knows."""
+    code = failure.code or {"linearity": "changes-upstream"}.get(failure.check, UNRECOGNISED)
+    known = code != UNRECOGNISED
+    return Diagnosis(code, failure.message, 1.0 if known else 0.0, thought(code))
+
+
+def _of_shape(
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
+) -> Diagnosis | None:
+    evidence = gather(verification, spec)
+    told = explain_shape(evidence.observations, Calculator(verification.task, spec))
+    if told is None:
+        return None
+    code, text = told
+    return Diagnosis(code, f"{text}: {failure.message}", 1.0, thought(code), _names(evidence))
+
+
+def _of_values(
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
+) -> Diagnosis | None:
+    evidence = gather(verification, spec)
+    observations = evidence.observations
+    wrong = [name for name in evidence.wrong if _comparable(observations, name)]
+    if not wrong:
+        return _of_sizes(verification, spec, failure)
+    context = Context(spec, Calculator(verification.task, spec), observations)
+    found: dict[str, list[Explanation]] = {}
+    for name in wrong:
+        found[name] = _plain(observations, name) or explanations(context, exercise, name)
+    named = {name: each for name, each in found.items() if each}
+    if not named:
+        return _of_sizes(verification, spec, failure)
+    name, (best, *others) = min(named.items(), key=lambda pair: (_shared(pair[1][0], named), pair[1][0].cost))
+    text = best.text
+    if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
+        rest = " and ".join(each for each in wrong if each != name)
+        text += f" ({rest} {'is' if len(wrong) == 2 else 'are'} wrong too)"
+    also = tuple(dict.fromkeys(each.code for each in others if each.factor == "none" and each.code != best.code))
+    return Diagnosis(best.code, text, 1.0, best.think or thought(best.code), _names(evidence), also)
+
+
+def _shared(best: Explanation, named: dict[str, list[Explanation]]) -> int:
+    """Fewest first: how many of the wrong parts the explanation does not serve."""
+    return sum(all(each.text != best.text for each in others) for others in named.values())
+
+
+def _comparable(observations: list[Observation], name: str) -> bool:
+    return all(
+        got.shape == expected.shape
+        for each in observations
+        for got, expected, own in zip(each.got, each.expected, each.names, strict=True)
+        if stem(own) == name
+    )
+
+
+def _plain(observations: list[Observation], name: str) -> list[Explanation]:
+    """What needs no guess: zeros, and numbers that are nearly right."""
+    told = [each for each in observations if each.upstream]
+    pairs = [
+        (each, got, expected)
+        for each in told
+        for got, expected, own in zip(each.got, each.expected, each.names, strict=True)
+        if stem(own) == name
+    ]
+    if all(not np.any(got) for _, got, _ in pairs) and any(np.any(expected) for *_, expected in pairs):
+        return [Explanation("returns-zero", f"{name} is zero everywhere", 0.1)]
+    digits = digits_right(pairs)
+    if digits:
+        return [Explanation("low-precision", f"{name} is right to about {digits} digits only", 0.1)]
+    return []
+
+
+def _of_edges(
+    verification: Verification, spec: FunctionSpec, _failure: CheckResult, _exercise: Exercise | None
+) -> Diagnosis | None:
+    evidence = gather(verification, spec, "edge")
+    name = next(iter(evidence.wrong), "the result")
+    return circumstances(evidence, name)
+
+
+def _of_sizes(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
+    """Right, or at least running, at some sizes and not at others: a number stands where a size belongs."""
+    evidence = gather(verification, spec)
+    cases: dict[str, list[bool]] = {}
+    for each in evidence.sightings:
+        cases.setdefault(each.trial.case.name, []).append(each.failure is None)
+    right = [name for name, holds in cases.items() if all(holds)]
+    wrong = [name for name in cases if name not in right]
+    if not right or not wrong:
+        return None
+    kinds = {name: "float32" in name for name in cases}
+    if all(kinds[name] for name in wrong) and not any(kinds[name] for name in right):
+        return Diagnosis(
+            "low-precision", "right in float64, wrong in float32", 1.0, thought("low-precision"), tuple(wrong)
+        )
+    if any("single sample" in name for name in wrong) and all("single sample" in name for name in wrong):
+        text = "right for a batch, wrong for a single sample without a batch axis"
+        return Diagnosis("edge-size", text, 1.0, thought("edge-size"), tuple(wrong))
+    text = "right at one size and wrong at others: a number stands where a size of the tensors belongs"
+    if failure.status == "errored":
+        text = f"it works at one size and fails at others: {failure.message}"
+    return Diagnosis(_SIZED, text, 0.9, thought(_SIZED), tuple(wrong))
+
+
+def _names(evidence: Evidence) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.trial.case.name for each in evidence.failing))[:8]

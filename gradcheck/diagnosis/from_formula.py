@@ -1,0 +1,176 @@
+"""Guesses in mathematics: mutants of the derived formulas, the record's misconceptions, and simple stand-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gradcheck.catalog import Exercise
+from gradcheck.checks.outcome import Argument, Foreign, Returned
+from gradcheck.diagnosis.evidence import Observation
+from gradcheck.diagnosis.guess import Context, Guess, Predicted
+from gradcheck.diagnosis.mutants import Mutant, mutants
+from gradcheck.diagnosis.naming import mutant_in_words
+from gradcheck.references.expected import Floats
+
+CODES = {
+    "drop-term": "missing-term",
+    "flip-sign": "sign-flipped",
+    "swap-indices": "wrong-index",
+    "drop-cotangent": "missing-upstream",
+    "drop-factor": "missing-term",
+    "output-for-input": "wrong-variable",
+    "drop-reduction": "missing-reduction",
+    "sum-elsewhere": "wrong-axis",
+    "factor-2": "scaled-by-constant",
+    "one-over-size": "scaled-by-size",
+    "swapped-gradients": "swapped-gradients",
+}
+"""The diagnosis code of every kind of mutant."""
+
+
+def code_of(mutant: Mutant) -> str:
+    """The diagnosis code of a mutant."""
+    if mutant.role == "jacobian" and mutant.kind == "swap-indices" and mutant.part is None:
+        return "transposed"
+    return CODES[mutant.kind]
+
+
+def mutated(context: Context) -> Iterator[Guess]:
+    """Every mutant of the formulas that the function stands for or is composed of."""
+    for mutant in relevant_mutants(context):
+        yield Guess(
+            code_of(mutant),
+            "",
+            lambda o, m=mutant: context.calculator.result(o.trial.arguments, m),  # type: ignore[misc]
+            1.0 if mutant.kind in ("drop-term", "drop-cotangent") else 1.15,
+            words=lambda m=mutant: mutant_in_words(m, composed=context.operator is None),  # type: ignore[misc]
+        )
+
+
+def relevant_mutants(context: Context) -> Iterator[Mutant]:
+    """Those of the function's own operator, or of every VJP and output that its reference uses."""
+    spec, operator = context.spec, context.operator
+    if operator is not None:
+        for mutant in mutants(operator):
+            if mutant.role == spec.role and (spec.role != "jacobian" or mutant.wrt == spec.wrt):
+                yield mutant
+        return
+    for used, role, name in context.calculator.used(context.observations[0].trial.arguments):
+        for mutant in mutants(used):
+            if (mutant.role, mutant.wrt) == (role, name) and not mutant.partner:
+                yield mutant
+
+
+def misunderstood(context: Context, exercise: Exercise) -> Iterator[Guess]:
+    """The record's misconceptions, run on the same arguments."""
+    for each in exercise.misconceptions:
+        if each.function == context.spec.name:
+            yield Guess(each.code, each.text, _running(each.wrong), 0.4, each.think)
+
+
+def _running(wrong: Callable[..., Any]) -> Callable[[Observation], Predicted]:
+    from gradcheck.checks.tensors import Passed
+
+    def predict(observation: Observation) -> Predicted:
+        passed = Passed(observation.trial.arguments)
+        try:
+            with np.errstate(all="ignore"):
+                value = passed.observe(wrong(*passed.values))
+        except Exception:  # a record's wrong answer need not survive every case
+            return None
+        return _leaves(observation, value)
+
+    return predict
+
+
+def _leaves(observation: Observation, value: Any) -> Predicted:
+    from gradcheck.checks import compare
+
+    if compare.type_problem(observation.trial.template, value):
+        return None
+    parts = compare.parts(observation.trial.template, value)
+    return [_array(part) for part in parts]
+
+
+def _array(part: Any) -> Floats | None:
+    if isinstance(part, Returned):
+        return None if part.values is None else np.asarray(part.values, dtype=np.float64)
+    return None if isinstance(part, Foreign) else np.asarray(float(part))
+
+
+def stand_ins(context: Context) -> Iterator[Guess]:
+    """Something simple in the place of the result: grad_output, an input, the output, a product of two of them."""
+    name = context.upstream
+    if name == "grad_output":
+        text = f"{{what}} is {name} as it came: the local derivative is missing"
+        yield Guess("missing-derivative", text, lambda o: _like(o, _upstream(o)), 0.8)
+    for each in context.spec.parameters:
+        if each != name and isinstance(context.observations[0].trial.arguments.get(each), Argument):
+            text = f"{{what}} is {each} itself"
+            yield Guess("wrong-variable", text, lambda o, n=each: _like(o, _tensor(o, n)), 0.8)  # type: ignore[misc]
+            if name:
+                text = f"{{what}} is {name} times {each}, which is not the derivative"
+                yield Guess("wrong-variable", text, _product(each), 1.0)
+    if context.spec.role != "forward" and context.operator is not None:
+        output = context.operator.output_name
+        text = f"{{what}} is the output {output} itself, not its derivative"
+        forward = context.calculator.forward
+        yield Guess("wrong-variable", text, lambda o: _like(o, forward(o.trial.arguments)), 0.8)
+        text = f"{{what}} is {name} times {output}, which is not the derivative"
+        yield Guess("wrong-variable", text, lambda o: _like(o, _times(_upstream(o), forward(o.trial.arguments))), 0.95)
+
+
+def _product(name: str) -> Callable[[Observation], Predicted]:
+    return lambda observation: _like(observation, _times(_upstream(observation), _tensor(observation, name)))
+
+
+def diagonal(context: Context) -> Iterator[Guess]:
+    """Only the Jacobian's diagonal, with grad_output or without."""
+    operator = context.operator
+    if context.spec.role != "backward" or operator is None or operator.flattened:
+        return
+    inputs = operator.differentiable_inputs
+    if len(inputs) != 1 or inputs[0].shape != operator.output_shape or len(inputs[0].shape) != 1:
+        return
+    name = inputs[0].name
+
+    def diagonals(observation: Observation) -> Floats | None:
+        shape = observation.expected[0].shape
+        rows = range(shape[0]) if len(shape) == 2 else [None]
+        found = [context.calculator.jacobian(observation.trial.arguments, name, row) for row in rows]
+        if any(each is None for each in found):
+            return None
+        return np.reshape([np.diag(each) for each in found], shape)  # type: ignore[arg-type]
+
+    text = "{what} takes the Jacobian's diagonal only: every output depends on the other inputs too"
+    yield Guess("diagonal-only", text, lambda o: _like(o, _times(_upstream(o), diagonals(o))), 0.5)
+    text = "{what} is the Jacobian's diagonal: the chain rule needs grad_output, and all of the Jacobian"
+    yield Guess("missing-upstream", text, lambda o: _like(o, diagonals(o)), 0.6)
+
+
+def _upstream(observation: Observation) -> Floats | None:
+    return _tensor(observation, "grad_output")
+
+
+def _tensor(observation: Observation, name: str) -> Floats | None:
+    return observation.tensors.get((name,))
+
+
+def _times(one: Floats | None, other: Floats | None) -> Floats | None:
+    if one is None or other is None:
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(one * other)
+    except ValueError:
+        return None
+
+
+def _like(observation: Observation, value: Floats | None) -> Predicted:
+    """`value` in the place of every leaf that has its shape."""
+    if value is None:
+        return None
+    return [value if leaf.shape == value.shape else None for leaf in observation.expected]

@@ -1,0 +1,147 @@
+"""Tries every guess on the evidence and keeps those that explain all of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from gradcheck.catalog import Exercise
+from gradcheck.diagnosis import from_arguments, from_expected, from_formula, with_more
+from gradcheck.diagnosis.evidence import Observation
+from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted
+from gradcheck.diagnosis.matching import Factor, explain_factor, leaves_of, ratio
+
+BUDGET_S = 1.5
+"""Seconds for the guesses of one function."""
+
+FAMILIES: tuple[Family, ...] = (
+    from_expected.right_up_to_a_factor,
+    from_expected.swapped,
+    from_expected.turned,
+    from_arguments.upstream_of_ones,
+    from_formula.diagonal,
+    from_formula.stand_ins,
+    from_expected.masked_by_upstream,
+    from_arguments.other_axis,
+    from_arguments.changed_upstream,
+    from_expected.cut,
+    from_expected.in_another_order,
+    from_arguments.exchanged,
+    from_arguments.only_some,
+    from_arguments.other_values,
+    from_expected.reduced,
+    with_more.steps_alone,
+)
+
+_FACTORS = {
+    "sign": ("sign-flipped", "{what} has the other sign", 0.45),
+    "constant": ("scaled-by-constant", "{what} is {factor} times what it should be", 0.55),
+    "size": ("scaled-by-size", "{what} is {factor} times what it should be: it depends on a size", 0.6),
+    "hard-coded": ("hard-coded-size", "{what} holds a number where a size belongs: {factor}", 0.7),
+    "scalar": ("ignores-argument", "{what} is wrong by a factor: {factor}", 0.7),
+}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A guess that explains every call, with the factor that it needs."""
+
+    code: str
+    text: str
+    cost: float
+    think: str = ""
+    factor: str = "none"
+
+
+def explanations(context: Context, exercise: Exercise | None, name: str) -> list[Explanation]:
+    """Everything that explains the leaves called `name`, the plainest first."""
+    deadline = time.monotonic() + BUDGET_S
+    first = list(_guesses(context, exercise))
+    found = list(_matching(first, context.observations, name, deadline))
+    astray = with_more.update_astray(context.observations, name)
+    if astray:
+        found.append(Explanation(*astray))
+    if not found:
+        added = with_more.something_added(context, context.observations, name)
+        if added:
+            code, text, cost = added
+            found.append(Explanation(code, text.format(what=name), cost))
+    if not found:
+        found = list(_matching(_composed(context, first), context.observations, name, deadline))
+    return sorted(found, key=lambda each: each.cost)
+
+
+def _guesses(context: Context, exercise: Exercise | None) -> Iterator[Guess]:
+    if exercise is not None:
+        yield from from_formula.misunderstood(context, exercise)
+    if context.calculator.able:
+        for family in FAMILIES:
+            yield from family(context)
+        yield from from_formula.mutated(context)
+    else:
+        yield from from_expected.right_up_to_a_factor(context)
+        yield from from_expected.turned(context)
+
+
+def _composed(context: Context, guesses: Sequence[Guess]) -> Iterator[Guess]:
+    """Two mistakes: one of them in grad_output, or both in the formula."""
+    formulas = [each for each in guesses if each.words is not None]
+    own = [each for each in guesses if each.think or each.cost == 0.4]
+    for guess in (*own, *formulas):
+        yield from from_arguments.upstream_too(context, guess)
+    yield from with_more.two_at_once([*own, *formulas][:40])
+
+
+def _matching(
+    guesses: Iterable[Guess], observations: Sequence[Observation], name: str, deadline: float
+) -> Iterator[Explanation]:
+    for guess in guesses:
+        if time.monotonic() > deadline:
+            return
+        factor = match(guess, observations, name)
+        if factor is None:
+            continue
+        if factor.kind == "none" and guess.code:
+            yield Explanation(guess.code, guess.sentence(name), guess.cost, guess.think)
+        elif factor.kind != "none":
+            code, text, cost = _FACTORS[factor.kind]
+            text = text.format(what=name, factor=factor.text)
+            if not guess.code:
+                yield Explanation(_scalar_code(code, factor), text, cost, factor=factor.kind)
+            else:
+                both = f"{guess.sentence(name)}; besides, it is {_besides(factor)}"
+                yield Explanation(guess.code, both, guess.cost + 1.0, guess.think, factor.kind)
+
+
+def _scalar_code(code: str, factor: Factor) -> str:
+    if factor.kind != "scalar":
+        return code
+    if "missing" not in factor.text:
+        return "scaled-by-constant"
+    return "ignores-learning-rate" if factor.scalar == "lr" else code
+
+
+def _besides(factor: Factor) -> str:
+    if factor.kind == "sign":
+        return "of the other sign"
+    if factor.kind == "scalar":
+        return f"off by a factor ({factor.text})"
+    return f"{factor.text} times too large"
+
+
+def match(guess: Guess, observations: Sequence[Observation], name: str) -> Factor | None:
+    """The factor by which the guess explains all calls; None when it does not."""
+    pairs = []
+    for each in observations:
+        predicted: Predicted = guess.predict(each)
+        if predicted is None:
+            return None
+        own, got = leaves_of(each, predicted, name), leaves_of(each, each.got, name)
+        factor = None if own is None or got is None else ratio(each, got, own)
+        if factor is None:
+            return None
+        pairs.append((each, factor))
+    if all(factor == 0 for _, factor in pairs if factor == factor):  # noqa: PLR0124 — NaN: nothing to see there
+        return None
+    return explain_factor(pairs)

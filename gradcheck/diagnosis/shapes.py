@@ -1,0 +1,138 @@
+"""A result of the wrong shape often says which mistake was made: an axis too many is a sum that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations, permutations
+
+import numpy as np
+
+from gradcheck.diagnosis.calculator import Calculator
+from gradcheck.diagnosis.evidence import Observation
+from gradcheck.diagnosis.matching import close, scale_of
+from gradcheck.references.expected import Floats
+
+Told = tuple[str, str]
+"""A code and a sentence."""
+
+Test = Callable[[Observation, int], bool]
+
+
+def explain_shape(observations: Sequence[Observation], calculator: Calculator) -> Told | None:
+    """What the shapes and numbers of the first misshapen leaf have in common over all calls; None when nothing."""
+    misshapen = [each for each in observations if _first(each) is not None]
+    if not misshapen:
+        return None
+    position = _first(misshapen[0])
+    assert position is not None
+    name = misshapen[0].names[position]
+    told = _exchanged(misshapen, position)
+    if told:
+        return told
+    for code, text, holds in _tests(calculator):
+        told_by = [each for each in misshapen if position < len(each.got)]
+        if all(holds(each, position) for each in told_by) and any(np.any(each.got[position]) for each in told_by):
+            return code, text.format(what=name)
+    return None
+
+
+def _first(observation: Observation) -> int | None:
+    pairs = enumerate(zip(observation.got, observation.expected, strict=True))
+    return next((position for position, (got, expected) in pairs if got.shape != expected.shape), None)
+
+
+def _same(observation: Observation, one: Floats, other: Floats) -> bool:
+    return close(one, other, observation.trial.case.dtype, scale_of(observation, one, other))
+
+
+def _exchanged(observations: Sequence[Observation], position: int) -> Told | None:
+    for other in range(len(observations[0].names)):
+        if other != position and all(
+            len(each.got) > max(other, position)
+            and _same(each, each.got[position], each.expected[other])
+            and _same(each, each.got[other], each.expected[position])
+            for each in observations
+        ):
+            names = observations[0].names
+            first, second = sorted((position, other))
+            return "swapped-gradients", f"{names[first]} and {names[second]} have changed places"
+    return None
+
+
+def _tests(calculator: Calculator) -> list[tuple[str, str, Test]]:
+    tests: list[tuple[str, str, Test]] = [
+        ("transposed", "{what} is transposed", _transposed),
+        ("wrong-shape", "the numbers of {what} are right, but their shape is not", _reshaped),
+        ("missing-upstream", "{what} is the Jacobian; the chain rule still needs grad_output", _jacobian(calculator)),
+    ]
+    for reduce, verb in ((np.sum, "sum"), (np.mean, "mean")):
+        tests += [
+            ("missing-reduction", f"{{what}} has an axis too many: a {verb} over it is missing", _unreduced(reduce)),
+            ("extra-reduction", f"{{what}} has an axis too few: you took the {verb} over it", _reduced(reduce)),
+        ]
+    return tests
+
+
+def _transposed(observation: Observation, position: int) -> bool:
+    got, expected = observation.got[position], observation.expected[position]
+    if got.ndim != expected.ndim or got.ndim < 2:
+        return False
+    orders = [order for order in permutations(range(got.ndim)) if order != tuple(range(got.ndim))]
+    return any(_same(observation, got.transpose(order), expected) for order in orders)
+
+
+def _reshaped(observation: Observation, position: int) -> bool:
+    got, expected = observation.got[position], observation.expected[position]
+    return got.size == expected.size and _same(observation, got.reshape(expected.shape), expected)
+
+
+def _unreduced(reduce: Callable[..., Floats]) -> Test:
+    def holds(observation: Observation, position: int) -> bool:
+        got, expected = observation.got[position], observation.expected[position]
+        count = got.ndim - expected.ndim
+        return count > 0 and any(
+            _same(observation, np.asarray(reduce(got, axis=axes)), expected)
+            for axes in combinations(range(got.ndim), count)
+        )
+
+    return holds
+
+
+def _reduced(reduce: Callable[..., Floats]) -> Test:
+    def holds(observation: Observation, position: int) -> bool:
+        got, expected = observation.got[position], observation.expected[position]
+        for count in range(1, expected.ndim + 1):
+            for axes in combinations(range(expected.ndim), count):
+                small = np.asarray(reduce(expected, axis=axes))
+                if small.size == got.size and _same(observation, got.reshape(small.shape), small):
+                    return True
+        return False
+
+    return holds
+
+
+def _jacobian(calculator: Calculator) -> Test:
+    operator = calculator.operator
+
+    def holds(observation: Observation, position: int) -> bool:
+        if operator is None or calculator.spec.role != "backward":
+            return False
+        name = operator.differentiable_inputs[position].name
+        got = observation.got[position]
+        arguments = observation.trial.arguments
+        batched = operator.input(name).batched
+        try:
+            if batched and len(observation.expected[position].shape) > len(operator.input(name).shape):
+                rows = len(observation.expected[position])
+                found = [calculator.jacobian(arguments, name, row) for row in range(rows)]
+            else:
+                found = [calculator.jacobian(arguments, name)]
+        except (ValueError, IndexError, KeyError):
+            return False
+        whole = [each for each in found if each is not None]
+        if len(whole) != len(found) or not whole:
+            return False
+        stacked = np.stack(whole) if len(whole) > 1 else whole[0]
+        return got.size == stacked.size and _same(observation, got.reshape(stacked.shape), stacked)
+
+    return holds

@@ -1,0 +1,158 @@
+"""Guesses about a sum: the right value with something added, two mistakes at once, an update that goes astray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from gradcheck.diagnosis.evidence import Observation, stem
+from gradcheck.diagnosis.guess import Context, Guess, Predicted
+from gradcheck.diagnosis.matching import Factor, explain_factor, path_name, ratio
+from gradcheck.references.expected import Floats
+
+Explained = tuple[str, str, float]
+"""A code, a sentence, and its cost."""
+
+
+def update_astray(observations: Sequence[Observation], name: str) -> Explained | None:
+    """An update of an argument (w − lr · gradient): the argument has moved in the wrong direction, or too far."""
+    for path in observations[0].tensors:
+        pairs = []
+        for each in observations:
+            origin = each.tensors.get(path)
+            leaves = [(got, e) for got, e, own in zip(each.got, each.expected, each.names, strict=True) if own == name]
+            if origin is None or len(leaves) != 1 or leaves[0][1].shape != origin.shape != ():
+                break
+            got, expected = leaves[0]
+            if got.shape != expected.shape:
+                break
+            factor = ratio(each, [got - origin], [expected - origin])
+            if factor is None:
+                break
+            pairs.append((each, factor))
+        else:
+            told = explain_factor(pairs)
+            if told is not None:
+                return _astray(told, path_name(path), pairs)
+    return None
+
+
+def _astray(factor: Factor, name: str, pairs: Sequence[tuple[Observation, float]]) -> Explained | None:
+    if all(value == 0 for _, value in pairs):
+        return "no-update", f"{name} comes back as it was: nothing was subtracted", 0.4
+    if factor.kind == "sign":
+        return "wrong-direction", f"{name} moves the wrong way: along the gradient the cost grows", 0.4
+    if factor.kind == "constant":
+        return "scaled-by-constant", f"{name} moves {factor.text} times as far as it should", 0.6
+    if factor.kind in ("size", "hard-coded"):
+        code = "scaled-by-size" if factor.kind == "size" else "hard-coded-size"
+        return code, f"{name} moves too far or not far enough: the factor is {factor.text}", 0.6
+    if factor.kind == "scalar":
+        missing = "missing" in factor.text
+        code = "ignores-learning-rate" if missing and factor.scalar == "lr" else "scaled-by-constant"
+        return code, f"{name} moves too far or not far enough: {factor.text}", 0.6
+    return None
+
+
+def steps_alone(context: Context) -> Iterator[Guess]:
+    """The step itself comes back, or the gradient, not the updated argument."""
+    for path in context.observations[0].tensors:
+        name = path_name(path)
+        if name.startswith("grad_") or context.spec.role != "function":
+            continue
+
+        def step(observation: Observation, path: tuple[object, ...] = path) -> Predicted:
+            origin = observation.tensors.get(path)
+            if origin is None:
+                return None
+            return [e - origin if e.shape == origin.shape != () else None for e in observation.expected]
+
+        yield Guess("missing-term", f"{{what}} is the step alone; {name} itself is missing", step, 1.2)
+
+
+def something_added(context: Context, observations: Sequence[Observation], name: str) -> Explained | None:
+    """The difference is a multiple of something simple: a constant, an argument, the output."""
+    for words, value in _terms(context):
+        pairs = []
+        for each in observations:
+            differences, terms = [], []
+            for got, expected, own in zip(each.got, each.expected, each.names, strict=True):
+                if stem(own) != name:
+                    continue
+                term = value(each, expected)
+                if term is None or got.shape != expected.shape:
+                    break
+                differences.append(got - expected)
+                terms.append(term)
+            factor = ratio(each, differences, terms) if differences else None
+            if factor is None:
+                break
+            pairs.append((each, factor))
+        else:
+            told = explain_factor(pairs)
+            if told is not None and told.kind in ("none", "sign", "constant", "scalar", "size"):
+                times = "" if told.kind == "none" else f"{told.text or '−1'} · "
+                many = words if words != "1" or not times else ""
+                return "extra-term", f"a term too many is added to {{what}}: {times}{many}".rstrip(" ·"), 1.5
+    return None
+
+
+Term = Callable[[Observation, Floats], Floats | None]
+
+
+def _terms(context: Context) -> Iterator[tuple[str, Term]]:
+    yield "1", lambda _o, e: np.ones_like(e)
+    names = context.spec.parameters
+    for name in names:
+        yield name, _argument(name)
+    for first, second in combinations(names, 2):
+        yield f"{first} · {second}", _argument(first, second)
+
+
+def _argument(first: str, second: str = "") -> Term:
+    """An argument, or the product of two, where it has the leaf's shape."""
+
+    def value(observation: Observation, leaf: Floats) -> Floats | None:
+        one = observation.tensors.get((first,))
+        return _fitting(_times(one, observation.tensors.get((second,))) if second else one, leaf)
+
+    return value
+
+
+def _fitting(term: Floats | None, leaf: Floats) -> Floats | None:
+    return term if term is not None and term.shape == leaf.shape else None
+
+
+def _times(one: Floats | None, other: Floats | None) -> Floats | None:
+    if one is None or other is None:
+        return None
+    try:
+        return np.asarray(one * other)
+    except ValueError:
+        return None
+
+
+def two_at_once(guesses: Sequence[Guess]) -> Iterator[Guess]:
+    """Two guesses whose departures from the right value add up: two terms missing, one missing and one with the wrong
+    sign.
+    """
+    for first, second in combinations(guesses, 2):
+
+        def both(observation: Observation, one: Guess = first, other: Guess = second) -> Predicted:
+            a, b = one.predict(observation), other.predict(observation)
+            if a is None or b is None or len(a) != len(observation.expected) or len(b) != len(a):
+                return None
+            return [
+                x + y - e if x is not None and y is not None and x.shape == y.shape == e.shape else None
+                for x, y, e in zip(a, b, observation.expected, strict=True)
+            ]
+
+        yield Guess(
+            first.code,
+            "",
+            both,
+            2.0 + 0.1 * (first.code != second.code),
+            words=lambda one=first, other=second: f"{one.sentence('it')}; besides, {other.sentence('it')}",  # type: ignore[misc]
+        )
