@@ -53,17 +53,13 @@ class ExerciseFile(pytest.File):
 
     def verification(self) -> Verification:
         if self.started is None:
+            from gradcheck.grading.grade import verification_of
             from gradcheck.grading.load import load_candidate
-            from gradcheck.grading.supplied import supplied_to
 
             candidate = load_candidate(self.exercise, self.path, self.shown)
-            self.started = Verification(
-                candidate,
-                self.exercise.task,
-                seed=self.config.getoption("gradcheck_seed"),
-                cache=self.config.rootpath / ".gradcheck" / "cache",
-                supplied=supplied_to(self.exercise.name),
-            )
+            cache = self.config.rootpath / ".gradcheck" / "cache"
+            seed = self.config.getoption("gradcheck_seed")
+            self.started = verification_of(self.exercise, candidate, seed, cache)
         return self.started
 
 

@@ -22,6 +22,10 @@ from gradcheck.references.formula import Formula
 Leaves = tuple[Floats, ...]
 
 
+_UNFITTING = (ValueError, IndexError, TypeError, KeyError, AttributeError, ZeroDivisionError)
+"""How a what-if ends whose shapes do not fit each other."""
+
+
 class Calculator:
     """A right implementation of one function, to be asked what-if questions. Every answer is a tuple of leaves, in the
     order of a trial's; None where the arguments fit nothing.
@@ -44,8 +48,8 @@ class Calculator:
                 if self.operator is not None:
                     return self._by_operator(arguments, mutant)
                 return self._by_reference(arguments, mutant)
-        except (ValueError, IndexError, TypeError, KeyError, AttributeError, ZeroDivisionError):
-            return None  # a what-if whose shapes do not fit
+        except _UNFITTING:
+            return None
 
     # A function of an operator.
 
@@ -118,9 +122,11 @@ class Calculator:
         """The operator's output, for a backward or a Jacobian."""
         if self.operator is None:
             return None
-        point = self.point(arguments)
-        with np.errstate(all="ignore"):
-            return point.quick_forward()[1]
+        try:
+            with np.errstate(all="ignore"):
+                return self.point(arguments).quick_forward()[1]
+        except _UNFITTING:
+            return None
 
     def jacobian(self, arguments: Arguments, name: str, row: int | None = None) -> Floats | None:
         """∂y/∂name of one sample: of the given row where the input is batched."""
@@ -131,10 +137,12 @@ class Calculator:
         if any(each.name not in given for each in operator.inputs):
             return None
         batched = {each.name for each in operator.inputs if each.batched}
-        inputs = {
-            each.name: given[each.name] if row is None or each.name not in batched else given[each.name][row]
-            for each in operator.inputs
-        }
-        point = Point(operator, inputs, "float64", {}, sample=True)
-        with np.errstate(all="ignore"):
-            return point.quick_jacobian(name)[1]
+        try:
+            inputs = {
+                each.name: given[each.name] if row is None or each.name not in batched else given[each.name][row]
+                for each in operator.inputs
+            }
+            with np.errstate(all="ignore"):
+                return Point(operator, inputs, "float64", {}, sample=True).quick_jacobian(name)[1]
+        except _UNFITTING:
+            return None

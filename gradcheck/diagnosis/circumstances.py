@@ -51,6 +51,10 @@ def _named(*openings: str) -> Callable[[Sighting], bool]:
     return lambda sighting: sighting.trial.case.name.startswith(openings)
 
 
+def _probed(*endings: str) -> Callable[[Sighting], bool]:
+    return lambda sighting: sighting.trial.probe.endswith(endings)
+
+
 _TRAITS: tuple[Trait, ...] = (
     Trait("empty-batch", "for an empty batch", _empty),
     Trait(
@@ -62,8 +66,7 @@ _TRAITS: tuple[Trait, ...] = (
         ),
     ),
     Trait("unstable", "for large inputs", lambda s: _largest(s) >= LARGE),
-    Trait("kink", "at kinks, ties or exact zeros", lambda s: not s.trial.case.smooth or _named("kinks", "zeros")(s)),
-    Trait("kink", "where entries are zero or equal", _tied),
+    Trait("kink", "at kinks, ties or exact zeros", _tied),
     Trait("edge-size", "for a single sample without a batch axis", _named("a single sample")),
     Trait("edge-size", "where a size is one", lambda s: any(1 in shape for shape in _shapes(s))),
     Trait("edge-size", "for tensors of three or more axes", lambda s: any(len(shape) > 2 for shape in _shapes(s))),
@@ -78,16 +81,20 @@ _TRAITS: tuple[Trait, ...] = (
     Trait("low-precision", "in float32", lambda s: s.trial.case.dtype == "float32"),
     Trait("wrong-mask", "where all inputs are positive", _named("all positive", "all one", "no axis at all, positive")),
     Trait("wrong-mask", "where all inputs are negative", _named("all negative", "no axis at all, negative")),
-    Trait("changes-upstream", "where grad_output is large", lambda s: s.trial.probe.endswith(("1000", "1e+06"))),
-    Trait("changes-upstream", "where grad_output is small", lambda s: s.trial.probe.endswith(("0.001", "1e-06"))),
+    Trait("changes-upstream", "where grad_output is large", _probed("1000", "1e+06")),
+    Trait("changes-upstream", "where grad_output is very large", _probed("1e+06")),
+    Trait("changes-upstream", "where grad_output is small", _probed("0.001", "1e-06")),
+    Trait("changes-upstream", "where grad_output is very small", _probed("1e-06")),
     Trait("changes-upstream", "where grad_output is zero almost everywhere", lambda s: "one-hot" in s.trial.probe),
 )
 
 
-def circumstances(evidence: Evidence, what: str) -> Diagnosis | None:
-    """The trait that tells the failing cases from the others best; None where no trait covers them."""
+def circumstances(evidence: Evidence, what: str, least: float = 0.0) -> Diagnosis | None:
+    """The trait that tells the failing cases from the others best; None where no trait covers them, or where fewer than
+    `least` of the cases that have it fail.
+    """
     failing = evidence.failing
-    if not failing:
+    if not failing or len(failing) == len(evidence.sightings):
         return None
     best: tuple[float, Trait] | None = None
     for trait in _TRAITS:
@@ -98,7 +105,7 @@ def circumstances(evidence: Evidence, what: str) -> Diagnosis | None:
         share = covered / len(having)
         if best is None or share > best[0] * 1.25:
             best = share, trait
-    if best is None:
+    if best is None or best[0] < least:
         return None
     share, trait = best
     text = f"{_ending(failing, what)} {trait.words}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import circumstances
 from gradcheck.diagnosis.evidence import Evidence, Observation, gather, stem
+from gradcheck.diagnosis.explain import UNRECOGNISED
 from gradcheck.diagnosis.guess import Context
 from gradcheck.diagnosis.precision import digits_right
 from gradcheck.diagnosis.search import Explanation, explanations
@@ -21,25 +21,22 @@ from gradcheck.diagnosis.shapes import explain_shape
 from gradcheck.diagnosis.thoughts import thought
 
 if TYPE_CHECKING:
-    from gradcheck.checks.engine import Explain, Verification
+    from gradcheck.checks.engine import Verification
 
-UNRECOGNISED = "unrecognised"
 _SIZED = "hard-coded-size"
 
-
-def explained_for(exercise: Exercise | None) -> Explain:
-    """What `Verification` calls with a failure of this exercise: the failure with its diagnosis."""
-
-    def explain(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> CheckResult:
-        return with_diagnosis(failure, diagnosis_of(verification, spec, failure, exercise))
-
-    return explain
-
-
-def with_diagnosis(failure: CheckResult, diagnosis: Diagnosis) -> CheckResult:
-    """The failure with its diagnosis; what the learner reads first is the mistake, where it is known."""
-    named = diagnosis.code != UNRECOGNISED and diagnosis.text
-    return replace(failure, diagnosis=diagnosis, message=diagnosis.text if named else failure.message)
+_BY_CHECK = {
+    "linearity": "changes-upstream",
+    "agrees_with_backward": "contradicts-backward",
+    "vectors_only": "multiplies-matrices",
+    "subgradient": "kink",
+    "dead_stages": "kink",
+    "generator": "ignores-generator",
+    "independence": "not-independent",
+    "fraction": "wrong-distribution",
+    "distribution": "wrong-distribution",
+}
+"""What a check says by failing, where it has no code of its own; its message says the rest."""
 
 
 def diagnosis_of(
@@ -65,7 +62,7 @@ def _nothing(*_: object) -> None:
 
 def _as_told(failure: CheckResult) -> Diagnosis:
     """What the check itself knows."""
-    code = failure.code or {"linearity": "changes-upstream"}.get(failure.check, UNRECOGNISED)
+    code = failure.code or _BY_CHECK.get(failure.check, UNRECOGNISED)
     known = code != UNRECOGNISED
     return Diagnosis(code, failure.message, 1.0 if known else 0.0, thought(code))
 
@@ -78,7 +75,9 @@ def _of_shape(
     if told is None:
         return None
     code, text = told
-    return Diagnosis(code, f"{text}: {failure.message}", 1.0, thought(code), _names(evidence))
+    name, _, rest = failure.message.partition(" has shape ")
+    shapes = f"its shape is {rest}" if rest and text.startswith(name) else failure.message
+    return Diagnosis(code, f"{text}: {shapes}", 1.0, thought(code), _names(evidence))
 
 
 def _of_values(
@@ -95,7 +94,7 @@ def _of_values(
         found[name] = _plain(observations, name) or explanations(context, exercise, name)
     named = {name: each for name, each in found.items() if each}
     if not named:
-        return _of_sizes(verification, spec, failure)
+        return circumstances(evidence, wrong[0], least=0.75) or _of_sizes(verification, spec, failure)
     name, (best, *others) = min(named.items(), key=lambda pair: (_shared(pair[1][0], named), pair[1][0].cost))
     text = best.text
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
@@ -141,7 +140,28 @@ def _of_edges(
 ) -> Diagnosis | None:
     evidence = gather(verification, spec, "edge")
     name = next(iter(evidence.wrong), "the result")
-    return circumstances(evidence, name)
+    return circumstances(evidence, name) or _at_one_edge(evidence, name)
+
+
+def _at_one_edge(evidence: Evidence, name: str) -> Diagnosis | None:
+    """Failing cases that have nothing in common but that they are edges."""
+    cases = _names(evidence)
+    if not cases:
+        return None
+    failing = [each.trial for each in evidence.failing]
+    pairs = [
+        (each, got, expected)
+        for each in evidence.observations
+        if each.trial in failing
+        for got, expected in zip(each.got, each.expected, strict=True)
+        if got.shape == expected.shape
+    ]
+    digits = digits_right(pairs) if pairs else 0
+    where = cases[0].rsplit(", float", 1)[0]
+    if digits:
+        text = f"right for ordinary inputs, but {name} keeps {digits} digits only, as here: {where}"
+        return Diagnosis("unstable", text, 0.8, thought("unstable"), cases)
+    return Diagnosis("edge-case", f"right for ordinary inputs, wrong here: {where}", 0.6, thought("edge-case"), cases)
 
 
 def _of_sizes(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:

@@ -262,7 +262,7 @@ def other_axis(context: Context) -> Iterator[Guess]:
     def turned(observation: Observation) -> Predicted:
         arguments = observation.trial.arguments
         if any(isinstance(each, Argument) and each.values.ndim != 2 for each in arguments.values()):
-            return None
+            return context.calculator.result(arguments)  # a single sample has one axis only
         flipped = {name: replace(each, values=each.values.T) for name, each in arguments.items()}
         found = context.calculator.result(flipped)
         return None if found is None else [each.T for each in found]
@@ -273,7 +273,7 @@ def other_axis(context: Context) -> Iterator[Guess]:
         arguments = observation.trial.arguments
         shape = next(each.values.shape for each in arguments.values() if isinstance(each, Argument))
         if len(shape) != 2:
-            return None
+            return context.calculator.result(arguments)
         joined = {name: replace(each, values=each.values.reshape(1, -1)) for name, each in arguments.items()}
         found = context.calculator.result(joined)
         return None if found is None else [each.reshape(shape) for each in found]

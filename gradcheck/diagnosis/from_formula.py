@@ -21,6 +21,7 @@ CODES = {
     "swap-indices": "wrong-index",
     "drop-cotangent": "missing-upstream",
     "drop-factor": "missing-term",
+    "other-function": "wrong-function",
     "output-for-input": "wrong-variable",
     "drop-reduction": "missing-reduction",
     "sum-elsewhere": "wrong-axis",

@@ -6,27 +6,25 @@ learner's function. Grading all of them shows that none gets through, but those 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import combinations, product
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 import sympy as sp
 
 from gradcheck.checks.task import FunctionSpec, Task
+from gradcheck.diagnosis import mistakes
 from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, Operator
 from gradcheck.references.binding import internal_output_shape, output_shape
 from gradcheck.references.derive import COTANGENT, derive
 from gradcheck.references.evaluate import Evaluator
 from gradcheck.references.expected import Point
 from gradcheck.references.fields import TRUTH_BITS, BallField
-from gradcheck.references.formula import Formula, array_element, array_symbol, index_symbol, read_formula, size_symbol
+from gradcheck.references.formula import Formula, index_symbol, read_formula, size_symbol
 
 MutantRole = Literal["forward", "backward", "jacobian"]
-Path = tuple[int, ...]
-Indices = tuple[sp.Symbol, ...]
-Mistakes = Iterator[tuple[str, sp.Expr, sp.Expr | None]]  # in words, as an expression, and the part that it is about
 
 _MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
 
@@ -65,19 +63,23 @@ def mutants(operator: Operator) -> list[Mutant]:
         ranges |= {index_symbol(f"{BATCH_INDEX}_s"): size_symbol(BATCH_SIZE)}
         output = Formula(definition.expression.xreplace(fresh), definition.indices)
         seen = {original.expression}
-        for kind, mistakes in (
-            ("drop-term", _terms(original, 0)),
-            ("flip-sign", _terms(original, -1)),
-            ("swap-indices", _transposed(original) if role == "jacobian" else _swapped_indices(original)),
-            ("drop-cotangent", _without_cotangent(original)),
-            ("drop-factor", _without_factor(original)),
-            ("output-for-input", () if role == "forward" else _output_for_input(operator, original, output)),
-            ("drop-reduction", _without_sum(original)),
-            ("sum-elsewhere", _other_sum(operator, original)),
-            ("factor-2", _scaled(original, [sp.Integer(2), sp.Rational(1, 2)])),
-            ("one-over-size", _scaled(original, _size_factors(operator, role, original))),
+        for kind, made in (
+            ("drop-term", mistakes.terms(original, 0)),
+            ("flip-sign", mistakes.terms(original, -1)),
+            (
+                "swap-indices",
+                mistakes.transposed(original) if role == "jacobian" else mistakes.swapped_indices(original),
+            ),
+            ("drop-cotangent", mistakes.without_cotangent(original)),
+            ("drop-factor", mistakes.without_factor(original)),
+            ("other-function", mistakes.other_function(original)),
+            ("output-for-input", () if role == "forward" else mistakes.output_for_input(operator, original, output)),
+            ("drop-reduction", mistakes.without_sum(original)),
+            ("sum-elsewhere", mistakes.other_sum(operator, original)),
+            ("factor-2", mistakes.scaled(original, [sp.Integer(2), sp.Rational(1, 2)])),
+            ("one-over-size", mistakes.scaled(original, mistakes.size_factors(operator, role, original))),
         ):
-            for text, wrong, part in mistakes:
+            for text, wrong, part in made:
                 if wrong not in seen:
                     seen.add(wrong)
                     formula = Formula(wrong, original.indices, ranges)
@@ -93,120 +95,6 @@ def original_of(operator: Operator, role: MutantRole, wrt: str) -> Formula:
     return (derivation.vjps if role == "backward" else derivation.jacobians)[wrt][0]
 
 
-def _terms(original: Formula, factor: int) -> Mistakes:
-    """Every term of every sum of terms, times `factor`: left out, or with the other sign."""
-    if factor:
-        yield "the whole has the other sign", factor * original.expression, None
-    for path, part, _ in _parts(original):
-        for term in part.args if isinstance(part, sp.Add) else ():
-            text = f"the term {term} has the other sign" if factor else f"the term {term} is missing"
-            yield text, _with(original.expression, path, part + (factor - 1) * term), term
-
-
-def _transposed(original: Formula) -> Mistakes:
-    for first, second in combinations(original.indices, 2):
-        if original.ranges[first] == original.ranges[second]:
-            exchanged = original.expression.xreplace({first: second, second: first})
-            yield f"{first} and {second} are exchanged", exchanged, None
-
-
-def _swapped_indices(original: Formula) -> Mistakes:
-    """One factor with an index in another's place, which runs equally far."""
-    for path, part, scope in _parts(original):
-        if isinstance(part, (sp.Indexed, sp.KroneckerDelta)):
-            for first, second in product(sorted(part.free_symbols & set(scope), key=str), scope):
-                if first != second and original.ranges[first] == original.ranges[second]:
-                    wrong = part.xreplace({first: second, second: first})
-                    yield f"{wrong} stands for {part}", _with(original.expression, path, wrong), wrong
-
-
-def _without_cotangent(original: Formula) -> Mistakes:
-    scalar, array = array_element(COTANGENT, ()), array_symbol(COTANGENT)
-    where = {path: part for path, part, _ in _parts(original) if part == scalar or array in part.args[:1]}
-    yield "the cotangent is missing", original.expression.xreplace(dict.fromkeys(where.values(), sp.S.One)), None
-    for path, part in where.items():
-        yield f"{part} is missing in one place", _with(original.expression, path, sp.S.One), part
-
-
-def _without_factor(original: Formula) -> Mistakes:
-    """A product without one of its factors that is neither a number nor the cotangent."""
-    array, scalar = array_symbol(COTANGENT), array_element(COTANGENT, ())
-    for path, part, _ in _parts(original):
-        for factor in part.args if isinstance(part, sp.Mul) else ():
-            if not (factor.is_number or factor == scalar or array in factor.args[:1]):
-                yield f"the factor {factor} is missing", _with(original.expression, path, part / factor), factor
-
-
-def _output_for_input(operator: Operator, original: Formula, output: Formula) -> Mistakes:
-    for an_input in operator.inputs:
-        alike = an_input.shape == operator.output_shape and an_input.batched == operator.batched
-        if alike and an_input.shape and an_input.kind == "real":
-            values = {
-                part: output.expression.xreplace(dict(zip(output.indices, part.indices, strict=True)))
-                for part in original.expression.atoms(sp.Indexed)
-                if part.base == array_symbol(an_input.name)
-            }
-            wrong = original.expression.xreplace(values).replace(sp.Piecewise, _cases)
-            yield f"{operator.output_name} stands for {an_input.name}", wrong, array_symbol(an_input.name)
-
-
-def _cases(*pairs: tuple[sp.Expr, sp.Basic]) -> sp.Expr:
-    """A Piecewise that asks one comparison at a time: of a comparison with a Piecewise SymPy makes if-then-else."""
-    for number, (value, condition) in enumerate(pairs):
-        if isinstance(condition, sp.ITE):
-            asked, *answers = condition.args
-            yes, no = (_cases(*pairs[:number], (value, each), *pairs[number + 1 :]) for each in answers)
-            return _cases((yes, asked), (no, sp.true))
-    return sp.Piecewise(*pairs)
-
-
-def _without_sum(original: Formula) -> Mistakes:
-    """One term instead of a sum: the first, or the one at an index of the surroundings."""
-    for path, part, scope in _parts(original):
-        for limits in part.limits if isinstance(part, sp.Sum) else ():
-            index, first, _ = limits
-            others = [each for each in part.limits if each != limits]
-            for stand_in in (first, *(other for other in scope if original.ranges[other] == original.ranges[index])):
-                term = part.function.subs(index, stand_in)
-                wrong = sp.Sum(term, *others) if others else term
-                text = f"the sum over {index} is its term at {stand_in}"
-                yield text, _with(original.expression, path, wrong), index
-
-
-def _other_sum(operator: Operator, original: Formula) -> Mistakes:
-    """A sum over the batch where one over a sample's entries belongs, or over all there is."""
-    batch = index_symbol(BATCH_INDEX)
-    if not operator.batched:
-        return
-    for path, part, scope in _parts(original):
-        if not isinstance(part, sp.Sum) or batch not in scope or not part.has(batch):
-            continue
-        index, *_ = part.limits[0]
-        moved = index_symbol(f"{BATCH_INDEX}_s")  # a range of its own, that of the batch
-        everywhere = (moved, 0, size_symbol(BATCH_SIZE) - 1)
-        body = part.function.xreplace({batch: moved})
-        text = f"the sum over {index} runs over the batch too"
-        yield text, _with(original.expression, path, sp.Sum(body, *part.limits, everywhere)), index
-        for other in scope:
-            if other not in (batch, index) and original.ranges[other] == original.ranges[index]:
-                wrong = sp.Sum(body.xreplace({index: other}), *part.limits[1:], everywhere)
-                yield f"the sum runs over the batch, not over {index}", _with(original.expression, path, wrong), index
-
-
-def _scaled(original: Formula, factors: Iterable[sp.Expr]) -> Mistakes:
-    for factor in factors:
-        yield f"the whole is multiplied by {factor}", original.expression * factor, factor
-
-
-def _size_factors(operator: Operator, role: MutantRole, original: Formula) -> list[sp.Expr]:
-    """1/size of every size there is; the size itself where the formula divides by it already."""
-    present = {*original.indices, *original.expression.atoms(sp.Symbol)}
-    sizes = {size for index, size in original.ranges.items() if index in present}
-    if operator.batched and role != "jacobian":
-        sizes.add(size_symbol(BATCH_SIZE))
-    return [size if original.expression.has(1 / size) else 1 / size for size in sorted(sizes, key=str)]
-
-
 def _swapped_gradients(operator: Operator) -> Iterator[Mutant]:
     """The gradients of two inputs of one shape, in each other's place."""
     for first, second in combinations(operator.differentiable_inputs, 2):
@@ -215,26 +103,6 @@ def _swapped_gradients(operator: Operator) -> Iterator[Mutant]:
         if alike and wrong.expression != right.expression:
             text = f"the gradients of {first.name} and {second.name} have changed places"
             yield Mutant(operator, "backward", first.name, "swapped-gradients", text, wrong, second.name)
-
-
-def _parts(formula: Formula) -> Iterator[tuple[Path, sp.Basic, Indices]]:
-    """Every part, the way to it, and the indices that mean something there; nothing from within brackets or limits."""
-    queue: list[tuple[Path, sp.Basic, Indices]] = [((), formula.expression, formula.indices)]
-    while queue:
-        path, part, scope = queue.pop(0)
-        yield path, part, scope
-        if isinstance(part, sp.Sum):
-            queue.append(((*path, 0), part.function, (*scope, *(limits[0] for limits in part.limits))))
-        elif not isinstance(part, (sp.Indexed, sp.KroneckerDelta)):
-            queue += [((*path, number), argument, scope) for number, argument in enumerate(part.args)]
-
-
-def _with(expression: sp.Basic, path: Path, part: sp.Basic) -> sp.Basic:
-    """`expression` with `part` at the end of `path`."""
-    if not path:
-        return part
-    first, *rest = path
-    return expression.func(*(_with(a, tuple(rest), part) if n == first else a for n, a in enumerate(expression.args)))
 
 
 def function_of(mutant: Mutant, task: Task) -> FunctionSpec | None:

@@ -71,6 +71,9 @@ _SENTENCES: dict[str, Callable[[Mutant], str]] = {
     ),
     "drop-cotangent": _cotangent,
     "drop-factor": lambda m: f"in {_subject(m)} the factor {_shown(m)} is missing",
+    "other-function": lambda m: (
+        f"in {_subject(m)}, {_shown(m)} is not what you compute: a power or a function is missing"
+    ),
     "output-for-input": lambda m: f"{_subject(m)} takes the output {m.operator.output_name} for the input {m.part}",
     "drop-reduction": _reduction,
     "sum-elsewhere": _elsewhere,

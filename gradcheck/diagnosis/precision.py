@@ -13,18 +13,24 @@ from gradcheck.references.expected import Floats
 NEARLY = 2e-3
 """A larger relative error is no matter of precision."""
 
+SMALL = 1e-2
+"""Entries below this share of the largest are measured against it."""
+
 
 def digits_right(pairs: Sequence[tuple[Observation, Floats, Floats]]) -> int:
     """How many digits are right in every call, 0 when some call is plainly wrong. Pairs are what came back and what was
     expected.
     """
+    exact = [each for each in pairs if each[0].exact]
     worst = 0.0
-    for _, got, expected in pairs:
+    for _, got, expected in exact or pairs:
         if not np.isfinite(got).all():
             return 0
-        scale = float(np.abs(expected).max(initial=0.0))
-        error = float(np.abs(got - expected).max(initial=0.0))
-        if error > NEARLY * scale:
+        # An entry that should be (nearly) zero and is not is plainly wrong, however large the others are.
+        size = np.maximum(np.abs(expected), SMALL * np.abs(expected).max(initial=0.0))
+        with np.errstate(all="ignore"):
+            errors = np.nan_to_num(np.abs(got - expected) / size, nan=0.0, posinf=1.0)
+        worst = max(worst, float(errors.max(initial=0.0)))
+        if worst > NEARLY:
             return 0
-        worst = max(worst, error / scale if scale else 0.0)
     return max(1, int(-math.log10(worst))) if worst else 0

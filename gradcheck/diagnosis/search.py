@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -142,6 +143,7 @@ def match(guess: Guess, observations: Sequence[Observation], name: str) -> Facto
         if factor is None:
             return None
         pairs.append((each, factor))
-    if all(factor == 0 for _, factor in pairs if factor == factor):  # noqa: PLR0124 — NaN: nothing to see there
-        return None
-    return explain_factor(pairs)
+    told = [factor for _, factor in pairs if not math.isnan(factor)]
+    if not told:
+        return Factor("none") if guess.code else None  # all that is left is noise, as the guess says
+    return explain_factor(pairs) if any(told) else None

@@ -45,10 +45,25 @@ def grade_candidate(
     exercise: Exercise, candidate: Candidate, seed: int, cache: Path | None, shrink: bool = True
 ) -> ExerciseReport:
     """All checks of one exercise."""
-    supplied = supplied_to(exercise.name)
-    verification = Verification(candidate, exercise.task, seed=seed, cache=cache, shrink=shrink, supplied=supplied)
-    results = verification.results()
-    return ExerciseReport(exercise, tuple(results))
+    verification = verification_of(exercise, candidate, seed, cache, shrink)
+    return ExerciseReport(exercise, tuple(verification.results()))
+
+
+def verification_of(
+    exercise: Exercise, candidate: Candidate, seed: int, cache: Path | None, shrink: bool = True
+) -> Verification:
+    """The checks of one exercise, with all that the rooms above the checks add: trainings and diagnoses."""
+    from gradcheck.diagnosis.explain import explained_for
+
+    return Verification(
+        candidate,
+        exercise.task,
+        seed=seed,
+        cache=cache,
+        shrink=shrink,
+        supplied=supplied_to(exercise.name),
+        explain=explained_for(exercise),
+    )
 
 
 def locate(folder: Path, exercise: Exercise) -> Path:

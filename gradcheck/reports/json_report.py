@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis
 from gradcheck.grading.report import SCHEMA, ExerciseReport, Report
 
 
@@ -39,12 +39,25 @@ def _exercise(report: ExerciseReport) -> dict[str, Any]:
 
 def _check(result: CheckResult) -> dict[str, Any]:
     record: dict[str, Any] = {"id": result.id, "status": result.status, "message": _clean(result.message)}
-    if result.code:
+    if result.diagnosis:
+        record["diagnosis"] = _diagnosis(result.diagnosis)
+    elif result.code:
         record["diagnosis"] = {"code": result.code, "text": _clean(result.message)}
     if result.counterexample:
         record["counterexample"] = _counterexample(result.counterexample)
     if result.lines:
         record["location"] = [_clean(line) for line in result.lines]
+    return record
+
+
+def _diagnosis(found: Diagnosis) -> dict[str, Any]:
+    record: dict[str, Any] = {"code": found.code, "text": _clean(found.text), "confidence": found.confidence}
+    if found.think:
+        record["think"] = found.think
+    if found.cases:
+        record["cases"] = list(found.cases)
+    if found.also:
+        record["also"] = list(found.also)
     return record
 
 

@@ -23,6 +23,8 @@ def failure_text(result: CheckResult, path: str, *, show_answer: bool = False) -
     lines += [shorten(f"    {line}") for line in result.lines]
     if result.counterexample:
         lines += _example(result.counterexample, show_answer)
+    if result.diagnosis and result.diagnosis.think:
+        lines += _wrapped(f"Think: {result.diagnosis.think}", "  ")
     lines += _command("  Again: ", f"pytest {path} -k {result.function}")
     lines += _command("  More:  ", f"gradcheck hint {result.task}")
     if result.waiting:
@@ -33,7 +35,8 @@ def failure_text(result: CheckResult, path: str, *, show_answer: bool = False) -
 
 def _headline(result: CheckResult) -> Iterable[str]:
     opening = f"{result.task}.{result.function}   "
-    code = f" [{result.code}]" if result.code else ""
+    known = result.diagnosis.code if result.diagnosis else result.code
+    code = f" [{known}]" if known else ""
     text = result.message.replace("\n", " ")
     return wrap(opening + text + code, WIDTH, subsequent_indent=" " * 8, break_on_hyphens=False)
 

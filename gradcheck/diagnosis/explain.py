@@ -1,0 +1,42 @@
+"""The door between grading and diagnosis: nothing of the latter is imported before something has failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gradcheck.catalog import Exercise
+from gradcheck.checks.results import CheckResult, Diagnosis
+from gradcheck.checks.task import FunctionSpec
+
+if TYPE_CHECKING:
+    from gradcheck.checks.engine import Explain, Verification
+
+UNRECOGNISED = "unrecognised"
+
+
+def explained_for(exercise: Exercise | None) -> Explain:
+    """What `Verification` calls with a failure of this exercise: the failure with its diagnosis."""
+
+    def explain(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> CheckResult:
+        from gradcheck.diagnosis.diagnose import diagnosis_of
+
+        try:
+            diagnosis = diagnosis_of(verification, spec, failure, exercise)
+        except Exception as error:  # the verdict stands, whatever becomes of its explanation
+            if STRICT:
+                raise
+            diagnosis = Diagnosis(UNRECOGNISED, f"{failure.message} (no diagnosis: {type(error).__name__})", 0.0)
+        return with_diagnosis(failure, diagnosis)
+
+    return explain
+
+
+STRICT = False
+"""Whether an error within a diagnosis is raised: tests want to see it, learners do not."""
+
+
+def with_diagnosis(failure: CheckResult, diagnosis: Diagnosis) -> CheckResult:
+    """The failure with its diagnosis; what the learner reads first is the mistake, where it is known."""
+    named = diagnosis.code != UNRECOGNISED and diagnosis.text
+    return replace(failure, diagnosis=diagnosis, message=diagnosis.text if named else failure.message)

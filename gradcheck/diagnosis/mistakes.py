@@ -1,0 +1,163 @@
+"""The mistakes that people make in a formula, each as another formula: a term dropped, a sign flipped, a sum cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations, product
+
+import sympy as sp
+
+from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, Operator
+from gradcheck.references.derive import COTANGENT
+from gradcheck.references.formula import Formula, array_element, array_symbol, index_symbol, size_symbol
+
+Path = tuple[int, ...]
+Indices = tuple[sp.Symbol, ...]
+Mistakes = Iterator[tuple[str, sp.Expr, sp.Expr | None]]
+"""In words, as an expression, and the part that it is about."""
+
+
+def terms(original: Formula, factor: int) -> Mistakes:
+    """Every term of every sum of terms, times `factor`: left out, or with the other sign."""
+    if factor:
+        yield "the whole has the other sign", factor * original.expression, None
+    for path, part, _ in _parts(original):
+        for term in part.args if isinstance(part, sp.Add) else ():
+            text = f"the term {term} has the other sign" if factor else f"the term {term} is missing"
+            yield text, _with(original.expression, path, part + (factor - 1) * term), term
+
+
+def transposed(original: Formula) -> Mistakes:
+    for first, second in combinations(original.indices, 2):
+        if original.ranges[first] == original.ranges[second]:
+            exchanged = original.expression.xreplace({first: second, second: first})
+            yield f"{first} and {second} are exchanged", exchanged, None
+
+
+def swapped_indices(original: Formula) -> Mistakes:
+    """One factor with an index in another's place, which runs equally far."""
+    for path, part, scope in _parts(original):
+        if isinstance(part, (sp.Indexed, sp.KroneckerDelta)):
+            for first, second in product(sorted(part.free_symbols & set(scope), key=str), scope):
+                if first != second and original.ranges[first] == original.ranges[second]:
+                    wrong = part.xreplace({first: second, second: first})
+                    yield f"{wrong} stands for {part}", _with(original.expression, path, wrong), wrong
+
+
+def without_cotangent(original: Formula) -> Mistakes:
+    scalar, array = array_element(COTANGENT, ()), array_symbol(COTANGENT)
+    where = {path: part for path, part, _ in _parts(original) if part == scalar or array in part.args[:1]}
+    yield "the cotangent is missing", original.expression.xreplace(dict.fromkeys(where.values(), sp.S.One)), None
+    for path, part in where.items():
+        yield f"{part} is missing in one place", _with(original.expression, path, sp.S.One), part
+
+
+def without_factor(original: Formula) -> Mistakes:
+    """A product without one of its factors that is neither a number nor the cotangent."""
+    array, scalar = array_symbol(COTANGENT), array_element(COTANGENT, ())
+    for path, part, _ in _parts(original):
+        for factor in part.args if isinstance(part, sp.Mul) else ():
+            if not (factor.is_number or factor == scalar or array in factor.args[:1]):
+                yield f"the factor {factor} is missing", _with(original.expression, path, part / factor), factor
+
+
+def other_function(original: Formula) -> Mistakes:
+    """A power without its exponent, an absolute value for a square, a function left out."""
+    for path, part, _ in _parts(original):
+        if isinstance(part, sp.Pow) and part.args[1].is_integer and abs(part.args[1]) > 1:
+            base, exponent = part.args
+            yield f"{base} stands for {part}", _with(original.expression, path, base ** sp.sign(exponent)), part
+            if exponent == 2:
+                yield f"|{base}| stands for {part}", _with(original.expression, path, sp.Abs(base)), part
+        elif isinstance(part, (sp.exp, sp.log, sp.tanh, sp.Abs)):
+            yield f"{part.args[0]} stands for {part}", _with(original.expression, path, part.args[0]), part
+
+
+def output_for_input(operator: Operator, original: Formula, output: Formula) -> Mistakes:
+    for an_input in operator.inputs:
+        alike = an_input.shape == operator.output_shape and an_input.batched == operator.batched
+        if alike and an_input.shape and an_input.kind == "real":
+            values = {
+                part: output.expression.xreplace(dict(zip(output.indices, part.indices, strict=True)))
+                for part in original.expression.atoms(sp.Indexed)
+                if part.base == array_symbol(an_input.name)
+            }
+            wrong = original.expression.xreplace(values).replace(sp.Piecewise, _cases)
+            yield f"{operator.output_name} stands for {an_input.name}", wrong, array_symbol(an_input.name)
+
+
+def _cases(*pairs: tuple[sp.Expr, sp.Basic]) -> sp.Expr:
+    """A Piecewise that asks one comparison at a time: of a comparison with a Piecewise SymPy makes if-then-else."""
+    for number, (value, condition) in enumerate(pairs):
+        if isinstance(condition, sp.ITE):
+            asked, *answers = condition.args
+            yes, no = (_cases(*pairs[:number], (value, each), *pairs[number + 1 :]) for each in answers)
+            return _cases((yes, asked), (no, sp.true))
+    return sp.Piecewise(*pairs)
+
+
+def without_sum(original: Formula) -> Mistakes:
+    """One term instead of a sum: the first, or the one at an index of the surroundings."""
+    for path, part, scope in _parts(original):
+        for limits in part.limits if isinstance(part, sp.Sum) else ():
+            index, first, _ = limits
+            others = [each for each in part.limits if each != limits]
+            for stand_in in (first, *(other for other in scope if original.ranges[other] == original.ranges[index])):
+                term = part.function.subs(index, stand_in)
+                wrong = sp.Sum(term, *others) if others else term
+                text = f"the sum over {index} is its term at {stand_in}"
+                yield text, _with(original.expression, path, wrong), index
+
+
+def other_sum(operator: Operator, original: Formula) -> Mistakes:
+    """A sum over the batch where one over a sample's entries belongs, or over all there is."""
+    batch = index_symbol(BATCH_INDEX)
+    if not operator.batched:
+        return
+    for path, part, scope in _parts(original):
+        if not isinstance(part, sp.Sum) or batch not in scope or not part.has(batch):
+            continue
+        index, *_ = part.limits[0]
+        moved = index_symbol(f"{BATCH_INDEX}_s")  # a range of its own, that of the batch
+        everywhere = (moved, 0, size_symbol(BATCH_SIZE) - 1)
+        body = part.function.xreplace({batch: moved})
+        text = f"the sum over {index} runs over the batch too"
+        yield text, _with(original.expression, path, sp.Sum(body, *part.limits, everywhere)), index
+        for other in scope:
+            if other not in (batch, index) and original.ranges[other] == original.ranges[index]:
+                wrong = sp.Sum(body.xreplace({index: other}), *part.limits[1:], everywhere)
+                yield f"the sum runs over the batch, not over {index}", _with(original.expression, path, wrong), index
+
+
+def scaled(original: Formula, factors: Iterable[sp.Expr]) -> Mistakes:
+    for factor in factors:
+        yield f"the whole is multiplied by {factor}", original.expression * factor, factor
+
+
+def size_factors(operator: Operator, role: str, original: Formula) -> list[sp.Expr]:
+    """1/size of every size there is; the size itself where the formula divides by it already."""
+    present = {*original.indices, *original.expression.atoms(sp.Symbol)}
+    sizes = {size for index, size in original.ranges.items() if index in present}
+    if operator.batched and role != "jacobian":
+        sizes.add(size_symbol(BATCH_SIZE))
+    return [size if original.expression.has(1 / size) else 1 / size for size in sorted(sizes, key=str)]
+
+
+def _parts(formula: Formula) -> Iterator[tuple[Path, sp.Basic, Indices]]:
+    """Every part, the way to it, and the indices that mean something there; nothing from within brackets or limits."""
+    queue: list[tuple[Path, sp.Basic, Indices]] = [((), formula.expression, formula.indices)]
+    while queue:
+        path, part, scope = queue.pop(0)
+        yield path, part, scope
+        if isinstance(part, sp.Sum):
+            queue.append(((*path, 0), part.function, (*scope, *(limits[0] for limits in part.limits))))
+        elif not isinstance(part, (sp.Indexed, sp.KroneckerDelta)):
+            queue += [((*path, number), argument, scope) for number, argument in enumerate(part.args)]
+
+
+def _with(expression: sp.Basic, path: Path, part: sp.Basic) -> sp.Basic:
+    """`expression` with `part` at the end of `path`."""
+    if not path:
+        return part
+    first, *rest = path
+    return expression.func(*(_with(a, tuple(rest), part) if n == first else a for n, a in enumerate(expression.args)))
