@@ -1,6 +1,6 @@
 """The average loss of a linear model over a training set."""
 
-from gradcheck.catalog.exercise import Exercise, backward, forward
+from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
 from gradcheck.operators.models import AVERAGE_LOSS
 
 ORDER = 4
@@ -16,7 +16,94 @@ EXERCISE = Exercise(
     ),
     hints=(
         "One sample first: by how much does (y_p − w·x_p)² change when w_i does?",
-        "The loss is an average of P such terms. What becomes of a derivative when its function is averaged?",
-        "A sum over samples of a number times a row of x is a matrix product. Which one?",
+        "The loss is an average of P such terms, and the derivative of an average is the average of the derivatives: a "
+        "sum over samples of a number times a row of x, divided by P. Such a sum is a matrix product. Which one?",
+        "dC/dw_i = g/P Σ_p ∂/∂w_i (y_p − Σ_j w_j x_pj)² = g/P Σ_p 2 (y_p − Σ_j w_j x_pj) · ∂(y_p − Σ_j w_j x_pj)/∂w_i",
+    ),
+    misconceptions=(
+        Misconception(
+            "forward",
+            "wrong-function",
+            "you took the root of the average (the root mean square), which the loss does not have",
+            lambda w, x, y: (y - x @ w).square().mean().sqrt(),
+            "Which unit does the loss have, that of y or that of y²?",
+        ),
+        Misconception(
+            "forward",
+            "wrong-function",
+            "you took the absolute errors where their squares belong",
+            lambda w, x, y: (y - x @ w).abs().mean(),
+            "How many times as much does an error count that is twice as large?",
+        ),
+        Misconception(
+            "forward",
+            "extra-reduction",
+            "you averaged the errors first and squared the average",
+            lambda w, x, y: (y - x @ w).mean().square(),
+            "Two samples with errors 3 and −3: how large is the loss?",
+        ),
+        Misconception(
+            "forward",
+            "wrong-index",
+            "every y_p met every prediction: a column minus a row is a whole matrix of differences",
+            lambda w, x, y: (y[:, None] - x @ w).square().mean(),
+            "How many errors do P samples have? Print the shape of yours.",
+        ),
+        Misconception(
+            "forward",
+            "extra-term",
+            "you subtracted the average error before you squared: that is the variance of the errors",
+            lambda w, x, y: ((y - x @ w) - (y - x @ w).mean()).square().mean(),
+            "A model that is 5 too low for every sample: is it without loss?",
+        ),
+        Misconception(
+            "backward",
+            "extra-reduction",
+            "you averaged the errors and the samples each by itself and multiplied the two averages",
+            lambda grad_output, w, x, y: -2 * grad_output * (y - x @ w).mean() * x.mean(0),
+            "Which error does sample p have to meet, in the sum over p?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-variable",
+            "the whole loss stands where each sample's own error belongs",
+            lambda grad_output, w, x, y: -2 * grad_output * (y - x @ w).square().mean() * x.mean(0),
+            "What does the derivative of e_p² leave of e_p, and does it know of the other samples' errors?",
+        ),
+        Misconception(
+            "backward",
+            "missing-derivative",
+            "the errors are still squared: the square is not differentiated yet",
+            lambda grad_output, w, x, y: -grad_output / len(y) * (y - x @ w).square() @ x,
+            "How steep is e² at e = 3?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-function",
+            "only the signs of the errors are left: you differentiated their absolute values",
+            lambda grad_output, w, x, y: -grad_output / len(y) * (y - x @ w).sign() @ x,
+            "Is a square equally steep everywhere?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-function",
+            "you divided by the root of the loss: you differentiated the root mean square",
+            lambda grad_output, w, x, y: -grad_output / len(y) * ((y - x @ w) @ x) / (y - x @ w).square().mean().sqrt(),
+            "Is there a root in L?",
+        ),
+        Misconception(
+            "backward",
+            "extra-term",
+            "you multiplied by w too: the parameter stays in its own derivative",
+            lambda grad_output, w, x, y: -2 * grad_output / len(y) * ((y - x @ w) @ x) * w,
+            "How steep is w x as a function of w?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-index",
+            "every y_p met every prediction: the errors became a matrix of P × P, averaged over one axis",
+            lambda grad_output, w, x, y: -2 * grad_output / len(y) * ((y - (x @ w)[:, None]) @ x).mean(0),
+            "How many errors do P samples have? Print the shape of yours.",
+        ),
     ),
 )

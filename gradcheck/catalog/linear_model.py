@@ -1,9 +1,23 @@
 """The linear model of one sample."""
 
-from gradcheck.catalog.exercise import Exercise, backward, forward
+from __future__ import annotations
+
+from typing import Any
+
+from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
 from gradcheck.operators.models import LINEAR_MODEL
 
 ORDER = 1
+
+
+def _summed_over_the_entries(grad_output: Any, x: Any, w: Any) -> Any:
+    return (grad_output * w.sum()).expand(len(x)).clone(), (grad_output * x.sum()).expand(len(w)).clone()
+
+
+def _grad_output_as_target(grad_output: Any, x: Any, w: Any) -> Any:
+    error = grad_output - w @ x
+    return -2 * error * w, -2 * error * x
+
 
 EXERCISE = Exercise(
     name="linear_model",
@@ -15,8 +29,81 @@ EXERCISE = Exercise(
         backward("grad_output", "x", "w", returns="tuple"),
     ),
     hints=(
-        "x comes with the sample, w is learnt. Does the formula for ȳ treat the two differently?",
-        "Let one entry of w grow a little and hold everything else. By how much does ȳ grow?",
-        "grad_output is one number, dC/dȳ. What is dC/dw_i if dȳ/dw_i is known?",
+        "Let one entry of w grow a little and hold everything else. By how much does ȳ grow? And for an entry of x?",
+        "x comes with the sample and w is learnt, but the formula for ȳ treats the two alike: find one gradient, "
+        "exchange the names, and you have the other. grad_output is one number, dC/dȳ; every derivative is multiplied by it.",
+        "dC/dw_j = g ∂ȳ/∂w_j, and ∂ȳ/∂w_j = ∂/∂w_j Σ_i w_i x_i, a sum of which only the term i = j depends on w_j.",
+    ),
+    misconceptions=(
+        Misconception(
+            "forward",
+            "wrong-function",
+            "you added the entries of x and w to each other",
+            lambda x, w: (x + w).sum(),
+            "What should an entry of x count for whose parameter is 0?",
+        ),
+        Misconception(
+            "forward",
+            "extra-reduction",
+            "you summed x and w each by itself and multiplied the two sums",
+            lambda x, w: x.sum() * w.sum(),
+            "With which entries of w does x_0 meet in your product, and with which in the definition?",
+        ),
+        Misconception(
+            "forward",
+            "extra-term",
+            "you divided by the lengths of x and w, so that you have the cosine of the angle between them",
+            lambda x, w: (x * w).sum() / (x.norm() * w.norm()),
+            "What becomes of ȳ when every parameter is twice as large?",
+        ),
+        Misconception(
+            "forward",
+            "missing-term",
+            "you took the first parameter for a bias: no entry of x stands beside it",
+            lambda x, w: w[0] + (w[1:] * x[1:]).sum(),
+            "Does every parameter have an entry of x of its own in this model?",
+        ),
+        Misconception(
+            "forward",
+            "missing-term",
+            "your sum begins at the second entry: w[0] and x[0] take no part",
+            lambda x, w: (w[1:] * x[1:]).sum(),
+            "Which index does the first entry have?",
+        ),
+        Misconception(
+            "forward",
+            "missing-term",
+            "your sum ends before the last entry",
+            lambda x, w: (w[:-1] * x[:-1]).sum(),
+            "Which index does the last of n entries have, and does your loop get there?",
+        ),
+        Misconception(
+            "backward",
+            "extra-term",
+            "each gradient still holds the variable itself: you multiplied by the whole term w_i x_i",
+            lambda grad_output, x, w: (grad_output * w * x, grad_output * w * x),
+            "How steep is a x as a function of x: does the answer depend on x?",
+        ),
+        Misconception(
+            "backward",
+            "extra-term",
+            "you multiplied by the output ȳ as well",
+            lambda grad_output, x, w: (grad_output * w * (w @ x), grad_output * x * (w @ x)),
+            "By how much does ȳ change when x_j does: does it matter how large ȳ is at the moment?",
+        ),
+        Misconception(
+            "backward",
+            "extra-reduction",
+            "you summed over the entries: all entries of a gradient are the same",
+            _summed_over_the_entries,
+            "Of x_0 and x_1, which one does a change of w_0 bring into ȳ?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-variable",
+            "you took grad_output for the target and differentiated the squared error",
+            _grad_output_as_target,
+            "What is grad_output: what ȳ should have been, or how fast C changes with ȳ?",
+        ),
     ),
 )

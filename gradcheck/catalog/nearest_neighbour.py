@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Graded, backward, function
+from gradcheck.catalog.shared.nearest_neighbour_misconceptions import NEAREST_NEIGHBOUR_MISCONCEPTIONS
 from gradcheck.checks.outcome import Returned
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import FunctionSpec, Property
@@ -180,9 +181,12 @@ EXERCISE = Exercise(
         backward("grad_output", "x", "w", returns="tuple"),
     ),
     hints=(
-        "Each row of w is a prototype. Over which axis of the differences is the sum, and which axis is left?",
-        "argmin jumps or stays: its derivative is zero or does not exist. What of the model can be differentiated?",
-        "Row k of w occurs in d_k alone, x occurs in every d_k. What does that mean for the two gradients?",
-        "One distance first: by how much does (x_i − w_ki)² grow when x_i does, and when w_ki does?",
+        "One distance first: by how much does (x_i − w_ki)² grow when x_i does, and when w_ki does? Each row of w is a "
+        "prototype: over which axis of the differences is the sum, and which axis is left?",
+        "Row k of w occurs in d_k alone, x occurs in every d_k: one gradient has a row for each distance, the other adds "
+        "up what all of them say. The argmin jumps or stays and has no derivative of use: backward is that of `distances`.",
+        "dC/dx_j = Σ_k g_k ∂d_k/∂x_j and dC/dw_lj = Σ_k g_k ∂d_k/∂w_lj, where d_k = Σ_i (x_i − w_ki)² and "
+        "∂d_k/∂w_lj = 0 for l ≠ k.",
     ),
+    misconceptions=NEAREST_NEIGHBOUR_MISCONCEPTIONS,
 )

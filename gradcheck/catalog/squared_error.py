@@ -1,9 +1,30 @@
 """The squared error of one sample."""
 
-from gradcheck.catalog.exercise import Exercise, backward, forward
+from __future__ import annotations
+
+from typing import Any
+
+from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
 from gradcheck.operators.models import SQUARED_ERROR
 
 ORDER = 3
+
+
+def _of_the_distance(grad_output: Any, y: Any, y_bar: Any) -> Any:
+    grad_y = grad_output * (y - y_bar) / (y - y_bar).norm()
+    return grad_y, -grad_y
+
+
+def _of_the_sum_of_differences(grad_output: Any, y: Any, y_bar: Any) -> Any:
+    grad_y = (2 * grad_output * (y - y_bar).sum()).expand(len(y)).clone()
+    return grad_y, -grad_y
+
+
+def _times_the_cost(grad_output: Any, y: Any, y_bar: Any) -> Any:
+    error = y - y_bar
+    grad_y = 2 * grad_output * (error @ error) * error
+    return grad_y, -grad_y
+
 
 EXERCISE = Exercise(
     name="squared_error",
@@ -15,8 +36,89 @@ EXERCISE = Exercise(
         backward("grad_output", "y", "y_bar", returns="tuple"),
     ),
     hints=(
-        "‖y − ȳ‖² is a sum of squares. Is anything divided by their number here?",
-        "Call e = y − ȳ. What is the derivative of e_i² by e_i, and what is that of e_i by y_i, by ȳ_i?",
-        "The error stays the same when y and ȳ move together. What does that say about the two gradients?",
+        "‖y − ȳ‖² is a sum of squares. Is anything divided by their number here? And of the squares, which change when "
+        "y_j does?",
+        "Call e = y − ȳ: take the derivative of e_j² by e_j, then that of e_j by y_j and by ȳ_j. The error stays "
+        "the same when y and ȳ move together: what does that say about the two gradients?",
+        "dC/dy_j = g ∂/∂y_j Σ_i (y_i − ȳ_i)² = g · 2 (y_j − ȳ_j) · ∂(y_j − ȳ_j)/∂y_j, and the same by ȳ_j.",
+    ),
+    misconceptions=(
+        Misconception(
+            "forward",
+            "wrong-function",
+            "you took the root at the end: that is the distance of y and ȳ, not its square",
+            lambda y, y_bar: (y - y_bar).square().sum().sqrt(),
+            "What does the 2 above ‖y − ȳ‖ stand for?",
+        ),
+        Misconception(
+            "forward",
+            "wrong-function",
+            "you took the absolute values of the differences where their squares belong",
+            lambda y, y_bar: (y - y_bar).abs().sum(),
+            "How many times as much does an error count that is twice as large?",
+        ),
+        Misconception(
+            "forward",
+            "extra-reduction",
+            "you summed the differences first and squared the sum",
+            lambda y, y_bar: (y - y_bar).sum().square(),
+            "Two errors, 3 and −3: how large is C?",
+        ),
+        Misconception(
+            "forward",
+            "wrong-function",
+            "you squared y and ȳ each by itself and subtracted after that",
+            lambda y, y_bar: (y.square() - y_bar.square()).sum(),
+            "For y = 1 and ȳ = −1, is there an error?",
+        ),
+        Misconception(
+            "forward",
+            "scaled-by-constant",
+            "in the square multiplied out, the mixed product y · ȳ stands once only",
+            lambda y, y_bar: y @ y - y @ y_bar + y_bar @ y_bar,
+            "What does your formula give for y = ȳ, and what should it?",
+        ),
+        Misconception(
+            "forward",
+            "wrong-function",
+            "you kept the largest squared difference alone",
+            lambda y, y_bar: (y - y_bar).square().amax(),
+            "Does an error in another entry count too?",
+        ),
+        Misconception(
+            "backward",
+            "missing-derivative",
+            "you multiplied by the squared differences: the square is not differentiated yet",
+            lambda grad_output, y, y_bar: (grad_output * (y - y_bar) ** 2, -grad_output * (y - y_bar) ** 2),
+            "How steep is e² at e = 3?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-function",
+            "only the signs of the differences are left: you differentiated their absolute values",
+            lambda grad_output, y, y_bar: (grad_output * (y - y_bar).sign(), -grad_output * (y - y_bar).sign()),
+            "Is a square equally steep everywhere?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-function",
+            "you divided by the length of y − ȳ: you differentiated the distance, not its square",
+            _of_the_distance,
+            "Is there a root in C?",
+        ),
+        Misconception(
+            "backward",
+            "extra-reduction",
+            "all entries are the same: you took the sum of all differences where one difference belongs",
+            _of_the_sum_of_differences,
+            "Which of the squares change when only y_0 does?",
+        ),
+        Misconception(
+            "backward",
+            "extra-term",
+            "the value of C still stands in your gradients",
+            _times_the_cost,
+            "What is left of an outer function that does nothing, once it is differentiated?",
+        ),
     ),
 )

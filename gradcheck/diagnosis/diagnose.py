@@ -14,6 +14,7 @@ from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import circumstances
 from gradcheck.diagnosis.evidence import Evidence, Observation, gather, stem
 from gradcheck.diagnosis.explain import UNRECOGNISED
+from gradcheck.diagnosis.from_formula import comes_back
 from gradcheck.diagnosis.guess import Context
 from gradcheck.diagnosis.precision import digits_right
 from gradcheck.diagnosis.search import Explanation, explanations
@@ -85,13 +86,18 @@ def _of_values(
 ) -> Diagnosis | None:
     evidence = gather(verification, spec)
     observations = evidence.observations
+    if spec.reference is not None and spec.reference.compute is None:
+        return _as_misunderstood(evidence, spec, exercise)
     wrong = [name for name in evidence.wrong if _comparable(observations, name)]
     if not wrong:
         return _of_sizes(verification, spec, failure)
     context = Context(spec, Calculator(verification.task, spec), observations)
     found: dict[str, list[Explanation]] = {}
     for name in wrong:
-        found[name] = _plain(observations, name) or explanations(context, exercise, name)
+        plain = _plain(observations, name)
+        found[name] = (
+            plain if plain and plain[0].code == "low-precision" else plain + explanations(context, exercise, name)
+        )
     named = {name: each for name, each in found.items() if each}
     if not named:
         return circumstances(evidence, wrong[0], least=0.75) or _of_sizes(verification, spec, failure)
@@ -102,6 +108,14 @@ def _of_values(
         text += f" ({rest} {'is' if len(wrong) == 2 else 'are'} wrong too)"
     also = tuple(dict.fromkeys(each.code for each in others if each.factor == "none" and each.code != best.code))
     return Diagnosis(best.code, text, 1.0, best.think or thought(best.code), _names(evidence), also)
+
+
+def _as_misunderstood(evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
+    """Where many results are right nothing is expected, but a misconception still says what would come back."""
+    for each in exercise.misconceptions if exercise is not None else ():
+        if each.function == spec.name and evidence.failing and comes_back(each.wrong, evidence.sightings):
+            return Diagnosis(each.code, each.text, 1.0, each.think or thought(each.code), _names(evidence))
+    return None
 
 
 def _shared(best: Explanation, named: dict[str, list[Explanation]]) -> int:
@@ -120,10 +134,9 @@ def _comparable(observations: list[Observation], name: str) -> bool:
 
 def _plain(observations: list[Observation], name: str) -> list[Explanation]:
     """What needs no guess: zeros, and numbers that are nearly right."""
-    told = [each for each in observations if each.upstream]
     pairs = [
         (each, got, expected)
-        for each in told
+        for each in observations
         for got, expected, own in zip(each.got, each.expected, each.names, strict=True)
         if stem(own) == name
     ]

@@ -60,9 +60,9 @@ class Observation:
 
     @cached_property
     def upstream(self) -> float:
-        """The size of the cotangent, 1 where there is none."""
+        """The size of the cotangent, 1 where there is none or where it is zero."""
         sizes = [np.abs(array).max(initial=0.0) for path, array in self.tensors.items() if is_upstream(str(path[0]))]
-        return float(max(sizes, default=1.0))
+        return float(max(sizes, default=1.0)) or 1.0
 
 
 def is_upstream(name: str) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from gradcheck.diagnosis.evidence import Observation, stem
 from gradcheck.diagnosis.guess import Context, Guess, Predicted, each_leaf
+from gradcheck.diagnosis.matching import close, scale_of
 from gradcheck.references.expected import Floats
 
 
@@ -115,11 +116,14 @@ def swapped(context: Context) -> Iterator[Guess]:
             order[first], order[second] = second, first
 
             def predict(observation: Observation, order: list[int] = order) -> Predicted:
-                if len(observation.expected) != len(order):
-                    return None
-                return [observation.expected[position] for position in order]
+                found = [observation.expected[position] for position in order]
+                changed = [place for place, source in enumerate(order) if place != source]
+                dtype = observation.trial.case.dtype
+                both = all(close(observation.got[k], found[k], dtype, scale_of(observation, found[k])) for k in changed)
+                return found if both else None  # one of the two alone would be another mistake
 
-            yield Guess("swapped-gradients", f"{names[first]} and {names[second]} have changed places", predict, 0.3)
+            # Where one gradient is the other's negative, a sign lost for both is likelier.
+            yield Guess("swapped-gradients", f"{names[first]} and {names[second]} have changed places", predict, 0.5)
 
 
 def _transpose(leaf: Floats, _observation: Observation) -> Floats | None:

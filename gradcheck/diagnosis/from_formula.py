@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.outcome import Argument, Foreign, Returned
-from gradcheck.diagnosis.evidence import Observation
+from gradcheck.diagnosis.evidence import Observation, Sighting
 from gradcheck.diagnosis.guess import Context, Guess, Predicted
 from gradcheck.diagnosis.mutants import Mutant, mutants
 from gradcheck.diagnosis.naming import mutant_in_words
@@ -102,6 +102,34 @@ def _array(part: Any) -> Floats | None:
     return None if isinstance(part, Foreign) else np.asarray(float(part))
 
 
+def comes_back(wrong: Callable[..., Any], sightings: Sequence[Sighting]) -> bool:
+    """Whether a wrong answer gives, call by call, what came back."""
+    from gradcheck.checks.tensors import Passed
+
+    for each in sightings:
+        if each.outcome.state != "returned":
+            return False
+        passed = Passed(each.trial.arguments)
+        try:
+            value = passed.observe(wrong(*passed.values))
+        except Exception:  # a record's wrong answer need not survive every case
+            return False
+        if not _alike(value, each.outcome.value):
+            return False
+    return True
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    first, second = (_array(each) if isinstance(each, (Returned, float)) else None for each in (one, other))
+    if first is None or second is None:
+        return bool(one == other)
+    return first.shape == second.shape and np.allclose(first, second, rtol=1e-5, equal_nan=True)
+
+
 def stand_ins(context: Context) -> Iterator[Guess]:
     """Something simple in the place of the result: grad_output, an input, the output, a product of two of them."""
     name = context.upstream
@@ -114,14 +142,14 @@ def stand_ins(context: Context) -> Iterator[Guess]:
             yield Guess("wrong-variable", text, lambda o, n=each: _like(o, _tensor(o, n)), 0.8)  # type: ignore[misc]
             if name:
                 text = f"{{what}} is {name} times {each}, which is not the derivative"
-                yield Guess("wrong-variable", text, _product(each), 1.0)
+                yield Guess("wrong-variable", text, _product(each), 1.05)
     if context.spec.role != "forward" and context.operator is not None:
         output = context.operator.output_name
         text = f"{{what}} is the output {output} itself, not its derivative"
         forward = context.calculator.forward
         yield Guess("wrong-variable", text, lambda o: _like(o, forward(o.trial.arguments)), 0.8)
         text = f"{{what}} is {name} times {output}, which is not the derivative"
-        yield Guess("wrong-variable", text, lambda o: _like(o, _times(_upstream(o), forward(o.trial.arguments))), 0.95)
+        yield Guess("wrong-variable", text, lambda o: _like(o, _times(_upstream(o), forward(o.trial.arguments))), 1.05)
 
 
 def _product(name: str) -> Callable[[Observation], Predicted]:

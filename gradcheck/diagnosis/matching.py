@@ -64,7 +64,7 @@ def ratio(observation: Observation, got: Sequence[Floats], guess: Sequence[Float
     if not np.isfinite(other).all() or not np.isfinite(one).all():
         return 1.0 if close(one, other, dtype, scale) else None
     largest = np.abs(other).max(initial=0.0)
-    if largest <= 1e-12 * scale:
+    if largest <= 1e-12 * max(scale, 1.0):
         return math.nan if np.abs(one).max(initial=0.0) <= _CLOSE[dtype] * scale else None
     factor = float(one @ other / (other @ other))
     return factor if close(one, factor * other, dtype, scale_of(observation, one, factor * other)) else None
@@ -105,7 +105,7 @@ def _of_sizes(told: Sequence[tuple[Observation, float]], constant: Constant) -> 
         for power, words in _POWERS:
             left = constant(factor * sizes[name] ** -power for sizes, factor in counted)
             if left is not None:
-                text = words.format(f"({name})" if " " in name else name)
+                text = words.format(f"({name})" if " " in name and power != 1 else name)
                 found.append(_sized(left, text, power, name))
         for shift, words in ((-1, "({} − 1)"), (1, "({} + 1)")):
             for sign in (1, -1):
@@ -182,7 +182,8 @@ def sizes_of(observation: Observation) -> dict[str, int]:
             continue
         name, shape = path_name(path), leaf.values.shape
         if len(shape) == 1:
-            words[f"the length of {name}"] = shape[0]
+            words[f"the length of {name}"] = words[f"the number of rows of {name}"] = shape[0]
+            words[f"the number of columns of {name}"] = 1  # where other calls have several
         elif len(shape) >= 2:
             words[f"the number of rows of {name}"] = shape[0]
             words[f"the number of columns of {name}"] = shape[-1]

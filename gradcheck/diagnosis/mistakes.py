@@ -58,7 +58,18 @@ def without_factor(original: Formula) -> Mistakes:
     for path, part, _ in _parts(original):
         for factor in part.args if isinstance(part, sp.Mul) else ():
             if not (factor.is_number or factor == scalar or array in factor.args[:1]):
-                yield f"the factor {factor} is missing", _with(original.expression, path, part / factor), factor
+                yield (
+                    f"the factor {factor} is missing",
+                    _with(original.expression, path, _product(part, factor)),
+                    factor,
+                )
+
+
+def _product(product: sp.Mul, without: sp.Expr) -> sp.Expr:
+    """Divided out, a Piecewise that is 0 somewhere would leave 1/0."""
+    factors = list(product.args)
+    factors.remove(without)
+    return sp.Mul(*factors)
 
 
 def other_function(original: Formula) -> Mistakes:

@@ -13,8 +13,8 @@ from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted
 from gradcheck.diagnosis.matching import Factor, explain_factor, leaves_of, ratio
 
-BUDGET_S = 1.5
-"""Seconds for the guesses of one function."""
+BUDGET_S = 1.0
+"""Seconds for single guesses at one part of a result, and again for pairs of them."""
 
 FAMILIES: tuple[Family, ...] = (
     from_expected.right_up_to_a_factor,
@@ -60,7 +60,7 @@ def explanations(context: Context, exercise: Exercise | None, name: str) -> list
     deadline = time.monotonic() + BUDGET_S
     first = list(_guesses(context, exercise))
     found = list(_matching(first, context.observations, name, deadline))
-    astray = with_more.update_astray(context.observations, name)
+    astray = with_more.update_astray(context, context.observations, name)
     if astray:
         found.append(Explanation(*astray))
     if not found:
@@ -69,6 +69,7 @@ def explanations(context: Context, exercise: Exercise | None, name: str) -> list
             code, text, cost = added
             found.append(Explanation(code, text.format(what=name), cost))
     if not found:
+        deadline = time.monotonic() + BUDGET_S
         found = list(_matching(_composed(context, first), context.observations, name, deadline))
     return sorted(found, key=lambda each: each.cost)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -16,8 +17,13 @@ Explained = tuple[str, str, float]
 """A code, a sentence, and its cost."""
 
 
-def update_astray(observations: Sequence[Observation], name: str) -> Explained | None:
+_RATES = {"lr", "eta"}
+
+
+def update_astray(context: Context, observations: Sequence[Observation], name: str) -> Explained | None:
     """An update of an argument (w − lr · gradient): the argument has moved in the wrong direction, or too far."""
+    if not _RATES & set(context.spec.parameters):
+        return None
     for path in observations[0].tensors:
         pairs = []
         for each in observations:
@@ -60,7 +66,7 @@ def steps_alone(context: Context) -> Iterator[Guess]:
     """The step itself comes back, or the gradient, not the updated argument."""
     for path in context.observations[0].tensors:
         name = path_name(path)
-        if name.startswith("grad_") or context.spec.role != "function":
+        if name.startswith("grad_") or not _RATES & set(context.spec.parameters):
             continue
 
         def step(observation: Observation, path: tuple[object, ...] = path) -> Predicted:
@@ -138,21 +144,33 @@ def two_at_once(guesses: Sequence[Guess]) -> Iterator[Guess]:
     """Two guesses whose departures from the right value add up: two terms missing, one missing and one with the wrong
     sign.
     """
-    for first, second in combinations(guesses, 2):
+    memory: dict[tuple[int, int], Predicted] = {}
 
-        def both(observation: Observation, one: Guess = first, other: Guess = second) -> Predicted:
-            a, b = one.predict(observation), other.predict(observation)
-            if a is None or b is None or len(a) != len(observation.expected) or len(b) != len(a):
-                return None
-            return [
-                x + y - e if x is not None and y is not None and x.shape == y.shape == e.shape else None
-                for x, y, e in zip(a, b, observation.expected, strict=True)
-            ]
+    def predicted(position: int, observation: Observation) -> Predicted:
+        key = position, id(observation.trial)
+        if key not in memory:
+            memory[key] = guesses[position].predict(observation)
+        return memory[key]
 
+    def together(first: int, second: int, observation: Observation) -> Predicted:
+        one, other = predicted(first, observation), predicted(second, observation)
+        if one is None or other is None or not len(one) == len(other) == len(observation.expected):
+            return None
+        return [
+            x + y - e if x is not None and y is not None and x.shape == y.shape == e.shape else None
+            for x, y, e in zip(one, other, observation.expected, strict=True)
+        ]
+
+    for first, second in combinations(range(len(guesses)), 2):
+        one, other = guesses[first], guesses[second]
         yield Guess(
-            first.code,
+            one.code,
             "",
-            both,
-            2.0 + 0.1 * (first.code != second.code),
-            words=lambda one=first, other=second: f"{one.sentence('it')}; besides, {other.sentence('it')}",  # type: ignore[misc]
+            partial(together, first, second),
+            2.0 + 0.1 * (one.code != other.code),
+            words=partial(_both, one, other),
         )
+
+
+def _both(one: Guess, other: Guess) -> str:
+    return f"{one.sentence('it')}; besides, {other.sentence('it')}"
