@@ -72,7 +72,7 @@ EXERCISE = Exercise(
         ),
         Misconception(
             "backward",
-            "missing-derivative",
+            "wrong-variable",
             "the errors are still squared: the square is not differentiated yet",
             lambda grad_output, w, x, y: -grad_output / len(y) * (y - x @ w).square() @ x,
             "How steep is e² at e = 3?",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.shared.cost_of_model_misconceptions import COST_OF_MODEL_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import Confusion
 from gradcheck.operators.backpropagation import WEIGHTED_SUM
@@ -170,8 +171,17 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "C is a sum of squares of which ȳ_i stands in one. Which sign does dC/dȳ_i have when ȳ_i is too large?",
-        "ȳ_i uses only row i of w. In row i of the Jacobian, which of the M · n columns can differ from zero?",
-        "dC/dw = dC/dȳ · ∂ȳ/∂w has the shapes (1, M) (M, N) = (1, N). Do you need all those zeros to compute it?",
+        "C is a sum of squares of which ȳ_i stands in one. Which sign does dC/dȳ_i have when ȳ_i is too large? And ȳ_i "
+        "uses only row i of w: which of the M · n columns in row i of the Jacobian can differ from zero?",
+        "The chain rule puts the two together: dC/dw = dC/dȳ · ∂ȳ/∂w has the shapes (1, M) (M, N) = (1, N). Do you "
+        "need all those zeros to compute it?",
+        "dC/dȳ_i = ∂/∂ȳ_i Σ_k (y_k − ȳ_k)² and ∂ȳ_i/∂w_pq = ∂/∂w_pq Σ_j w_ij x_j, in column p · n + q; then "
+        "dC/dw_pq = Σ_i dC/dȳ_i ∂ȳ_i/∂w_pq.",
     ),
+    formula=(
+        "grad_cost:      dC/dȳ_i = −2 (y_i − ȳ_i)\n"
+        "jacobian_model: ∂ȳ_i/∂w_pq = δ_ip x_q, in column p n + q\n"
+        "gradient:       dC/dw_pq = Σ_i dC/dȳ_i δ_ip x_q = −2 (y_p − ȳ_p) x_q"
+    ),
+    misconceptions=COST_OF_MODEL_MISCONCEPTIONS,
 )

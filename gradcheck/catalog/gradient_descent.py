@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.shared.gradient_descent_misconceptions import GRADIENT_DESCENT_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.operators.models import AVERAGE_LOSS
 
@@ -152,8 +153,21 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "Which way does w have to go for the loss to fall: along the gradient, or against it?",
-        "The gradient of the average loss is the average of the samples' gradients. What is left of it for one sample?",
-        "A minibatch is a training set of its own: x[indices] and y[indices]. An index that repeats counts twice.",
+        "Which way does w have to go for the loss to fall: along the gradient, or against it? And how far, if the "
+        "gradient is twice as long?",
+        "The gradient of the average loss is the average of the samples' gradients. A minibatch is a training set of "
+        "its own, x[indices] and y[indices], where an index that repeats counts twice; a single sample is one with P = "
+        "1. A matrix eta takes the place of the number lr.",
+        "w_i ← w_i − lr ∂L/∂w_i, where ∂L/∂w_i = 1/P Σ_p ∂/∂w_i (y_p − Σ_j w_j x_pj)². For one sample there is no sum "
+        "and no P; with a matrix the step is Σ_j eta_ij ∂L/∂w_j.",
     ),
+    formula=(
+        "∂L/∂w_i = −2/P Σ_p (y_p − Σ_j w_j x_pj) x_pi\n"
+        "full batch:  w_i ← w_i − lr ∂L/∂w_i\n"
+        "sample p:    w_i ← w_i + 2 lr (y_p − Σ_j w_j x_pj) x_pi\n"
+        "minibatch:   w_i ← w_i + 2 lr/m Σ_k (y_p − Σ_j w_j x_pj) x_pi,\n"
+        "             p = indices_k, m indices\n"
+        "matrix:      w_i ← w_i − Σ_j eta_ij ∂L/∂w_j"
+    ),
+    misconceptions=GRADIENT_DESCENT_MISCONCEPTIONS,
 )

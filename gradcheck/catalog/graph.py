@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.shared.graph_misconceptions import GRAPH_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
@@ -240,8 +241,19 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "Which nodes can come first in the order? Which can once these are out of the way? When does this end?",
-        "A node that feeds two others reaches C in two ways. What does the chain rule say of several ways?",
-        "A node may hand its gradient on once all of its own has arrived. Which order makes sure of that?",
+        "Which nodes can come first in the order? Which can once these are out of the way? When does this end? And a "
+        "node that feeds two others reaches C in two ways: what does the chain rule say of several ways?",
+        "A node can be placed when all of its parents are; if none can, there is a cycle. Ways add up: start with "
+        "grad_output at the output and go through the order backwards, so that a node has all of its gradient before "
+        "it hands any of it on.",
+        "dC/dz_a,j = Σ_c Σ_i dC/dz_c,i ∂z_c,i/∂z_a,j over all children c of a, and ∂z_c,i/∂z_a,j = "
+        "local_jacobians[c, a][i, j]. At the output dC/dz = grad_output.",
     ),
+    formula=(
+        "order:    a node can follow as soon as all of its parents are there\n"
+        "backward: dC/dz_output = g\n"
+        "          dC/dz_a,j = Σ_c Σ_i dC/dz_c,i J_ca,ij\n"
+        "          c: the children of a, J_ca = local_jacobians[c, a]"
+    ),
+    misconceptions=GRAPH_MISCONCEPTIONS,
 )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
@@ -136,8 +136,162 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "How many steps lie behind epoch 0, behind epoch every − 1, behind epoch every?",
-        "A cosine falls from 1 to −1 while its angle goes from 0 to π. How does one make that 1 to 0?",
-        "At which epoch does the angle have to be π?",
+        "How many steps lie behind epoch 0, behind epoch every − 1, behind epoch every? And at which epoch is the "
+        "angle of the cosine to be 0, at which π?",
+        "Whole periods are counted, each of which multiplies the rate by drop once. A cosine falls from 1 to −1 while "
+        "its angle goes from 0 to π: something has to be added and the sum divided to make that 1 to 0.",
+        "step_decay: steps = ⌊epoch / every⌋, and lr · drop · … · drop, once a step. cosine: angle = π · epoch / "
+        "total, and −1 ≤ cos(angle) ≤ 1, hence 0 ≤ cos(angle) + 1 ≤ 2.",
+    ),
+    formula=("step_decay: lr · drop^⌊epoch / every⌋\ncosine:     lr · (1 + cos(π · epoch / total)) / 2"),
+    misconceptions=(
+        Misconception(
+            "step_decay",
+            "wrong-function",
+            "you divided without rounding down: the rate falls a little every epoch, not in steps",
+            lambda lr, epoch, drop, every: lr * drop ** (epoch / every),
+            "Should the rate of two epochs of one period differ?",
+        ),
+        Misconception(
+            "step_decay",
+            "wrong-index",
+            "you made one step too many: the period that has only begun counts already",
+            lambda lr, epoch, drop, every: lr * drop ** (epoch // every + 1),
+            "What is the rate at epoch 0?",
+        ),
+        Misconception(
+            "step_decay",
+            "wrong-index",
+            "you made one step too few",
+            lambda lr, epoch, drop, every: lr * drop ** (epoch // every - 1),
+            "What is the rate at epoch 0?",
+        ),
+        Misconception(
+            "step_decay",
+            "wrong-index",
+            "you counted the epochs from 1: each step comes an epoch too soon",
+            # Shows in the last epoch of a period alone; among the ordinary arguments there are some.
+            lambda lr, epoch, drop, every: lr * drop ** ((epoch + 1) // every),
+            "With every = 4, at which epoch does the rate change for the first time?",
+        ),
+        Misconception(
+            "step_decay",
+            "ignores-argument",
+            "you multiplied by drop every epoch: `every` has no influence",
+            lambda lr, epoch, drop, every: lr * drop**epoch,  # noqa: ARG005
+            "How often should the rate change in `every` epochs?",
+        ),
+        Misconception(
+            "step_decay",
+            "wrong-function",
+            "the remainder of the division is your exponent, where its whole part belongs",
+            lambda lr, epoch, drop, every: lr * drop ** (epoch % every),
+            "What is epoch // every, and what is epoch % every?",
+        ),
+        Misconception(
+            "step_decay",
+            "wrong-function",
+            "you multiplied drop by the number of steps, where a power belongs",
+            lambda lr, epoch, drop, every: lr * drop * (epoch // every),
+            "After two steps, how often has the rate been multiplied by drop?",
+        ),
+        Misconception(
+            "step_decay",
+            "wrong-function",
+            "you subtracted drop from the rate at every step",
+            lambda lr, epoch, drop, every: lr - drop * (epoch // every),
+            "Can the rate become negative?",
+        ),
+        Misconception(
+            "step_decay",
+            "wrong-function",
+            "you took an exponential function of the steps: drop is a factor, not a speed of decay",
+            lambda lr, epoch, drop, every: lr * math.exp(-drop * (epoch // every)),
+            "By which factor does the rate change at one step?",
+        ),
+        Misconception(
+            "cosine",
+            "missing-term",
+            "you took lr times the cosine itself, which falls below zero",
+            lambda lr, epoch, total: lr * math.cos(math.pi * epoch / total),
+            "What is the cosine of π, and what should the rate be there?",
+        ),
+        Misconception(
+            "cosine",
+            "wrong-function",
+            "you took a quarter of a period: the cosine itself from 1 to 0",
+            lambda lr, epoch, total: lr * math.cos(math.pi * epoch / (2 * total)),
+            "How steep should the curve be at its end?",
+        ),
+        Misconception(
+            "cosine",
+            "wrong-function",
+            "your angle is half as large: at the end the rate is still half of lr",
+            lambda lr, epoch, total: lr * (1 + math.cos(math.pi * epoch / (2 * total))) / 2,
+            "At which epoch does the angle have to be π?",
+        ),
+        Misconception(
+            "cosine",
+            "wrong-function",
+            "your angle is twice as large: the rate falls to 0 and comes back",
+            lambda lr, epoch, total: lr * (1 + math.cos(2 * math.pi * epoch / total)) / 2,
+            "How much of a period is there from the cosine's top to its bottom?",
+        ),
+        Misconception(
+            "cosine",
+            "sign-flipped",
+            "your cosine has the other sign: the rate rises from 0 to lr",
+            lambda lr, epoch, total: lr * (1 - math.cos(math.pi * epoch / total)) / 2,
+            "What is the rate at epoch 0?",
+        ),
+        Misconception(
+            "cosine",
+            "missing-term",
+            "π is missing from the angle",
+            lambda lr, epoch, total: lr * (1 + math.cos(epoch / total)) / 2,
+            "At which angle, in radians, is the cosine −1?",
+        ),
+        Misconception(
+            "cosine",
+            "wrong-function",
+            "you gave the angle in degrees; math.cos takes radians",
+            lambda lr, epoch, total: lr * (1 + math.cos(180 * epoch / total)) / 2,
+            "What does math.cos(180) give?",
+        ),
+        Misconception(
+            "cosine",
+            "wrong-function",
+            "you took a straight line from lr to 0",
+            lambda lr, epoch, total: lr * (1 - epoch / total),
+            "How fast should the rate fall at the beginning, in the middle, at the end?",
+        ),
+        Misconception(
+            "cosine",
+            "wrong-function",
+            "you took a sine, which starts in the middle",
+            lambda lr, epoch, total: lr * (1 + math.sin(math.pi * epoch / total)) / 2,
+            "Which of sine and cosine is 1 at the angle 0?",
+        ),
+        Misconception(
+            "cosine",
+            "wrong-function",
+            "you divided epoch by total without a remainder: the angle stays 0 until the end",
+            lambda lr, epoch, total: lr * (1 + math.cos(math.pi * (epoch // total))) / 2,
+            "What is 3 // 10?",
+        ),
+        Misconception(
+            "cosine",
+            "wrong-index",
+            "your rate is 0 one epoch too soon: you divided by total − 1",
+            lambda lr, epoch, total: lr * (1 + math.cos(math.pi * epoch / max(total - 1, 1))) / 2,
+            "At which epoch does the rate have to be 0?",
+        ),
+        Misconception(
+            "cosine",
+            "wrong-index",
+            "you counted the epochs from 1: the rate at epoch 0 is no longer lr",
+            lambda lr, epoch, total: lr * (1 + math.cos(math.pi * (epoch + 1) / total)) / 2,
+            "What is the rate at epoch 0?",
+        ),
     ),
 )

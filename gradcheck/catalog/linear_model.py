@@ -10,10 +10,6 @@ from gradcheck.operators.models import LINEAR_MODEL
 ORDER = 1
 
 
-def _summed_over_the_entries(grad_output: Any, x: Any, w: Any) -> Any:
-    return (grad_output * w.sum()).expand(len(x)).clone(), (grad_output * x.sum()).expand(len(w)).clone()
-
-
 def _grad_output_as_target(grad_output: Any, x: Any, w: Any) -> Any:
     error = grad_output - w @ x
     return -2 * error * w, -2 * error * x
@@ -31,7 +27,7 @@ EXERCISE = Exercise(
     hints=(
         "Let one entry of w grow a little and hold everything else. By how much does ȳ grow? And for an entry of x?",
         "x comes with the sample and w is learnt, but the formula for ȳ treats the two alike: find one gradient, "
-        "exchange the names, and you have the other. grad_output is one number, dC/dȳ; every derivative is multiplied by it.",
+        "exchange the names, and you have the other. grad_output is one number, dC/dȳ; it multiplies every derivative.",
         "dC/dw_j = g ∂ȳ/∂w_j, and ∂ȳ/∂w_j = ∂/∂w_j Σ_i w_i x_i, a sum of which only the term i = j depends on w_j.",
     ),
     misconceptions=(
@@ -90,13 +86,6 @@ EXERCISE = Exercise(
             "you multiplied by the output ȳ as well",
             lambda grad_output, x, w: (grad_output * w * (w @ x), grad_output * x * (w @ x)),
             "By how much does ȳ change when x_j does: does it matter how large ȳ is at the moment?",
-        ),
-        Misconception(
-            "backward",
-            "extra-reduction",
-            "you summed over the entries: all entries of a gradient are the same",
-            _summed_over_the_entries,
-            "Of x_0 and x_1, which one does a change of w_0 bring into ȳ?",
         ),
         Misconception(
             "backward",

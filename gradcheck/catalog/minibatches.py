@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.shared.permutations import BATCH, FALSE_ALARMS, MANY, ORDERS, not_uniform
 from gradcheck.checks.outcome import GeneratorArgument, Returned
 from gradcheck.checks.reference import Edge, Reference
@@ -211,6 +211,27 @@ def _uniform(ask: Ask) -> str | None:
     return not_uniform(np.stack([_order(ask, MANY, BATCH, each)[0] for each in _generators(ask, ORDERS)]))
 
 
+def _numbered_from_one(num_samples: int, batch_size: int, generator: Any) -> Any:
+    import torch
+
+    order: Any = torch.randperm(num_samples, generator=generator) + 1
+    return list(order.split(batch_size))
+
+
+def _with_replacement(num_samples: int, batch_size: int, generator: Any) -> Any:
+    import torch
+
+    drawn: Any = torch.randint(num_samples, (num_samples,), generator=generator)
+    return list(drawn.split(batch_size))
+
+
+def _shuffled_for_each_batch(num_samples: int, batch_size: int, generator: Any) -> Any:
+    import torch
+
+    sizes = [min(batch_size, num_samples - start) for start in range(0, num_samples, batch_size)]
+    return [torch.randperm(num_samples, generator=generator)[:size] for size in sizes]
+
+
 EXERCISE = Exercise(
     name="minibatches",
     unit="02_gradient_descent",
@@ -238,8 +259,40 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "Which comes first: shuffling the samples, or cutting them into batches? Does it matter?",
-        "Which function of torch gives a random order of 0 … n − 1, and how is it told which generator to draw from?",
-        "13 samples in batches of 4: how many batches, and how large is the last?",
+        "Which comes first: shuffling the samples, or cutting them into batches? Which samples could never meet in a "
+        "batch, if you did it the other way round?",
+        "One function of torch gives a random order of 0 … n − 1: how is it told which generator to draw from? Cut "
+        "that order into pieces. 13 samples in batches of 4: how many batches, and how large is the last?",
+        "order = a permutation of 0 … n − 1, and batch k holds order_i for k b ≤ i < (k + 1) b, as long as i < n, "
+        "where n = num_samples and b = batch_size. The first batch starts at i = 0, the second at i = b, …",
+    ),
+    formula=(
+        "order = torch.randperm(n, generator=generator), n = num_samples\n"
+        "batch_k = order_i for k b ≤ i < min((k + 1) b, n), b = batch_size\n"
+        "k = 0, …, ⌈n / b⌉ − 1"
+    ),
+    # By numbers these can be told only from a learner who draws as here.
+    misconceptions=(
+        Misconception(
+            "epoch_batches",
+            "wrong-index",
+            "you numbered the samples from 1",
+            _numbered_from_one,
+            "Which index does the first sample have, and which the last of n?",
+        ),
+        Misconception(
+            "epoch_batches",
+            "wrong-distribution",
+            "you drew every index by itself, so that some samples come twice and others never",
+            _with_replacement,
+            "How often should each sample be seen in one epoch?",
+        ),
+        Misconception(
+            "epoch_batches",
+            "wrong-distribution",
+            "you shuffled anew for every batch, so that some samples come twice and others never",
+            _shuffled_for_each_batch,
+            "How many orders are drawn in one epoch?",
+        ),
     ),
 )

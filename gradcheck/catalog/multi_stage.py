@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function, jacobian
+from gradcheck.catalog.shared.multi_stage_misconceptions import MULTI_STAGE_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.operators.backpropagation import STAGE, WEIGHTED_SUM
 
@@ -128,9 +129,20 @@ EXERCISE = Exercise(
         jacobian("z", "w", wrt="w", name="weight_jacobian", operator=STAGE),
     ),
     hints=(
-        "Take the stage apart: s = W z, then tanh. You know how each of the two hands a gradient back.",
-        "tanh' = 1 − tanh². Which of the states holds the tanh of stage k already?",
-        "At stage k you hold dC/dz_(k+1). Make dC/ds_k of it first; both dC/dz_k and dC/dW_k follow from that one.",
-        "In ∂z_i/∂W_pq, which rows p of W does z_i depend on at all?",
+        "Take the stage apart: s = W z, then tanh. How does each of the two hand a gradient back? Which of the states "
+        "holds the tanh of stage k already? And on which rows of W does entry i of the new state depend?",
+        "tanh' = 1 − tanh². At stage k you hold dC/dz_(k+1): make dC/ds_k of it first; both dC/dz_k and dC/dW_k follow "
+        "from that one. A Jacobian is the slope of entry i times the derivative of s_i, without a sum over i.",
+        "dC/ds_i = dC/dz'_i ∂z'_i/∂s_i, where z'_i = tanh(s_i) and s_i = Σ_j w_ij z_j; then dC/dz_j = "
+        "Σ_i dC/ds_i ∂s_i/∂z_j, dC/dw_pq = Σ_i dC/ds_i ∂s_i/∂w_pq, and ∂z'_i/∂z_j = ∂z'_i/∂s_i ∂s_i/∂z_j.",
     ),
+    formula=(
+        "forward:  z_(k+1),i = tanh(Σ_j W_k,ij z_k,j)\n"
+        "backward: dC/ds_k,i = dC/dz_(k+1),i (1 − z_(k+1),i²), dC/dz_K = g\n"
+        "          dC/dW_k,ij = dC/ds_k,i z_k,j\n"
+        "          dC/dz_k,j = Σ_i dC/ds_k,i W_k,ij, k = K − 1, …, 0\n"
+        "state_jacobian:  ∂z'_i/∂z_j = (1 − z'_i²) w_ij\n"
+        "weight_jacobian: ∂z'_i/∂w_pq = (1 − z'_i²) δ_ip z_q"
+    ),
+    misconceptions=MULTI_STAGE_MISCONCEPTIONS,
 )

@@ -183,8 +183,9 @@ EXERCISE = Exercise(
     hints=(
         "One distance first: by how much does (x_i − w_ki)² grow when x_i does, and when w_ki does? Each row of w is a "
         "prototype: over which axis of the differences is the sum, and which axis is left?",
-        "Row k of w occurs in d_k alone, x occurs in every d_k: one gradient has a row for each distance, the other adds "
-        "up what all of them say. The argmin jumps or stays and has no derivative of use: backward is that of `distances`.",
+        "Row k of w occurs in d_k alone, x occurs in every d_k: one gradient has a row for each distance, the other "
+        "adds up what all of them say. The argmin jumps or stays, so its derivative is of no use: backward is that of "
+        "`distances`.",
         "dC/dx_j = Σ_k g_k ∂d_k/∂x_j and dC/dw_lj = Σ_k g_k ∂d_k/∂w_lj, where d_k = Σ_i (x_i − w_ki)² and "
         "∂d_k/∂w_lj = 0 for l ≠ k.",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Reference
 
 if TYPE_CHECKING:
@@ -49,6 +49,32 @@ def _edges(draw: Any) -> Iterator[Edge]:
     yield "many stages", _chain(draw, 12, 2)
 
 
+def _right(grad_output: Any, derivatives: list[Any]) -> list[Any]:
+    grads = [grad_output.clone()]
+    for derivative in reversed(derivatives):
+        grads.insert(0, grads[0] * derivative)
+    return grads
+
+
+def _from_the_front(grad_output: Any, derivatives: list[Any]) -> list[Any]:
+    grads = [grad_output.clone()]
+    for derivative in derivatives:
+        grads.append(grads[-1] * derivative)
+    return grads
+
+
+def _one_tensor_for_all(grad_output: Any, derivatives: list[Any]) -> list[Any]:
+    first = _right(grad_output, derivatives)[0]
+    return [*(first.clone() for _ in derivatives), grad_output.clone()]
+
+
+def _added_up(grad_output: Any, derivatives: list[Any]) -> list[Any]:
+    grads = [grad_output.clone()]
+    for derivative in reversed(derivatives):
+        grads.insert(0, grads[0] + derivative)
+    return grads
+
+
 EXERCISE = Exercise(
     name="pointwise_chain",
     unit="03_backpropagation",
@@ -72,8 +98,63 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "Turn z_k by a small dz. By how much does z_(k+1) = h_k(z_k) turn, and by how much C, if you know dC/dz_(k+1)?",
-        "The functions act entry by entry: does entry 3 of z_k reach any other entry of z_(k+1)?",
-        "Begin at the end, where dC/dz_K is given, and go back one stage at a time. Each gradient makes the next.",
+        "Turn z_k by a small dz. By how much does z_(k+1) = h_k(z_k) turn, and by how much C, if you know dC/dz_(k+1)? "
+        "Does entry 3 of z_k reach any other entry of z_(k+1)?",
+        "The functions act entry by entry, so each stage multiplies entry by entry. Begin at the end, where dC/dz_K is "
+        "given, and go back one stage at a time: each gradient makes the one before it.",
+        "dC/dz_K = g, and dC/dz_(K−1) = dC/dz_K · ∂z_K/∂z_(K−1), where ∂z_K/∂z_(K−1) = h_(K−1)'(z_(K−1)), entry by "
+        "entry: the last of the derivatives.",
+    ),
+    formula=("dC/dz_K = g\ndC/dz_k = dC/dz_(k+1) · h_k'(z_k), entry by entry, k = K − 1, …, 0"),
+    misconceptions=(
+        Misconception(
+            "backward",
+            "wrong-index",
+            "you multiplied from the input on, so that z_k's gradient holds the derivatives before it",
+            _from_the_front,
+            "Between z_k and the output, which functions lie on the way?",
+        ),
+        Misconception(
+            "backward",
+            "missing-term",
+            "every gradient holds grad_output and the derivative of its own stage alone",
+            lambda grad_output, derivatives: [*(grad_output * each for each in derivatives), grad_output.clone()],
+            "How does a change of z_0 reach C: through how many functions?",
+        ),
+        Misconception(
+            "backward",
+            "overwritten-not-accumulated",
+            "all gradients but the last are the same: one tensor, changed in place, stands in the list each time",
+            _one_tensor_for_all,
+            "How many different tensors does your list hold?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-function",
+            "you added the derivatives along the way where they belong multiplied",
+            _added_up,
+            "A change that is first doubled and then tripled: by which factor has it grown?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-function",
+            "you divided by the derivatives",
+            lambda grad_output, derivatives: _right(grad_output, [1 / each for each in derivatives]),
+            "A steep function makes a small change large. What does that do to dC/dz?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-index",
+            "you are one stage off: z_k's gradient holds the derivatives after that of its own function only",
+            lambda grad_output, derivatives: _right(grad_output, [*derivatives[1:], grad_output * 0 + 1]),
+            "Which function takes z_k: h_k, or h_(k+1)?",
+        ),
+        Misconception(
+            "backward",
+            "missing-term",
+            "the last function's derivative is missing from every gradient",
+            lambda grad_output, derivatives: _right(grad_output, [*derivatives[:-1], grad_output * 0 + 1]),
+            "What lies between z_(K−1) and z_K?",
+        ),
     ),
 )

@@ -15,11 +15,6 @@ def _of_the_distance(grad_output: Any, y: Any, y_bar: Any) -> Any:
     return grad_y, -grad_y
 
 
-def _of_the_sum_of_differences(grad_output: Any, y: Any, y_bar: Any) -> Any:
-    grad_y = (2 * grad_output * (y - y_bar).sum()).expand(len(y)).clone()
-    return grad_y, -grad_y
-
-
 def _times_the_cost(grad_output: Any, y: Any, y_bar: Any) -> Any:
     error = y - y_bar
     grad_y = 2 * grad_output * (error @ error) * error
@@ -73,7 +68,7 @@ EXERCISE = Exercise(
         ),
         Misconception(
             "forward",
-            "scaled-by-constant",
+            "missing-term",
             "in the square multiplied out, the mixed product y · ȳ stands once only",
             lambda y, y_bar: y @ y - y @ y_bar + y_bar @ y_bar,
             "What does your formula give for y = ȳ, and what should it?",
@@ -87,7 +82,7 @@ EXERCISE = Exercise(
         ),
         Misconception(
             "backward",
-            "missing-derivative",
+            "wrong-variable",
             "you multiplied by the squared differences: the square is not differentiated yet",
             lambda grad_output, y, y_bar: (grad_output * (y - y_bar) ** 2, -grad_output * (y - y_bar) ** 2),
             "How steep is e² at e = 3?",
@@ -105,13 +100,6 @@ EXERCISE = Exercise(
             "you divided by the length of y − ȳ: you differentiated the distance, not its square",
             _of_the_distance,
             "Is there a root in C?",
-        ),
-        Misconception(
-            "backward",
-            "extra-reduction",
-            "all entries are the same: you took the sum of all differences where one difference belongs",
-            _of_the_sum_of_differences,
-            "Which of the squares change when only y_0 does?",
         ),
         Misconception(
             "backward",

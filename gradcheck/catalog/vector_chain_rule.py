@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.shared.vector_chain_rule_misconceptions import VECTOR_CHAIN_RULE_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import ORIENTATION, Property
 
@@ -196,8 +197,18 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "dC/dz is a row. Which side of it can a Jacobian with d_out rows and d_in columns stand on?",
-        "The Jacobian next to dC/dz_K is that of the last function. Which end of the list do you begin at?",
-        "A row times a matrix is a row again. How many multiplications does that take, and how many a matrix product?",
+        "dC/dz is a row. Which side of it can a Jacobian with d_out rows and d_in columns stand on? And which Jacobian "
+        "of the list stands next to dC/dz_K?",
+        "That of the last function does: begin at the end of the list. A row times a matrix is a row again, and far "
+        "cheaper than a matrix times a matrix. In compose there is no row, so matrices must be multiplied, the later "
+        "one on the left.",
+        "dC/dz_(K−1),j = Σ_i dC/dz_K,i ∂z_K,i/∂z_(K−1),j, which is the row dC/dz_K times J_K. For compose: "
+        "∂z_2,i/∂z_0,j = Σ_l ∂z_2,i/∂z_1,l ∂z_1,l/∂z_0,j.",
     ),
+    formula=(
+        "dC/dz_(k−1),j = Σ_i dC/dz_k,i (J_k)_ij, k = K, …, 1, dC/dz_K = g\n"
+        "backward: dC/dz_0 = ((g J_K) J_(K−1)) ⋯ J_1\n"
+        "compose:  ∂z_K/∂z_0 = J_K J_(K−1) ⋯ J_1"
+    ),
+    misconceptions=VECTOR_CHAIN_RULE_MISCONCEPTIONS,
 )

@@ -17,14 +17,17 @@ from gradcheck.diagnosis.explain import UNRECOGNISED
 from gradcheck.diagnosis.from_formula import comes_back
 from gradcheck.diagnosis.guess import Context
 from gradcheck.diagnosis.precision import digits_right
-from gradcheck.diagnosis.search import Explanation, explanations
+from gradcheck.diagnosis.search import Explanation, Search
 from gradcheck.diagnosis.shapes import explain_shape
 from gradcheck.diagnosis.thoughts import thought
+from gradcheck.diagnosis.with_more import RATES
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
 
 _SIZED = "hard-coded-size"
+
+UNUSED = ("missing-upstream", "assumes-ones-upstream")
 
 _BY_CHECK = {
     "linearity": "changes-upstream",
@@ -92,12 +95,11 @@ def _of_values(
     if not wrong:
         return _of_sizes(verification, spec, failure)
     context = Context(spec, Calculator(verification.task, spec), observations)
+    search = Search(context, exercise)
     found: dict[str, list[Explanation]] = {}
     for name in wrong:
-        plain = _plain(observations, name)
-        found[name] = (
-            plain if plain and plain[0].code == "low-precision" else plain + explanations(context, exercise, name)
-        )
+        plain = _plain(observations, name, SURELY if RATES & set(spec.parameters) else 1)
+        found[name] = plain if plain and plain[0].code == "low-precision" else plain + search.explanations(name)
     named = {name: each for name, each in found.items() if each}
     if not named:
         return circumstances(evidence, wrong[0], least=0.75) or _of_sizes(verification, spec, failure)
@@ -106,7 +108,10 @@ def _of_values(
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
         rest = " and ".join(each for each in wrong if each != name)
         text += f" ({rest} {'is' if len(wrong) == 2 else 'are'} wrong too)"
-    also = tuple(dict.fromkeys(each.code for each in others if each.factor == "none" and each.code != best.code))
+    codes = [each.code for each in others if each.factor == "none"]
+    if best.code in UNUSED:  # two names for one thing, where outputs depend on several inputs
+        codes += UNUSED
+    also = tuple(dict.fromkeys(code for code in codes if code != best.code))
     return Diagnosis(best.code, text, 1.0, best.think or thought(best.code), _names(evidence), also)
 
 
@@ -132,8 +137,12 @@ def _comparable(observations: list[Observation], name: str) -> bool:
     )
 
 
-def _plain(observations: list[Observation], name: str) -> list[Explanation]:
-    """What needs no guess: zeros, and numbers that are nearly right."""
+SURELY = 7
+"""Digits from which on an update is a matter of precision: with a wrong gradient too, most digits of w stay right."""
+
+
+def _plain(observations: list[Observation], name: str, least: int) -> list[Explanation]:
+    """What needs no guess: zeros, and numbers that are right to `least` digits."""
     pairs = [
         (each, got, expected)
         for each in observations
@@ -143,7 +152,7 @@ def _plain(observations: list[Observation], name: str) -> list[Explanation]:
     if all(not np.any(got) for _, got, _ in pairs) and any(np.any(expected) for *_, expected in pairs):
         return [Explanation("returns-zero", f"{name} is zero everywhere", 0.1)]
     digits = digits_right(pairs)
-    if digits:
+    if digits >= least:
         return [Explanation("low-precision", f"{name} is right to about {digits} digits only", 0.1)]
     return []
 

@@ -32,11 +32,21 @@ CODES = {
 """The diagnosis code of every kind of mutant."""
 
 
+OWN = 0.4
+"""The cost of a record's misconception: whoever wrote the record knows best."""
+
+
 def code_of(mutant: Mutant) -> str:
     """The diagnosis code of a mutant."""
     if mutant.role == "jacobian" and mutant.kind == "swap-indices" and mutant.part is None:
         return "transposed"
+    if mutant.kind == "drop-factor" and mutant.part in _one_over_sizes(mutant):
+        return "scaled-by-size"
     return CODES[mutant.kind]
+
+
+def _one_over_sizes(mutant: Mutant) -> list[Any]:
+    return [1 / size for size in set(mutant.formula.ranges.values())]
 
 
 def mutated(context: Context) -> Iterator[Guess]:
@@ -69,7 +79,7 @@ def misunderstood(context: Context, exercise: Exercise) -> Iterator[Guess]:
     """The record's misconceptions, run on the same arguments."""
     for each in exercise.misconceptions:
         if each.function == context.spec.name:
-            yield Guess(each.code, each.text, _running(each.wrong), 0.4, each.think)
+            yield Guess(each.code, each.text, _running(each.wrong), OWN, each.think)
 
 
 def _running(wrong: Callable[..., Any]) -> Callable[[Observation], Predicted]:

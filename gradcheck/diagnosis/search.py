@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradcheck.catalog import Exercise
 from gradcheck.diagnosis import from_arguments, from_expected, from_formula, with_more
 from gradcheck.diagnosis.evidence import Observation
+from gradcheck.diagnosis.from_formula import OWN
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted
 from gradcheck.diagnosis.matching import Factor, explain_factor, leaves_of, ratio
 
-BUDGET_S = 1.0
-"""Seconds for single guesses at one part of a result, and again for pairs of them."""
+BUDGET_S = 1.5
+"""Seconds for single guesses at one function, and half of it again for pairs of them."""
 
 FAMILIES: tuple[Family, ...] = (
     from_expected.right_up_to_a_factor,
@@ -55,23 +56,47 @@ class Explanation:
     factor: str = "none"
 
 
-def explanations(context: Context, exercise: Exercise | None, name: str) -> list[Explanation]:
-    """Everything that explains the leaves called `name`, the plainest first."""
-    deadline = time.monotonic() + BUDGET_S
-    first = list(_guesses(context, exercise))
-    found = list(_matching(first, context.observations, name, deadline))
-    astray = with_more.update_astray(context, context.observations, name)
-    if astray:
-        found.append(Explanation(*astray))
-    if not found:
-        added = with_more.something_added(context, context.observations, name)
-        if added:
-            code, text, cost = added
-            found.append(Explanation(code, text.format(what=name), cost))
-    if not found:
-        deadline = time.monotonic() + BUDGET_S
-        found = list(_matching(_composed(context, first), context.observations, name, deadline))
-    return sorted(found, key=lambda each: each.cost)
+class Search:
+    """All guesses at one function's mistake, and the time that they may take. What a guess predicts is remembered: a
+    network has many parts, each of which may be wrong.
+    """
+
+    def __init__(self, context: Context, exercise: Exercise | None) -> None:
+        self.context = context
+        self.guesses = [_remembering(each) for each in _guesses(context, exercise)]
+        self.deadline = time.monotonic() + BUDGET_S
+        self.overtime = BUDGET_S / 2
+
+    def explanations(self, name: str) -> list[Explanation]:
+        """Everything that explains the leaves called `name`, the plainest first."""
+        observations = self.context.observations
+        found = list(_matching(self.guesses, observations, name, self.deadline))
+        astray = with_more.update_astray(self.context, observations, name)
+        if astray:
+            found.append(Explanation(*astray))
+        if not found:
+            added = with_more.something_added(self.context, observations, name)
+            if added:
+                code, text, cost = added
+                found.append(Explanation(code, text.format(what=name), cost))
+        if not found:
+            started = time.monotonic()
+            pairs = _composed(self.context, self.guesses)
+            found = list(_matching(pairs, observations, name, started + self.overtime))
+            self.overtime -= time.monotonic() - started
+        return sorted(found, key=lambda each: each.cost)
+
+
+def _remembering(guess: Guess) -> Guess:
+    memory: dict[int, Predicted] = {}
+
+    def predict(observation: Observation) -> Predicted:
+        key = id(observation.trial)  # trials outlive the search
+        if key not in memory:
+            memory[key] = guess.predict(observation)
+        return memory[key]
+
+    return replace(guess, predict=predict)
 
 
 def _guesses(context: Context, exercise: Exercise | None) -> Iterator[Guess]:
@@ -81,15 +106,12 @@ def _guesses(context: Context, exercise: Exercise | None) -> Iterator[Guess]:
         for family in FAMILIES:
             yield from family(context)
         yield from from_formula.mutated(context)
-    else:
-        yield from from_expected.right_up_to_a_factor(context)
-        yield from from_expected.turned(context)
 
 
 def _composed(context: Context, guesses: Sequence[Guess]) -> Iterator[Guess]:
     """Two mistakes: one of them in grad_output, or both in the formula."""
     formulas = [each for each in guesses if each.words is not None]
-    own = [each for each in guesses if each.think or each.cost == 0.4]
+    own = [each for each in guesses if each.cost == OWN]
     for guess in (*own, *formulas):
         yield from from_arguments.upstream_too(context, guess)
     yield from with_more.two_at_once([*own, *formulas][:40])

@@ -17,12 +17,13 @@ Explained = tuple[str, str, float]
 """A code, a sentence, and its cost."""
 
 
-_RATES = {"lr", "eta"}
+RATES = {"lr", "eta"}
+"""Whoever takes one of these updates another argument."""
 
 
 def update_astray(context: Context, observations: Sequence[Observation], name: str) -> Explained | None:
     """An update of an argument (w − lr · gradient): the argument has moved in the wrong direction, or too far."""
-    if not _RATES & set(context.spec.parameters):
+    if not RATES & set(context.spec.parameters):
         return None
     for path in observations[0].tensors:
         pairs = []
@@ -66,7 +67,7 @@ def steps_alone(context: Context) -> Iterator[Guess]:
     """The step itself comes back, or the gradient, not the updated argument."""
     for path in context.observations[0].tensors:
         name = path_name(path)
-        if name.startswith("grad_") or not _RATES & set(context.spec.parameters):
+        if name.startswith("grad_") or not RATES & set(context.spec.parameters):
             continue
 
         def step(observation: Observation, path: tuple[object, ...] = path) -> Predicted:

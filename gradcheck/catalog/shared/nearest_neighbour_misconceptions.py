@@ -29,15 +29,6 @@ def _squares_left(grad_output: Any, x: Any, w: Any) -> Any:
     return -grad_w.sum(0), grad_w
 
 
-def _one_gradient_for_all(grad_output: Any, x: Any, w: Any) -> Any:
-    grad_x = 2 * grad_output @ (x - w)
-    return grad_x, (-grad_x).expand(w.shape).clone()
-
-
-def _mean_prototype(grad_output: Any, x: Any, w: Any) -> Any:
-    return 2 * grad_output.sum() * (x - w.mean(0)), -2 * grad_output[:, None] * (x - w)
-
-
 NEAREST_NEIGHBOUR_MISCONCEPTIONS = (
     Misconception(
         "distances",
@@ -83,7 +74,7 @@ NEAREST_NEIGHBOUR_MISCONCEPTIONS = (
     ),
     Misconception(
         "distances",
-        "scaled-by-constant",
+        "missing-term",
         "in the square multiplied out, the mixed product x · w_k stands once only",
         lambda x, w: x @ x - w @ x + w.square().sum(1),
         "What does your formula give for a prototype that is x itself?",
@@ -139,23 +130,9 @@ NEAREST_NEIGHBOUR_MISCONCEPTIONS = (
     ),
     Misconception(
         "backward",
-        "missing-derivative",
+        "wrong-variable",
         "you multiplied by the squared differences: the square is not differentiated yet",
         _squares_left,
         "How steep is e² at e = 3?",
-    ),
-    Misconception(
-        "backward",
-        "extra-reduction",
-        "every prototype got the same gradient, summed over all of them",
-        _one_gradient_for_all,
-        "In which of the distances does prototype k stand?",
-    ),
-    Misconception(
-        "backward",
-        "extra-reduction",
-        "for grad_x you averaged the prototypes before they met grad_output",
-        _mean_prototype,
-        "Which prototype does g_k belong to?",
     ),
 )
