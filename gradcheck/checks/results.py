@@ -8,6 +8,10 @@ from typing import Any, Literal
 Status = Literal["passed", "failed", "not_started", "errored", "skipped"]
 
 
+UNRECOGNISED = "unrecognised"
+"""The diagnosis code where the evidence fits no known mistake."""
+
+
 @dataclass(frozen=True)
 class Counterexample:
     """A case that shows the fault. Tensors are nested lists.

@@ -178,7 +178,8 @@ def should_have_raised(blank: CheckResult, trial: Trial, outcome: Outcome) -> Ch
     message = f"{blank.function} must raise {trial.raises} here ({trial.case.name.rsplit(',', 1)[0]}); {came}"
     lines = outcome.fault.lines if outcome.fault else ()
     shown = _shown(outcome.value) if outcome.state == "returned" else None
-    return replace(blank, status="failed", message=message, counterexample=_case(trial, shown), lines=lines)
+    example = _case(trial, shown)
+    return replace(blank, status="failed", message=message, code="must-raise", counterexample=example, lines=lines)
 
 
 def confused(

@@ -8,24 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.catalog import Exercise
-from gradcheck.checks.results import CheckResult, Diagnosis
+from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import circumstances
-from gradcheck.diagnosis.evidence import Evidence, Observation, gather, stem
-from gradcheck.diagnosis.explain import UNRECOGNISED
+from gradcheck.diagnosis.evidence import Evidence, Observation, gather
 from gradcheck.diagnosis.from_formula import comes_back
 from gradcheck.diagnosis.guess import Context
 from gradcheck.diagnosis.precision import digits_right
 from gradcheck.diagnosis.search import Explanation, Search
-from gradcheck.diagnosis.shapes import explain_shape
+from gradcheck.diagnosis.shapes import explain_count, explain_shape
+from gradcheck.diagnosis.sizes import by_size
 from gradcheck.diagnosis.thoughts import thought
 from gradcheck.diagnosis.with_more import RATES
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
-
-_SIZED = "hard-coded-size"
 
 UNUSED = ("missing-upstream", "assumes-ones-upstream")
 
@@ -48,15 +46,16 @@ def diagnosis_of(
 ) -> Diagnosis:
     """The mistake behind a failed or errored check."""
     look: dict[str, Callable[[Verification, FunctionSpec, CheckResult, Exercise | None], Diagnosis | None]] = {
+        "type": _of_type,
         "shape": _of_shape,
         "values": _of_values,
         "edge_cases": _of_edges,
     }
     found = None
-    if failure.code in ("", "not-finite", "wrong-shape"):
+    if failure.code in ("", "not-finite", "wrong-shape", "wrong-type"):
         found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
-        found = _of_sizes(verification, spec, failure)
+        found = by_size(gather(verification, spec), failure)
     return found or _as_told(failure)
 
 
@@ -69,6 +68,13 @@ def _as_told(failure: CheckResult) -> Diagnosis:
     code = failure.code or _BY_CHECK.get(failure.check, UNRECOGNISED)
     known = code != UNRECOGNISED
     return Diagnosis(code, failure.message, 1.0 if known else 0.0, thought(code))
+
+
+def _of_type(
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
+) -> Diagnosis | None:
+    told = explain_count(gather(verification, spec).sightings)
+    return Diagnosis(told, failure.message, 1.0, thought(told)) if told else None
 
 
 def _of_shape(
@@ -93,16 +99,16 @@ def _of_values(
         return _as_misunderstood(evidence, spec, exercise)
     wrong = [name for name in evidence.wrong if _comparable(observations, name)]
     if not wrong:
-        return _of_sizes(verification, spec, failure)
+        return by_size(gather(verification, spec), failure)
     context = Context(spec, Calculator(verification.task, spec), observations)
     search = Search(context, exercise)
     found: dict[str, list[Explanation]] = {}
     for name in wrong:
-        plain = _plain(observations, name, SURELY if RATES & set(spec.parameters) else 1)
+        plain = _plain(observations, name, SURELY if RATES & set(spec.parameters) and observations[0].tensors else 1)
         found[name] = plain if plain and plain[0].code == "low-precision" else plain + search.explanations(name)
     named = {name: each for name, each in found.items() if each}
     if not named:
-        return circumstances(evidence, wrong[0], least=0.75) or _of_sizes(verification, spec, failure)
+        return circumstances(evidence, wrong[0], least=0.75) or by_size(gather(verification, spec), failure)
     name, (best, *others) = min(named.items(), key=lambda pair: (_shared(pair[1][0], named), pair[1][0].cost))
     text = best.text
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
@@ -132,8 +138,8 @@ def _comparable(observations: list[Observation], name: str) -> bool:
     return all(
         got.shape == expected.shape
         for each in observations
-        for got, expected, own in zip(each.got, each.expected, each.names, strict=True)
-        if stem(own) == name
+        for got, expected, own in zip(each.got, each.expected, each.stems, strict=True)
+        if own == name
     )
 
 
@@ -146,8 +152,8 @@ def _plain(observations: list[Observation], name: str, least: int) -> list[Expla
     pairs = [
         (each, got, expected)
         for each in observations
-        for got, expected, own in zip(each.got, each.expected, each.names, strict=True)
-        if stem(own) == name
+        for got, expected, own in zip(each.got, each.expected, each.stems, strict=True)
+        if own == name
     ]
     if all(not np.any(got) for _, got, _ in pairs) and any(np.any(expected) for *_, expected in pairs):
         return [Explanation("returns-zero", f"{name} is zero everywhere", 0.1)]
@@ -184,30 +190,6 @@ def _at_one_edge(evidence: Evidence, name: str) -> Diagnosis | None:
         text = f"right for ordinary inputs, but {name} keeps {digits} digits only, as here: {where}"
         return Diagnosis("unstable", text, 0.8, thought("unstable"), cases)
     return Diagnosis("edge-case", f"right for ordinary inputs, wrong here: {where}", 0.6, thought("edge-case"), cases)
-
-
-def _of_sizes(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
-    """Right, or at least running, at some sizes and not at others: a number stands where a size belongs."""
-    evidence = gather(verification, spec)
-    cases: dict[str, list[bool]] = {}
-    for each in evidence.sightings:
-        cases.setdefault(each.trial.case.name, []).append(each.failure is None)
-    right = [name for name, holds in cases.items() if all(holds)]
-    wrong = [name for name in cases if name not in right]
-    if not right or not wrong:
-        return None
-    kinds = {name: "float32" in name for name in cases}
-    if all(kinds[name] for name in wrong) and not any(kinds[name] for name in right):
-        return Diagnosis(
-            "low-precision", "right in float64, wrong in float32", 1.0, thought("low-precision"), tuple(wrong)
-        )
-    if any("single sample" in name for name in wrong) and all("single sample" in name for name in wrong):
-        text = "right for a batch, wrong for a single sample without a batch axis"
-        return Diagnosis("edge-size", text, 1.0, thought("edge-size"), tuple(wrong))
-    text = "right at one size and wrong at others: a number stands where a size of the tensors belongs"
-    if failure.status == "errored":
-        text = f"it works at one size and fails at others: {failure.message}"
-    return Diagnosis(_SIZED, text, 0.9, thought(_SIZED), tuple(wrong))
 
 
 def _names(evidence: Evidence) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,8 @@ BUDGET_S = 2.0
 class Observation:
     """One call that returned tensors where tensors belong: leaf by leaf what came back and what was expected.
 
-    A leaf of `got` may have another shape than that of `expected`. `names` are what people call the leaves.
+    A leaf of `got` may have another shape than that of `expected`. `names` are what people call the leaves, `stems` the
+    parts of the result that they belong to.
     """
 
     trial: Trial
@@ -39,6 +40,7 @@ class Observation:
     expected: tuple[Floats, ...]
     got: tuple[Floats, ...]
     operator: Operator | None = None
+    stems: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -95,17 +97,21 @@ class Evidence:
     @cached_property
     def observations(self) -> list[Observation]:
         """The calls that can be compared leaf by leaf, the smallest first."""
-        found = (observe(each.trial, each.outcome, self.operator) for each in self.sightings)
-        return sorted((each for each in found if each is not None), key=lambda each: (not each.exact, each.size))
+        seen = (observe(each.trial, each.outcome, self.operator) for each in self.sightings)
+        found = [each for each in seen if each is not None]
+        if len({frozenset(each.stems) for each in found}) > 1:  # nodes of a graph, copies: parts of no fixed number
+            found = [replace(each, stems=("the result",) * len(each.names)) for each in found]
+        return sorted(found, key=lambda each: (not each.exact, each.size))
 
     @cached_property
     def wrong(self) -> list[str]:
         """The stems of the leaves that are wrong anywhere."""
         stems: dict[str, None] = {}
         for each in self.observations:
-            for wanted, got, expected in zip(each.trial.wanted, each.got, each.trial.expected, strict=True):
+            parts = zip(each.stems, each.trial.wanted, each.got, each.trial.expected, strict=True)
+            for own, wanted, got, expected in parts:
                 if got.shape != expected.value.shape or _differs(wanted, got, expected):
-                    stems[stem(wanted.name)] = None
+                    stems[own] = None
         return list(stems)
 
     @property
@@ -131,7 +137,8 @@ def observe(trial: Trial, outcome: Outcome, operator: Operator | None = None) ->
         else:
             return None
     names = tuple(each.name for each in trial.wanted)
-    return Observation(trial, names, tuple(each.value for each in trial.expected), tuple(got), operator)
+    stems = tuple(map(stem, names))
+    return Observation(trial, names, tuple(each.value for each in trial.expected), tuple(got), operator, stems)
 
 
 def gather(verification: Verification, spec: FunctionSpec, group: str = "generic") -> Evidence:

@@ -6,13 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck.catalog import Exercise
-from gradcheck.checks.results import CheckResult, Diagnosis
+from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Explain, Verification
-
-UNRECOGNISED = "unrecognised"
 
 
 def explained_for(exercise: Exercise | None) -> Explain:

@@ -1,5 +1,5 @@
-"""Guesses made by asking what a right function gives for other arguments: grad_output of ones, inputs that have changed
-places, a learning rate of one.
+"""Guesses made by asking what a right function gives for other arguments: inputs that have changed places, samples that
+are left out, a learning rate of one.
 """
 
 from __future__ import annotations
@@ -13,61 +13,12 @@ import numpy as np
 
 from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.diagnosis.evidence import Observation, is_upstream
-from gradcheck.diagnosis.guess import Context, Guess, Predicted, changed
+from gradcheck.diagnosis.guess import Context, Guess, Predicted
 from gradcheck.references.expected import Floats
 
 
-def _turned(array: Floats) -> Floats:
+def turned(array: Floats) -> Floats:
     return array.T if array.ndim == 2 and array.shape[0] == array.shape[1] else np.full(array.shape, np.nan)
-
-
-def upstream_of_ones(context: Context) -> Iterator[Guess]:
-    """grad_output is not used."""
-    name = context.upstream
-    if not name:
-        return
-    if context.pointwise:
-        text = f"{{what}} is the local derivative alone; the chain rule still needs {name}"
-        yield Guess("missing-upstream", text, lambda o: context.changed(o, name, np.ones_like), 0.5)
-    else:
-        text = f"{{what}} is right only if {name} were all ones: what {name} really holds is not used"
-        yield Guess("assumes-ones-upstream", text, lambda o: context.changed(o, name, np.ones_like), 0.5)
-
-
-def changed_upstream(context: Context) -> Iterator[Guess]:
-    """grad_output enters, but not as it is."""
-    name = context.upstream
-    if not name:
-        return
-    for change, words in _UPSTREAM:
-        text = f"{name} does not enter as it is: {words}"
-        yield Guess("changes-upstream", text.format(name=name), lambda o, c=change: context.changed(o, name, c), 0.9)  # type: ignore[misc]
-    for axis, words in ((0, "first"), (-1, "last")):
-        for verb, reduce in (("summed", np.sum), ("averaged", np.mean)):
-            text = f"{name} does not enter as it is: it is {verb} over its {words} axis first"
-            spread = _spread(reduce, axis)
-            yield Guess("changes-upstream", text, lambda o, c=spread: context.changed(o, name, c), 1.0)  # type: ignore[misc]
-
-
-_UPSTREAM: tuple[tuple[Callable[[Floats], Floats], str], ...] = (
-    (np.abs, "its signs are lost"),
-    (np.sign, "only its signs are left"),
-    (lambda g: np.clip(g, 0.0, None), "its negative entries are cut off"),
-    (lambda g: np.clip(g, -1.0, 1.0), "it is clipped to [−1, 1]"),
-    (lambda g: np.clip(g, 0.0, 1.0), "it is clipped to [0, 1]"),
-    (lambda g: np.full_like(g, g.sum()), "it is summed first"),
-    (lambda g: np.full_like(g, g.mean()) if g.size else g, "it is averaged first"),
-    (lambda g: g / max(float(np.sqrt((g * g).sum())), 1e-300), "it is normalised first"),
-    (lambda g: g * g, "it is squared"),
-    (lambda g: (g != 0).astype(np.float64), "it counts as one wherever it is not zero"),
-    (_turned, "it is transposed"),
-    (np.flip, "it is in reverse order"),
-    (lambda g: np.full_like(g, g.reshape(-1)[0]) if g.size else g, "its first entry stands for all"),
-)
-
-
-def _spread(reduce: Callable[..., Any], axis: int) -> Callable[[Floats], Floats]:
-    return lambda g: np.broadcast_to(reduce(g, axis=axis, keepdims=True), g.shape) if g.ndim else g
 
 
 def only_some(context: Context) -> Iterator[Guess]:
@@ -187,10 +138,10 @@ def other_values(context: Context) -> Iterator[Guess]:
             for number in (1.0, 0.0):
                 text = f"{name} has no influence on {{what}}"
                 yield Guess(code, text, lambda o, n=name, v=number: _with(context, o, n, v), 0.9)  # type: ignore[misc]
-            for words, number_change in _NUMBERS:
+            for words, number_change, code in _NUMBERS:
                 text = words.format(name=name) + " in {what}"
                 yield Guess(
-                    "scaled-by-constant" if "twice" in words or "half" in words else "wrong-variable",
+                    code,
                     text,
                     lambda o, n=name, c=number_change: _with(context, o, n, c(o.trial.arguments[n])),  # type: ignore[misc]
                     1.0,
@@ -202,7 +153,10 @@ def other_values(context: Context) -> Iterator[Guess]:
         if isinstance(kind, (list, tuple)):
             text = f"{name} is gone through in the wrong direction"
             yield Guess("wrong-index", text, lambda o, n=name: _with(context, o, n, o.trial.arguments[n][::-1]), 0.9)  # type: ignore[misc]
-        if isinstance(kind, Argument) and _whole(kind):
+        if isinstance(kind, Argument) and kind.dtype == "bool":
+            text = f"{name} is taken the other way round"
+            yield Guess("wrong-mask", text, lambda o, n=name: _inverted(context, o, n), 0.9)  # type: ignore[misc]
+        elif isinstance(kind, Argument) and _whole(kind):
             for shift in (1, -1):
                 text = f"{name} is read one {'too high' if shift > 0 else 'too low'}"
                 yield Guess("wrong-index", text, lambda o, n=name, s=shift: _shifted(context, o, n, s), 1.1)  # type: ignore[misc]
@@ -212,25 +166,26 @@ def _whole(argument: Argument) -> bool:
     return not argument.dtype.startswith("float")
 
 
-_NUMBERS: tuple[tuple[str, Callable[[float], float]], ...] = (
-    ("{name} enters with the other sign", lambda v: -v),
-    ("{name} enters twice as large", lambda v: 2 * v),
-    ("{name} enters half as large", lambda v: v / 2),
-    ("{name} enters squared", lambda v: v * v),
-    ("the square root of {name} enters", lambda v: abs(v) ** 0.5),
-    ("1 − {name} stands for {name}", lambda v: 1 - v),
-    ("1 / {name} stands for {name}", lambda v: 1 / v if v else np.nan),
+_NUMBERS: tuple[tuple[str, Callable[[float], float], str], ...] = (
+    ("{name} enters with the other sign", lambda v: -v, "sign-flipped"),
+    ("{name} enters twice as large", lambda v: 2 * v, "scaled-by-constant"),
+    ("{name} enters half as large", lambda v: v / 2, "scaled-by-constant"),
+    ("{name} enters squared", lambda v: v * v, "wrong-variable"),
+    ("the square root of {name} enters", lambda v: abs(v) ** 0.5, "wrong-variable"),
+    ("1 − {name} stands for {name}", lambda v: 1 - v, "wrong-variable"),
+    ("1 / {name} stands for {name}", lambda v: 1 / v if v else np.nan, "wrong-variable"),
 )
 
 _TENSORS: tuple[tuple[str, Callable[[Floats], Floats], str], ...] = (
-    ("{name} enters {{what}} with the other sign", lambda a: -a, "wrong-variable"),
-    ("{name} enters {{what}} without its signs", np.abs, "wrong-variable"),
+    ("{name} enters {{what}} with the other sign", lambda a: -a, "sign-flipped"),
+    ("{name} enters {{what}} without its signs", np.abs, "sign-flipped"),
     ("{name} has no influence on {{what}}: it counts as one", np.ones_like, "ignores-argument"),
     ("{name} has no influence on {{what}}: it counts as zero", np.zeros_like, "ignores-argument"),
     ("{name} enters {{what}} squared", lambda a: a * a, "wrong-variable"),
+    ("{name} is flattened column after column", lambda a: a.ravel(order="F").reshape(a.shape), "wrong-flattening"),
     (
         "{name} enters {{what}} transposed",
-        _turned,
+        turned,
         "transposed",
     ),
 )
@@ -238,6 +193,11 @@ _TENSORS: tuple[tuple[str, Callable[[Floats], Floats], str], ...] = (
 
 def _with(context: Context, observation: Observation, name: str, value: Any) -> Predicted:
     return context.calculator.result({**observation.trial.arguments, name: value})
+
+
+def _inverted(context: Context, observation: Observation, name: str) -> Predicted:
+    argument = observation.trial.arguments[name]
+    return _with(context, observation, name, replace(argument, values=~argument.values))
 
 
 def _shifted(context: Context, observation: Observation, name: str, shift: int) -> Predicted:
@@ -277,19 +237,3 @@ def other_axis(context: Context) -> Iterator[Guess]:
         return None if found is None else [each.reshape(shape) for each in found]
 
     yield Guess("wrong-axis", "{what} is computed over the whole tensor: each sample stands by itself", flat, 0.6)
-
-
-def upstream_too(context: Context, guess: Guess) -> Iterator[Guess]:
-    """Another mistake, and grad_output is not used either."""
-    name = context.upstream
-    if not name:
-        return
-
-    def predict(observation: Observation) -> Predicted:
-        trial = observation.trial
-        arguments = {**trial.arguments, name: changed(trial.arguments[name], np.ones_like)}
-        return guess.predict(replace(observation, trial=replace(trial, arguments=arguments)))
-
-    code = "missing-upstream" if context.pointwise else "assumes-ones-upstream"
-    text = f"{name} is not used"
-    yield Guess(code, text, predict, 2.0, words=lambda: f"{text}; besides, {guess.sentence('it')}")

@@ -40,7 +40,7 @@ def reduced(_context: Context) -> Iterator[Guess]:
     for axis, words in ((0, "first"), (-1, "last")):
         for name, reduce in (("summed", np.sum), ("averaged", np.mean)):
             text = f"{{what}} is {name} over its {words} axis, where every entry has a value of its own"
-            yield Guess("extra-reduction", text, each_leaf(_along(axis, _spread(reduce))), 1.0)
+            yield Guess("extra-reduction", text, each_leaf(_along(axis, _spread(reduce))), 1.2)
     for name, reduce in (("summed", np.sum), ("averaged", np.mean)):
         text = f"{{what}} is {name} over everything, where every entry has a value of its own"
         yield Guess("extra-reduction", text, each_leaf(lambda e, _, r=reduce: np.full_like(e, r(e))), 1.0)  # type: ignore[misc]

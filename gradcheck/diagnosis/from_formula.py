@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from gradcheck.catalog import Exercise
 from gradcheck.checks.outcome import Argument, Foreign, Returned
 from gradcheck.diagnosis.evidence import Observation, Sighting
 from gradcheck.diagnosis.guess import Context, Guess, Predicted
-from gradcheck.diagnosis.mutants import Mutant, mutants
+from gradcheck.diagnosis.mutants import Mutant, mutants, original_of
 from gradcheck.diagnosis.naming import mutant_in_words
 from gradcheck.references.expected import Floats
 
@@ -21,6 +22,11 @@ CODES = {
     "swap-indices": "wrong-index",
     "drop-cotangent": "missing-upstream",
     "drop-factor": "missing-term",
+    "drop-mask": "missing-mask",
+    "turn-mask": "wrong-mask",
+    "mask-by-cotangent": "mask-from-upstream",
+    "mean-for-sum": "scaled-by-size",
+    "other-array": "wrong-variable",
     "other-function": "wrong-function",
     "output-for-input": "wrong-variable",
     "drop-reduction": "missing-reduction",
@@ -32,6 +38,8 @@ CODES = {
 """The diagnosis code of every kind of mutant."""
 
 
+_COSTS = {"mask-by-cotangent": 0.9, "turn-mask": 0.9, "drop-mask": 0.9, "drop-term": 1.0, "drop-cotangent": 1.0}
+
 OWN = 0.4
 """The cost of a record's misconception: whoever wrote the record knows best."""
 
@@ -42,7 +50,17 @@ def code_of(mutant: Mutant) -> str:
         return "transposed"
     if mutant.kind == "drop-factor" and mutant.part in _one_over_sizes(mutant):
         return "scaled-by-size"
+    part = "" if mutant.part is None else mutant.part.func.__name__
+    if mutant.kind == "drop-factor" and part in ("Piecewise", "KroneckerDelta"):
+        return "missing-mask"
+    if mutant.kind == "other-function" and mutant.role != "forward" and part == _outermost(mutant):
+        return "wrong-variable"  # x where y belongs
     return CODES[mutant.kind]
+
+
+def _outermost(mutant: Mutant) -> str:
+    """The function that the operator's output is: tanh of tanh(x)."""
+    return str(original_of(mutant.operator, "forward", "").expression.func.__name__)
 
 
 def _one_over_sizes(mutant: Mutant) -> list[Any]:
@@ -56,7 +74,7 @@ def mutated(context: Context) -> Iterator[Guess]:
             code_of(mutant),
             "",
             lambda o, m=mutant: context.calculator.result(o.trial.arguments, m),  # type: ignore[misc]
-            1.0 if mutant.kind in ("drop-term", "drop-cotangent") else 1.15,
+            _COSTS.get(mutant.kind, 1.15),
             words=lambda m=mutant: mutant_in_words(m, composed=context.operator is None),  # type: ignore[misc]
         )
 
@@ -144,12 +162,15 @@ def stand_ins(context: Context) -> Iterator[Guess]:
     """Something simple in the place of the result: grad_output, an input, the output, a product of two of them."""
     name = context.upstream
     if name == "grad_output":
-        text = f"{{what}} is {name} as it came: the local derivative is missing"
-        yield Guess("missing-derivative", text, lambda o: _like(o, _upstream(o)), 0.8)
+        masked = context.operator is not None and "Piecewise" in context.operator.formula
+        text = f"{{what}} is {name} as it came: {'nothing is masked' if masked else 'the local derivative is missing'}"
+        code = "missing-mask" if masked else "missing-derivative"
+        yield Guess(code, text, lambda o: _like(o, _upstream(o)), 0.8)
     for each in context.spec.parameters:
         if each != name and isinstance(context.observations[0].trial.arguments.get(each), Argument):
             text = f"{{what}} is {each} itself"
-            yield Guess("wrong-variable", text, lambda o, n=each: _like(o, _tensor(o, n)), 0.8)  # type: ignore[misc]
+            cost = 1.2 if context.spec.role == "jacobian" else 0.8
+            yield Guess("wrong-variable", text, lambda o, n=each: _like(o, _tensor(o, n)), cost)  # type: ignore[misc]
             if name:
                 text = f"{{what}} is {name} times {each}, which is not the derivative"
                 yield Guess("wrong-variable", text, _product(each), 1.05)
@@ -158,8 +179,21 @@ def stand_ins(context: Context) -> Iterator[Guess]:
         text = f"{{what}} is the output {output} itself, not its derivative"
         forward = context.calculator.forward
         yield Guess("wrong-variable", text, lambda o: _like(o, forward(o.trial.arguments)), 0.8)
+        if name == "grad_output":
+            text = f"{{what}} uses the output {output} where {name} belongs"
+            yield Guess("wrong-variable", text, lambda o: _with_upstream(context, o), 1.0)
         text = f"{{what}} is {name} times {output}, which is not the derivative"
         yield Guess("wrong-variable", text, lambda o: _like(o, _times(_upstream(o), forward(o.trial.arguments))), 1.05)
+
+
+def _with_upstream(context: Context, observation: Observation) -> Predicted:
+    """The result with the forward output in grad_output's place."""
+    arguments = observation.trial.arguments
+    output = context.calculator.forward(arguments)
+    cotangent = arguments["grad_output"]
+    if output is None or output.shape != cotangent.values.shape:
+        return None
+    return context.calculator.result({**arguments, "grad_output": replace(cotangent, values=output)})
 
 
 def _product(name: str) -> Callable[[Observation], Predicted]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.reference_trials import walk
-from gradcheck.diagnosis.evidence import Observation, stem
+from gradcheck.diagnosis.evidence import Observation
 from gradcheck.references.binding import bind
 from gradcheck.references.expected import Floats
 
@@ -49,7 +49,7 @@ def scale_of(observation: Observation, *arrays: Floats) -> float:
 
 def leaves_of(observation: Observation, arrays: Sequence[Floats | None], name: str) -> list[Floats] | None:
     """The leaves of one stem; None where one is missing."""
-    chosen = [array for array, own in zip(arrays, observation.names, strict=False) if stem(own) == name]
+    chosen = [array for array, own in zip(arrays, observation.stems, strict=False) if own == name]
     return None if len(arrays) != len(observation.names) or any(each is None for each in chosen) else chosen  # type: ignore[return-value]
 
 
@@ -108,13 +108,14 @@ def _of_sizes(told: Sequence[tuple[Observation, float]], constant: Constant) -> 
                 text = words.format(f"({name})" if " " in name and power != 1 else name)
                 found.append(_sized(left, text, power, name))
         for shift, words in ((-1, "({} − 1)"), (1, "({} + 1)")):
-            for sign in (1, -1):
+            for power in (1.0, -1.0, 0.5, -0.5):
                 if any(sizes[name] + shift == 0 for sizes, _ in counted):
                     continue
-                values = [factor * ((sizes[name] + shift) / sizes[name]) ** -sign for sizes, factor in counted]
+                values = [factor * ((sizes[name] + shift) / sizes[name]) ** -power for sizes, factor in counted]
                 if constant(values) is not None and abs(values[0] - 1) < 1e-4:
                     more = words.format(name)
-                    found.append((1.5, Factor("size", f"{more} / {name}" if sign == 1 else f"{name} / {more}")))
+                    text = f"{more} / {name}" if power > 0 else f"{name} / {more}"
+                    found.append((1.5, Factor("size", text if abs(power) == 1 else f"√({text})")))
     for position, first in enumerate(names):
         for second in names[position + 1 :]:
             for one, other in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
@@ -152,6 +153,8 @@ def _of_scalars(told: Sequence[tuple[Observation, float]], constant: Constant) -
             left = constant(values)
             if left is not None and abs(abs(left) - 1) < 1e-4:
                 found.append((1.2, Factor("scalar", words.format(name), name)))
+            elif left is not None and power == -1.0:
+                found.append((1.4, Factor("scalar", f"{readable(left)} stands for {name}, which is missing", name)))
     return found
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations, product
 
 import sympy as sp
+from sympy.core.relational import Relational
 
-from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, Operator
+from gradcheck.operators.operator import BATCH_SIZE, Operator
 from gradcheck.references.derive import COTANGENT
 from gradcheck.references.formula import Formula, array_element, array_symbol, index_symbol, size_symbol
 
@@ -120,24 +121,87 @@ def without_sum(original: Formula) -> Mistakes:
                 yield text, _with(original.expression, path, wrong), index
 
 
-def other_sum(operator: Operator, original: Formula) -> Mistakes:
-    """A sum over the batch where one over a sample's entries belongs, or over all there is."""
-    batch = index_symbol(BATCH_INDEX)
-    if not operator.batched:
-        return
+def elsewhere(index: sp.Symbol) -> sp.Symbol:
+    """A fresh index that runs as far as `index`."""
+    return index_symbol(f"{index}_s")
+
+
+def other_sum(original: Formula) -> Mistakes:
+    """A sum over another axis, the batch say, where one over a sample's entries belongs; or over both."""
     for path, part, scope in _parts(original):
-        if not isinstance(part, sp.Sum) or batch not in scope or not part.has(batch):
+        if not isinstance(part, sp.Sum):
             continue
         index, *_ = part.limits[0]
-        moved = index_symbol(f"{BATCH_INDEX}_s")  # a range of its own, that of the batch
-        everywhere = (moved, 0, size_symbol(BATCH_SIZE) - 1)
-        body = part.function.xreplace({batch: moved})
-        text = f"the sum over {index} runs over the batch too"
-        yield text, _with(original.expression, path, sp.Sum(body, *part.limits, everywhere)), index
-        for other in scope:
-            if other not in (batch, index) and original.ranges[other] == original.ranges[index]:
-                wrong = sp.Sum(body.xreplace({index: other}), *part.limits[1:], everywhere)
-                yield f"the sum runs over the batch, not over {index}", _with(original.expression, path, wrong), index
+        ranges = original.ranges
+        for across in scope:
+            if ranges[across] == ranges[index] or not part.function.has(across):
+                continue
+            moved = elsewhere(across)
+            everywhere = (moved, 0, ranges[across] - 1)
+            body = part.function.xreplace({across: moved})
+            text = f"the sum over {index} runs over {across} too"
+            yield text, _with(original.expression, path, sp.Sum(body, *part.limits, everywhere)), index
+            for other in scope:
+                if other not in (across, index) and ranges[other] == ranges[index]:
+                    wrong = sp.Sum(body.xreplace({index: other}), *part.limits[1:], everywhere)
+                    text = f"the sum runs over {across}, not over {index}"
+                    yield text, _with(original.expression, path, wrong), index
+
+
+def mean_for_sum(original: Formula) -> Mistakes:
+    """A mean where a sum belongs, within the formula."""
+    for path, part, _ in _parts(original):
+        if path and isinstance(part, sp.Sum):
+            index, *_ = part.limits[0]
+            wrong = _with(original.expression, path, part / original.ranges[index])
+            yield f"a mean over {index} stands for the sum", wrong, index
+
+
+def without_mask(original: Formula) -> Mistakes:
+    """Everything is let through."""
+    for path, part, _ in _parts(original):
+        if isinstance(part, sp.Piecewise):
+            yield "nothing is masked", _with(original.expression, path, part.args[0][0]), None
+
+
+def turned_mask(original: Formula) -> Mistakes:
+    """What should be let through is held back, and the other way round."""
+    for path, part, _ in _parts(original):
+        if isinstance(part, sp.Piecewise) and len(part.args) == 2:
+            (first, condition), (second, _) = part.args
+            turned = sp.Piecewise((second, condition), (first, True))
+            yield "the mask is the wrong way round", _with(original.expression, path, turned), None
+
+
+def masked_by_cotangent(operator: Operator, original: Formula) -> Mistakes:
+    """The mask asks for grad_output's sign, not for that of the input."""
+    if len(operator.differentiable_inputs) != 1:
+        return
+    name = operator.differentiable_inputs[0].name
+    for path, part, _ in _parts(original):
+        if isinstance(part, sp.Piecewise) and len(part.args) == 2:
+            (first, condition), (second, _) = part.args
+            if isinstance(condition, Relational) and condition.has(array_symbol(name)):
+                asked = condition.replace(
+                    lambda each: isinstance(each, sp.Indexed) and each.base == array_symbol(name),
+                    lambda each: array_element(COTANGENT, tuple(each.indices)),
+                )
+                wrong = sp.Piecewise((first, asked), (second, True))
+                yield "the mask is that of grad_output", _with(original.expression, path, wrong), None
+
+
+def other_array(operator: Operator, original: Formula) -> Mistakes:
+    """One factor from another array: an input where grad_output belongs, or grad_output where an input belongs."""
+    like = [each for each in operator.inputs if each.shape == operator.output_shape and each.kind == "real"]
+    names = [each.name for each in like if each.batched == operator.batched and each.shape]
+    if operator.output_shape:
+        names.append(COTANGENT)
+    for path, part, _ in _parts(original):
+        if isinstance(part, sp.Indexed) and part.base.label.name in names:
+            for name in names:
+                if name != part.base.label.name:
+                    wrong = array_element(name, tuple(part.indices))
+                    yield f"{wrong} stands for {part}", _with(original.expression, path, wrong), wrong
 
 
 def scaled(original: Formula, factors: Iterable[sp.Expr]) -> Mistakes:

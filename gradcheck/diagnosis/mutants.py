@@ -16,13 +16,13 @@ import sympy as sp
 
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis import mistakes
-from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, Operator
+from gradcheck.operators.operator import Operator
 from gradcheck.references.binding import internal_output_shape, output_shape
 from gradcheck.references.derive import COTANGENT, derive
 from gradcheck.references.evaluate import Evaluator
 from gradcheck.references.expected import Point
 from gradcheck.references.fields import TRUTH_BITS, BallField
-from gradcheck.references.formula import Formula, index_symbol, read_formula, size_symbol
+from gradcheck.references.formula import Formula, index_symbol, read_formula
 
 MutantRole = Literal["forward", "backward", "jacobian"]
 
@@ -60,7 +60,7 @@ def mutants(operator: Operator) -> list[Mutant]:
         # A dummy of the definition may be in use where the definition is put in: it gets a name of its own there.
         fresh = {index: index_symbol(f"{index}_y") for index in definition.ranges if index not in definition.indices}
         ranges = original.ranges | {fresh[index]: definition.ranges[index] for index in fresh}
-        ranges |= {index_symbol(f"{BATCH_INDEX}_s"): size_symbol(BATCH_SIZE)}
+        ranges |= {mistakes.elsewhere(index): size for index, size in original.ranges.items()}
         output = Formula(definition.expression.xreplace(fresh), definition.indices)
         seen = {original.expression}
         for kind, made in (
@@ -72,10 +72,15 @@ def mutants(operator: Operator) -> list[Mutant]:
             ),
             ("drop-cotangent", mistakes.without_cotangent(original)),
             ("drop-factor", mistakes.without_factor(original)),
+            ("drop-mask", mistakes.without_mask(original)),
+            ("turn-mask", mistakes.turned_mask(original)),
+            ("mask-by-cotangent", () if role == "jacobian" else mistakes.masked_by_cotangent(operator, original)),
+            ("mean-for-sum", mistakes.mean_for_sum(original)),
+            ("other-array", mistakes.other_array(operator, original) if role == "backward" else ()),
             ("other-function", mistakes.other_function(original)),
             ("output-for-input", () if role == "forward" else mistakes.output_for_input(operator, original, output)),
             ("drop-reduction", mistakes.without_sum(original)),
-            ("sum-elsewhere", mistakes.other_sum(operator, original)),
+            ("sum-elsewhere", mistakes.other_sum(original)),
             ("factor-2", mistakes.scaled(original, [sp.Integer(2), sp.Rational(1, 2)])),
             ("one-over-size", mistakes.scaled(original, mistakes.size_factors(operator, role, original))),
         ):

@@ -53,7 +53,7 @@ def _reduction(mutant: Mutant) -> str:
 
 
 def _elsewhere(mutant: Mutant) -> str:
-    return f"a sum in {_subject(mutant)} runs over the batch; it belongs to each sample alone"
+    return f"a sum over {mutant.part} in {_subject(mutant)} runs over another axis"
 
 
 def _scaled(mutant: Mutant) -> str:
@@ -71,6 +71,11 @@ _SENTENCES: dict[str, Callable[[Mutant], str]] = {
     ),
     "drop-cotangent": _cotangent,
     "drop-factor": lambda m: f"in {_subject(m)} the factor {_shown(m)} is missing",
+    "drop-mask": lambda m: f"{_subject(m)} has no mask: what the forward pass holds back comes through",
+    "turn-mask": lambda m: f"the mask of {_subject(m)} is the wrong way round",
+    "mask-by-cotangent": lambda m: f"the mask of {_subject(m)} is taken from grad_output's sign",
+    "mean-for-sum": lambda m: f"in {_subject(m)} a mean stands where a sum belongs",
+    "other-array": lambda m: f"in {_subject(m)}, {_shown(m)} stands where another variable belongs",
     "other-function": lambda m: (
         f"in {_subject(m)}, {_shown(m)} is not what you compute: a power or a function is missing"
     ),

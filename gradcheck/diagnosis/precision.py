@@ -21,16 +21,17 @@ def digits_right(pairs: Sequence[tuple[Observation, Floats, Floats]]) -> int:
     """How many digits are right in every call, 0 when some call is plainly wrong. Pairs are what came back and what was
     expected.
     """
-    exact = [each for each in pairs if each[0].exact]
+    exact = any(each.exact for each, *_ in pairs)
     worst = 0.0
-    for _, got, expected in exact or pairs:
+    for observation, got, expected in pairs:
         if not np.isfinite(got).all():
             return 0
         # An entry that should be (nearly) zero and is not is plainly wrong, however large the others are.
         size = np.maximum(np.abs(expected), SMALL * np.abs(expected).max(initial=0.0))
         with np.errstate(all="ignore"):
-            errors = np.nan_to_num(np.abs(got - expected) / size, nan=0.0, posinf=1.0)
-        worst = max(worst, float(errors.max(initial=0.0)))
-        if worst > NEARLY:
+            error = float(np.nan_to_num(np.abs(got - expected) / size, nan=0.0, posinf=1.0).max(initial=0.0))
+        if error > NEARLY:
             return 0
+        if observation.exact or not exact:  # float32 has few digits anyway
+            worst = max(worst, error)
     return max(1, int(-math.log10(worst))) if worst else 0

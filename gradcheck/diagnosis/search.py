@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gradcheck.catalog import Exercise
-from gradcheck.diagnosis import from_arguments, from_expected, from_formula, with_more
+from gradcheck.diagnosis import from_arguments, from_expected, from_formula, from_upstream, with_more
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.from_formula import OWN
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted
@@ -21,12 +21,12 @@ FAMILIES: tuple[Family, ...] = (
     from_expected.right_up_to_a_factor,
     from_expected.swapped,
     from_expected.turned,
-    from_arguments.upstream_of_ones,
+    from_upstream.upstream_of_ones,
     from_formula.diagonal,
     from_formula.stand_ins,
     from_expected.masked_by_upstream,
     from_arguments.other_axis,
-    from_arguments.changed_upstream,
+    from_upstream.changed_upstream,
     from_expected.cut,
     from_expected.in_another_order,
     from_arguments.exchanged,
@@ -113,7 +113,7 @@ def _composed(context: Context, guesses: Sequence[Guess]) -> Iterator[Guess]:
     formulas = [each for each in guesses if each.words is not None]
     own = [each for each in guesses if each.cost == OWN]
     for guess in (*own, *formulas):
-        yield from from_arguments.upstream_too(context, guess)
+        yield from from_upstream.upstream_too(context, guess)
     yield from with_more.two_at_once([*own, *formulas][:40])
 
 

@@ -7,8 +7,10 @@ from itertools import combinations, permutations
 
 import numpy as np
 
+from gradcheck.checks.compare import Template, Wanted
+from gradcheck.checks.outcome import Value
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.evidence import Observation
+from gradcheck.diagnosis.evidence import Observation, Sighting, stem
 from gradcheck.diagnosis.matching import close, scale_of
 from gradcheck.references.expected import Floats
 
@@ -34,6 +36,26 @@ def explain_shape(observations: Sequence[Observation], calculator: Calculator) -
         if all(holds(each, position) for each in told_by) and any(np.any(each.got[position]) for each in told_by):
             return code, text.format(what=name)
     return None
+
+
+def explain_count(sightings: Sequence[Sighting]) -> str:
+    """The code of a list that is too short or too long in every call; empty where that is not what is wrong."""
+    told = {_count(each.trial.template, each.outcome.value) for each in sightings if each.outcome.state == "returned"}
+    return told.pop() if len(told) == 1 else ""
+
+
+def _count(template: Template, value: Value) -> str:
+    if not isinstance(template, tuple) or not isinstance(value, tuple):
+        return ""
+    one_list = len(template) > 1 and all(
+        isinstance(each, Wanted) and stem(each.name) != each.name == f"{stem(each.name)}[{number}]"
+        for number, each in enumerate(template)
+    )
+    if one_list and len(template) != len(value):
+        return "missing-term" if len(value) < len(template) else "extra-term"
+    if len(template) != len(value):
+        return ""
+    return next(filter(None, (_count(*pair) for pair in zip(template, value, strict=True))), "")
 
 
 def _first(observation: Observation) -> int | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import combinations
 
 import numpy as np
 
-from gradcheck.diagnosis.evidence import Observation, stem
+from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Guess, Predicted
 from gradcheck.diagnosis.matching import Factor, explain_factor, path_name, ratio
 from gradcheck.references.expected import Floats
@@ -29,7 +30,7 @@ def update_astray(context: Context, observations: Sequence[Observation], name: s
         pairs = []
         for each in observations:
             origin = each.tensors.get(path)
-            leaves = [(got, e) for got, e, own in zip(each.got, each.expected, each.names, strict=True) if own == name]
+            leaves = [(got, e) for got, e, own in zip(each.got, each.expected, each.stems, strict=True) if own == name]
             if origin is None or len(leaves) != 1 or leaves[0][1].shape != origin.shape != ():
                 break
             got, expected = leaves[0]
@@ -85,8 +86,8 @@ def something_added(context: Context, observations: Sequence[Observation], name:
         pairs = []
         for each in observations:
             differences, terms = [], []
-            for got, expected, own in zip(each.got, each.expected, each.names, strict=True):
-                if stem(own) != name:
+            for got, expected, own in zip(each.got, each.expected, each.stems, strict=True):
+                if own != name:
                     continue
                 term = value(each, expected)
                 if term is None or got.shape != expected.shape:
@@ -99,11 +100,24 @@ def something_added(context: Context, observations: Sequence[Observation], name:
             pairs.append((each, factor))
         else:
             told = explain_factor(pairs)
-            if told is not None and told.kind in ("none", "sign", "constant", "scalar", "size"):
+            none = all(factor == 0 for _, factor in pairs if not math.isnan(factor))
+            if told is not None and not none and told.kind != "hard-coded":
+                if words == "1" and told.kind in ("none", "sign") and _counted(observations, name):
+                    return "wrong-index", "{what} counts one too " + ("high" if told.kind == "none" else "low"), 1.2
                 times = "" if told.kind == "none" else f"{told.text or '−1'} · "
                 many = words if words != "1" or not times else ""
                 return "extra-term", f"a term too many is added to {{what}}: {times}{many}".rstrip(" ·"), 1.5
     return None
+
+
+def _counted(observations: Sequence[Observation], name: str) -> bool:
+    """Whether the part holds whole numbers: indices or labels."""
+    return all(
+        wanted.dtype == "int64"
+        for each in observations
+        for wanted, own in zip(each.trial.wanted, each.stems, strict=True)
+        if own == name
+    )
 
 
 Term = Callable[[Observation, Floats], Floats | None]
