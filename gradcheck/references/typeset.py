@@ -154,7 +154,7 @@ class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
     def _print_Mul(self, expression: sp.Mul) -> str:
         coefficient, rest = expression.as_coeff_Mul()
         if coefficient == -1:
-            return "−" + str(self.parenthesize(rest, PRECEDENCE["Mul"], strict=False))
+            return "−" + str(self.parenthesize(rest, PRECEDENCE["Mul"], strict=True))
         above = [part for part in expression.args if not _below(part)]
         below = [part.args[0] ** -part.args[1] for part in expression.args if _below(part)]
         above.sort(key=lambda part: (part.has(sp.Sum), isinstance(part, sp.Add), not part.is_number, self._print(part)))

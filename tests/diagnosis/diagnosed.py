@@ -1,0 +1,43 @@
+"""Grades one wrong function beside the solution's others, and looks at what its first failure is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gradcheck.catalog import Exercise, find_exercise
+from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.engine import Verification
+from gradcheck.checks.results import CheckResult
+from gradcheck.diagnosis import explain
+from gradcheck.diagnosis.explain import explained_for
+from solutions import solution
+
+explain.STRICT = True  # an error within a diagnosis is an error here
+
+
+def verification_of(exercise: Exercise, functions: dict[str, object], cache: Path | None, *, shrink: bool = False):
+    candidate = InProcessCandidate(solution(exercise.name) | functions)
+    return Verification(candidate, exercise.task, cache=cache, shrink=shrink, explain=explained_for(exercise))
+
+
+def first_failure(name: str, function: str, wrong: object, cache: Path | None, *, shrink: bool = False):
+    """The first check of `function` that fails, with its diagnosis; None when all pass."""
+    exercise = find_exercise(name)
+    verification = verification_of(exercise, {function: wrong}, cache, shrink=shrink)
+    spec = exercise.task.function(function)
+    found: CheckResult | None = None
+    for check in spec.checks:
+        if any(each.check == check and each.holds is None for each in spec.properties):
+            continue
+        result = verification.result(function, check)
+        if result.status in ("failed", "errored"):
+            found = result
+            break
+    verification.save()
+    return found
+
+
+def named(result: CheckResult) -> set[str]:
+    """Every code that the diagnosis stands for."""
+    assert result.diagnosis is not None
+    return {result.diagnosis.code, *result.diagnosis.also}
