@@ -28,7 +28,8 @@ def is_equivalent(mutant: Mutant) -> bool:
 
 def _instances(operator: Operator, formula: Formula) -> Iterator[dict[sp.Expr, sp.Integer]]:
     """What sizes, free indices and labels may be, all at once, at small sizes."""
-    names = sorted({size_symbol(BATCH_SIZE), *formula.ranges.values()}, key=str)
+    classes = {size_symbol(each.classes) for each in operator.inputs if each.kind == "label"}
+    names = sorted({size_symbol(BATCH_SIZE), *classes, *formula.ranges.values()}, key=str)
     for numbers in _INSTANCES:
         sizes = dict(zip(names, cycle(map(sp.Integer, numbers)), strict=False))
         choices = {index: sizes[formula.ranges[index]] for index in formula.indices}

@@ -178,8 +178,10 @@ def sizes_of(observation: Observation) -> dict[str, int]:
         first = operator.inputs[0]
         given = {each.name: arrays[each.name] for each in operator.inputs}
         sizes = bind(operator, given, dict(observation.trial.case.sizes), sample=observation.trial.case.sample)[1]
+        classes = {each.classes for each in operator.inputs if each.kind == "label"}
         for symbol, size in sizes.items():
-            words[_SIZES.get(symbol, f"the number of entries of {first.name}")] = size
+            own = "the number of classes" if symbol in classes else f"the number of entries of {first.name}"
+            words[_SIZES.get(symbol, own) if symbol not in classes else own] = size
     for path, leaf in walk(observation.trial.arguments):
         if not isinstance(leaf, Argument):
             continue

@@ -74,7 +74,7 @@ def mutants(operator: Operator) -> list[Mutant]:
             ("drop-factor", mistakes.without_factor(original)),
             ("drop-mask", mistakes.without_mask(original)),
             ("turn-mask", mistakes.turned_mask(original)),
-            ("mask-by-cotangent", () if role == "jacobian" else mistakes.masked_by_cotangent(operator, original)),
+            ("mask-by-cotangent", mistakes.masked_by_cotangent(operator, original) if role == "backward" else ()),
             ("mean-for-sum", mistakes.mean_for_sum(original)),
             ("other-array", mistakes.other_array(operator, original) if role == "backward" else ()),
             ("other-function", mistakes.other_function(original)),

@@ -151,7 +151,7 @@ def _besides(factor: Factor) -> str:
         return "of the other sign"
     if factor.kind == "scalar":
         return f"off by a factor ({factor.text})"
-    return f"{factor.text} times too large"
+    return f"{factor.text} times what it should be"
 
 
 def match(guess: Guess, observations: Sequence[Observation], name: str) -> Factor | None:
