@@ -70,7 +70,9 @@ _TRAITS: tuple[Trait, ...] = (
     Trait("edge-size", "for a single sample without a batch axis", _named("a single sample")),
     Trait("edge-size", "where a size is one", lambda s: any(1 in shape for shape in _shapes(s))),
     Trait("edge-size", "for tensors of three or more axes", lambda s: any(len(shape) > 2 for shape in _shapes(s))),
-    Trait("edge-size", "for a tensor without axes", lambda s: all(not shape for shape in _shapes(s))),
+    Trait(
+        "edge-size", "for a tensor without axes", lambda s: set(_shapes(s)) == {()}
+    ),
     Trait(
         "edge-size",
         "where all sizes are equal",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gradcheck.catalog import Exercise
+from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis import from_arguments, from_expected, from_formula, from_upstream, with_more
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.from_formula import OWN
@@ -88,13 +89,13 @@ class Search:
 
 
 def _remembering(guess: Guess) -> Guess:
-    memory: dict[int, Predicted] = {}
+    memory: dict[int, tuple[Trial, Predicted]] = {}
 
     def predict(observation: Observation) -> Predicted:
-        key = id(observation.trial)  # trials outlive the search
-        if key not in memory:
-            memory[key] = guess.predict(observation)
-        return memory[key]
+        key = id(observation.trial)
+        if key not in memory:  # the trial is kept, or another one could get its id
+            memory[key] = observation.trial, guess.predict(observation)
+        return memory[key][1]
 
     return replace(guess, predict=predict)
 

@@ -11,7 +11,7 @@ from gradcheck.checks.compare import Template, Wanted
 from gradcheck.checks.outcome import Value
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.evidence import Observation, Sighting, stem
-from gradcheck.diagnosis.matching import close, scale_of
+from gradcheck.diagnosis.matching import close, ratio, scale_of
 from gradcheck.references.expected import Floats
 
 Told = tuple[str, str]
@@ -67,6 +67,14 @@ def _same(observation: Observation, one: Floats, other: Floats) -> bool:
     return close(one, other, observation.trial.case.dtype, scale_of(observation, one, other))
 
 
+def _proportional(observation: Observation, one: Floats, other: Floats) -> bool:
+    """Equal, or up to a factor where there are enough entries to tell."""
+    if _same(observation, one, other):
+        return True
+    factor = ratio(observation, [one], [other]) if other.size > 2 else None
+    return factor is not None and factor == factor and factor != 0  # noqa: PLR0124 — NaN
+
+
 def _exchanged(observations: Sequence[Observation], position: int) -> Told | None:
     for other in range(len(observations[0].names)):
         if other != position and all(
@@ -113,7 +121,7 @@ def _unreduced(reduce: Callable[..., Floats]) -> Test:
         got, expected = observation.got[position], observation.expected[position]
         count = got.ndim - expected.ndim
         return count > 0 and any(
-            _same(observation, np.asarray(reduce(got, axis=axes)), expected)
+            _proportional(observation, np.asarray(reduce(got, axis=axes)), expected)
             for axes in combinations(range(got.ndim), count)
         )
 

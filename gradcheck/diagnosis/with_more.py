@@ -126,6 +126,8 @@ Term = Callable[[Observation, Floats], Floats | None]
 def _terms(context: Context) -> Iterator[tuple[str, Term]]:
     yield "1", lambda _o, e: np.ones_like(e)
     names = context.spec.parameters
+    if context.operator is not None and context.spec.role != "forward":
+        yield context.operator.output_name, lambda o, e: _fitting(context.calculator.forward(o.trial.arguments), e)
     for name in names:
         yield name, _argument(name)
     for first, second in combinations(names, 2):
