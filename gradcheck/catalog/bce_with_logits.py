@@ -111,7 +111,7 @@ EXERCISE = Exercise(
         ),
         Misconception(
             "backward",
-            "missing-derivative",
+            "wrong-variable",
             "you put the logits themselves where the probabilities belong",
             lambda grad_output, logits, targets: grad_output * (logits - targets) / logits.numel(),
             "What is the derivative of log(1 + e^z)?",

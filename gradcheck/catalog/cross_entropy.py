@@ -144,7 +144,7 @@ EXERCISE = Exercise(
         ),
         Misconception(
             "backward",
-            "missing-derivative",
+            "wrong-variable",
             "you put the scores themselves where the probabilities belong",
             _minus_one_hot,
             "What is the derivative of log Σ_k e^(x_k) by x_j?",

@@ -67,7 +67,8 @@ def _as_told(failure: CheckResult) -> Diagnosis:
     """What the check itself knows."""
     code = failure.code or _BY_CHECK.get(failure.check, UNRECOGNISED)
     known = code != UNRECOGNISED
-    return Diagnosis(code, failure.message, 1.0 if known else 0.0, thought(code))
+    also = ("keeps-state",) if code == "nondeterministic" else ()
+    return Diagnosis(code, failure.message, 1.0 if known else 0.0, thought(code), also=also)
 
 
 def _of_type(
@@ -180,7 +181,7 @@ def _at_one_edge(evidence: Evidence, name: str) -> Diagnosis | None:
     pairs = [
         (each, got, expected)
         for each in evidence.observations
-        if each.trial in failing
+        if any(each.trial is one for one in failing)
         for got, expected in zip(each.got, each.expected, strict=True)
         if got.shape == expected.shape
     ]

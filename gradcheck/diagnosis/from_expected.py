@@ -35,8 +35,12 @@ def turned(_context: Context) -> Iterator[Guess]:
     )
 
 
-def reduced(_context: Context) -> Iterator[Guess]:
+def reduced(context: Context) -> Iterator[Guess]:
     """A sum or mean over an axis that should stay, spread out again by broadcasting."""
+    if context.spec.role == "jacobian" and all(_diagonal(each.expected[0]) for each in context.observations):
+        text = "{what} is filled beside its diagonal too: y_i depends on x_i alone"
+        for axis in (0, -1):
+            yield Guess("missing-mask", text, each_leaf(_along(axis, _spread(np.sum))), 1.0)
     for axis, words in ((0, "first"), (-1, "last")):
         for name, reduce in (("summed", np.sum), ("averaged", np.mean)):
             text = f"{{what}} is {name} over its {words} axis, where every entry has a value of its own"
@@ -124,6 +128,10 @@ def swapped(context: Context) -> Iterator[Guess]:
 
             # Where one gradient is the other's negative, a sign lost for both is likelier.
             yield Guess("swapped-gradients", f"{names[first]} and {names[second]} have changed places", predict, 0.5)
+
+
+def _diagonal(leaf: Floats) -> bool:
+    return leaf.ndim == 2 and leaf.shape[0] == leaf.shape[1] and bool((leaf == np.diag(np.diag(leaf))).all())
 
 
 def _transpose(leaf: Floats, _observation: Observation) -> Floats | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations, permutations
 
 import numpy as np
 
 from gradcheck.checks.compare import Template, Wanted
-from gradcheck.checks.outcome import Value
+from gradcheck.checks.outcome import Argument, Value
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.evidence import Observation, Sighting, stem
+from gradcheck.diagnosis.evidence import Observation, Sighting
 from gradcheck.diagnosis.matching import close, ratio, scale_of
 from gradcheck.references.expected import Floats
 
@@ -47,10 +49,8 @@ def explain_count(sightings: Sequence[Sighting]) -> str:
 def _count(template: Template, value: Value) -> str:
     if not isinstance(template, tuple) or not isinstance(value, tuple):
         return ""
-    one_list = len(template) > 1 and all(
-        isinstance(each, Wanted) and stem(each.name) != each.name == f"{stem(each.name)}[{number}]"
-        for number, each in enumerate(template)
-    )
+    names = {re.sub(r"\d+", "", each.name) for each in template if isinstance(each, Wanted)}
+    one_list = len(template) > 1 and len(names) == 1 and all(isinstance(each, Wanted) for each in template)
     if one_list and len(template) != len(value):
         return "missing-term" if len(value) < len(template) else "extra-term"
     if len(template) != len(value):
@@ -94,7 +94,11 @@ def _tests(calculator: Calculator) -> list[tuple[str, str, Test]]:
         ("transposed", "{what} is transposed", _transposed),
         ("wrong-shape", "the numbers of {what} are right, but their shape is not", _reshaped),
         ("missing-upstream", "{what} is the Jacobian; the chain rule still needs grad_output", _jacobian(calculator)),
+        ("wrong-index", "the parts of {what} are in reverse order", _reversed),
+        ("wrong-axis", "{what} is computed over the wrong axis", _over_another_axis(calculator)),
     ]
+    if calculator.spec.role == "jacobian":
+        tests.append(("diagonal-only", "{what} holds its diagonal alone", _diagonal_alone))
     for reduce, verb in ((np.sum, "sum"), (np.mean, "mean")):
         tests += [
             ("missing-reduction", f"{{what}} has an axis too many: a {verb} over it is missing", _unreduced(reduce)),
@@ -114,6 +118,32 @@ def _transposed(observation: Observation, position: int) -> bool:
 def _reshaped(observation: Observation, position: int) -> bool:
     got, expected = observation.got[position], observation.expected[position]
     return got.size == expected.size and _same(observation, got.reshape(expected.shape), expected)
+
+
+def _reversed(observation: Observation, position: int) -> bool:
+    own = [k for k, each in enumerate(observation.stems) if each == observation.stems[position]]
+    pairs = zip(own, reversed(own), strict=True)
+    return len(own) > 1 and all(_same(observation, observation.got[k], observation.expected[j]) for k, j in pairs)
+
+
+def _diagonal_alone(observation: Observation, position: int) -> bool:
+    got, expected = observation.got[position], observation.expected[position]
+    if expected.ndim < 2 or expected.shape[0] != expected.shape[1] or got.ndim != expected.ndim - 1:
+        return False
+    return _same(observation, got, np.moveaxis(np.diagonal(expected), -1, 0))
+
+
+def _over_another_axis(calculator: Calculator) -> Test:
+    def holds(observation: Observation, position: int) -> bool:
+        arguments = observation.trial.arguments
+        for name, value in arguments.items():
+            if isinstance(value, Argument) and value.values.ndim == 2:
+                found = calculator.result({**arguments, name: replace(value, values=value.values.T)}) or ()
+                if any(_same(observation, observation.got[position], each) for each in found[position : position + 1]):
+                    return True
+        return False
+
+    return holds
 
 
 def _unreduced(reduce: Callable[..., Floats]) -> Test:

@@ -122,7 +122,7 @@ def _mistakes(batch: int, epochs: int) -> Iterator[tuple[Loop, str, str]]:
     yield Loop(gate=False), text, "missing-term"
     text = "the hidden layer's gradient is taken with the new w_y; take all gradients before any update"
     yield Loop(hidden_after=True), text, "updated-too-early"
-    yield Loop(ignores_lr=True), "the step is the whole gradient: lr is not used", "scaled-by-constant"
+    yield Loop(ignores_lr=True), "the step is the whole gradient: lr is not used", "ignores-learning-rate"
     if epochs > 1:
         text = "every epoch starts from the first parameters; the next one must get the new ones"
         yield Loop(restarts=True), text, "no-update"
