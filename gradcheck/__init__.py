@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import verify as verify
+    from gradcheck.desk.notebook import check as check
     from gradcheck.operators import all_operators as all_operators
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "all_operators", "verify"]
+__all__ = ["__version__", "all_operators", "check", "verify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,6 +19,10 @@ def __getattr__(name: str) -> Any:
         from gradcheck.checks.engine import verify
 
         return verify
+    if name == "check":
+        from gradcheck.desk.notebook import check
+
+        return check
     if name == "all_operators":
         from gradcheck.operators import all_operators
 

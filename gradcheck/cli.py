@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from gradcheck import __version__
+from gradcheck.cli_learner import CACHE, COMMANDS, STATE
 from gradcheck.errors import GradcheckError
 
-CACHE = Path(".gradcheck") / "cache"
-PLOTS = Path(".gradcheck") / "plots"
+PLOTS = STATE / "plots"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -57,7 +57,10 @@ def formulas(names: tuple[str, ...]) -> None:
 @click.option("--only", multiple=True, metavar="NAME", help="Grade this exercise only; may be given again.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws all inputs and cotangents.")
 @click.option("--show-answer", is_flag=True, help="Print the correct values beside a failure.")
-def report(folder: Path, out: Path | None, only: tuple[str, ...], seed: int, show_answer: bool) -> None:
+@click.option("--pictures", type=click.Path(path_type=Path), help="Draw wrong matrices here, as PNG files.")
+def report(
+    folder: Path, out: Path | None, only: tuple[str, ...], seed: int, show_answer: bool, pictures: Path | None
+) -> None:
     """Grade FOLDER, laid out like exercises/; a missing file reads as not started.
 
     Exits 0 when every exercise passed, 1 when something is left to do, 2 when nothing could be graded.
@@ -67,13 +70,17 @@ def report(folder: Path, out: Path | None, only: tuple[str, ...], seed: int, sho
     from gradcheck.reports.folder import failures_text, line_of
     from gradcheck.reports.json_report import as_json
 
+    if pictures is not None:
+        from gradcheck.reports.heatmap_png import needs_matplotlib, save_pictures
+
+        needs_matplotlib()  # before anybody waits for the grading
     quiet = out is not None and str(out) == "-"
 
     def progress(each: ExerciseReport) -> None:
         if not quiet:
             click.echo(line_of(each))
 
-    graded = grade_folder(folder, only=only, seed=seed, cache=CACHE, progress=progress)
+    graded = grade_folder(folder, only=only, seed=seed, cache=CACHE, progress=progress, state=STATE)
     if quiet:
         click.echo(as_json(graded), nl=False)
     else:
@@ -87,23 +94,9 @@ def report(folder: Path, out: Path | None, only: tuple[str, ...], seed: int, sho
         except OSError as error:
             raise GradcheckError(f"{out} cannot be written: {error.strerror}; give --json another place") from None
         click.echo(f"report: {out}")
+    for path in save_pictures(graded, folder, pictures, CACHE) if pictures is not None else ():
+        click.echo(f"picture: {path}", err=quiet)
     sys.exit(0 if all(each.status == "passed" for each in graded.exercises) else 1)
-
-
-@cli.command()
-@click.argument("name")
-@click.option("--step", type=click.IntRange(min=1), default=1, show_default=True, help="Which hint.")
-def hint(name: str, step: int) -> None:
-    """Print a hint for the exercise NAME; each step says a little more."""
-    from gradcheck.catalog import find_exercise
-
-    exercise = find_exercise(name)
-    if step > len(exercise.hints):
-        raise GradcheckError(f"{exercise.name} has {len(exercise.hints)} hints; ask for --step {len(exercise.hints)}")
-    click.echo(f"{exercise.name}: {exercise.title}   (hint {step} of {len(exercise.hints)})\n")
-    click.echo(click.wrap_text(exercise.hints[step - 1], 78, "  ", "  "))
-    if step < len(exercise.hints):
-        click.echo(f"\nNext: gradcheck hint {exercise.name} --step {step + 1}")
 
 
 @cli.command()
@@ -151,6 +144,30 @@ def ensemble(folder: Path, plots: Path) -> None:
     from gradcheck.reports.training import ensemble_of
 
     sys.exit(ensemble_of(folder, plots))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("exercises"))
+@click.option("--only", multiple=True, metavar="NAME", help="Watch this exercise only; may be given again.")
+@click.option(
+    "--limit-s",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    help="Seconds that one call of yours may take; a whole check six times that.",
+)
+def watch(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
+    """Check an exercise of FOLDER again whenever you save it.
+
+    The verdict, how far you are, and what comes next. Keys: h hint, l list, n next exercise, r run again, q quit.
+    """
+    from gradcheck.desk.watch import watch as watch_folder
+
+    sys.exit(watch_folder(folder, only, limit_s, STATE))
+
+
+for command in COMMANDS:
+    cli.add_command(command)
 
 
 def main() -> None:

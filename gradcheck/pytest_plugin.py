@@ -10,9 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from io import StringIO
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import Any
 
 import pytest
@@ -41,6 +39,7 @@ class ExerciseFile(pytest.File):
 
     exercise: Exercise
     started: Verification | None = None
+    digest = ""
 
     def collect(self) -> Iterator[FunctionNode]:
         for graded in self.exercise.functions:
@@ -54,8 +53,10 @@ class ExerciseFile(pytest.File):
     def verification(self) -> Verification:
         if self.started is None:
             from gradcheck.grading.grade import verification_of
+            from gradcheck.grading.last_results import digest_of
             from gradcheck.grading.load import load_candidate
 
+            self.digest = digest_of(self.path)
             candidate = load_candidate(self.exercise, self.path, self.shown)
             cache = self.config.rootpath / ".gradcheck" / "cache"
             seed = self.config.getoption("gradcheck_seed")
@@ -121,7 +122,15 @@ class CheckItem(pytest.Item):
             from gradcheck.reports.message import failure_text
 
             show = self.config.getoption("gradcheck_show_answer")
-            return failure_text(excinfo.value.result, self.file.shown, show_answer=show)
+            text = failure_text(excinfo.value.result, self.file.shown, show_answer=show)
+            if self.config.getoption("gradcheck_picture"):
+                from gradcheck.reports.heatmap import terminal_picture
+
+                reporter = self.config.pluginmanager.get_plugin("terminalreporter")  # xdist's workers have none
+                colour = bool(reporter and reporter.hasmarkup and not self.config.getoption("xmlpath", None))
+                lines = terminal_picture(excinfo.value.result, self.file.verification(), colour=colour)
+                text = "\n".join([text, *lines])
+            return text
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
@@ -194,6 +203,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="gradcheck_show_answer",
         help="print the correct values beside a failure (they are hidden by default)",
     )
+    group.addoption(
+        "--picture", action="store_true", dest="gradcheck_picture", help="draw a wrong matrix below its failure"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -252,6 +264,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             "check": item.name,
             "status": status,
             "folder": Path(item.file.shown).parent.parent.as_posix(),
+            "digest": item.file.digest,
         }
         if report.skipped:
             report.longrepr = (str(item.path), None, report.longrepr[2])  # the learner's file, not this one
@@ -271,19 +284,9 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     told = [report.gradcheck for report in reports if hasattr(report, "gradcheck")]
     if not told:
         return
-    from rich.console import Console
-
-    from gradcheck.reports.terminal import print_progress
+    from gradcheck.grading.last_results import remember_run
+    from gradcheck.reports.terminal import progress_text
 
     terminalreporter.section("progress")
-    text = StringIO()
-    console = Console(
-        file=text,
-        width=min(get_terminal_size().columns, 100),
-        force_terminal=terminalreporter.hasmarkup,
-        no_color=not terminalreporter.hasmarkup,
-        soft_wrap=True,
-        legacy_windows=False,
-    )
-    print_progress(console, told)
-    terminalreporter.write(text.getvalue())
+    terminalreporter.write(progress_text(told, colour=terminalreporter.hasmarkup))
+    remember_run(told, terminalreporter.config.rootpath / ".gradcheck")

@@ -12,8 +12,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gradcheck"
 
 FLOORS = [
-    {"__init__", "__main__", "pytest_plugin", "cli"},
-    {"course"},
+    {"__init__", "__main__", "pytest_plugin", "cli", "cli_learner"},
+    {"course", "desk"},
     {"reports"},
     {"grading"},
     {"training"},

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from gradcheck.catalog import Exercise, all_exercises, find_exercise
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.engine import Verification
 from gradcheck.errors import SubmissionError
+from gradcheck.grading.desk_record import NO_HELP, help_taken
+from gradcheck.grading.last_results import digest_of, remember
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.report import ExerciseReport, Report
 from gradcheck.grading.supplied import supplied_to
@@ -22,19 +25,26 @@ def grade_folder(
     cache: Path | None = None,
     shrink: bool = True,
     progress: Callable[[ExerciseReport], None] | None = None,
+    state: Path | None = None,
 ) -> Report:
     """Grade every exercise of the catalog, or those named in `only`; a missing file reads as not started.
 
+    Every result is remembered in the folder `state`, if one is given (see `last_results`).
     Raises SubmissionError when `folder` is no folder, UnknownExercise for a name in `only`.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise SubmissionError(f"{folder} is not a folder; give one laid out like exercises/ (04_modules/relu.py, …)")
     chosen = [find_exercise(name) for name in only] or list(all_exercises().values())
+    helped = help_taken(folder)
     reports = []
     for exercise in chosen:
         path = locate(folder, exercise)
+        digest = digest_of(path)
         report = grade_candidate(exercise, load_candidate(exercise, path, shown_path(path)), seed, cache, shrink)
+        report = replace(report, help=helped.get(exercise.name, NO_HELP))
+        if state is not None:
+            remember(exercise, digest, report.status, report.score, state)
         reports.append(report)
         if progress:
             progress(report)
@@ -68,10 +78,11 @@ def verification_of(
 
 def locate(folder: Path, exercise: Exercise) -> Path:
     """Where a folder holds an exercise: below its unit, below `exercises/` and its unit, or, for a folder that is one
-    unit or holds a single exercise, directly.
+    unit or holds a single exercise, directly. Where it holds none, the place where it belongs.
     """
     places = [folder / exercise.path, folder / "exercises" / exercise.path, folder / f"{exercise.name}.py"]
-    return next((place for place in places if place.exists()), places[0])
+    belongs = 2 if folder.resolve().name == exercise.unit else 1 if (folder / "exercises").is_dir() else 0
+    return next((place for place in places if place.exists()), places[belongs])
 
 
 def shown_path(path: Path) -> str:

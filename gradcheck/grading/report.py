@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import CheckResult, Status
+from gradcheck.grading.desk_record import NO_HELP, Help
 
 SCHEMA = "gradcheck/report/v1"
 
 
 @dataclass(frozen=True)
 class ExerciseReport:
-    """All checks of one exercise, with the points they earned."""
+    """All checks of one exercise, with the points they earned, and the help that was taken."""
 
     exercise: Exercise
     results: tuple[CheckResult, ...]
+    help: Help = NO_HELP
 
     @property
     def status(self) -> Status:
-        states = {result.status for result in self.results}
-        if states <= {"not_started"}:
-            return "not_started"
-        if states == {"passed"}:
-            return "passed"
-        return "errored" if "errored" in states else "failed"
+        return status_of(result.status for result in self.results)
 
     @property
     def score(self) -> float:
@@ -51,6 +48,16 @@ class Report:
     @property
     def max_score(self) -> float:
         return sum(report.max_score for report in self.exercises)
+
+
+def status_of(statuses: Iterable[str]) -> Status:
+    """What an exercise is called whose checks are these."""
+    states = set(statuses)
+    if states <= {"not_started"}:
+        return "not_started"
+    if states == {"passed"}:
+        return "passed"
+    return "errored" if "errored" in states else "failed"
 
 
 def score_of(exercise: Exercise, results: Sequence[CheckResult]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from gradcheck.grading.desk_record import NO_HELP
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.report import ExerciseReport, Report
 from gradcheck.reports.message import failure_text
@@ -12,8 +13,9 @@ from gradcheck.reports.terminal import points
 
 
 def line_of(report: ExerciseReport) -> str:
-    """One exercise: `04_modules/relu.py   passed   4/4`."""
-    return f"{report.exercise.path:<32} {report.status:<12} {points(report.score)}/{points(report.max_score)}"
+    """One exercise: `04_modules/relu.py   passed   4/4   2 hints`."""
+    line = f"{report.exercise.path:<32} {report.status:<12} {points(report.score)}/{points(report.max_score)}"
+    return f"{line}   {report.help}" if report.help != NO_HELP else line
 
 
 def failures_text(report: Report, folder: Path, *, show_answer: bool = False) -> Iterator[str]:

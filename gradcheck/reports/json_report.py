@@ -33,6 +33,8 @@ def _exercise(report: ExerciseReport) -> dict[str, Any]:
         "status": report.status,
         "score": report.score,
         "max_score": report.max_score,
+        "hint": report.help.hint,
+        "gave_up": report.help.gave_up,
         "checks": [_check(result) for result in report.results],
     }
 

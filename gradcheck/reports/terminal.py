@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import StringIO
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from gradcheck.catalog import Exercise, all_exercises
@@ -11,6 +13,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _BAR = 24
+
+
+def progress_text(told: Sequence[Mapping[str, str]], *, colour: bool) -> str:
+    """The summary of a run as text, as wide as the terminal."""
+    from rich.console import Console
+
+    text = StringIO()
+    width = min(get_terminal_size().columns, 100)
+    console = Console(
+        file=text, width=width, force_terminal=colour, no_color=not colour, soft_wrap=True, legacy_windows=False
+    )
+    print_progress(console, told)
+    return text.getvalue()
 
 
 def print_progress(console: Console, told: Sequence[Mapping[str, str]]) -> None:

@@ -1,0 +1,1 @@
+"""The learner's desk: what is typed while working on an exercise, in a shell or a notebook."""

@@ -1,0 +1,89 @@
+"""Hints, one step after the other: a question, the idea, the derivation's first line, the formula."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradcheck.catalog import Exercise
+from gradcheck.desk.paper import folder_option, formula_lines, paragraph
+from gradcheck.errors import GradcheckError
+from gradcheck.grading.desk_record import NO_HELP, STEPS, Noted, help_taken, note
+from gradcheck.operators.operator import Operator
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A hint that was shown: `step` of `steps`; `again` where it is the last one, shown before; what came of recording
+    it.
+    """
+
+    exercise: Exercise
+    folder: Path
+    step: int
+    steps: int
+    again: bool
+    noted: Noted
+
+
+def operators_of(exercise: Exercise) -> list[Operator]:
+    """The operators of an exercise's functions, each once."""
+    found = (graded.spec.operator or exercise.operator for graded in exercise.functions)
+    return [operator for operator in dict.fromkeys(found) if operator is not None]
+
+
+def steps_of(exercise: Exercise) -> int:
+    """How many hints there are. The formula is one where the record has one, or derives it."""
+    in_words = min(len(exercise.hints), STEPS - 1)
+    return in_words + bool(exercise.formula or operators_of(exercise))
+
+
+def give_hint(exercise: Exercise, folder: Path, step: int | None = None) -> Hint:
+    """The hint after the last one that was shown, or the one asked for; recorded in `folder`.
+
+    Raises GradcheckError for a step that the exercise does not have.
+    """
+    steps = steps_of(exercise)
+    if step is not None and not 1 <= step <= steps:
+        raise GradcheckError(f"{exercise.name} has {steps} hints; ask for --step {steps if step > steps else 1}")
+    reached = help_taken(folder).get(exercise.name, NO_HELP).hint
+    shown = step or min(reached + 1, steps)
+    noted = note(folder, exercise.name, hint=shown)
+    return Hint(exercise, folder, shown, steps, step is None and reached >= steps, noted)
+
+
+def hint_lines(hint: Hint, width: int) -> list[str]:
+    """What people read: the heading, the hint, and how to get the next one."""
+    exercise = hint.exercise
+    lines = paragraph(f"{exercise.name}: {exercise.title}   (hint {hint.step} of {hint.steps})", width, "")
+    lines += ["", *_body(exercise, hint.step, width), ""]
+    if hint.again:
+        lines += paragraph("This is the last hint; there are no more.", width, "")
+    if hint.step == hint.steps:
+        lines.append(f"More: gradcheck explain {exercise.name}")
+    else:
+        asked = f" --step {hint.step + 1}" if hint.noted.not_recorded else ""
+        lines.append(f"Next: gradcheck hint {exercise.name}{asked}{folder_option(hint.folder)}")
+    return lines
+
+
+def trouble_lines(noted: Noted, width: int) -> list[str]:
+    """What went wrong with the record; no lines where nothing did."""
+    lines = paragraph(f"Warning: {noted.warning}.", width, "") if noted.warning else []
+    return lines + ([f"not recorded: {noted.not_recorded}"] if noted.not_recorded else [])
+
+
+def formulas_of(exercise: Exercise) -> list[str]:
+    """The fourth hint: what the record says, or the derived formulas of the functions' operators."""
+    if exercise.formula:
+        return exercise.formula.split("\n")
+    from gradcheck.references.typeset import formulas
+
+    return [line for operator in operators_of(exercise) for line in formulas(operator)]
+
+
+def _body(exercise: Exercise, step: int, width: int) -> list[str]:
+    in_words = exercise.hints[: STEPS - 1]
+    if step <= len(in_words):
+        return paragraph(in_words[step - 1], width)
+    return list(formula_lines(formulas_of(exercise), width))

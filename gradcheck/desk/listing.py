@@ -1,0 +1,157 @@
+"""`gradcheck list`: every exercise with what is known of it. Nothing is graded for it, so it is there at once."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from gradcheck.catalog import Exercise, all_exercises, exercises_of
+from gradcheck.desk.paper import folder_option
+from gradcheck.errors import SubmissionError
+from gradcheck.grading.desk_record import NO_HELP, Help, help_taken
+from gradcheck.grading.last_results import Memory
+from gradcheck.grading.load import MAX_BYTES
+from gradcheck.grading.small_files import read_small
+from gradcheck.reports.terminal import points
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+State = Literal["passed", "failed", "not started", "not checked"]
+
+_STYLES: dict[State, str] = {"passed": "green", "failed": "red", "not started": "dim", "not checked": "yellow"}
+_WIDE = 72
+"""From so many columns on, the unit stands beside every exercise, not on a line of its own."""
+_LONGEST_NAME = 18
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One exercise: `score` is None where it is not known."""
+
+    exercise: Exercise
+    state: State
+    score: float | None
+    help: Help
+
+
+def entries(folder: Path, state: Path) -> list[Entry]:
+    """Every exercise as `folder` has it, or of the unit that it is: by the last result of exactly what the file holds,
+    as `state` remembers it.
+
+    Raises SubmissionError when `folder` is no folder.
+    """
+    from gradcheck.grading.grade import locate
+
+    if not folder.is_dir():
+        raise SubmissionError(f"{folder} is not a folder; give one laid out like exercises/ (04_modules/relu.py, …)")
+    members = exercises_of(folder.resolve().name) or list(all_exercises().values())
+    memory, helped = Memory(state), help_taken(folder)
+    return [
+        _entry(exercise, locate(folder, exercise), memory, helped.get(exercise.name, NO_HELP)) for exercise in members
+    ]
+
+
+def _entry(exercise: Exercise, path: Path, memory: Memory, taken: Help) -> Entry:
+    if is_not_started(exercise, path):
+        return Entry(exercise, "not started", 0.0, taken)
+    last = memory.recall(exercise, path)
+    if last is None:
+        return Entry(exercise, "not checked", None, taken)
+    if last.status == "not_started":
+        return Entry(exercise, "not started", last.score, taken)
+    return Entry(exercise, "passed" if last.status == "passed" else "failed", last.score, taken)
+
+
+def is_not_started(exercise: Exercise, path: Path) -> bool:
+    """Whether a file is absent, or every function of the exercise in it does nothing but raise NotImplementedError."""
+    try:
+        if not path.exists():
+            return True
+        content = read_small(path, MAX_BYTES)
+        if content is None or b"NotImplementedError" not in content:
+            return False
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an odd escape in the learner's text
+            tree = ast.parse(content)
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    written = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    asked = [graded.spec.name for graded in exercise.functions]
+    return all(name in written and _only_raises(written[name]) for name in asked)
+
+
+def _only_raises(function: ast.FunctionDef) -> bool:
+    *before, last = function.body
+    documented = all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in before)
+    if not documented or not isinstance(last, ast.Raise):
+        return False
+    raised = last.exc.func if isinstance(last.exc, ast.Call) else last.exc
+    return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+
+
+def print_entries(console: Console, listed: Sequence[Entry], folder: Path) -> None:
+    """The table, the sum of what is known, and what to do next. Fits 40 columns."""
+    if console.width >= _WIDE:
+        _print_table(console, listed, "points", wide=True)
+    else:
+        for number, unit in enumerate(dict.fromkeys(entry.exercise.unit for entry in listed)):
+            console.print(unit, style="bold", highlight=False, soft_wrap=True)
+            members = [entry for entry in listed if entry.exercise.unit == unit]
+            _print_table(console, members, "" if number else "pts", wide=False)
+    for line in closing_lines(listed, folder):
+        console.print(line, markup=False, highlight=False, soft_wrap=line.startswith("    "))
+
+
+def _print_table(console: Console, listed: Sequence[Entry], title: str, *, wide: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        box=None, padding=(0, 3 if wide else 1, 0, 0), pad_edge=False, header_style="bold", show_header=bool(title)
+    )
+    if wide:
+        table.add_column("unit")
+    # One table per unit where it is narrow: their columns stand below each other by fixed widths.
+    table.add_column("exercise", overflow="fold", min_width=_LONGEST_NAME)
+    table.add_column("state", overflow="fold", min_width=len("not started"))
+    table.add_column(title, justify="right", overflow="fold", min_width=4)
+    table.add_column("hints" if wide else "hint", justify="right", overflow="fold", min_width=4)
+    for entry in listed:
+        cells = [
+            Text(entry.exercise.name),
+            Text(entry.state, style=_STYLES[entry.state]),
+            Text(_points(entry, wide)),
+            Text(f"{entry.help.hint or ''}{'*' if entry.help.gave_up else ''}" or "-"),
+        ]
+        table.add_row(*[Text(entry.exercise.unit), *cells] if wide else cells)
+    console.print(table)
+
+
+def closing_lines(listed: Sequence[Entry], folder: Path) -> list[str]:
+    """What stands below the table."""
+    lines = [""]
+    if any(entry.help.gave_up for entry in listed):
+        lines.append("* the solution was shown before it passed")
+    unknown = sum(entry.state == "not checked" for entry in listed)
+    done = sum(entry.state == "passed" for entry in listed)
+    total = sum(entry.score or 0.0 for entry in listed)
+    most = sum(entry.exercise.max_score for entry in listed)
+    lines.append(f"{done} of {len(listed)} exercises passed, {points(total)} of {points(most)} points")
+    if unknown:
+        lines += [f"{unknown} not checked as they are now:", f"    gradcheck list --check{folder_option(folder)}"]
+    following = next((entry.exercise for entry in listed if entry.state != "passed"), None)
+    if following:
+        from gradcheck.grading.grade import locate, shown_path
+
+        lines += [f"Next: {following.title}", f"    pytest {shown_path(locate(folder, following))}"]
+    return lines
+
+
+def _points(entry: Entry, wide: bool) -> str:
+    got = "?" if entry.score is None else points(entry.score)
+    return f"{got}/{points(entry.exercise.max_score)}" if wide else got

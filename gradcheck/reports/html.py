@@ -1,0 +1,168 @@
+"""One exercise's report as an HTML fragment, for notebooks: its own style, nothing loaded, everything escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.grading.report import ExerciseReport
+from gradcheck.reports.matrices import Comparison, as_array, wrong_entries
+from gradcheck.reports.message import printable, tensor_text
+from gradcheck.reports.svg import drawing
+from gradcheck.reports.terminal import points
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_SIGNS = {"passed": "✓", "failed": "✗", "errored": "✗", "skipped": "…", "not_started": "–"}
+_LONGEST = 600
+"""Characters of any one text; what a submission wrote may go on for pages."""
+
+_GRID = 40
+"""Entries that are shown as a table; longer tensors are shown by their beginning."""
+
+
+def exercise_html(
+    report: ExerciseReport,
+    *,
+    pictures: Mapping[str, Comparison] | None = None,
+    show_answer: bool = False,
+    printed: str = "",
+) -> str:
+    """The report of one exercise. `pictures` are the matrices of failures by the check's id, drawn as inline SVG;
+    `printed` is what the functions printed. The correct numbers are in it with `show_answer` only.
+    """
+    failures = [result for result in report.results if result.status in ("failed", "errored")]
+    return _template().render(
+        report=report,
+        functions=_functions(report),
+        failures=[_failure(each, (pictures or {}).get(each.id), show_answer) for each in failures],
+        printed=printed,
+    )
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def finalize(value: Any) -> Any:
+        # A template's own markup passes; text is shown, whatever a submission put into it: control codes, half of a
+        # surrogate pair, a megabyte.
+        return _cut(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=finalize,
+    )
+    environment.filters["points"] = points
+    return environment.get_template("exercise.html")
+
+
+def _cut(text: str) -> str:
+    shown = printable(text[: 8 * _LONGEST])
+    return shown if len(text) <= 8 * _LONGEST else f"{shown} … {len(text):,} characters"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … {len(text):,} characters"
+
+
+def _functions(report: ExerciseReport) -> list[dict[str, Any]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for result in report.results:
+        name = result.check.replace("_", " ")
+        check = {"name": name, "status": result.status, "sign": _SIGNS[result.status]}
+        found.setdefault(result.function, []).append(check)
+    return [{"name": name, "checks": checks} for name, checks in found.items()]
+
+
+def _failure(result: CheckResult, picture: Comparison | None, show_answer: bool) -> dict[str, Any]:
+    example, diagnosis = result.counterexample, result.diagnosis
+    return {
+        "function": result.function,
+        "message": _short(result.message),
+        "code": diagnosis.code if diagnosis else result.code,
+        "lines": "\n".join(_short(line) for line in result.lines),
+        "rows": list(_rows(example, show_answer)) if example else [],
+        "notes": [_short(note) for note in _notes(example)],
+        "picture": drawing(picture) if picture else None,
+        "think": diagnosis.think if diagnosis else "",
+        "waiting": ", ".join(name.replace("_", " ") for name in result.waiting),
+    }
+
+
+def _notes(example: Counterexample | None) -> Iterator[str]:
+    if example and example.where:
+        yield example.where
+    if example and example.about:
+        yield f"with {example.about}"
+
+
+def _rows(example: Counterexample, show_answer: bool) -> Iterator[dict[str, Any]]:
+    """One row per tensor, with its name; wrong entries of what came back are marked where that is known."""
+    for name, value in example.inputs.items():
+        yield from _tensors(name, value)
+    if example.grad_output is not None:
+        yield from _tensors("grad_output", example.grad_output)
+    if isinstance(example.got, dict):
+        for name, value in example.got.items():
+            right = example.expected.get(name) if isinstance(example.expected, dict) else None
+            yield from _tensors(name, value, _marks(value, right, example.where, name))
+    elif example.got is not None:
+        yield from _tensors("you returned", example.got, _marks(example.got, example.expected, example.where))
+    if show_answer and example.expected is not None:
+        many = isinstance(example.expected, dict)
+        named = {f"correct {name}": each for name, each in example.expected.items()} if many else None
+        for name, value in (named or {"correct": example.expected}).items():
+            yield from _tensors(name, value)
+
+
+def _marks(got: Any, expected: Any, where: str, name: str = "") -> Any:
+    if expected is None or (name and name not in where.split(" differs", 1)[0].split(" and ")):
+        return None
+    own, right = as_array(got), as_array(expected)
+    if own is None or right is None or own.shape != right.shape:
+        return None
+    return wrong_entries(own, right, where)
+
+
+def _tensors(name: str, value: Any, marks: Any = None) -> Iterator[dict[str, Any]]:
+    """A tensor as a table of its entries; a dict, or a list of parts, gives a row per part."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _tensors(f"{name}[{key!r}]", each)
+    elif isinstance(value, (list, tuple)) and _several(value):
+        for number, each in enumerate(value):
+            yield from _tensors(f"{name}[{number}]", each)
+    else:
+        yield {"name": _short(name), **_shown(value, marks)}
+
+
+def _several(values: Sequence[Any]) -> bool:
+    """Whether a list is one of parts (dicts, tensors of different shapes) rather than one tensor."""
+    if any(isinstance(each, dict) for each in values):
+        return True
+    return as_array(values) is None and any(isinstance(each, (list, tuple)) for each in values)
+
+
+def _shown(value: Any, marks: Any) -> dict[str, Any]:
+    array = as_array(value)
+    if array is None or array.ndim > 2 or not 0 < array.size <= _GRID:
+        return {"kind": "text", "value": _short(value if isinstance(value, str) else tensor_text(value))}
+    entries = np.asarray(value, dtype=object).reshape(array.shape)
+    lines = entries.reshape(1, -1) if array.ndim < 2 else entries
+    wrong = np.zeros(lines.shape, dtype=bool) if marks is None else np.asarray(marks).reshape(lines.shape)
+    grid = [
+        [{"text": tensor_text(entry), "wrong": bool(mark)} for entry, mark in zip(line, row, strict=True)]
+        for line, row in zip(lines, wrong, strict=True)
+    ]
+    return {"kind": "grid", "value": grid}

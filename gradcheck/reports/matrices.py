@@ -1,0 +1,274 @@
+"""A failure as matrices: what came back, what was expected, which entries are wrong, and how dark each is drawn.
+
+Pictures show levels of shading, never the expected numbers themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck.catalog import all_exercises
+from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.operators.operator import Operator
+from gradcheck.references.binding import Array
+from gradcheck.references.expected import Floats
+from gradcheck.reports.points import point_at
+
+if TYPE_CHECKING:
+    from gradcheck.checks.engine import Verification
+
+LEVELS = 4
+"""Steps of shading between zero and the largest entry."""
+
+NOT_FINITE = LEVELS + 1
+"""The level of NaN and infinity."""
+
+MOST = 16
+"""Rows and columns that a picture has at most; larger matrices are pooled."""
+
+_FORMLESS = ("runs", "type", "dtype", "purity", "linearity", "agrees_with_backward")
+"""Checks whose failures no picture of numbers explains."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came back (`got`) against what was `expected`, in their own shapes. Where the shapes agree, `wrong` has it
+    too and says which entries are wrong. The last `columns` axes are drawn across, those before them down.
+    """
+
+    name: str
+    got: Floats
+    expected: Floats
+    wrong: Array | None
+    columns: int = 1
+    about: str = ""
+
+    @property
+    def misshapen(self) -> bool:
+        return self.got.shape != self.expected.shape
+
+    @property
+    def summary(self) -> str:
+        """What the picture shows, in words without numbers of the answer."""
+        if self.wrong is None:
+            return f"{self.name}: expected {shape_text(self.expected.shape)}, got {shape_text(self.got.shape)}"
+        count = int(self.wrong.sum())
+        what = "every entry is wrong"
+        if count < self.wrong.size:
+            what = f"{count} of {self.wrong.size} entries {'is' if count == 1 else 'are'} wrong"
+        return f"{self.name}: {what}" + (f", {self.about}" if self.about else "")
+
+
+@dataclass(frozen=True)
+class Flat:
+    """An array as a rectangle. Where axes were folded, every `row_block` rows and `column_block` columns belong
+    together; 0: they were not.
+    """
+
+    values: Floats
+    marks: Array | None = None
+    row_block: int = 0
+    column_block: int = 0
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """3 × 4; a vector and a single number in words."""
+    if not shape:
+        return "a single number"
+    return " × ".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]} {'entry' if shape[0] == 1 else 'entries'}"
+
+
+def as_array(value: Any) -> Floats | None:
+    """Nested lists of numbers as an array; None for text, ragged lists, dicts, and what has more than five axes."""
+    if isinstance(value, np.ndarray):
+        return np.asarray(value, dtype=np.float64)
+    if not _numbers_only(value, 5):
+        return None
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _numbers_only(value: Any, depth: int) -> bool:
+    if isinstance(value, (list, tuple)):
+        return depth > 0 and all(_numbers_only(each, depth - 1) for each in value)
+    return isinstance(value, (bool, int, float))
+
+
+def flat(values: Floats, marks: Array | None = None, columns: int = 1) -> Flat:
+    """The last `columns` axes side by side, those before them below each other. A vector is one row."""
+    across = values.shape[values.ndim - columns :] if columns <= values.ndim else values.shape
+    down = values.shape[: values.ndim - len(across)]
+    size = int(np.prod(down)), int(np.prod(across))
+    return Flat(
+        values.reshape(size),
+        None if marks is None else marks.reshape(size),
+        down[-1] if len(down) > 1 and down[-1] > 1 else 0,
+        across[-1] if len(across) > 1 and across[-1] > 1 else 0,
+    )
+
+
+def pooled(matrix: Flat, rows: int, columns: int) -> tuple[Flat, tuple[int, int]]:
+    """At most `rows` × `columns` cells, and how many rows and columns one cell stands for: it shows the entry that is
+    largest in size, and is marked where any of them is.
+    """
+    height, width = matrix.values.shape
+    down, across = -(-height // rows) or 1, -(-width // columns) or 1
+    if (down, across) == (1, 1):
+        return matrix, (1, 1)
+    values, marks = [], []
+    for top in range(0, height, down):
+        for left in range(0, width, across):
+            block = matrix.values[top : top + down, left : left + across]
+            size = np.where(np.isfinite(block), np.abs(block), np.inf)
+            values.append(block.reshape(-1)[int(size.argmax())])
+            if matrix.marks is not None:
+                marks.append(bool(matrix.marks[top : top + down, left : left + across].any()))
+    shape = -(-height // down), -(-width // across)
+    return Flat(np.asarray(values).reshape(shape), np.asarray(marks).reshape(shape) if marks else None), (down, across)
+
+
+def scales(got: Floats, expected: Floats) -> tuple[float, float]:
+    """The entry drawn darkest in each: one for both, so that a factor shows; each its own where they lie so far apart
+    that the smaller would vanish.
+    """
+    own, other = largest(got), largest(expected)
+    return (own, other) if max(own, other) > 16 * min(own, other) else (max(own, other),) * 2
+
+
+def largest(values: Floats) -> float:
+    """The size of the largest finite entry, 1 where there is none but zeros."""
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max(initial=0.0)) or 1.0
+
+
+def levels(values: Floats, scale: float) -> Array:
+    """−4 … 4 by sign and size, 0 for zero, NOT_FINITE for NaN and infinity."""
+    finite = np.where(np.isfinite(values), values, 0.0)
+    share = np.abs(finite) / scale
+    steps = np.where(share <= 1e-9, 0, np.clip(np.ceil(LEVELS * share - 1e-9), 1, LEVELS))
+    signed = np.where(np.isfinite(values), np.sign(finite) * steps, NOT_FINITE)
+    return np.asarray(signed, dtype=np.int64)
+
+
+def comparison_of(result: CheckResult, verification: Verification | None = None) -> Comparison | None:
+    """The matrices of a failed check; None where there is nothing of two axes to draw.
+
+    A counterexample is often too small for a pattern (1 × 1). With the `verification` that found it, the case that it
+    was narrowed from is drawn then.
+    """
+    found = _compared(result)
+    if found is not None or verification is None or result.check in _FORMLESS or result.status != "failed":
+        return found
+    found = _compared(_unshrunk(verification, result))
+    return replace(found, about="at a larger example") if found else None
+
+
+def _unshrunk(verification: Verification, result: CheckResult) -> CheckResult:
+    from gradcheck.checks.engine import Verification
+
+    again = Verification(verification.candidate, verification.task, seed=verification.seed, shrink=False)
+    again.benches = verification.benches  # the expected values that are there already
+    found = again.result(result.function, result.check)
+    verification.candidate.printed.take()  # said before, when the check ran
+    return found
+
+
+def _compared(result: CheckResult) -> Comparison | None:
+    example = result.counterexample
+    if example is None or example.got is None or result.status != "failed" or result.check in _FORMLESS:
+        return None
+    for name, got, expected, columns in _pairs(result, example):
+        if min(got.size, expected.size) == 0 or max(got.ndim, expected.ndim) < 2 or max(got.size, expected.size) < 2:
+            continue
+        if got.shape != expected.shape:
+            return Comparison(name, got, expected, None, columns)
+        wrong = wrong_entries(got, expected, example.where)
+        if wrong.any():
+            return Comparison(name, got, expected, wrong, columns)
+    return None
+
+
+def _pairs(result: CheckResult, example: Counterexample) -> list[tuple[str, Floats, Floats, int]]:
+    """Each part that came back as numbers, and what it should have been: name, got, expected, axes across."""
+    spec, operator = _function(result)
+    known = example.expected
+    if known is None:
+        known = _derived(spec, operator, example) if spec and operator else None
+    by = as_array(example.inputs.get(spec.wrt)) if spec and spec.role == "jacobian" else None
+    columns = 1 if by is None else max(1, by.ndim)
+    if not isinstance(known, dict):
+        name = result.function if spec is None or spec.role == "jacobian" else "the result"
+        known, parts = {name: known}, {name: example.got}
+        if spec and operator and spec.role == "backward":
+            gradient = f"grad_{operator.differentiable_inputs[0].name}"
+            known, parts = {gradient: known[name]}, {gradient: example.got}
+    elif isinstance(example.got, dict):
+        parts = example.got
+    elif isinstance(example.got, list) and len(example.got) == len(known) > 1:
+        parts = dict(zip(known, example.got, strict=True))
+    else:
+        parts = {next(iter(known)): example.got}
+    told = [name for name in known if re.search(rf"\b{re.escape(name)}\b", example.where)] if len(known) > 1 else []
+    pairs = []
+    for name in told or known:
+        got, expected = as_array(parts.get(name)), as_array(known[name])
+        if got is not None and expected is not None:
+            pairs.append((name, got, expected, columns))
+    return pairs
+
+
+def _function(result: CheckResult) -> tuple[FunctionSpec | None, Operator | None]:
+    exercise = all_exercises().get(result.task)
+    if exercise is None:
+        return None, None
+    spec = next((each.spec for each in exercise.functions if each.spec.name == result.function), None)
+    return spec, (spec.operator or exercise.operator) if spec and not spec.reference else None
+
+
+def _derived(spec: FunctionSpec, operator: Operator, example: Counterexample) -> Any:
+    """What the formula says at the counterexample, for failures of form, which carry no expected values."""
+    try:
+        point = point_at(operator, example.inputs, sample=spec.role == "jacobian")
+        if spec.role == "jacobian":
+            return point.quick_jacobian(spec.wrt)[0]
+        if spec.role == "forward":
+            return point.quick_forward()[0]
+        ends = point.quick_vjp(np.asarray(example.grad_output, dtype=np.float64))
+        return {f"grad_{name}": value for name, (value, _) in ends.items()}
+    except Exception:  # a picture is an extra: without it the message stands as it is
+        return None
+
+
+_PLACE = re.compile(r"\[((?:\d+(?:, )?)*)\]")
+_MORE = re.compile(r" and (\d+) more$")
+
+
+def wrong_entries(got: Floats, expected: Floats, where: str = "") -> Array:
+    """Which entries are wrong. `where` is the grader's own verdict in words ("… at [0, 1], [1, 1] and 3 more"): it
+    knows the tolerance and the subgradients of every entry, so it decides where it says something; else the numbers do.
+    """
+    verdict = where.rpartition(" at ")[2]
+    places = [tuple(int(each) for each in found.split(", ") if each) for found in _PLACE.findall(verdict)]
+    valid = [place for place in places if len(place) == got.ndim and np.all(np.less(place, got.shape))]
+    with np.errstate(all="ignore"):
+        difference = np.abs(got - expected)
+    difference = np.where(np.isnan(difference), np.inf, difference)
+    difference[got == expected] = 0.0
+    if not valid or len(valid) != len(places):
+        return np.asarray(~np.isclose(got, expected, rtol=1e-6, atol=1e-9 * largest(expected), equal_nan=True))
+    wrong = np.zeros(got.shape, dtype=bool)
+    for place in valid:
+        wrong[place] = True
+    more = _MORE.search(verdict)
+    if more:  # the words name the first ones in order; the rest come after these, and are those furthest off
+        after = np.arange(got.size) > int(np.ravel_multi_index(valid[-1], got.shape))
+        order = np.argsort(-np.where(after, difference.reshape(-1), -1.0), kind="stable")
+        wrong.reshape(-1)[order[: int(more[1])]] = True
+    return wrong

@@ -1,0 +1,196 @@
+"""`gradcheck list`: what is known, and only that; the same in a pipe, a narrow terminal and without colour."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from desk_commands import ROOT, place, refused, run
+
+from gradcheck.catalog import all_exercises, find_exercise
+from gradcheck.desk.listing import is_not_started
+from gradcheck.grading.last_results import STATE, digest_of, remember
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "exercises").mkdir()
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """By exercise: unit, state, points, hints."""
+    found = {}
+    for line in text.splitlines():
+        match = re.fullmatch(r"(\d\d_\w+) +(\w+) +(passed|failed|not started|not checked) +(\S+) +(\S+)", line)
+        if match:
+            unit, name, *rest = match.groups()
+            found[name] = [unit, *rest]
+    return found
+
+
+def test_every_exercise_has_its_row():
+    done = run("list")
+    assert (done.code, done.err) == (0, "")
+    told = rows(done.out)
+    assert list(told) == list(all_exercises())
+    assert told["softmax"] == ["04_modules", "not started", "0/6", "-"]
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert done.out.splitlines()[-3:] == [
+        f"0 of 40 exercises passed, 0 of {sum(each.max_score for each in all_exercises().values()):g} points",
+        "Next: The linear model",
+        "    pytest exercises/01_models_and_losses/linear_model.py",
+    ]
+    assert not STATE.exists()
+
+
+def test_states_are_those_of_what_the_file_holds_now():
+    stub, right, wrong = place("relu", "exercises"), place("tanh"), place("add")
+    wrong.write_text("def forward(x1, x2):\n    return x1 - x2\n")
+    assert [rows(run("list").out)[name][1:3] for name in ("relu", "tanh", "add")] == [
+        ["not started", "0/4"],
+        ["not checked", "?/4"],
+        ["not checked", "?/3"],
+    ]
+    assert "2 not checked as they are now:\n    gradcheck list --check\n" in run("list").out
+    graded = run("report", "exercises", "--only", "tanh", "--only", "add", "--only", "relu")
+    assert graded.code == 1
+    done = run("list").out
+    assert [rows(done)[name][1:3] for name in ("relu", "tanh", "add")] == [
+        ["not started", "0/4"],
+        ["passed", "4/4"],
+        ["failed", "0/3"],
+    ]
+    assert "1 of 40 exercises passed, 4 of " in done
+    assert "not checked" not in done
+    before = right.read_text()
+    right.write_text(before + "\n")
+    assert rows(run("list").out)["tanh"][1:3] == ["not checked", "?/4"]
+    right.write_text(before)
+    assert rows(run("list").out)["tanh"][1:3] == ["passed", "4/4"]
+    stub.unlink()
+    assert rows(run("list").out)["relu"][1] == "not started"
+
+
+def test_check_grades_now_and_says_how_far_it_is():
+    place("relu")
+    done = run("list", "--check")
+    assert done.code == 0
+    assert done.err.splitlines()[0].split()[:2] == ["01_models_and_losses/linear_model.py", "not_started"]
+    assert len(done.err.splitlines()) == 40
+    assert rows(done.out)["relu"][1:3] == ["passed", "4/4"]
+    assert rows(run("list").out)["relu"][1:3] == ["passed", "4/4"]
+
+
+def test_hints_and_solutions_shown_are_counted():
+    run("hint", "relu")
+    run("hint", "relu")
+    Path("exercises/.desk.json").write_text(
+        '{"schema": "gradcheck/desk/v1", "exercises": {"relu": {"hint": 2}, "add": {"hint": 4, "gave_up": true}}}'
+    )
+    done = run("list").out
+    assert (rows(done)["relu"][3], rows(done)["add"][3]) == ("2", "4*")
+    assert "* the solution was shown before it passed" in done
+
+
+def test_another_folder():
+    place("relu", folder="mine")
+    done = run("list", "--folder", "mine").out
+    assert rows(done)["relu"][1] == "not checked"
+    assert "    gradcheck list --check --folder mine\n" in done
+    assert "    pytest mine/01_models_and_losses/linear_model.py\n" in done
+    assert refused("list", "--folder", "nosuch").startswith("nosuch is not a folder; give one laid out")
+
+
+def test_a_unit_by_itself():
+    place("relu")
+    done = run("list", "--folder", "exercises/04_modules", "--check")
+    assert len(done.err.splitlines()) == len(rows(done.out)) == 10
+    assert rows(done.out)["relu"][1] == "passed"
+    assert done.out.splitlines()[-1] == "    pytest exercises/04_modules/linear.py"
+
+
+def listed(*, terminal: bool, **settings: str) -> str:
+    """What a process of its own prints, into a pipe or a real terminal."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "TERM": "xterm-256color", **settings}
+    command = [sys.executable, "-m", "gradcheck", "list"]
+    if not terminal:
+        return subprocess.run(
+            command, env=environment, capture_output=True, encoding="utf-8", timeout=100, check=True
+        ).stdout
+    pty = pytest.importorskip("pty", reason="pseudo-terminals are POSIX's")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, env=environment, stdout=theirs, stdin=theirs, stderr=theirs):
+        os.close(theirs)
+        text = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            text += piece
+    os.close(ours)
+    return text.decode().replace("\r\n", "\n")
+
+
+COLOURS = re.compile(r"\x1b\[(?:\d+;)*3\d")
+
+
+def test_colours_in_a_terminal_only_and_not_where_they_are_not_wanted():
+    path = place("relu")
+    remember(find_exercise("relu"), digest_of(path), "passed", 4.0)
+    assert "\x1b[32mpassed" in listed(terminal=True, COLUMNS="80")
+    assert not COLOURS.search(listed(terminal=True, COLUMNS="80", NO_COLOR="1"))
+    assert "\x1b" not in listed(terminal=True, COLUMNS="80", TERM="dumb")
+    assert "\x1b" not in listed(terminal=False)
+
+
+def test_a_narrow_screen_shows_everything():
+    path = place("vanishing_gradient")
+    remember(find_exercise("vanishing_gradient"), digest_of(path), "failed", 1.25)
+    Path("exercises/.desk.json").write_text(
+        '{"schema": "gradcheck/desk/v1", "exercises": {"vanishing_gradient": {"hint": 4, "gave_up": true}}}'
+    )
+    lines = listed(terminal=False, COLUMNS="40").splitlines()
+    assert "vanishing_gradient failed      1.25   4*" in lines
+    assert "softmax            not started    0    -" in lines
+    assert "06_tricks" in lines
+    assert max(len(line) for line in lines if not line.startswith("    ")) <= 40
+
+
+STUBS = {
+    "the stub": (None, True),
+    "no docstring": ("def forward(x):\n    raise NotImplementedError\n", True),
+    "with an import": ("import torch\ndef forward(x):\n    'y'\n    raise NotImplementedError('later')\n", True),
+    "one line before": ("def forward(x):\n    y = x\n    raise NotImplementedError\n", False),
+    "another exception": ("def forward(x):\n    raise ValueError  # NotImplementedError\n", False),
+    "written": ("# NotImplementedError\ndef forward(x):\n    return x\n", False),
+    "a method": ("NotImplementedError\nclass A:\n    def forward(x):\n        raise NotImplementedError\n", False),
+    "no Python": ("def forward(x:\n    raise NotImplementedError\n", False),
+    "zeros": ("def forward(x):\n    raise NotImplementedError\n\0", False),
+    "nested without end": ("NotImplementedError = " + "(" * 30_000, False),
+    "odd escape": ("'\\q'\ndef forward(x):\n    raise NotImplementedError\n", True),
+}
+
+
+@pytest.mark.parametrize(("source", "expected"), STUBS.values(), ids=STUBS.keys())
+def test_what_is_not_started(source, expected):
+    path = place("relu", "exercises")
+    if source is not None:
+        rest = "\ndef backward(g, x):\n    raise NotImplementedError\ndef jacobian(x):\n    raise NotImplementedError\n"
+        path.write_text(source + rest)
+    assert is_not_started(find_exercise("relu"), path) is expected
+
+
+@pytest.mark.parametrize("exercise", all_exercises().values(), ids=lambda exercise: exercise.name)
+def test_every_stub_is_not_started_and_no_solution_is(exercise):
+    assert is_not_started(exercise, ROOT / "exercises" / exercise.path)
+    assert not is_not_started(exercise, ROOT / "solutions" / exercise.path)
