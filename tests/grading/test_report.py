@@ -111,9 +111,13 @@ def test_the_schema_has_exactly_its_keys(report: dict[str, Any]) -> None:
             assert KEYS["check"] <= set(check) <= KEYS["check"] | {"diagnosis", "counterexample", "location"}
             assert check["status"] in {"passed", "failed", "not_started", "errored", "skipped"}
             assert bool(check["message"]) == (check["status"] != "passed")
+            assert ("diagnosis" in check) == (check["status"] in {"failed", "errored"})
             if "diagnosis" in check:
-                assert set(check["diagnosis"]) == {"code", "text"}
-                assert all(check["diagnosis"].values())
+                named = {"code", "text", "confidence"}
+                assert named <= set(check["diagnosis"]) <= named | {"think", "cases", "also"}
+                assert check["diagnosis"]["code"]
+                assert check["diagnosis"]["text"]
+                assert 0 <= check["diagnosis"]["confidence"] <= 1
             if "counterexample" in check:
                 assert {"inputs"} <= set(check["counterexample"]) <= KEYS["counterexample"]
 
