@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diagnosed import first_failure
-from labelled import SUBMISSIONS
+from labelled import HELD_OUT, SUBMISSIONS
 
 from gradcheck.catalog import all_exercises
 from gradcheck.diagnosis.from_formula import code_of
 from gradcheck.diagnosis.mutants import as_function, function_of, mutants
 
 TABLE = Path(__file__).parent.parent.parent / "docs" / "diagnosis-table.md"
-PARTS = 8
+PARTS = 40
 
 
 class Named(NamedTuple):
@@ -57,9 +57,10 @@ def wrong_answers():
         for each in exercise.misconceptions:
             name = f"{exercise.name}.{each.function}: {each.text}"
             yield "misconceptions", name, (each.code,), exercise.name, each.function, each.wrong
-    for each in SUBMISSIONS:
-        name = f"{each.exercise}.{each.function}: {each.name}"
-        yield "submissions", name, each.codes, each.exercise, each.function, each.wrong
+    for source, submissions in (("submissions", SUBMISSIONS), ("held out", HELD_OUT)):
+        for each in submissions:
+            name = f"{each.exercise}.{each.function}: {each.name}"
+            yield source, name, each.codes, each.exercise, each.function, each.wrong
 
 
 def diagnosed(part: int, cache: Path) -> list[Named]:
@@ -82,8 +83,9 @@ def table(named: list[Named]) -> str:
         "",
         "Written by `make diagnose`. A *mutant* is a derived formula with one mistake, a *misconception* a wrong answer of",
         "an exercise's record, a *submission* a wrong answer that was written and labelled without sight of the diagnosis",
-        "(`tests/diagnosis/labelled`). *Rightly* counts those diagnosed under a code that the label allows, or whose other",
-        "names (mistakes that lead to the very same numbers) hold one.",
+        "(`tests/diagnosis/labelled`); those *held out* were not looked at while the diagnosis was built. *Rightly* counts",
+        "those diagnosed under a code that the label allows, or whose other names (mistakes that lead to the very same",
+        "numbers) hold one. The labels do not know `wrong-function`, so what it names counts as misnamed there.",
         "",
         "| source | wrong answers | rightly named | `unrecognised` | misnamed |",
         "|---|---|---|---|---|",
