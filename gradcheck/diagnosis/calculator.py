@@ -17,7 +17,7 @@ from gradcheck.references.derive import COTANGENT
 from gradcheck.references.evaluate import Evaluator
 from gradcheck.references.expected import Floats, Point
 from gradcheck.references.fields import NumpyField
-from gradcheck.references.formula import Formula
+from gradcheck.references.formula import Formula, array_symbol, read_formula
 
 Leaves = tuple[Floats, ...]
 
@@ -70,6 +70,9 @@ class Calculator:
         operator, spec = self.operator, self.spec
         assert operator is not None
         point = self.point(arguments)
+        if mutant is not None and mutant.formula.expression.has(array_symbol(operator.output_name)):
+            output = read_formula(operator) if spec.role == "jacobian" else point.derivation.output
+            point.arrays[operator.output_name] = self._evaluate(point, output)
         if spec.role == "forward":
             formula = mutant.formula if mutant else point.derivation.output
             shape = output_shape(operator, point.shapes, point.sizes)

@@ -202,8 +202,9 @@ def _inverted(context: Context, observation: Observation, name: str) -> Predicte
 
 def _shifted(context: Context, observation: Observation, name: str, shift: int) -> Predicted:
     argument = observation.trial.arguments[name]
-    most = int(argument.values.max(initial=0)) + 1
-    moved = replace(argument, values=(argument.values + shift) % max(most, 1))
+    arrays = [array for array in observation.tensors.values() if array.ndim == 2]
+    most = arrays[0].shape[-1] if arrays else int(argument.values.max(initial=0)) + 1
+    moved = replace(argument, values=(argument.values + shift) % max(most, 1))  # −1 is the last one
     return context.calculator.result({**observation.trial.arguments, name: moved})
 
 

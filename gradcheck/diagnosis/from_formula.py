@@ -12,7 +12,7 @@ from gradcheck.catalog import Exercise
 from gradcheck.checks.outcome import Argument, Foreign, Returned
 from gradcheck.diagnosis.evidence import Observation, Sighting
 from gradcheck.diagnosis.guess import Context, Guess, Predicted
-from gradcheck.diagnosis.mutants import Mutant, mutants, original_of
+from gradcheck.diagnosis.mutants import Mutant, mutants, mutants_in_output, original_of
 from gradcheck.diagnosis.naming import mutant_in_words
 from gradcheck.references.expected import Floats
 
@@ -86,6 +86,9 @@ def relevant_mutants(context: Context) -> Iterator[Mutant]:
         for mutant in mutants(operator):
             if mutant.role == spec.role and (spec.role != "jacobian" or mutant.wrt == spec.wrt):
                 yield mutant
+        for each in operator.differentiable_inputs:
+            if spec.role == "backward" or (spec.role == "jacobian" and each.name == spec.wrt):
+                yield from mutants_in_output(operator, spec.role, each.name)
         return
     for used, role, name in context.calculator.used(context.observations[0].trial.arguments):
         for mutant in mutants(used):

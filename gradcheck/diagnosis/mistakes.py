@@ -190,10 +190,11 @@ def masked_by_cotangent(operator: Operator, original: Formula) -> Mistakes:
                 yield "the mask is that of grad_output", _with(original.expression, path, wrong), None
 
 
-def other_array(operator: Operator, original: Formula) -> Mistakes:
+def other_array(operator: Operator, original: Formula, *more: str) -> Mistakes:
     """One factor from another array: an input where grad_output belongs, or grad_output where an input belongs."""
     like = [each for each in operator.inputs if each.shape == operator.output_shape and each.kind == "real"]
     names = [each.name for each in like if each.batched == operator.batched and each.shape]
+    names += more
     if operator.output_shape:
         names.append(COTANGENT)
     for path, part, _ in _parts(original):

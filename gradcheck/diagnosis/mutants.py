@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import combinations
 from typing import Any, Literal
 
@@ -22,7 +23,8 @@ from gradcheck.references.derive import COTANGENT, derive
 from gradcheck.references.evaluate import Evaluator
 from gradcheck.references.expected import Point
 from gradcheck.references.fields import TRUTH_BITS, BallField
-from gradcheck.references.formula import Formula, index_symbol, read_formula
+from gradcheck.references.formula import Formula, array_symbol, index_symbol, read_formula
+from gradcheck.references.typeset import compact
 
 MutantRole = Literal["forward", "backward", "jacobian"]
 
@@ -90,6 +92,32 @@ def mutants(operator: Operator) -> list[Mutant]:
                     formula = Formula(wrong, original.indices, ranges)
                     found.append(Mutant(operator, role, name, kind, text, formula, part=part))
     return [*found, *_swapped_gradients(operator)]
+
+
+@cache
+def mutants_in_output(operator: Operator, role: MutantRole, wrt: str) -> list[Mutant]:
+    """Mutants of the same formula as people write it, with the output in it: y (g − Σ g y). They need its value."""
+    output = array_symbol(operator.output_name)
+    short = compact(operator, original_of(operator, role, wrt))
+    if not short.expression.has(output):
+        return []
+    ranges = short.ranges | {mistakes.elsewhere(index): size for index, size in short.ranges.items()}
+    found, seen = [], {short.expression}
+    for kind, made in (
+        ("drop-factor", mistakes.without_factor(short)),
+        ("drop-term", mistakes.terms(short, 0)),
+        ("flip-sign", mistakes.terms(short, -1)),
+        ("other-function", mistakes.other_function(short)),
+        ("other-array", mistakes.other_array(operator, short, operator.output_name)),
+        ("drop-reduction", mistakes.without_sum(short)),
+        ("sum-elsewhere", mistakes.other_sum(short)),
+        ("mean-for-sum", mistakes.mean_for_sum(short)),
+    ):
+        for text, wrong, part in made:
+            if wrong not in seen:
+                seen.add(wrong)
+                found.append(Mutant(operator, role, wrt, kind, text, Formula(wrong, short.indices, ranges), part=part))
+    return found
 
 
 def original_of(operator: Operator, role: MutantRole, wrt: str) -> Formula:

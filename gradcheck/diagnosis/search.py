@@ -58,8 +58,8 @@ class Explanation:
 
 
 class Search:
-    """All guesses at one function's mistake. What a guess predicts is remembered: a network has many parts, and each may
-    be wrong.
+    """All guesses at one function's mistake. What a guess predicts is remembered: a network has many parts, and each
+    may be wrong.
     """
 
     def __init__(self, context: Context, exercise: Exercise | None) -> None:

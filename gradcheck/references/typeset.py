@@ -40,6 +40,13 @@ def in_words(operator: Operator, formula: Formula) -> str:
     return _text(_compact(derive(operator), formula))
 
 
+def compact(operator: Operator, formula: Formula) -> Formula:
+    """The formula with the operator's output, by its name, in the place of its own definition, where that is shorter:
+    y (g − Σ g y) for softmax.
+    """
+    return Formula(_compact(derive(operator), formula), formula.indices, formula.ranges)
+
+
 def _target(operator: Operator) -> str:
     indices = read_formula(operator).indices
     return _indexed(operator.output_name, tuple(str(index) for index in indices))
