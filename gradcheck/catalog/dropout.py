@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
 from gradcheck.catalog.shared import chance
+from gradcheck.catalog.shared.dropout_misconceptions import DROPOUT_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import Property
 from gradcheck.operators.tricks import MASKED
@@ -227,8 +228,17 @@ EXERCISE = Exercise(
     hints=(
         "If an entry is kept with probability 1 − p, what is the expected value of x · mask? By what must it be "
         "divided, so that it is x again?",
-        "torch.rand gives numbers between 0 and 1, and takes a shape and a generator. With which probability is one "
-        "of them at least p?",
-        "Once the mask is drawn it is a constant. Then y is x times a number, entry by entry: what is its slope?",
+        "torch.rand gives numbers between 0 and 1, and takes a shape and a generator. With which probability is "
+        "one of them at least p? Once the mask is drawn it is a constant. Then y is x times a number, entry by "
+        "entry: what is its slope?",
+        "E[x_i m_i] = (1 − p) x_i, and y_i is x_i m_i divided by what makes it x_i again. backward: dC/dx_j = Σ_i "
+        "g_i ∂y_i/∂x_j, where m_i and p are constants, so that ∂y_i/∂x_j = δ_ij times …",
     ),
+    formula=(
+        "mask_i = [u_i ≥ p], u_i uniform in [0, 1), drawn from generator\n"
+        "forward:  y_i = x_i mask_i / (1 − p)\n"
+        "backward: grad_x_i = g_i mask_i / (1 − p)\n"
+        "p outside [0, 1): ValueError"
+    ),
+    misconceptions=DROPOUT_MISCONCEPTIONS,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Reference
 
 if TYPE_CHECKING:
@@ -71,7 +71,81 @@ EXERCISE = Exercise(
     ),
     hints=(
         "Each row is one network, each column one point. Over which axis do the networks disagree?",
-        "The population variance divides by E, not by E − 1. What must it be for a single network?",
-        "E[x²] − E[x]² takes the difference of two large numbers. What is small from the beginning?",
+        "The population variance divides by E, not by E − 1: what must it be for a single network? And E[x²] − "
+        "E[x]² takes the difference of two large numbers: what is small from the beginning?",
+        "mean_j = 1/E Σ_e x_ej, and the deviations from it are d_ej = x_ej − mean_j, one mean for each column. "
+        "The variance is a mean over e again: of which function of d_ej?",
+    ),
+    formula=("mean_j = 1/E Σ_e x_ej\nvar_j = 1/E Σ_e (x_ej − mean_j)²"),
+    misconceptions=(
+        Misconception(
+            "mean_and_variance",
+            "scaled-by-size",
+            "you divided by E − 1, as one does to estimate from a sample",
+            lambda predictions: (
+                predictions.mean(0),
+                (predictions - predictions.mean(0)).square().sum(0) / (len(predictions) - 1),
+            ),
+            "How much does a single network disagree with itself? The task says which of the two definitions it is.",
+        ),
+        Misconception(
+            "mean_and_variance",
+            "wrong-function",
+            "you returned the standard deviation: there is a root too many",
+            lambda predictions: (predictions.mean(0), predictions.std(0, correction=0)),
+            "In which unit is a prediction measured, and in which its variance?",
+        ),
+        Misconception(
+            "mean_and_variance",
+            "missing-term",
+            "you averaged the squares of the predictions: nothing was subtracted before",
+            lambda predictions: (predictions.mean(0), predictions.square().mean(0)),
+            "Five networks all predict 7. How far do they disagree?",
+        ),
+        Misconception(
+            "mean_and_variance",
+            "wrong-function",
+            "you averaged the absolute deviations, not their squares",
+            lambda predictions: (predictions.mean(0), (predictions - predictions.mean(0)).abs().mean(0)),
+            "What is done to the deviations before they are averaged?",
+        ),
+        Misconception(
+            "mean_and_variance",
+            "wrong-axis",
+            "you measured the deviations from the mean of all predictions, not from each point's own",
+            lambda predictions: (predictions.mean(0), (predictions - predictions.mean()).square().mean(0)),
+            "All networks agree, on 1 here and on 5 there. How far do they disagree?",
+        ),
+        Misconception(
+            "mean_and_variance",
+            "wrong-axis",
+            "you took one mean and one variance of all predictions together",
+            lambda predictions: (
+                predictions.mean().expand(predictions.shape[1]),
+                predictions.var(correction=0).expand(predictions.shape[1]),
+            ),
+            "Where there was data the networks agree. Does your variance show where?",
+        ),
+        Misconception(
+            "mean_and_variance",
+            "wrong-function",
+            "you took the range of the predictions for their variance",
+            lambda predictions: (predictions.mean(0), predictions.amax(0) - predictions.amin(0)),
+            "Do the networks between the two outermost ones count?",
+        ),
+        Misconception(
+            "mean_and_variance",
+            "wrong-variable",
+            "you measured the deviations from the first network, not from the mean",
+            lambda predictions: (predictions.mean(0), (predictions - predictions[0]).square().mean(0)),
+            "Is one of the networks better than the others?",
+        ),
+        Misconception(
+            "mean_and_variance",
+            "wrong-function",
+            "you took the median for the mean",
+            lambda predictions: (predictions.median(0).values, predictions.var(0, correction=0)),
+            "What becomes of the mean when the largest prediction grows?",
+        ),
     ),
 )

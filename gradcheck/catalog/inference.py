@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.shared.inference_misconceptions import INFERENCE_MISCONCEPTIONS
 from gradcheck.checks.outcome import Arguments, Returned, Value
 from gradcheck.checks.reference import Edge, Leaf, Reference
 from gradcheck.operators.normalising import SOFTMAX
@@ -170,7 +171,17 @@ EXERCISE = Exercise(
     ),
     hints=(
         "What may be subtracted from all logits of a sample without changing any of its probabilities?",
-        "Softmax keeps the order of its inputs. Does one need the probabilities to find the most probable class?",
+        "Softmax keeps the order of its inputs: does one need the probabilities to find the most probable class? "
         "Each prediction is right or wrong, 1 or 0. What is the mean of these?",
+        "p_bc = exp(x_bc) / Σ_k exp(x_bk) = exp(x_bc − m_b) / Σ_k exp(x_bk − m_b) for any number m_b: which one "
+        "keeps the exponentials from growing? predict and accuracy: of each row b, find the c with the largest "
+        "x_bc, and compare it with labels_b.",
     ),
+    formula=(
+        "probabilities: p_bc = exp(x_bc − m_b) / Σ_k exp(x_bk − m_b)\n"
+        "               m_b = max_k x_bk\n"
+        "predict:       c_b = argmax_k x_bk, the first on a tie\n"
+        "accuracy:      1/B Σ_b [c_b = labels_b]"
+    ),
+    misconceptions=INFERENCE_MISCONCEPTIONS,
 )

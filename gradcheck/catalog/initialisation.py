@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
 from gradcheck.catalog.shared import chance
+from gradcheck.catalog.shared.initialisation_misconceptions import INITIALISATION_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import Property
 
@@ -154,9 +155,16 @@ EXERCISE = Exercise(
     ),
     hints=(
         "An output is a sum of fan_in terms. If all are independent with mean 0, what is the variance of the sum?",
-        "ReLU throws away one half of what passes through it. How large must the variance of the weights be, so that "
-        "the mean square of a layer's output is that of its input?",
-        "torch's random functions take a generator=… of their own; without one they draw from a shared one. A normal "
-        "number times s has standard deviation s.",
+        "ReLU throws away one half of what passes through it: how large must the variance of the weights be, so "
+        "that the mean square of a layer's output is that of its input? A normal number times s has standard "
+        "deviation s. torch's random functions take a generator=…; else they draw from a shared one.",
+        "s_i = Σ_j w_ij x_j, so E[s_i²] = Σ_j E[w_ij²] E[x_j²] = fan_in · Var(w) · E[x²]; relu keeps E[relu(s)²] "
+        "= E[s²] / 2, and that has to be E[x²].",
     ),
+    formula=(
+        "fan_in · Var(w) / 2 = 1, so Var(w) = 2 / fan_in\n"
+        "w_ij = √(2 / fan_in) · n_ij, n_ij standard normal, drawn from generator\n"
+        "i = 1, …, fan_out, j = 1, …, fan_in"
+    ),
+    misconceptions=INITIALISATION_MISCONCEPTIONS,
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.shared.normalise_misconceptions import NORMALISE_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.operators.tricks import STANDARDISE
 
@@ -161,9 +162,19 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "Each column is one input variable. Over which axis do you take the mean, and what is its shape?",
-        "For columns near 1e4, x² is near 1e8: what is left of the digits when two such means are subtracted? What "
-        "could you subtract before you square?",
-        "mean and std are numbers by the time forward is called. What is the slope of a straight line?",
+        "Each column is one input variable. Over which axis do you take the mean, and what is its shape? And in "
+        "backward, mean and std are mere numbers: what is the slope of a straight line?",
+        "For columns near 1e4, x² is near 1e8: what is left of the digits when two such means are subtracted? "
+        "What could you subtract before you square? A column without spread would be divided by zero; eps is what "
+        "the divisor is at least.",
+        "dC/dx_qj = Σ_p Σ_i g_pi ∂y_pi/∂x_qj, and ∂y_pi/∂x_qj = ∂/∂x_qj (x_pi − mean_i) / max(std_i, eps), where "
+        "mean and std are constants. std_i² is 1/P Σ_p of which squares?",
     ),
+    formula=(
+        "fit:      mean_i = 1/P Σ_p x_pi\n"
+        "          std_i = √(1/P Σ_p (x_pi − mean_i)²)\n"
+        "forward:  y_pi = (x_pi − mean_i) / max(std_i, eps)\n"
+        "backward: grad_x_pi = g_pi / max(std_i, eps)"
+    ),
+    misconceptions=NORMALISE_MISCONCEPTIONS,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.shared.labels import all_pairs
 from gradcheck.checks.reference import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ def _edges(draw: Any) -> Iterator[Edge]:
     yield "a label far below zero", given([2, 0, -9], 3), "ValueError"
 
 
+def _eye(size: int) -> Any:
+    import torch
+
+    return torch.eye(size)
+
+
 EXERCISE = Exercise(
     name="one_hot",
     unit="07_training",
@@ -77,7 +84,63 @@ EXERCISE = Exercise(
     ),
     hints=(
         "A row has num_classes entries. How many of them are one, and which?",
-        "Row p of the identity matrix is the one-hot vector of p. What does indexing with a tensor of labels give?",
-        "Which labels does Python's indexing take without complaint though there is no such class?",
+        "Row p of the identity matrix is the one-hot vector of p. What does indexing with a tensor of labels "
+        "give? And which labels does Python's indexing take without complaint though there is no such class?",
+        "one_hot_pk is 1 where k = labels_p and 0 elsewhere: compare labels_p, one per row, with the classes k = "
+        "0, …, num_classes − 1, one per column. Before that, 0 ≤ labels_p < num_classes has to hold for all p.",
+    ),
+    formula=(
+        "one_hot_pk = [k = labels_p], k = 0, …, num_classes − 1\nlabels_p < 0 or labels_p ≥ num_classes: ValueError"
+    ),
+    misconceptions=(
+        Misconception(
+            "one_hot",
+            "wrong-index",
+            "you counted the classes from 1: the one stands before its place, and class 0 has it at the end",
+            lambda labels, num_classes: _eye(num_classes)[labels - 1],
+            "Which column belongs to class 0?",
+        ),
+        Misconception(
+            "one_hot",
+            "wrong-mask",
+            "ones and zeros have changed places: you compared with ≠",
+            lambda labels, num_classes: 1 - _eye(num_classes)[labels],
+            "What do the entries of one row add up to?",
+        ),
+        Misconception(
+            "one_hot",
+            "labels-as-numbers",
+            "you wrote the label itself to its place where a one belongs",
+            lambda labels, num_classes: _eye(num_classes)[labels] * labels[:, None],
+            "What do the entries of one row add up to, for class 0 and for class 2?",
+        ),
+        Misconception(
+            "one_hot",
+            "wrong-index",
+            "you wrote to result[:, labels]: every row was changed at every label",
+            lambda labels, num_classes: all_pairs(_eye(num_classes)[labels], labels),
+            "How many ones does one row have?",
+        ),
+        Misconception(
+            "one_hot",
+            "wrong-function",
+            "all entries up to the label are one",
+            lambda labels, num_classes: _eye(num_classes)[labels].flip(1).cumsum(1).flip(1),
+            "How many ones does one row have?",
+        ),
+        Misconception(
+            "one_hot",
+            "ignores-argument",
+            "row p has its one at p: the labels have no influence",
+            lambda labels, num_classes: _eye(max(len(labels), num_classes))[: len(labels), :num_classes],
+            "Two samples of the same class: what do their rows look like?",
+        ),
+        Misconception(
+            "one_hot",
+            "wrong-function",
+            "the other entries are −1 where they should be 0",
+            lambda labels, num_classes: 2 * _eye(num_classes)[labels] - 1,
+            "As a distribution over the classes, what does a row say of the others?",
+        ),
     ),
 )

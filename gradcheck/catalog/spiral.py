@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.shared.spiral_misconceptions import SPIRAL_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
@@ -83,7 +84,17 @@ EXERCISE = Exercise(
     ),
     hints=(
         "At which radius does every arm start, and at which does it end? By how much has the angle grown by then?",
-        "The formula counts the classes from 1, the labels count from 0. What is k − 1 for the class of label 0?",
-        "t is the same for every class and noise[k] has one entry per t: one arm is a few operations on vectors.",
+        "The formula counts the classes from 1, the labels count from 0: what is k − 1 for the class of label 0? "
+        "t is the same for every class and noise[k] has one entry per t, so one arm is a few operations on "
+        "vectors, and the arms come one after the other.",
+        "X_k(t_j) = t_j (sin φ_kj, cos φ_kj), where t_j runs from 0 to 1 in P values, both ends included: t_0 = "
+        "0, t_1 = 1 / (P − 1), … The row of class k and point j is k P + j.",
     ),
+    formula=(
+        "t_j = j / (P − 1), j = 0, …, P − 1; t_0 = 0 where P = 1\n"
+        "φ_lj = 2π/K (2 t_j + l + noise_lj), l = 0, …, K − 1\n"
+        "x_(l P + j) = (t_j sin φ_lj, t_j cos φ_lj)\n"
+        "labels_(l P + j) = l"
+    ),
+    misconceptions=SPIRAL_MISCONCEPTIONS,
 )

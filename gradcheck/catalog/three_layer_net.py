@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
 from gradcheck.catalog.shared import networks
+from gradcheck.catalog.shared.three_layer_net_misconceptions import THREE_LAYER_NET_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Reference
 
 if TYPE_CHECKING:
@@ -101,7 +102,18 @@ EXERCISE = Exercise(
     ),
     hints=(
         "One image is one vector. Of which shape is the gradient of a matrix that turns one vector into another?",
-        "Each linear module does the same with its grad_output: one gradient for W, one for b, one for what is below.",
-        "The image gets no gradient. Where does the way down end, then, and what must be kept from the way up?",
+        "Each linear module does the same with its grad_output: one gradient for W, one for b, one for what is "
+        "below. The image gets no gradient: where does the way down end, then, and what must be kept from the way "
+        "up?",
+        "With s_k = W_k z_k + b_k, z_(k+1) = relu(s_k) and dC/ds_2 = g: dC/dW_k,ij = dC/ds_k,i ∂s_k,i/∂W_k,ij, "
+        "dC/dz_k,j = Σ_i dC/ds_k,i ∂s_k,i/∂z_k,j, and through relu dC/ds_(k−1),j = dC/dz_k,j · relu'(s_(k−1),j).",
     ),
+    formula=(
+        "forward:  z_0 = the image, flattened, z_(k+1) = relu(s_k)\n"
+        "          s_k,i = Σ_j W_k,ij z_k,j + b_k,i, output s_2\n"
+        "backward: dC/ds_2 = g\n"
+        "          dC/ds_(k−1),j = Σ_i dC/ds_k,i W_k,ij where s_(k−1),j > 0, else 0\n"
+        "          dW_k,ij = dC/ds_k,i z_k,j, db_k,i = dC/ds_k,i, k = 2, 1, 0"
+    ),
+    misconceptions=THREE_LAYER_NET_MISCONCEPTIONS,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
 from gradcheck.catalog.shared import networks, training_mistakes
+from gradcheck.catalog.shared.training_loop_misconceptions import TRAINING_LOOP_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Leaf, Reference, Usual
 from gradcheck.checks.task import Property
 
@@ -194,8 +195,20 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "Which five steps make one update? Write them down in order; which of them sees the old parameters?",
-        "Of the fused loss (cross_entropy) you know the gradient by the logits. Which backward takes it from there?",
-        "The caller keeps the old parameters. How is a dict made whose entries are new, without touching the old one?",
+        "Which five steps make one update? Write them down in order; which of them sees the old parameters? The "
+        "caller keeps those: how is a dict made whose entries are new, without touching the old one?",
+        "Of the fused loss (cross_entropy) you know the gradient by the logits, and two_layer_net's backward "
+        "takes it from there. All gradients are those of the old parameters. train is the same step, once an "
+        "epoch, each time with what the last one returned.",
+        "C = 1/B Σ_b (log Σ_k e^(logits_bk) − logits[b, labels_b]), and every parameter moves by p ← p − lr ∂C/∂p "
+        "= p − lr Σ_b Σ_k ∂C/∂logits_bk ∂logits_bk/∂p. Begin with ∂C/∂logits_bk.",
     ),
+    formula=(
+        "C = 1/B Σ_b (log Σ_k e^(logits_bk) − logits[b, labels_b])\n"
+        "g_bk = ∂C/∂logits_bk = (softmax(logits)_bk − [k = labels_b]) / B\n"
+        "∂C/∂p: two_layer_net's backward of g\n"
+        "train_step: C of the old parameters, and p ← p − lr ∂C/∂p for all p\n"
+        "train:      one train_step an epoch, C_0, C_1, … and the last p"
+    ),
+    misconceptions=TRAINING_LOOP_MISCONCEPTIONS,
 )

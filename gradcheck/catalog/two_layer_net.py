@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
 from gradcheck.catalog.shared import networks
+from gradcheck.catalog.shared.two_layer_net_misconceptions import TWO_LAYER_NET_MISCONCEPTIONS
 from gradcheck.checks.reference import Reference
 from gradcheck.checks.task import Property
 
@@ -114,7 +115,19 @@ EXERCISE = Exercise(
     ),
     hints=(
         "Which of the forward pass's intermediate results do the gradients depend on? Compute these first.",
-        "Go backwards module by module. What does the upper linear module hand down besides its own two gradients?",
-        "The lower linear module gets a grad_output too. What has ReLU done to it?",
+        "Go backwards module by module. What does the upper linear module hand down besides its own two "
+        "gradients? The lower one gets a grad_output too: what has relu done to it? Each parameter serves all "
+        "samples of the batch.",
+        "With h = W_h x + b_h, a = relu(h) and g = dC/dlogits: dC/dW_y,kj = Σ_b g_bk ∂logits_bk/∂W_y,kj, dC/da_bj "
+        "= Σ_k g_bk ∂logits_bk/∂a_bj, and dC/dh_bj = dC/da_bj · relu'(h_bj). From there on the same for W_h and "
+        "b_h.",
     ),
+    formula=(
+        "forward:  h_bj = Σ_i W_h,ji x_bi + b_h,j, a_bj = relu(h_bj)\n"
+        "          logits_bk = Σ_j W_y,kj a_bj + b_y,k\n"
+        "backward: dW_y,kj = Σ_b g_bk a_bj, db_y,k = Σ_b g_bk\n"
+        "          dh_bj = Σ_k g_bk W_y,kj where h_bj > 0, else 0\n"
+        "          dW_h,ji = Σ_b dh_bj x_bi, db_h,j = Σ_b dh_bj"
+    ),
+    misconceptions=TWO_LAYER_NET_MISCONCEPTIONS,
 )

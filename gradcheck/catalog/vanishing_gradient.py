@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.shared.vanishing_gradient_misconceptions import VANISHING_GRADIENT_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Leaf, Reference
 from gradcheck.checks.task import Property
 from gradcheck.operators.elementwise import RELU, SIGMOID
@@ -169,9 +170,19 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "What is dz_{k+1}/dz_k for z_{k+1} = h(w_k z_k)? Both the slope of h and the weight have their part in it.",
-        "dz_K/dz_k is a product of such factors. How does it differ from dz_K/dz_{k+1}?",
-        "Go through the chain once to get the states, then backwards from dz_K/dz_K. How large is the slope of a "
-        "sigmoid at best?",
+        "What is dz_{k+1}/dz_k for z_{k+1} = h(w_k z_k)? Both the slope of h and the weight have their part in "
+        "it. How large is the slope of a sigmoid at best?",
+        "dz_K/dz_k is a product of such factors. How does it differ from dz_K/dz_{k+1}? Go through the chain once "
+        "to get the sums s_k = w_k z_k, where the slopes are taken, then backwards from dz_K/dz_K.",
+        "|dz_K/dz_k| = |dz_K/dz_{k+1}| · |dz_{k+1}/dz_k|, and dz_{k+1}/dz_k = d/dz_k h(s_k) with s_k = w_k z_k. "
+        "The last entry is |dz_K/dz_K| = 1.",
     ),
+    formula=(
+        "s_k = w_k z_k, z_{k+1} = h(s_k), z_0 = x\n"
+        "|dz_K/dz_K| = 1\n"
+        "|dz_K/dz_k| = |dz_K/dz_{k+1}| · |h'(s_k) w_k|, k = K − 1, …, 0\n"
+        "sigmoid_chain: h'(s) = σ(s) (1 − σ(s))\n"
+        "relu_chain:    h'(s) = 1 for s > 0, 0 for s < 0"
+    ),
+    misconceptions=VANISHING_GRADIENT_MISCONCEPTIONS,
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
+from gradcheck.catalog.shared.weight_decay_misconceptions import WEIGHT_DECAY_MISCONCEPTIONS
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import Property
 from gradcheck.operators.tricks import L1_NORM, SQUARED_NORM
@@ -151,8 +152,18 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "How much does alpha · w_i² grow when w_i grows a little? Nothing else in the sum depends on w_i.",
-        "|w_i| has one slope to the right of zero and another to the left. Does the size of w_i matter?",
-        "The step goes against the gradient of the whole cost: of the loss and of the penalty. Collect what has w.",
+        "How much does alpha · w_i² grow when w_i grows a little? And alpha · |w_i|, to the right of zero and to "
+        "the left? Does the size of w_i matter there?",
+        "Each penalty is a sum in which w_i stands in one term only. The step goes against the gradient of the "
+        "whole cost: of the loss and of the penalty, both at the old w. Collect what has w.",
+        "∂/∂w_i alpha Σ_k w_k² = alpha ∂(w_i²)/∂w_i, and with |w_k| in the place of w_k² the same. decayed_step: "
+        "w_i ← w_i − lr (grad_i + ∂/∂w_i alpha Σ_k w_k²).",
     ),
+    formula=(
+        "l2_gradient:  ∂/∂w_i alpha Σ_k w_k² = 2 alpha w_i\n"
+        "l1_gradient:  ∂/∂w_i alpha Σ_k |w_k| = alpha sign(w_i)\n"
+        "              at w_i = 0: any value from −alpha to alpha\n"
+        "decayed_step: w_i ← (1 − 2 lr alpha) w_i − lr grad_i"
+    ),
+    misconceptions=WEIGHT_DECAY_MISCONCEPTIONS,
 )
