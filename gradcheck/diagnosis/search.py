@@ -124,7 +124,8 @@ def _matching(guesses: Iterable[Guess], observations: Sequence[Observation], nam
         if factor is None:
             continue
         if factor.kind == "none" and guess.code:
-            yield Explanation(guess.code, guess.sentence(name), guess.cost, guess.think)
+            cost = guess.cost + (0.0 if guess.cost != OWN or _whole(guess, observations, name) else 0.6)
+            yield Explanation(guess.code, guess.sentence(name), cost, guess.think)
         elif factor.kind != "none":
             code, text, cost = _FACTORS[factor.kind]
             text = text.format(what=name, factor=factor.text)
@@ -133,6 +134,13 @@ def _matching(guesses: Iterable[Guess], observations: Sequence[Observation], nam
             else:
                 both = f"{guess.sentence(name)}; besides, it is {_besides(factor)}"
                 yield Explanation(guess.code, both, guess.cost + 1.0, guess.think, factor.kind)
+
+
+def _whole(guess: Guess, observations: Sequence[Observation], name: str) -> bool:
+    """Whether the guess explains the other parts of the result as well. A misconception says what all of them are."""
+    others = dict.fromkeys(each for each in observations[0].stems if each != name)
+    factors = [match(guess, observations, each) for each in others]
+    return all(factor is not None and factor.kind == "none" for factor in factors)
 
 
 def _scalar_code(code: str, factor: Factor) -> str:
