@@ -175,9 +175,10 @@ def turned_mask(original: Formula) -> Mistakes:
 
 def masked_by_cotangent(operator: Operator, original: Formula) -> Mistakes:
     """The mask asks for grad_output's sign, not for that of the input."""
-    if len(operator.differentiable_inputs) != 1:
+    inputs = operator.differentiable_inputs
+    if len(inputs) != 1 or inputs[0].shape != operator.output_shape or inputs[0].batched != operator.batched:
         return
-    name = operator.differentiable_inputs[0].name
+    name = inputs[0].name
     for path, part, _ in _parts(original):
         if isinstance(part, sp.Piecewise) and len(part.args) == 2:
             (first, condition), (second, _) = part.args

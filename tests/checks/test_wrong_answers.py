@@ -45,7 +45,8 @@ def test_a_wrong_answer_fails_where_it_is_wrong(wrong, cache):
         kept.clear()
         (first,) = failures(wrong, cache, seed)
         assert first.id == f"{wrong.exercise}.{wrong.check}", first.message
-        assert wrong.code in (first.code, ANY), first.message
+        # The tables leave the code open where an exception is missing: the message names it.
+        assert wrong.code in (first.code, ANY) or (wrong.code, first.code) == ("", "must-raise"), first.message
         assert first.status == "failed"
 
 

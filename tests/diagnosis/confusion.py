@@ -31,6 +31,7 @@ class Named(NamedTuple):
     wanted: tuple[str, ...]
     code: str
     also: tuple[str, ...] = ()
+    message: str = ""
 
     @property
     def right(self) -> bool:
@@ -70,7 +71,7 @@ def diagnosed(part: int, cache: Path) -> list[Named]:
         if number % PARTS == part:
             result = first_failure(exercise, function, wrong, cache)
             if result is not None:
-                found.append(Named(source, name, wanted, result.diagnosis.code, result.diagnosis.also))
+                found.append(Named(source, name, wanted, result.diagnosis.code, result.diagnosis.also, result.message))
             elif source != "mutants":
                 found.append(Named(source, name, wanted, "passed"))
     return found
@@ -105,16 +106,20 @@ def table(named: list[Named]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
         parts = pool.map(diagnosed, range(PARTS), [Path(folder)] * PARTS)
         named = sorted(each for part in parts for each in part)
     TABLE.write_text(table(named), encoding="utf-8")
     for each in named:
         if not each.right:
-            sys.stdout.write(f"{each.source}: {each.what}\n    {'/'.join(each.wanted)} is called {each.code}\n")
+            sys.stdout.write(
+                f"{each.source}: {each.what}\n    {'/'.join(each.wanted)} is called {each.code}: {each.message}\n"
+            )
     sys.stdout.write(f"wrote {TABLE.name}\n")
+    ours = [each for each in named if each.source in ("mutants", "misconceptions") and not each.right]
+    return 1 if [each for each in ours if each.code != "returns-zero"] else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from diagnosed import first_failure, named
+from diagnosed import EVERY, first_failure, named
 
 from gradcheck.catalog import all_exercises
 
@@ -21,9 +21,12 @@ def cache(tmp_path_factory):
     ids=lambda part: part,
 )
 def test_a_misconception_is_diagnosed_as_itself(exercise, function, cache):
-    wrong = []
+    wrong, number = [], -1
     for name, each in MISCONCEPTIONS:
         if (name, each.function) != (exercise, function):
+            continue
+        number += 1
+        if number % EVERY:
             continue
         result = first_failure(exercise, function, each.wrong, cache)
         if result is None:

@@ -12,7 +12,7 @@ import diagnosed
 import numpy as np
 import pytest
 import sympy as sp
-from diagnosed import verification_of
+from diagnosed import EVERY, verification_of
 
 from gradcheck.catalog import all_exercises
 from gradcheck.checks.trials import Trials
@@ -37,10 +37,10 @@ def expected_values(tmp_path_factory):
     return tmp_path_factory.mktemp("expected")
 
 
-def graded(mutant: Mutant, exercise, cache: Path):
+def graded(mutant: Mutant, exercise, cache: Path, *, told: bool = False):
     """The checks of the function that the mutant stands for; the exercise's other functions are the solution's."""
     spec = function_of(mutant, exercise.task)
-    verification = verification_of(exercise, {spec.name: as_function(mutant, exercise.task)}, cache)
+    verification = verification_of(exercise, {spec.name: as_function(mutant, exercise.task)}, cache, told=told)
     results = [verification.result(spec.name, check) for check in spec.checks]
     verification.save()
     return results
@@ -117,11 +117,12 @@ def test_the_right_formula_run_like_a_mutant_passes_every_check(exercise, expect
 @every_exercise
 def test_every_mutant_is_refused_under_its_own_name_or_shown_to_be_right(exercise, expected_values):
     wrong, survivors, raised, misnamed = 0, [], [], []
-    for mutant in asked_for(exercise):
-        results = graded(mutant, exercise, expected_values)
+    for number, mutant in enumerate(asked_for(exercise)):
+        told = number % EVERY == 0
+        results = graded(mutant, exercise, expected_values, told=told)
         statuses = {result.status for result in results}
         failed = next((result for result in results if result.status == "failed"), None)
-        if failed is not None and not {code_of(mutant), *SAME} & diagnosed.named(failed):
+        if told and failed is not None and not {code_of(mutant), *SAME} & diagnosed.named(failed):
             misnamed.append(f"{named(mutant)} is called {failed.diagnosis.code}: {failed.message}")
         refused, right = statuses & {"failed", "errored"}, same_numbers(mutant, exercise) and is_equivalent(mutant)
         wrong += bool(refused)

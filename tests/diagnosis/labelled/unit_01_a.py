@@ -66,9 +66,7 @@ wrong("nearest_neighbour", "forward", "the farthest", "unrecognised", "sign-flip
 wrong("nearest_neighbour", "forward", "the distance itself", "wrong-variable", "wrong-dtype")(
     lambda x, w: ((x - w) ** 2).sum(1).min(dim=0).values
 )
-wrong("nearest_neighbour", "forward", "counts from one", "wrong-index")(
-    lambda x, w: ((x - w) ** 2).sum(1).argmin() + 1
-)
+wrong("nearest_neighbour", "forward", "counts from one", "wrong-index")(lambda x, w: ((x - w) ** 2).sum(1).argmin() + 1)
 wrong("nearest_neighbour", "forward", "last of a tie", "kink")(
     lambda x, w: w.shape[0] - 1 - ((x - w) ** 2).sum(1).flip(0).argmin()
 )
@@ -150,8 +148,12 @@ wrong("squared_error", "forward", "norm without square", "unrecognised")(lambda 
 wrong("squared_error", "backward", "signs of both", "sign-flipped", "swapped-gradients")(
     lambda g, y, y_bar: (2 * g * (y_bar - y), 2 * g * (y - y_bar))
 )
-wrong("squared_error", "backward", "two lost", "scaled-by-constant")(lambda g, y, y_bar: (g * (y - y_bar), g * (y_bar - y)))
-wrong("squared_error", "backward", "local only", "missing-upstream")(lambda g, y, y_bar: (2 * (y - y_bar), 2 * (y_bar - y)))
+wrong("squared_error", "backward", "two lost", "scaled-by-constant")(
+    lambda g, y, y_bar: (g * (y - y_bar), g * (y_bar - y))
+)
+wrong("squared_error", "backward", "local only", "missing-upstream")(
+    lambda g, y, y_bar: (2 * (y - y_bar), 2 * (y_bar - y))
+)
 wrong("squared_error", "backward", "over n", "scaled-by-size")(
     lambda g, y, y_bar: (2 * g * (y - y_bar) / len(y), -2 * g * (y - y_bar) / len(y))
 )
@@ -159,7 +161,10 @@ wrong("squared_error", "backward", "each as if the other were zero", "missing-te
     lambda g, y, y_bar: (2 * g * y, 2 * g * y_bar)
 )
 wrong("squared_error", "backward", "summed error", "extra-reduction")(
-    lambda g, y, y_bar: (2 * g * (y - y_bar).sum() * torch.ones_like(y), -2 * g * (y - y_bar).sum() * torch.ones_like(y))
+    lambda g, y, y_bar: (
+        2 * g * (y - y_bar).sum() * torch.ones_like(y),
+        -2 * g * (y - y_bar).sum() * torch.ones_like(y),
+    )
 )
 wrong("squared_error", "backward", "upstream squared", "changes-upstream")(
     lambda g, y, y_bar: (2 * g**2 * (y - y_bar), -2 * g**2 * (y - y_bar))
@@ -191,7 +196,9 @@ wrong("average_loss", "forward", "one half as in statistics", "scaled-by-constan
 )
 wrong("average_loss", "forward", "square of the mean error", "unrecognised")(lambda w, x, y: (y - x @ w).mean() ** 2)
 
-wrong("average_loss", "backward", "the inner minus lost", "sign-flipped")(lambda g, w, x, y: g * 2 / len(y) * (y - x @ w) @ x)
+wrong("average_loss", "backward", "the inner minus lost", "sign-flipped")(
+    lambda g, w, x, y: g * 2 / len(y) * (y - x @ w) @ x
+)
 wrong("average_loss", "backward", "two lost", "scaled-by-constant")(lambda g, w, x, y: -g * x.T @ (y - x @ w) / len(y))
 wrong("average_loss", "backward", "not averaged", "scaled-by-size")(lambda g, w, x, y: -2 * g * x.T @ (y - x @ w))
 wrong("average_loss", "backward", "no upstream", "missing-upstream")(lambda g, w, x, y: -2 / len(y) * (y - x @ w) @ x)

@@ -27,7 +27,9 @@ def wrong(exercise, function, name, *codes):
 wrong("linear_model", "forward", "average of the products", "scaled-by-size")(lambda x, w: (w * x).mean())
 wrong("linear_model", "forward", "products not added", "missing-reduction", "wrong-shape")(lambda x, w: w * x)
 wrong("linear_model", "forward", "a bias of one", "extra-term")(lambda x, w: 1 + torch.dot(w, x))
-wrong("linear_model", "forward", "sum of w times sum of x", "extra-term", "unrecognised")(lambda x, w: w.sum() * x.sum())
+wrong("linear_model", "forward", "sum of w times sum of x", "extra-term", "unrecognised")(
+    lambda x, w: w.sum() * x.sum()
+)
 wrong("linear_model", "forward", "in float32", "low-precision", "wrong-dtype")(lambda x, w: w.float() @ x.float())
 
 
@@ -42,7 +44,9 @@ def _(x, w):
 wrong("linear_model", "backward", "each gets its own value", "swapped-gradients", "wrong-variable")(
     lambda grad_output, x, w: (grad_output * x, grad_output * w)
 )
-wrong("linear_model", "backward", "no grad_output", "missing-upstream")(lambda grad_output, x, w: (w.clone(), x.clone()))
+wrong("linear_model", "backward", "no grad_output", "missing-upstream")(
+    lambda grad_output, x, w: (w.clone(), x.clone())
+)
 wrong("linear_model", "backward", "grad_output only for w", "missing-upstream")(
     lambda grad_output, x, w: (w.clone(), grad_output * x)
 )
@@ -75,8 +79,12 @@ def _(grad_output, x, w):
 wrong("nearest_neighbour", "distances", "not squared", "unrecognised", "missing-term")(
     lambda x, w: torch.linalg.norm(x - w, dim=1)
 )
-wrong("nearest_neighbour", "distances", "summed over the prototypes", "wrong-axis")(lambda x, w: ((x - w) ** 2).sum(dim=0))
-wrong("nearest_neighbour", "distances", "mean of the squares", "scaled-by-size")(lambda x, w: ((x - w) ** 2).mean(dim=-1))
+wrong("nearest_neighbour", "distances", "summed over the prototypes", "wrong-axis")(
+    lambda x, w: ((x - w) ** 2).sum(dim=0)
+)
+wrong("nearest_neighbour", "distances", "mean of the squares", "scaled-by-size")(
+    lambda x, w: ((x - w) ** 2).mean(dim=-1)
+)
 wrong("nearest_neighbour", "distances", "one number", "extra-reduction", "wrong-axis", "wrong-shape")(
     lambda x, w: torch.sum((x[None] - w) ** 2)
 )
@@ -150,7 +158,13 @@ wrong("nearest_neighbour", "backward", "grad_w without the prototype", "missing-
 )
 
 
-@wrong("nearest_neighbour", "backward", "grad_x keeps the last prototype", "overwritten-not-accumulated", "missing-reduction")
+@wrong(
+    "nearest_neighbour",
+    "backward",
+    "grad_x keeps the last prototype",
+    "overwritten-not-accumulated",
+    "missing-reduction",
+)
 def _(grad_output, x, w):
     grad_w = torch.empty_like(w)
     for k in range(w.shape[0]):
@@ -165,7 +179,9 @@ wrong("squared_error", "forward", "with a half", "scaled-by-constant")(lambda y,
 wrong("squared_error", "forward", "difference of the squares", "unrecognised", "missing-term", "extra-term")(
     lambda y, y_bar: (y**2 - y_bar**2).sum()
 )
-wrong("squared_error", "forward", "sum before the square", "extra-term", "unrecognised")(lambda y, y_bar: (y - y_bar).sum() ** 2)
+wrong("squared_error", "forward", "sum before the square", "extra-term", "unrecognised")(
+    lambda y, y_bar: (y - y_bar).sum() ** 2
+)
 wrong("squared_error", "forward", "the norm itself", "unrecognised")(lambda y, y_bar: torch.norm(y - y_bar))
 wrong("squared_error", "backward", "same for both", "sign-flipped")(
     lambda grad_output, y, y_bar: (2 * grad_output * (y - y_bar), 2 * grad_output * (y - y_bar))
@@ -201,12 +217,16 @@ def _(grad_output, y, y_bar):
 
 # ---------------------------------------------------------------- average_loss
 wrong("average_loss", "forward", "sum of the losses", "scaled-by-size")(lambda w, x, y: ((y - x @ w) ** 2).sum())
-wrong("average_loss", "forward", "per parameter", "scaled-by-size")(lambda w, x, y: ((y - x @ w) ** 2).sum() / w.numel())
+wrong("average_loss", "forward", "per parameter", "scaled-by-size")(
+    lambda w, x, y: ((y - x @ w) ** 2).sum() / w.numel()
+)
 wrong("average_loss", "forward", "prediction added", "sign-flipped")(lambda w, x, y: ((y + x @ w) ** 2).mean())
 wrong("average_loss", "forward", "per-sample losses", "missing-reduction", "wrong-shape")(
     lambda w, x, y: (y - torch.einsum("pn,n->p", x, w)).square()
 )
-wrong("average_loss", "forward", "square of the mean error", "unrecognised", "extra-term")(lambda w, x, y: (y - x @ w).mean() ** 2)
+wrong("average_loss", "forward", "square of the mean error", "unrecognised", "extra-term")(
+    lambda w, x, y: (y - x @ w).mean() ** 2
+)
 wrong("average_loss", "backward", "ascending", "sign-flipped")(
     lambda grad_output, w, x, y: grad_output * 2 / len(y) * ((y - x @ w) @ x)
 )

@@ -89,9 +89,7 @@ wrong("squared_error", "forward", "entries apart", "missing-reduction")(lambda y
 wrong("squared_error", "forward", "difference of the squares", "unrecognised", "missing-term")(
     lambda y, y_bar: y @ y - y_bar @ y_bar
 )
-wrong("squared_error", "forward", "expanded without cross term", "missing-term")(
-    lambda y, y_bar: y @ y + y_bar @ y_bar
-)
+wrong("squared_error", "forward", "expanded without cross term", "missing-term")(lambda y, y_bar: y @ y + y_bar @ y_bar)
 
 
 wrong("squared_error", "backward", "y_bar like y", "sign-flipped")(
@@ -140,5 +138,3 @@ def _(g, w, x, y):
         moved[i] += h
         grad[i] = (((y - x @ moved) ** 2).mean() - base) / h
     return g * grad
-
-

@@ -24,7 +24,9 @@ def grad_of(w, x, y):
 GD = "gradient_descent"
 wrong(GD, "full_batch_step", "uphill", "wrong-direction", "sign-flipped")(lambda w, x, y, lr: w + lr * grad_of(w, x, y))
 wrong(GD, "full_batch_step", "the step alone", "missing-term")(lambda w, x, y, lr: -lr * grad_of(w, x, y))
-wrong(GD, "full_batch_step", "no lr", "ignores-learning-rate", "ignores-argument")(lambda w, x, y, lr: w - grad_of(w, x, y))
+wrong(GD, "full_batch_step", "no lr", "ignores-learning-rate", "ignores-argument")(
+    lambda w, x, y, lr: w - grad_of(w, x, y)
+)
 
 
 @wrong(GD, "full_batch_step", "w changed in place", "mutates-input")
@@ -49,7 +51,9 @@ wrong(GD, "stochastic_step", "divided by P", "scaled-by-size")(
 wrong(GD, "stochastic_step", "the one before p", "wrong-index")(
     lambda w, x, y, p, lr: w + 2 * lr * (y[p - 1] - x[p - 1] @ w) * x[p - 1]
 )
-wrong(GD, "stochastic_step", "whole batch", "ignores-argument", "extra-reduction")(lambda w, x, y, p, lr: w - lr * grad_of(w, x, y))
+wrong(GD, "stochastic_step", "whole batch", "ignores-argument", "extra-reduction")(
+    lambda w, x, y, p, lr: w - lr * grad_of(w, x, y)
+)
 
 
 @wrong(GD, "stochastic_step", "draws its own sample", "nondeterministic", "ignores-argument")
@@ -64,18 +68,24 @@ wrong(GD, "minibatch_step", "sum over the minibatch", "scaled-by-size")(
 wrong(GD, "minibatch_step", "repeats once only", "missing-term", "overwritten-not-accumulated", "unrecognised")(
     lambda w, x, y, idx, lr: w - lr * grad_of(w, x[idx.unique()], y[idx.unique()])
 )
-wrong(GD, "minibatch_step", "all samples", "ignores-argument", "extra-reduction")(lambda w, x, y, idx, lr: w - lr * grad_of(w, x, y))
+wrong(GD, "minibatch_step", "all samples", "ignores-argument", "extra-reduction")(
+    lambda w, x, y, idx, lr: w - lr * grad_of(w, x, y)
+)
 
 
-wrong(GD, "preconditioned_step", "diagonal of eta", "diagonal-only")(lambda w, x, y, eta: w - eta.diagonal() * grad_of(w, x, y))
-wrong(GD, "preconditioned_step", "elementwise product", "missing-reduction")(lambda w, x, y, eta: w - eta * grad_of(w, x, y))
-wrong(GD, "preconditioned_step", "plus", "wrong-direction", "sign-flipped")(lambda w, x, y, eta: w + eta @ grad_of(w, x, y))
+wrong(GD, "preconditioned_step", "diagonal of eta", "diagonal-only")(
+    lambda w, x, y, eta: w - eta.diagonal() * grad_of(w, x, y)
+)
+wrong(GD, "preconditioned_step", "elementwise product", "missing-reduction")(
+    lambda w, x, y, eta: w - eta * grad_of(w, x, y)
+)
+wrong(GD, "preconditioned_step", "plus", "wrong-direction", "sign-flipped")(
+    lambda w, x, y, eta: w + eta @ grad_of(w, x, y)
+)
 
 # ---------------------------------------------------------------- minibatches
 MB = "minibatches"
-wrong(MB, "epoch_batches", "in order", "ignores-argument")(
-    lambda n, b, gen: list(torch.arange(n).split(b))
-)
+wrong(MB, "epoch_batches", "in order", "ignores-argument")(lambda n, b, gen: list(torch.arange(n).split(b)))
 wrong(MB, "epoch_batches", "global randomness", "nondeterministic", "ignores-argument")(
     lambda n, b, gen: list(torch.randperm(n).split(b))
 )
@@ -86,7 +96,9 @@ wrong(MB, "epoch_batches", "remainder dropped", "missing-term")(
 
 # ---------------------------------------------------------------- learning_rate
 LR = "learning_rate"
-wrong(LR, "step_decay", "smooth decay", "unrecognised", "missing-term")(lambda lr, e, drop, every: lr * drop ** (e / every))
+wrong(LR, "step_decay", "smooth decay", "unrecognised", "missing-term")(
+    lambda lr, e, drop, every: lr * drop ** (e / every)
+)
 wrong(LR, "step_decay", "every epoch", "ignores-argument")(lambda lr, e, drop, every: lr * drop**e)
 wrong(LR, "step_decay", "times, not power", "unrecognised")(lambda lr, e, drop, every: lr * drop * (e // every))
 wrong(LR, "cosine", "bare cosine", "missing-term")(lambda lr, e, total: lr * math.cos(math.pi * e / total))

@@ -30,7 +30,9 @@ def grad(w, x, y):
 # ------------------------------------------------------------ gradient_descent
 G = "gradient_descent"
 wrong(G, "full_batch_step", "climbs", "wrong-direction", "sign-flipped")(lambda w, x, y, lr: w + lr * grad(w, x, y))
-wrong(G, "full_batch_step", "sum of the gradients", "scaled-by-size")(lambda w, x, y, lr: w - lr * 2 * x.T @ (x @ w - y))
+wrong(G, "full_batch_step", "sum of the gradients", "scaled-by-size")(
+    lambda w, x, y, lr: w - lr * 2 * x.T @ (x @ w - y)
+)
 wrong(G, "full_batch_step", "two cancelled by a half", "scaled-by-constant")(
     lambda w, x, y, lr: w - lr * (x.T @ (x @ w - y)) / len(y)
 )
@@ -50,7 +52,9 @@ wrong(G, "full_batch_step", "climbs by the sum", "wrong-direction", "sign-flippe
 wrong(G, "full_batch_step", "normalised gradient", "unrecognised", "scaled-by-size")(
     lambda w, x, y, lr: w - lr * grad(w, x, y) / grad(w, x, y).norm()
 )
-wrong(G, "full_batch_step", "decays the weights too", "extra-term")(lambda w, x, y, lr: (1 - lr) * w - lr * grad(w, x, y))
+wrong(G, "full_batch_step", "decays the weights too", "extra-term")(
+    lambda w, x, y, lr: (1 - lr) * w - lr * grad(w, x, y)
+)
 wrong(G, "full_batch_step", "first sample only", "missing-reduction", "missing-term")(
     lambda w, x, y, lr: w + 2 * lr * (y[0] - w @ x[0]) * x[0]
 )
@@ -78,7 +82,9 @@ wrong(G, "stochastic_step", "counts from one", "wrong-index")(
 wrong(G, "stochastic_step", "target of another sample", "wrong-index")(
     lambda w, x, y, p, lr: w + 2 * lr * (y[p - 1] - w @ x[p]) * x[p]
 )
-wrong(G, "stochastic_step", "all samples", "ignores-argument", "extra-term")(lambda w, x, y, p, lr: w - lr * grad(w, x, y))
+wrong(G, "stochastic_step", "all samples", "ignores-argument", "extra-term")(
+    lambda w, x, y, p, lr: w - lr * grad(w, x, y)
+)
 wrong(G, "stochastic_step", "forgets x", "missing-term", "unrecognised")(
     lambda w, x, y, p, lr: w + 2 * lr * (y[p] - w @ x[p]) * torch.ones_like(w)
 )
@@ -202,7 +208,9 @@ def _(num_samples, batch_size, generator):
 
 
 wrong(M, "epoch_batches", "a table of batches", "raised", "edge-size", "wrong-type")(
-    lambda num_samples, batch_size, generator: list(torch.randperm(num_samples, generator=generator).view(-1, batch_size))
+    lambda num_samples, batch_size, generator: list(
+        torch.randperm(num_samples, generator=generator).view(-1, batch_size)
+    )
 )
 
 # --------------------------------------------------------------- learning_rate
@@ -226,7 +234,9 @@ wrong(L, "step_decay", "drops once", "missing-term", "unrecognised")(
 wrong(L, "step_decay", "three decimals", "low-precision")(
     lambda lr, epoch, drop, every: round(lr * drop ** (epoch // every), 3)
 )
-wrong(L, "cosine", "no half", "scaled-by-constant")(lambda lr, epoch, total: lr * (1 + math.cos(math.pi * epoch / total)))
+wrong(L, "cosine", "no half", "scaled-by-constant")(
+    lambda lr, epoch, total: lr * (1 + math.cos(math.pi * epoch / total))
+)
 wrong(L, "cosine", "the bare cosine", "missing-term")(lambda lr, epoch, total: lr * math.cos(math.pi * epoch / total))
 wrong(L, "cosine", "rises", "sign-flipped")(lambda lr, epoch, total: lr * (1 - math.cos(math.pi * epoch / total)) / 2)
 wrong(L, "cosine", "a whole period", "unrecognised", "scaled-by-constant")(
@@ -236,7 +246,9 @@ wrong(L, "cosine", "3.14", "low-precision")(lambda lr, epoch, total: lr * (1 + m
 wrong(L, "cosine", "epochs from one", "wrong-index")(
     lambda lr, epoch, total: lr * (1 + math.cos(math.pi * (epoch + 1) / total)) / 2
 )
-wrong(L, "cosine", "between 0 and 1", "ignores-argument")(lambda lr, epoch, total: (1 + math.cos(math.pi * epoch / total)) / 2)
+wrong(L, "cosine", "between 0 and 1", "ignores-argument")(
+    lambda lr, epoch, total: (1 + math.cos(math.pi * epoch / total)) / 2
+)
 
 
 # --------------------------------------------------------------- two at a time

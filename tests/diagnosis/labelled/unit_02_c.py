@@ -34,6 +34,8 @@ wrong(GD, "full_batch_step", "nothing happens", "no-update")(lambda w, x, y, lr:
 
 
 wrong(GD, "full_batch_step", "first sample", "missing-reduction")(lambda w, x, y, lr: w - lr * grad_of(w, x[:1], y[:1]))
+
+
 @wrong(GD, "full_batch_step", "sample by sample, w moving", "updated-too-early", "accumulated-over-steps")
 def _(w, x, y, lr):
     for p in range(len(y)):
@@ -44,7 +46,9 @@ def _(w, x, y, lr):
 wrong(GD, "full_batch_step", "normalised gradient", "unrecognised", "changes-upstream")(
     lambda w, x, y, lr: w - lr * grad_of(w, x, y) / grad_of(w, x, y).norm()
 )
-wrong(GD, "full_batch_step", "y forgotten", "missing-term")(lambda w, x, y, lr: w - lr * grad_of(w, x, torch.zeros_like(y)))
+wrong(GD, "full_batch_step", "y forgotten", "missing-term")(
+    lambda w, x, y, lr: w - lr * grad_of(w, x, torch.zeros_like(y))
+)
 
 velocity = {}
 
@@ -55,8 +59,12 @@ wrong(GD, "stochastic_step", "minus minus", "wrong-direction", "sign-flipped")(
 wrong(GD, "stochastic_step", "x of p, error of all", "wrong-index", "extra-reduction")(
     lambda w, x, y, p, lr: w + 2 * lr * (y - x @ w).mean() * x[p]
 )
-wrong(GD, "stochastic_step", "label of the first", "wrong-index")(lambda w, x, y, p, lr: w + 2 * lr * (y[0] - x[p] @ w) * x[p])
-wrong(GD, "stochastic_step", "two forgotten", "scaled-by-constant")(lambda w, x, y, p, lr: w + lr * (y[p] - x[p] @ w) * x[p])
+wrong(GD, "stochastic_step", "label of the first", "wrong-index")(
+    lambda w, x, y, p, lr: w + 2 * lr * (y[0] - x[p] @ w) * x[p]
+)
+wrong(GD, "stochastic_step", "two forgotten", "scaled-by-constant")(
+    lambda w, x, y, p, lr: w + lr * (y[p] - x[p] @ w) * x[p]
+)
 
 
 wrong(GD, "stochastic_step", "sample without its error", "missing-term")(lambda w, x, y, p, lr: w + 2 * lr * x[p])
@@ -92,7 +100,9 @@ wrong(GD, "preconditioned_step", "mean step size", "extra-reduction", "changes-u
     lambda w, x, y, eta: w - eta.mean() * grad_of(w, x, y)
 )
 wrong(GD, "preconditioned_step", "no eta", "ignores-argument")(lambda w, x, y, eta: w - grad_of(w, x, y))
-wrong(GD, "preconditioned_step", "sum gradient", "scaled-by-size")(lambda w, x, y, eta: w - eta @ grad_of(w, x, y) * len(y))
+wrong(GD, "preconditioned_step", "sum gradient", "scaled-by-size")(
+    lambda w, x, y, eta: w - eta @ grad_of(w, x, y) * len(y)
+)
 wrong(GD, "preconditioned_step", "solves with eta", "unrecognised")(
     lambda w, x, y, eta: w - torch.linalg.pinv(eta) @ grad_of(w, x, y)
 )
@@ -142,23 +152,31 @@ def _(n, b, gen):
 # ---------------------------------------------------------------- learning_rate
 LR = "learning_rate"
 wrong(LR, "step_decay", "one epoch early", "wrong-index")(lambda lr, e, drop, every: lr * drop ** ((e + 1) // every))
-wrong(LR, "step_decay", "one drop too many", "extra-term", "wrong-index")(lambda lr, e, drop, every: lr * drop ** (e // every + 1))
+wrong(LR, "step_decay", "one drop too many", "extra-term", "wrong-index")(
+    lambda lr, e, drop, every: lr * drop ** (e // every + 1)
+)
 wrong(LR, "step_decay", "remainder for quotient", "unrecognised")(lambda lr, e, drop, every: lr * drop ** (e % every))
 wrong(LR, "step_decay", "lr forgotten", "ignores-learning-rate", "ignores-argument", "missing-term")(
     lambda lr, e, drop, every: drop ** (e // every)
 )
 wrong(LR, "step_decay", "a tensor", "wrong-type")(lambda lr, e, drop, every: torch.tensor(lr * drop ** (e // every)))
 wrong(LR, "step_decay", "divides by drop", "unrecognised")(lambda lr, e, drop, every: lr / drop ** (e // every))
-wrong(LR, "cosine", "pi forgotten", "missing-term", "scaled-by-constant")(lambda lr, e, total: lr * (1 + math.cos(e / total)) / 2)
+wrong(LR, "cosine", "pi forgotten", "missing-term", "scaled-by-constant")(
+    lambda lr, e, total: lr * (1 + math.cos(e / total)) / 2
+)
 wrong(LR, "cosine", "quarter period", "unrecognised")(lambda lr, e, total: lr * math.cos(math.pi / 2 * e / total))
-wrong(LR, "cosine", "one epoch ahead", "wrong-index")(lambda lr, e, total: lr * (1 + math.cos(math.pi * (e + 1) / total)) / 2)
+wrong(LR, "cosine", "one epoch ahead", "wrong-index")(
+    lambda lr, e, total: lr * (1 + math.cos(math.pi * (e + 1) / total)) / 2
+)
 wrong(LR, "cosine", "over total + 1", "wrong-index")(
     lambda lr, e, total: lr * (1 + math.cos(math.pi * e / (total + 1))) / 2
 )
 wrong(LR, "cosine", "smallest rate added", "extra-term")(
     lambda lr, e, total: 1e-3 + lr * (1 + math.cos(math.pi * e / total)) / 2
 )
-wrong(LR, "cosine", "pi of 3.14", "low-precision", "scaled-by-constant")(lambda lr, e, total: lr * (1 + math.cos(3.14 * e / total)) / 2)
+wrong(LR, "cosine", "pi of 3.14", "low-precision", "scaled-by-constant")(
+    lambda lr, e, total: lr * (1 + math.cos(3.14 * e / total)) / 2
+)
 wrong(LR, "cosine", "a hundred epochs", "hard-coded-size", "ignores-argument")(
     lambda lr, e, total: lr * (1 + math.cos(math.pi * e / 100)) / 2
 )

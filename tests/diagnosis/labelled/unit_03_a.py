@@ -83,7 +83,9 @@ def _(g, ds):
     return grads
 
 
-wrong(PC, "backward", "only handed through", "missing-derivative")(lambda g, ds: [g.clone() for _ in range(len(ds) + 1)])
+wrong(PC, "backward", "only handed through", "missing-derivative")(
+    lambda g, ds: [g.clone() for _ in range(len(ds) + 1)]
+)
 
 
 @wrong(PC, "backward", "fails without stages", "raised", "edge-size")
@@ -200,7 +202,9 @@ def _(js):
     return p
 
 
-wrong(VC, "compose", "turned over", "transposed")(lambda js: torch.linalg.multi_dot([*js[::-1], torch.eye(js[0].shape[1], dtype=js[0].dtype)]).T)
+wrong(VC, "compose", "turned over", "transposed")(
+    lambda js: torch.linalg.multi_dot([*js[::-1], torch.eye(js[0].shape[1], dtype=js[0].dtype)]).T
+)
 
 
 @wrong(VC, "compose", "last one forgotten", "missing-term")
@@ -219,7 +223,9 @@ def jac(x, w):
     return torch.kron(torch.eye(w.shape[0], dtype=x.dtype), x[None])
 
 
-wrong(CM, "grad_cost", "with respect to y", "sign-flipped", "wrong-variable")(lambda y, y_bar: 2 * (y - y_bar).unsqueeze(0))
+wrong(CM, "grad_cost", "with respect to y", "sign-flipped", "wrong-variable")(
+    lambda y, y_bar: 2 * (y - y_bar).unsqueeze(0)
+)
 wrong(CM, "grad_cost", "two lost", "scaled-by-constant")(lambda y, y_bar: (y_bar - y)[None])
 wrong(CM, "grad_cost", "a vector", "wrong-shape")(lambda y, y_bar: 2 * (y_bar - y))
 wrong(CM, "jacobian_model", "column-major", "wrong-flattening", "wrong-index")(
@@ -277,10 +283,14 @@ tanh_slope = lambda states, k, weights: 1 - states[k + 1] ** 2
 wrong(MS, "backward", "tanh' left out", "missing-derivative", "missing-term")(stage_backward(lambda s, k, w: 1.0))
 wrong(MS, "backward", "square left out", "unrecognised", "missing-term")(stage_backward(lambda s, k, w: 1 - s[k + 1]))
 wrong(MS, "backward", "plus the square", "sign-flipped")(stage_backward(lambda s, k, w: 1 + s[k + 1] ** 2))
-wrong(MS, "backward", "tanh of the state again", "wrong-variable")(stage_backward(lambda s, k, w: 1 - torch.tanh(s[k + 1]) ** 2))
+wrong(MS, "backward", "tanh of the state again", "wrong-variable")(
+    stage_backward(lambda s, k, w: 1 - torch.tanh(s[k + 1]) ** 2)
+)
 wrong(MS, "backward", "weights' gradients from the output on", "wrong-index")(stage_backward(tanh_slope, order=1))
 wrong(MS, "backward", "grad_W turned", "transposed")(stage_backward(tanh_slope, transpose=True))
-wrong(MS, "backward", "ones at the output", "missing-upstream", "assumes-ones-upstream")(stage_backward(tanh_slope, start=torch.ones_like))
+wrong(MS, "backward", "ones at the output", "missing-upstream", "assumes-ones-upstream")(
+    stage_backward(tanh_slope, start=torch.ones_like)
+)
 
 
 @wrong(MS, "backward", "tanh' not in the weights' gradients", "missing-term", "missing-derivative")
@@ -294,14 +304,18 @@ def _(g, states, weights):
 
 wrong(MS, "state_jacobian", "slope left out", "missing-derivative", "missing-term")(lambda z, w: w.clone())
 wrong(MS, "state_jacobian", "turned", "transposed")(lambda z, w: (w * (1 - torch.tanh(w @ z) ** 2)[:, None]).T)
-wrong(MS, "state_jacobian", "slope at z", "wrong-variable", "wrong-axis", "wrong-index")(lambda z, w: w * (1 - torch.tanh(z) ** 2))
+wrong(MS, "state_jacobian", "slope at z", "wrong-variable", "wrong-axis", "wrong-index")(
+    lambda z, w: w * (1 - torch.tanh(z) ** 2)
+)
 wrong(MS, "weight_jacobian", "slope left out", "missing-derivative", "missing-term")(
     lambda z, w: torch.eye(len(w), dtype=z.dtype)[:, :, None] * z
 )
 wrong(MS, "weight_jacobian", "no delta", "extra-term", "missing-mask")(
     lambda z, w: (1 - torch.tanh(w @ z) ** 2)[:, None, None] * z.expand(len(w), len(w), -1)
 )
-wrong(MS, "weight_jacobian", "one axis short", "diagonal-only", "wrong-shape")(lambda z, w: torch.outer(1 - torch.tanh(w @ z) ** 2, z))
+wrong(MS, "weight_jacobian", "one axis short", "diagonal-only", "wrong-shape")(
+    lambda z, w: torch.outer(1 - torch.tanh(w @ z) ** 2, z)
+)
 
 # ---------------------------------------------------------------- graph
 GR = "graph"

@@ -264,11 +264,15 @@ def _(jacobians):
     return product
 
 
-wrong(V, "compose", "sums the matrices", "unrecognised", "raised")(lambda jacobians: sum(jacobians[1:], jacobians[0].clone()))
+wrong(V, "compose", "sums the matrices", "unrecognised", "raised")(
+    lambda jacobians: sum(jacobians[1:], jacobians[0].clone())
+)
 
 # --------------------------------------------------------------- cost_of_model
 C = "cost_of_model"
-wrong(C, "grad_cost", "by the target", "sign-flipped", "wrong-variable")(lambda y, y_bar: (2 * (y - y_bar)).reshape(1, -1))
+wrong(C, "grad_cost", "by the target", "sign-flipped", "wrong-variable")(
+    lambda y, y_bar: (2 * (y - y_bar)).reshape(1, -1)
+)
 wrong(C, "grad_cost", "two forgotten", "scaled-by-constant")(lambda y, y_bar: (y_bar - y).unsqueeze(0))
 wrong(C, "grad_cost", "no row", "wrong-shape")(lambda y, y_bar: 2 * (y_bar - y))
 wrong(C, "grad_cost", "a column", "transposed", "wrong-shape")(lambda y, y_bar: 2 * (y_bar - y)[:, None])
@@ -277,7 +281,9 @@ wrong(C, "grad_cost", "summed up", "extra-reduction")(lambda y, y_bar: 2 * (y_ba
 wrong(C, "jacobian_model", "column after column", "wrong-flattening", "wrong-index")(
     lambda x, w: torch.kron(x[None, :], torch.eye(w.shape[0], dtype=x.dtype))
 )
-wrong(C, "jacobian_model", "x in every block", "missing-mask", "extra-term")(lambda x, w: x.repeat(w.shape[0], w.shape[0]))
+wrong(C, "jacobian_model", "x in every block", "missing-mask", "extra-term")(
+    lambda x, w: x.repeat(w.shape[0], w.shape[0])
+)
 wrong(C, "jacobian_model", "inputs as rows", "transposed")(
     lambda x, w: torch.kron(torch.eye(w.shape[0], dtype=x.dtype), x[:, None])
 )
@@ -390,7 +396,9 @@ def cascade(slope=lambda new, old: 1 - new * new, matrix=torch.outer):
 wrong(S, "backward", "no tanh slope", "missing-derivative", "missing-term")(cascade(lambda new, old: 1))
 wrong(S, "backward", "slope without square", "unrecognised", "missing-term")(cascade(lambda new, old: 1 - new))
 wrong(S, "backward", "sigmoid's slope", "wrong-variable", "unrecognised")(cascade(lambda new, old: new * (1 - new)))
-wrong(S, "backward", "tanh of a tanh", "wrong-variable", "extra-term")(cascade(lambda new, old: 1 - torch.tanh(new) ** 2))
+wrong(S, "backward", "tanh of a tanh", "wrong-variable", "extra-term")(
+    cascade(lambda new, old: 1 - torch.tanh(new) ** 2)
+)
 wrong(S, "backward", "slope with a plus", "sign-flipped")(cascade(lambda new, old: 1 + new**2))
 wrong(S, "backward", "slope of the older state", "wrong-index", "raised")(cascade(lambda new, old: 1 - old**2))
 wrong(S, "backward", "weights' gradients transposed", "transposed")(cascade(matrix=lambda s, z: torch.outer(z, s)))
@@ -459,12 +467,18 @@ def slope_of(z, w):
 
 wrong(S, "state_jacobian", "weights alone", "missing-term", "missing-derivative")(lambda z, w: w.clone())
 wrong(S, "state_jacobian", "other convention", "transposed")(lambda z, w: w.T * slope_of(z, w))
-wrong(S, "state_jacobian", "square of the sum", "wrong-variable", "missing-term")(lambda z, w: torch.diag(1 - (w @ z) ** 2) @ w)
+wrong(S, "state_jacobian", "square of the sum", "wrong-variable", "missing-term")(
+    lambda z, w: torch.diag(1 - (w @ z) ** 2) @ w
+)
 wrong(S, "state_jacobian", "sigmoid's slope", "unrecognised", "wrong-variable")(
     lambda z, w: (torch.tanh(w @ z) * (1 - torch.tanh(w @ z)))[:, None] * w
 )
-wrong(S, "state_jacobian", "slope along the columns", "wrong-axis", "raised", "wrong-index")(lambda z, w: slope_of(z, w) * w)
-wrong(S, "state_jacobian", "only the slopes", "missing-term", "diagonal-only", "wrong-shape")(lambda z, w: torch.diag(slope_of(z, w)))
+wrong(S, "state_jacobian", "slope along the columns", "wrong-axis", "raised", "wrong-index")(
+    lambda z, w: slope_of(z, w) * w
+)
+wrong(S, "state_jacobian", "only the slopes", "missing-term", "diagonal-only", "wrong-shape")(
+    lambda z, w: torch.diag(slope_of(z, w))
+)
 wrong(S, "weight_jacobian", "no slope", "missing-term", "missing-derivative")(
     lambda z, w: torch.einsum("ip,q->ipq", torch.eye(len(w), dtype=z.dtype), z)
 )
@@ -586,7 +600,14 @@ def _(parents, local_jacobians, output, grad_output):
     return walk(parents, local_jacobians, output, torch.ones_like(grad_output), plain)
 
 
-@wrong(H, "backward", "local Jacobians without what comes above", "missing-upstream", "missing-term", "assumes-ones-upstream")
+@wrong(
+    H,
+    "backward",
+    "local Jacobians without what comes above",
+    "missing-upstream",
+    "missing-term",
+    "assumes-ones-upstream",
+)
 def _(parents, local_jacobians, output, grad_output):
     def put(grads, parent, child, J):
         grads[parent] = grads.get(parent, 0) + J.sum(0)
@@ -652,7 +673,9 @@ def _(parents, local_jacobians, output, grad_output):
 wrong(W, "backward", "two mistakes: transposed and no upstream in z", "transposed", "missing-upstream")(
     lambda grad_output, z, w: (w.sum(dim=0), torch.outer(z, grad_output))
 )
-wrong(C, "grad_cost", "two mistakes: sign and no 2", "sign-flipped", "scaled-by-constant")(lambda y, y_bar: (y - y_bar)[None])
+wrong(C, "grad_cost", "two mistakes: sign and no 2", "sign-flipped", "scaled-by-constant")(
+    lambda y, y_bar: (y - y_bar)[None]
+)
 wrong(S, "backward", "two mistakes: no slope and mean", "missing-derivative", "missing-term", "scaled-by-size")(
     cascade(lambda new, old: 1, lambda s, z: torch.outer(s, z) / len(z))
 )

@@ -41,7 +41,9 @@ WS = "weighted_sum"
 
 
 wrong(WS, "backward", "minus in grad_w", "sign-flipped")(lambda g, z, w: (g @ w, -torch.outer(g, z)))
-wrong(WS, "backward", "weights the forward way", "transposed", "wrong-index", "raised")(lambda g, z, w: (w @ g, torch.outer(g, z)))
+wrong(WS, "backward", "weights the forward way", "transposed", "wrong-index", "raised")(
+    lambda g, z, w: (w @ g, torch.outer(g, z))
+)
 wrong(WS, "backward", "z transposed and no sum", "transposed", "missing-reduction")(
     lambda g, z, w: ((g[:, None] * w).T, torch.outer(g, z))
 )
@@ -78,7 +80,9 @@ wrong(CM, "grad_cost", "a column", "transposed", "wrong-shape")(lambda y, y_bar:
 wrong(CM, "grad_cost", "mean", "scaled-by-size")(lambda y, y_bar: 2 * (y_bar - y)[None] / len(y))
 wrong(CM, "grad_cost", "y_bar alone", "missing-term")(lambda y, y_bar: 2 * y_bar[None])
 wrong(CM, "jacobian_model", "by x", "wrong-variable", "wrong-shape")(lambda x, w: w.clone())
-wrong(CM, "jacobian_model", "not flattened", "wrong-shape", "wrong-flattening")(lambda x, w: jac(x, w).reshape(len(w), len(w), len(x)))
+wrong(CM, "jacobian_model", "not flattened", "wrong-shape", "wrong-flattening")(
+    lambda x, w: jac(x, w).reshape(len(w), len(w), len(x))
+)
 
 
 @wrong(CM, "jacobian_model", "weights in the blocks", "wrong-variable")
@@ -100,7 +104,9 @@ def _(x, w):
 
 
 wrong(CM, "gradient", "target missing", "missing-term")(lambda x, y, w: 2 * (w @ x)[None] @ jac(x, w))
-wrong(CM, "gradient", "cost's factor missing", "missing-upstream", "missing-derivative")(lambda x, y, w: jac(x, w).sum(0, keepdim=True))
+wrong(CM, "gradient", "cost's factor missing", "missing-upstream", "missing-derivative")(
+    lambda x, y, w: jac(x, w).sum(0, keepdim=True)
+)
 wrong(CM, "gradient", "no two, wrong sign", "scaled-by-constant", "sign-flipped")(
     lambda x, y, w: torch.einsum("i,j->ij", y - w @ x, x).reshape(1, -1)
 )
@@ -163,9 +169,15 @@ def _(g, states, weights):
     return g, gw
 
 
-wrong(MS, "state_jacobian", "weights left out", "missing-term", "diagonal-only", "wrong-shape")(lambda z, w: torch.diag(1 - torch.tanh(w @ z) ** 2))
-wrong(MS, "state_jacobian", "1 - s squared", "wrong-variable", "missing-term")(lambda z, w: (1 - (w @ z) ** 2)[:, None] * w)
-wrong(MS, "weight_jacobian", "w for z", "wrong-variable")(lambda z, w: torch.diag(1 - torch.tanh(w @ z) ** 2)[:, :, None] * w)
+wrong(MS, "state_jacobian", "weights left out", "missing-term", "diagonal-only", "wrong-shape")(
+    lambda z, w: torch.diag(1 - torch.tanh(w @ z) ** 2)
+)
+wrong(MS, "state_jacobian", "1 - s squared", "wrong-variable", "missing-term")(
+    lambda z, w: (1 - (w @ z) ** 2)[:, None] * w
+)
+wrong(MS, "weight_jacobian", "w for z", "wrong-variable")(
+    lambda z, w: torch.diag(1 - torch.tanh(w @ z) ** 2)[:, :, None] * w
+)
 
 # ---------------------------------------------------------------- graph
 GR = "graph"
@@ -205,5 +217,3 @@ def _(parents, jac, output, g):
             for p in parents[child]:
                 grads.setdefault(p, grads[child] @ jac[child, p])
     return grads
-
-

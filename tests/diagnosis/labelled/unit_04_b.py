@@ -27,7 +27,9 @@ def wrong(exercise, function, name, *codes):
 L = "linear"
 wrong(L, "forward", "no bias", "missing-term")(lambda x, weight, bias: x @ weight.T)
 wrong(L, "forward", "bias subtracted", "sign-flipped")(lambda x, weight, bias: torch.matmul(x, weight.t()) - bias)
-wrong(L, "forward", "outputs as rows", "transposed", "wrong-shape")(lambda x, weight, bias: weight @ x.T + bias[:, None])
+wrong(L, "forward", "outputs as rows", "transposed", "wrong-shape")(
+    lambda x, weight, bias: weight @ x.T + bias[:, None]
+)
 wrong(L, "forward", "weight not transposed", "transposed", "raised")(lambda x, weight, bias: x @ weight + bias)
 
 
@@ -56,9 +58,13 @@ wrong(L, "backward", "bias gets a gradient per sample", "missing-reduction", "wr
 )
 wrong(L, "backward", "bias gets the mean", "scaled-by-size")(linear(grad_bias=lambda g, x, w, b: g.mean(0)))
 wrong(L, "backward", "weight gets the mean", "scaled-by-size")(linear(grad_weight=lambda g, x, w, b: g.T @ x / len(x)))
-wrong(L, "backward", "weight laid the other way", "transposed", "wrong-shape")(linear(grad_weight=lambda g, x, w, b: x.T @ g))
+wrong(L, "backward", "weight laid the other way", "transposed", "wrong-shape")(
+    linear(grad_weight=lambda g, x, w, b: x.T @ g)
+)
 wrong(L, "backward", "bias gets one", "missing-upstream")(linear(grad_bias=lambda g, x, w, b: torch.ones_like(b)))
-wrong(L, "backward", "bias summed over the outputs", "wrong-axis", "wrong-shape")(linear(grad_bias=lambda g, x, w, b: g.sum(1)))
+wrong(L, "backward", "bias summed over the outputs", "wrong-axis", "wrong-shape")(
+    linear(grad_bias=lambda g, x, w, b: g.sum(1))
+)
 wrong(L, "backward", "bias is one number", "extra-reduction", "wrong-axis", "wrong-shape")(
     linear(grad_bias=lambda g, x, w, b: g.sum())
 )
@@ -66,7 +72,9 @@ wrong(L, "backward", "Jacobian for grad_x", "missing-upstream", "assumes-ones-up
     linear(grad_x=lambda g, x, w, b: w.sum(0).expand_as(x).clone())
 )
 wrong(L, "backward", "bias inside grad_x", "extra-term")(linear(grad_x=lambda g, x, w, b: (g + b) @ w))
-wrong(L, "backward", "bias gradient zero", "returns-zero", "missing-term")(linear(grad_bias=lambda g, x, w, b: torch.zeros_like(b)))
+wrong(L, "backward", "bias gradient zero", "returns-zero", "missing-term")(
+    linear(grad_bias=lambda g, x, w, b: torch.zeros_like(b))
+)
 wrong(L, "backward", "output for its gradient", "wrong-variable")(
     linear(grad_weight=lambda g, x, w, b: (x @ w.T + b).T @ x)
 )
@@ -138,7 +146,9 @@ wrong("relu", "forward", "absolute value", "unrecognised", "sign-flipped")(lambd
 wrong("relu", "forward", "negative part", "wrong-mask", "sign-flipped")(lambda x: x.clamp(max=0))
 wrong("relu", "forward", "leaks", "extra-term", "unrecognised")(lambda x: F.leaky_relu(x))
 wrong("relu", "forward", "zeroes in place", "mutates-input", "aliases-input")(lambda x: x.clamp_(min=0))
-wrong("relu", "forward", "at most six", "extra-term", "unrecognised", "unstable")(lambda x: torch.minimum(x.clamp(min=0), 6 + 0 * x))
+wrong("relu", "forward", "at most six", "extra-term", "unrecognised", "unstable")(
+    lambda x: torch.minimum(x.clamp(min=0), 6 + 0 * x)
+)
 wrong("relu", "backward", "mask alone", "missing-upstream")(lambda grad_output, x: (x > 0).to(x.dtype))
 wrong("relu", "backward", "relu of grad_output", "mask-from-upstream")(lambda grad_output, x: torch.relu(grad_output))
 wrong("relu", "backward", "where upstream is positive", "mask-from-upstream")(
@@ -196,10 +206,14 @@ wrong(D, "backward", "mean of the copies", "scaled-by-size")(lambda grad_outputs
 wrong(D, "backward", "first copy", "missing-term", "missing-reduction", "overwritten-not-accumulated")(
     lambda grad_outputs: grad_outputs[0].clone()
 )
-wrong(D, "backward", "one number", "extra-reduction", "wrong-shape")(lambda grad_outputs: torch.stack(grad_outputs).sum())
+wrong(D, "backward", "one number", "extra-reduction", "wrong-shape")(
+    lambda grad_outputs: torch.stack(grad_outputs).sum()
+)
 wrong(D, "backward", "multiplies them", "unrecognised")(lambda grad_outputs: torch.stack(grad_outputs).prod(0))
 wrong(D, "backward", "first two", "missing-term", "hard-coded-size")(lambda grad_outputs: sum(grad_outputs[:2]))
-wrong(D, "backward", "over the last axis", "wrong-axis", "wrong-shape")(lambda grad_outputs: torch.stack(grad_outputs).sum(-1))
+wrong(D, "backward", "over the last axis", "wrong-axis", "wrong-shape")(
+    lambda grad_outputs: torch.stack(grad_outputs).sum(-1)
+)
 wrong(D, "backward", "number of copies", "missing-upstream")(
     lambda grad_outputs: len(grad_outputs) * torch.ones_like(grad_outputs[0])
 )
@@ -231,7 +245,9 @@ wrong("add", "backward", "half each", "scaled-by-constant")(
 wrong("add", "backward", "by values", "wrong-variable", "extra-term", "unrecognised")(
     lambda grad_output, x1, x2: (grad_output * x2, grad_output * x1)
 )
-wrong("add", "backward", "ones", "missing-upstream")(lambda grad_output, x1, x2: (torch.ones_like(x1), torch.ones_like(x2)))
+wrong("add", "backward", "ones", "missing-upstream")(
+    lambda grad_output, x1, x2: (torch.ones_like(x1), torch.ones_like(x2))
+)
 wrong("add", "backward", "second negative", "sign-flipped")(lambda grad_output, x1, x2: (grad_output, -grad_output))
 wrong("add", "backward", "only to the first", "missing-term", "returns-zero")(
     lambda grad_output, x1, x2: (grad_output.clone(), torch.zeros_like(x2))
@@ -243,26 +259,38 @@ wrong("add", "backward", "batch summed", "extra-reduction", "wrong-shape")(
 
 # --------------------------------------------------------------------- maximum
 X = "maximum"
-wrong(X, "forward", "smaller one", "wrong-mask", "sign-flipped", "unrecognised")(lambda x1, x2: torch.where(x1 < x2, x1, x2))
-wrong(X, "forward", "by magnitude", "wrong-mask", "unrecognised")(lambda x1, x2: torch.where(x1.abs() > x2.abs(), x1, x2))
+wrong(X, "forward", "smaller one", "wrong-mask", "sign-flipped", "unrecognised")(
+    lambda x1, x2: torch.where(x1 < x2, x1, x2)
+)
+wrong(X, "forward", "by magnitude", "wrong-mask", "unrecognised")(
+    lambda x1, x2: torch.where(x1.abs() > x2.abs(), x1, x2)
+)
 wrong(X, "forward", "not below zero", "extra-term", "unrecognised")(lambda x1, x2: torch.maximum(x1, x2).clamp(min=0))
 wrong(X, "backward", "loser takes all", "wrong-mask", "swapped-gradients")(
     lambda grad_output, x1, x2: (grad_output * (x1 < x2), grad_output * (x2 < x1))
 )
-wrong(X, "backward", "masks only", "missing-upstream")(lambda grad_output, x1, x2: ((x1 > x2).to(x1.dtype), (x2 >= x1).to(x1.dtype)))
+wrong(X, "backward", "masks only", "missing-upstream")(
+    lambda grad_output, x1, x2: ((x1 > x2).to(x1.dtype), (x2 >= x1).to(x1.dtype))
+)
 wrong(X, "backward", "to both", "missing-mask")(lambda grad_output, x1, x2: (grad_output.clone(), grad_output.clone()))
-wrong(X, "backward", "both at a tie", "kink")(lambda grad_output, x1, x2: (grad_output * (x1 >= x2), grad_output * (x2 >= x1)))
+wrong(X, "backward", "both at a tie", "kink")(
+    lambda grad_output, x1, x2: (grad_output * (x1 >= x2), grad_output * (x2 >= x1))
+)
 wrong(X, "backward", "none at a tie", "kink")(
     lambda grad_output, x1, x2: (
         torch.where(x1 > x2, grad_output, torch.zeros_like(x1)),
         torch.where(x2 > x1, grad_output, torch.zeros_like(x1)),
     )
 )
-wrong(X, "backward", "greater than zero", "wrong-mask")(lambda grad_output, x1, x2: (grad_output * (x1 > 0), grad_output * (x2 > 0)))
+wrong(X, "backward", "greater than zero", "wrong-mask")(
+    lambda grad_output, x1, x2: (grad_output * (x1 > 0), grad_output * (x2 > 0))
+)
 wrong(X, "backward", "maximum as derivative", "wrong-variable", "extra-term", "unrecognised")(
     lambda grad_output, x1, x2: (grad_output * x1 * (x1 > x2), grad_output * x2 * (x2 > x1))
 )
-wrong(X, "backward", "same mask for both", "wrong-mask")(lambda grad_output, x1, x2: (grad_output * (x1 > x2), grad_output * (x1 > x2)))
+wrong(X, "backward", "same mask for both", "wrong-mask")(
+    lambda grad_output, x1, x2: (grad_output * (x1 > x2), grad_output * (x1 > x2))
+)
 wrong(X, "backward", "mask by the upstream", "mask-from-upstream", "wrong-mask")(
     lambda grad_output, x1, x2: (grad_output * (grad_output > 0), grad_output * (grad_output <= 0))
 )
@@ -276,15 +304,21 @@ wrong(X, "backward", "whole tensors compared", "wrong-mask", "wrong-axis", "extr
 # --------------------------------------------------------------------- sigmoid
 sig = torch.sigmoid
 wrong("sigmoid", "forward", "sign of the exponent", "sign-flipped")(lambda x: 1 / (1 + torch.exp(x)))
-wrong("sigmoid", "forward", "exponentials divided", "unstable", "not-finite")(lambda x: torch.exp(x) / (1 + torch.exp(x)))
+wrong("sigmoid", "forward", "exponentials divided", "unstable", "not-finite")(
+    lambda x: torch.exp(x) / (1 + torch.exp(x))
+)
 wrong("sigmoid", "forward", "through tanh unscaled", "unrecognised", "missing-term")(lambda x: (1 + torch.tanh(x)) / 2)
 wrong("sigmoid", "forward", "exponential of minus x only", "missing-term")(lambda x: 1 / torch.exp(-x))
 wrong("sigmoid", "backward", "no upstream", "missing-upstream")(lambda grad_output, x: sig(x) * sig(-x))
 wrong("sigmoid", "backward", "x for y", "wrong-variable")(lambda grad_output, x: grad_output * x * (1 - x))
 wrong("sigmoid", "backward", "half of it x", "wrong-variable")(lambda grad_output, x: grad_output * sig(x) * (1 - x))
 wrong("sigmoid", "backward", "forgets one factor", "missing-term")(lambda grad_output, x: grad_output * (1 - sig(x)))
-wrong("sigmoid", "backward", "value for slope", "wrong-variable", "missing-term")(lambda grad_output, x: grad_output * sig(x))
-wrong("sigmoid", "backward", "tanh's rule", "unrecognised", "wrong-variable")(lambda grad_output, x: grad_output * (1 - sig(x) ** 2))
+wrong("sigmoid", "backward", "value for slope", "wrong-variable", "missing-term")(
+    lambda grad_output, x: grad_output * sig(x)
+)
+wrong("sigmoid", "backward", "tanh's rule", "unrecognised", "wrong-variable")(
+    lambda grad_output, x: grad_output * (1 - sig(x) ** 2)
+)
 wrong("sigmoid", "backward", "y minus one", "sign-flipped")(lambda grad_output, x: grad_output * sig(x) * (sig(x) - 1))
 wrong("sigmoid", "backward", "sigmoid of the upstream", "wrong-variable", "changes-upstream")(
     lambda grad_output, x: sig(grad_output) * (1 - sig(grad_output))
@@ -301,10 +335,16 @@ wrong("sigmoid", "backward", "central difference", "low-precision")(
 wrong("sigmoid", "backward", "sample at a time as float32", "low-precision", "wrong-dtype")(
     lambda grad_output, x: (grad_output * sig(x) * (1 - sig(x))).to(torch.float32)
 )
-wrong("sigmoid", "backward", "no upstream, minus sign", "missing-upstream", "sign-flipped")(lambda grad_output, x: -sig(x) * (1 - sig(x)))
-wrong("sigmoid", "jacobian", "outer product", "wrong-index", "extra-term", "unrecognised")(lambda x: torch.outer(sig(x), 1 - sig(x)))
+wrong("sigmoid", "backward", "no upstream, minus sign", "missing-upstream", "sign-flipped")(
+    lambda grad_output, x: -sig(x) * (1 - sig(x))
+)
+wrong("sigmoid", "jacobian", "outer product", "wrong-index", "extra-term", "unrecognised")(
+    lambda x: torch.outer(sig(x), 1 - sig(x))
+)
 wrong("sigmoid", "jacobian", "vector", "wrong-shape", "diagonal-only")(lambda x: sig(x) * (1 - sig(x)))
-wrong("sigmoid", "jacobian", "softmax's rule", "extra-term", "unrecognised")(lambda x: torch.diag(sig(x)) - torch.outer(sig(x), sig(x)))
+wrong("sigmoid", "jacobian", "softmax's rule", "extra-term", "unrecognised")(
+    lambda x: torch.diag(sig(x)) - torch.outer(sig(x), sig(x))
+)
 wrong("sigmoid", "jacobian", "values on the diagonal", "wrong-variable", "missing-term")(lambda x: torch.diag(sig(x)))
 
 # ------------------------------------------------------------------------ tanh
@@ -313,44 +353,69 @@ wrong("tanh", "forward", "exponentials", "unstable", "not-finite")(
     lambda x: (torch.exp(x) - torch.exp(-x)) / (torch.exp(x) + torch.exp(-x))
 )
 wrong("tanh", "backward", "x squared", "wrong-variable")(lambda grad_output, x: grad_output * (1 - x * x))
-wrong("tanh", "backward", "not squared", "missing-term", "unrecognised")(lambda grad_output, x: grad_output * (1 - torch.tanh(x)))
+wrong("tanh", "backward", "not squared", "missing-term", "unrecognised")(
+    lambda grad_output, x: grad_output * (1 - torch.tanh(x))
+)
 wrong("tanh", "backward", "plus", "sign-flipped")(lambda grad_output, x: grad_output * (1 + torch.tanh(x) ** 2))
-wrong("tanh", "backward", "sigmoid's rule", "unrecognised", "wrong-variable")(lambda grad_output, x: grad_output * torch.tanh(x) * (1 - torch.tanh(x)))
-wrong("tanh", "backward", "mean upstream", "changes-upstream", "extra-reduction")(lambda grad_output, x: grad_output.mean() * (1 - torch.tanh(x) ** 2))
+wrong("tanh", "backward", "sigmoid's rule", "unrecognised", "wrong-variable")(
+    lambda grad_output, x: grad_output * torch.tanh(x) * (1 - torch.tanh(x))
+)
+wrong("tanh", "backward", "mean upstream", "changes-upstream", "extra-reduction")(
+    lambda grad_output, x: grad_output.mean() * (1 - torch.tanh(x) ** 2)
+)
 wrong("tanh", "backward", "by hyperbolic cosine", "unstable", "not-finite")(
     lambda grad_output, x: grad_output * (torch.cosh(x) ** 2 - torch.sinh(x) ** 2) / torch.cosh(x) ** 2
 )
-wrong("tanh", "backward", "one row", "extra-reduction", "wrong-shape")(lambda grad_output, x: (grad_output * (1 - torch.tanh(x) ** 2)).sum(0))
-wrong("tanh", "backward", "upstream inside the square", "wrong-variable", "changes-upstream")(lambda grad_output, x: 1 - (grad_output * torch.tanh(x)) ** 2)
-wrong("tanh", "backward", "one minus forgotten", "missing-term")(lambda grad_output, x: grad_output * torch.tanh(x) ** 2)
+wrong("tanh", "backward", "one row", "extra-reduction", "wrong-shape")(
+    lambda grad_output, x: (grad_output * (1 - torch.tanh(x) ** 2)).sum(0)
+)
+wrong("tanh", "backward", "upstream inside the square", "wrong-variable", "changes-upstream")(
+    lambda grad_output, x: 1 - (grad_output * torch.tanh(x)) ** 2
+)
+wrong("tanh", "backward", "one minus forgotten", "missing-term")(
+    lambda grad_output, x: grad_output * torch.tanh(x) ** 2
+)
 wrong("tanh", "backward", "cosine's rule", "unrecognised")(lambda grad_output, x: grad_output / (1 + x**2))
 wrong("tanh", "jacobian", "identity minus outer", "extra-term", "unrecognised")(
     lambda x: torch.eye(len(x), dtype=x.dtype) - torch.outer(torch.tanh(x), torch.tanh(x))
 )
-wrong("tanh", "jacobian", "ones off the diagonal", "extra-term", "missing-mask")(lambda x: 1 - torch.diag(torch.tanh(x) ** 2))
-wrong("tanh", "jacobian", "summed to a vector", "wrong-shape", "diagonal-only", "extra-reduction")(lambda x: 1 - torch.tanh(x) ** 2)
+wrong("tanh", "jacobian", "ones off the diagonal", "extra-term", "missing-mask")(
+    lambda x: 1 - torch.diag(torch.tanh(x) ** 2)
+)
+wrong("tanh", "jacobian", "summed to a vector", "wrong-shape", "diagonal-only", "extra-reduction")(
+    lambda x: 1 - torch.tanh(x) ** 2
+)
 
 # -------------------------------------------------------------------- softplus
 wrong("softplus", "forward", "as written", "unstable", "not-finite")(lambda x: torch.log(1 + torch.exp(x)))
-wrong("softplus", "forward", "base two", "scaled-by-constant")(
-    lambda x: F.softplus(x) / math.log(2)
-)
+wrong("softplus", "forward", "base two", "scaled-by-constant")(lambda x: F.softplus(x) / math.log(2))
 wrong("softplus", "forward", "linear above ten", "low-precision", "missing-term", "unstable")(
     lambda x: torch.where(x > 10, x, torch.log1p(torch.exp(x.clamp(max=10))))
 )
 wrong("softplus", "forward", "minus x", "sign-flipped")(lambda x: torch.logaddexp(-x, torch.zeros_like(x)))
-wrong("softplus", "backward", "relu's slope", "wrong-mask", "unrecognised")(lambda grad_output, x: grad_output * (x > 0))
-wrong("softplus", "backward", "sigmoid's slope", "extra-term")(lambda grad_output, x: grad_output * sig(x) * (1 - sig(x)))
+wrong("softplus", "backward", "relu's slope", "wrong-mask", "unrecognised")(
+    lambda grad_output, x: grad_output * (x > 0)
+)
+wrong("softplus", "backward", "sigmoid's slope", "extra-term")(
+    lambda grad_output, x: grad_output * sig(x) * (1 - sig(x))
+)
 wrong("softplus", "backward", "one over", "missing-term")(lambda grad_output, x: grad_output / (1 + torch.exp(x)))
 wrong("softplus", "backward", "e to the x", "missing-term")(lambda grad_output, x: grad_output * torch.exp(x))
-wrong("softplus", "backward", "quotient overflows", "unstable", "not-finite")(lambda grad_output, x: grad_output * torch.exp(x) / (1 + torch.exp(x)))
+wrong("softplus", "backward", "quotient overflows", "unstable", "not-finite")(
+    lambda grad_output, x: grad_output * torch.exp(x) / (1 + torch.exp(x))
+)
 wrong("softplus", "backward", "softplus itself", "wrong-variable")(lambda grad_output, x: grad_output * F.softplus(x))
 wrong("softplus", "backward", "slope alone", "missing-upstream")(lambda grad_output, x: torch.sigmoid(x))
-wrong("softplus", "backward", "sigmoid of grad_output times x", "wrong-variable", "changes-upstream")(lambda grad_output, x: sig(grad_output * x))
-wrong("softplus", "backward", "clamps x", "unstable", "low-precision")(lambda grad_output, x: grad_output * torch.sigmoid(x.clamp(-10, 10)))
+wrong("softplus", "backward", "sigmoid of grad_output times x", "wrong-variable", "changes-upstream")(
+    lambda grad_output, x: sig(grad_output * x)
+)
+wrong("softplus", "backward", "clamps x", "unstable", "low-precision")(
+    lambda grad_output, x: grad_output * torch.sigmoid(x.clamp(-10, 10))
+)
 wrong("softplus", "jacobian", "second derivative", "extra-term")(lambda x: torch.diag(sig(x) * sig(-x)))
 wrong("softplus", "jacobian", "sigmoid of minus x", "sign-flipped")(lambda x: torch.diag(sig(-x)))
 wrong("softplus", "jacobian", "vector", "diagonal-only", "wrong-shape")(lambda x: sig(x))
+
 
 # --------------------------------------------------------------------- softmax
 def soft(x, dim=-1):
@@ -358,20 +423,33 @@ def soft(x, dim=-1):
 
 
 wrong("softmax", "forward", "over the batch", "wrong-axis")(lambda x: soft(x, 0))
-wrong("softmax", "forward", "over everything", "wrong-axis", "extra-reduction")(lambda x: torch.exp(x - x.max()) / torch.exp(x - x.max()).sum())
-wrong("softmax", "forward", "no shift", "unstable", "not-finite")(lambda x: torch.exp(x) / torch.exp(x).sum(-1, keepdim=True))
+wrong("softmax", "forward", "over everything", "wrong-axis", "extra-reduction")(
+    lambda x: torch.exp(x - x.max()) / torch.exp(x - x.max()).sum()
+)
+wrong("softmax", "forward", "no shift", "unstable", "not-finite")(
+    lambda x: torch.exp(x) / torch.exp(x).sum(-1, keepdim=True)
+)
 wrong("softmax", "forward", "global shift", "unstable", "not-finite")(
-    lambda x: torch.exp(x - (x.max() if x.numel() else 0)) / torch.exp(x - (x.max() if x.numel() else 0)).sum(-1, keepdim=True)
+    lambda x: (
+        torch.exp(x - (x.max() if x.numel() else 0))
+        / torch.exp(x - (x.max() if x.numel() else 0)).sum(-1, keepdim=True)
+    )
 )
 wrong("softmax", "forward", "epsilon below", "extra-term", "low-precision")(
-    lambda x: torch.exp(x - x.amax(-1, keepdim=True)) / (torch.exp(x - x.amax(-1, keepdim=True)).sum(-1, keepdim=True) + 1e-5)
+    lambda x: (
+        torch.exp(x - x.amax(-1, keepdim=True)) / (torch.exp(x - x.amax(-1, keepdim=True)).sum(-1, keepdim=True) + 1e-5)
+    )
 )
 wrong("softmax", "forward", "divides by C", "scaled-by-size")(
     lambda x: torch.exp(x - x.logsumexp(-1, keepdim=True)) / x.shape[-1]
 )
 wrong("softmax", "forward", "softmin", "sign-flipped")(lambda x: F.softmin(x, dim=-1))
-wrong("softmax", "forward", "scores over their sum", "missing-term", "unrecognised")(lambda x: x / x.sum(-1, keepdim=True))
-wrong("softmax", "backward", "sigmoid's rule", "diagonal-only", "missing-term")(lambda grad_output, x: grad_output * soft(x) * (1 - soft(x)))
+wrong("softmax", "forward", "scores over their sum", "missing-term", "unrecognised")(
+    lambda x: x / x.sum(-1, keepdim=True)
+)
+wrong("softmax", "backward", "sigmoid's rule", "diagonal-only", "missing-term")(
+    lambda grad_output, x: grad_output * soft(x) * (1 - soft(x))
+)
 wrong("softmax", "backward", "only y g", "missing-term", "diagonal-only")(lambda grad_output, x: soft(x) * grad_output)
 wrong("softmax", "backward", "plain sum", "missing-term", "wrong-variable", "unrecognised")(
     lambda grad_output, x: soft(x) * (grad_output - grad_output.sum(-1, keepdim=True))
@@ -439,9 +517,13 @@ def _(grad_output, x):
 
 wrong("softmax", "jacobian", "diagonal part", "missing-term", "diagonal-only")(lambda x: torch.diag(soft(x)))
 wrong("softmax", "jacobian", "outer part", "missing-term")(lambda x: -torch.outer(soft(x), soft(x)))
-wrong("softmax", "jacobian", "only y(1-y)", "diagonal-only", "missing-term")(lambda x: torch.diag(soft(x) * (1 - soft(x))))
+wrong("softmax", "jacobian", "only y(1-y)", "diagonal-only", "missing-term")(
+    lambda x: torch.diag(soft(x) * (1 - soft(x)))
+)
 wrong("softmax", "jacobian", "plus", "sign-flipped")(lambda x: torch.diag(soft(x)) + torch.outer(soft(x), soft(x)))
-wrong("softmax", "jacobian", "of log-softmax", "missing-term", "wrong-variable")(lambda x: torch.eye(len(x), dtype=x.dtype) - soft(x))
+wrong("softmax", "jacobian", "of log-softmax", "missing-term", "wrong-variable")(
+    lambda x: torch.eye(len(x), dtype=x.dtype) - soft(x)
+)
 wrong("softmax", "jacobian", "the diagonal's formula everywhere", "missing-mask", "extra-term", "unrecognised")(
     lambda x: torch.outer(soft(x), 1 - soft(x))
 )
@@ -449,7 +531,9 @@ wrong("softmax", "jacobian", "the diagonal's formula everywhere", "missing-mask"
 # ----------------------------------------------------------------- log_softmax
 K = "log_softmax"
 wrong(K, "forward", "log of the softmax", "unstable", "not-finite")(lambda x: torch.log(soft(x)))
-wrong(K, "forward", "epsilon in the log", "unstable", "low-precision", "extra-term")(lambda x: torch.log(soft(x) + 1e-8))
+wrong(K, "forward", "epsilon in the log", "unstable", "low-precision", "extra-term")(
+    lambda x: torch.log(soft(x) + 1e-8)
+)
 wrong(K, "forward", "logarithm base two", "scaled-by-constant")(lambda x: torch.log_softmax(x, -1) / math.log(2))
 wrong(K, "forward", "along the batch", "wrong-axis")(lambda x: torch.log_softmax(x, 0))
 wrong(K, "forward", "max for logsumexp", "missing-term", "unrecognised")(lambda x: x - x.amax(-1, keepdim=True))
@@ -459,10 +543,18 @@ wrong(K, "forward", "shift not undone", "extra-term", "missing-term")(
 wrong(K, "forward", "mean in the log", "scaled-by-size", "extra-term")(
     lambda x: x - x.logsumexp(-1, keepdim=True) + math.log(x.shape[-1])
 )
-wrong(K, "backward", "total missing", "missing-term", "diagonal-only")(lambda grad_output, x: grad_output * (1 - soft(x)))
-wrong(K, "backward", "total over the batch", "wrong-axis")(lambda grad_output, x: grad_output - soft(x) * grad_output.sum(0, keepdim=True))
-wrong(K, "backward", "total of everything", "wrong-axis", "extra-reduction")(lambda grad_output, x: grad_output - soft(x) * grad_output.sum())
-wrong(K, "backward", "mean for the total", "scaled-by-size")(lambda grad_output, x: grad_output - soft(x) * grad_output.mean(-1, keepdim=True))
+wrong(K, "backward", "total missing", "missing-term", "diagonal-only")(
+    lambda grad_output, x: grad_output * (1 - soft(x))
+)
+wrong(K, "backward", "total over the batch", "wrong-axis")(
+    lambda grad_output, x: grad_output - soft(x) * grad_output.sum(0, keepdim=True)
+)
+wrong(K, "backward", "total of everything", "wrong-axis", "extra-reduction")(
+    lambda grad_output, x: grad_output - soft(x) * grad_output.sum()
+)
+wrong(K, "backward", "mean for the total", "scaled-by-size")(
+    lambda grad_output, x: grad_output - soft(x) * grad_output.mean(-1, keepdim=True)
+)
 wrong(K, "backward", "log-probabilities for probabilities", "wrong-variable")(
     lambda grad_output, x: grad_output - torch.log_softmax(x, -1) * grad_output.sum(-1, keepdim=True)
 )
@@ -473,13 +565,21 @@ wrong(K, "backward", "softmax's rule", "unrecognised", "extra-term")(
 wrong(K, "backward", "weighted total", "extra-term", "wrong-variable")(
     lambda grad_output, x: grad_output - soft(x) * (grad_output * soft(x)).sum(-1, keepdim=True)
 )
-wrong(K, "backward", "normaliser constant", "missing-term", "missing-derivative")(lambda grad_output, x: grad_output.clone())
+wrong(K, "backward", "normaliser constant", "missing-term", "missing-derivative")(
+    lambda grad_output, x: grad_output.clone()
+)
 wrong(K, "backward", "sum of the outputs' gradient", "assumes-ones-upstream", "missing-upstream")(
     lambda grad_output, x: 1 - x.shape[-1] * soft(x)
 )
-wrong(K, "backward", "plus", "sign-flipped")(lambda grad_output, x: grad_output + soft(x) * grad_output.sum(-1, keepdim=True))
-wrong(K, "backward", "probabilities over the batch", "wrong-axis")(lambda grad_output, x: grad_output - soft(x, 0) * grad_output.sum(-1, keepdim=True))
-wrong(K, "backward", "magnitudes added", "changes-upstream")(lambda grad_output, x: grad_output - soft(x) * grad_output.abs().sum(-1, keepdim=True))
+wrong(K, "backward", "plus", "sign-flipped")(
+    lambda grad_output, x: grad_output + soft(x) * grad_output.sum(-1, keepdim=True)
+)
+wrong(K, "backward", "probabilities over the batch", "wrong-axis")(
+    lambda grad_output, x: grad_output - soft(x, 0) * grad_output.sum(-1, keepdim=True)
+)
+wrong(K, "backward", "magnitudes added", "changes-upstream")(
+    lambda grad_output, x: grad_output - soft(x) * grad_output.abs().sum(-1, keepdim=True)
+)
 wrong(K, "backward", "exponential not normalised", "missing-term", "unstable")(
     lambda grad_output, x: grad_output - torch.exp(x) * grad_output.sum(-1, keepdim=True)
 )
@@ -487,7 +587,9 @@ wrong(K, "backward", "subtracts within grad_output", "mutates-input", "aliases-i
     lambda grad_output, x: grad_output.sub_(soft(x) * grad_output.sum(-1, keepdim=True))
 )
 wrong(K, "jacobian", "rows for columns", "transposed")(lambda x: torch.eye(len(x), dtype=x.dtype) - soft(x)[:, None])
-wrong(K, "jacobian", "softmax's", "extra-term", "wrong-variable", "unrecognised")(lambda x: torch.diag(soft(x)) - torch.outer(soft(x), soft(x)))
+wrong(K, "jacobian", "softmax's", "extra-term", "wrong-variable", "unrecognised")(
+    lambda x: torch.diag(soft(x)) - torch.outer(soft(x), soft(x))
+)
 wrong(K, "jacobian", "diagonal only", "diagonal-only")(lambda x: torch.diag(1 - soft(x)))
 wrong(K, "jacobian", "no identity", "missing-term")(lambda x: -soft(x).expand(len(x), -1).clone())
 

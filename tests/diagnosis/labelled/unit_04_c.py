@@ -35,8 +35,12 @@ wrong("linear", "backward", "x without its upstream", "missing-upstream", "assum
 wrong("linear", "backward", "x missing in the weight gradient", "missing-derivative", "missing-term")(
     lambda g, x, weight, bias: (g @ weight, g.sum(0)[:, None] * torch.ones_like(weight), g.sum(0))
 )
-wrong("linear", "backward", "minus for the weight", "sign-flipped")(lambda g, x, weight, bias: (g @ weight, -(g.T @ x), g.sum(0)))
-wrong("linear", "backward", "bias first", "swapped-gradients")(lambda g, x, weight, bias: (g @ weight, g.sum(0), g.T @ x))
+wrong("linear", "backward", "minus for the weight", "sign-flipped")(
+    lambda g, x, weight, bias: (g @ weight, -(g.T @ x), g.sum(0))
+)
+wrong("linear", "backward", "bias first", "swapped-gradients")(
+    lambda g, x, weight, bias: (g @ weight, g.sum(0), g.T @ x)
+)
 wrong("linear", "backward", "single precision", "wrong-dtype", "low-precision")(
     lambda g, x, weight, bias: (g.float() @ weight.float(), g.float().T @ x.float(), g.float().sum(0))
 )
@@ -54,7 +58,9 @@ wrong("relu", "forward", "leaky", "extra-term")(lambda x: torch.where(x > 0, x, 
 
 wrong("relu", "backward", "threshold at one", "wrong-mask")(lambda g, x: g * (x > 1))
 wrong("relu", "backward", "sign of x", "wrong-mask", "extra-term", "sign-flipped")(lambda g, x: g * torch.sign(x))
-wrong("relu", "backward", "minus below zero", "wrong-mask", "extra-term", "sign-flipped")(lambda g, x: torch.where(x > 0, g, -g))
+wrong("relu", "backward", "minus below zero", "wrong-mask", "extra-term", "sign-flipped")(
+    lambda g, x: torch.where(x > 0, g, -g)
+)
 wrong("relu", "backward", "both masks", "mask-from-upstream", "wrong-mask")(lambda g, x: g * ((x > 0) & (g > 0)))
 wrong("relu", "backward", "one mask for a row", "wrong-mask", "wrong-axis", "extra-reduction")(
     lambda g, x: g * (x.sum(-1, keepdim=True) > 0)
@@ -81,7 +87,9 @@ wrong("maximum", "backward", "largest of the whole tensor", "wrong-mask", "wrong
 sig = torch.sigmoid
 wrong("sigmoid", "forward", "tanh, not rescaled", "missing-term")(lambda x: torch.tanh(x / 2))
 wrong("sigmoid", "backward", "x taken for y", "wrong-variable")(lambda g, x: g * x * (1 - x))
-wrong("sigmoid", "backward", "sigmoid of the derivative's input", "wrong-variable")(lambda g, x: g * sig(sig(x)) * (1 - sig(sig(x))))
+wrong("sigmoid", "backward", "sigmoid of the derivative's input", "wrong-variable")(
+    lambda g, x: g * sig(sig(x)) * (1 - sig(sig(x)))
+)
 wrong("sigmoid", "backward", "y (y - 1)", "sign-flipped")(lambda g, x: g * sig(x) * (sig(x) - 1))
 wrong("sigmoid", "backward", "g inside", "wrong-variable", "changes-upstream")(lambda g, x: sig(g) * (1 - sig(g)))
 wrong("sigmoid", "jacobian", "like softmax's", "extra-term")(lambda x: torch.diag(sig(x)) - torch.outer(sig(x), sig(x)))
@@ -97,6 +105,7 @@ wrong("tanh", "jacobian", "float32 identity", "wrong-dtype", "low-precision")(
 wrong("softplus", "forward", "relu part forgotten", "missing-term")(lambda x: torch.log1p(torch.exp(-x.abs())))
 wrong("softplus", "backward", "the function itself", "wrong-variable")(lambda g, x: g * torch.nn.functional.softplus(x))
 
+
 # ---------------------------------------------------------------- softmax
 def sm(x):
     return torch.softmax(x, -1)
@@ -111,8 +120,12 @@ wrong("softmax", "forward", "small number in the denominator", "extra-term")(
 wrong("softmax", "forward", "normalised twice", "extra-term")(lambda x: sm(sm(x)))
 wrong("softmax", "forward", "minus x", "sign-flipped")(lambda x: sm(-x))
 wrong("softmax", "backward", "sum over the batch", "wrong-axis")(lambda g, x: sm(x) * (g - (g * sm(x)).sum(0)))
-wrong("softmax", "backward", "outer y forgotten", "missing-term", "missing-derivative")(lambda g, x: g - (g * sm(x)).sum(-1, keepdim=True))
-wrong("softmax", "backward", "for g = 1 per class", "missing-upstream", "diagonal-only")(lambda g, x: sm(x) * (1 - sm(x)))
+wrong("softmax", "backward", "outer y forgotten", "missing-term", "missing-derivative")(
+    lambda g, x: g - (g * sm(x)).sum(-1, keepdim=True)
+)
+wrong("softmax", "backward", "for g = 1 per class", "missing-upstream", "diagonal-only")(
+    lambda g, x: sm(x) * (1 - sm(x))
+)
 wrong("softmax", "backward", "exponentials not normalised", "missing-term")(
     lambda g, x: torch.exp(x - x.amax(-1, keepdim=True)) * (g - (g * sm(x)).sum(-1, keepdim=True))
 )
@@ -142,17 +155,21 @@ wrong("softmax", "jacobian", "identity for diagonal", "missing-term", "wrong-var
 
 # ---------------------------------------------------------------- log_softmax
 LS = "log_softmax"
-wrong(LS, "forward", "logarithm left out", "missing-term")(
-    lambda x: x - x.amax(-1, keepdim=True)
-)
+wrong(LS, "forward", "logarithm left out", "missing-term")(lambda x: x - x.amax(-1, keepdim=True))
 wrong(LS, "backward", "second term minus g first", "sign-flipped")(lambda g, x: sm(x) * g.sum(-1, keepdim=True) - g)
 wrong(LS, "backward", "second term forgotten", "missing-term", "missing-derivative")(lambda g, x: g.clone())
 wrong(LS, "backward", "sum over samples", "wrong-axis")(lambda g, x: g - sm(x) * g.sum(0))
 wrong(LS, "backward", "small number in the quotient", "extra-term", "low-precision")(
-    lambda g, x: g
-    - (x - x.amax(-1, keepdim=True)).exp() / ((x - x.amax(-1, keepdim=True)).exp().sum(-1, keepdim=True) + 1e-6) * g.sum(-1, keepdim=True)
+    lambda g, x: (
+        g
+        - (x - x.amax(-1, keepdim=True)).exp()
+        / ((x - x.amax(-1, keepdim=True)).exp().sum(-1, keepdim=True) + 1e-6)
+        * g.sum(-1, keepdim=True)
+    )
 )
-wrong(LS, "jacobian", "softmax's", "wrong-variable", "extra-term")(lambda x: torch.diag(sm(x)) - torch.outer(sm(x), sm(x)))
+wrong(LS, "jacobian", "softmax's", "wrong-variable", "extra-term")(
+    lambda x: torch.diag(sm(x)) - torch.outer(sm(x), sm(x))
+)
 
 remembered = {}
 

@@ -88,22 +88,36 @@ def hot(like, labels, dim=1):
 
 wrong("nll", "forward", "without the minus", "sign-flipped")(lambda log_probs, labels: picked(log_probs, labels).mean())
 wrong("nll", "forward", "sum", "scaled-by-size")(lambda log_probs, labels: -picked(log_probs, labels).sum())
-wrong("nll", "forward", "per sample", "missing-reduction", "wrong-shape")(lambda log_probs, labels: -picked(log_probs, labels))
-wrong("nll", "forward", "over all entries", "scaled-by-size")(lambda log_probs, labels: -(hot(log_probs, labels) * log_probs).mean())
+wrong("nll", "forward", "per sample", "missing-reduction", "wrong-shape")(
+    lambda log_probs, labels: -picked(log_probs, labels)
+)
+wrong("nll", "forward", "over all entries", "scaled-by-size")(
+    lambda log_probs, labels: -(hot(log_probs, labels) * log_probs).mean()
+)
 wrong("nll", "forward", "every class picked", "wrong-index", "extra-term", "missing-mask")(
     lambda log_probs, labels: -log_probs[:, labels].mean()
 )
-wrong("nll", "forward", "logarithm again", "extra-term", "not-finite")(lambda log_probs, labels: -torch.log(-picked(log_probs, labels)).mean())
+wrong("nll", "forward", "logarithm again", "extra-term", "not-finite")(
+    lambda log_probs, labels: -torch.log(-picked(log_probs, labels)).mean()
+)
 wrong("nll", "forward", "labels counted from one", "wrong-index", "labels-as-numbers")(
     lambda log_probs, labels: -picked(log_probs, labels - 1).mean()
 )
-wrong("nll", "forward", "label as weight", "labels-as-numbers")(lambda log_probs, labels: -(labels[:, None] * log_probs).sum() / len(labels))
-wrong("nll", "backward", "no minus", "sign-flipped")(lambda grad_output, log_probs, labels: grad_output * hot(log_probs, labels) / len(labels))
-wrong("nll", "backward", "no mean", "scaled-by-size")(lambda grad_output, log_probs, labels: -grad_output * hot(log_probs, labels))
+wrong("nll", "forward", "label as weight", "labels-as-numbers")(
+    lambda log_probs, labels: -(labels[:, None] * log_probs).sum() / len(labels)
+)
+wrong("nll", "backward", "no minus", "sign-flipped")(
+    lambda grad_output, log_probs, labels: grad_output * hot(log_probs, labels) / len(labels)
+)
+wrong("nll", "backward", "no mean", "scaled-by-size")(
+    lambda grad_output, log_probs, labels: -grad_output * hot(log_probs, labels)
+)
 wrong("nll", "backward", "divides by the classes", "scaled-by-size")(
     lambda grad_output, log_probs, labels: -grad_output * hot(log_probs, labels) / log_probs.shape[1]
 )
-wrong("nll", "backward", "no upstream", "missing-upstream")(lambda grad_output, log_probs, labels: -hot(log_probs, labels) / len(labels))
+wrong("nll", "backward", "no upstream", "missing-upstream")(
+    lambda grad_output, log_probs, labels: -hot(log_probs, labels) / len(labels)
+)
 wrong("nll", "backward", "everywhere", "missing-mask", "extra-term")(
     lambda grad_output, log_probs, labels: -grad_output * torch.ones_like(log_probs) / len(labels)
 )
@@ -156,33 +170,55 @@ def _(grad_output, log_probs, labels):
 # --------------------------------------------------------------- cross_entropy
 C = "cross_entropy"
 wrong(C, "forward", "logits picked only", "missing-term")(lambda logits, labels: -picked(logits, labels).mean())
-wrong(C, "forward", "sum over the batch", "scaled-by-size")(lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"))
-wrong(C, "forward", "softmax twice", "extra-term", "wrong-variable")(lambda logits, labels: F.cross_entropy(torch.softmax(logits, 1), labels))
-wrong(C, "forward", "log after softmax", "unstable", "not-finite")(lambda logits, labels: -picked(torch.softmax(logits, 1), labels).log().mean())
-wrong(C, "forward", "probabilities not their logarithm", "missing-term", "unrecognised")(lambda logits, labels: -picked(torch.softmax(logits, 1), labels).mean())
+wrong(C, "forward", "sum over the batch", "scaled-by-size")(
+    lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum")
+)
+wrong(C, "forward", "softmax twice", "extra-term", "wrong-variable")(
+    lambda logits, labels: F.cross_entropy(torch.softmax(logits, 1), labels)
+)
+wrong(C, "forward", "log after softmax", "unstable", "not-finite")(
+    lambda logits, labels: -picked(torch.softmax(logits, 1), labels).log().mean()
+)
+wrong(C, "forward", "probabilities not their logarithm", "missing-term", "unrecognised")(
+    lambda logits, labels: -picked(torch.softmax(logits, 1), labels).mean()
+)
 wrong(C, "forward", "bits", "scaled-by-constant")(lambda logits, labels: F.cross_entropy(logits, labels) / math.log(2))
-wrong(C, "forward", "normalised over the batch", "wrong-axis")(lambda logits, labels: -picked(logits.log_softmax(0), labels).mean())
+wrong(C, "forward", "normalised over the batch", "wrong-axis")(
+    lambda logits, labels: -picked(logits.log_softmax(0), labels).mean()
+)
 wrong(C, "forward", "epsilon in the logarithm", "unstable", "low-precision", "extra-term")(
     lambda logits, labels: -torch.log(picked(torch.softmax(logits, 1), labels) + 1e-9).mean()
 )
-wrong(C, "backward", "sum over the batch", "scaled-by-size")(lambda grad_output, logits, labels: grad_output * (logits.softmax(1) - hot(logits, labels)))
+wrong(C, "backward", "sum over the batch", "scaled-by-size")(
+    lambda grad_output, logits, labels: grad_output * (logits.softmax(1) - hot(logits, labels))
+)
 wrong(C, "backward", "divides by all entries", "scaled-by-size")(
     lambda grad_output, logits, labels: grad_output * (logits.softmax(1) - hot(logits, labels)) / logits.numel()
 )
 wrong(C, "backward", "label minus probability", "sign-flipped")(
     lambda grad_output, logits, labels: grad_output * (hot(logits, labels) - logits.softmax(1)) / len(labels)
 )
-wrong(C, "backward", "no one-hot", "missing-term")(lambda grad_output, logits, labels: grad_output * logits.softmax(1) / len(labels))
-wrong(C, "backward", "no softmax", "missing-term")(lambda grad_output, logits, labels: -grad_output * hot(logits, labels) / len(labels))
-wrong(C, "backward", "logits for probabilities", "wrong-variable")(lambda grad_output, logits, labels: grad_output * (logits - hot(logits, labels)) / len(labels))
+wrong(C, "backward", "no one-hot", "missing-term")(
+    lambda grad_output, logits, labels: grad_output * logits.softmax(1) / len(labels)
+)
+wrong(C, "backward", "no softmax", "missing-term")(
+    lambda grad_output, logits, labels: -grad_output * hot(logits, labels) / len(labels)
+)
+wrong(C, "backward", "logits for probabilities", "wrong-variable")(
+    lambda grad_output, logits, labels: grad_output * (logits - hot(logits, labels)) / len(labels)
+)
 wrong(C, "backward", "softmax down the batch", "wrong-axis")(
     lambda grad_output, logits, labels: grad_output * (logits.softmax(0) - hot(logits, labels)) / len(labels)
 )
 wrong(C, "backward", "label as a number", "labels-as-numbers", "wrong-variable")(
     lambda grad_output, logits, labels: grad_output * (logits.softmax(1) - labels[:, None]) / len(labels)
 )
-wrong(C, "backward", "no upstream", "missing-upstream")(lambda grad_output, logits, labels: (logits.softmax(1) - hot(logits, labels)) / len(labels))
-wrong(C, "backward", "no upstream and no mean", "missing-upstream", "scaled-by-size")(lambda grad_output, logits, labels: logits.softmax(1) - hot(logits, labels))
+wrong(C, "backward", "no upstream", "missing-upstream")(
+    lambda grad_output, logits, labels: (logits.softmax(1) - hot(logits, labels)) / len(labels)
+)
+wrong(C, "backward", "no upstream and no mean", "missing-upstream", "scaled-by-size")(
+    lambda grad_output, logits, labels: logits.softmax(1) - hot(logits, labels)
+)
 wrong(C, "backward", "log-softmax minus one-hot", "wrong-variable")(
     lambda grad_output, logits, labels: grad_output * (logits.log_softmax(1) - hot(logits, labels)) / len(labels)
 )
@@ -190,7 +226,9 @@ wrong(C, "backward", "only at the label", "missing-term", "diagonal-only", "extr
     lambda grad_output, logits, labels: grad_output * (logits.softmax(1) - 1) * hot(logits, labels) / len(labels)
 )
 wrong(C, "backward", "exponentials as they are", "unstable", "not-finite")(
-    lambda grad_output, logits, labels: grad_output * (logits.exp() / logits.exp().sum(1, keepdim=True) - hot(logits, labels)) / len(labels)
+    lambda grad_output, logits, labels: (
+        grad_output * (logits.exp() / logits.exp().sum(1, keepdim=True) - hot(logits, labels)) / len(labels)
+    )
 )
 wrong(C, "backward", "predicted class for the label", "wrong-variable", "ignores-argument")(
     lambda grad_output, logits, labels: grad_output * (logits.softmax(1) - hot(logits, logits.argmax(1))) / len(labels)
@@ -222,32 +260,60 @@ wrong(B, "forward", "sum", "scaled-by-size")(
     lambda logits, targets: F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
 )
 wrong(B, "forward", "through the sigmoid", "unstable", "not-finite")(
-    lambda logits, targets: -(targets * torch.log(torch.sigmoid(logits)) + (1 - targets) * torch.log(1 - torch.sigmoid(logits))).mean()
+    lambda logits, targets: (
+        -(targets * torch.log(torch.sigmoid(logits)) + (1 - targets) * torch.log(1 - torch.sigmoid(logits))).mean()
+    )
 )
 wrong(B, "forward", "logarithms clamped", "unstable", "low-precision")(
-    lambda logits, targets: -(
-        targets * torch.sigmoid(logits).clamp(1e-7, 1 - 1e-7).log()
-        + (1 - targets) * (1 - torch.sigmoid(logits)).clamp(1e-7, 1 - 1e-7).log()
-    ).mean()
+    lambda logits, targets: (
+        -(
+            targets * torch.sigmoid(logits).clamp(1e-7, 1 - 1e-7).log()
+            + (1 - targets) * (1 - torch.sigmoid(logits)).clamp(1e-7, 1 - 1e-7).log()
+        ).mean()
+    )
 )
-wrong(B, "forward", "negatives forgotten", "missing-term")(lambda logits, targets: -(targets * F.logsigmoid(logits)).mean())
-wrong(B, "forward", "target term with a plus", "sign-flipped")(lambda logits, targets: (F.softplus(logits) + targets * logits).mean())
-wrong(B, "forward", "targets swapped", "wrong-variable", "sign-flipped")(lambda logits, targets: (F.softplus(logits) - (1 - targets) * logits).mean())
-wrong(B, "forward", "sigmoid twice", "extra-term", "wrong-variable")(lambda logits, targets: F.binary_cross_entropy_with_logits(torch.sigmoid(logits), targets))
-wrong(B, "forward", "element by element", "missing-reduction", "wrong-shape")(lambda logits, targets: F.softplus(logits) - targets * logits)
-wrong(B, "backward", "no mean", "scaled-by-size")(lambda grad_output, logits, targets: grad_output * (logits.sigmoid() - targets))
-wrong(B, "backward", "rows only", "scaled-by-size")(lambda grad_output, logits, targets: grad_output * (logits.sigmoid() - targets) / len(logits))
-wrong(B, "backward", "targets first", "sign-flipped")(lambda grad_output, logits, targets: grad_output * (targets - logits.sigmoid()) / logits.numel())
-wrong(B, "backward", "logits for probabilities", "wrong-variable", "missing-term")(lambda grad_output, logits, targets: grad_output * (logits - targets) / logits.numel())
-wrong(B, "backward", "no targets", "missing-term")(lambda grad_output, logits, targets: grad_output * logits.sigmoid() / logits.numel())
+wrong(B, "forward", "negatives forgotten", "missing-term")(
+    lambda logits, targets: -(targets * F.logsigmoid(logits)).mean()
+)
+wrong(B, "forward", "target term with a plus", "sign-flipped")(
+    lambda logits, targets: (F.softplus(logits) + targets * logits).mean()
+)
+wrong(B, "forward", "targets swapped", "wrong-variable", "sign-flipped")(
+    lambda logits, targets: (F.softplus(logits) - (1 - targets) * logits).mean()
+)
+wrong(B, "forward", "sigmoid twice", "extra-term", "wrong-variable")(
+    lambda logits, targets: F.binary_cross_entropy_with_logits(torch.sigmoid(logits), targets)
+)
+wrong(B, "forward", "element by element", "missing-reduction", "wrong-shape")(
+    lambda logits, targets: F.softplus(logits) - targets * logits
+)
+wrong(B, "backward", "no mean", "scaled-by-size")(
+    lambda grad_output, logits, targets: grad_output * (logits.sigmoid() - targets)
+)
+wrong(B, "backward", "rows only", "scaled-by-size")(
+    lambda grad_output, logits, targets: grad_output * (logits.sigmoid() - targets) / len(logits)
+)
+wrong(B, "backward", "targets first", "sign-flipped")(
+    lambda grad_output, logits, targets: grad_output * (targets - logits.sigmoid()) / logits.numel()
+)
+wrong(B, "backward", "logits for probabilities", "wrong-variable", "missing-term")(
+    lambda grad_output, logits, targets: grad_output * (logits - targets) / logits.numel()
+)
+wrong(B, "backward", "no targets", "missing-term")(
+    lambda grad_output, logits, targets: grad_output * logits.sigmoid() / logits.numel()
+)
 wrong(B, "backward", "sigmoid's slope too", "extra-term")(
-    lambda grad_output, logits, targets: grad_output * (logits.sigmoid() - targets) * logits.sigmoid() * (1 - logits.sigmoid()) / logits.numel()
+    lambda grad_output, logits, targets: (
+        grad_output * (logits.sigmoid() - targets) * logits.sigmoid() * (1 - logits.sigmoid()) / logits.numel()
+    )
 )
 wrong(B, "backward", "no inner derivative", "missing-term", "missing-derivative", "extra-term")(
-    lambda grad_output, logits, targets: grad_output
-    * (logits.sigmoid() - targets)
-    / (logits.sigmoid() * (1 - logits.sigmoid()) + 1e-12)
-    / logits.numel()
+    lambda grad_output, logits, targets: (
+        grad_output
+        * (logits.sigmoid() - targets)
+        / (logits.sigmoid() * (1 - logits.sigmoid()) + 1e-12)
+        / logits.numel()
+    )
 )
 wrong(B, "backward", "epsilon", "extra-term", "low-precision")(
     lambda grad_output, logits, targets: grad_output * (logits.sigmoid() - targets + 1e-6) / logits.numel()
@@ -261,7 +327,9 @@ wrong(B, "backward", "hard decision", "unrecognised", "wrong-variable", "wrong-m
 wrong(B, "backward", "targets rounded", "wrong-variable", "labels-as-numbers", "unrecognised")(
     lambda grad_output, logits, targets: grad_output * (logits.sigmoid() - targets.round()) / logits.numel()
 )
-wrong(B, "backward", "no upstream and other way", "missing-upstream", "sign-flipped")(lambda grad_output, logits, targets: (targets - logits.sigmoid()) / logits.numel())
+wrong(B, "backward", "no upstream and other way", "missing-upstream", "sign-flipped")(
+    lambda grad_output, logits, targets: (targets - logits.sigmoid()) / logits.numel()
+)
 wrong(B, "backward", "exp over one plus exp", "unstable", "not-finite")(
     lambda grad_output, logits, targets: grad_output * (logits.exp() / (1 + logits.exp()) - targets) / logits.numel()
 )

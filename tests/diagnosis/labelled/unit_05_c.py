@@ -23,16 +23,22 @@ def hot(labels, k, dtype):
 # ---------------------------------------------------------------- mse
 wrong("mse", "forward", "root", "unrecognised", "extra-term")(lambda y, y_bar: ((y - y_bar) ** 2).mean().sqrt())
 wrong("mse", "forward", "mean absolute error", "unrecognised")(lambda y, y_bar: (y - y_bar).abs().mean())
-wrong("mse", "forward", "samples averaged, entries summed", "scaled-by-size")(lambda y, y_bar: ((y - y_bar) ** 2).sum() / y.shape[0])
+wrong("mse", "forward", "samples averaged, entries summed", "scaled-by-size")(
+    lambda y, y_bar: ((y - y_bar) ** 2).sum() / y.shape[0]
+)
 wrong("mse", "backward", "over the first axis", "scaled-by-size")(
     lambda g, y, y_bar: (2 * g * (y - y_bar) / len(y), 2 * g * (y_bar - y) / len(y))
 )
 wrong("mse", "backward", "same for both", "sign-flipped")(lambda g, y, y_bar: (2 * g * (y - y_bar) / y.numel(),) * 2)
 
 # ---------------------------------------------------------------- nll
-wrong("nll", "forward", "over all entries", "scaled-by-size")(lambda lp, t: -(lp * hot(t, lp.shape[1], lp.dtype)).mean())
+wrong("nll", "forward", "over all entries", "scaled-by-size")(
+    lambda lp, t: -(lp * hot(t, lp.shape[1], lp.dtype)).mean()
+)
 wrong("nll", "forward", "all rows with all labels", "wrong-index", "extra-reduction")(lambda lp, t: -lp[:, t].mean())
-wrong("nll", "forward", "logarithm once more", "extra-term", "not-finite")(lambda lp, t: -lp.log()[torch.arange(len(t)), t].mean())
+wrong("nll", "forward", "logarithm once more", "extra-term", "not-finite")(
+    lambda lp, t: -lp.log()[torch.arange(len(t)), t].mean()
+)
 wrong("nll", "forward", "exponential of it", "extra-term")(lambda lp, t: -lp.exp()[torch.arange(len(t)), t].mean())
 wrong("nll", "forward", "labels as weights", "labels-as-numbers")(lambda lp, t: -(t[:, None] * lp).sum(1).mean())
 
@@ -53,7 +59,9 @@ wrong("nll", "backward", "columns of the labels", "wrong-index", "wrong-mask")(
 wrong("nll", "backward", "together with softmax", "extra-term")(
     lambda g, lp, t: g * (lp.exp() - hot(t, lp.shape[1], lp.dtype)) / len(t)
 )
-wrong("nll", "backward", "default dtype", "wrong-dtype")(lambda g, lp, t: -g.float() * hot(t, lp.shape[1], torch.float32) / len(t))
+wrong("nll", "backward", "default dtype", "wrong-dtype")(
+    lambda g, lp, t: -g.float() * hot(t, lp.shape[1], torch.float32) / len(t)
+)
 
 # ---------------------------------------------------------------- cross_entropy
 CE = "cross_entropy"
@@ -65,20 +73,28 @@ def ce(g, z, t, p=None, h=None, div=None):
     return g * (p - h) / (len(t) if div is None else div)
 
 
-wrong(CE, "forward", "sum over the batch", "scaled-by-size")(lambda z, t: (torch.logsumexp(z, 1) - z[torch.arange(len(t)), t]).sum())
+wrong(CE, "forward", "sum over the batch", "scaled-by-size")(
+    lambda z, t: (torch.logsumexp(z, 1) - z[torch.arange(len(t)), t]).sum()
+)
 wrong(CE, "forward", "base two", "scaled-by-constant")(
     lambda z, t: torch.nn.functional.cross_entropy(z, t) / math.log(2)
 )
 wrong(CE, "forward", "softmax over the batch", "wrong-axis")(
     lambda z, t: -torch.log_softmax(z, 0)[torch.arange(len(t)), t].mean()
 )
-wrong(CE, "forward", "softmax twice", "extra-term")(lambda z, t: torch.nn.functional.cross_entropy(torch.softmax(z, 1), t))
-wrong(CE, "forward", "logarithm forgotten", "missing-term")(lambda z, t: -torch.softmax(z, 1)[torch.arange(len(t)), t].mean())
+wrong(CE, "forward", "softmax twice", "extra-term")(
+    lambda z, t: torch.nn.functional.cross_entropy(torch.softmax(z, 1), t)
+)
+wrong(CE, "forward", "logarithm forgotten", "missing-term")(
+    lambda z, t: -torch.softmax(z, 1)[torch.arange(len(t)), t].mean()
+)
 wrong(CE, "backward", "divided by everything", "scaled-by-size")(lambda g, z, t: ce(g, z, t, div=z.numel()))
 wrong(CE, "backward", "by the classes", "scaled-by-size")(lambda g, z, t: ce(g, z, t, div=z.shape[1]))
 wrong(CE, "backward", "one-hot added", "sign-flipped")(lambda g, z, t: ce(g, z, t, h=-hot(t, z.shape[1], z.dtype)))
 wrong(CE, "backward", "log-probabilities", "wrong-variable")(lambda g, z, t: ce(g, z, t, p=torch.log_softmax(z, 1)))
-wrong(CE, "backward", "softmax over all", "wrong-axis")(lambda g, z, t: ce(g, z, t, p=torch.softmax(z.flatten(), 0).view_as(z)))
+wrong(CE, "backward", "softmax over all", "wrong-axis")(
+    lambda g, z, t: ce(g, z, t, p=torch.softmax(z.flatten(), 0).view_as(z))
+)
 wrong(CE, "backward", "one-hot of the prediction", "wrong-index", "wrong-variable", "ignores-argument")(
     lambda g, z, t: ce(g, z, t, h=hot(z.argmax(1), z.shape[1], z.dtype))
 )
@@ -120,5 +136,7 @@ wrong(BC, "forward", "sigmoid applied beforehand", "extra-term")(
 )
 wrong(BC, "backward", "mean over the first axis", "scaled-by-size")(lambda g, z, t: g * (sig(z) - t) / z.shape[0])
 wrong(BC, "backward", "sigmoid of the targets", "wrong-variable")(lambda g, z, t: g * (sig(z) - sig(t)) / z.numel())
-wrong(BC, "backward", "chain without the second half", "missing-term")(lambda g, z, t: -g * t * (1 - sig(z)) / z.numel())
+wrong(BC, "backward", "chain without the second half", "missing-term")(
+    lambda g, z, t: -g * t * (1 - sig(z)) / z.numel()
+)
 wrong(BC, "backward", "t minus sigma, no mean", "sign-flipped", "scaled-by-size")(lambda g, z, t: g * (t - sig(z)))

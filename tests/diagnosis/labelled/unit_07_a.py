@@ -37,9 +37,13 @@ def spiral(phi=None, order="class", xy=None, shift=0, labels=None, t=None):
     return make_spiral
 
 
-wrong(SP, "make_spiral", "cosine first", "wrong-index", "swapped-gradients", "wrong-variable")(spiral(xy=lambda t, a: (t * a.cos(), t * a.sin())))
+wrong(SP, "make_spiral", "cosine first", "wrong-index", "swapped-gradients", "wrong-variable")(
+    spiral(xy=lambda t, a: (t * a.cos(), t * a.sin()))
+)
 wrong(SP, "make_spiral", "radius forgotten", "missing-term")(spiral(xy=lambda t, a: (a.sin(), a.cos())))
-wrong(SP, "make_spiral", "noise forgotten", "ignores-argument", "missing-term")(spiral(phi=lambda t, c, n, K: 2 * math.pi / K * (2 * t + c)))
+wrong(SP, "make_spiral", "noise forgotten", "ignores-argument", "missing-term")(
+    spiral(phi=lambda t, c, n, K: 2 * math.pi / K * (2 * t + c))
+)
 
 # ---------------------------------------------------------------- one_hot
 OH = "one_hot"
@@ -70,9 +74,15 @@ def net2(x, p):
     return h, torch.relu(h)
 
 
-wrong(TL, "forward", "relu left out", "missing-term", "missing-mask")(lambda x, p: net2(x, p)[0] @ p["w_y"].T + p["b_y"])
-wrong(TL, "forward", "relu on the logits too", "extra-term")(lambda x, p: torch.relu(net2(x, p)[1] @ p["w_y"].T + p["b_y"]))
-wrong(TL, "forward", "bias after relu", "wrong-index")(lambda x, p: (torch.relu(x @ p["w_h"].T) + p["b_h"]) @ p["w_y"].T + p["b_y"])
+wrong(TL, "forward", "relu left out", "missing-term", "missing-mask")(
+    lambda x, p: net2(x, p)[0] @ p["w_y"].T + p["b_y"]
+)
+wrong(TL, "forward", "relu on the logits too", "extra-term")(
+    lambda x, p: torch.relu(net2(x, p)[1] @ p["w_y"].T + p["b_y"])
+)
+wrong(TL, "forward", "bias after relu", "wrong-index")(
+    lambda x, p: (torch.relu(x @ p["w_h"].T) + p["b_h"]) @ p["w_y"].T + p["b_y"]
+)
 
 
 def back2(mask=None, gh=None, act=None, red=None, scale=1.0, wy=None, wh=None, up=None):
@@ -94,7 +104,9 @@ def back2(mask=None, gh=None, act=None, red=None, scale=1.0, wy=None, wh=None, u
     return backward
 
 
-wrong(TL, "backward", "relu left out", "missing-mask", "missing-derivative")(back2(mask=lambda h, a, ga: torch.ones_like(h)))
+wrong(TL, "backward", "relu left out", "missing-mask", "missing-derivative")(
+    back2(mask=lambda h, a, ga: torch.ones_like(h))
+)
 wrong(TL, "backward", "mask of the upstream", "mask-from-upstream")(back2(mask=lambda h, a, ga: ga > 0))
 wrong(TL, "backward", "mask inverted", "wrong-mask")(back2(mask=lambda h, a, ga: h < 0))
 wrong(TL, "backward", "activation for mask", "wrong-variable")(back2(mask=lambda h, a, ga: a))
@@ -103,7 +115,9 @@ wrong(TL, "backward", "biases per sample", "missing-reduction")(back2(red=lambda
 wrong(TL, "backward", "w_y turned", "transposed")(back2(wy=lambda g, a: a.T @ g))
 wrong(TL, "backward", "all with minus", "sign-flipped")(lambda g, x, p: {n: -v for n, v in back2()(g, x, p).items()})
 wrong(TL, "backward", "ones upstream", "missing-upstream", "assumes-ones-upstream")(back2(up=torch.ones_like))
-wrong(TL, "backward", "softmax of the upstream", "changes-upstream", "extra-term")(back2(up=lambda g: torch.softmax(g, 1)))
+wrong(TL, "backward", "softmax of the upstream", "changes-upstream", "extra-term")(
+    back2(up=lambda g: torch.softmax(g, 1))
+)
 wrong(TL, "backward", "W_y left out", "missing-term")(back2(gh=lambda g, h, a, p: g.sum(1, keepdim=True) * (h > 0)))
 
 
@@ -149,9 +163,12 @@ def back3(m1=None, m2=None, up=None, bias=None, order=None, flat=None, w1in=None
         b = bias or (lambda v: v.clone())
         o = order or torch.outer
         return {
-            "w0": o(g0, z0), "b0": b(g0),
-            "w1": o(g1, z1 if w1in is None else w1in(z0, z1, z2)), "b1": b(g1),
-            "w2": o(g2, z2), "b2": b(g2),
+            "w0": o(g0, z0),
+            "b0": b(g0),
+            "w1": o(g1, z1 if w1in is None else w1in(z0, z1, z2)),
+            "b1": b(g1),
+            "w2": o(g2, z2),
+            "b2": b(g2),
         }
 
     return backward
@@ -163,8 +180,12 @@ wrong(T3, "forward", "second relu left out", "missing-term", "missing-mask")(
 wrong(T3, "forward", "column after column", "wrong-flattening", "wrong-index")(
     lambda image, p: p["w2"] @ net3(image, p, lambda v: v.permute(*reversed(range(v.dim()))).reshape(-1))[2] + p["b2"]
 )
-wrong(T3, "forward", "tanh", "unrecognised", "wrong-variable")(lambda image, p: p["w2"] @ net3(image, p, h=torch.tanh)[2] + p["b2"])
-wrong(T3, "backward", "no masks", "missing-mask", "missing-derivative")(back3(m1=lambda z, g, p: 1.0, m2=lambda z, g, p: 1.0))
+wrong(T3, "forward", "tanh", "unrecognised", "wrong-variable")(
+    lambda image, p: p["w2"] @ net3(image, p, h=torch.tanh)[2] + p["b2"]
+)
+wrong(T3, "backward", "no masks", "missing-mask", "missing-derivative")(
+    back3(m1=lambda z, g, p: 1.0, m2=lambda z, g, p: 1.0)
+)
 wrong(T3, "backward", "masks of the gradients", "mask-from-upstream")(
     back3(m1=lambda z, g, p: (g @ p["w1"]) > 0, m2=lambda z, g, p: (g @ p["w2"]) > 0)
 )
@@ -172,7 +193,9 @@ wrong(T3, "backward", "masks inverted", "wrong-mask")(back3(m1=lambda z, g, p: z
 wrong(T3, "backward", "states for masks", "wrong-variable")(back3(m1=lambda z, g, p: z, m2=lambda z, g, p: z))
 wrong(T3, "backward", "ones upstream", "missing-upstream", "assumes-ones-upstream")(back3(up=torch.ones_like))
 wrong(T3, "backward", "weights turned", "transposed")(back3(order=lambda a, b: torch.outer(b, a)))
-wrong(T3, "backward", "column-major image", "wrong-flattening", "wrong-index")(back3(flat=lambda v: v.permute(*reversed(range(v.dim()))).reshape(-1)))
+wrong(T3, "backward", "column-major image", "wrong-flattening", "wrong-index")(
+    back3(flat=lambda v: v.permute(*reversed(range(v.dim()))).reshape(-1))
+)
 wrong(T3, "backward", "biases as sums", "extra-reduction")(back3(bias=lambda v: v.sum().expand_as(v).clone()))
 wrong(T3, "backward", "biases with minus", "sign-flipped")(back3(bias=lambda v: -v))
 wrong(T3, "backward", "biases frozen", "returns-zero", "missing-derivative")(back3(bias=torch.zeros_like))
@@ -218,7 +241,9 @@ def training(step, first=0):
 
 
 wrong(TR, "train_step", "uphill", "wrong-direction", "sign-flipped")(stepping(rule=lambda n, v, g, lr: v + lr * g))
-wrong(TR, "train_step", "lr left out", "ignores-learning-rate", "ignores-argument")(stepping(rule=lambda n, v, g, lr: v - g))
+wrong(TR, "train_step", "lr left out", "ignores-learning-rate", "ignores-argument")(
+    stepping(rule=lambda n, v, g, lr: v - g)
+)
 wrong(TR, "train_step", "parameters unchanged", "no-update")(stepping(rule=lambda n, v, g, lr: v.clone()))
 
 
@@ -232,9 +257,14 @@ def _(x, labels, p, lr):
 
 wrong(TR, "train", "one epoch too few", "wrong-index", "missing-term", "wrong-shape")(training(stepping(), first=1))
 wrong(TR, "train", "starts anew every epoch", "no-update", "overwritten-not-accumulated")(
-    lambda x, t, p, lr, epochs: ([stepping()(x, t, p, lr)[0] for _ in range(epochs)], stepping()(x, t, p, lr)[1] if epochs else dict(p))
+    lambda x, t, p, lr, epochs: (
+        [stepping()(x, t, p, lr)[0] for _ in range(epochs)],
+        stepping()(x, t, p, lr)[1] if epochs else dict(p),
+    )
 )
-wrong(TR, "train", "loss after the step", "loss-after-update")(training(stepping(loss_of=lambda x, t, p: lossgrad(x, t, p)[0])))
+wrong(TR, "train", "loss after the step", "loss-after-update")(
+    training(stepping(loss_of=lambda x, t, p: lossgrad(x, t, p)[0]))
+)
 
 
 # ---------------------------------------------------------------- inference
@@ -248,7 +278,9 @@ wrong(IN, "probabilities", "one largest for all rows", "unstable", "not-finite")
 wrong(IN, "predict", "over the batch", "wrong-axis")(lambda z: z.argmax(0))
 wrong(IN, "predict", "smallest", "sign-flipped", "wrong-direction")(lambda z: z.argmin(1))
 wrong(IN, "predict", "the logit", "wrong-variable", "wrong-dtype")(lambda z: z.max(1).values)
-wrong(IN, "predict", "of the rounded probabilities", "unstable", "kink", "low-precision")(lambda z: torch.softmax(z, 1).argmax(1))
+wrong(IN, "predict", "of the rounded probabilities", "unstable", "kink", "low-precision")(
+    lambda z: torch.softmax(z, 1).argmax(1)
+)
 wrong(IN, "predict", "last of a tie", "kink")(lambda z: z.shape[1] - 1 - z.flip(1).argmax(1))
 wrong(IN, "accuracy", "count", "scaled-by-size")(lambda z, t: float((z.argmax(1) == t).sum()))
 wrong(IN, "accuracy", "per cent", "scaled-by-constant")(lambda z, t: 100 * float((z.argmax(1) == t).double().mean()))
@@ -258,8 +290,12 @@ wrong(IN, "accuracy", "errors", "wrong-mask", "sign-flipped")(lambda z, t: float
 EN = "ensemble"
 wrong(EN, "mean_and_variance", "sample variance", "scaled-by-size", "not-finite")(lambda q: (q.mean(0), q.var(0)))
 wrong(EN, "mean_and_variance", "over the points", "wrong-axis")(lambda q: (q.mean(1), q.var(1, unbiased=False)))
-wrong(EN, "mean_and_variance", "standard deviation", "extra-term", "unrecognised")(lambda q: (q.mean(0), q.std(0, unbiased=False)))
-wrong(EN, "mean_and_variance", "squares minus square", "unstable")(lambda q: (q.mean(0), (q * q).mean(0) - q.mean(0) ** 2))
+wrong(EN, "mean_and_variance", "standard deviation", "extra-term", "unrecognised")(
+    lambda q: (q.mean(0), q.std(0, unbiased=False))
+)
+wrong(EN, "mean_and_variance", "squares minus square", "unstable")(
+    lambda q: (q.mean(0), (q * q).mean(0) - q.mean(0) ** 2)
+)
 
 
 # ---------------------------------------------------------------- two mistakes at once

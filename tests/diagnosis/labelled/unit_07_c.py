@@ -38,15 +38,31 @@ def spiral(phi=None, order="class", xy=None, shift=0, labels=None, t=None):
 
 
 wrong(SP, "make_spiral", "one arm on", "wrong-index")(spiral(shift=1))
-wrong(SP, "make_spiral", "labels from one", "wrong-index")(spiral(labels=lambda k, p: torch.arange(1, k + 1).repeat_interleave(p)))
+wrong(SP, "make_spiral", "labels from one", "wrong-index")(
+    spiral(labels=lambda k, p: torch.arange(1, k + 1).repeat_interleave(p))
+)
 wrong(SP, "make_spiral", "labels in turn", "wrong-index")(spiral(labels=lambda k, p: torch.arange(k).repeat(p)))
-wrong(SP, "make_spiral", "noise subtracted", "sign-flipped")(spiral(phi=lambda t, c, n, K: 2 * math.pi / K * (2 * t + c - n)))
-wrong(SP, "make_spiral", "half the turn", "missing-term", "scaled-by-constant")(spiral(phi=lambda t, c, n, K: 2 * math.pi / K * (t + c + n)))
-wrong(SP, "make_spiral", "three arms always", "hard-coded-size")(spiral(phi=lambda t, c, n, K: 2 * math.pi / 3 * (2 * t + c + n)))
-wrong(SP, "make_spiral", "end left out", "wrong-index", "missing-term")(spiral(t=lambda n, d: torch.arange(n, dtype=d) / n))
-wrong(SP, "make_spiral", "noise not turned into an angle", "missing-term", "wrong-index")(spiral(phi=lambda t, c, n, K: 2 * math.pi / K * (2 * t + c) + n))
-wrong(SP, "make_spiral", "pi instead of two pi", "missing-term", "scaled-by-constant")(spiral(phi=lambda t, c, n, K: math.pi / K * (2 * t + c + n)))
-wrong(SP, "make_spiral", "labels as floats", "wrong-dtype")(spiral(labels=lambda k, p: torch.arange(float(k)).repeat_interleave(p)))
+wrong(SP, "make_spiral", "noise subtracted", "sign-flipped")(
+    spiral(phi=lambda t, c, n, K: 2 * math.pi / K * (2 * t + c - n))
+)
+wrong(SP, "make_spiral", "half the turn", "missing-term", "scaled-by-constant")(
+    spiral(phi=lambda t, c, n, K: 2 * math.pi / K * (t + c + n))
+)
+wrong(SP, "make_spiral", "three arms always", "hard-coded-size")(
+    spiral(phi=lambda t, c, n, K: 2 * math.pi / 3 * (2 * t + c + n))
+)
+wrong(SP, "make_spiral", "end left out", "wrong-index", "missing-term")(
+    spiral(t=lambda n, d: torch.arange(n, dtype=d) / n)
+)
+wrong(SP, "make_spiral", "noise not turned into an angle", "missing-term", "wrong-index")(
+    spiral(phi=lambda t, c, n, K: 2 * math.pi / K * (2 * t + c) + n)
+)
+wrong(SP, "make_spiral", "pi instead of two pi", "missing-term", "scaled-by-constant")(
+    spiral(phi=lambda t, c, n, K: math.pi / K * (2 * t + c + n))
+)
+wrong(SP, "make_spiral", "labels as floats", "wrong-dtype")(
+    spiral(labels=lambda k, p: torch.arange(float(k)).repeat_interleave(p))
+)
 wrong(SP, "make_spiral", "noise of the first arm", "wrong-index", "wrong-variable")(
     lambda noise, K: spiral()(noise[:1].expand_as(noise), K)
 )
@@ -64,15 +80,27 @@ def guarded(f):
     return one_hot
 
 
-wrong(OH, "one_hot", "everything but the label", "wrong-mask")(guarded(lambda t, k: (t[:, None] != torch.arange(k)).float()))
-wrong(OH, "one_hot", "the label's number", "labels-as-numbers")(guarded(lambda t, k: (t[:, None] == torch.arange(k)) * t[:, None].float()))
-wrong(OH, "one_hot", "up to the label", "wrong-mask", "extra-term")(guarded(lambda t, k: (torch.arange(k) <= t[:, None]).float()))
-wrong(OH, "one_hot", "columns of all labels", "wrong-index")(guarded(lambda t, k: torch.zeros(len(t), k).index_fill(1, t, 1.0)))
-wrong(OH, "one_hot", "ten digits", "hard-coded-size", "ignores-argument", "wrong-shape")(guarded(lambda t, k: (t[:, None] == torch.arange(10)).float()))
+wrong(OH, "one_hot", "everything but the label", "wrong-mask")(
+    guarded(lambda t, k: (t[:, None] != torch.arange(k)).float())
+)
+wrong(OH, "one_hot", "the label's number", "labels-as-numbers")(
+    guarded(lambda t, k: (t[:, None] == torch.arange(k)) * t[:, None].float())
+)
+wrong(OH, "one_hot", "up to the label", "wrong-mask", "extra-term")(
+    guarded(lambda t, k: (torch.arange(k) <= t[:, None]).float())
+)
+wrong(OH, "one_hot", "columns of all labels", "wrong-index")(
+    guarded(lambda t, k: torch.zeros(len(t), k).index_fill(1, t, 1.0))
+)
+wrong(OH, "one_hot", "ten digits", "hard-coded-size", "ignores-argument", "wrong-shape")(
+    guarded(lambda t, k: (t[:, None] == torch.arange(10)).float())
+)
 wrong(OH, "one_hot", "classes counted from the labels", "ignores-argument", "wrong-shape")(
     guarded(lambda t, k: (t[:, None] == torch.arange(int(t.max()) + 1 if len(t) else k)).float())
 )
-wrong(OH, "one_hot", "negative counts from the end", "unrecognised", "edge-size", "wrong-index")(lambda t, k: torch.eye(k)[t])
+wrong(OH, "one_hot", "negative counts from the end", "unrecognised", "edge-size", "wrong-index")(
+    lambda t, k: torch.eye(k)[t]
+)
 wrong(OH, "one_hot", "last one overwrites", "overwritten-not-accumulated", "missing-term")(
     guarded(lambda t, k: torch.cat((torch.zeros(max(len(t) - 1, 0), k), torch.eye(k)[t[-1:]])))
 )
@@ -86,8 +114,12 @@ def net2(x, p):
     return h, torch.relu(h)
 
 
-wrong(TL, "forward", "hidden bias left out", "missing-term")(lambda x, p: torch.relu(x @ p["w_h"].T) @ p["w_y"].T + p["b_y"])
-wrong(TL, "forward", "softmax on top", "extra-term")(lambda x, p: torch.softmax(net2(x, p)[1] @ p["w_y"].T + p["b_y"], 1))
+wrong(TL, "forward", "hidden bias left out", "missing-term")(
+    lambda x, p: torch.relu(x @ p["w_h"].T) @ p["w_y"].T + p["b_y"]
+)
+wrong(TL, "forward", "softmax on top", "extra-term")(
+    lambda x, p: torch.softmax(net2(x, p)[1] @ p["w_y"].T + p["b_y"], 1)
+)
 wrong(TL, "forward", "output bias left out", "missing-term")(lambda x, p: net2(x, p)[1] @ p["w_y"].T)
 
 
@@ -116,14 +148,18 @@ wrong(TL, "backward", "w_h turned", "transposed")(back2(wh=lambda d, x: x.T @ d)
 wrong(TL, "backward", "all over the batch", "scaled-by-size")(
     lambda g, x, p: {n: v / len(x) for n, v in back2()(g, x, p).items()}
 )
-wrong(TL, "backward", "mask of the logits' side", "missing-upstream")(back2(gh=lambda g, h, a, p: (h > 0) * p["w_y"].sum(0)))
+wrong(TL, "backward", "mask of the logits' side", "missing-upstream")(
+    back2(gh=lambda g, h, a, p: (h > 0) * p["w_y"].sum(0))
+)
 wrong(TL, "backward", "bias forgotten in the hidden sum", "missing-term", "wrong-mask")(
     lambda g, x, p: back2()(g, x, {**p, "b_h": torch.zeros_like(p["b_h"])})
 )
 wrong(TL, "backward", "samples overwrite each other", "overwritten-not-accumulated", "missing-reduction")(
     lambda g, x, p: [back2()(g[b : b + 1], x[b : b + 1], p) for b in range(len(x))][-1]
 )
-wrong(TL, "backward", "biases get zeros", "returns-zero", "missing-derivative")(back2(red=lambda v: torch.zeros_like(v[0])))
+wrong(TL, "backward", "biases get zeros", "returns-zero", "missing-derivative")(
+    back2(red=lambda v: torch.zeros_like(v[0]))
+)
 wrong(TL, "backward", "first layer frozen", "returns-zero", "missing-term", "missing-derivative")(
     back2(gh=lambda g, h, a, p: torch.zeros_like(h))
 )
@@ -131,7 +167,13 @@ wrong(TL, "backward", "biases exchanged", "swapped-gradients")(
     lambda g, x, p: (lambda r: {**r, "b_h": r["b_y"], "b_y": r["b_h"]})(back2()(g, x, p))
 )
 wrong(TL, "backward", "no mask, mean over batch", "missing-mask", "scaled-by-size")(
-    back2(mask=lambda h, a, ga: torch.ones_like(h), red=lambda v: v.mean(0), scale=0.1, wh=lambda d, x: d.T @ x / len(x), wy=lambda g, a: g.T @ a / len(g))
+    back2(
+        mask=lambda h, a, ga: torch.ones_like(h),
+        red=lambda v: v.mean(0),
+        scale=0.1,
+        wh=lambda d, x: d.T @ x / len(x),
+        wy=lambda g, a: g.T @ a / len(g),
+    )
 )
 wrong(TL, "backward", "b_y not in the dict", "missing-term", "wrong-type")(
     lambda g, x, p: {n: v for n, v in back2()(g, x, p).items() if n != "b_y"}
@@ -163,9 +205,12 @@ def back3(m1=None, m2=None, up=None, bias=None, order=None, flat=None, w1in=None
         b = bias or (lambda v: v.clone())
         o = order or torch.outer
         return {
-            "w0": o(g0, z0), "b0": b(g0),
-            "w1": o(g1, z1 if w1in is None else w1in(z0, z1, z2)), "b1": b(g1),
-            "w2": o(g2, z2), "b2": b(g2),
+            "w0": o(g0, z0),
+            "b0": b(g0),
+            "w1": o(g1, z1 if w1in is None else w1in(z0, z1, z2)),
+            "b1": b(g1),
+            "w2": o(g2, z2),
+            "b2": b(g2),
         }
 
     return backward
@@ -221,15 +266,25 @@ def training(step, first=0):
     return train
 
 
-wrong(TR, "train_step", "loss after the step", "loss-after-update")(stepping(loss_of=lambda x, t, p: lossgrad(x, t, p)[0]))
-wrong(TR, "train_step", "gradient of the sum", "scaled-by-size")(stepping(lambda x, t, p: lossgrad(x, t, p, mean=False)))
+wrong(TR, "train_step", "loss after the step", "loss-after-update")(
+    stepping(loss_of=lambda x, t, p: lossgrad(x, t, p)[0])
+)
+wrong(TR, "train_step", "gradient of the sum", "scaled-by-size")(
+    stepping(lambda x, t, p: lossgrad(x, t, p, mean=False))
+)
 wrong(TR, "train_step", "one-hot forgotten", "missing-term")(stepping(lambda x, t, p: lossgrad(x, t, p, hot=False)))
-wrong(TR, "train_step", "only the weights learn", "missing-term", "no-update")(stepping(rule=lambda n, v, g, lr: v - lr * g if n[0] == "w" else v))
+wrong(TR, "train_step", "only the weights learn", "missing-term", "no-update")(
+    stepping(rule=lambda n, v, g, lr: v - lr * g if n[0] == "w" else v)
+)
 wrong(TR, "train_step", "loss as a sum", "scaled-by-size")(
     lambda x, t, p, lr: (lambda r: (r[0] * len(t), r[1]))(stepping()(x, t, p, lr))
 )
-wrong(TR, "train_step", "gradients returned", "wrong-variable", "no-update", "missing-term")(lambda x, t, p, lr: lossgrad(x, t, p))
-wrong(TR, "train_step", "lr over the batch size", "scaled-by-size")(lambda x, t, p, lr: stepping()(x, t, p, lr / len(t)))
+wrong(TR, "train_step", "gradients returned", "wrong-variable", "no-update", "missing-term")(
+    lambda x, t, p, lr: lossgrad(x, t, p)
+)
+wrong(TR, "train_step", "lr over the batch size", "scaled-by-size")(
+    lambda x, t, p, lr: stepping()(x, t, p, lr / len(t))
+)
 
 
 @wrong(TR, "train_step", "second layer updated first", "updated-too-early")
@@ -252,7 +307,9 @@ wrong(TR, "train", "last loss only", "wrong-type", "wrong-shape", "overwritten-n
     lambda x, t, p, lr, epochs: (lambda r: (r[0][-1] if r[0] else 0.0, r[1]))(training(stepping())(x, t, p, lr, epochs))
 )
 wrong(TR, "train", "losses added up", "accumulated-over-steps", "extra-term")(
-    lambda x, t, p, lr, epochs: (lambda r: ([sum(r[0][: i + 1]) for i in range(len(r[0]))], r[1]))(training(stepping())(x, t, p, lr, epochs))
+    lambda x, t, p, lr, epochs: (lambda r: ([sum(r[0][: i + 1]) for i in range(len(r[0]))], r[1]))(
+        training(stepping())(x, t, p, lr, epochs)
+    )
 )
 
 
@@ -272,15 +329,22 @@ wrong(TR, "train", "fifty epochs", "hard-coded-size", "ignores-argument")(
     lambda x, t, p, lr, epochs: training(stepping())(x, t, p, lr, 50)
 )
 wrong(TR, "train", "last epoch's weights lost", "missing-term", "wrong-index", "no-update")(
-    lambda x, t, p, lr, epochs: (training(stepping())(x, t, p, lr, epochs)[0], training(stepping())(x, t, p, lr, max(epochs - 1, 0))[1])
+    lambda x, t, p, lr, epochs: (
+        training(stepping())(x, t, p, lr, epochs)[0],
+        training(stepping())(x, t, p, lr, max(epochs - 1, 0))[1],
+    )
 )
 
 # ---------------------------------------------------------------- inference
 IN = "inference"
-wrong(IN, "probabilities", "log-probabilities", "missing-term", "wrong-variable", "extra-term")(lambda z: torch.log_softmax(z, 1))
+wrong(IN, "probabilities", "log-probabilities", "missing-term", "wrong-variable", "extra-term")(
+    lambda z: torch.log_softmax(z, 1)
+)
 wrong(IN, "predict", "from one", "wrong-index")(lambda z: z.argmax(1) + 1)
 wrong(IN, "predict", "as a column", "wrong-shape")(lambda z: z.argmax(1, keepdim=True))
-wrong(IN, "accuracy", "over the classes too", "scaled-by-size")(lambda z, t: float((z.argmax(1) == t).sum()) / z.numel())
+wrong(IN, "accuracy", "over the classes too", "scaled-by-size")(
+    lambda z, t: float((z.argmax(1) == t).sum()) / z.numel()
+)
 wrong(IN, "accuracy", "against a column", "wrong-index", "extra-reduction", "wrong-axis")(
     lambda z, t: float((z.argmax(1, keepdim=True) == t).double().mean())
 )
@@ -294,10 +358,16 @@ wrong(IN, "accuracy", "one per sample", "missing-reduction")(lambda z, t: (z.arg
 EN = "ensemble"
 wrong(EN, "mean_and_variance", "sums", "scaled-by-size")(lambda q: (q.sum(0), ((q - q.mean(0)) ** 2).sum(0)))
 wrong(EN, "mean_and_variance", "mean of the squares", "missing-term")(lambda q: (q.mean(0), (q**2).mean(0)))
-wrong(EN, "mean_and_variance", "ten networks", "hard-coded-size")(lambda q: (q.sum(0) / 10, ((q - q.mean(0)) ** 2).sum(0) / 10))
+wrong(EN, "mean_and_variance", "ten networks", "hard-coded-size")(
+    lambda q: (q.sum(0) / 10, ((q - q.mean(0)) ** 2).sum(0) / 10)
+)
 wrong(EN, "mean_and_variance", "all points together", "wrong-axis", "extra-reduction")(
     lambda q: (q.mean(0), q.var(unbiased=False).expand(q.shape[1]).clone())
 )
-wrong(EN, "mean_and_variance", "squared mean deviation", "unrecognised", "returns-zero")(lambda q: (q.mean(0), (q - q.mean(0)).mean(0) ** 2))
+wrong(EN, "mean_and_variance", "squared mean deviation", "unrecognised", "returns-zero")(
+    lambda q: (q.mean(0), (q - q.mean(0)).mean(0) ** 2)
+)
 wrong(EN, "mean_and_variance", "not averaged", "missing-reduction")(lambda q: (q.mean(0), (q - q.mean(0)) ** 2))
-wrong(EN, "mean_and_variance", "variance first", "swapped-gradients", "wrong-index")(lambda q: (q.var(0, unbiased=False), q.mean(0)))
+wrong(EN, "mean_and_variance", "variance first", "swapped-gradients", "wrong-index")(
+    lambda q: (q.var(0, unbiased=False), q.mean(0))
+)
