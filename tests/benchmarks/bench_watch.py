@@ -55,7 +55,7 @@ def measure(desk: Terminal, benchmark, name: str, content: str, told: str) -> No
         desk.wait_for(f"{name}.py is missing")
         time.sleep(0.2)
         saved = desk.save(name, f"{content}\n# {next(numbers)}\n")
-        times.append(desk.wait_for(told, absent="is missing") - saved)
+        times.append(desk.wait_for(told, absent=f"{name}.py is missing") - saved)
 
     for _ in range(3):
         save()

@@ -1,0 +1,163 @@
+"""What `gradcheck watch` says: verdicts and progress as lines of text, for any width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gradcheck.catalog import Exercise
+from gradcheck.desk.listing import Entry
+from gradcheck.desk.paper import formula_lines, paragraph
+from gradcheck.desk.watch_worker import PRINTED
+from gradcheck.reports.terminal import points
+
+Line = tuple[str, str]
+"""Text, and its style in the terms of rich."""
+
+_STYLES = {"passed": "bold green", "failed": "bold red", "open": "bold yellow"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of an exercise after a grading, or why there was none.
+
+    `state` is passed, failed, or open: nothing is wrong, but something is not written yet. `functions` holds the state
+    of each function, `failure` the message of the first failure, `more` the checks that failed besides.
+    """
+
+    exercise: Exercise
+    shown: str
+    state: str
+    score: float
+    functions: Mapping[str, str] = field(default_factory=dict)
+    failure: str = ""
+    more: Sequence[str] = ()
+    printed: Sequence[str] = ()
+
+
+def verdict_of(exercise: Exercise, shown: str, answer: Mapping[str, Any]) -> Verdict:
+    """The verdict in what the grading process answered."""
+    functions: dict[str, str] = {}
+    for function, _, status in answer["checks"]:
+        functions[function] = _worse(functions.get(function, "passed"), status)
+    state = "passed" if answer["status"] == "passed" else "failed" if answer["failure"] else "open"
+    return Verdict(
+        exercise, shown, state, answer["score"], functions, answer["failure"], answer["more"], answer["printed"]
+    )
+
+
+_ORDER = ("passed", "skipped", "not_started", "failed", "errored")
+
+
+def _worse(one: str, other: str) -> str:
+    return max(one, other, key=_ORDER.index)
+
+
+def verdict_lines(verdict: Verdict, width: int) -> list[Line]:
+    """The state and the points, the functions, the first failure, what else failed, what was printed."""
+    exercise = verdict.exercise
+    word = "not done yet" if verdict.state == "open" else verdict.state
+    head = f"{exercise.name}: {word}   {points(verdict.score)} of {points(exercise.max_score)} points"
+    lines = _styled(paragraph(head, width, ""), _STYLES[verdict.state])
+    if verdict.state != "passed" and verdict.functions:
+        words = {"passed": "passed", "skipped": "waits", "not_started": "not started"}
+        states = ", ".join(f"{name} {words.get(state, 'failed')}" for name, state in verdict.functions.items())
+        lines += _styled(paragraph(states, width, ""), "dim")
+    if verdict.failure:
+        first, *rest = verdict.failure.split("\n")
+        lines += [("", ""), *_styled(_fitted([first], width), "bold"), *_styled(_fitted(rest, width), "")]
+    if verdict.more:
+        count = len(verdict.more)
+        names = ", ".join(verdict.more[:3]) + (", …" if count > 3 else "")
+        lines += _styled(paragraph(f"{count} more {'fails' if count == 1 else 'fail'}: {names}", width, "  "), "")
+    return lines + _printed(verdict.printed, width)
+
+
+def _printed(printed: Sequence[str], width: int) -> list[Line]:
+    if not any(line.strip() for line in printed):
+        return []
+    shown = [line if len(line) < width - 4 else line[: width - 6] + " …" for line in printed[:PRINTED]]
+    rest = ["…"] if len(printed) > PRINTED else []
+    return [("", ""), ("Your code printed:", "dim"), *_styled([f"    {line}" for line in (*shown, *rest)], "")]
+
+
+def next_lines(verdict: Verdict | None, following: Exercise | None, shown: str, width: int) -> list[Line]:
+    """Where to go on from here: after a pass, or where nothing was graded yet."""
+    if following is None:
+        return [("All done.", "bold green")] if verdict is None or verdict.state == "passed" else []
+    if verdict is not None and verdict.state != "passed":
+        return []
+    opening = "passed. " if verdict else ""
+    lines = _styled(paragraph(f"{opening}Next: {shown}", width, "", "    "), "bold")
+    return lines + _styled(paragraph(following.title, width, "    "), "")
+
+
+def progress_lines(listed: Sequence[Entry], current: Exercise, width: int, *, blocks: bool) -> list[Line]:
+    """A bar for the unit of the current exercise and one for all."""
+    unit = [entry for entry in listed if entry.exercise.unit == current.unit]
+    rows = [(current.unit, unit)] if len(unit) < len(listed) else []
+    rows.append(("all", list(listed)))
+    margin = max(len(name) for name, _ in rows)
+    told = [_count(members, wide=width >= 70) for _, members in rows]
+    length = max(6, min(24, width - margin - max(map(len, told)) - 4))
+    lines = [
+        f"{name:<{margin}}  {_bar(members, length, blocks=blocks)}  {count}"
+        for (name, members), count in zip(rows, told, strict=True)
+    ]
+    return _styled(_fitted(lines, width), "")
+
+
+def _count(members: Sequence[Entry], *, wide: bool) -> str:
+    done = f"{sum(entry.state == 'passed' for entry in members)} of {len(members)}"
+    return f"{done} exercises, {points(_score(members))} of {points(_most(members))} points" if wide else done
+
+
+def _bar(members: Sequence[Entry], length: int, *, blocks: bool) -> str:
+    full, empty = "█░" if blocks else "#."
+    most = _most(members)
+    filled = int(length * _score(members) / most) if most else 0
+    return full * filled + empty * (length - filled)
+
+
+def _score(members: Sequence[Entry]) -> float:
+    return sum(entry.score or 0.0 for entry in members)
+
+
+def _most(members: Sequence[Entry]) -> float:
+    return sum(entry.exercise.max_score for entry in members)
+
+
+def keys_lines(width: int) -> list[Line]:
+    return _styled(paragraph("h hint   l list   n next   r run again   q quit", width, ""), "dim")
+
+
+def cut(lines: list[Line], height: int) -> list[Line]:
+    """What is too tall loses its end, never its beginning: that names the mistake."""
+    if len(lines) <= height:
+        return lines
+    kept = lines[: max(1, height - 1)]
+    return [*kept, (f"  … {len(lines) - len(kept)} more lines", "dim")]
+
+
+def missing(exercise: Exercise, path: Path, shown: str) -> Verdict:
+    """The file is not there."""
+    text = f"{shown} is missing"
+    if path.is_symlink():
+        text = f"{shown} is a link to a file that is not there"
+    again = "It is checked again as soon as it is back. To write its stub anew:"
+    return Verdict(exercise, shown, "open", 0.0, failure=f"{text}. {again}\n    gradcheck reset {exercise.name}")
+
+
+def ended(exercise: Exercise, shown: str, why: str) -> Verdict:
+    """There is no verdict, because the process that ran the file is no more."""
+    return Verdict(exercise, shown, "failed", 0.0, failure=f"{why}\nNothing in {shown} was graded.")
+
+
+def _fitted(lines: Iterable[str], width: int) -> list[str]:
+    return list(formula_lines(lines, width, ""))
+
+
+def _styled(lines: Iterable[str], style: str) -> list[Line]:
+    return [(line, style) for line in lines]

@@ -1,0 +1,186 @@
+"""The process that grades for `gradcheck watch`: warm, and expendable.
+
+It reads a JSON object per line from standard input and answers so on standard output: `{"ready": true}` when the
+libraries are loaded, `{"at": "backward"}` when the learner's function is called, and at the end of a grading the
+verdict in plain data. When its parent is gone it ends itself.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+PRINTED = 12
+"""Lines of what the learner's code printed that are handed on."""
+
+Request = dict[str, Any]
+Send = Callable[[dict[str, Any]], None]
+
+
+def main() -> None:
+    """Serve until the parent closes the pipe."""
+    requests, send = _channel()
+    _serve(requests, send)
+
+
+def _channel() -> tuple[queue.SimpleQueue[Request], Send]:
+    """The pipes under numbers that the learner's code does not know: whatever it writes to 0, 1 and 2 goes nowhere."""
+    incoming, outgoing = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(incoming, requests), daemon=True, name="requests").start()
+
+    def send(answer: dict[str, Any]) -> None:
+        with suppress(BrokenPipeError):
+            outgoing.write(json.dumps(answer) + "\n")
+            outgoing.flush()
+
+    return requests, send
+
+
+def _read(incoming: TextIO, requests: queue.SimpleQueue[Request]) -> None:
+    with suppress(OSError, ValueError):
+        for line in incoming:
+            requests.put(json.loads(line))
+    os._exit(0)  # the parent is gone; whatever runs is of no use any more
+
+
+def _serve(requests: queue.SimpleQueue[Request], send: Send) -> None:
+    import torch
+
+    from gradcheck.desk.watch_traces import Traces
+    from gradcheck.desk.watch_warm import Warm
+
+    torch.set_num_threads(1)  # the tensors are small, and a thread pool does not outlive a fork
+    if hasattr(os, "register_at_fork"):
+        # A fork of the learner's code would go on grading beside us, and fork again in every call.
+        os.register_at_fork(after_in_child=lambda: os._exit(0))
+    sys.dont_write_bytecode = True  # a helper module saved twice in a second would be read from its bytecode
+    first = requests.get()  # where and how: the same for all that follow
+    send({"ready": True})
+    os.dup2(1, 2)  # up to here an error of ours was worth reading
+    limit_s, state = float(first["limit_s"]), Path(first["state"])
+    warm = Warm(state / "cache")
+    traces = Traces(Path.cwd(), Path(first["folder"]))
+    steps: Iterator[None] | None = _libraries()
+    while True:
+        try:
+            request = requests.get(block=steps is None)
+        except queue.Empty:
+            assert steps is not None
+            steps = steps if _another(steps) else None
+            continue
+        if "warm" in request:
+            steps = _prepared(warm, request["warm"])
+            continue
+        answer = _grade(request, warm, limit_s, send)
+        answer["fresh"] = traces.clear() and answer["fresh"]
+        send(answer)
+        _remember(answer, state)
+        if not answer["fresh"]:
+            return
+
+
+def _another(steps: Iterator[None]) -> bool:
+    """Do one more step of what may be useful soon. A step that fails will fail again where it is reported."""
+    try:
+        next(steps)
+    except StopIteration:
+        gc.collect()
+        gc.freeze()  # the libraries' own objects are not looked through again
+        return False
+    except Exception:
+        return False
+    return True
+
+
+def _libraries() -> Iterator[None]:
+    """What the first failure needs."""
+    import gradcheck.grading.grade
+
+    yield
+    import hypothesis  # noqa: F401
+
+    yield
+    import gradcheck.checks.shrink
+    import gradcheck.checks.shrink_reference
+    import gradcheck.diagnosis.diagnose
+    import gradcheck.reports.message  # noqa: F401
+
+    yield
+
+
+def _prepared(warm: Any, name: str) -> Iterator[None]:
+    from gradcheck.catalog import find_exercise
+
+    yield from _libraries()
+    yield from warm.prepare(find_exercise(name))
+
+
+class _Telling:
+    """A candidate that says which function is called, so that the parent knows it if the process dies in it."""
+
+    def __init__(self, candidate: Any, send: Send) -> None:
+        self._candidate, self._send, self._last = candidate, send, ""
+        self.printed = candidate.printed
+
+    def call(self, function: str, arguments: Any, *, count: bool = False) -> Any:
+        if function != self._last:
+            self._last = function
+            self._send({"at": function})
+        return self._candidate.call(function, arguments, count=count)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._candidate, name)
+
+
+def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str, Any]:
+    from gradcheck.catalog import find_exercise
+    from gradcheck.grading.grade import verification_of
+    from gradcheck.grading.last_results import digest_of
+    from gradcheck.grading.load import load_candidate
+    from gradcheck.grading.report import ExerciseReport
+    from gradcheck.reports.message import failure_text, printable
+
+    exercise, path, shown = find_exercise(request["grade"]), Path(request["path"]), str(request["shown"])
+    digest = digest_of(path)
+    candidate = load_candidate(exercise, path, shown, limit_s)
+    verification = verification_of(exercise, _Telling(candidate, send), warm.seed, warm.cache)
+    verification.benches = warm.benches(exercise)
+    results = verification.results()
+    failures = [result for result in results if result.status in ("failed", "errored")]
+    report = ExerciseReport(exercise, tuple(results))
+    return {
+        "exercise": exercise.name,
+        "digest": digest,
+        "status": report.status,
+        "score": report.score,
+        "checks": [[result.function, result.check, result.status] for result in results],
+        "failure": failure_text(failures[0], shown) if failures else "",
+        "code": failures[0].code if failures else "",
+        "more": [f"{result.function}.{result.check}" for result in failures[1:]],
+        "printed": printable(candidate.printed.take()).splitlines()[: PRINTED + 1],
+        # An interrupted call may have left anything half done.
+        "fresh": not any(result.code == "timed-out" for result in failures),
+    }
+
+
+def _remember(answer: dict[str, Any], state: Path) -> None:
+    from gradcheck.catalog import find_exercise
+    from gradcheck.grading.last_results import remember
+
+    remember(find_exercise(answer["exercise"]), answer["digest"], answer["status"], answer["score"], state)
+
+
+if __name__ == "__main__":
+    main()
