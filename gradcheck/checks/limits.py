@@ -5,6 +5,7 @@ This protects an honest learner from an endless loop. It does not contain hostil
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import io
 import os
@@ -67,6 +68,8 @@ def _by_signal(seconds: float, clock: Clock) -> Iterator[None]:
 
     def ring(_signal: int, frame: FrameType | None) -> None:
         nonlocal fired
+        if _at_the_door(frame):
+            return  # raised here, it would leave the timer running; if need be the next ring comes soon
         fired += 1
         clock.rang = True
         clock.frames = clock.frames or _frames(frame)
@@ -86,6 +89,21 @@ def _by_signal(seconds: float, clock: Clock) -> Iterator[None]:
         signal.signal(signal.SIGALRM, previous)
         if before[0]:
             signal.setitimer(signal.ITIMER_REAL, *before)
+
+
+def _at_the_door(frame: FrameType | None) -> bool:
+    """Whether a block of this file is just being entered or left: in this file's own code, or in contextlib's on its
+    way there.
+    """
+    by_contextlib = False
+    while frame is not None:
+        if frame.f_code.co_filename == __file__:
+            return True
+        if frame.f_code.co_filename != contextlib.__file__:
+            return by_contextlib and frame.f_code.co_filename.startswith(str(Path(__file__).parent))
+        by_contextlib = True
+        frame = frame.f_back
+    return False
 
 
 def _frames(frame: FrameType | None) -> Frames:

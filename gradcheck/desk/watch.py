@@ -21,8 +21,8 @@ from gradcheck.desk.watch_session import Session, exercises_to_watch
 from gradcheck.desk.watch_verdict import Verdict, ended, missing, verdict_of
 from gradcheck.desk.watch_view import View
 
-WHOLE = 6
-"""A whole grading may take so many times as long as one call."""
+SILENT = 6
+"""A grading may go without a new call for so many times as long as one call may take."""
 _AGAIN_S = 4.0
 """A grading that takes longer is given up when its file is saved again: starting anew is quicker."""
 _BUSY_S, _IDLE_S, _VISIBLE_S = 0.1, 0.5, 0.4
@@ -113,13 +113,14 @@ class Watch:
 
     def _look_after(self) -> None:
         """See to a grading under way: its process may have died, it may take too long."""
-        name, seconds = self.grader.busy, time.monotonic() - self.grader.since
+        name, now, limit_s = self.grader.busy, time.monotonic(), SILENT * self.limit_s
+        seconds = now - self.grader.since
         exercise = self.session.named(name)
         died, where = self.grader.ended(), f"{name}.{self.grader.at}" if self.grader.at else name
         if died:
             why = f"{where}   your code ended Python itself: {died}"
-        elif seconds > WHOLE * self.limit_s and self.grader.ready:
-            why = f"{where}   no verdict after {WHOLE * self.limit_s:g} s, so Python was ended"
+        elif now - self.grader.heard > limit_s and self.grader.ready:
+            why = f"{where}   no sign of life for {limit_s:g} s, so Python was ended"
         elif name in self.waiting and seconds > _AGAIN_S and self.grader.ready:
             self.grader.restart()  # the file has been saved again: what it was before is of no interest
             return
@@ -136,7 +137,8 @@ class Watch:
 
     def _finish(self, verdict: Verdict, digest: str) -> None:
         self.session.record(verdict, digest)
-        self.batch.append(verdict)
+        # Of a file saved twice the later verdict counts.
+        self.batch = [*(each for each in self.batch if each.exercise is not verdict.exercise), verdict]
         following = self.session.open_after(verdict.exercise) if verdict.state == "passed" else verdict.exercise
         if self.sweeping and not self.waiting:
             # Only ever onwards: round again there is nothing new.

@@ -24,12 +24,13 @@ Post = Callable[[str, Any], None]
 class Grader:
     """One process at a time. What it answers is posted as `("answer", object)`.
 
-    `busy` names what is being graded, `at` the learner's function that was called last, `since` when it was asked for.
+    `busy` names what is being graded, `at` the learner's function that was called last, `since` when it was asked for,
+    `heard` when it last gave a sign of life.
     """
 
     def __init__(self, post: Post, folder: Path, state: Path, limit_s: float) -> None:
         self.post, self.folder, self.state, self.limit_s = post, folder, state, limit_s
-        self.busy, self.at, self.since = "", "", 0.0
+        self.busy, self.at, self.since, self.heard = "", "", 0.0, 0.0
         self.ready = False
         self._warmed = ""
         self._failed_starts = 0
@@ -64,9 +65,9 @@ class Grader:
         if pid != self._process.pid:
             return None
         if "ready" in answer:
-            self.ready, self._failed_starts = True, 0
+            self.ready, self._failed_starts, self.heard = True, 0, time.monotonic()
         elif "at" in answer:
-            self.at = answer["at"]
+            self.at, self.heard = answer["at"], time.monotonic()
         elif "exercise" in answer:
             self.busy = ""
             if not answer["fresh"]:
@@ -77,6 +78,7 @@ class Grader:
     def ask(self, name: str, path: Path, shown: str) -> None:
         """Grade a file."""
         self.busy, self.at, self.since = name, "", time.monotonic()
+        self.heard = self.since
         self._send({"grade": name, "path": str(path.resolve()), "shown": shown})
 
     def warm(self, name: str) -> None:

@@ -13,6 +13,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ from typing import Any, TextIO
 
 PRINTED = 12
 """Lines of what the learner's code printed that are handed on."""
+
+_SIGN_OF_LIFE_S = 0.5
 
 Request = dict[str, Any]
 Send = Callable[[dict[str, Any]], None]
@@ -61,6 +64,7 @@ def _serve(requests: queue.SimpleQueue[Request], send: Send) -> None:
     from gradcheck.desk.watch_traces import Traces
     from gradcheck.desk.watch_warm import Warm
 
+    gc.set_threshold(50_000, 20, 20)  # a grading makes little garbage; looking for it took a tenth of the time
     torch.set_num_threads(1)  # the tensors are small, and a thread pool does not outlive a fork
     if hasattr(os, "register_at_fork"):
         # A fork of the learner's code would go on grading beside us, and fork again in every call.
@@ -128,15 +132,18 @@ def _prepared(warm: Any, name: str) -> Iterator[None]:
 
 
 class _Telling:
-    """A candidate that says which function is called, so that the parent knows it if the process dies in it."""
+    """A candidate that says which function is called, so that the parent knows it if the process dies in it, and that
+    there is still life in it.
+    """
 
     def __init__(self, candidate: Any, send: Send) -> None:
-        self._candidate, self._send, self._last = candidate, send, ""
+        self._candidate, self._send, self._last, self._told = candidate, send, "", 0.0
         self.printed = candidate.printed
 
     def call(self, function: str, arguments: Any, *, count: bool = False) -> Any:
-        if function != self._last:
-            self._last = function
+        now = time.monotonic()
+        if function != self._last or now > self._told + _SIGN_OF_LIFE_S:
+            self._last, self._told = function, now
             self._send({"at": function})
         return self._candidate.call(function, arguments, count=count)
 

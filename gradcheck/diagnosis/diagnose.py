@@ -144,6 +144,8 @@ def _comparable(observations: list[Observation], name: str) -> bool:
     )
 
 
+_NEARLY = "{name} is right to about {digits} digits only: something rounds, or a small number is added"
+
 SURELY = 7
 """Digits from which on an update is a matter of precision: with a wrong gradient too, most digits of w stay right."""
 
@@ -160,7 +162,13 @@ def _plain(observations: list[Observation], name: str, least: int) -> list[Expla
         return [Explanation("returns-zero", f"{name} is zero everywhere", 0.1)]
     digits = digits_right(pairs)
     if digits >= least:
-        return [Explanation("low-precision", f"{name} is right to about {digits} digits only", 0.1)]
+        return [
+            Explanation(
+                "low-precision",
+                _NEARLY.format(name=name, digits=digits),
+                0.1,
+            )
+        ]
     return []
 
 

@@ -156,7 +156,14 @@ def other_values(context: Context) -> Iterator[Guess]:
         if isinstance(kind, Argument) and kind.dtype == "bool":
             text = f"{name} is taken the other way round"
             yield Guess("wrong-mask", text, lambda o, n=name: _inverted(context, o, n), 0.9)  # type: ignore[misc]
+        elif isinstance(kind, int) and not isinstance(kind, bool):
+            for words, other in _PLACES:
+                text = words.format(name=name)
+                yield Guess("wrong-index", text, lambda o, n=name, c=other: _placed(context, o, n, c), 1.1)  # type: ignore[misc]
         elif isinstance(kind, Argument) and _whole(kind):
+            for words, code, pick in _PICKED:
+                text = words.format(name=name)
+                yield Guess(code, text, lambda o, n=name, c=pick: _picked(context, o, n, c), 1.1)  # type: ignore[misc]
             for shift in (1, -1):
                 text = f"{name} is read one {'too high' if shift > 0 else 'too low'}"
                 yield Guess("wrong-index", text, lambda o, n=name, s=shift: _shifted(context, o, n, s), 1.1)  # type: ignore[misc]
@@ -198,6 +205,33 @@ def _with(context: Context, observation: Observation, name: str, value: Any) -> 
 def _inverted(context: Context, observation: Observation, name: str) -> Predicted:
     argument = observation.trial.arguments[name]
     return _with(context, observation, name, replace(argument, values=~argument.values))
+
+
+_PLACES: tuple[tuple[str, Callable[[int], int]], ...] = (
+    ("{name} counts as 0 in {{what}}, whatever it is", lambda _: 0),
+    ("{name} is one too low in {{what}}", lambda v: v - 1),
+    ("{name} is one too high in {{what}}", lambda v: v + 1),
+)
+
+
+def _placed(context: Context, observation: Observation, name: str, other: Callable[[int], int]) -> Predicted:
+    return _with(context, observation, name, other(observation.trial.arguments[name]))
+
+
+_PICKED: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("only the first of {name} counts in {{what}}", "missing-reduction", lambda a: a[:1]),
+    ("only the last of {name} counts in {{what}}", "overwritten-not-accumulated", lambda a: a[-1:]),
+    ("the last of {name} is left out of {{what}}", "missing-term", lambda a: a[:-1]),
+    ("the first of {name} is left out of {{what}}", "missing-term", lambda a: a[1:]),
+    ("what comes twice in {name} counts once in {{what}}", "missing-term", np.unique),
+)
+
+
+def _picked(context: Context, observation: Observation, name: str, pick: Callable[[Any], Any]) -> Predicted:
+    argument = observation.trial.arguments[name]
+    if argument.values.ndim != 1 or not len(pick(argument.values)):
+        return None
+    return _with(context, observation, name, replace(argument, values=pick(argument.values)))
 
 
 def _shifted(context: Context, observation: Observation, name: str, shift: int) -> Predicted:

@@ -27,6 +27,7 @@ CODES = {
     "mask-by-cotangent": "mask-from-upstream",
     "mean-for-sum": "scaled-by-size",
     "other-array": "wrong-variable",
+    "cotangent-without-sign": "changes-upstream",
     "other-function": "wrong-function",
     "output-for-input": "wrong-variable",
     "drop-reduction": "missing-reduction",
@@ -38,7 +39,15 @@ CODES = {
 """The diagnosis code of every kind of mutant."""
 
 
-_COSTS = {"mask-by-cotangent": 0.9, "turn-mask": 0.9, "drop-mask": 0.9, "drop-term": 1.0, "drop-cotangent": 1.0}
+_COSTS = {
+    "mask-by-cotangent": 0.9,
+    "turn-mask": 0.9,
+    "drop-mask": 0.9,
+    "drop-term": 1.0,
+    "drop-cotangent": 1.0,
+    "other-function": 1.25,
+}
+"""How plain the kinds of mutants are; the others cost 1.15."""
 
 OWN = 0.4
 """The cost of a record's misconception: whoever wrote the record knows best."""
@@ -94,6 +103,8 @@ def relevant_mutants(context: Context) -> Iterator[Mutant]:
         for mutant in mutants(used):
             if (mutant.role, mutant.wrt) == (role, name) and not mutant.partner:
                 yield mutant
+        if role != "forward":
+            yield from mutants_in_output(used, role, name)
 
 
 def misunderstood(context: Context, exercise: Exercise) -> Iterator[Guess]:

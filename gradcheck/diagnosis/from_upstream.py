@@ -68,6 +68,8 @@ _UPSTREAM: tuple[tuple[Callable[[Floats], Floats], str], ...] = (
     (lambda g: (g != 0).astype(np.float64), "it counts as one wherever it is not zero"),
     (turned, "it is transposed"),
     (np.flip, "it is in reverse order"),
+    (np.trunc, "its fractions are cut off"),
+    (np.round, "it is rounded"),
     (lambda g: np.full_like(g, g.reshape(-1)[0]) if g.size else g, "its first entry stands for all"),
 )
 

@@ -126,6 +126,13 @@ def elsewhere(index: sp.Symbol) -> sp.Symbol:
     return index_symbol(f"{index}_s")
 
 
+def cotangent_without_sign(original: Formula) -> Mistakes:
+    """|g| in one place."""
+    for path, part, _ in _parts(original):
+        if isinstance(part, sp.Indexed) and part.base == array_symbol(COTANGENT):
+            yield f"|{part}| stands for {part}", _with(original.expression, path, sp.Abs(part)), part
+
+
 def other_sum(original: Formula) -> Mistakes:
     """A sum over another axis, the batch say, where one over a sample's entries belongs; or over both."""
     for path, part, scope in _parts(original):

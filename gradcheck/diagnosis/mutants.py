@@ -112,6 +112,7 @@ def mutants_in_output(operator: Operator, role: MutantRole, wrt: str) -> list[Mu
         ("drop-reduction", mistakes.without_sum(short)),
         ("sum-elsewhere", mistakes.other_sum(short)),
         ("mean-for-sum", mistakes.mean_for_sum(short)),
+        ("cotangent-without-sign", mistakes.cotangent_without_sign(short)),
     ):
         for text, wrong, part in made:
             if wrong not in seen:

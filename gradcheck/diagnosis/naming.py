@@ -75,6 +75,7 @@ _SENTENCES: dict[str, Callable[[Mutant], str]] = {
     "turn-mask": lambda m: f"the mask of {_subject(m)} is the wrong way round",
     "mask-by-cotangent": lambda m: f"the mask of {_subject(m)} is taken from grad_output's sign",
     "mean-for-sum": lambda m: f"in {_subject(m)} a mean stands where a sum belongs",
+    "cotangent-without-sign": lambda m: f"in {_subject(m)}, grad_output enters without its sign in one place",
     "other-array": lambda m: f"in {_subject(m)}, {_shown(m)} stands where another variable belongs",
     "other-function": lambda m: (
         f"in {_subject(m)}, {_shown(m)} is not what you compute: a power or a function is missing"

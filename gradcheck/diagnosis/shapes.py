@@ -112,7 +112,7 @@ def _transposed(observation: Observation, position: int) -> bool:
     if got.ndim != expected.ndim or got.ndim < 2:
         return False
     orders = [order for order in permutations(range(got.ndim)) if order != tuple(range(got.ndim))]
-    return any(_same(observation, got.transpose(order), expected) for order in orders)
+    return any(_proportional(observation, got.transpose(order), expected) for order in orders)
 
 
 def _reshaped(observation: Observation, position: int) -> bool:

@@ -23,7 +23,8 @@ def by_size(evidence: Evidence, failure: CheckResult) -> Diagnosis | None:
 def _told(
     cases: dict[str, list[Sighting]], right: list[str], wrong: list[str], failure: CheckResult
 ) -> tuple[str, str]:
-    if all("float32" in name for name in wrong) and not any("float32" in name for name in right):
+    numbers = all(each.outcome.state == "returned" for name in wrong for each in cases[name])
+    if numbers and all("float32" in name for name in wrong) and not any("float32" in name for name in right):
         return "low-precision", "right in float64, wrong in float32"
     if all("single sample" in name for name in wrong):
         return "edge-size", "right for a batch, wrong for a single sample without a batch axis"

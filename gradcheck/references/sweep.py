@@ -259,7 +259,7 @@ class Call:
         *,
         sample: bool = False,
     ) -> None:
-        self.sweep, self.operator = sweep, operator
+        self.sweep, self.operator, self.sample = sweep, operator, sample
         twins = {name: value for name, value in inputs.items() if isinstance(value, Twin)}
         self.shapes = {name: np.shape(value.exact if name in twins else value) for name, value in inputs.items()}
         self.arrays: list[dict[str, Array]] = []
