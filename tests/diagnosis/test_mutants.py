@@ -19,7 +19,7 @@ from gradcheck.checks.trials import Trials
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.equivalence import is_equivalent
 from gradcheck.diagnosis.from_formula import CODES, code_of
-from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, mutants
+from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, mutants, mutants_in_output
 from gradcheck.operators import all_operators
 from gradcheck.references.derive import derive
 from gradcheck.references.store import ExpectedStore
@@ -171,7 +171,10 @@ def test_mutants_differ_from_the_right_answer_and_from_each_other(exercise):
 
 
 def test_every_kind_of_mistake_occurs():
-    assert {mutant.kind for operator in all_operators().values() for mutant in mutants(operator)} == set(CODES)
+    operators = all_operators().values()
+    kinds = {mutant.kind for operator in operators for mutant in mutants(operator)}
+    kinds |= {mutant.kind for mutant in mutants_in_output(all_operators()["softmax"], "backward", "x")}
+    assert kinds == set(CODES)
 
 
 def test_the_classic_mistakes_are_among_the_mutants():
