@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.outcome import Argument, Arguments
-from gradcheck.checks.reference_trials import into, walk
+from gradcheck.checks.reference_trials import walk
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis.mutants import Mutant
-from gradcheck.diagnosis.mutated import QuickMutated, Use
+from gradcheck.diagnosis.mutated import QuickMutated, Use, compute
 from gradcheck.operators.operator import Operator
 from gradcheck.references.binding import internal_output_shape, output_shape
 from gradcheck.references.derive import COTANGENT
@@ -100,23 +100,15 @@ class Calculator:
     # A function with a reference of its own.
 
     def _by_reference(self, arguments: Arguments, mutant: Mutant | None) -> Leaves:
-        reference = self.spec.reference
-        assert reference is not None
-        assert reference.compute is not None
-        sweep = QuickMutated(mutant)
-        result = reference.compute(sweep, **{name: into(sweep, value) for name, value in arguments.items()})
+        result = compute(self.spec.reference, QuickMutated(mutant), arguments)
         return tuple(
             np.array(leaf.exact if hasattr(leaf, "exact") else leaf, dtype=np.float64) for _, leaf in walk(result)
         )
 
     def used(self, arguments: Arguments) -> list[Use]:
         """The formulas that a reference is composed of."""
-        reference = self.spec.reference
-        assert reference is not None
-        if reference.compute is None:
-            return []
         sweep = QuickMutated()
-        reference.compute(sweep, **{name: into(sweep, value) for name, value in arguments.items()})
+        compute(self.spec.reference, sweep, arguments)
         return list(sweep.used)
 
     # Beside the function: its operator's other results.

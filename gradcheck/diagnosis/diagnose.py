@@ -100,7 +100,7 @@ def _of_values(
         return _as_misunderstood(evidence, spec, exercise)
     wrong = [name for name in evidence.wrong if _comparable(observations, name)]
     if not wrong:
-        return by_size(gather(verification, spec), failure)
+        return by_size(evidence, failure)
     context = Context(spec, Calculator(verification.task, spec), observations)
     search = Search(context, exercise)
     found: dict[str, list[Explanation]] = {}
@@ -109,7 +109,7 @@ def _of_values(
         found[name] = plain if plain and plain[0].code == "low-precision" else plain + search.explanations(name)
     named = {name: each for name, each in found.items() if each}
     if not named:
-        return circumstances(evidence, wrong[0], least=0.75) or by_size(gather(verification, spec), failure)
+        return circumstances(evidence, wrong[0], least=0.75) or by_size(evidence, failure)
     name, (best, *others) = min(named.items(), key=lambda pair: (_shared(pair[1][0], named), pair[1][0].cost))
     text = best.text
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
@@ -162,13 +162,7 @@ def _plain(observations: list[Observation], name: str, least: int) -> list[Expla
         return [Explanation("returns-zero", f"{name} is zero everywhere", 0.1)]
     digits = digits_right(pairs)
     if digits >= least:
-        return [
-            Explanation(
-                "low-precision",
-                _NEARLY.format(name=name, digits=digits),
-                0.1,
-            )
-        ]
+        return [Explanation("low-precision", _NEARLY.format(name=name, digits=digits), 0.1)]
     return []
 
 

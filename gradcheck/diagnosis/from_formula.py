@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.catalog import Exercise
-from gradcheck.checks.outcome import Argument, Foreign, Returned
+from gradcheck.checks.outcome import Argument, Foreign, Returned, Value
+from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.evidence import Observation, Sighting
-from gradcheck.diagnosis.guess import Context, Guess, Predicted
+from gradcheck.diagnosis.guess import Context, Guess, Predicted, times
 from gradcheck.diagnosis.mutants import Mutant, mutants, mutants_in_output, original_of
 from gradcheck.diagnosis.naming import mutant_in_words
 from gradcheck.references.expected import Floats
@@ -48,9 +49,6 @@ _COSTS = {
     "other-function": 1.25,
 }
 """How plain the kinds of mutants are; the others cost 1.15."""
-
-OWN = 0.4
-"""The cost of a record's misconception: whoever wrote the record knows best."""
 
 
 def code_of(mutant: Mutant) -> str:
@@ -108,25 +106,30 @@ def relevant_mutants(context: Context) -> Iterator[Mutant]:
 
 
 def misunderstood(context: Context, exercise: Exercise) -> Iterator[Guess]:
-    """The record's misconceptions, run on the same arguments."""
+    """The record's misconceptions, run on the same arguments. Whoever wrote the record knows best: they cost little."""
     for each in exercise.misconceptions:
         if each.function == context.spec.name:
-            yield Guess(each.code, each.text, _running(each.wrong), OWN, each.think)
+            yield Guess(each.code, each.text, _running(each.wrong), 0.4, each.think, whole=True)
 
 
 def _running(wrong: Callable[..., Any]) -> Callable[[Observation], Predicted]:
-    from gradcheck.checks.tensors import Passed
-
     def predict(observation: Observation) -> Predicted:
-        passed = Passed(observation.trial.arguments)
-        try:
-            with np.errstate(all="ignore"):
-                value = passed.observe(wrong(*passed.values))
-        except Exception:  # a record's wrong answer need not survive every case
-            return None
-        return _leaves(observation, value)
+        value = _result_of(wrong, observation.trial)
+        return None if value is None else _leaves(observation, value)
 
     return predict
+
+
+def _result_of(wrong: Callable[..., Any], trial: Trial) -> Value | None:
+    """What a record's wrong answer gives; None where it does not survive the case, as it need not."""
+    from gradcheck.checks.tensors import Passed
+
+    passed = Passed(trial.arguments)
+    try:
+        with np.errstate(all="ignore"):
+            return passed.observe(wrong(*passed.values))
+    except Exception:
+        return None
 
 
 def _leaves(observation: Observation, value: Any) -> Predicted:
@@ -146,17 +149,9 @@ def _array(part: Any) -> Floats | None:
 
 def comes_back(wrong: Callable[..., Any], sightings: Sequence[Sighting]) -> bool:
     """Whether a wrong answer gives, call by call, what came back."""
-    from gradcheck.checks.tensors import Passed
-
     for each in sightings:
-        if each.outcome.state != "returned":
-            return False
-        passed = Passed(each.trial.arguments)
-        try:
-            value = passed.observe(wrong(*passed.values))
-        except Exception:  # a record's wrong answer need not survive every case
-            return False
-        if not _alike(value, each.outcome.value):
+        value = _result_of(wrong, each.trial) if each.outcome.state == "returned" else None
+        if value is None or not _alike(value, each.outcome.value):
             return False
     return True
 
@@ -197,7 +192,7 @@ def stand_ins(context: Context) -> Iterator[Guess]:
             text = f"{{what}} uses the output {output} where {name} belongs"
             yield Guess("wrong-variable", text, lambda o: _with_upstream(context, o), 1.0)
         text = f"{{what}} is {name} times {output}, which is not the derivative"
-        yield Guess("wrong-variable", text, lambda o: _like(o, _times(_upstream(o), forward(o.trial.arguments))), 1.05)
+        yield Guess("wrong-variable", text, lambda o: _like(o, times(_upstream(o), forward(o.trial.arguments))), 1.05)
 
 
 def _with_upstream(context: Context, observation: Observation) -> Predicted:
@@ -211,7 +206,7 @@ def _with_upstream(context: Context, observation: Observation) -> Predicted:
 
 
 def _product(name: str) -> Callable[[Observation], Predicted]:
-    return lambda observation: _like(observation, _times(_upstream(observation), _tensor(observation, name)))
+    return lambda observation: _like(observation, times(_upstream(observation), _tensor(observation, name)))
 
 
 def diagonal(context: Context) -> Iterator[Guess]:
@@ -233,7 +228,7 @@ def diagonal(context: Context) -> Iterator[Guess]:
         return np.reshape([np.diag(each) for each in found], shape)  # type: ignore[arg-type]
 
     text = "{what} takes the Jacobian's diagonal only: every output depends on the other inputs too"
-    yield Guess("diagonal-only", text, lambda o: _like(o, _times(_upstream(o), diagonals(o))), 0.5)
+    yield Guess("diagonal-only", text, lambda o: _like(o, times(_upstream(o), diagonals(o))), 0.5)
     text = "{what} is the Jacobian's diagonal: the chain rule needs grad_output, and all of the Jacobian"
     yield Guess("missing-upstream", text, lambda o: _like(o, diagonals(o)), 0.6)
 
@@ -244,16 +239,6 @@ def _upstream(observation: Observation) -> Floats | None:
 
 def _tensor(observation: Observation, name: str) -> Floats | None:
     return observation.tensors.get((name,))
-
-
-def _times(one: Floats | None, other: Floats | None) -> Floats | None:
-    if one is None or other is None:
-        return None
-    try:
-        with np.errstate(all="ignore"):
-            return np.asarray(one * other)
-    except ValueError:
-        return None
 
 
 def _like(observation: Observation, value: Floats | None) -> Predicted:

@@ -21,7 +21,8 @@ Predicted = Sequence[Floats | None] | None
 @dataclass(frozen=True)
 class Guess:
     """`text` is a sentence for the learner in which {what} stands for the wrong part; `words` makes it where that takes
-    time. `cost` ranks guesses that explain the same numbers: the plainest wins.
+    time. `cost` ranks guesses that explain the same numbers: the plainest wins. A guess that is `whole` says what all
+    parts of the result are, not only the one that is asked about.
     """
 
     code: str
@@ -30,6 +31,7 @@ class Guess:
     cost: float = 1.0
     think: str = ""
     words: Callable[[], str] | None = None
+    whole: bool = False
 
     def sentence(self, what: str) -> str:
         """What the learner reads."""
@@ -88,6 +90,17 @@ def each_leaf(change: Callable[[Floats, Observation], Floats | None]) -> Callabl
         return [change(leaf, observation) for leaf in observation.expected]
 
     return predict
+
+
+def times(one: Floats | None, other: Floats | None) -> Floats | None:
+    """The product, where there are two factors whose shapes fit."""
+    if one is None or other is None:
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(one * other)
+    except ValueError:
+        return None
 
 
 Family = Callable[[Context], Iterator[Guess]]

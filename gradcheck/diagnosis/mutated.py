@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gradcheck.checks.outcome import Arguments
+from gradcheck.checks.reference import Reference
+from gradcheck.checks.reference_trials import into
 from gradcheck.diagnosis.mutants import Mutant
 from gradcheck.operators.operator import Operator
 from gradcheck.references.derive import derive
@@ -78,3 +81,10 @@ class QuickMutated(_Mutated, QuickSweep):
             output = read_formula(call.operator) if call.sample else derive(call.operator).output
             call.arrays[0][name] = super().evaluate(call, output, ()).exact
         return super().evaluate(call, truth, forms)
+
+
+def compute(reference: Reference | None, sweep: Sweep, arguments: Arguments) -> Any:
+    """The reference's result in a sweep."""
+    assert reference is not None
+    assert reference.compute is not None
+    return reference.compute(sweep, **{name: into(sweep, value) for name, value in arguments.items()})

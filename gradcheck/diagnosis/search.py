@@ -11,7 +11,6 @@ from gradcheck.catalog import Exercise
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis import from_arguments, from_expected, from_formula, from_upstream, with_more
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.diagnosis.from_formula import OWN
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted
 from gradcheck.diagnosis.matching import Factor, explain_factor, leaves_of, ratio
 
@@ -112,7 +111,7 @@ def _guesses(context: Context, exercise: Exercise | None) -> Iterator[Guess]:
 def _composed(context: Context, guesses: Sequence[Guess]) -> Iterator[Guess]:
     """Two mistakes: one of them in grad_output, or both in the formula."""
     formulas = [each for each in guesses if each.words is not None]
-    own = [each for each in guesses if each.cost == OWN]
+    own = [each for each in guesses if each.whole]
     for guess in (*own, *formulas):
         yield from from_upstream.upstream_too(context, guess)
     yield from with_more.two_at_once([*own, *formulas][:PAIRS_OF])
@@ -124,7 +123,7 @@ def _matching(guesses: Iterable[Guess], observations: Sequence[Observation], nam
         if factor is None:
             continue
         if factor.kind == "none" and guess.code:
-            cost = guess.cost + (0.0 if guess.cost != OWN or _whole(guess, observations, name) else 0.6)
+            cost = guess.cost + (0.6 if guess.whole and not _explains_all(guess, observations, name) else 0.0)
             yield Explanation(guess.code, guess.sentence(name), cost, guess.think)
         elif factor.kind != "none":
             code, text, cost = _FACTORS[factor.kind]
@@ -136,8 +135,8 @@ def _matching(guesses: Iterable[Guess], observations: Sequence[Observation], nam
                 yield Explanation(guess.code, both, guess.cost + 1.0, guess.think, factor.kind)
 
 
-def _whole(guess: Guess, observations: Sequence[Observation], name: str) -> bool:
-    """Whether the guess explains the other parts of the result as well. A misconception says what all of them are."""
+def _explains_all(guess: Guess, observations: Sequence[Observation], name: str) -> bool:
+    """Whether the guess explains the other parts of the result as well."""
     others = dict.fromkeys(each for each in observations[0].stems if each != name)
     factors = [match(guess, observations, each) for each in others]
     return all(factor is not None and factor.kind == "none" for factor in factors)

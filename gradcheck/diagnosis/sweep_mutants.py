@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.outcome import Arguments
-from gradcheck.checks.reference import Reference
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.mutants import Mutant, mutants
-from gradcheck.diagnosis.mutated import MutatedSweep
+from gradcheck.diagnosis.mutated import MutatedSweep, compute
 from gradcheck.references.expected import midpoints
-from gradcheck.references.sweep import Sweep, Twin
+from gradcheck.references.sweep import Twin
 
 
 def mutants_of(spec: FunctionSpec, arguments: Arguments) -> Iterator[Mutant]:
@@ -24,15 +23,6 @@ def mutants_of(spec: FunctionSpec, arguments: Arguments) -> Iterator[Mutant]:
         for mutant in mutants(operator):
             if (mutant.role, mutant.wrt) == (role, name) and not mutant.partner:
                 yield mutant
-
-
-def compute(reference: Reference | None, sweep: Sweep, arguments: Arguments) -> Any:
-    """The reference's result in a sweep."""
-    from gradcheck.checks.reference_trials import into
-
-    assert reference is not None
-    assert reference.compute is not None
-    return reference.compute(sweep, **{name: into(sweep, value) for name, value in arguments.items()})
 
 
 def as_function(mutant: Mutant | None, spec: FunctionSpec) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.diagnosis.guess import Context, Guess, Predicted
+from gradcheck.diagnosis.guess import Context, Guess, Predicted, times
 from gradcheck.diagnosis.matching import Factor, explain_factor, path_name, ratio
 from gradcheck.references.expected import Floats
 
@@ -139,7 +139,7 @@ def _argument(first: str, second: str = "") -> Term:
 
     def value(observation: Observation, leaf: Floats) -> Floats | None:
         one = observation.tensors.get((first,))
-        return _fitting(_times(one, observation.tensors.get((second,))) if second else one, leaf)
+        return _fitting(times(one, observation.tensors.get((second,))) if second else one, leaf)
 
     return value
 
@@ -148,45 +148,28 @@ def _fitting(term: Floats | None, leaf: Floats) -> Floats | None:
     return term if term is not None and term.shape == leaf.shape else None
 
 
-def _times(one: Floats | None, other: Floats | None) -> Floats | None:
-    if one is None or other is None:
-        return None
-    try:
-        return np.asarray(one * other)
-    except ValueError:
-        return None
-
-
 def two_at_once(guesses: Sequence[Guess]) -> Iterator[Guess]:
     """Two guesses whose departures from the right value add up: two terms missing, one missing and one with the wrong
     sign.
     """
-    memory: dict[tuple[int, int], Predicted] = {}
-
-    def predicted(position: int, observation: Observation) -> Predicted:
-        key = position, id(observation.trial)
-        if key not in memory:
-            memory[key] = guesses[position].predict(observation)
-        return memory[key]
-
-    def together(first: int, second: int, observation: Observation) -> Predicted:
-        one, other = predicted(first, observation), predicted(second, observation)
-        if one is None or other is None or not len(one) == len(other) == len(observation.expected):
-            return None
-        return [
-            x + y - e if x is not None and y is not None and x.shape == y.shape == e.shape else None
-            for x, y, e in zip(one, other, observation.expected, strict=True)
-        ]
-
-    for first, second in combinations(range(len(guesses)), 2):
-        one, other = guesses[first], guesses[second]
+    for one, other in combinations(guesses, 2):
         yield Guess(
             one.code,
             "",
-            partial(together, first, second),
+            partial(_together, one, other),
             2.0 + 0.1 * (one.code != other.code),
             words=partial(_both, one, other),
         )
+
+
+def _together(first: Guess, second: Guess, observation: Observation) -> Predicted:
+    one, other = first.predict(observation), second.predict(observation)
+    if one is None or other is None or not len(one) == len(other) == len(observation.expected):
+        return None
+    return [
+        x + y - e if x is not None and y is not None and x.shape == y.shape == e.shape else None
+        for x, y, e in zip(one, other, observation.expected, strict=True)
+    ]
 
 
 def _both(one: Guess, other: Guess) -> str:

@@ -10,7 +10,8 @@ from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.drawing import SIZES, RandomDraw
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.reference_trials import walk
-from gradcheck.diagnosis.sweep_mutants import MutatedSweep, as_function, compute, mutants_of
+from gradcheck.diagnosis.mutated import MutatedSweep, compute
+from gradcheck.diagnosis.sweep_mutants import as_function, mutants_of
 from gradcheck.references.expected import midpoints
 from solutions import solution
 
