@@ -2,4 +2,5 @@
 
 from gradcheck.cli import main
 
-main()
+if __name__ == "__main__":  # a process that a command starts imports this file too
+    main()

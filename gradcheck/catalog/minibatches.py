@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
@@ -14,7 +15,7 @@ from gradcheck.checks.task import Property
 
 if TYPE_CHECKING:
     from gradcheck.checks.asking import Ask
-    from gradcheck.checks.outcome import Arguments, Value
+    from gradcheck.checks.outcome import Arguments, Outcome, Value
 
 ORDER = 2
 
@@ -99,8 +100,8 @@ class _RefusedError(Exception):
     """What a single call is refused for: the message, and perhaps a diagnosis code."""
 
 
-def _order(ask: Ask, samples: int, size: int, generator: Any) -> Any:
-    """The order in which one epoch goes through the samples, and whether numbers were drawn from the generator."""
+def _order(ask: Ask, samples: int, size: int, generator: GeneratorArgument) -> tuple[Any, Outcome]:
+    """The order in which one epoch goes through the samples, and what came of the call."""
     import numpy as np
 
     outcome = ask.outcome(samples, size, generator)
@@ -111,7 +112,7 @@ def _order(ask: Ask, samples: int, size: int, generator: Any) -> Any:
         raise _RefusedError(f"it changes {outcome.mutated[0]}, which the caller still has", "mutates-input")
     assert isinstance(outcome.value, tuple)
     batches: list[Any] = [batch.values for batch in outcome.value if isinstance(batch, Returned)]
-    return np.concatenate(batches), "generator" in outcome.advanced
+    return np.concatenate(batches), outcome
 
 
 def _generators(ask: Ask, count: int) -> list[GeneratorArgument]:
@@ -137,34 +138,18 @@ _SAMPLES, _SIZE, _EQUAL = 30, 4, 10 / math.factorial(30)
 
 def _drawn_from_the_generator(ask: Ask) -> str | None:
     """The order is made of the generator's state and of nothing else."""
-    import random
-
-    import torch
-
     seen = []
     for generator in _generators(ask, 4):
-        order, advanced = _order(ask, _SAMPLES, _SIZE, generator)
-        if not advanced:
+        order, outcome = _order(ask, _SAMPLES, _SIZE, generator)
+        if outcome.drew_elsewhere:
+            return "it draws from the global generator, or seeds it; use only the `generator` that is passed"
+        if "generator" not in outcome.advanced:
             return "it draws nothing from `generator`: its state is the same afterwards"
         seen.append(order.tolist())
     if any(seen[i] == seen[j] for i in range(4) for j in range(i)):
         return "generators in different states give the same order"
-
     generator = ask.generator()
-    python = random.getstate()
-    orders = []
-    with torch.random.fork_rng(devices=[]):
-        for seed in (1, 2):
-            torch.manual_seed(seed)
-            random.seed(seed)
-            states = torch.get_rng_state(), random.getstate()
-            orders.append(_order(ask, _SAMPLES, _SIZE, generator)[0].tolist())
-            touched = not torch.equal(states[0], torch.get_rng_state()) or states[1] != random.getstate()
-            if touched:
-                break
-    random.setstate(python)
-    if touched:
-        return "it draws from the global generator, or seeds it; use only the `generator` that is passed"
+    orders = [_order(ask, _SAMPLES, _SIZE, replace(generator, elsewhere=seed))[0].tolist() for seed in (1, 2)]
     return (
         None if orders[0] == orders[1] else "torch.manual_seed or random.seed changes the order; `generator` alone may"
     )
@@ -172,22 +157,14 @@ def _drawn_from_the_generator(ask: Ask) -> str | None:
 
 def _fresh_every_epoch(ask: Ask) -> str | None:
     """One generator for all epochs of a training: each call goes on where the last one stopped."""
-    import torch
-
-    from gradcheck.checks.asking import Unfinished
-
-    seed = ask.generator().seed
-    generator, restored = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + 1)
+    generator = ask.generator()
     epochs, before = [], []
-    try:
-        for _ in range(4):
-            before.append(generator.get_state())
-            epochs.append(_order(ask, _SAMPLES, _SIZE, generator)[0].tolist())
-        restored.set_state(before[2])
-        again = _order(ask, _SAMPLES, _SIZE, restored)[0].tolist()
-    except Unfinished as unfinished:
-        # A message shows arguments that can be written down.
-        raise Unfinished(unfinished.outcome, unfinished.arguments | {"generator": GeneratorArgument(seed)}) from None
+    for _ in range(4):
+        before.append(generator)
+        order, outcome = _order(ask, _SAMPLES, _SIZE, generator)
+        epochs.append(order.tolist())
+        generator = replace(generator, state=outcome.generators.get("generator", b""))
+    again = _order(ask, _SAMPLES, _SIZE, before[2])[0].tolist()
     if any(epochs[i] == epochs[j] for i in range(4) for j in range(i)):
         return "called again and again with one generator, as in a training, it repeats an order"
     if again != epochs[2]:

@@ -102,7 +102,7 @@ def watching(guard: AutodiffGuard) -> Iterator[None]:
     disable: Any = torch._C.DisableTorchFunction  # noqa: SLF001
 
     def in_a_thread(thread: threading.Thread) -> None:
-        with _counting(guard), guard:
+        with counting(guard), guard:
             bootstrap(thread)
 
     def noticed_redispatch(overload: Any, *args: Any, **kwargs: Any) -> Any:
@@ -117,7 +117,7 @@ def watching(guard: AutodiffGuard) -> Iterator[None]:
         _replaced(threading.Thread, "_bootstrap_inner", in_a_thread),
         _replaced(OpOverload, "redispatch", noticed_redispatch),
         _replaced(torch._C, "DisableTorchFunction", noticed_disable),  # noqa: SLF001
-        _counting(guard),
+        counting(guard),
         guard,
     ):
         yield
@@ -134,7 +134,8 @@ def _replaced(owner: Any, name: str, stand_in: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _counting(guard: AutodiffGuard) -> Iterator[None]:
+def counting(guard: AutodiffGuard) -> Iterator[None]:
+    """Notice only whether this thread records operations in the block: `guard.recorded`."""
     before = _get_sequence_nr()
     try:
         yield

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
+from types import CodeType
 from typing import Any, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, quiet, settings_kept, time_limit
@@ -32,8 +33,8 @@ class Candidate(Protocol):
 class InProcessCandidate:
     """Functions of this very process: a learner's own run, a notebook, a test.
 
-    `filename` is the file whose lines a learner is shown; `broken` is the outcome of every call when that file could
-    not be loaded at all. `neighbour` finds the same learner's file for another exercise.
+    `filename` is the file whose lines are shown; `broken` is the outcome of every call when that file could not be
+    loaded at all, `code` what was compiled from it. `neighbour` finds the same learner's file for another exercise.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class InProcessCandidate:
     ) -> None:
         self.functions, self.filename, self.broken, self.limit_s = functions, filename, broken, limit_s
         self.printed = Printed()
+        self.code: CodeType | None = None
         self.neighbour: Callable[[str], Candidate | None] = lambda _exercise: None
         self._returned: dict[str, list[Any]] = {}
         self._fitting: set[tuple[str, int, int]] = set()
@@ -70,17 +72,21 @@ class InProcessCandidate:
         counter = _counter() if count else nullcontext()
         came: list[Any] = []
 
-        def run() -> tuple[Any, tuple[str, ...]]:
+        def run() -> tuple[Any, tuple[str, ...], bool]:
             with watching(guard), counter:
                 came.append(function(*passed.values))
+            drew_elsewhere = passed.drew_elsewhere()
             # Reading what came back can run the candidate's code too, if it is an object of its own making.
             mutated = passed.mutated() + ((EARLIER,) if changed(self._returned.get(name, [])) else ())
             self._returned[name] = passed.returned_tensors(came[0])
-            return passed.observe(came[0]), mutated
+            return passed.observe(came[0]), mutated, drew_elsewhere
 
-        outcome = self.bounded(run)
+        try:
+            outcome = self.bounded(run)
+        finally:
+            passed.put_back()
         if not isinstance(outcome, Outcome):
-            value, mutated = outcome[0]
+            value, mutated, drew_elsewhere = outcome[0]
             return Outcome(
                 "returned",
                 value,
@@ -88,6 +94,8 @@ class InProcessCandidate:
                 refused=guard.refused,
                 recorded=guard.recorded,
                 advanced=passed.advanced(),
+                generators=passed.states(),
+                drew_elsewhere=drew_elsewhere,
                 operations=getattr(counter, "total", 0),
             )
         if came:

@@ -26,9 +26,14 @@ class Argument:
 
 @dataclass(frozen=True)
 class GeneratorArgument:
-    """A `torch.Generator` in the state that `seed` gives it, new for every call."""
+    """A `torch.Generator`, new for every call: in the state that `seed` gives it, or in `state`, in which an earlier
+    call left one (`Outcome.generators`). With `elsewhere` the generators that everybody shares are seeded with that for
+    the time of the call: whoever draws from them is found out by drawing otherwise.
+    """
 
     seed: int
+    state: bytes = field(default=b"", repr=False)
+    elsewhere: int | None = None
 
 
 Arguments = dict[str, Any]
@@ -83,8 +88,9 @@ class Outcome:
     (SystemExit), `timed_out`, or `missing` (no such function, or one that cannot take these arguments; `fault` says).
     `mutated` names the arguments that were changed; `refused` says what forbidden tool was used, and on which line.
     `recorded`: torch recorded operations for automatic differentiation, whether or not anything used them.
-    `advanced` names the generators that numbers were drawn from. `operations` counts floating-point operations of
-    torch, where that was asked for.
+    `advanced` names the generators that numbers were drawn from, `generators` has the state of each afterwards, and
+    `drew_elsewhere` says that one was changed which everybody shares (torch's, Python's or NumPy's own); it is looked
+    for where a generator is passed. `operations` counts floating-point operations of torch, where that was asked for.
     """
 
     state: Literal["returned", "not_started", "raised", "exited", "timed_out", "missing"]
@@ -95,6 +101,8 @@ class Outcome:
     recorded: bool = False
     advanced: tuple[str, ...] = ()
     operations: int = 0
+    generators: dict[str, bytes] = field(default_factory=dict, repr=False)
+    drew_elsewhere: bool = False
 
 
 @dataclass

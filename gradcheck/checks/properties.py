@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -51,13 +52,7 @@ def forbidden_sharing(spec: FunctionSpec, trial: Trial, outcome: Outcome) -> tup
 
 def linearity(trials: Trials, candidate: Candidate, spec: FunctionSpec, case: Case) -> tuple[Trial, str] | None:
     """A trial whose result is not the sum of the results for the two cotangents it is the sum of."""
-    shape = trials.output_shape(case)
-    rng = np.random.default_rng([trials.seed, zlib.crc32(b"linearity")])
-    first = rng.integers(-3, 4, shape).astype(np.float64)
-    second = rng.integers(-3, 4, shape).astype(np.float64)
-    stack = np.stack([first, second, first + second, -2 * first])
-    rows = trials.vjps(case, stack)
-    made = [trials.backward(spec, case, stack[k], rows[k], f"linear {k}") for k in range(4)]
+    made = linear_trials(trials, spec, case)
     results: list[list[Floats]] = []
     for trial in made:
         outcome = candidate.call(spec.name, trial.arguments)
@@ -67,6 +62,22 @@ def linearity(trials: Trials, candidate: Candidate, spec: FunctionSpec, case: Ca
         if compare.shape_problem(trial.wanted, parts):
             return trial, "the shape"
         results.append([compare.numbers(part) for part in parts])
+    return not_linear(made, results)
+
+
+def linear_trials(trials: Trials, spec: FunctionSpec, case: Case) -> list[Trial]:
+    """A backward for the cotangents g, h, g + h and −2 g."""
+    shape = trials.output_shape(case)
+    rng = np.random.default_rng([trials.seed, zlib.crc32(b"linearity")])
+    first = rng.integers(-3, 4, shape).astype(np.float64)
+    second = rng.integers(-3, 4, shape).astype(np.float64)
+    stack = np.stack([first, second, first + second, -2 * first])
+    rows = trials.vjps(case, stack)
+    return [trials.backward(spec, case, stack[k], rows[k], f"linear {k}") for k in range(4)]
+
+
+def not_linear(made: Sequence[Trial], results: Sequence[Sequence[Floats]]) -> tuple[Trial, str] | None:
+    """The same of results: the parts that each of `linear_trials` gave."""
     for target, combined, words in (
         (
             2,
@@ -91,32 +102,47 @@ def jacobian_against_backward(
     if outcome.state != "returned" or not isinstance(outcome.value, Returned) or outcome.value.values is None:
         return jacobian_trial, np.zeros(0), np.zeros(0)
     jacobian = compare.numbers(outcome.value)
-    batched = trials.as_batch(case)
-    stack = trials.cotangents(batched)
-    names = [an_input.name for an_input in trials.operator.differentiable_inputs]
-    for cotangent, row in zip(stack, trials.vjps(batched, stack), strict=True):
-        trial = trials.backward(backward, batched, cotangent, row, "jacobian")
+    position = position_of(trials, spec)
+    for trial in agreement_trials(trials, backward, case):
         came = candidate.call(backward.name, trial.arguments)
         if came.state != "returned" or compare.type_problem(trial.template, came.value):
             return trial, np.zeros(0), np.zeros(0)
-        parts = compare.parts(trial.template, came.value)
-        position = names.index(spec.wrt)
-        part = parts[position]
+        part = compare.parts(trial.template, came.value)[position]
         if not isinstance(part, (Returned, float)) or compare.shape_problem([trial.wanted[position]], [part]):
             return trial, np.zeros(0), np.zeros(0)
         got = compare.numbers(part)
-        flat = cotangent.reshape(-1)
-        product = np.tensordot(flat, jacobian.reshape(flat.size, -1), axes=1).reshape(got.shape)
-        allowed = np.tensordot(
-            np.abs(flat), jacobian_trial.expected[0].tolerance.reshape(flat.size, -1), axes=1
-        ).reshape(got.shape)
-        allowed = (
-            allowed
-            + trial.expected[position].tolerance
-            + 1e-15 * np.abs(flat).max(initial=0.0) * np.abs(jacobian).max(initial=0.0)
-        )
-        if case.dtype == "float32":  # the product is taken in float64, its factors are rounded
-            allowed = allowed * 2
-        if not (np.abs(got - product) <= allowed).all():
+        product = off_product(jacobian_trial, jacobian, trial, position, got)
+        if product is not None:
             return trial, got, product
     return None
+
+
+def position_of(trials: Trials, spec: FunctionSpec) -> int:
+    """Which part of a backward's result is the gradient of what a Jacobian is taken by."""
+    return [an_input.name for an_input in trials.operator.differentiable_inputs].index(spec.wrt)
+
+
+def agreement_trials(trials: Trials, backward: FunctionSpec, case: Case) -> list[Trial]:
+    """A one-sample case as a batch of one, for every cotangent."""
+    batched = trials.as_batch(case)
+    stack = trials.cotangents(batched)
+    rows = trials.vjps(batched, stack)
+    pairs = zip(stack, rows, strict=True)
+    return [trials.backward(backward, batched, cotangent, row, "jacobian") for cotangent, row in pairs]
+
+
+def off_product(jacobian_trial: Trial, jacobian: Floats, trial: Trial, position: int, got: Floats) -> Floats | None:
+    """grad_output · Jacobian, where a backward's `got` is not that; None where it is."""
+    assert trial.cotangent is not None
+    flat = trial.cotangent.reshape(-1)
+    product = np.tensordot(flat, jacobian.reshape(flat.size, -1), axes=1).reshape(got.shape)
+    tolerance = jacobian_trial.expected[0].tolerance.reshape(flat.size, -1)
+    allowed = np.tensordot(np.abs(flat), tolerance, axes=1).reshape(got.shape)
+    allowed = (
+        allowed
+        + trial.expected[position].tolerance
+        + 1e-15 * np.abs(flat).max(initial=0.0) * np.abs(jacobian).max(initial=0.0)
+    )
+    if trial.case.dtype == "float32":  # the product is taken in float64, its factors are rounded
+        allowed = allowed * 2
+    return None if (np.abs(got - product) <= allowed).all() else np.asarray(product)

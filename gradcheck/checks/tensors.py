@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,13 @@ class Passed:
         self.generators: list[tuple[str, torch.Generator, torch.Tensor]] = []
         self.containers: list[tuple[str, Any, Any]] = []
         self.values = [self._make(name, argument) for name, argument in arguments.items()]
+        self.shared = _shared_states() if self.generators else None
+        self.put_back: Callable[[], None] = lambda: None
+        seeds = [each.elsewhere for each in arguments.values() if isinstance(each, GeneratorArgument)]
+        if self.shared and seeds and seeds[0] is not None:
+            self.put_back = partial(_put_back, self.shared)
+            _seed(seeds[0])
+            self.shared = _shared_states()
         self.before = [(tensor.clone(), tensor.shape, tensor.stride()) for _, tensor in self.named]
 
     def _make(self, name: str, argument: Any) -> Any:
@@ -33,6 +43,8 @@ class Passed:
             return tensor
         if isinstance(argument, GeneratorArgument):
             generator = torch.Generator().manual_seed(argument.seed)
+            if argument.state:
+                generator.set_state(torch.frombuffer(bytearray(argument.state), dtype=torch.uint8))
             self.generators.append((name, generator, generator.get_state()))
             return generator
         if isinstance(argument, (tuple, list)):
@@ -67,6 +79,14 @@ class Passed:
         return tuple(
             name for name, generator, before in self.generators if not torch.equal(generator.get_state(), before)
         )
+
+    def states(self) -> dict[str, bytes]:
+        """In which state each generator is now."""
+        return {name: generator.get_state().numpy().tobytes() for name, generator, _ in self.generators}
+
+    def drew_elsewhere(self) -> bool:
+        """Whether a generator that everybody shares has changed."""
+        return self.shared is not None and not _same_states(_shared_states(), self.shared)
 
     def returned_tensors(self, value: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """The plain tensors in `value` with a copy of each: whether a later call changes them shows in `changed`."""
@@ -110,6 +130,32 @@ class Passed:
             return ()
         storage = tensor.untyped_storage().data_ptr()
         return tuple(name for name, other in self.named if other.untyped_storage().data_ptr() == storage)
+
+
+def _shared_states() -> tuple[Any, ...]:
+    """The states of the generators that every call without one draws from."""
+    return torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002 — these are asked about
+
+
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+
+
+def _put_back(states: tuple[Any, ...]) -> None:
+    torch.set_rng_state(states[0])
+    random.setstate(states[1])
+    np.random.set_state(states[2])  # noqa: NPY002
+
+
+def _same_states(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    return (
+        torch.equal(one[0], other[0])
+        and one[1] == other[1]
+        and np.array_equal(one[2][1], other[2][1])
+        and one[2][2:] == other[2][2:]
+    )
 
 
 def changed(kept: list[tuple[torch.Tensor, torch.Tensor]]) -> bool:

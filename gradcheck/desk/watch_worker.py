@@ -62,7 +62,7 @@ def _serve(requests: queue.SimpleQueue[Request], send: Send) -> None:
     import torch
 
     from gradcheck.desk.watch_traces import Traces
-    from gradcheck.desk.watch_warm import Warm
+    from gradcheck.grading.warm import Warm
 
     gc.set_threshold(50_000, 20, 20)  # a grading makes little garbage; looking for it took a tenth of the time
     torch.set_num_threads(1)  # the tensors are small, and a thread pool does not outlive a fork

@@ -3,90 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Mapping
 from typing import Any
 
-from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis
-from gradcheck.grading.report import SCHEMA, ExerciseReport, Report
+from gradcheck.grading.report import Report
+from gradcheck.grading.report_dict import as_dict
+
+__all__ = ["as_dict", "as_json", "text_of"]
 
 
 def as_json(report: Report) -> str:
     """The report as JSON text, ending in a newline. NaN and infinity, which JSON lacks, become strings."""
-    return json.dumps(as_dict(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return text_of(as_dict(report))
 
 
-def as_dict(report: Report) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "submission": report.submission,
-        "seed": report.seed,
-        "score": report.score,
-        "max_score": report.max_score,
-        "exercises": [_exercise(each) for each in report.exercises],
-    }
-
-
-def _exercise(report: ExerciseReport) -> dict[str, Any]:
-    return {
-        "name": report.exercise.name,
-        "unit": report.exercise.unit,
-        "status": report.status,
-        "score": report.score,
-        "max_score": report.max_score,
-        "hint": report.help.hint,
-        "gave_up": report.help.gave_up,
-        "checks": [_check(result) for result in report.results],
-    }
-
-
-def _check(result: CheckResult) -> dict[str, Any]:
-    record: dict[str, Any] = {"id": result.id, "status": result.status, "message": _clean(result.message)}
-    if result.diagnosis:
-        record["diagnosis"] = _diagnosis(result.diagnosis)
-    elif result.code:
-        record["diagnosis"] = {"code": result.code, "text": _clean(result.message)}
-    if result.counterexample:
-        record["counterexample"] = _counterexample(result.counterexample)
-    if result.lines:
-        record["location"] = [_clean(line) for line in result.lines]
-    return record
-
-
-def _diagnosis(found: Diagnosis) -> dict[str, Any]:
-    record: dict[str, Any] = {"code": found.code, "text": _clean(found.text), "confidence": found.confidence}
-    if found.think:
-        record["think"] = found.think
-    if found.cases:
-        record["cases"] = list(found.cases)
-    if found.also:
-        record["also"] = list(found.also)
-    return record
-
-
-def _counterexample(example: Counterexample) -> dict[str, Any]:
-    """Without `expected`: the correct value stays with the grader."""
-    record: dict[str, Any] = {"inputs": {name: _numbers(value) for name, value in example.inputs.items()}}
-    if example.grad_output is not None:
-        record["grad_output"] = _numbers(example.grad_output)
-    if example.got is not None:
-        record["got"] = _numbers(example.got)
-    if example.where:
-        record["where"] = example.where
-    if example.about:
-        record["about"] = example.about
-    return record
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, (list, tuple)):
-        return [_numbers(each) for each in value]
-    if isinstance(value, dict):
-        return {str(name): _numbers(each) for name, each in value.items()}
-    return _clean(value) if isinstance(value, str) else value
-
-
-def _clean(text: str) -> str:
-    """Text that any UTF-8 writer takes: lone surrogates replaced."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")
+def text_of(report: Mapping[str, Any]) -> str:
+    """A report that is plain data already, as JSON text."""
+    return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -11,9 +11,9 @@ from desk_commands import ROOT
 
 from gradcheck.catalog import find_exercise
 from gradcheck.desk.watch_traces import Traces
-from gradcheck.desk.watch_warm import Warm
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
+from gradcheck.grading.warm import Warm
 
 
 @pytest.mark.parametrize(

@@ -54,21 +54,9 @@ def misused(ask: Any, arguments: tuple[Any, ...], name: str = "generator") -> st
     """What is wrong with how a function uses its generator, the last of its arguments. It must draw from it, and from
     nothing else. That equal states give equal results is for the check of purity.
     """
-    before = _shared_states()
     outcome = ask.outcome(*arguments, ask.generator())
     if name not in outcome.advanced:
         return f"it draws nothing from {name}, whose state is the same as before; hand it to torch's random functions"
-    if _shared_states() != before:
+    if outcome.drew_elsewhere:
         return f"it changes the state of a generator that everybody shares; draw from {name} alone"
     return None
-
-
-def _shared_states() -> tuple[Any, ...]:
-    """The states of the generators that every call without one draws from."""
-    import random
-
-    import numpy as np
-    import torch
-
-    shared: Any = np.random.get_state()  # noqa: NPY002 — the shared one is what is asked about
-    return torch.get_rng_state().numpy().tobytes(), random.getstate(), np.asarray(shared[1]).tobytes(), shared[2]

@@ -1,4 +1,4 @@
-"""What the grading process keeps between gradings: an exercise's cases, calls and expected values are made once.
+"""What a grading process keeps between gradings: an exercise's cases, calls and expected values are made once.
 
 None of it depends on the learner's file: arguments are plain data, and every call gets tensors of its own.
 """
@@ -16,9 +16,6 @@ from gradcheck.checks.reference_trials import ReferenceTrials
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.references.store import ExpectedStore
-
-_EXERCISES = 6
-"""So many exercises are kept, the latest ones."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +56,16 @@ class KeptBenches(Benches):
 
 
 class Warm:
-    """The benches of the exercises that were asked for last."""
+    """The benches of the `most` exercises that were asked for last."""
 
-    def __init__(self, cache: Path | None, seed: int = 0) -> None:
-        self.cache, self.seed = cache, seed
+    def __init__(self, cache: Path | None, seed: int = 0, most: int = 6) -> None:
+        self.cache, self.seed, self.most = cache, seed, most
         self._kept: dict[str, KeptBenches] = {}
 
     def benches(self, exercise: Exercise) -> KeptBenches:
         kept = self._kept.pop(exercise.name, None) or KeptBenches(exercise.task, self.seed, self.cache)
         self._kept[exercise.name] = kept
-        while len(self._kept) > _EXERCISES:
+        while len(self._kept) > self.most:
             del self._kept[next(iter(self._kept))]
         return kept
 

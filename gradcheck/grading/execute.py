@@ -1,0 +1,55 @@
+"""A file's text becomes a candidate. Running it is what loads it, so the limits of a call hold for that too.
+
+Nothing of the catalog is needed here: a worker that runs untrusted files knows no more than this.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from types import ModuleType
+
+from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.outcome import Fault, Outcome
+
+
+def execute(source: bytes, name: str, shown: str, path: str, limit_s: float) -> InProcessCandidate:
+    """Run `source` as the module `name` and return its functions. What it raises becomes the outcome of every call.
+
+    `shown` is what messages call the file, `path` its `__file__`.
+    """
+    module = ModuleType(name)
+    module.__file__ = path
+    candidate = InProcessCandidate(vars(module), shown, limit_s=limit_s)
+    sys.modules[name] = module  # dataclasses and typing look a class's module up by name
+
+    def run() -> None:
+        code = candidate.code = compile(source, shown, "exec", dont_inherit=True)
+        text = source.decode("utf-8", errors="replace")
+        linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
+        exec(code, vars(module))  # noqa: S102 — running the learner's file is the purpose
+
+    ended = candidate.bounded(run)
+    if isinstance(ended, Outcome):
+        candidate.broken = _told(shown, ended)
+    return candidate
+
+
+def _told(shown: str, outcome: Outcome) -> Outcome:
+    """Why a file did not load, as the outcome of every call to it."""
+    fault = outcome.fault
+    if outcome.state == "not_started" or fault is None:
+        return Outcome("not_started")
+    remedy = "nothing in it was graded; mend it and run again"
+    if fault.kind in ("SyntaxError", "IndentationError", "TabError"):
+        line = f", line {fault.lines[0].rsplit(':', 1)[-1]}" if fault.lines else ""
+        text = f"{shown}{line}: Python cannot read the file ({fault.text}); {remedy}"
+    elif outcome.state == "timed_out":
+        text = f"{shown} was still running after the time limit when it was loaded; {remedy}"
+    elif outcome.state == "exited":
+        text = f"{shown} called sys.exit() when it was loaded; remove the call"
+    elif fault.kind in ("RecursionError", "MemoryError"):
+        text = f"{shown} is nested too deeply or too large to load ({fault.kind}); {remedy}"
+    else:
+        text = f"{shown} raised {fault.kind} when it was loaded: {fault.text}; {remedy}"
+    return Outcome("raised", fault=Fault("LoadError", text, fault.lines))
