@@ -67,6 +67,12 @@ def help_taken(folder: Path) -> Mapping[str, Help]:
     return {name: _help(entry) for name, entry in record["exercises"].items()}
 
 
+def help_in(content: bytes) -> tuple[Mapping[str, Help], str]:
+    """The help taken, by exercise, from a record's content, and what is wrong with it: nothing else of it is used."""
+    record, problem = _parsed(content)
+    return {name: _help(entry) for name, entry in record["exercises"].items()}, problem
+
+
 def note(folder: Path, exercise: str, *, hint: int = 0, gave_up: bool = False) -> Noted:
     """Record help; what was recorded before, of this exercise and of others, stays. Never raises.
 
@@ -101,6 +107,12 @@ def _load(file: Path) -> tuple[dict[str, Any], str]:
     if content is None:
         there = file.is_symlink() or file.exists()
         return empty, f"is not a plain file of at most {MAX_BYTES // 1024} KiB" if there else ""
+    return _parsed(content)
+
+
+def _parsed(content: bytes) -> tuple[dict[str, Any], str]:
+    """The record that a file's content is, an empty one where it is none of ours, and what is wrong with it."""
+    empty: dict[str, Any] = {"schema": SCHEMA, "exercises": {}}
     try:
         record = json.loads(content)
     except (ValueError, RecursionError):

@@ -1,0 +1,369 @@
+"""Git clones: the commit that counts is read, and nothing that a repository says is run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from gradcheck.errors import SubmissionError
+from gradcheck.grading.policy.course import Commit, Course
+from gradcheck.grading.policy.lateness import Deadline
+from gradcheck.grading.submissions import git, git_objects, places
+from gradcheck.grading.submissions.layout import Findings
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+RELU = "exercises/04_modules/relu.py"
+
+
+def run(folder: Path, *arguments: str, at: datetime = NOON, **more: str) -> str:
+    stamp = f"{int(at.timestamp())} +0000"
+    who = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp, **who, **more,
+    }  # fmt: skip
+    done = subprocess.run(["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Commits at noon and at one o'clock, other files in the work tree."""
+    folder = tmp_path / "class" / "alice"
+    folder.mkdir(parents=True)
+    run(folder, "init", "-q", "-b", "main")
+    for hour, content in ((0, "at noon"), (1, "at one")):
+        write(folder, RELU, content)
+        commit(folder, NOON + timedelta(hours=hour), content)
+    write(folder, RELU, "not committed")
+    return folder
+
+
+def write(folder: Path, path: str, content: str | bytes) -> None:
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def commit(folder: Path, at: datetime, message: str) -> str:
+    run(folder, "add", "-A")
+    run(folder, "commit", "-q", "-m", message, at=at)
+    return run(folder, "rev-parse", "HEAD")
+
+
+def read(folder: Path, wanted: Commit = Commit()) -> Findings:
+    findings = Findings()
+    repository = git.git_folder(folder)
+    assert repository is not None
+    git.read_commit(repository, wanted, findings)
+    return findings
+
+
+def test_the_newest_commit_counts_and_not_the_work_tree(clone):
+    found = read(clone)
+    assert found.sources == {"relu": b"at one"}
+    assert (found.submitted, found.commit) == ("2026-03-01T13:00:00+00:00", run(clone, "rev-parse", "HEAD"))
+    assert not found.problems
+
+
+@pytest.mark.parametrize(
+    ("minutes", "content"), [(-1, None), (0, b"at noon"), (59, b"at noon"), (60, b"at one"), (600, b"at one")]
+)
+def test_the_last_commit_up_to_the_deadline_counts(clone, minutes, content):
+    found = read(clone, Commit(until=NOON + timedelta(minutes=minutes)))
+    assert found.sources.get("relu") == content
+    if content is None:
+        assert "no commit is from before the deadline (2 were later)" in found.problems[0]
+        assert found.submitted == found.commit == ""
+    elif content == b"at noon":
+        assert found.problems == ["1 commit after the deadline was not read"]
+
+
+def test_a_course_with_a_deadline_reads_the_commit_extensions_and_grace_counted_in(clone):
+    course = Course(deadline=Deadline(NOON + timedelta(minutes=30)), at="deadline")
+    assert places.find(clone.parent, course)[0].read().sources == {"relu": b"at noon"}
+    graced = Course(deadline=Deadline(NOON + timedelta(minutes=30), grace_minutes=30), at="deadline")
+    assert places.find(clone.parent, graced)[0].read().sources == {"relu": b"at one"}
+    extended = Course(deadline=Deadline(NOON, extensions={"alice": timedelta(days=1)}), at="deadline")
+    assert places.find(clone.parent, extended)[0].read().sources == {"relu": b"at one"}
+    assert places.find(clone.parent, Course())[0].read().sources == {"relu": b"not committed"}
+    assert places.find(clone.parent, Course(at="head"))[0].read().sources == {"relu": b"at one"}
+
+
+def test_a_tag_counts_light_or_annotated_loose_or_packed(clone):
+    run(clone, "tag", "light", "HEAD~1")
+    run(clone, "tag", "-a", "heavy", "-m", "done", "HEAD~1")
+    for _ in range(2):
+        for tag in ("light", "heavy"):
+            assert read(clone, Commit(tag=tag)).sources == {"relu": b"at noon"}
+        run(clone, "pack-refs", "--all")
+        run(clone, "gc", "-q")
+        assert not (clone / ".git/refs/tags/light").exists()
+    assert read(clone).sources == {"relu": b"at one"}
+    assert read(clone, Commit(tag="v1")).problems == ["the repository has no tag v1; nothing of it was read"]
+
+
+def test_a_bare_repository_is_read_and_its_name_loses_the_ending(clone, tmp_path):
+    (tmp_path / "bare").mkdir()
+    run(tmp_path, "clone", "-q", "--bare", str(clone), "bare/bob.git")
+    (place,) = places.find(tmp_path / "bare")
+    assert (place.name, place.read().sources) == ("bob", {"relu": b"at one"})
+
+
+def test_sha256_shallow_detached_and_empty_repositories(clone, tmp_path):
+    run(tmp_path, "clone", "-q", "--depth", "1", f"file://{clone}", "shallow")
+    assert read(tmp_path / "shallow").sources == {"relu": b"at one"}
+    found = read(tmp_path / "shallow", Commit(until=NOON))
+    assert not found.sources
+    assert "may be missing from this shallow clone" in found.problems[0]
+    run(clone, "checkout", "-q", "-f", "HEAD~1")
+    assert read(clone).sources == {"relu": b"at noon"}
+    new = tmp_path / "new"
+    new.mkdir()
+    run(new, "init", "-q", "--object-format=sha256")
+    assert "has no commit" in read(new).problems[0]
+    write(new, RELU, "longer ids")
+    commit(new, NOON, "first")
+    assert read(new).sources == {"relu": b"longer ids"}
+
+
+def test_the_first_parents_count_and_a_merged_branch_is_no_state_of_the_branch(clone):
+    run(clone, "checkout", "-q", "-f", "-b", "side", "HEAD~1")
+    write(clone, RELU, "on the side")
+    commit(clone, NOON + timedelta(minutes=5), "side")
+    run(clone, "checkout", "-q", "main")
+    run(clone, "merge", "-q", "-s", "ours", "-m", "merge", "side", at=NOON + timedelta(hours=2))
+    assert read(clone, Commit(until=NOON + timedelta(minutes=30))).sources == {"relu": b"at noon"}
+
+
+# --- hostile repositories ---
+
+
+def test_settings_hooks_and_filters_of_a_repository_run_nothing(clone, tmp_path):
+    marker = tmp_path / "ran"
+    program = tmp_path / "program.sh"
+    program.write_text(f"#!/bin/sh\necho ran >> {marker}\n")
+    program.chmod(0o755)
+    write(clone, ".gitattributes", "*.py filter=evil diff=evil\n")
+    commit(clone, NOON + timedelta(hours=2), "attributes")
+    settings = tmp_path / "included"
+    keys = ("core.fsmonitor", "core.pager", "core.sshCommand", "core.editor", "core.askPass", "gpg.program",
+            "filter.evil.smudge", "filter.evil.clean", "filter.evil.process", "diff.evil.textconv", "diff.external",
+            "core.alternateRefsCommand", "core.gitProxy", "uploadpack.packObjectsHook", "credential.helper")  # fmt: skip
+    for key in keys:
+        run(clone, "config", "-f", str(settings), key, str(program))
+    for name in ("cat-file", "rev-list", "ls-tree"):
+        run(clone, "config", "-f", str(settings), f"alias.{name}", f"!{program}")
+    run(clone, "config", "-f", str(settings), "log.showSignature", "true")
+    run(clone, "config", "include.path", str(settings))
+    hooks = clone / ".git/hooks"
+    hooks.mkdir(exist_ok=True)
+    for name in ("post-checkout", "post-index-change", "reference-transaction", "pre-auto-gc", "fsmonitor-watchman"):
+        shutil.copy(program, hooks / name)
+    subprocess.run(["git", "status"], cwd=clone, capture_output=True, check=False)
+    assert marker.exists(), "these settings do run a program when git is used as usual"
+    marker.unlink()
+    for wanted in (Commit(), Commit(until=NOON), Commit(tag="v1")):
+        read(clone, wanted)
+    for at in ("worktree", "head"):
+        assert places.find(clone.parent, Course(at=at))[0].read().sources
+    assert not marker.exists()
+
+
+def test_nothing_is_fetched_for_a_partial_clone(clone, tmp_path):
+    run(clone, "config", "uploadpack.allowFilter", "true")
+    run(clone, "config", "uploadpack.allowAnySHA1InWant", "true")
+    run(tmp_path, "clone", "-q", "--filter=blob:none", "--no-checkout", f"file://{clone}", "partial")
+    partial = tmp_path / "partial"
+    marker = tmp_path / "ran"
+    run(partial, "config", "protocol.ext.allow", "always")
+    program = tmp_path / "program.sh"
+    program.write_text(f"#!/bin/sh\necho ran > {marker}\n")
+    program.chmod(0o755)
+    run(partial, "config", "remote.origin.url", f"ext::{program}")
+    subprocess.run(["git", "show", f"HEAD:{RELU}"], cwd=partial, capture_output=True, check=False)
+    assert marker.exists(), "git used as usual runs what the remote says"
+    marker.unlink()
+    found = read(partial)
+    assert not marker.exists()
+    assert not found.sources
+    assert "missing from the repository" in found.refused["relu"]
+
+
+def test_settings_of_whoever_grades_do_not_count(clone, tmp_path, monkeypatch):
+    marker = tmp_path / "ran"
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(marker))
+    monkeypatch.setenv("GIT_EXEC_PATH", str(tmp_path))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.repositoryformatversion")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "99")
+    assert read(clone).sources == {"relu": b"at one"}
+    assert not marker.exists()
+
+
+def test_replaced_objects_do_not_count(clone):
+    old, new = run(clone, "rev-parse", "HEAD~1"), run(clone, "rev-parse", "HEAD")
+    run(clone, "replace", new, old)
+    assert run(clone, "show", f"HEAD:{RELU}") == "at noon"
+    assert read(clone).sources == {"relu": b"at one"}
+
+
+def test_a_commit_graph_is_not_believed(clone):
+    """It keeps every commit's date a second time, and nobody checks that it is the same."""
+    run(clone, "commit-graph", "write", "--reachable")
+    graph = clone / ".git/objects/info/commit-graph"
+    graph.chmod(0o644)
+    content = bytearray(graph.read_bytes())
+    entry = content.index(b"CDAT", 8)
+    (start,) = struct.unpack_from(">Q", content, entry + 4)
+    for commit_at in (start, start + 36):
+        struct.pack_into(">L", content, commit_at + 32, 1000)
+    graph.write_bytes(content)
+    assert run(clone, "rev-list", "--timestamp", "-1", "HEAD").startswith("1000 "), "git believes it as a rule"
+    found = read(clone, Commit(until=NOON))
+    assert (found.sources, found.submitted) == ({"relu": b"at noon"}, "2026-03-01T12:00:00+00:00")
+
+
+def test_borrowed_and_linked_objects_are_refused(clone, tmp_path):
+    run(tmp_path, "clone", "-q", "--shared", str(clone), "shared")
+    found = read(tmp_path / "shared")
+    assert not found.sources
+    assert "borrows objects from another one" in found.problems[0]
+    for part in ("objects", "objects/pack"):
+        linked = tmp_path / part.replace("/", "-")
+        shutil.copytree(clone, linked)
+        shutil.rmtree(linked / ".git" / part)
+        (linked / ".git" / part).symlink_to(clone / ".git" / part)
+        repository = linked / ".git"
+        findings = Findings()
+        git.read_commit(repository, Commit(), findings)
+        assert not findings.sources
+        assert "link" in findings.problems[0]
+    os.mkfifo(clone / ".git/objects/pack/pack-1.idx")
+    assert "a link or a pipe" in read(clone).problems[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"ref: refs/../../../secret",
+        b"ref: ../secret",
+        b"ref: /etc/passwd",
+        b"--all",
+        b"",
+        b"\xff",
+        b"ref: HEAD",
+        b"a" * 5000,
+    ],
+)
+def test_a_head_that_leads_elsewhere_is_not_followed(clone, content):
+    (clone.parent / "secret").write_text(run(clone, "rev-parse", "HEAD"))
+    (clone / ".git/HEAD").write_bytes(content)
+    found = read(clone)
+    assert not found.sources
+    assert len(found.problems) == 1
+
+
+def test_a_linked_ref_is_refused_and_a_branch_that_names_itself_ends(clone, tmp_path):
+    ref = clone / ".git/refs/heads/main"
+    ref.write_text("ref: refs/heads/main\n")
+    assert "has no commit" in read(clone).problems[0]
+    ref.unlink()
+    ref.symlink_to(clone / ".git/HEAD")
+    assert "is a link" in read(clone).problems[0]
+    ref.unlink()
+    ref.write_text("1" * 40)
+    assert "cannot be read" in read(clone).problems[0]
+
+
+def test_a_tag_of_something_else_is_told(clone):
+    blob = run(clone, "rev-parse", f"HEAD:{RELU}")
+    run(clone, "tag", "odd", blob)
+    found = read(clone, Commit(tag="odd"))
+    assert not found.sources
+    assert "the repository cannot be read" in found.problems[0]
+
+
+def test_links_submodules_and_large_files_in_a_commit_are_refused(clone):
+    (clone / "exercises/04_modules/softmax.py").symlink_to("/etc/passwd")
+    (clone / "exercises/05_losses").symlink_to("/etc")
+    write(clone, "exercises/04_modules/add.py", b"#" * 1_000_001)
+    write(clone, "exercises/04_modules/tanh.py", b"#" * 1_000_000)
+    (clone / "exercises/04_modules/linear.py").mkdir()
+    write(clone, "exercises/04_modules/linear.py/inside", "x")
+    commit(clone, NOON + timedelta(hours=2), "odd")
+    found = read(clone)
+    assert found.sources.keys() == {"relu", "tanh"}
+    assert "is a link" in found.refused["softmax"]
+    assert "is a link or a submodule" in found.refused["nll"]
+    assert "1,000,001 bytes" in found.refused["add"]
+    assert "no plain file" in found.refused["linear"]
+
+
+def test_names_below_exercises_only(clone):
+    write(clone, "exercises/.desk.json", '{"schema": "gradcheck/desk/v1", "exercises": {"relu": {"hint": 3}, "x": {}}}')
+    write(clone, "conftest.py", "raise SystemExit")
+    commit(clone, NOON + timedelta(hours=2), "more")
+    found = read(clone)
+    assert found.sources == {"relu": b"not committed"}
+    assert {name: taken.hint for name, taken in found.help.items()} == {"relu": 3}
+
+
+def test_a_tree_of_trees_without_end_is_not_walked(clone):
+    tree = run(clone, "write-tree")
+    blob = (
+        subprocess.run(["git", "hash-object", "-w", "--stdin"], cwd=clone, input=b"x", capture_output=True)
+        .stdout.decode()
+        .strip()
+    )
+    listing = "".join(f"100644 blob {blob}\tf{number}\n" for number in range(10))
+    for _ in range(12):  # 10 ** 12 files
+        tree = subprocess.run(
+            ["git", "mktree"], cwd=clone, input=listing, capture_output=True, text=True
+        ).stdout.strip()
+        listing = "".join(f"040000 tree {tree}\td{number}\n" for number in range(10))
+    made = run(clone, "commit-tree", "-m", "bomb", tree)
+    run(clone, "update-ref", "refs/heads/main", made)
+    found = read(clone)
+    assert not found.sources
+    assert "there is no folder exercises/" in found.problems[0]
+
+
+def test_time_is_bounded(clone, monkeypatch, tmp_path):
+    slow = tmp_path / "git"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(git_objects, "_git", lambda: str(slow))
+    monkeypatch.setattr(git_objects.opened_objects.__wrapped__, "__defaults__", (0.2,))
+    assert read(clone).problems == ["the repository cannot be read: reading it takes longer than 0.2 seconds"]
+
+
+def test_without_git_nobody_gets_no_points_but_the_class_is_told(clone, monkeypatch):
+    def missing() -> str:
+        raise SubmissionError("git is not installed")
+
+    monkeypatch.setattr(git_objects, "_git", missing)
+    with pytest.raises(SubmissionError, match="not installed"):
+        places.find(clone.parent, Course(at="head"))[0].read()
+    monkeypatch.undo()
+    git_objects._git.cache_clear()
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SubmissionError, match='at = "worktree"'):
+        git_objects._git()
+    git_objects._git.cache_clear()
+
+
+def test_a_git_file_or_link_is_no_repository(tmp_path, clone):
+    write(tmp_path, "bob/.git", f"gitdir: {clone}/.git\n")
+    assert git.git_folder(tmp_path / "bob") is None
+    (tmp_path / "eve").mkdir()
+    (tmp_path / "eve/.git").symlink_to(clone / ".git")
+    assert git.git_folder(tmp_path / "eve") is None
