@@ -1,0 +1,1 @@
+"""A class: many submissions graded in workers, nothing lost, and what the class got wrong."""

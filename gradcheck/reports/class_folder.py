@@ -1,0 +1,93 @@
+"""What grading a class leaves behind: `reports/NAME.json`, `class.json`, `grades.csv`, `index.html`.
+
+Reports are written one by one as they come, each in one step; what is kept for the whole class is its summary. Nothing
+in the folder is removed, and nothing outside these names is touched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gradcheck.catalog import find_exercise
+from gradcheck.errors import GradcheckError
+from gradcheck.grading.batch.class_summary import ClassSummary
+from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.policy.applied import apply_policy
+from gradcheck.grading.policy.course import Course
+from gradcheck.grading.sandbox.layers import Layer, baseline_missing
+from gradcheck.grading.small_files import write_whole
+from gradcheck.reports.json_report import text_of
+
+
+class ClassFolder:
+    """Takes graded submissions, and writes. Raises GradcheckError where the folder cannot be written."""
+
+    def __init__(self, out: Path, course: Course, grader: dict[str, Any]) -> None:
+        self.out, self.course = out, course
+        due = course.deadline.at.isoformat() if course.deadline else ""
+        exercises = [find_exercise(name) for name in course.exercises]
+        self._summary = ClassSummary({"title": course.title, "deadline": due}, grader, exercises)
+        self._names: list[str] = []
+        self._made(out / "reports")
+
+    def take(self, graded: Graded) -> None:
+        """Apply the course's policy to a report and write it."""
+        facts = graded.facts
+        layers = [Layer(**each) for each in graded.report["sandbox"]]
+        raw = {**graded.report, "problems": list(facts.problems), "warnings": warnings_of(layers)}
+        report = apply_policy(raw, self.course, facts)
+        self._write(self.out / "reports" / f"{facts.name}.json", text_of(report).encode())
+        self._summary.add(report, seconds=graded.seconds, reused=graded.reused)
+        self._names.append(facts.name)
+
+    def finish(self, ignored: Sequence[tuple[str, str]]) -> dict[str, Any]:
+        """Write what is about the whole class; the summary. `ignored` are entries that are no submissions, and why."""
+        from gradcheck.reports.class_html import class_html
+        from gradcheck.reports.grades_csv import grades_csv
+
+        summary = self._summary.as_dict()
+        summary["ignored"] = [{"name": name, "why": why} for name, why in ignored]
+        summary["roster"] = self._roster()
+        text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        self._write(self.out / "class.json", text.encode())
+        self._write(self.out / "grades.csv", grades_csv(summary))
+        self._write(self.out / "index.html", class_html(summary).encode())
+        return summary
+
+    def _roster(self) -> dict[str, Any] | None:
+        """Who has handed in nothing, and what nobody has handed in; None without a roster."""
+        if self.course.roster is None:
+            return None
+        found = self.course.roster.unmatched(self._names)
+        return {
+            "without_submission": [student.as_dict() for student in found.students],
+            "unmatched": list(found.submissions),
+            "several": [{"student": student.as_dict(), "submissions": list(names)} for student, names in found.shared],
+        }
+
+    def _made(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GradcheckError(f"{folder} cannot be made: {error.strerror}; give --out another place") from None
+
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            write_whole(path, content)
+        except OSError as error:
+            raise GradcheckError(
+                f"{path} cannot be written: {error.strerror}. What was graded is kept in the journal; "
+                "mend that and run the same command again"
+            ) from None
+
+
+def warnings_of(layers: Sequence[Layer]) -> list[str]:
+    """What of the sandbox's baseline did not hold while a submission was graded."""
+    why = {layer.name: layer.detail for layer in layers}
+    return [
+        f"graded without a part of the sandbox, {name}: {why.get(name, 'not known here')}"
+        for name in baseline_missing(layers)
+    ]

@@ -1,0 +1,38 @@
+"""A graded class in a few lines of text: what an instructor wants to know before opening the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import median
+from textwrap import wrap
+from typing import Any
+
+from gradcheck.reports.escaping import terminal_text
+from gradcheck.reports.terminal import points
+
+_WIDTH = 80
+_TOP = 3
+
+
+def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
+    """Counts, the median, the most frequent mistakes, what to look at, and where the report is."""
+    rows, timings = summary["submissions"], summary["timings"]
+    before = f", {timings['reused']:,} of them before" if timings["reused"] else ""
+    yield f"{len(rows):,} graded{before}, in {timings['wall_s']:.1f} s"
+    scores = [row["final_score"] for row in rows]
+    yield f"median {points(median(scores))} of {points(summary['max_score'])} points" if scores else "no scores"
+    for each in summary["misconceptions"][:_TOP]:
+        function = f"{each['exercise']}.{each['function']}"
+        told = f"{each['count']:,} × {function} [{each['code']}]: {terminal_text(each['text'])}"
+        yield from wrap(told, _WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+    noticed = [row["name"] for row in rows if row["problems"]]
+    if noticed:
+        more = f" and {len(noticed) - _TOP:,} more" if len(noticed) > _TOP else ""
+        names = ", ".join(map(terminal_text, noticed[:_TOP]))
+        yield from wrap(f"look at: {names}{more}; the page says why", _WIDTH, subsequent_indent="  ")
+    missing = (summary.get("roster") or {}).get("without_submission") or []
+    if missing:
+        yield f"{len(missing):,} of the roster handed in nothing"
+    yield f"report: {out / 'index.html'}"
+    yield f"grades: {out / 'grades.csv'}"

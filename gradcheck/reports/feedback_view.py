@@ -1,0 +1,216 @@
+"""What one student is told, in plain data: what holds, the first thing to mend in each exercise, what is still open.
+
+The correct value is never in it: no report holds it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from gradcheck.catalog import all_exercises
+from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.reports.message import tensor_text
+from gradcheck.reports.stored import checks_by_function, clipped, failures, final_score, penalties, problems
+from gradcheck.reports.terminal import points
+
+_IN_FULL = 6
+"""Exercises that are shown with their case; of more the rest is told in a line each, so that it stays readable."""
+_GRID = 24
+"""Entries that the page shows as a table."""
+_PLACE = re.compile(r"\[((?:\d+(?:, )?)*)\]")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A tensor of a case as text, and where it is small as a `grid` of entries, each with whether it is wrong."""
+
+    name: str
+    text: str
+    grid: tuple[tuple[tuple[str, bool], ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Item:
+    """An exercise to go on with. `others` are further functions that something of their own stopped, `unwritten` those
+    that are not started.
+    """
+
+    name: str
+    unit: str
+    title: str
+    score: str
+    max_score: str
+    right: tuple[str, ...]
+    found: CheckResult
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    others: tuple[str, ...]
+    unwritten: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        return f"exercises/{self.unit}/{self.name}.py"
+
+    @property
+    def code(self) -> str:
+        return self.found.diagnosis.code if self.found.diagnosis else ""
+
+    @property
+    def headline(self) -> str:
+        """The exercise in a line."""
+        return f"{self.found.function}: {self.found.message}" + (f" [{self.code}]" if self.code else "")
+
+    @property
+    def again(self) -> str:
+        """The command that checks it again."""
+        return f"pytest {self.path} -k {self.found.function}"
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """All that is said, in the order in which it is said, unescaped."""
+
+    who: str
+    score: str
+    earned: str
+    max_score: str
+    penalties: tuple[str, ...]
+    problems: tuple[str, ...]
+    complete: tuple[tuple[str, tuple[str, ...]], ...]
+    items: tuple[Item, ...]
+    brief: tuple[Item, ...]
+    untouched: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def counted(self) -> str:
+        """What leads to the penalties and the notes on them."""
+        if self.score == self.earned:
+            return "About the points:"
+        return f"You earned {self.earned} points; {self.score} of them count:"
+
+    @property
+    def opening(self) -> str:
+        """One sentence on where things stand."""
+        done, todo = sum(len(names) for _, names in self.complete), len(self.items) + len(self.brief)
+        if not done and not todo:
+            return "Nothing is written yet. Any exercise is a good one to begin with; each stands for itself."
+        if not todo and not self.untouched:
+            return "Every exercise is complete."
+        if not done:
+            return "None of the exercises is complete yet. What stopped each is below, with a case to redo by hand."
+        held = f"{done} {'exercise is' if done == 1 else 'exercises are'} complete"
+        if not todo:
+            return f"{held}, and nothing that you wrote is wrong."
+        return f"{held}; for {todo} more, what to look at next is below."
+
+
+def feedback_of(report: Mapping[str, Any]) -> Feedback:
+    """What is said about a report as `stored.read_report` gives it."""
+    student = report.get("student") or {}
+    unfinished = [each for each in report["exercises"] if each["status"] in ("failed", "errored")]
+    items = [item for item in map(_item, unfinished) if item is not None]
+    return Feedback(
+        clipped(student.get("name") or report["submission"], 120),
+        points(final_score(report)),
+        points(report["score"]),
+        points(report["max_score"]),
+        tuple(penalties(report)),
+        tuple(problems(report)),
+        _by_unit(each for each in report["exercises"] if each["status"] == "passed"),
+        tuple(items[:_IN_FULL]),
+        tuple(items[_IN_FULL:]),
+        _by_unit(each for each in report["exercises"] if each["status"] == "not_started"),
+    )
+
+
+def _by_unit(exercises: Iterator[Mapping[str, Any]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    units = groupby(exercises, key=lambda each: str(each["unit"]))
+    return tuple((clipped(unit, 60), tuple(clipped(each["name"], 60) for each in group)) for unit, group in units)
+
+
+def _item(exercise: Mapping[str, Any]) -> Item | None:
+    found = next(failures(exercise), None)
+    if found is None:  # some functions hold and the rest are not started
+        found = _unfinished(exercise)
+    if found is None:
+        return None
+    record = all_exercises().get(exercise["name"])
+    functions = checks_by_function(exercise)
+    right = [name for name, checks in functions.items() if set(checks.values()) == {"passed"}]
+    example = found.counterexample
+    # What keeps a file from being read stops every function of it, and is said once.
+    stopped = [each.function for each in failures(exercise) if each.message != found.message]
+    unwritten = [name for name, checks in functions.items() if "not_started" in checks.values()]
+    return Item(
+        clipped(exercise["name"], 60),
+        clipped(exercise["unit"], 60),
+        record.title if record else "",
+        points(exercise["score"]),
+        points(exercise["max_score"]),
+        tuple(clipped(name, 60) for name in right),
+        found,
+        tuple(_rows(example)) if example else (),
+        tuple(filter(None, (example.where, f"with {example.about}" if example.about else ""))) if example else (),
+        tuple(name for name in dict.fromkeys(stopped) if name != found.function),
+        tuple(clipped(name, 60) for name in unwritten if name != found.function),
+    )
+
+
+def _unfinished(exercise: Mapping[str, Any]) -> CheckResult | None:
+    for function, checks in checks_by_function(exercise).items():
+        if "not_started" in checks.values():
+            return CheckResult(clipped(exercise["name"], 60), function, "", "not_started", "is not written yet")
+    return None
+
+
+def _rows(example: Counterexample) -> Iterator[Row]:
+    for name, value in example.inputs.items():
+        yield from _tensors(name, value)
+    if example.grad_output is not None:
+        yield from _tensors("grad_output", example.grad_output)
+    if isinstance(example.got, dict):
+        for name, value in example.got.items():
+            wrong = example.where if name in example.where.split(" differs", 1)[0].split(" and ") else ""
+            yield from _tensors(f"your {name}", value, wrong)
+    elif example.got is not None:
+        yield from _tensors("you returned", example.got, example.where)
+
+
+def _tensors(name: str, value: Any, where: str = "") -> Iterator[Row]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _tensors(f"{name}[{key!r}]", each)
+    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
+        for number, each in enumerate(value):
+            yield from _tensors(f"{name}[{number}]", each)
+    else:
+        text = value if isinstance(value, str) else tensor_text(value, len(name) + 3)
+        yield Row(name, clipped(text), _grid(value, where))
+
+
+def _grid(value: Any, where: str) -> tuple[tuple[tuple[str, bool], ...], ...]:
+    """A vector as one line, a matrix as its own; nothing for what is larger, deeper, ragged or no tensor."""
+    if not isinstance(value, list) or not value:
+        return ()
+    flat = not any(isinstance(each, list) for each in value)
+    lines = [value] if flat else value
+    if not all(isinstance(line, list) and len(line) == len(lines[0]) for line in lines):
+        return ()
+    if not 0 < len(lines) * len(lines[0]) <= _GRID or any(
+        isinstance(each, (list, dict)) for line in lines for each in line
+    ):
+        return ()
+    # Marks are all or none: where the words end in "and 3 more", an unmarked entry would read as a right one.
+    places = [] if where.endswith(" more") else _PLACE.findall(where)
+    wrong = {tuple(int(each) for each in place.split(", ") if each) for place in places}
+    return tuple(
+        tuple(
+            (clipped(tensor_text(each), 40), ((across,) if flat else (down, across)) in wrong)
+            for across, each in enumerate(line)
+        )
+        for down, line in enumerate(lines)
+    )

@@ -1,0 +1,76 @@
+"""JUnit XML: what CI readers expect of it, and well-formed whatever a submission wrote."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import pytest
+from class_data import HOSTILE, LONG, final_report, hostile_report
+
+from gradcheck.reports.junit import junit_xml
+
+FORM = {
+    # element: its attributes, of which the first are required; its children (junit-10.xsd, Jenkins' xUnit plugin)
+    "testsuites": (("name", "tests", "failures", "errors", "skipped", "time"), 0, {"testsuite"}),
+    "testsuite": (("name", "tests", "failures", "errors", "skipped", "time"), 2, {"testcase"}),
+    "testcase": (("name", "classname", "time"), 2, {"failure", "error", "skipped"}),
+    "failure": (("message", "type"), 0, set()),
+    "error": (("message", "type"), 0, set()),
+    "skipped": (("message",), 0, set()),
+}
+
+
+def checked(text: str) -> ET.Element:
+    root = ET.fromstring(text.encode("utf-8"))
+    assert root.tag == "testsuites"
+    for element in root.iter():
+        attributes, required, children = FORM[element.tag]
+        assert set(element.keys()) <= set(attributes)
+        assert set(attributes[:required]) <= set(element.keys())
+        assert {child.tag for child in element} <= children
+        if element.tag == "testcase":
+            assert len(element) <= 1
+        if element.tag in ("testsuites", "testsuite"):
+            assert int(element.get("tests")) == len(list(element.iter("testcase")))
+            for count, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+                assert int(element.get(count)) == len(list(element.iter(tag)))
+            float(element.get("time"))
+    return root
+
+
+def test_a_suite_per_exercise_and_a_case_per_check():
+    report = final_report()
+    root = checked(junit_xml(report))
+    assert [suite.get("name") for suite in root] == [f"{e['unit']}.{e['name']}" for e in report["exercises"]]
+    cases = {(case.get("classname"), case.get("name")): case for case in root.iter("testcase")}
+    assert len(cases) == sum(len(exercise["checks"]) for exercise in report["exercises"])
+    assert len(cases["04_modules.relu.forward", "values"]) == 0
+    (failure,) = cases["04_modules.relu.backward", "values"]
+    assert (failure.tag, failure.get("type")) == ("failure", "missing-upstream")
+    assert "you returned  [1.]" in failure.text
+    (error,) = cases["04_modules.tanh.forward", "runs"]
+    assert (error.tag, error.get("type")) == ("error", "raised")
+    (waits,) = cases["04_modules.relu.backward", "linearity"]
+    assert waits.get("message") == "not checked until relu.backward.values holds"
+    (later,) = cases["05_losses.mse.forward", "runs"]
+    assert (later.tag, later.get("message")) == ("skipped", "not started")
+    states = [check["status"] for exercise in report["exercises"] for check in exercise["checks"]]
+    for count, own in (("failures", ["failed"]), ("errors", ["errored"]), ("skipped", ["skipped", "not_started"])):
+        assert int(root.get(count)) == sum(map(states.count, own)) > 0
+
+
+@pytest.mark.parametrize("text", [HOSTILE, LONG, "\x00\x0b\x1f\ufffe\uffff\udcff\ud800", ""])
+def test_hostile_texts_are_well_formed(text):
+    root = checked(junit_xml(hostile_report(text)))
+    assert len(junit_xml(hostile_report(text))) < 300_000
+    if text is HOSTILE:
+        messages = [element.get("message") for element in root.iter("failure")]
+        assert any("<script>" in message for message in messages)
+        assert any("]]>" in message for message in messages)
+
+
+def test_every_character_there_is_can_be_read_back():
+    report = final_report(
+        submission="".join(map(chr, (*range(0x3000), *range(0xD7F0, 0xE010), *range(0xFFF0, 0x10010))))
+    )
+    checked(junit_xml(report))
