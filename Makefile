@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: learn test lint bench diagnose stubs clean
+.PHONY: learn test lint bench diagnose demo stubs clean
 
 learn: $(VENV)/.learner
 	@$(BIN)/python -m pytest exercises; status=$$?; [ $$status -le 1 ] || exit $$status
@@ -20,6 +20,9 @@ lint: $(VENV)/.developer
 
 bench: $(VENV)/.developer
 	$(BIN)/python -m pytest tests/benchmarks -o "python_files=bench_*.py" -p no:xdist -q -s --benchmark-only
+
+demo: $(VENV)/.learner
+	$(BIN)/python -m gradcheck grade examples/class --course examples/class/course.toml --out .gradcheck/demo
 
 diagnose: $(VENV)/.developer
 	PYTHONPATH=tests/diagnosis:tests/checks:tests $(BIN)/python tests/diagnosis/confusion.py

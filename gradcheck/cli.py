@@ -9,6 +9,9 @@ from pathlib import Path
 import click
 
 from gradcheck import __version__
+from gradcheck.cli_class import grade
+from gradcheck.cli_export import COMMANDS as EXPORTS
+from gradcheck.cli_grader import doctor
 from gradcheck.cli_learner import CACHE, COMMANDS, STATE
 from gradcheck.errors import GradcheckError
 
@@ -166,7 +169,7 @@ def watch(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
     sys.exit(watch_folder(folder, only, limit_s, STATE))
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, grade, *EXPORTS, doctor):
     cli.add_command(command)
 
 

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gradcheck"
 
 FLOORS = [
-    {"__init__", "__main__", "pytest_plugin", "cli", "cli_learner"},
+    {"__init__", "__main__", "pytest_plugin", "cli", "cli_learner", "cli_class", "cli_grader", "cli_export"},
     {"course", "desk"},
     {"reports"},
     {"grading"},

@@ -29,24 +29,27 @@ from gradcheck.references.expected import Expected, Floats, Point
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-BUDGET_S = 1.5
+MOST_CALLS = 600
+"""Calls that a search may make. Counted, not timed: what is found must not depend on how busy a machine is."""
+BUDGET_S = 10.0
+"""Only a function that needs long for each call ever meets this."""
 _LARGE = (40.0, -40.0, 100.0, -100.0, 800.0, -800.0, 1e4, -1e4)
 
 
 class Search:
-    """Looks for a failure like a given one on smaller inputs, within a budget of time."""
+    """Looks for a failure like a given one on smaller inputs, within a budget of calls."""
 
     def __init__(self, candidate: Candidate, spec: FunctionSpec, failure: CheckResult) -> None:
         self.candidate, self.spec, self.failure = candidate, spec, failure
         self.blank = replace(
             failure, status="passed", message="", code="", counterexample=None, lines=(), blocked_by=""
         )
-        import hypothesis  # noqa: F401 — the budget is for searching, not for this import
-
+        self.calls = 0
         self.deadline = time.monotonic() + BUDGET_S
 
     def same_failure(self, trial: Trial) -> CheckResult | None:
         """What the trial's call fails with, if that is the failure looked for."""
+        self.calls += 1
         outcome = self.candidate.call(self.spec.name, trial.arguments)
         if outcome.state == "timed_out":
             return None
@@ -55,7 +58,7 @@ class Search:
         return result if same else None
 
     def smallest(self, drawn: SearchStrategy[Any], shows: Callable[[Any], bool], examples: int) -> None:
-        """Hand `shows` ever simpler draws, until none of them shows the failure or the time is up."""
+        """Hand `shows` ever simpler draws, until none of them shows the failure or the budget is spent."""
         from hypothesis import HealthCheck, Phase, find, settings
         from hypothesis.errors import HypothesisException
 
@@ -68,7 +71,10 @@ class Search:
             suppress_health_check=list(HealthCheck),
         )
         with suppress(HypothesisException):
-            find(drawn, lambda each: time.monotonic() <= self.deadline and shows(each), settings=options)
+            find(drawn, lambda each: self._may_go_on() and shows(each), settings=options)
+
+    def _may_go_on(self) -> bool:
+        return self.calls < MOST_CALLS and time.monotonic() <= self.deadline
 
 
 def smallest(

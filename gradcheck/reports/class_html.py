@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -58,6 +58,7 @@ def class_html(summary: Mapping[str, Any]) -> str:
             strip_width=(places[-1] + 5) if places else 1,
             noted=[each for each in students if each["problems"]][:_PROBLEMS],
             noted_count=sum(bool(each["problems"]) for each in students),
+            beside=list(_beside(summary)),
             missing=[layer for layer in summary["sandbox"] if not layer["held"]],
             style=_own(style),
             script=_own(script),
@@ -65,6 +66,25 @@ def class_html(summary: Mapping[str, Any]) -> str:
             data=_own(_data(summary, students, places)),
         )
     )
+
+
+def _beside(summary: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]], int]]:
+    """Lists of what is no graded submission of one student: a title, names and why, and how many there are."""
+    roster = summary.get("roster") or {}
+    lists: dict[str, list[tuple[str, str]]] = {
+        "In the roster, without a submission": [
+            (each["name"], " · ".join(filter(None, (each["email"], each["id"]))))
+            for each in roster.get("without_submission", ())
+        ],
+        "Submissions of nobody in the roster": [(name, "") for name in roster.get("unmatched", ())],
+        "Students with several submissions": [
+            (each["student"]["name"], ", ".join(each["submissions"])) for each in roster.get("several", ())
+        ],
+        "Beside the submissions, and ignored": [(each["name"], each["why"]) for each in summary.get("ignored", ())],
+    }
+    for title, lines in lists.items():
+        if lines:
+            yield title, [(_shown(name), _shown(why)) for name, why in lines[:_PROBLEMS]], len(lines)
 
 
 def _policy(style: str, script: str) -> str:

@@ -8,6 +8,7 @@ from statistics import median
 from textwrap import wrap
 from typing import Any
 
+from gradcheck.reports.class_charts import NO_RESULT
 from gradcheck.reports.escaping import terminal_text
 from gradcheck.reports.terminal import points
 
@@ -22,7 +23,8 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
     yield f"{len(rows):,} graded{before}, in {timings['wall_s']:.1f} s"
     scores = [row["final_score"] for row in rows]
     yield f"median {points(median(scores))} of {points(summary['max_score'])} points" if scores else "no scores"
-    for each in summary["misconceptions"][:_TOP]:
+    mistakes = [each for each in summary["misconceptions"] if each["code"] not in NO_RESULT]
+    for each in mistakes[:_TOP]:
         function = f"{each['exercise']}.{each['function']}"
         told = f"{each['count']:,} × {function} [{each['code']}]: {terminal_text(each['text'])}"
         yield from wrap(told, _WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)

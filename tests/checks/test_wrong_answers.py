@@ -66,7 +66,7 @@ def shown() -> list[Wrong]:
 
 @pytest.mark.parametrize("wrong", shown(), ids=lambda wrong: wrong.id)
 def test_a_counterexample_is_small_and_its_message_fits_the_screen(wrong, cache, monkeypatch):
-    monkeypatch.setattr(shrink, "BUDGET_S", 60.0)  # a busy machine must not change what is found
+    monkeypatch.setattr(shrink, "BUDGET_S", 600.0)  # on a machine that is busy beyond measure
     found = failures(wrong, cache, shrink=True)
     text = failure_text(found[0], f"exercises/{wrong.exercise}.py")
     assert max(map(len, text.splitlines())) <= 80, text

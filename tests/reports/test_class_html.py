@@ -255,3 +255,17 @@ def test_without_exercises_there_is_a_page():
 
 def test_names_of_exercises_are_those_of_the_catalog(plain):
     assert [name for name, _ in data_of(plain)["exercises"]] == list(all_exercises())
+
+
+def test_what_lies_beside_the_submissions_is_told():
+    summary = summary_of(reports(3))
+    summary["ignored"] = [{"name": "notes<b>.txt", "why": "no archive that is read here"}]
+    summary["roster"] = {
+        "without_submission": [{"name": "Zoë <i>", "email": "zoe@example.org", "id": "7"}],
+        "unmatched": ["stranger"],
+        "several": [{"student": {"name": "Ada", "email": "", "id": "1"}, "submissions": ["ada", "ada-2"]}],
+    }
+    page = class_html(summary)
+    for text in ("Zoë &lt;i&gt;", "zoe@example.org · 7", "stranger", "ada, ada-2", "notes&lt;b&gt;.txt"):
+        assert text in page
+    assert "ignored</h3>" not in class_html(summary_of(reports(3)))

@@ -1,0 +1,27 @@
+"""The logistic function: y = 1 / (1 + e^(−x)), entry by entry.
+
+Results must be finite and accurate for inputs up to ±1e4.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def forward(x: Tensor) -> Tensor:
+    """y = 1 / (1 + e^(−x)), shaped like x."""
+    # TODO: your code here
+    raise NotImplementedError("forward is not written yet")
+
+
+def backward(grad_output: Tensor, x: Tensor) -> Tensor:
+    """The gradient of C by x, shaped like x. grad_output is dC/dy."""
+    # TODO: your code here
+    raise NotImplementedError("backward is not written yet")
+
+
+def jacobian(x: Tensor) -> Tensor:
+    """J[i, j] = ∂y_i/∂x_j for x (n,). Returns (n, n)."""
+    # TODO: your code here
+    raise NotImplementedError("jacobian is not written yet")

@@ -1,0 +1,27 @@
+"""From scores to probabilities: y_i = e^(x_i) / Σ_k e^(x_k) (lecture part B, softmax).
+
+Over the last axis. Results must be finite and accurate for inputs up to ±1e4.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def forward(x: Tensor) -> Tensor:
+    """y over the last axis, shaped like x; x is (B, C) or (C,). B may be 0."""
+    # TODO: your code here
+    raise NotImplementedError("forward is not written yet")
+
+
+def backward(grad_output: Tensor, x: Tensor) -> Tensor:
+    """The gradient of C by x, shaped like x. grad_output is dC/dy, shaped like x too."""
+    # TODO: your code here
+    raise NotImplementedError("backward is not written yet")
+
+
+def jacobian(x: Tensor) -> Tensor:
+    """J[i, j] = ∂y_i/∂x_j for one sample x (C,). Returns (C, C)."""
+    # TODO: your code here
+    raise NotImplementedError("jacobian is not written yet")

@@ -1,0 +1,138 @@
+"""The instructor's command: grade a class. An adapter only; heavy imports come late."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcheck.errors import GradcheckError
+
+if TYPE_CHECKING:
+    from gradcheck.grading.batch.cluster import ClusterPool
+    from gradcheck.grading.batch.judge import Settings
+    from gradcheck.grading.batch.pool import Pool
+    from gradcheck.grading.policy.course import Course
+    from gradcheck.grading.sandbox.layers import Layer
+
+STATE = ".gradcheck"
+"""In the folder of the reports: the journal, and the expected values of its seed."""
+
+
+@click.command()
+@click.argument("submissions", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder that reports are written to.")
+@click.option(
+    "--course", "course_file", type=click.Path(path_type=Path), help="Exercises, points, deadline, roster, limits."
+)
+@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Submissions at once; as many as cores.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**53), default=None, help="Repeat a run: the seed that its reports name."
+)
+@click.option(
+    "--require-sandbox", is_flag=True, help="Refuse to run where a layer of the sandbox's baseline is missing."
+)
+@click.option("--dask", metavar="SCHEDULER", help="Grade on a Dask cluster: its address, or its scheduler file.")
+def grade(
+    submissions: Path,
+    out: Path,
+    course_file: Path | None,
+    jobs: int | None,
+    seed: int | None,
+    require_sandbox: bool,
+    dask: str | None,
+) -> None:
+    """Grade a class: every sub-folder or archive of SUBMISSIONS.
+
+    Each holds exercises/NN_unit/name.py; other files are ignored. Every submission runs in a sandbox. Started again,
+    the command grades only what has changed since.
+
+    Exits 0 when every submission was graded, whatever the scores; 2 when nothing could be graded.
+    """
+    from gradcheck.grading.batch.journal import opened
+    from gradcheck.grading.policy.course import load_course
+    from gradcheck.grading.submissions.places import find
+
+    course = load_course(course_file)
+    places = find(submissions, course, exclude=[out])
+    if not places:
+        raise GradcheckError(f"there is no submission in {submissions}; each is a sub-folder or an archive of it")
+    with opened(out / STATE) as journal:
+        try:
+            jobs = jobs or os.cpu_count() or 1
+            _grade(submissions, places, out, course, journal, jobs, seed, require_sandbox=require_sandbox, dask=dask)
+        except KeyboardInterrupt:
+            click.echo(f"\ngradcheck: stopped. {len(journal):,} graded submissions are kept. Go on with:", err=True)
+            click.echo(f"  gradcheck {shlex.join(sys.argv[1:])}", err=True)
+            sys.exit(130)
+
+
+def _grade(
+    submissions: Path,
+    places: Any,
+    out: Path,
+    course: Course,
+    journal: Any,
+    jobs: int,
+    seed: int | None,
+    *,
+    require_sandbox: bool,
+    dask: str | None,
+) -> None:
+    from gradcheck import __version__
+    from gradcheck.grading.batch.fingerprint import grader_fingerprint
+    from gradcheck.grading.batch.run import grade_class, new_seed
+    from gradcheck.reports.class_folder import ClassFolder, warnings_of
+    from gradcheck.reports.class_progress import shown_progress
+    from gradcheck.reports.class_summary_text import summary_lines
+
+    if seed is None:
+        seed = journal.seed if journal.seed is not None else new_seed()
+    journal.start(seed)
+    settings = _settings(submissions, out, course, seed)
+    grader = {"version": __version__, "catalog": grader_fingerprint(), "seed": seed}
+    folder = ClassFolder(out, course, grader)
+    with _pool(settings, min(jobs, len(places)), dask, require_sandbox=require_sandbox) as pool:
+        _must_hold(pool.ready(), require_sandbox=require_sandbox)
+        for warning in warnings_of(pool.layers):
+            click.echo(f"warning: {warning}", err=True)
+        with shown_progress() as progress:
+            for graded in grade_class(places, settings, journal, pool, progress):
+                folder.take(graded)
+    summary = folder.finish(places.ignored)
+    for line in summary_lines(summary, out):
+        click.echo(line)
+
+
+def _pool(settings: Settings, jobs: int, dask: str | None, *, require_sandbox: bool) -> Pool | ClusterPool:
+    if dask is None:
+        from gradcheck.grading.batch.pool import Pool
+
+        return Pool(settings, jobs)
+    from gradcheck.grading.batch.cluster import ClusterPool
+
+    return ClusterPool(settings, dask, jobs, require_sandbox=require_sandbox)
+
+
+def _settings(submissions: Path, out: Path, course: Course, seed: int) -> Settings:
+    from gradcheck.grading.batch.judge import Settings
+    from gradcheck.grading.worker.launch import Bounds
+
+    limits = course.limits
+    hidden = (str(submissions.absolute()), str(out.absolute()))
+    bounds = Bounds(limits.call_s, limits.submission_s, limits.memory_mib << 20, sys.platform == "linux", hidden)
+    return Settings(seed, (out / STATE / "expected").absolute(), course.exercises, bounds)
+
+
+def _must_hold(layers: list[Layer], *, require_sandbox: bool) -> None:
+    from gradcheck.grading.sandbox.layers import baseline_missing
+
+    missing = baseline_missing(layers)
+    if missing and require_sandbox:
+        why = {layer.name: layer.detail for layer in layers}
+        told = "; ".join(f"{name}: {why.get(name, 'not known here')}" for name in missing)
+        raise GradcheckError(f"the sandbox lacks {told}. See: gradcheck doctor; or grade without --require-sandbox")

@@ -1,0 +1,142 @@
+"""The instructor's exports of a graded class: export, gradebook. Adapters only; heavy imports come late."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gradcheck.errors import GradcheckError
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of a gradebook."""
+
+
+@click.command()
+@click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["gradescope", "junit", "feedback-md", "feedback-html"]),
+    required=True,
+    help="gradescope: NAME/results.json; junit: NAME.xml; feedback: NAME.md, NAME.html.",
+)
+@click.option("--to", type=click.Path(path_type=Path), help="Where the files go; else a folder in OUT_DIR.")
+def export(out: Path, kind: str, to: Path | None) -> None:
+    """Write every report of OUT_DIR, which `gradcheck grade` made, for another reader.
+
+    Exits 0, or 1 when some report is damaged: it is named, and all others are exported.
+    """
+    from gradcheck.reports.escaping import terminal_text
+    from gradcheck.reports.stored import report_files
+
+    folder, ending, text_of = _reader(kind)
+    target = to if to is not None else out / folder
+    files = report_files(out)
+    written = sum(_exported(path, target / f"{path.stem}{ending}", text_of) for path in files)
+    click.echo(f"{written} {'file' if written == 1 else 'files'} in {terminal_text(str(target))}")
+    sys.exit(0 if written == len(files) else 1)
+
+
+def _exported(path: Path, target: Path, text_of: Callable[[dict[str, Any]], str]) -> bool:
+    """Whether the report could be read; one that could not is named."""
+    from gradcheck.reports.escaping import terminal_text
+    from gradcheck.reports.stored import read_report
+
+    try:
+        report = read_report(path)
+    except GradcheckError as error:
+        click.echo(f"gradcheck: {terminal_text(str(error))}", err=True)
+        return False
+    _write(target, text_of(report).encode("utf-8"))
+    return True
+
+
+def _reader(kind: str) -> tuple[str, str, Callable[[dict[str, Any]], str]]:
+    """The folder, the files' ending, and what makes their text."""
+    from gradcheck.reports.feedback import feedback_html, feedback_markdown
+    from gradcheck.reports.gradescope import gradescope_results
+    from gradcheck.reports.junit import junit_xml
+
+    def gradescope(report: dict[str, Any]) -> str:
+        return json.dumps(gradescope_results(report), indent=1) + "\n"
+
+    return {
+        "gradescope": ("gradescope", "/results.json", gradescope),
+        "junit": ("junit", ".xml", junit_xml),
+        "feedback-md": ("feedback", ".md", feedback_markdown),
+        "feedback-html": ("feedback", ".html", feedback_html),
+    }[kind]
+
+
+def _write(path: Path, content: bytes) -> None:
+    from gradcheck.grading.small_files import write_whole
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    except OSError as error:
+        raise GradcheckError(f"{path} cannot be written: {error.strerror}; give --to another place") from None
+
+
+@click.command()
+@click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@click.argument("exported", metavar="EXPORTED.csv", type=click.Path(path_type=Path))
+@click.option("--column", required=True, help="The column to fill, by its name.")
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="The new file, to be imported.")
+@click.option("--canvas", "kind", flag_value="canvas", help="It is Canvas's; else this is guessed.")
+@click.option("--moodle", "kind", flag_value="moodle", help="It is Moodle's.")
+@click.option("--overwrite", is_flag=True, help="Replace grades that are there already; else they are kept and listed.")
+def gradebook(out: Path, exported: Path, column: str, to: Path, kind: str | None, overwrite: bool) -> None:
+    """Fill the final scores of OUT_DIR into a copy of EXPORTED.csv, a gradebook exported from Canvas or Moodle.
+
+    Nothing but the one column changes. Exits 0, or 1 when some submission's line was not found or not certain.
+    """
+    from gradcheck.grading.small_files import write_whole
+    from gradcheck.reports.gradebook_match import Grade
+    from gradcheck.reports.gradebooks import fill
+    from gradcheck.reports.stored import read_class
+
+    summary = read_class(out)
+    content = _gradebook(exported)
+    if os.path.lexists(to):
+        raise GradcheckError(f"{to} exists already; a new file is written, so give --to another name or delete it")
+    most = summary.get("max_score")
+    filled = fill(
+        content,
+        column,
+        [Grade.of(row) for row in summary["submissions"]],
+        file=str(exported),
+        kind="canvas" if kind == "canvas" else "moodle" if kind == "moodle" else None,
+        overwrite=overwrite,
+        max_score=most if isinstance(most, (int, float)) else None,
+    )
+    try:
+        write_whole(to, filled.content)
+    except OSError as error:
+        raise GradcheckError(f"{to} cannot be written: {error.strerror}; give --to another place") from None
+    for line in filled.lines():
+        click.echo(line)
+    click.echo(f"wrote {to}, for {filled.kind.capitalize()}; {exported} is as it was")
+    sys.exit(0 if filled.complete else 1)
+
+
+def _gradebook(path: Path) -> bytes:
+    from gradcheck.grading.small_files import read_small
+
+    try:
+        content = read_small(path, MOST_BYTES)
+    except OSError as error:
+        raise GradcheckError(f"{path} cannot be read: {error.strerror}") from None
+    if content is None:
+        what = f"is not a plain file of at most {MOST_BYTES // 2**20} MiB" if path.exists() else "does not exist"
+        raise GradcheckError(f"{path} {what}; give the CSV file that you exported")
+    return content
+
+
+COMMANDS = (export, gradebook)

@@ -1,0 +1,220 @@
+"""The judge of a lane: it knows the expected values, asks a sandboxed worker for results, and compares.
+
+Every exercise of a submission is first played from its tape, all in one worker. What that confirms has passed. Whatever
+it does not confirm is graded by the checks themselves, each exercise in a fresh worker, so that no exercise is touched
+by what another one did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gradcheck import __version__
+from gradcheck.catalog import Exercise, find_exercise
+from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.outcome import Fault, Outcome
+from gradcheck.checks.results import CheckResult
+from gradcheck.errors import ReferenceDisagreement
+from gradcheck.grading.batch.taped import TapedExercise
+from gradcheck.grading.batch.taped_parts import Unsuitable
+from gradcheck.grading.desk_record import NO_HELP
+from gradcheck.grading.grade import verification_of
+from gradcheck.grading.report import SCHEMA, ExerciseReport
+from gradcheck.grading.report_dict import exercise_dict
+from gradcheck.grading.sandbox.layers import Layer
+from gradcheck.grading.submissions.submission import Submission
+from gradcheck.grading.warm import Warm
+from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
+from gradcheck.grading.worker.launch import Bounds, Died, SandboxFailure
+from gradcheck.grading.worker.spawn import lane_for
+from gradcheck.grading.worker.wire import Malformed
+
+_PLAY_S = 3.0
+"""Seconds for all calls of a tape, which a right submission makes in a hundredth of that."""
+
+_KNOWN_STUBS = 500
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is graded by. `seed` draws every input; `cache` is a folder for expected values that no submission
+    can read; `exercises` are names, in the catalog's order.
+    """
+
+    seed: int
+    cache: Path
+    exercises: tuple[str, ...]
+    bounds: Bounds = field(default_factory=Bounds)
+
+    @property
+    def grading(self) -> str:
+        """A digest of all that a result depends on besides the submission."""
+        from gradcheck.grading.batch.fingerprint import grader_fingerprint
+
+        bounds = (self.bounds.call_s, self.bounds.submission_s, self.bounds.memory_bytes, self.bounds.sandbox)
+        said = repr((__version__, grader_fingerprint(), self.seed, self.exercises, bounds))
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
+class Judge:
+    """Grades submissions, one after the other."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.warm = Warm(settings.cache, settings.seed, most=len(settings.exercises))
+        self.lane = lane_for(settings.bounds)
+        self._tapes: dict[str, TapedExercise | None] = {}
+        self._stubs: dict[bytes, None] = {}
+        self._fixed: dict[tuple[str, str], dict[str, Any]] = {}
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers of the sandbox that hold of every worker, and those that do not."""
+        self.lane.start()
+        return self.lane.layers
+
+    def prepare(self, name: str) -> None:
+        """Compute, or read, the expected values of an exercise."""
+        try:
+            for _ in self.warm.prepare(find_exercise(name)):
+                pass
+        except ReferenceDisagreement:
+            return  # the checks will say so, of every submission
+
+    def close(self) -> None:
+        self.lane.stop()
+
+    def grade(self, submission: Submission) -> dict[str, Any]:
+        """The report of a submission, before any policy: what its content alone decides. Raises SandboxFailure, and
+        nothing that a submission could cause.
+        """
+        files = {
+            name: (find_exercise(name).path, submission.sources[name])
+            for name in self.settings.exercises
+            if name in submission.sources
+        }
+        sandboxed = Sandboxed(self.lane, files)
+        found: dict[str, dict[str, Any]] = {}
+        try:
+            for name in self._confirmed(files, sandboxed):
+                found[name] = self._all(name, "passed")
+            for name in self.settings.exercises:
+                if name not in found:
+                    found[name] = self._graded(name, submission, sandboxed)
+        finally:
+            sandboxed.end()
+        exercises = [
+            {**found[name], "hint": helped.hint, "gave_up": helped.gave_up}
+            for name in self.settings.exercises
+            for helped in (submission.help.get(name, NO_HELP),)
+        ]
+        return {
+            "schema": SCHEMA,
+            "submission": submission.name,
+            "seed": self.settings.seed,
+            "score": round(sum(each["score"] for each in exercises), 4),
+            "max_score": round(sum(each["max_score"] for each in exercises), 4),
+            "digest": submission.digest,
+            "sandbox": [{"name": each.name, "held": each.held, "detail": each.detail} for each in self.lane.layers],
+            "exercises": exercises,
+        }
+
+    # From tapes.
+
+    def _confirmed(self, files: Mapping[str, Any], sandboxed: Sandboxed) -> Iterator[str]:
+        """The exercises that their tapes confirm."""
+        for name, (_, source) in files.items():
+            if not self.lane.plays or sandboxed.time_is_up or _digest(name, source) in self._stubs:
+                continue
+            tape = self._tape(name)
+            if tape is not None and self._plays(name, tape, sandboxed):
+                yield name
+        sandboxed.renew()
+
+    def _plays(self, name: str, tape: TapedExercise, sandboxed: Sandboxed) -> bool:
+        until = min(time.monotonic() + min(_PLAY_S, self.settings.bounds.call_s), sandboxed.until)
+        try:
+            worker = sandboxed.alive()
+            answer, length = worker.ask({"do": "play", "exercise": name}, until=until)
+            expected = tape.most_bytes if answer.get("usual") is True else 0
+            return length == expected and tape.confirms(answer, worker.body(length, until=until))
+        except (Died, Malformed):
+            sandboxed.renew()
+            return False
+
+    def _tape(self, name: str) -> TapedExercise | None:
+        if name not in self._tapes:
+            exercise = find_exercise(name)
+            try:
+                taped = TapedExercise(exercise.task, self.warm.benches(exercise))
+                self.lane.teach(name, taped.header, taped.body)
+            except (Unsuitable, ReferenceDisagreement):
+                taped = None
+            self.warm.benches(exercise).save()
+            self._tapes[name] = taped
+        return self._tapes[name]
+
+    # By the checks.
+
+    def _graded(self, name: str, submission: Submission, sandboxed: Sandboxed) -> dict[str, Any]:
+        exercise = find_exercise(name)
+        refused = submission.refused.get(name)
+        source = submission.sources.get(name)
+        if refused is not None:
+            fault = Fault("LoadError", refused)
+            return self._checked(exercise, InProcessCandidate({}, name, Outcome("raised", fault=fault)))
+        if source is None or _digest(name, source) in self._stubs:
+            return self._all(name, "not_started")
+        sandboxed.renew()
+        found = self._checked(exercise, SandboxedCandidate(name, sandboxed))
+        if found["status"] == "not_started":
+            while len(self._stubs) >= _KNOWN_STUBS:
+                del self._stubs[next(iter(self._stubs))]
+            self._stubs[_digest(name, source)] = None
+        return found
+
+    def _checked(self, exercise: Exercise, candidate: Any) -> dict[str, Any]:
+        try:
+            verification = verification_of(exercise, candidate, self.settings.seed, self.settings.cache)
+            verification.benches = self.warm.benches(exercise)
+            results = verification.results()
+        except SandboxFailure:
+            raise
+        except Exception as error:
+            # What a worker answers may be anything; that it confuses us must cost nobody else anything.
+            told = f"the grader failed at this exercise ({type(error).__name__}: {error}); tell whoever runs it"
+            return unjudged(exercise.name, told)
+        return exercise_dict(ExerciseReport(exercise, tuple(results)))
+
+    def _all(self, name: str, status: str) -> dict[str, Any]:
+        """The exercise with all checks passed, or none started."""
+        if (name, status) not in self._fixed:
+            exercise = find_exercise(name)
+            told = "" if status == "passed" else "not started"
+            results = [_blank(exercise, function, check, status, told) for function, check in _checks(exercise)]
+            self._fixed[name, status] = exercise_dict(ExerciseReport(exercise, tuple(results)))
+        return self._fixed[name, status]
+
+
+def unjudged(name: str, told: str) -> dict[str, Any]:
+    """An exercise of which nobody can say anything, and why."""
+    exercise = find_exercise(name)
+    results = [_blank(exercise, function, check, "errored", told) for function, check in _checks(exercise)]
+    return {**exercise_dict(ExerciseReport(exercise, tuple(results))), "hint": 0, "gave_up": False}
+
+
+def _checks(exercise: Exercise) -> Iterator[tuple[str, str]]:
+    return ((graded.spec.name, check) for graded in exercise.functions for check in graded.spec.checks)
+
+
+def _blank(exercise: Exercise, function: str, check: str, status: Any, message: str) -> CheckResult:
+    return CheckResult(exercise.name, function, check, status, message)
+
+
+def _digest(name: str, source: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\0" + source).digest()

@@ -1,0 +1,50 @@
+"""The process of a lane: a judge, and a pipe to whoever runs the class."""
+
+from __future__ import annotations
+
+import signal
+import time
+from multiprocessing.connection import Connection
+
+from gradcheck.errors import GradcheckError
+from gradcheck.grading.batch.judge import Judge, Settings
+from gradcheck.grading.batch.tasks import Answer, GradeRead, Prepare, Read, Scan, Task, facts_of
+
+
+def main(pipe: Connection, settings: Settings) -> None:
+    """Answer tasks until the other end is closed. The first message sent are the sandbox's layers, or why there is
+    no sandbox to work in.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run; it ends its lanes itself
+    import torch
+
+    torch.set_num_threads(1)
+    judge = Judge(settings)
+    try:
+        pipe.send(judge.layers)
+        while True:
+            pipe.send(_answer(judge, pipe.recv()))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # whoever runs the class is gone, or needs this lane no more
+    except GradcheckError as error:
+        pipe.send(str(error))
+    finally:
+        judge.close()
+
+
+def _answer(judge: Judge, task: Task) -> Answer:
+    if isinstance(task, Prepare):
+        judge.prepare(task.exercise)
+        return Answer()
+    submission = task.submission if isinstance(task, GradeRead) else task.place.read()
+    facts = facts_of(submission)
+    if isinstance(task, Scan):
+        return Answer(facts)
+    if isinstance(task, Read):
+        return Answer(facts, submission=submission)
+    started = time.perf_counter()
+    try:
+        report = judge.grade(submission)
+    except GradcheckError as error:
+        return Answer(facts, failure=str(error))
+    return Answer(facts, report, time.perf_counter() - started)

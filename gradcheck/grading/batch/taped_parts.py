@@ -1,0 +1,129 @@
+"""What of a tape's answer is compared with what: the trials of a function, their numbers, and where two must agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.checks import compare
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.trials import Trial
+from gradcheck.references.expected import Expected, Floats
+
+DTYPES = {"float64": "<f8", "float32": "<f4", "int64": "<i8", "bool": "|b1"}
+"""In the order of an answer's body."""
+
+
+class Unsuitable(Exception):
+    """An exercise whose functions cannot all be confirmed by comparing numbers."""
+
+
+@dataclass
+class Part:
+    """All trials of one function: the forms and numbers that must come back."""
+
+    spec: FunctionSpec
+    trials: list[Trial] = field(default_factory=list)
+    forms: list[int] = field(default_factory=list)
+    shapes: list[list[int]] = field(default_factory=list)
+    dtypes: list[str] = field(default_factory=list)
+    first_leaf: list[int] = field(default_factory=list)
+    again: list[tuple[int, int]] = field(default_factory=list)
+    linear: list[list[int]] = field(default_factory=list)
+    expected: list[Expected] = field(default_factory=list)
+
+    def add(self, trial: Trial) -> int:
+        """Take a trial; its number."""
+        if trial.verdict or trial.raises or not trial.expected:
+            raise Unsuitable
+        template = trial.template
+        if isinstance(template, compare.Wanted):
+            self.forms.append(-1)
+        elif isinstance(template, tuple) and all(isinstance(each, compare.Wanted) for each in template):
+            self.forms.append(len(template))
+        else:
+            raise Unsuitable
+        self.first_leaf.append(len(self.shapes))
+        for wanted, expected in zip(trial.wanted, trial.expected, strict=True):
+            if wanted.kind == "number" or wanted.dtype not in DTYPES:
+                raise Unsuitable
+            self.shapes.append(list(wanted.shape))
+            self.dtypes.append(wanted.dtype)
+            self.expected.append(expected)
+        self.trials.append(trial)
+        return len(self.trials) - 1
+
+
+@dataclass
+class Numbers:
+    """What the numbers of one dtype of one function are compared with."""
+
+    dtype: str
+    value: Floats
+    tolerance: Floats
+    kinks: Any
+    low: Floats
+    high: Floats
+
+    def hold(self, got: Floats) -> bool:
+        with np.errstate(all="ignore"):
+            inside = np.abs(got - self.value) <= self.tolerance
+            if self.kinks.size:
+                there = got[self.kinks]
+                inside[self.kinks] = (there >= self.low) & (there <= self.high)
+        return bool(inside.all())
+
+
+class Agreement:
+    """That backward is grad_output · Jacobian, for one case and all of its cotangents at once; the bounds are those of
+    `properties.off_product`.
+    """
+
+    def __init__(self, jacobian: Part, first: int, backward: Part, calls: list[int], position: int) -> None:
+        self.jacobian, self.backward = jacobian.spec.name, backward.spec.name
+        self.leaf = jacobian.first_leaf[first]
+        self.leaves = [backward.first_leaf[call] + position for call in calls]
+        trials = [backward.trials[call] for call in calls]
+        self.cotangents = np.stack([np.asarray(trial.cotangent).reshape(-1) for trial in trials])
+        tolerance = jacobian.trials[first].expected[0].tolerance.reshape(self.cotangents.shape[1], -1)
+        own = np.stack([np.reshape(trial.expected[position].tolerance, -1) for trial in trials])
+        self.allowed = np.abs(self.cotangents) @ tolerance + own
+        self.rounding = 1e-15 * np.abs(self.cotangents).max(axis=1, initial=0.0, keepdims=True)
+        self.factor = 2.0 if trials[0].case.dtype == "float32" else 1.0
+
+    def holds(self, results: Mapping[str, list[Floats]]) -> bool:
+        jacobian = results[self.jacobian][self.leaf].reshape(self.cotangents.shape[1], -1)
+        got = np.stack([results[self.backward][leaf].reshape(-1) for leaf in self.leaves])
+        allowed = (self.allowed + self.rounding * np.abs(jacobian).max(initial=0.0)) * self.factor
+        return bool((np.abs(got - self.cotangents @ jacobian) <= allowed).all())
+
+
+def bytes_of(part: Part) -> int:
+    sizes = (
+        math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
+        for shape, dtype in zip(part.shapes, part.dtypes, strict=True)
+    )
+    return sum(sizes)
+
+
+def numbers_of(part: Part) -> Iterator[Numbers]:
+    for dtype in DTYPES:
+        chosen = [expected for expected, own in zip(part.expected, part.dtypes, strict=True) if own == dtype]
+        if not chosen:
+            continue
+        value = _flat([each.value for each in chosen])
+        tolerance = _flat([np.broadcast_to(each.tolerance, each.value.shape) for each in chosen])
+        other = _flat([each.value if each.other is None else each.other for each in chosen])
+        bent = _flat([np.full(each.value.shape, each.other is not None, dtype=np.float64) for each in chosen])
+        kinks = np.flatnonzero(bent)
+        low = np.minimum(value, other)[kinks] - tolerance[kinks]
+        high = np.maximum(value, other)[kinks] + tolerance[kinks]
+        yield Numbers(dtype, value, tolerance, kinks, low, high)
+
+
+def _flat(arrays: Sequence[Any]) -> Floats:
+    return np.concatenate([np.asarray(each, dtype=np.float64).reshape(-1) for each in arrays])

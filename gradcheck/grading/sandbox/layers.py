@@ -1,0 +1,71 @@
+"""The sandbox's layers: their names, their order, what each does, and what to do where one is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer as it stands in one process: whether it holds, and how, or why not."""
+
+    name: str
+    held: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What there is to know about a layer before anything is tried. `does` completes "a submission ..."."""
+
+    name: str
+    does: str
+    remedy: str
+    baseline: bool = False
+    """Whether the baseline needs it, which takes no privileges."""
+
+
+_LINUX = "Grade on Linux: a container or a virtual machine will do."
+_NEWER = "Use a kernel of 5.13 or later with Landlock on (the boot option lsm=landlock,...)."
+_NAMESPACES = "Start as root, or allow unprivileged user namespaces (kernel.apparmor_restrict_unprivileged_userns=0)."
+_MOUNTS = "Start as root, or in a container that is allowed to mount (--security-opt, CAP_SYS_ADMIN)."
+
+KINDS = (
+    Kind("address space", "cannot take more memory than its limit", _LINUX, baseline=True),
+    Kind("cpu time", "cannot compute for longer than its limit", _LINUX, baseline=True),
+    Kind("file size", "cannot make a file grow", _LINUX, baseline=True),
+    Kind("processes", "cannot start more threads than its limit", "Start as an ordinary user, not as root."),
+    Kind("no_new_privs", "gains no rights by running another program", _LINUX, baseline=True),
+    Kind("capabilities", "has none of root's rights", "Start as an ordinary user, not as root."),
+    Kind("Landlock", "reads only Python, torch and numpy, and writes nothing", _NEWER, baseline=True),
+    Kind("seccomp", "cannot start programs, open sockets or signal others", _LINUX, baseline=True),
+    Kind("user namespace", "has no rights outside its own namespace", _NAMESPACES),
+    Kind("network namespace", "sees no network, not even this machine's", _NAMESPACES),
+    Kind("pid namespace", "sees no other process and leaves none behind", _NAMESPACES),
+    Kind("mount namespace", "sees every disk read-only, and neither homes nor /proc", _MOUNTS),
+    Kind("other user", "runs as a user who owns nothing", "Start as root, with Python where every user can read it."),
+)
+"""From the top of every table to its end."""
+
+BASELINE = frozenset(kind.name for kind in KINDS if kind.baseline)
+"""What `--require-sandbox` needs. The namespaces cannot be part of it: hosted runners forbid them."""
+
+_ORDER = {kind.name: place for place, kind in enumerate(KINDS)}
+
+
+def in_order(layers: Iterable[Layer]) -> list[Layer]:
+    """Sort into the table's order, whatever order they were tried in. A later layer of the same name wins."""
+    latest = {layer.name: layer for layer in layers}
+    return sorted(latest.values(), key=lambda layer: _ORDER[layer.name])
+
+
+def none_held(why: str, names: Iterable[str] = tuple(_ORDER)) -> list[Layer]:
+    """Every layer as missing, for the one reason."""
+    return in_order(Layer(name, held=False, detail=why) for name in names)
+
+
+def baseline_missing(layers: Iterable[Layer]) -> list[str]:
+    """The baseline's layers that do not hold, in order. Empty where `--require-sandbox` is content."""
+    held = {layer.name for layer in layers if layer.held}
+    return [kind.name for kind in KINDS if kind.baseline and kind.name not in held]

@@ -1,0 +1,128 @@
+"""What a submission may read: the interpreter, the system's libraries, torch and numpy. Not gradcheck, nor any home."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import site
+import sys
+import sysconfig
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+_SYSTEM = (
+    "/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", "/usr/local/lib", "/nix/store", "/gnu/store",
+    "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/etc/gai.conf", "/usr/share/zoneinfo", "/usr/share/locale",
+    "/usr/share/i18n", "/sys/devices/system/cpu",
+)  # fmt: skip
+_ROOTS = ("torch", "numpy")
+PACKAGE = Path(__file__).resolve().parents[2]
+"""gradcheck itself: the catalog and the checks."""
+
+
+def readable_places(hidden: Iterable[Path] = ()) -> list[Path]:
+    """Files and folders to read and to map, each as it really lies. Folders hold nothing of gradcheck.
+
+    `hidden`: further places that must not lie in any of them, such as the class's folder.
+    """
+    kept_out = [*_package_folders(), PACKAGE, PACKAGE.parent / "solutions", *(place.resolve() for place in hidden)]
+    for folder in {"/usr/lib", "/usr/local/lib", f"{sys.base_prefix}/lib"}:
+        kept_out += Path(folder).resolve().glob("python3*/*-packages/*gradcheck*")  # of another Python
+    library = Path(sysconfig.get_path("stdlib"))
+    platform_library = Path(sysconfig.get_path("platstdlib"))
+    base = Path(sys.base_prefix)
+    wanted = [Path(place) for place in _SYSTEM]
+    wanted += [library, platform_library, base / "lib", base / "lib64"]
+    wanted += [Path(entry) for entry in sys.path if entry.endswith(".zip") and "site-packages" not in entry]
+    found: list[Path] = []
+    for place in wanted:
+        found += _without(place, kept_out)
+    found += _distributions(_ROOTS)
+    return _outermost(found)
+
+
+def listed_places(readable: Iterable[Path]) -> list[Path]:
+    """Folders on `sys.path` whose names must be known for an import to find what is readable in them."""
+    parents = {place.parent for place in readable}
+    return sorted({folder for entry in sys.path if (folder := Path(entry).resolve()) in parents})
+
+
+def needed_places() -> list[Path]:
+    """Those that Python and torch cannot do without, for the question whether another user could read them."""
+    places = [Path(os.__file__), Path(sysconfig.get_path("stdlib")) / "encodings"]
+    for name in _ROOTS:
+        for folder in _package_folders():
+            if (folder / name / "__init__.py").exists():
+                places.append(folder / name / "__init__.py")
+                break
+    return places
+
+
+def _package_folders() -> list[Path]:
+    """Where distributions are installed: what lies there is let in one by one."""
+    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages()}
+    folders |= set(site.getsitepackages())
+    folders |= {entry for entry in sys.path if Path(entry).name in {"site-packages", "dist-packages"}}
+    return sorted({Path(folder).resolve() for folder in folders})
+
+
+def _without(place: Path, kept_out: Iterable[Path]) -> list[Path]:
+    """`place`, or, where something to be kept out lies below it, all else that is in it: Landlock only ever adds."""
+    with suppress(OSError):
+        real = place.resolve(strict=True)
+        inside = [secret for secret in kept_out if secret == real or real in secret.parents]
+        if not inside:
+            return [] if any(secret in real.parents for secret in kept_out) else [real]
+        if real in inside:
+            return []
+        parts: list[Path] = []
+        for child in sorted(real.iterdir()):
+            if not child.is_symlink():  # what it points to is let in for itself, or not
+                parts += _without(child, inside)
+        return parts
+    return []
+
+
+def _outermost(places: Iterable[Path]) -> list[Path]:
+    everything = set(places)
+    return sorted(place for place in everything if not any(parent in everything for parent in place.parents))
+
+
+def _distributions(roots: Iterable[str]) -> list[Path]:
+    """The top-level entries of these distributions and of all that they require."""
+    waiting, seen, places = list(roots), set[str](), list[Path]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        with suppress(importlib.metadata.PackageNotFoundError):
+            distribution = importlib.metadata.distribution(name)
+            waiting += _requires(distribution)
+            for entry in _top_level(distribution):
+                place = Path(str(distribution.locate_file(entry)))
+                if place.exists():
+                    places.append(place.resolve())
+    return [place for place in places if place != PACKAGE and PACKAGE not in place.parents]
+
+
+def _requires(distribution: importlib.metadata.Distribution) -> list[str]:
+    names = []
+    for requirement in distribution.requires or []:
+        head, _, marker = requirement.partition(";")
+        match = re.match(r"[A-Za-z0-9._-]+", head.strip())
+        if match and "extra" not in marker:
+            names.append(re.sub(r"[-_.]+", "-", match[0]).lower())
+    return names
+
+
+def _top_level(distribution: importlib.metadata.Distribution) -> set[str]:
+    """The first part of every file's path; where no list of files was kept, the names that it says it has."""
+    record = distribution.read_text("RECORD")
+    if record:
+        firsts = {line.split("/", 1)[0].split(",", 1)[0].strip('"') for line in record.splitlines()}
+        return {first for first in firsts if first not in {"", ".", "..", "__pycache__"}}
+    names = (distribution.read_text("top_level.txt") or distribution.metadata["Name"] or "").split()
+    return {entry for name in names for entry in (name, f"{name}.py", f"{name}.libs")}

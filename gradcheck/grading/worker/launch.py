@@ -1,0 +1,270 @@
+"""The judge's side of a lane: a zygote, and one worker at a time.
+
+A worker that does not answer in time is ended with all that it started; one that died is told from one that is slow.
+When the zygote itself is gone, a new one takes its place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from gradcheck.errors import GradcheckError
+from gradcheck.grading.sandbox.layers import Layer, none_held
+from gradcheck.grading.worker.wire import BARE, Closed, Header, Malformed, Silent, receive, receive_header, send
+
+_START_S = 120.0
+_OBEY_S = 20.0
+
+_ZYGOTE = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[2]); from gradcheck.grading.worker.zygote import main; main()"
+)
+
+
+class Died(Exception):
+    """The worker ended, or was ended because it was silent for too long; `text` says so to people."""
+
+    def __init__(self, text: str, *, silent: bool = False) -> None:
+        super().__init__(text)
+        self.text, self.silent = text, silent
+
+
+class SandboxFailure(GradcheckError):
+    """No worker can be started on this machine."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Seconds and bytes that a submission may use: `call_s` for one call, `submission_s` for all of it. `hidden` are
+    places that it may not read even where they lie among what it may.
+    """
+
+    call_s: float = 10.0
+    submission_s: float = 120.0
+    memory_bytes: int = 2 << 30
+    sandbox: bool = True
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass
+class Lane:
+    """One zygote and what it was taught. `tapes` are sent again to a zygote that had to be started anew."""
+
+    bounds: Bounds
+    layers: list[Layer] = field(default_factory=list)
+    tapes: dict[str, tuple[Header, bytes]] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    control: socket.socket | None = None
+    plays: ClassVar[bool] = True
+    """Whether its workers can play tapes."""
+
+    def start(self) -> None:
+        """Start the zygote, if there is none, and wait until it is warm. Raises SandboxFailure."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        self.stop()
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-B", "-c", _ZYGOTE, str(theirs.fileno()), json.dumps(module_paths())]
+        self.process = subprocess.Popen(  # noqa: S603 — our own interpreter
+            command,
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env=environment(),
+            start_new_session=True,
+        )
+        theirs.close()
+        self.control = ours
+        settings = {
+            "sandbox": self.bounds.sandbox,
+            "memory_bytes": self.bounds.memory_bytes,
+            "cpu_s": int(self.bounds.submission_s) + 5,
+            "hidden": self.bounds.hidden,
+        }
+        try:
+            send(ours, settings)
+            told, _ = receive(ours, until=time.monotonic() + _START_S)
+        except (Closed, Silent, Malformed):
+            raise SandboxFailure(
+                f"no process can be started that submissions could run in: {self._last_words()}"
+            ) from None
+        self.layers = [Layer(*row) for row in told["layers"]] or none_held("nothing of the kind is used on this system")
+        for header, body in list(self.tapes.values()):
+            self._teach(header, body)
+
+    def teach(self, exercise: str, header: Header, body: bytes) -> None:
+        """Make the calls of an exercise ready for all workers to come."""
+        self.tapes[exercise] = header, body
+        self.start()
+        self._teach(header, body)
+
+    def _teach(self, header: Header, body: bytes) -> None:
+        assert self.control is not None
+        send(self.control, {"do": "tapes", **header}, body)
+        receive(self.control, until=time.monotonic() + _START_S)
+
+    def worker(self, files: Mapping[str, tuple[str, bytes]]) -> Worker:
+        """A new worker that holds `files`: by exercise, the name that messages show and the source."""
+        for attempt in (1, 2):
+            self.start()
+            try:
+                worker = Worker(self, self._forked())
+                worker.bring(files)
+            except (Closed, Silent, OSError):
+                self.stop()
+                if attempt == 2:
+                    raise SandboxFailure("the process that workers are started from ended twice") from None
+            else:
+                return worker
+        raise AssertionError
+
+    def _forked(self) -> socket.socket:
+        """The socket of a new worker, handed over by the zygote. Raises Closed, OSError."""
+        assert self.control is not None
+        send(self.control, {"do": "fork"})
+        self.control.settimeout(_OBEY_S)
+        _, fds, _, _ = socket.recv_fds(self.control, 1, 1)
+        if not fds:
+            raise Closed
+        return socket.socket(fileno=fds[0])
+
+    def end(self, *, gone: bool = False) -> tuple[int | None, int]:
+        """End the worker. How it had ended by itself (an exit status, a negative signal number; None if it had not) and
+        the most memory it had, in KiB. `gone`: its socket is closed, so that it is probably just ending.
+        """
+        try:
+            assert self.control is not None
+            send(self.control, {"do": "end", "gone": gone})
+            told, _ = receive(self.control, until=time.monotonic() + _OBEY_S)
+            return told["status"], told["most_memory"]
+        except (Closed, Silent, Malformed, AssertionError):
+            self.stop()
+            return None, 0
+
+    def stop(self) -> None:
+        """End the zygote, and with it whatever it started."""
+        if self.control is not None:
+            self.control.close()
+            self.control = None
+        if self.process is not None:
+            with suppress(OSError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.kill()
+            self.process.wait()
+            if self.process.stderr:
+                self.process.stderr.close()
+            self.process = None
+
+    def _last_words(self) -> str:
+        if self.process is None or self.process.stderr is None:
+            return "it could not be started"
+        self.process.kill()
+        words = self.process.stderr.read().decode(errors="replace").strip().splitlines()
+        return words[-1] if words else "it ended without a word"
+
+
+class Worker:
+    """A process that holds one submission."""
+
+    def __init__(self, lane: Lane, sock: socket.socket) -> None:
+        self.lane, self.sock = lane, sock
+        self.alive = True
+
+    def bring(self, files: Mapping[str, tuple[str, bytes]]) -> None:
+        """Hand over the submission's files."""
+        rows = [[exercise, shown, len(source)] for exercise, (shown, source) in files.items()]
+        self.sock.settimeout(_OBEY_S)
+        send(self.sock, {"files": rows, "limit_s": self.lane.bounds.call_s}, b"".join(s for _, s in files.values()))
+
+    def ask(self, header: Header, body: bytes = b"", *, until: float, most_header: int = 4 << 20) -> tuple[Header, int]:
+        """Send a request; the header of the answer and how long its body is. Raises Died, Malformed."""
+        try:
+            self.sock.settimeout(max(0.01, until - time.monotonic()))
+            send(self.sock, header, body)
+            return receive_header(self.sock, until=until, most_header=most_header)
+        except Closed:
+            raise self._died() from None
+        except Silent:
+            self.end()
+            raise Died("no result in time; the process was ended", silent=True) from None
+        except Malformed:
+            self.end()
+            raise
+
+    def body(self, length: int, *, until: float) -> bytearray:
+        """The body of the answer. Raises Died."""
+        from gradcheck.grading.worker.wire import receive_exactly
+
+        try:
+            return receive_exactly(self.sock, length, until)
+        except Closed:
+            raise self._died() from None
+        except Silent:
+            self.end()
+            raise Died("no result in time; the process was ended", silent=True) from None
+
+    def _died(self) -> Died:
+        status, memory = self.end(gone=True)
+        if status is None:
+            return Died("it closed its connection to the grader; a function returns its result")
+        return Died(ending(status, memory))
+
+    def end(self, *, gone: bool = False) -> tuple[int | None, int]:
+        """End the process and all that it started."""
+        if not self.alive:
+            return None, 0
+        self.alive = False
+        self.sock.close()
+        return self.lane.end(gone=gone)
+
+
+def ending(status: int, memory_kib: int) -> str:
+    """How a process ended, for people."""
+    if status == BARE:
+        return f"its process could not put on the sandbox, or said so (exit status {status})"
+    if status >= 0:
+        return f"it ended its own process (exit status {status}); return a value instead"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    known = {
+        "SIGSEGV": "it crashed (SIGSEGV: memory that is not there, often a recursion without end)",
+        "SIGKILL": "it was killed (SIGKILL)",
+        "SIGXCPU": "it used up its computing time (SIGXCPU)",
+        "SIGABRT": "it was aborted (SIGABRT: often no memory, or a thread that could not start)",
+        "SIGSYS": "it asked the system for something that is not allowed (SIGSYS)",
+    }
+    return known.get(name, f"it was ended by {name}") + f" after using {memory_kib / 1024:,.0f} MiB"
+
+
+def module_paths() -> list[str]:
+    """Where modules come from; never the folder that the command was started in, or a submission's file may be one."""
+    import gradcheck
+
+    root, here = Path(gradcheck.__file__).resolve().parents[1], Path.cwd().resolve()
+    places = [Path(entry).resolve() for entry in sys.path if entry]
+    return [str(place) for place in places if place == root or place != here]
+
+
+def environment() -> dict[str, str]:
+    """No name, path or secret of whoever grades; one thread, wherever one may ask for more."""
+    kept = {
+        name: os.environ[name]
+        for name in ("LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE")
+        if name in os.environ
+    }
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    return {**kept, **threads, "PATH": os.defpath, "HOME": "/nonexistent", "PYTHONHASHSEED": "0", "KMP_BLOCKTIME": "0"}

@@ -1,0 +1,29 @@
+"""What a process does before workers are forked from it, so that none of them has to."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+
+def warm_up() -> None:
+    """Load and do once all that a first call does: the libraries, the guard, autograd, reading a result."""
+    import numpy as np
+    import torch
+
+    import gradcheck.checks.operation_counter
+    import gradcheck.grading.worker.serve
+    import gradcheck.grading.worker.tapes  # noqa: F401
+    from gradcheck.checks.outcome import Argument
+    from gradcheck.grading.execute import execute
+
+    torch.set_num_threads(1)  # the tensors are small, and a pool of threads does not outlive a fork
+    gc.set_threshold(50_000, 20, 20)
+    sys.dont_write_bytecode = True
+    source = b"import math, torch\nimport torch.nn.functional as F\ndef f(x):\n    return F.softmax(x @ x.T, -1).sum(0)"
+    candidate = execute(source, "gradcheck_warm_up", "warm_up", "warm_up", 10.0)
+    for dtype in ("float64", "float32"):
+        candidate.call("f", {"x": Argument(np.eye(3), dtype)}, count=dtype == "float32")
+    ones = torch.ones(2, requires_grad=True)
+    (ones * ones).sum().backward()  # type: ignore[no-untyped-call]
+    sys.modules.pop("gradcheck_warm_up")

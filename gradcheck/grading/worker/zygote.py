@@ -1,0 +1,159 @@
+"""The process that workers are forked from: torch is loaded and warm, no submission ever ran in it.
+
+It knows no expected value, no formula and no solution, so its children do not either. The judge talks to it over one
+socket: `tapes` brings calls to make ready, `fork` starts a worker and hands over its socket, `end` ends the worker and
+all that it started, `quit` or silence of the judge ends everything.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.grading.sandbox.confine import Confinement
+from gradcheck.grading.sandbox.layers import Layer, in_order
+from gradcheck.grading.sandbox.limits import Limits
+from gradcheck.grading.sandbox.namespaces import enter
+from gradcheck.grading.sandbox.places import readable_places
+from gradcheck.grading.worker.warm_up import warm_up
+from gradcheck.grading.worker.wire import BARE, ENDING_S, Closed, Header, Silent, receive, send
+
+if TYPE_CHECKING:
+    from gradcheck.grading.worker.tapes import Tape
+
+_MOST = 1 << 30
+
+
+def main() -> None:
+    """Serve on the file descriptor that is named on the command line."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    settings, _ = receive(control, most_header=_MOST)
+    layers = enter() if settings["sandbox"] else []
+    Zygote(control, settings, layers).serve()
+
+
+class Zygote:
+    """One worker at a time; a lane has a zygote of its own."""
+
+    def __init__(self, control: socket.socket, settings: Header, layers: list[Layer]) -> None:
+        self.control, self.settings = control, settings
+        self.tapes: dict[str, Tape] = {}
+        self.child = 0
+        self.alone = os.getpid() == 1 and any(layer.name == "pid namespace" and layer.held for layer in layers)
+        warm_up()
+        self.confinement = None
+        if settings["sandbox"]:
+            limits = Limits(memory_bytes=settings["memory_bytes"], cpu_s=settings["cpu_s"])
+            hidden = [Path(place) for place in settings["hidden"]]
+            self.confinement = Confinement.prepare(limits, readable_places(hidden))
+        self.layers = layers
+        self.rehearsed: list[Layer] = []
+
+    def serve(self) -> None:
+        self.rehearsed = self._rehearsed()
+        told = [[layer.name, layer.held, layer.detail] for layer in in_order([*self.rehearsed, *self.layers])]
+        gc.collect()
+        gc.freeze()  # what is here now is never looked through again, and not copied for it
+        send(self.control, {"ready": True, "layers": told})
+        try:
+            while True:
+                header, body = receive(self.control, most_header=_MOST, most_body=_MOST)
+                self._obey(header, body)
+        except (Closed, Silent):
+            self._end()
+
+    def _obey(self, header: Header, body: bytearray) -> None:
+        if header["do"] == "tapes":
+            from gradcheck.grading.worker.tapes import Tape
+
+            self.tapes[header["exercise"]] = Tape(header["functions"], header["size"], body)
+            gc.collect()
+            gc.freeze()
+            send(self.control, {})
+        elif header["do"] == "fork":
+            self._fork()
+        elif header["do"] == "end":
+            send(self.control, self._end(patience_s=ENDING_S if header["gone"] else 0.0))
+
+    def _fork(self) -> None:
+        ours, theirs = socket.socketpair()
+        self.child = os.fork()
+        if not self.child:
+            code = 70
+            try:
+                ours.close()
+                self.control.close()
+                self._worker(theirs)
+                code = 0
+            finally:
+                os._exit(code)
+        theirs.close()
+        socket.send_fds(self.control, [b"F"], [ours.fileno()])
+        ours.close()
+
+    def _worker(self, sock: socket.socket) -> None:
+        from gradcheck.grading.worker.serve import serve
+
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(nowhere, standard)
+        if self.confinement is not None and self.confinement.apply([sock.fileno()]) != self.rehearsed:
+            os._exit(BARE)  # reports say that these layers hold
+        serve(sock, self.tapes)
+
+    def _end(self, patience_s: float = 0.0) -> Header:
+        """Kill the worker and whatever it started, and say how it had ended."""
+        if not self.child:
+            return {"status": None, "most_memory": 0}
+        status, usage = self._ended_by_itself(patience_s)
+        with suppress(OSError):
+            os.killpg(self.child, signal.SIGKILL)
+        with suppress(OSError):
+            os.kill(self.child, signal.SIGKILL)
+        if self.alone:
+            # The first process of a pid namespace of its own may kill all others in it, and reaches nobody else.
+            with suppress(OSError):
+                os.kill(-1, signal.SIGKILL)
+        if usage is None:
+            _, _, usage = os.wait4(self.child, 0)
+        with suppress(OSError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        self.child = 0
+        return {"status": status, "most_memory": usage.ru_maxrss}
+
+    def _ended_by_itself(self, patience_s: float) -> tuple[int | None, Any]:
+        until = time.monotonic() + patience_s
+        while True:
+            pid, status, usage = os.wait4(self.child, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status), usage
+            if time.monotonic() >= until:
+                return None, None
+            time.sleep(0.002)
+
+    def _rehearsed(self) -> list[Layer]:
+        """The layers that a worker's confinement has, told by one that does nothing else."""
+        if self.confinement is None:
+            return []
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                applied = self.confinement.apply([writing])
+                os.write(writing, json.dumps([[each.name, each.held, each.detail] for each in applied]).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as file:
+            told = file.read()
+        os.waitpid(child, 0)
+        return [Layer(*row) for row in json.loads(told)] if told else []

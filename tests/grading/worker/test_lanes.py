@@ -1,0 +1,162 @@
+"""A submission in a process of its own: it answers, dies, or is ended, and the judge goes on."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from gradcheck.checks.outcome import Argument
+from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
+from gradcheck.grading.worker.launch import Bounds, Lane, ending
+from gradcheck.grading.worker.spawn import SpawningLane, lane_for
+
+BOUNDS = Bounds(call_s=1.0, submission_s=60.0, memory_bytes=2 << 30, sandbox=sys.platform == "linux")
+X = {"x": Argument(np.asarray([1.0, -2.0]), "float64")}
+
+
+@pytest.fixture(scope="module")
+def lane():
+    made = Lane(BOUNDS)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def call(lane):
+    """Calls f(x) of a file, in a worker of its own."""
+    open_ = []
+
+    def once(source, function="f", **arguments):
+        sandboxed = Sandboxed(lane, {"relu": ("04_modules/relu.py", source.encode())})
+        open_.append(sandboxed)
+        return SandboxedCandidate("relu", sandboxed).call(function, X | arguments)
+
+    yield once
+    for each in open_:
+        each.end()
+
+
+def test_a_result_comes_back(call):
+    outcome = call("def f(x):\n    print('seen')\n    return x * 2")
+    assert outcome.state == "returned"
+    assert outcome.value.values.tolist() == [2.0, -4.0]
+
+
+def test_an_exception_tells_the_line(call):
+    outcome = call("def f(x):\n    return 1 / 0")
+    assert (outcome.state, outcome.fault.kind) == ("raised", "ZeroDivisionError")
+    assert outcome.fault.lines[0] == "04_modules/relu.py:2 in f"
+
+
+@pytest.mark.parametrize(
+    ("source", "state", "word"),
+    [
+        ("def f(x):\n    raise NotImplementedError", "not_started", ""),
+        ("def g(x):\n    return x", "missing", "no function"),
+        ("def f(x:\n", "raised", "cannot read"),
+        ("def f(x):\n    while True: pass", "timed_out", "1 s"),
+        ("import os\ndef f(x):\n    os._exit(0)", "exited", "exit status 0"),
+        ("import os, signal\ndef f(x):\n    os.kill(os.getpid(), signal.SIGKILL)", "exited", "SIGKILL"),
+        ("import ctypes\ndef f(x):\n    ctypes.string_at(1)", "exited", "SIGSEGV"),
+        ("import sys\ndef f(x):\n    sys.exit(3)", "exited", "sys.exit(3)"),
+    ],
+)
+def test_a_call_that_returns_nothing_says_why(call, source, state, word):
+    outcome = call(source)
+    assert outcome.state == state
+    assert word in (outcome.fault.text if outcome.fault else "")
+
+
+def test_a_loop_that_nothing_inside_can_end_is_ended_from_outside(lane, call):
+    source = (
+        "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})\ndef f(x):\n    while True: pass"
+    )
+    began = time.monotonic()
+    outcome = call(source)
+    assert outcome.state == "timed_out"
+    assert "was ended" in outcome.fault.text
+    assert time.monotonic() - began < 30
+    assert call("def f(x):\n    return x").state == "returned"
+
+
+def test_after_a_death_a_new_worker_answers_and_not_for_ever(lane):
+    sandboxed = Sandboxed(lane, {"relu": ("relu.py", b"import os\ndef f(x): os._exit(1)\ndef g(x): return x")})
+    candidate = SandboxedCandidate("relu", sandboxed)
+    assert candidate.call("f", X).state == "exited"
+    assert candidate.call("g", X).state == "returned"
+    states = [candidate.call("f", X).fault.text for _ in range(3)]
+    assert "already" in states[-1]
+    assert candidate.call("g", X).state == "exited"  # it had its chances
+    sandboxed.end()
+
+
+def test_a_submission_has_only_so_much_time(lane):
+    sandboxed = Sandboxed(lane, {"relu": ("relu.py", b"def f(x): return x")})
+    sandboxed.until = time.monotonic() - 1
+    outcome = SandboxedCandidate("relu", sandboxed).call("f", X)
+    assert (outcome.state, "used up" in outcome.fault.text) == ("timed_out", True)
+    sandboxed.end()
+
+
+def test_neighbours_are_files_of_the_same_submission(lane):
+    files = {"relu": ("relu.py", b"def f(x): return x"), "add": ("add.py", b"def f(x): return x + 1")}
+    sandboxed = Sandboxed(lane, files)
+    candidate = SandboxedCandidate("relu", sandboxed)
+    assert candidate.neighbour("add").call("f", X).value.values.tolist() == [2.0, -1.0]
+    assert candidate.neighbour("softmax") is None
+    sandboxed.end()
+
+
+def test_a_worker_knows_no_mathematics_and_no_environment(call):
+    source = (
+        "import os, sys\n"
+        "def f(x):\n"
+        "    rooms = ('catalog', 'references', 'operators', 'diagnosis', 'training')\n"
+        "    known = [n for n in sys.modules if n.startswith('gradcheck.') and n.split('.')[1] in rooms]\n"
+        "    return ' '.join(known + [n for n in os.environ if 'SECRET' in n] + [os.environ['HOME']])\n"
+    )
+    os.environ["A_SECRET"] = "1"
+    try:
+        assert call(source).value == "/nonexistent"
+    finally:
+        del os.environ["A_SECRET"]
+
+
+def test_a_zygote_that_is_gone_is_replaced():
+    lane = Lane(BOUNDS)
+    lane.start()
+    lane.process.kill()
+    lane.process.wait()
+    sandboxed = Sandboxed(lane, {"relu": ("relu.py", b"def f(x): return x")})
+    assert SandboxedCandidate("relu", sandboxed).call("f", X).state == "returned"
+    sandboxed.end()
+    lane.stop()
+
+
+def test_a_lane_without_fork_does_the_same():
+    lane = SpawningLane(BOUNDS)
+    source = b"import os\ndef f(x): return x * 2\ndef loop(x):\n    while True: pass\ndef end(x): os._exit(3)"
+    sandboxed = Sandboxed(lane, {"relu": ("relu.py", source)})
+    candidate = SandboxedCandidate("relu", sandboxed)
+    assert candidate.call("f", X).value.values.tolist() == [2.0, -4.0]
+    assert candidate.call("loop", X).state == "timed_out"
+    assert "exit status 3" in candidate.call("end", X).fault.text
+    assert candidate.call("f", X).state == "returned"
+    assert {layer.held for layer in lane.layers} == {False}
+    sandboxed.end()
+    lane.stop()
+
+
+def test_every_system_has_a_lane():
+    assert type(lane_for(BOUNDS, forks=False)) is SpawningLane
+    assert type(lane_for(BOUNDS, forks=True)) is Lane
+
+
+def test_every_ending_has_words():
+    assert "exit status 3" in ending(3, 0)
+    for number in range(1, 70):
+        assert ending(-number, 1024).endswith("after using 1 MiB")

@@ -1,0 +1,211 @@
+"""Whatever a worker sends, the judge gets plain data within bounds or says that it is no answer."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import struct
+import threading
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gradcheck.checks.outcome import Argument, Fault, Foreign, GeneratorArgument, Outcome, Returned
+from gradcheck.grading.worker import arguments, outcomes
+from gradcheck.grading.worker.wire import Closed, Malformed, Silent, receive, send
+
+
+@pytest.fixture
+def pair():
+    one, other = socket.socketpair()
+    yield one, other
+    one.close()
+    other.close()
+
+
+def soon(seconds=5.0):
+    return time.monotonic() + seconds
+
+
+def test_a_frame_arrives_as_it_was_sent(pair):
+    body = bytes(range(256)) * 20_000
+    threading.Thread(target=send, args=(pair[0], {"do": "call", "n": [1, 2.5, None]}, body)).start()
+    assert receive(pair[1], until=soon()) == ({"do": "call", "n": [1, 2.5, None]}, bytearray(body))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        struct.pack(">II", 0xFFFFFFFF, 0),
+        struct.pack(">II", 2, 0xFFFFFFFF) + b"{}",
+        struct.pack(">II", 4, 0) + b"oops",
+        struct.pack(">II", 2, 0) + b"[]",
+        struct.pack(">II", 4, 0) + b"\xff\xfe{}",
+        struct.pack(">II", 200_000, 0) + b"[" * 200_000,
+        struct.pack(">II", 6000, 0) + b'{"a":' + b"9" * 5994 + b"}",
+    ],
+)
+def test_what_is_no_frame_is_malformed(pair, sent):
+    threading.Thread(target=pair[0].sendall, args=(sent,)).start()
+    with pytest.raises(Malformed):
+        receive(pair[1], until=soon())
+
+
+def test_half_a_frame_is_waited_for_and_not_longer(pair):
+    pair[0].sendall(struct.pack(">II", 100, 0) + b"{")
+    with pytest.raises(Silent):
+        receive(pair[1], until=soon(0.1))
+    pair[0].close()
+    with pytest.raises(Closed):
+        receive(pair[1], until=soon())
+
+
+def test_a_byte_now_and_then_does_not_keep_the_judge(pair):
+    def drip():
+        pair[0].sendall(struct.pack(">II", 100, 0))
+        for _ in range(50):
+            time.sleep(0.02)
+            try:
+                pair[0].sendall(b" ")
+            except OSError:
+                return
+
+    threading.Thread(target=drip, daemon=True).start()
+    began = time.monotonic()
+    with pytest.raises(Silent):
+        receive(pair[1], until=soon(0.2))
+    assert time.monotonic() - began < 5
+
+
+def test_an_announced_length_costs_no_memory(pair):
+    pair[0].sendall(struct.pack(">II", 2, 60 << 20) + b"{}")
+    pair[0].close()
+    tracemalloc.start()
+    with pytest.raises(Closed):
+        receive(pair[1], until=soon())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4 << 20
+
+
+OUTCOMES = [
+    Outcome("returned", 2.5),
+    Outcome("returned", math.inf),
+    Outcome("returned", "text"),
+    Outcome("returned", Foreign("None", "is there a return statement?")),
+    Outcome("not_started"),
+    Outcome("raised", fault=Fault("ValueError", "no", ("relu.py:3 in f", "    x"), ("ValueError", "Exception"))),
+    Outcome("timed_out", fault=Fault("timeout", "no result")),
+    Outcome("returned", 1.0, mutated=("x",), refused="torch.autograd", recorded=True, advanced=("generator",)),
+    Outcome("returned", 1.0, operations=12, generators={"generator": bytes(range(200))}, drew_elsewhere=True),
+]
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_an_outcome_comes_back_as_it_was(outcome):
+    header, body = outcomes.pack(outcome, "printed")
+    assert outcomes.unpack(json.loads(json.dumps(header)), body) == (outcome, "printed")
+
+
+def test_tensors_come_back_as_they_were():
+    first = Returned((2, 3), "float32", "cpu", np.arange(6.0).reshape(2, 3), ("x",))
+    none = Returned((0, 3), "float64", "cpu", np.zeros((0, 3)))
+    labels = Returned((), "int64", "cpu", np.asarray(2**60))
+    sparse = Returned((4,), "float64", "cpu", None, problem="not an ordinary dense tensor")
+    header, body = outcomes.pack(Outcome("returned", {"a": (first, none), "b": labels, 3: sparse}), "")
+    value = outcomes.unpack(json.loads(json.dumps(header)), body)[0].value
+    assert list(value) == ["a", "b", 3]
+    for got, wanted in zip((*value["a"], value["b"]), (first, none, labels), strict=True):
+        assert got.values.tolist() == wanted.values.tolist()
+        assert got.values.dtype == wanted.values.dtype
+        assert (got.shape, got.dtype, got.shares_with) == (wanted.shape, wanted.dtype, wanted.shares_with)
+    assert value[3] == sparse
+
+
+RIGHT = outcomes.pack(Outcome("returned", (Returned((2,), "float64", "cpu", np.ones(2)),)), "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": "passed"},
+        {"state": None},
+        {"recorded": 1},
+        {"operations": True},
+        {"operations": 1e300},
+        {"value": None},
+        {"value": []},
+        {"value": ["T", [["R", [2], "float64", "cpu", "f", [], ""]] * 5000]},
+        {"value": ["R", [2, -1], "float64", "cpu", "f", [], ""]},
+        {"value": ["R", [10**9, 10**9], "float64", "cpu", "f", [], ""]},
+        {"value": ["R", [0, 10**30], "float64", "cpu", "f", [], ""]},
+        {"value": ["R", [3], "float64", "cpu", "f", [], ""]},
+        {"value": ["R", [2.0], "float64", "cpu", "f", [], ""]},
+        {"value": ["R", [True], "float64", "cpu", "f", [], ""]},
+        {"value": ["R", [2], "float64", "cpu", "O", [], ""]},
+        {"value": ["R", [1] * 64, "float64", "cpu", "f", [], ""]},
+        {"value": ["R", [2], 7, "cpu", "f", [], ""]},
+        {"value": ["R", [2], "float64", "cpu", "f", "x", ""]},
+        {"value": ["T", [["T", [["T", [["T", [["T", [["F", 1]]]]]]]]]]]},
+        {"value": ["F", "1"]},
+        {"value": ["F", 10**400]},
+        {"value": ["D", [[["key"], ["F", 1.0]]]]},
+        {"value": ["Z"]},
+        {"fault": "died"},
+        {"state": "raised", "fault": None},
+        {"mutated": "x"},
+        {"mutated": [1]},
+        {"generators": [["g", "not base64!"]]},
+        {"generators": [["g", "A" * 20_000]]},
+        {"printed": 3},
+    ],
+)
+def test_a_header_that_says_anything_else_is_malformed(change):
+    header, body = RIGHT
+    outcomes.unpack(header, body)
+    with pytest.raises(Malformed):
+        outcomes.unpack(header | change, body)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from("RTDXSFfi"),
+    lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=25,
+)
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))  # on a machine that is busy
+@given(st.dictionaries(st.sampled_from(list(RIGHT[0])), JSON), st.binary(max_size=64))
+def test_nothing_but_malformed_comes_of_anything(change, body):
+    try:
+        outcomes.unpack(RIGHT[0] | change, body)
+    except Malformed:
+        pass
+
+
+def test_arguments_arrive_as_they_were_sent():
+    sent = {
+        "x": Argument(np.arange(6.0).reshape(2, 3), "float32", "transposed"),
+        "labels": Argument(np.asarray([1, 2]), "int64"),
+        "mask": Argument(np.asarray([True, False]), "bool"),
+        "params": {"w": Argument(np.zeros((0, 2)), "float64"), ("a", 1): (1, 2.5, math.inf)},
+        "parents": {"c": ["a", "b"], 3: []},
+        "generator": GeneratorArgument(7, b"\x00\xff", 3),
+        "lr": np.float64(0.5),
+    }
+    packed = arguments.Packed()
+    nodes = json.loads(json.dumps(arguments.pack(sent, packed)))
+    got = arguments.unpack(nodes, packed.bytes())
+    assert list(got) == list(sent)
+    for name in ("x", "labels", "mask"):
+        assert (got[name].dtype, got[name].layout) == (sent[name].dtype, sent[name].layout)
+        assert got[name].values.tolist() == sent[name].values.tolist()
+        assert got[name].values.dtype == sent[name].values.dtype
+    assert got["params"]["w"].values.shape == (0, 2)
+    assert got["params"]["a", 1] == (1, 2.5, math.inf)
+    assert (got["parents"], got["generator"], got["lr"]) == (sent["parents"], sent["generator"], 0.5)
