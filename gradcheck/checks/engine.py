@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.checks import properties, wording
+from gradcheck.checks.asking import Unfinished
 from gradcheck.checks.bench import Bench, Benches
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case
@@ -94,6 +95,9 @@ class Verification:
                     return self._property(spec, blank, each)
             run: Callable[[FunctionSpec, CheckResult], CheckResult] = getattr(self, f"_{check}")
             return run(spec, blank)
+        except Unfinished as unfinished:
+            trial = Trial(Case(check, "float64", {}), unfinished.arguments, (), ())
+            return ended(spec, blank, trial, unfinished.outcome) or blank
         except ReferenceDisagreement as error:
             return replace(blank, status="errored", message=f"a defect of the grader, not of your code: {error}")
 
@@ -197,16 +201,12 @@ class Verification:
         return blank
 
     def _property(self, spec: FunctionSpec, blank: CheckResult, wanted: Property) -> CheckResult:
-        from gradcheck.checks.asking import Ask, Unfinished
+        from gradcheck.checks.asking import Ask
 
         holds = wanted.holds or self.supplied.get(wanted.check)
         if holds is None:
             raise ValueError(f"{blank.id} is supplied by nobody here; see gradcheck.grading.supplied")
-        try:
-            told = holds(Ask(self.candidate, spec, self.task.name, self.seed))
-        except Unfinished as unfinished:
-            trial = Trial(Case(wanted.check, "float64", {}), unfinished.arguments, (), ())
-            return ended(spec, blank, trial, unfinished.outcome) or blank
+        told = holds(Ask(self.candidate, spec, self.task.name, self.seed))
         return wording.property_fails(blank, told) if told else blank
 
     # What the checks stand on.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradcheck.checks import compare
+from gradcheck.checks.asking import Unfinished
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.outcome import Outcome, Returned, Value
@@ -51,18 +52,26 @@ def forbidden_sharing(spec: FunctionSpec, trial: Trial, outcome: Outcome) -> tup
 
 
 def linearity(trials: Trials, candidate: Candidate, spec: FunctionSpec, case: Case) -> tuple[Trial, str] | None:
-    """A trial whose result is not the sum of the results for the two cotangents it is the sum of."""
+    """A trial whose result is not the sum of the results for the two cotangents it is the sum of. Raises Unfinished."""
     made = linear_trials(trials, spec, case)
     results: list[list[Floats]] = []
     for trial in made:
-        outcome = candidate.call(spec.name, trial.arguments)
-        if outcome.state != "returned" or compare.type_problem(trial.template, outcome.value):
-            return trial, "the call"
+        outcome = _finished(candidate, spec, trial)
+        if compare.type_problem(trial.template, outcome.value):
+            return trial, "the type"
         parts = compare.parts(trial.template, outcome.value)
         if compare.shape_problem(trial.wanted, parts):
             return trial, "the shape"
         results.append([compare.numbers(part) for part in parts])
     return not_linear(made, results)
+
+
+def _finished(candidate: Candidate, spec: FunctionSpec, trial: Trial) -> Outcome:
+    """A call that returned. Raises Unfinished."""
+    outcome = candidate.call(spec.name, trial.arguments)
+    if outcome.state != "returned":
+        raise Unfinished(outcome, trial.arguments)
+    return outcome
 
 
 def linear_trials(trials: Trials, spec: FunctionSpec, case: Case) -> list[Trial]:
@@ -96,16 +105,16 @@ def not_linear(made: Sequence[Trial], results: Sequence[Sequence[Floats]]) -> tu
 def jacobian_against_backward(
     trials: Trials, candidate: Candidate, spec: FunctionSpec, backward: FunctionSpec, case: Case
 ) -> tuple[Trial, Floats, Floats] | None:
-    """A cotangent for which backward is not grad_output · Jacobian: the trial, and both sides."""
+    """A cotangent for which backward is not grad_output · Jacobian: the trial, and both sides. Raises Unfinished."""
     jacobian_trial = trials.of(spec, case)[0]
-    outcome = candidate.call(spec.name, jacobian_trial.arguments)
-    if outcome.state != "returned" or not isinstance(outcome.value, Returned) or outcome.value.values is None:
+    outcome = _finished(candidate, spec, jacobian_trial)
+    if not isinstance(outcome.value, Returned) or outcome.value.values is None:
         return jacobian_trial, np.zeros(0), np.zeros(0)
     jacobian = compare.numbers(outcome.value)
     position = position_of(trials, spec)
     for trial in agreement_trials(trials, backward, case):
-        came = candidate.call(backward.name, trial.arguments)
-        if came.state != "returned" or compare.type_problem(trial.template, came.value):
+        came = _finished(candidate, backward, trial)
+        if compare.type_problem(trial.template, came.value):
             return trial, np.zeros(0), np.zeros(0)
         part = compare.parts(trial.template, came.value)[position]
         if not isinstance(part, (Returned, float)) or compare.shape_problem([trial.wanted[position]], [part]):

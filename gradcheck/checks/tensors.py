@@ -16,13 +16,15 @@ _DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "float1
 
 _DEPTH = 3
 _PARTS = 4096
-"""How deep, and how many parts of, tuples and dicts are read."""
+_ALL_PARTS = 20_000
+"""How deep, and how many parts of, tuples and dicts are read; and of all of them together."""
 
 
 class Passed:
     """The arguments of one call, and what is needed to tell afterwards whether they were changed or returned."""
 
     def __init__(self, arguments: Arguments) -> None:
+        self._parts = 0
         self.named: list[tuple[str, torch.Tensor]] = []
         self.generators: list[tuple[str, torch.Generator, torch.Tensor]] = []
         self.containers: list[tuple[str, Any, Any]] = []
@@ -95,6 +97,9 @@ class Passed:
     def observe(self, value: Any, depth: int = 0) -> Value:
         """What came back, as plain data. Its type is asked of Python: an object may lie about its class."""
         kind = type(value)
+        self._parts = self._parts + 1 if depth else 0
+        if self._parts > _ALL_PARTS:
+            return Foreign("more parts than anybody reads")
         if issubclass(kind, (tuple, list)) and depth < _DEPTH:
             return tuple(self.observe(each, depth + 1) for each in tuple(value)[:_PARTS])
         if issubclass(kind, dict) and depth < _DEPTH:

@@ -1,13 +1,15 @@
 """What grading a class leaves behind: `reports/NAME.json`, `class.json`, `grades.csv`, `index.html`.
 
 Reports are written one by one as they come, each in one step; what is kept for the whole class is its summary. Nothing
-in the folder is removed, and nothing outside these names is touched.
+outside these names is touched, and nothing is removed but half-written files of a run that was killed.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from gradcheck.grading.sandbox.layers import Layer, baseline_missing
 from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.json_report import text_of
 
+_HALF = re.compile(r"\..+\.(?:json|csv|html)\.\d+\.part")
+
 
 class ClassFolder:
     """Takes graded submissions, and writes. Raises GradcheckError where the folder cannot be written."""
@@ -32,6 +36,8 @@ class ClassFolder:
         self._summary = ClassSummary({"title": course.title, "deadline": due}, grader, exercises)
         self._names: list[str] = []
         self._made(out / "reports")
+        for folder in (out, out / "reports"):
+            _swept(folder)
 
     def take(self, graded: Graded) -> None:
         """Apply the course's policy to a report and write it."""
@@ -82,6 +88,14 @@ class ClassFolder:
                 f"{path} cannot be written: {error.strerror}. What was graded is kept in the journal; "
                 "mend that and run the same command again"
             ) from None
+
+
+def _swept(folder: Path) -> None:
+    """Remove what `write_whole` left behind where it was killed."""
+    for path in folder.glob(".*.part"):
+        if _HALF.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 def warnings_of(layers: Sequence[Layer]) -> list[str]:

@@ -19,9 +19,9 @@ from gradcheck.grading.batch.tasks import Answer, Task
 from gradcheck.grading.sandbox.layers import Layer
 
 _ATTEMPTS = 2
-_PATIENCE = 20
+_PATIENCE = 4
 """A lane that needs so many times a submission's own limit has got stuck itself."""
-_LEAST_S = 900.0
+_LEAST_S = 600.0
 
 
 def patience(settings: Settings) -> float:

@@ -30,7 +30,7 @@ class Lanes(Protocol):
 
 @dataclass(frozen=True)
 class Graded:
-    """One submission with its report before any policy. `reused`: it had been graded before."""
+    """One submission with its report before any policy. `reused`: it had been graded before this run."""
 
     facts: Facts
     report: dict[str, Any]
@@ -52,16 +52,16 @@ def grade_class(
     grading = settings.grading
     facts = dict(_scanned(places, pool, progress))
     done = 0
+    first_round = True
 
     def known(place: Place) -> Graded | None:
         key = key_of(facts[place.name].digest, grading)
         if key not in journal:
             return None
         entry = journal.entry(key)
-        return Graded(facts[place.name], entry.report, entry.seconds, reused=True)
+        return Graded(facts[place.name], entry.report, entry.seconds, reused=first_round)
 
     rest = list(places)
-    first_round = True
     while rest:
         waiting = []
         for place in rest:

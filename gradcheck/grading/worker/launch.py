@@ -101,17 +101,26 @@ class Lane:
                 f"no process can be started that submissions could run in: {self._last_words()}"
             ) from None
         self.layers = [Layer(*row) for row in told["layers"]] or none_held("nothing of the kind is used on this system")
-        for header, body in list(self.tapes.values()):
-            self._teach(header, body)
+        try:
+            for header, body in list(self.tapes.values()):
+                self._teach(header, body)
+        except (Closed, Silent):
+            words = f"the process for submissions ended while it was started: {self._last_words()}"
+            raise SandboxFailure(words) from None
 
     def teach(self, exercise: str, header: Header, body: bytes) -> None:
         """Make the calls of an exercise ready for all workers to come."""
-        self.tapes[exercise] = header, body
         self.start()
-        self._teach(header, body)
+        self.tapes[exercise] = header, body
+        try:
+            self._teach(header, body)
+        except (Closed, Silent):
+            self.stop()
+            self.start()  # which teaches everything
 
     def _teach(self, header: Header, body: bytes) -> None:
         assert self.control is not None
+        self.control.settimeout(_START_S)
         send(self.control, {"do": "tapes", **header}, body)
         receive(self.control, until=time.monotonic() + _START_S)
 
@@ -133,25 +142,27 @@ class Lane:
     def _forked(self) -> socket.socket:
         """The socket of a new worker, handed over by the zygote. Raises Closed, OSError."""
         assert self.control is not None
-        send(self.control, {"do": "fork"})
         self.control.settimeout(_OBEY_S)
+        send(self.control, {"do": "fork"})
         _, fds, _, _ = socket.recv_fds(self.control, 1, 1)
         if not fds:
             raise Closed
         return socket.socket(fileno=fds[0])
 
-    def end(self, *, gone: bool = False) -> tuple[int | None, int]:
-        """End the worker. How it had ended by itself (an exit status, a negative signal number; None if it had not) and
-        the most memory it had, in KiB. `gone`: its socket is closed, so that it is probably just ending.
+    def end(self, *, gone: bool = False) -> int | None:
+        """End the worker. How it had ended by itself: an exit status, a negative signal number; None if it had not.
+        `gone`: its socket is closed, so that it is probably just ending.
         """
         try:
             assert self.control is not None
+            self.control.settimeout(_OBEY_S)
             send(self.control, {"do": "end", "gone": gone})
             told, _ = receive(self.control, until=time.monotonic() + _OBEY_S)
-            return told["status"], told["most_memory"]
+            status: int | None = told["status"]
         except (Closed, Silent, Malformed, AssertionError):
             self.stop()
-            return None, 0
+            return None
+        return status
 
     def stop(self) -> None:
         """End the zygote, and with it whatever it started."""
@@ -216,21 +227,21 @@ class Worker:
             raise Died("no result in time; the process was ended", silent=True) from None
 
     def _died(self) -> Died:
-        status, memory = self.end(gone=True)
+        status = self.end(gone=True)
         if status is None:
             return Died("it closed its connection to the grader; a function returns its result")
-        return Died(ending(status, memory))
+        return Died(ending(status))
 
-    def end(self, *, gone: bool = False) -> tuple[int | None, int]:
+    def end(self, *, gone: bool = False) -> int | None:
         """End the process and all that it started."""
         if not self.alive:
-            return None, 0
+            return None
         self.alive = False
         self.sock.close()
         return self.lane.end(gone=gone)
 
 
-def ending(status: int, memory_kib: int) -> str:
+def ending(status: int) -> str:
     """How a process ended, for people."""
     if status == BARE:
         return f"its process could not put on the sandbox, or said so (exit status {status})"
@@ -247,7 +258,7 @@ def ending(status: int, memory_kib: int) -> str:
         "SIGABRT": "it was aborted (SIGABRT: often no memory, or a thread that could not start)",
         "SIGSYS": "it asked the system for something that is not allowed (SIGSYS)",
     }
-    return known.get(name, f"it was ended by {name}") + f" after using {memory_kib / 1024:,.0f} MiB"
+    return known.get(name, f"it was ended by {name}")
 
 
 def module_paths() -> list[str]:

@@ -108,7 +108,8 @@ def _returned_node(node: list[Any]) -> None:
     sizes = isinstance(shape, list) and len(shape) <= 16 and all(type(n) is int and 0 <= n <= MOST_BODY for n in shape)
     if not sizes or kind not in (None, *_KINDS):
         raise Malformed
-    if kind is not None and math.prod(shape) * _ITEM > MOST_BODY:
+    # Sizes beside a zero take no room, but no array can have them either.
+    if kind is not None and math.prod(max(1, size) for size in shape) * _ITEM > MOST_BODY:
         raise Malformed
     for text in (dtype, device, problem):
         _text(text)

@@ -57,13 +57,13 @@ class SpawningLane(Lane):
                 return worker
         raise AssertionError
 
-    def end(self, *, gone: bool = False) -> tuple[int | None, int]:
+    def end(self, *, gone: bool = False) -> int | None:
         status = None
         if self.process is not None:
             with suppress(subprocess.TimeoutExpired):
                 status = self.process.wait(ENDING_S if gone else 0)
         self.stop()
-        return status, 0
+        return status
 
     def _spawned(self) -> socket.socket:
         """The socket of a new process, which connects to a port of this machine and shows a token that only it got."""

@@ -16,7 +16,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradcheck.grading.sandbox.confine import Confinement
 from gradcheck.grading.sandbox.layers import Layer, in_order
@@ -102,6 +102,7 @@ class Zygote:
     def _worker(self, sock: socket.socket) -> None:
         from gradcheck.grading.worker.serve import serve
 
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the zygote's own answer to it is not for submissions
         nowhere = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):
             os.dup2(nowhere, standard)
@@ -112,8 +113,8 @@ class Zygote:
     def _end(self, patience_s: float = 0.0) -> Header:
         """Kill the worker and whatever it started, and say how it had ended."""
         if not self.child:
-            return {"status": None, "most_memory": 0}
-        status, usage = self._ended_by_itself(patience_s)
+            return {"status": None}
+        ended, status = self._ended_by_itself(patience_s)
         with suppress(OSError):
             os.killpg(self.child, signal.SIGKILL)
         with suppress(OSError):
@@ -122,22 +123,22 @@ class Zygote:
             # The first process of a pid namespace of its own may kill all others in it, and reaches nobody else.
             with suppress(OSError):
                 os.kill(-1, signal.SIGKILL)
-        if usage is None:
-            _, _, usage = os.wait4(self.child, 0)
+        if not ended:
+            os.waitpid(self.child, 0)
         with suppress(OSError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         self.child = 0
-        return {"status": status, "most_memory": usage.ru_maxrss}
+        return {"status": status}
 
-    def _ended_by_itself(self, patience_s: float) -> tuple[int | None, Any]:
+    def _ended_by_itself(self, patience_s: float) -> tuple[bool, int | None]:
         until = time.monotonic() + patience_s
         while True:
-            pid, status, usage = os.wait4(self.child, os.WNOHANG)
+            pid, status = os.waitpid(self.child, os.WNOHANG)
             if pid:
-                return os.waitstatus_to_exitcode(status), usage
+                return True, os.waitstatus_to_exitcode(status)
             if time.monotonic() >= until:
-                return None, None
+                return False, None
             time.sleep(0.002)
 
     def _rehearsed(self) -> list[Layer]:

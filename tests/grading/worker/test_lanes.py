@@ -157,6 +157,5 @@ def test_every_system_has_a_lane():
 
 
 def test_every_ending_has_words():
-    assert "exit status 3" in ending(3, 0)
-    for number in range(1, 70):
-        assert ending(-number, 1024).endswith("after using 1 MiB")
+    assert "exit status 3" in ending(3)
+    assert all(ending(-number) for number in range(1, 70))

@@ -143,6 +143,7 @@ RIGHT = outcomes.pack(Outcome("returned", (Returned((2,), "float64", "cpu", np.o
         {"value": ["T", [["R", [2], "float64", "cpu", "f", [], ""]] * 5000]},
         {"value": ["R", [2, -1], "float64", "cpu", "f", [], ""]},
         {"value": ["R", [10**9, 10**9], "float64", "cpu", "f", [], ""]},
+        {"value": ["R", [0] + [1 << 26] * 15, "float64", "cpu", "f", [], ""]},
         {"value": ["R", [0, 10**30], "float64", "cpu", "f", [], ""]},
         {"value": ["R", [3], "float64", "cpu", "f", [], ""]},
         {"value": ["R", [2.0], "float64", "cpu", "f", [], ""]},
