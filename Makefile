@@ -10,7 +10,7 @@ learn: $(VENV)/.learner
 	@$(BIN)/python -m pytest exercises; status=$$?; [ $$status -le 1 ] || exit $$status
 
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest tests -n 2 -p no:benchmark
+	$(BIN)/python -m pytest tests -n 2 --dist loadgroup -p no:benchmark
 	$(BIN)/python -m pytest solutions -q
 
 lint: $(VENV)/.developer

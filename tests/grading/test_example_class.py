@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-CLASS = Path(__file__).parents[2] / "examples" / "class"
+pytestmark = pytest.mark.xdist_group("sample class")
 FULL = {"linear": 6, "relu": 4, "sigmoid": 4, "softmax": 10, "cross_entropy": 4}
 
 Reports = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
-    root = tmp_path_factory.mktemp("example")
-    line = [sys.executable, "-m", "gradcheck", "grade", str(CLASS), "--out", str(root / "out")]
-    ran = subprocess.run(
-        [*line, "--course", str(CLASS / "course.toml")],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return {file.stem: json.loads(file.read_text()) for file in (root / "out" / "reports").glob("*.json")}
+def reports(demo: tuple[list[str], Path, str]) -> Reports:
+    return {file.stem: json.loads(file.read_text()) for file in (demo[1] / "reports").glob("*.json")}
 
 
 def scores(report: dict[str, Any]) -> dict[str, float]:

@@ -25,7 +25,10 @@ from gradcheck.grading.submissions.submission import Submission
 
 distributed = pytest.importorskip("distributed")
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="lanes on a cluster are Linux's")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="lanes on a cluster are Linux's"),
+    pytest.mark.xdist_group("cluster"),
+]
 
 ROOT = Path(__file__).parents[3]
 RIGHT = (ROOT / "solutions/04_modules/relu.py").read_text()

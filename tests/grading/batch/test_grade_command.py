@@ -18,50 +18,19 @@ from click.testing import CliRunner
 from gradcheck.cli import cli
 from gradcheck.errors import GradcheckError
 
-ROOT = Path(__file__).parents[3]
-CLASS = ROOT / "examples" / "class"
+pytestmark = pytest.mark.xdist_group("sample class")
 
 
 def command(*arguments):
     return [sys.executable, "-m", "gradcheck", "grade", *map(str, arguments)]
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """What `make demo` does."""
-    out = tmp_path_factory.mktemp("demo") / "out"
-    arguments = command(CLASS, "--course", CLASS / "course.toml", "--out", out)
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300, cwd=out.parent)
-    assert done.returncode == 0, done.stderr
-    return out, done
-
-
 def reports(out):
     return {path.stem: json.loads(path.read_bytes()) for path in sorted((out / "reports").glob("*.json"))}
 
 
-def test_everybody_in_the_sample_class_gets_what_they_earned(demo):
-    found = reports(demo[0])
-    assert list(found) == ["ada", "ben", "chris", "dana", "eli", "mallory"]
-    assert found["ada"]["final_score"] == found["ada"]["max_score"] == 28
-    assert {each["status"] for each in found["ada"]["exercises"]} == {"passed"}
-    assert {each["status"] for each in found["chris"]["exercises"]} == {"not_started"}
-    assert found["mallory"]["final_score"] == 0
-    assert 0 < found["ben"]["final_score"] < found["ben"]["score"] < 28  # he took hints
-    assert sum(each["status"] == "passed" for each in found["eli"]["exercises"]) == 4
-    slow = [check for each in found["eli"]["exercises"] for check in each["checks"] if check["status"] == "errored"]
-    assert "2 s" in slow[0]["message"]
-    codes = {
-        check["diagnosis"]["code"]
-        for each in found["ben"]["exercises"]
-        for check in each["checks"]
-        if "diagnosis" in check
-    }
-    assert {"missing-reduction", "mask-from-upstream", "diagonal-only", "scaled-by-size"} <= codes
-
-
 def test_all_reports_name_one_secret_seed_and_the_sandbox(demo):
-    found = reports(demo[0]).values()
+    found = reports(demo[1]).values()
     assert len({each["seed"] for each in found}) == 1
     assert next(iter(found))["seed"] > 1000
     if sys.platform == "linux":
@@ -69,7 +38,7 @@ def test_all_reports_name_one_secret_seed_and_the_sandbox(demo):
 
 
 def test_the_class_is_summed_up(demo):
-    out, done = demo
+    _, out, printed = demo
     summary = json.loads((out / "class.json").read_bytes())
     assert [each["name"] for each in summary["roster"]["without_submission"]] == ["Noor Haddad"]
     assert {each["name"] for each in summary["ignored"]} >= {"README.md", "course.toml", "roster.csv"}
@@ -77,17 +46,15 @@ def test_the_class_is_summed_up(demo):
         rows = {row["name"]: row for row in csv.DictReader(file)}
     assert rows["ada"]["final_score"] == "28"
     assert rows["eli"]["email"].endswith("@example.org")
-    assert str(out / "index.html") in done.stdout
-    assert max(map(len, done.stdout.replace(str(out), "OUT").splitlines())) <= 80
+    assert str(out / "index.html") in printed
+    assert max(map(len, printed.replace(str(out), "OUT").splitlines())) <= 80
     assert "Backpropagation, week 2" in (out / "index.html").read_text(encoding="utf-8")
 
 
 def test_started_again_nothing_is_graded_again(demo):
-    out, _ = demo
+    arguments, out, _ = demo
     before = {path: path.read_bytes() for path in (out / "reports").iterdir()}
-    again = subprocess.run(
-        command(CLASS, "--course", CLASS / "course.toml", "--out", out), capture_output=True, text=True, timeout=300
-    )
+    again = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
     assert "6 of them before" in again.stdout
     assert {path: path.read_bytes() for path in (out / "reports").iterdir()} == before
 

@@ -188,7 +188,7 @@ def test_only_what_changed_is_graded_again(submissions, tmp_path):
 
 
 def test_a_command_that_is_killed_goes_on_where_it_was(tmp_path):
-    """The real command, killed with SIGKILL after one, two, … more graded submissions."""
+    """The real command, killed with SIGKILL after one more graded submission, then after four more."""
     solution = (ROOT / "solutions" / "04_modules" / "relu.py").read_text(encoding="utf-8")
     for number in range(12):
         unit = tmp_path / "class" / f"student{number:02}" / "exercises" / "04_modules"
@@ -211,7 +211,7 @@ def test_a_command_that_is_killed_goes_on_where_it_was(tmp_path):
     ]
     subprocess.run([*command, "--out", "whole"], cwd=tmp_path, check=True, capture_output=True, timeout=120)
     lines = 1
-    for step in (1, 2, 4):
+    for step in (1, 4):
         process = subprocess.Popen([*command, "--out", "out"], cwd=tmp_path, stderr=subprocess.DEVNULL)
         lines = wait_for_lines(tmp_path / "out" / ".gradcheck" / FILE, lines + step, process)
         process.kill()

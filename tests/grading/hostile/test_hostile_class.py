@@ -18,7 +18,10 @@ from submissions import HONEST, SUBMISSIONS
 ALL = os.environ.get("GRADCHECK_ALL") == "1"
 RUN = [name for name, each in SUBMISSIONS.items() if ALL or not each.slow]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's; the acts are written for it")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's; the acts are written for it"),
+    pytest.mark.xdist_group("hostile class"),
+]
 
 
 @pytest.fixture(scope="module")

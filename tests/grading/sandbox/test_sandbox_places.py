@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,16 +35,15 @@ def test_python_torch_and_numpy_can_be_read(readable):
 
 
 def test_mapped_libraries_can_be_read(readable):
-    import torch
-
-    assert torch
-    mapped = {
-        line.split(maxsplit=5)[-1].strip() for line in Path("/proc/self/maps").read_text().splitlines() if ".so" in line
-    }
-    outside = {path for path in mapped if path.startswith("/") and not inside(Path(path).resolve(), readable)}
-    # What pytest's own plugins and the judge's libraries brought along is no business of a submission.
-    allowed = ("flint", "hypothesis", "mypyc", "markupsafe", "pillow", "PIL", "matplotlib", "kiwi", "contour", "rpds")
-    assert not {path for path in outside if not any(word in path for word in allowed)}
+    told = subprocess.run(
+        [sys.executable, "-c", "import torch; print(open('/proc/self/maps').read())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    mapped = {line.split(maxsplit=5)[-1].strip() for line in told.splitlines() if ".so" in line}
+    assert any("torch" in path for path in mapped)
+    assert not {path for path in mapped if path.startswith("/") and not inside(Path(path).resolve(), readable)}
 
 
 def test_nothing_else_can(readable):
