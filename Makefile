@@ -10,7 +10,8 @@ learn: $(VENV)/.learner
 	@$(BIN)/python -m pytest exercises; status=$$?; [ $$status -le 1 ] || exit $$status
 
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest tests -n 2 --dist loadgroup -p no:benchmark
+	$(BIN)/python -m pytest tests/grading -m whole_machine -q -p no:benchmark -p no:xdist
+	$(BIN)/python -m pytest tests -m "not whole_machine" -n 2 -p no:benchmark
 	$(BIN)/python -m pytest solutions -q
 
 lint: $(VENV)/.developer

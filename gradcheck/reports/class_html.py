@@ -8,20 +8,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from gradcheck.reports import class_charts as charts
 from gradcheck.reports.escaping import visible
+from gradcheck.reports.templating import TEMPLATES, environment
 from gradcheck.reports.terminal import points
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-_TEMPLATES = Path(__file__).parent / "templates"
 
 PAGE = 100
 """Rows of the students' table on a page; without scripts, the first so many are all that is shown."""
@@ -101,28 +100,14 @@ def _digest(text: str) -> str:
 
 @cache
 def _asset(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    def finalize(value: Any) -> Any:
-        # The template's own markup passes; any text is shown, cut, with control codes spelled out.
-        return _shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=finalize,
-    )
-    environment.filters.update(points=points, share=_share, time=_time, words=_words, counted=_counted)
-    return environment
+    made = environment(_shown)
+    made.filters.update(points=points, share=_share, time=_time, words=_words, counted=_counted)
+    return made
 
 
 def _own(text: str) -> Markup:

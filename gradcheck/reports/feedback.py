@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.reports.escaping import markdown_code_block, markdown_text, visible
 from gradcheck.reports.feedback_view import Item, feedback_of
+from gradcheck.reports.templating import environment
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -84,18 +84,4 @@ def feedback_html(report: Mapping[str, Any]) -> str:
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    def finalize(value: Any) -> Any:
-        return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=finalize,
-    )
-    return environment.get_template("feedback.html")
+    return environment(visible).get_template("feedback.html")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.matrices import Comparison, as_array, wrong_entries
 from gradcheck.reports.message import printable, tensor_text
 from gradcheck.reports.svg import drawing
+from gradcheck.reports.templating import environment
 from gradcheck.reports.terminal import points
 
 if TYPE_CHECKING:
@@ -48,23 +48,9 @@ def exercise_html(
 
 @cache
 def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    def finalize(value: Any) -> Any:
-        # A template's own markup passes; text is shown, whatever a submission put into it: control codes, half of a
-        # surrogate pair, a megabyte.
-        return _cut(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        finalize=finalize,
-    )
-    environment.filters["points"] = points
-    return environment.get_template("exercise.html")
+    made = environment(_cut)
+    made.filters["points"] = points
+    return made.get_template("exercise.html")
 
 
 def _cut(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("sample class")
+pytestmark = pytest.mark.whole_machine
 FULL = {"linear": 6, "relu": 4, "sigmoid": 4, "softmax": 10, "cross_entropy": 4}
 
 Reports = dict[str, dict[str, Any]]

@@ -16,8 +16,6 @@ if sys.platform != "linux" or not Path("/usr/bin/chromium").exists():
 
 from browser import Browser
 
-pytestmark = pytest.mark.xdist_group("class page")
-
 ROW = "#student-table tbody tr:not(.more)"
 TERM = ("softmax", "backward", "missing-term", "the sum is missing")
 KINK = ("maximum", "backward", "kink", "ties do not add up")

@@ -21,7 +21,16 @@ from typing import ClassVar
 
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.sandbox.layers import Layer, none_held
-from gradcheck.grading.worker.wire import BARE, Closed, Header, Malformed, Silent, receive, receive_header, send
+from gradcheck.grading.worker.wire import (
+    Closed,
+    Header,
+    Malformed,
+    Silent,
+    receive,
+    receive_exactly,
+    receive_header,
+    send,
+)
 
 _START_S = 120.0
 _OBEY_S = 20.0
@@ -131,7 +140,7 @@ class Lane:
             try:
                 worker = Worker(self, self._forked())
                 worker.bring(files)
-            except (Closed, Silent, OSError):
+            except (Closed, Silent, Malformed, OSError):
                 self.stop()
                 if attempt == 2:
                     raise SandboxFailure("the process that workers are started from ended twice") from None
@@ -194,7 +203,14 @@ class Worker:
         self.alive = True
 
     def bring(self, files: Mapping[str, tuple[str, bytes]]) -> None:
-        """Hand over the submission's files."""
+        """Hand over the submission's files, to a process that has put on the sandbox. Raises Closed, Silent,
+        SandboxFailure.
+        """
+        told, _ = receive(self.sock, until=time.monotonic() + _OBEY_S)
+        if told != {"confined": True}:
+            raise SandboxFailure(
+                "a process for submissions lacks a layer of the sandbox that it had before; run: gradcheck doctor"
+            )
         rows = [[exercise, shown, len(source)] for exercise, (shown, source) in files.items()]
         self.sock.settimeout(_OBEY_S)
         send(self.sock, {"files": rows, "limit_s": self.lane.bounds.call_s}, b"".join(s for _, s in files.values()))
@@ -216,8 +232,6 @@ class Worker:
 
     def body(self, length: int, *, until: float) -> bytearray:
         """The body of the answer. Raises Died."""
-        from gradcheck.grading.worker.wire import receive_exactly
-
         try:
             return receive_exactly(self.sock, length, until)
         except Closed:
@@ -243,8 +257,6 @@ class Worker:
 
 def ending(status: int) -> str:
     """How a process ended, for people."""
-    if status == BARE:
-        return f"its process could not put on the sandbox, or said so (exit status {status})"
     if status >= 0:
         return f"it ended its own process (exit status {status}); return a value instead"
     try:

@@ -20,7 +20,7 @@ from typing import ClassVar
 
 from gradcheck.grading.sandbox.layers import none_held
 from gradcheck.grading.worker.launch import Bounds, Lane, SandboxFailure, Worker, environment, module_paths
-from gradcheck.grading.worker.wire import ENDING_S, Closed, Header, Silent, receive_exactly
+from gradcheck.grading.worker.wire import ENDING_S, Closed, Header, Silent, receive_exactly, send
 
 _START_S = 120.0
 _TOKEN = 32
@@ -109,6 +109,7 @@ def connect() -> None:
     warm_up()
     with socket.create_connection(("127.0.0.1", int.from_bytes(told[:2], "big"))) as sock:
         sock.sendall(told[2:])
+        send(sock, {"confined": True})  # to all that there is here
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 0)
         serve(sock, {})

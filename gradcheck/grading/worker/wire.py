@@ -20,9 +20,6 @@ MOST_BODY = 64 << 20
 ENDING_S = 0.5
 """Who ends itself closes its socket first; so long its end is waited for, to hear what it was."""
 
-BARE = 71
-"""The exit status of a worker that found itself without a layer which it should have."""
-
 Header = dict[str, Any]
 
 

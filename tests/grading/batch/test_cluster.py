@@ -27,7 +27,7 @@ distributed = pytest.importorskip("distributed")
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="lanes on a cluster are Linux's"),
-    pytest.mark.xdist_group("cluster"),
+    pytest.mark.whole_machine,
 ]
 
 ROOT = Path(__file__).parents[3]

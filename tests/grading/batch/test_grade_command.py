@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from gradcheck.cli import cli
 from gradcheck.errors import GradcheckError
 
-pytestmark = pytest.mark.xdist_group("sample class")
+pytestmark = pytest.mark.whole_machine
 
 
 def command(*arguments):

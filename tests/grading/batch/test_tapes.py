@@ -21,8 +21,6 @@ from gradcheck.grading.warm import Warm
 from gradcheck.grading.worker.tapes import Tape, play
 from solutions import FOLDER, solution
 
-pytestmark = pytest.mark.xdist_group("tapes")
-
 TAPED = [
     "linear_model", "squared_error", "average_loss", "weighted_sum", "linear", "relu", "duplicate", "add", "maximum",
     "sigmoid", "tanh", "softplus", "softmax", "log_softmax", "mse", "nll", "cross_entropy", "bce_with_logits",

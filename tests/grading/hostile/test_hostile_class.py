@@ -20,7 +20,7 @@ RUN = [name for name, each in SUBMISSIONS.items() if ALL or not each.slow]
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's; the acts are written for it"),
-    pytest.mark.xdist_group("hostile class"),
+    pytest.mark.whole_machine,
 ]
 
 

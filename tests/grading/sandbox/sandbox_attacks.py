@@ -18,6 +18,7 @@ import socket
 import sys
 import termios
 import threading
+import zlib
 from pathlib import Path
 
 from gradcheck.grading.sandbox.syscalls import numbers
@@ -173,7 +174,7 @@ def connect_on_loopback(_place):
 @attack("seccomp", "Landlock", "network namespace")
 def abstract_socket(place):
     with socket.socket(socket.AF_UNIX) as there:
-        there.connect("\0" + place.name)
+        there.connect(f"\0gradcheck {zlib.crc32(str(place).encode())}")
     return True
 
 

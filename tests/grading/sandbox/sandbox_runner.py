@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import zlib
 from dataclasses import astuple
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def main():
     place = Path(request["place"])
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as abstract:
         os.environ["PORT"] = str(server.getsockname()[1])
-        abstract.bind("\0" + place.name)
+        abstract.bind(f"\0gradcheck {zlib.crc32(str(place).encode())}")  # tests beside this one have places too
         abstract.listen()
         layers = [astuple(layer) for layer in enter(without=tuple(request["without"]))]
         module = importlib.import_module(request["module"])
