@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,8 @@ def test_a_submission_that_kills_its_worker_is_found_out(pool, places, settings,
         pool._client.register_plugin(DiesOfKiller(str(deaths)))
         found = graded(pool, places, settings, tmp_path)
     finally:
-        pool._client.unregister_worker_plugin(DiesOfKiller.name)
+        with suppress(OSError):  # a worker that has just died cannot be told, and its successor does not get the plugin
+            pool._client.unregister_worker_plugin(DiesOfKiller.name)
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
     given_up = found.pop("killer")
     assert found == {name: report for name, report in wanted.items() if name != "killer"}
