@@ -120,9 +120,9 @@ def jacobian_against_backward(
         if not isinstance(part, (Returned, float)) or compare.shape_problem([trial.wanted[position]], [part]):
             return trial, np.zeros(0), np.zeros(0)
         got = compare.numbers(part)
-        product = off_product(jacobian_trial, jacobian, trial, position, got)
-        if product is not None:
-            return trial, got, product
+        agreement = Agreement(jacobian_trial, [trial], position)
+        if not agreement.holds(jacobian, [got]):
+            return trial, got, agreement.products(jacobian).reshape(got.shape)
     return None
 
 
@@ -140,18 +140,28 @@ def agreement_trials(trials: Trials, backward: FunctionSpec, case: Case) -> list
     return [trials.backward(backward, batched, cotangent, row, "jacobian") for cotangent, row in pairs]
 
 
-def off_product(jacobian_trial: Trial, jacobian: Floats, trial: Trial, position: int, got: Floats) -> Floats | None:
-    """grad_output · Jacobian, where a backward's `got` is not that; None where it is."""
-    assert trial.cotangent is not None
-    flat = trial.cotangent.reshape(-1)
-    product = np.tensordot(flat, jacobian.reshape(flat.size, -1), axes=1).reshape(got.shape)
-    tolerance = jacobian_trial.expected[0].tolerance.reshape(flat.size, -1)
-    allowed = np.tensordot(np.abs(flat), tolerance, axes=1).reshape(got.shape)
-    allowed = (
-        allowed
-        + trial.expected[position].tolerance
-        + 1e-15 * np.abs(flat).max(initial=0.0) * np.abs(jacobian).max(initial=0.0)
-    )
-    if trial.case.dtype == "float32":  # the product is taken in float64, its factors are rounded
-        allowed = allowed * 2
-    return None if (np.abs(got - product) <= allowed).all() else np.asarray(product)
+class Agreement:
+    """backward = grad_output · Jacobian, for one case and some of its cotangents: what a Jacobian and the backwards'
+    results may differ by follows from both tolerances.
+    """
+
+    def __init__(self, jacobian: Trial, backwards: Sequence[Trial], position: int) -> None:
+        self.cotangents = np.stack([np.asarray(trial.cotangent).reshape(-1) for trial in backwards])
+        own = np.stack([np.reshape(trial.expected[position].tolerance, -1) for trial in backwards])
+        self._allowed = np.abs(self.cotangents) @ self._rows(jacobian.expected[0].tolerance) + own
+        self._rounding = 1e-15 * np.abs(self.cotangents).max(axis=1, initial=0.0, keepdims=True)
+        # At float32 the product is taken in float64, its factors are rounded.
+        self._factor = 2.0 if backwards[0].case.dtype == "float32" else 1.0
+
+    def _rows(self, jacobian: Floats) -> Floats:
+        return jacobian.reshape(self.cotangents.shape[1], -1)
+
+    def products(self, jacobian: Floats) -> Floats:
+        """One row per cotangent."""
+        return np.asarray(self.cotangents @ self._rows(jacobian))
+
+    def holds(self, jacobian: Floats, results: Sequence[Floats]) -> bool:
+        """Whether each backward's result is the product for its cotangent."""
+        got = np.stack([result.reshape(-1) for result in results])
+        allowed = (self._allowed + self._rounding * np.abs(jacobian).max(initial=0.0)) * self._factor
+        return bool((np.abs(got - self.products(jacobian)) <= allowed).all())

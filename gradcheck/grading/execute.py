@@ -10,6 +10,7 @@ import sys
 from types import ModuleType
 
 from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.limits import CALL_LIMIT_S
 from gradcheck.checks.outcome import Fault, Outcome
 
 
@@ -33,6 +34,11 @@ def execute(source: bytes, name: str, shown: str, path: str, limit_s: float) -> 
     if isinstance(ended, Outcome):
         candidate.broken = _told(shown, ended)
     return candidate
+
+
+def unreadable(shown: str, text: str, limit_s: float = CALL_LIMIT_S) -> InProcessCandidate:
+    """What stands for a file that cannot be loaded: every call says `text`."""
+    return InProcessCandidate({}, shown, Outcome("raised", fault=Fault("LoadError", text)), limit_s)
 
 
 def _told(shown: str, outcome: Outcome) -> Outcome:

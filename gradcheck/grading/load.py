@@ -8,8 +8,8 @@ from pathlib import Path
 from gradcheck.catalog import Exercise, find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
-from gradcheck.checks.outcome import Fault, Outcome
-from gradcheck.grading.execute import execute
+from gradcheck.checks.outcome import Outcome
+from gradcheck.grading.execute import execute, unreadable
 
 MAX_BYTES = 1_000_000
 """A file beyond this is not an exercise; reading it would only cost memory."""
@@ -28,12 +28,12 @@ def load_candidate(
             return InProcessCandidate({}, shown, Outcome("not_started"), limit_s)
         size = path.stat().st_size
         if not path.is_file():
-            return _broken(shown, f"{shown} is not a file; the exercise {exercise.name} belongs there", limit_s)
+            return unreadable(shown, f"{shown} is not a file; the exercise {exercise.name} belongs there", limit_s)
         if size > MAX_BYTES:
-            return _broken(shown, f"{shown} has {size:,} bytes; an exercise has at most {MAX_BYTES:,}", limit_s)
+            return unreadable(shown, f"{shown} has {size:,} bytes; an exercise has at most {MAX_BYTES:,}", limit_s)
         source = path.read_bytes()
     except OSError as error:
-        return _broken(shown, f"{shown} cannot be read: {error.strerror}", limit_s)
+        return unreadable(shown, f"{shown} cannot be read: {error.strerror}", limit_s)
     module = f"gradcheck_submission_{zlib.crc32(str(path).encode())}_{exercise.name}"
     candidate = execute(source, module, shown, str(path), limit_s)
     candidate.neighbour = lambda name: _neighbour(name, exercise, path, limit_s)
@@ -47,8 +47,3 @@ def _neighbour(name: str, exercise: Exercise, path: Path, limit_s: float) -> InP
     places = (root / other.path, path.parent / f"{other.name}.py")
     found = next((place for place in places if place.is_file()), None)
     return load_candidate(other, found, found.name, limit_s) if found else None
-
-
-def _broken(shown: str, text: str, limit_s: float) -> InProcessCandidate:
-    fault = Fault("LoadError", text)
-    return InProcessCandidate({}, shown, Outcome("raised", fault=fault), limit_s)

@@ -25,6 +25,9 @@ from gradcheck.references.expected import Expected, Floats
 
 Record = list[dict[str, Expected]]
 
+LIBRARIES = ("sympy", "python-flint", "numpy", "torch")
+"""Those whose versions an expected value may depend on."""
+
 
 @cache
 def digest_of_mathematics() -> str:
@@ -34,7 +37,7 @@ def digest_of_mathematics() -> str:
     for folder in ("operators", "references"):
         for path in sorted((package / folder).glob("*.py")):
             digest.update(path.read_bytes())
-    for library in ("sympy", "python-flint", "numpy", "torch"):
+    for library in LIBRARIES:
         digest.update(version(library).encode())
     return digest.hexdigest()[:16]
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from gradcheck.grading.batch.run import Progress
 
 _WORDS = {"reading": "reading", "preparing": "expected values", "grading": "grading"}
@@ -65,7 +67,3 @@ class _Lines:
         if stage != self._stage or done == of or now - self._told > _EVERY_S:
             self._stage, self._told = stage, now
             sys.stderr.write(f"{_WORDS[stage]}: {done:,} of {of:,}\n")
-
-
-if TYPE_CHECKING:
-    from rich.progress import TaskID

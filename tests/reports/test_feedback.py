@@ -4,47 +4,26 @@ from __future__ import annotations
 
 import copy
 import re
-from html.parser import HTMLParser
 
 import pytest
 from class_data import HOSTILE, LONG, final_report, hostile_report, real_report
+from pages import Page
 
 from gradcheck.reports.feedback import feedback_html, feedback_markdown
 from gradcheck.reports.feedback_view import feedback_of
 
-VOID = {"meta"}
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "ul", "li", "span", "code", "pre",
     "article", "div", "strong", "table", "tbody", "tr", "th", "td",
 }  # fmt: skip
 
 
-class Page(HTMLParser):
-    """The text that is seen, and tags in order; what is left open is a defect."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text, self.style = "", ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
+class Feedback(Page):
+    void = frozenset({"meta"})
 
     def handle_endtag(self, tag):
-        assert self.open.pop() == tag
+        super().handle_endtag(tag)
         self.text += " " if tag in ("th", "td", "li") else ""
-
-    def handle_data(self, data):
-        if self.open[-1:] == ["style"]:
-            self.style += data
-        else:
-            self.text += data
 
     def words(self) -> str:
         return " ".join(self.text.split())
@@ -89,7 +68,7 @@ def test_markdown_says_first_what_holds_then_the_first_thing_to_mend_in_each():
 
 def test_the_page_says_the_same():
     report = final_report()
-    page = Page(feedback_html(report))
+    page = Feedback(feedback_html(report))
     words = page.words()
     for part in (
         "Feedback for Ada Lovelace",
@@ -112,7 +91,7 @@ def test_marks_are_all_or_none():
     softmax = next(each for each in report["exercises"] if each["name"] == "softmax")
     example = next(each for each in softmax["checks"] if each["id"] == "softmax.backward.values")["counterexample"]
     example["where"] = "differs from dC/dx at [0, 0] and 1 more"
-    page = Page(feedback_html(report))
+    page = Feedback(feedback_html(report))
     assert len([a for tag, a in page.tags if tag == "td" and a.get("class") == "wrong"]) == 1
     example |= {"where": "w_h differs from the chain rule at [0]", "got": {"w_h": [1.0, 2.0], "b_h": [3.0]}}
     wrong = [
@@ -139,7 +118,7 @@ def only(report: dict, *states: str) -> dict:
 def test_the_opening_is_true(states, sentence):
     report = only(final_report(), *states)
     assert sentence in feedback_markdown(report)
-    assert sentence in Page(feedback_html(report)).words()
+    assert sentence in Feedback(feedback_html(report)).words()
     assert "None" not in feedback_markdown(report).replace("None of the exercises", "")
 
 
@@ -159,7 +138,7 @@ def test_a_long_report_stays_readable():
     brief = text.split("### After these\n\n")[1].splitlines()
     assert len([line for line in brief if line.startswith("- `")]) == 18
     assert len(text.splitlines()) < 170
-    assert Page(feedback_html(report)).words().count("Check it again") == 6
+    assert Feedback(feedback_html(report)).words().count("Check it again") == 6
 
 
 def test_a_plain_report_without_student_or_policy_will_do():
@@ -173,7 +152,7 @@ def test_a_note_without_a_penalty_takes_nothing_away():
     score = real_report()["score"]
     report = final_report(final_score=score, policy={"late_days": 0, "late_penalty": 0.0, "note": "extended to Monday"})
     assert "About the points:\n\n- Extended to Monday\n" in feedback_markdown(report)
-    assert "About the points: Extended to Monday" in Page(feedback_html(report)).words()
+    assert "About the points: Extended to Monday" in Feedback(feedback_html(report)).words()
     assert "of them count" not in feedback_markdown(report)
 
 
@@ -193,7 +172,7 @@ def test_no_correct_value_is_in_it():
 def test_nothing_of_a_submission_becomes_markup(text):
     made = feedback_html(hostile_report(text))
     made.encode("utf-8")
-    page = Page(made)
+    page = Feedback(made)
     assert {tag for tag, _ in page.tags} <= TAGS
     names = {name for _, attributes in page.tags for name in attributes}
     assert names <= {"lang", "charset", "name", "content", "http-equiv", "class", "scope", "title"}
@@ -219,7 +198,7 @@ def test_nothing_of_a_submission_becomes_markdown():
 
 
 def test_the_page_loads_nothing_and_runs_nothing():
-    page = Page(feedback_html(final_report()))
+    page = Feedback(feedback_html(final_report()))
     policy = next(a["content"] for tag, a in page.tags if a.get("http-equiv"))
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline';")
     assert not re.search(r"url\(|@import|https?:", page.style)

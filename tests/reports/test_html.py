@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from pages import Page
 
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis
@@ -27,37 +27,9 @@ FAILED = CheckResult(
 PICTURE = Comparison("jacobian", GOT, RIGHT, GOT != RIGHT)
 HOSTILE = '<script>alert(\'x\')</script>" onload="y" & <img src=x> {{ 7 * 7 }} \x1b[31m \x00 \udcff </pre></div>'
 
-VOID = {"rect", "circle", "path"}  # closed in the same tag
 
-
-class Parsed(HTMLParser):
-    """Tags in order, attributes, visible text; what is left open is a defect."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text, self.style = "", ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        assert tag in VOID
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open[-1:] == ["style"]:
-            self.style += data
-        else:
-            self.text += data
+class Parsed(Page):
+    closed = frozenset({"rect", "circle", "path"})
 
     def all(self, tag: str, **having: str) -> list[dict[str, str | None]]:
         wanted = {"class" if name == "kind" else name: value for name, value in having.items()}

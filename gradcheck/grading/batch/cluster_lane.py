@@ -20,6 +20,7 @@ from gradcheck.grading.batch.pool import patience
 from gradcheck.grading.batch.tasks import Answer, GradeRead
 from gradcheck.grading.sandbox.layers import Layer
 from gradcheck.grading.submissions.submission import Submission
+from gradcheck.grading.worker.launch import module_paths
 
 _ATTEMPTS = 2
 _START_S = 180.0
@@ -79,7 +80,7 @@ class WorkerLane:
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         fd = theirs.fileno()
-        path = json.dumps([entry for entry in sys.path if entry])
+        path = json.dumps(module_paths())
         self._process = subprocess.Popen(  # noqa: S603 — our own interpreter
             [sys.executable, "-c", _LANE, str(fd), path],
             pass_fds=(fd,),

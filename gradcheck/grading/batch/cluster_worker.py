@@ -58,8 +58,9 @@ def build() -> dict[str, str]:
     """All of an installation that a grade depends on."""
     from gradcheck import __version__
     from gradcheck.grading.batch.fingerprint import grader_fingerprint
+    from gradcheck.references.store import LIBRARIES
 
-    libraries = {name: version(name) for name in ("torch", "numpy", "sympy", "python-flint")}
+    libraries = {name: version(name) for name in LIBRARIES}
     python = ".".join(platform.python_version_tuple()[:2])
     return {"gradcheck": __version__, "Python": python, **libraries, "gradcheck's code": grader_fingerprint()}
 

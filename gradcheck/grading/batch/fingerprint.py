@@ -7,6 +7,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from gradcheck.references.store import LIBRARIES
+
 _ROOMS = ("catalog", "checks", "references", "operators", "training", "diagnosis", "grading")
 
 
@@ -19,6 +21,6 @@ def grader_fingerprint() -> str:
         for path in sorted((package / room).rglob("*.py")):
             content = path.read_bytes()
             digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
-    for library in ("sympy", "python-flint", "numpy", "torch"):
+    for library in LIBRARIES:
         digest.update(version(library).encode())
     return digest.hexdigest()[:16]

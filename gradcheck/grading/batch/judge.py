@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
-from gradcheck.checks.candidate import InProcessCandidate
-from gradcheck.checks.outcome import Fault, Outcome
 from gradcheck.checks.results import CheckResult
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.grading.batch.taped import TapedExercise
 from gradcheck.grading.batch.taped_parts import Unsuitable
 from gradcheck.grading.desk_record import NO_HELP
+from gradcheck.grading.execute import unreadable
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.report import SCHEMA, ExerciseReport
 from gradcheck.grading.report_dict import exercise_dict
@@ -113,16 +112,7 @@ class Judge:
             for name in self.settings.exercises
             for helped in (submission.help.get(name, NO_HELP),)
         ]
-        return {
-            "schema": SCHEMA,
-            "submission": submission.name,
-            "seed": self.settings.seed,
-            "score": round(sum(each["score"] for each in exercises), 4),
-            "max_score": round(sum(each["max_score"] for each in exercises), 4),
-            "digest": submission.digest,
-            "sandbox": [{"name": each.name, "held": each.held, "detail": each.detail} for each in self.lane.layers],
-            "exercises": exercises,
-        }
+        return raw_report(submission.name, submission.digest, self.settings.seed, self.lane.layers, exercises)
 
     # From tapes.
 
@@ -166,8 +156,7 @@ class Judge:
         refused = submission.refused.get(name)
         source = submission.sources.get(name)
         if refused is not None:
-            fault = Fault("LoadError", refused)
-            return self._checked(exercise, InProcessCandidate({}, name, Outcome("raised", fault=fault)))
+            return self._checked(exercise, unreadable(name, refused))
         if source is None or _digest(name, source) in self._stubs:
             return self._all(name, "not_started")
         sandboxed.renew()
@@ -199,6 +188,22 @@ class Judge:
             results = [_blank(exercise, function, check, status, told) for function, check in _checks(exercise)]
             self._fixed[name, status] = exercise_dict(ExerciseReport(exercise, tuple(results)))
         return self._fixed[name, status]
+
+
+def raw_report(
+    name: str, digest: str, seed: int, layers: Sequence[Layer], exercises: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """`gradcheck/report/v1` before any policy: what a submission's content alone decides."""
+    return {
+        "schema": SCHEMA,
+        "submission": name,
+        "seed": seed,
+        "score": round(sum(each["score"] for each in exercises), 4),
+        "max_score": round(sum(each["max_score"] for each in exercises), 4),
+        "digest": digest,
+        "sandbox": [{"name": each.name, "held": each.held, "detail": each.detail} for each in layers],
+        "exercises": exercises,
+    }
 
 
 def unjudged(name: str, told: str) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from typing import Any, Protocol
 
 from gradcheck.catalog import find_exercise
 from gradcheck.grading.batch.journal import Journal, key_of
-from gradcheck.grading.batch.judge import Settings
+from gradcheck.grading.batch.judge import Settings, raw_report, unjudged
 from gradcheck.grading.batch.tasks import Answer, Facts, Grade, Prepare, Scan, Task
-from gradcheck.grading.report import SCHEMA
 from gradcheck.grading.submissions.places import Place
 
 Progress = Callable[[str, int, int], None]
@@ -116,16 +115,7 @@ def _prepare(places: list[Place], facts: dict[str, Facts], settings: Settings, p
 
 def _given_up(facts: Facts, settings: Settings) -> dict[str, Any]:
     """The report of a submission at which two grading processes died."""
-    from gradcheck.grading.batch.judge import unjudged
-
     told = "grading it ended two grading processes; grade it by itself, and tell whoever looks after the grader"
-    return {
-        "schema": SCHEMA,
-        "submission": facts.name,
-        "seed": settings.seed,
-        "score": 0.0,
-        "max_score": round(sum(find_exercise(name).max_score for name in settings.exercises), 4),
-        "digest": facts.digest,
-        "sandbox": [],
-        "exercises": [unjudged(name, told) for name in settings.exercises],
-    }
+    return raw_report(
+        facts.name, facts.digest, settings.seed, [], [unjudged(name, told) for name in settings.exercises]
+    )

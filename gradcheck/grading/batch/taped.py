@@ -18,7 +18,7 @@ from gradcheck.checks.bench import Benches, OperatorBench
 from gradcheck.checks.outcome import Argument, Returned
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.grading.batch.layouts import laid_out
-from gradcheck.grading.batch.taped_parts import DTYPES, Agreement, Part, Unsuitable, bytes_of, numbers_of
+from gradcheck.grading.batch.taped_parts import DTYPES, Agreed, Part, Unsuitable, bytes_of, numbers_of
 from gradcheck.grading.worker.wire import MOST_BODY, Header
 from gradcheck.references.expected import Floats
 
@@ -31,7 +31,7 @@ class TapedExercise:
     def __init__(self, task: Task, benches: Benches) -> None:
         self.task, self.benches = task, benches
         self.parts = {spec.name: Part(spec) for spec in task.functions}
-        self._agreements: list[Agreement] = []
+        self._agreements: list[Agreed] = []
         for spec in task.functions:
             self._record(spec)
         self._numbers = {name: list(numbers_of(part)) for name, part in self.parts.items()}
@@ -62,7 +62,7 @@ class TapedExercise:
             for case, first in zip(generic, firsts, strict=False):
                 other = self.parts[backward.name]
                 made = [other.add(trial) for trial in properties.agreement_trials(bench.trials, backward, case)]
-                self._agreements.append(Agreement(part, first, other, made, position))
+                self._agreements.append(Agreed(part, first, other, made, position))
 
     # What a zygote gets.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks import compare
+from gradcheck.checks.properties import Agreement
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.references.expected import Expected, Floats
@@ -78,28 +79,18 @@ class Numbers:
         return bool(inside.all())
 
 
-class Agreement:
-    """That backward is grad_output · Jacobian, for one case and all of its cotangents at once; the bounds are those of
-    `properties.off_product`.
-    """
+class Agreed:
+    """Where a backward must be grad_output · Jacobian: in which leaves of which functions both stand."""
 
     def __init__(self, jacobian: Part, first: int, backward: Part, calls: list[int], position: int) -> None:
-        self.jacobian, self.backward = jacobian.spec.name, backward.spec.name
-        self.leaf = jacobian.first_leaf[first]
-        self.leaves = [backward.first_leaf[call] + position for call in calls]
-        trials = [backward.trials[call] for call in calls]
-        self.cotangents = np.stack([np.asarray(trial.cotangent).reshape(-1) for trial in trials])
-        tolerance = jacobian.trials[first].expected[0].tolerance.reshape(self.cotangents.shape[1], -1)
-        own = np.stack([np.reshape(trial.expected[position].tolerance, -1) for trial in trials])
-        self.allowed = np.abs(self.cotangents) @ tolerance + own
-        self.rounding = 1e-15 * np.abs(self.cotangents).max(axis=1, initial=0.0, keepdims=True)
-        self.factor = 2.0 if trials[0].case.dtype == "float32" else 1.0
+        self._jacobian, self._backward = jacobian.spec.name, backward.spec.name
+        self._leaf = jacobian.first_leaf[first]
+        self._leaves = [backward.first_leaf[call] + position for call in calls]
+        self._agreement = Agreement(jacobian.trials[first], [backward.trials[call] for call in calls], position)
 
     def holds(self, results: Mapping[str, list[Floats]]) -> bool:
-        jacobian = results[self.jacobian][self.leaf].reshape(self.cotangents.shape[1], -1)
-        got = np.stack([results[self.backward][leaf].reshape(-1) for leaf in self.leaves])
-        allowed = (self.allowed + self.rounding * np.abs(jacobian).max(initial=0.0)) * self.factor
-        return bool((np.abs(got - self.cotangents @ jacobian) <= allowed).all())
+        found = results[self._backward]
+        return self._agreement.holds(results[self._jacobian][self._leaf], [found[leaf] for leaf in self._leaves])
 
 
 def bytes_of(part: Part) -> int:

@@ -215,12 +215,12 @@ class Worker:
         self.sock.settimeout(_OBEY_S)
         send(self.sock, {"files": rows, "limit_s": self.lane.bounds.call_s}, b"".join(s for _, s in files.values()))
 
-    def ask(self, header: Header, body: bytes = b"", *, until: float, most_header: int = 4 << 20) -> tuple[Header, int]:
+    def ask(self, header: Header, body: bytes = b"", *, until: float) -> tuple[Header, int]:
         """Send a request; the header of the answer and how long its body is. Raises Died, Malformed."""
         try:
             self.sock.settimeout(max(0.01, until - time.monotonic()))
             send(self.sock, header, body)
-            return receive_header(self.sock, until=until, most_header=most_header)
+            return receive_header(self.sock, until=until)
         except Closed:
             raise self._died() from None
         except Silent:

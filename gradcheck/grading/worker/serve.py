@@ -14,7 +14,7 @@ from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.outcome import Fault, Outcome
 from gradcheck.grading.execute import execute
 from gradcheck.grading.worker import arguments, outcomes
-from gradcheck.grading.worker.wire import Closed, Header, Silent, receive, send
+from gradcheck.grading.worker.wire import ANYTHING, Closed, Header, Silent, receive, send
 
 if TYPE_CHECKING:
     from gradcheck.grading.worker.tapes import Tape
@@ -48,10 +48,10 @@ class Sources:
 def serve(sock: socket.socket, tapes: Mapping[str, Tape]) -> None:
     """Answer until the judge closes the socket. The first frame brings the submission's files."""
     try:
-        header, body = receive(sock, most_header=1 << 30, most_body=1 << 30)
+        header, body = receive(sock, most_header=ANYTHING, most_body=ANYTHING)
         sources = Sources(header, body, float(header["limit_s"]))
         while True:
-            header, body = receive(sock, most_header=1 << 30, most_body=1 << 30)
+            header, body = receive(sock, most_header=ANYTHING, most_body=ANYTHING)
             send(sock, *_answer(header, body, sources, tapes))
     except (Closed, Silent):
         return
@@ -62,7 +62,7 @@ def _answer(header: Header, body: bytearray, sources: Sources, tapes: Mapping[st
     if header["do"] == "play":
         from gradcheck.grading.worker.tapes import play
 
-        return play(tapes[header["exercise"]], candidate, candidate.filename)
+        return play(tapes[header["exercise"]], candidate)
     made = arguments.unpack(header["arguments"], body)
     try:
         outcome = candidate.call(header["function"], made, count=header["count"])

@@ -28,15 +28,8 @@ _detach, _data_ptr, _no_grad = torch.Tensor.detach, torch.Tensor.data_ptr, torch
 _Tensor = torch.Tensor
 _strided = torch.strided
 
-DTYPES = {
-    torch.float64: ("float64", "<f8"),
-    torch.float32: ("float32", "<f4"),
-    torch.int64: ("int64", "<i8"),
-    torch.bool: ("bool", "|b1"),
-}
-"""The dtypes of results, as a tape's answer names them."""
-
-_ITEM = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "bool": 1}
+DTYPES = {torch.float64: "float64", torch.float32: "float32", torch.int64: "int64", torch.bool: "bool"}
+"""The dtypes of arguments and results, in the order of an answer's body."""
 
 
 class Tape:
@@ -63,8 +56,8 @@ class Tape:
         _, dtype, shape, strides, area, at, of_values, values_shape, offset = node
         count = int(np.prod(values_shape, dtype=np.int64))
         values = torch.from_numpy(np.frombuffer(body, np.dtype(of_values), count, offset).copy().reshape(values_shape))
-        kind = getattr(torch, dtype)
-        whole = self.buffer[at : self.buffer.numel() - (self.buffer.numel() - at) % _ITEM[dtype]].view(kind)
+        kind: torch.dtype = getattr(torch, dtype)
+        whole = self.buffer[at : self.buffer.numel() - (self.buffer.numel() - at) % kind.itemsize].view(kind)
         tensor = whole.as_strided(shape, strides)
         if count:
             # Of an expanded tensor, whose rows are one row, that row is written.
@@ -92,7 +85,7 @@ class Tape:
         return found
 
 
-def play(tape: Tape, candidate: InProcessCandidate, filename: str) -> tuple[Header, bytes]:
+def play(tape: Tape, candidate: InProcessCandidate) -> tuple[Header, bytes]:
     """Call the tape's functions, one after the other, until something is unusual. The answer's body holds all numbers
     of function after function, of each its float64 ones first, then float32, int64, bool.
     """
@@ -102,7 +95,7 @@ def play(tape: Tape, candidate: InProcessCandidate, filename: str) -> tuple[Head
     guarding = counting if is_plain(candidate.code, candidate.functions) else watching
     with settings_kept(), quiet(candidate.printed):
         for name, calls in tape.calls.items():
-            guard = AutodiffGuard(filename)
+            guard = AutodiffGuard(candidate.filename)
             told = _played(candidate.functions.get(name), calls, tape, guard, guarding(guard))
             if told is None:
                 return {"usual": False}, b""
@@ -145,7 +138,7 @@ def _read(results: list[Any], tape: Tape, *, recorded: bool) -> tuple[Header, by
     if not all([type(leaf) is _Tensor and leaf.layout is _strided and not leaf.is_quantized for leaf in leaves]):  # noqa: C419 — a list is faster
         return None
     shares = tape.shared(leaves)
-    shapes, dtypes = [list(leaf.shape) for leaf in leaves], [DTYPES[leaf.dtype][0] for leaf in leaves]
+    shapes, dtypes = [list(leaf.shape) for leaf in leaves], [DTYPES[leaf.dtype] for leaf in leaves]
     blocks = []
     with _no_grad():
         for dtype in DTYPES:

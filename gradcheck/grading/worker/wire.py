@@ -17,6 +17,9 @@ MOST_HEADER = 4 << 20
 MOST_BODY = 64 << 20
 """Bytes of a frame that a worker may send; the largest right answer of the catalog needs a hundredth of it."""
 
+ANYTHING = 1 << 30
+"""As much as that is taken from the judge, who is to be trusted."""
+
 ENDING_S = 0.5
 """Who ends itself closes its socket first; so long its end is waited for, to hear what it was."""
 

@@ -24,18 +24,16 @@ from gradcheck.grading.sandbox.limits import Limits
 from gradcheck.grading.sandbox.namespaces import enter
 from gradcheck.grading.sandbox.places import readable_places
 from gradcheck.grading.worker.warm_up import warm_up
-from gradcheck.grading.worker.wire import ENDING_S, Closed, Header, Silent, receive, send
+from gradcheck.grading.worker.wire import ANYTHING, ENDING_S, Closed, Header, Silent, receive, send
 
 if TYPE_CHECKING:
     from gradcheck.grading.worker.tapes import Tape
-
-_MOST = 1 << 30
 
 
 def main() -> None:
     """Serve on the file descriptor that is named on the command line."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    settings, _ = receive(control, most_header=_MOST)
+    settings, _ = receive(control, most_header=ANYTHING)
     layers = enter() if settings["sandbox"] else []
     Zygote(control, settings, layers).serve()
 
@@ -65,7 +63,7 @@ class Zygote:
         send(self.control, {"ready": True, "layers": told})
         try:
             while True:
-                header, body = receive(self.control, most_header=_MOST, most_body=_MOST)
+                header, body = receive(self.control, most_header=ANYTHING, most_body=ANYTHING)
                 self._obey(header, body)
         except (Closed, Silent):
             self._end()

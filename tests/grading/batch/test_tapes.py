@@ -50,7 +50,7 @@ def tapes(warm):
 
 def confirmed(both, candidate):
     judge, tape = both
-    answer, body = play(tape, candidate, candidate.filename)
+    answer, body = play(tape, candidate)
     return judge.confirms(json.loads(json.dumps(answer)), body)
 
 
@@ -152,7 +152,7 @@ def test_an_answer_that_is_none_confirms_nothing(answer, tapes):
 def test_an_answer_confirms_only_with_every_number(tapes):
     judge, _ = tapes("relu")
     tape = Tape(judge.header["functions"], judge.header["size"], judge.body)
-    answer, body = play(tape, InProcessCandidate(solution("relu")), "")
+    answer, body = play(tape, InProcessCandidate(solution("relu")))
     assert judge.confirms(answer, body)
     rng = np.random.default_rng(1)
     for place in rng.integers(0, len(body) - 16, 50):
