@@ -9,10 +9,15 @@ from pathlib import Path
 import click
 
 from gradcheck import __version__
+from gradcheck.cli_author import COMMANDS as AUTHORING
 from gradcheck.cli_class import grade
+from gradcheck.cli_classroom import COMMANDS as CLASSROOM
+from gradcheck.cli_collect import COMMANDS as COLLECTING
 from gradcheck.cli_export import COMMANDS as EXPORTS
 from gradcheck.cli_grader import doctor
+from gradcheck.cli_hosts import COMMANDS as HOSTS
 from gradcheck.cli_learner import CACHE, COMMANDS, STATE
+from gradcheck.cli_release import COMMANDS as RELEASING
 from gradcheck.errors import GradcheckError
 
 PLOTS = STATE / "plots"
@@ -169,7 +174,7 @@ def watch(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
     sys.exit(watch_folder(folder, only, limit_s, STATE))
 
 
-for command in (*COMMANDS, grade, *EXPORTS, doctor):
+for command in (*COMMANDS, grade, *EXPORTS, doctor, *RELEASING, *CLASSROOM, *COLLECTING, *HOSTS, *AUTHORING):
     cli.add_command(command)
 
 

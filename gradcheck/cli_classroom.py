@@ -1,0 +1,7 @@
+"""One step of a GitHub Classroom workflow: classroom. Adapters only; heavy imports come late."""
+
+from __future__ import annotations
+
+from click import Command
+
+COMMANDS: tuple[Command, ...] = ()
