@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gradcheck.grading.batch.judge import Settings
     from gradcheck.grading.batch.pool import Pool
     from gradcheck.grading.policy.course import Course
-    from gradcheck.grading.sandbox.layers import Layer
 
 STATE = ".gradcheck"
 """In the folder of the reports: the journal, and the expected values of its seed."""
@@ -86,18 +85,20 @@ def _grade(
     from gradcheck import __version__
     from gradcheck.grading.batch.fingerprint import grader_fingerprint
     from gradcheck.grading.batch.run import grade_class, new_seed
-    from gradcheck.reports.class_folder import ClassFolder, warnings_of
+    from gradcheck.grading.batch.settings_for import must_hold, settings_for
+    from gradcheck.grading.sandbox.layers import warnings_of
+    from gradcheck.reports.class_folder import ClassFolder
     from gradcheck.reports.class_progress import shown_progress
     from gradcheck.reports.class_summary_text import summary_lines
 
     if seed is None:
         seed = journal.seed if journal.seed is not None else new_seed()
     journal.start(seed)
-    settings = _settings(submissions, out, course, seed)
+    settings = settings_for(course, out / STATE / "expected", seed, hidden=(submissions, out))
     grader = {"version": __version__, "catalog": grader_fingerprint(), "seed": seed}
     folder = ClassFolder(out, course, grader)
     with _pool(settings, min(jobs, len(places)), dask, require_sandbox=require_sandbox) as pool:
-        _must_hold(pool.ready(), require_sandbox=require_sandbox)
+        must_hold(pool.ready(), required=require_sandbox)
         for warning in warnings_of(pool.layers):
             click.echo(f"warning: {warning}", err=True)
         with shown_progress() as progress:
@@ -116,23 +117,3 @@ def _pool(settings: Settings, jobs: int, dask: str | None, *, require_sandbox: b
     from gradcheck.grading.batch.cluster import ClusterPool
 
     return ClusterPool(settings, dask, jobs, require_sandbox=require_sandbox)
-
-
-def _settings(submissions: Path, out: Path, course: Course, seed: int) -> Settings:
-    from gradcheck.grading.batch.judge import Settings
-    from gradcheck.grading.worker.launch import Bounds
-
-    limits = course.limits
-    hidden = (str(submissions.absolute()), str(out.absolute()))
-    bounds = Bounds(limits.call_s, limits.submission_s, limits.memory_mib << 20, sys.platform == "linux", hidden)
-    return Settings(seed, (out / STATE / "expected").absolute(), course.exercises, bounds)
-
-
-def _must_hold(layers: list[Layer], *, require_sandbox: bool) -> None:
-    from gradcheck.grading.sandbox.layers import baseline_missing
-
-    missing = baseline_missing(layers)
-    if missing and require_sandbox:
-        why = {layer.name: layer.detail for layer in layers}
-        told = "; ".join(f"{name}: {why.get(name, 'not known here')}" for name in missing)
-        raise GradcheckError(f"the sandbox lacks {told}. See: gradcheck doctor; or grade without --require-sandbox")

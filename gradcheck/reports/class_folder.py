@@ -19,7 +19,7 @@ from gradcheck.grading.batch.class_summary import ClassSummary
 from gradcheck.grading.batch.run import Graded
 from gradcheck.grading.policy.applied import apply_policy
 from gradcheck.grading.policy.course import Course
-from gradcheck.grading.sandbox.layers import Layer, baseline_missing
+from gradcheck.grading.sandbox.layers import Layer, warnings_of
 from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.json_report import text_of
 
@@ -96,12 +96,3 @@ def _swept(folder: Path) -> None:
         if _HALF.fullmatch(path.name):
             with suppress(OSError):
                 path.unlink()
-
-
-def warnings_of(layers: Sequence[Layer]) -> list[str]:
-    """What of the sandbox's baseline did not hold while a submission was graded."""
-    why = {layer.name: layer.detail for layer in layers}
-    return [
-        f"graded without a part of the sandbox, {name}: {why.get(name, 'not known here')}"
-        for name in baseline_missing(layers)
-    ]

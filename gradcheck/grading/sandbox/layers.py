@@ -69,3 +69,12 @@ def baseline_missing(layers: Iterable[Layer]) -> list[str]:
     """The baseline's layers that do not hold, in order. Empty where `--require-sandbox` is content."""
     held = {layer.name for layer in layers if layer.held}
     return [kind.name for kind in KINDS if kind.baseline and kind.name not in held]
+
+
+def warnings_of(layers: Iterable[Layer]) -> list[str]:
+    """What of the sandbox's baseline did not hold while a submission was graded."""
+    why = {layer.name: layer.detail for layer in layers}
+    return [
+        f"graded without a part of the sandbox, {name}: {why.get(name, 'not known here')}"
+        for name in baseline_missing(layers)
+    ]

@@ -1,0 +1,66 @@
+"""One checkout graded by itself, as a host of courses does it: sandboxed, with the course's policy applied."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gradcheck.grading.batch.journal import opened
+from gradcheck.grading.batch.pool import Pool
+from gradcheck.grading.batch.run import Progress, grade_class, new_seed
+from gradcheck.grading.batch.settings_for import must_hold, settings_for
+from gradcheck.grading.policy.applied import apply_policy
+from gradcheck.grading.policy.course import Course
+from gradcheck.grading.sandbox.layers import Layer, warnings_of
+from gradcheck.grading.submissions.places import Place
+
+
+def grade_checkout(
+    folder: Path,
+    course: Course,
+    *,
+    name: str,
+    state: Path | None = None,
+    seed: int | None = None,
+    submitted: str | None = None,
+    require_sandbox: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """A folder's report, as `gradcheck grade` writes it (docs/report-v1.md), after the course's policy.
+
+    `folder` holds `exercises/`, or is one of the other layouts that a submission may have; `name` is what the report
+    calls it, and what the course's roster knows it by. The working tree is read, whatever the course says of commits.
+    `state` is a folder for expected values that may be kept between runs with the same seed; None: one that is removed
+    afterwards. `submitted` is when it was handed in (ISO 8601 with an offset), where the host knows better than git.
+
+    Raises GradcheckError where nothing can be graded on this machine, or with `require_sandbox` not safely.
+    """
+    if state is None:
+        with tempfile.TemporaryDirectory(prefix="gradcheck-") as made:
+            return grade_checkout(
+                folder,
+                course,
+                name=name,
+                state=Path(made),
+                seed=seed,
+                submitted=submitted,
+                require_sandbox=require_sandbox,
+                progress=progress,
+            )
+    seed = new_seed() if seed is None else seed
+    settings = settings_for(course, state / "expected", seed, hidden=(folder, state))
+    place = Place(name, str(folder.absolute()), is_archive=False)
+    with opened(state) as journal, Pool(settings, 1) as pool:
+        journal.start(seed)
+        must_hold(pool.ready(), required=require_sandbox)
+        (graded,) = grade_class([place], settings, journal, pool, progress or _quiet)
+    facts = graded.facts if submitted is None else replace(graded.facts, submitted=submitted)
+    layers = [Layer(**each) for each in graded.report["sandbox"]]
+    raw = {**graded.report, "problems": list(facts.problems), "warnings": warnings_of(layers)}
+    return apply_policy(raw, course, facts)
+
+
+def _quiet(_stage: str, _done: int, _of: int) -> None:
+    """Nobody is watching."""

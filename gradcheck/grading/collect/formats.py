@@ -1,0 +1,156 @@
+"""Result files in JSON, told apart by what is in them: ours, Classroom 50's, Gradescope's, GitHub Classroom's."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from gradcheck.grading.collect.result import (
+    Read,
+    Result,
+    Unusable,
+    amount,
+    are_whole,
+    commit_in,
+    score_of,
+    tests_in,
+    text_in,
+)
+from gradcheck.grading.report import SCHEMA
+
+CLASSROOM50 = "classroom50/result/v1"
+_MOST_ENTRIES = 50_000
+
+
+def read_json(content: bytes, names: tuple[str, ...], file: str, assignment: str = "") -> Read:
+    """The results of a JSON file. `names` is whose it is by its place; `assignment` picks one of several that a
+    collected file holds. Raises Unusable.
+    """
+    found = _object(content)
+    if "assignments" in found:
+        return _collected(found, file, assignment)
+    return Read((result_in(found, names, file),))
+
+
+def read_payload(content: bytes, names: tuple[str, ...], file: str) -> Read:
+    """The result of a file with GitHub Classroom's base64 text, `result=` before it or not. Raises Unusable."""
+    text = b"".join(content.removeprefix(b"\xef\xbb\xbf").split()).removeprefix(b"result=")
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        raise Unusable("it is not base64") from None
+    return Read((result_in(_object(decoded), names, file),))
+
+
+def result_in(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
+    """The result that one JSON object is. Raises Unusable."""
+    schema = found.get("schema")
+    if schema == SCHEMA:
+        return _report(found, names, file)
+    if schema == CLASSROOM50:
+        return _classroom50(found, names, file)
+    if isinstance(schema, str):
+        raise Unusable(f"its schema {text_in(found, 'schema', 60)} is not read here")
+    if "version" in found and "max_score" in found:
+        return _classroom(found, names, file)
+    if "tests" in found:
+        return _gradescope(found, names, file)
+    raise Unusable("it is no result file that is known here")
+
+
+def _object(content: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise Unusable("it is damaged: it is not JSON") from None
+    if not isinstance(found, dict):
+        raise Unusable("it is not a JSON object")
+    return found
+
+
+def _report(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
+    score, most = score_of(found.get("final_score", found.get("score")), found.get("max_score"))
+    return Result(
+        names or _named(text_in(found, "submission")), score, most, "report", file,
+        when=text_in(found, "submitted"), commit=commit_in(text_in(found, "commit")), digest=text_in(found, "digest"),
+    )  # fmt: skip
+
+
+def _classroom50(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
+    score, most = found.get("score"), found.get("max-score")
+    for test in tests_in(found):
+        score_of(test.get("score"), test.get("max-score") or 1)
+    if not are_whole(score, most):
+        raise Unusable("its scores are not whole numbers, as Classroom 50 has them")
+    return Result(
+        (*names, *_named(text_in(found, "owner"))), *score_of(score, most), "classroom50", file,
+        when=text_in(found, "datetime"), commit=commit_in(text_in(found, "commit")), whole=True,
+    )  # fmt: skip
+
+
+def _classroom(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
+    """The reporter's notice adds up the tests' scores, whatever its table shows."""
+    earned = math.fsum(amount(test.get("score"), "test's score") for test in tests_in(found))
+    score, most = score_of(earned, found.get("max_score"))
+    return Result(names, score, most, "classroom", file, whole=are_whole(found.get("max_score")))
+
+
+def _gradescope(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
+    """The score at the top comes before the tests' sum."""
+    tests = [test for test in tests_in(found) if "max_score" in test]
+    most = math.fsum(amount(test.get("max_score"), "test's max_score") for test in tests)
+    earned = math.fsum(amount(test.get("score", 0), "test's score") for test in tests)
+    score, most = score_of(found.get("score", earned), most)
+    return Result(names, score, most, "gradescope", file)
+
+
+def _collected(found: Mapping[str, Any], file: str, wanted: str) -> Read:
+    """`scores.json`, as Classroom 50 collects it: of every owner the newest submission, which stands first."""
+    assignments = found["assignments"]
+    if not isinstance(assignments, dict) or not assignments:
+        raise Unusable("its assignments are no object with an assignment in it")
+    if wanted and wanted not in assignments:
+        raise Unusable(f"it has no assignment {wanted}; there are: {_listed(assignments)}")
+    if not wanted and len(assignments) > 1:
+        raise Unusable(f"it has several assignments ({_listed(assignments)}); choose one with --assignment")
+    slug = wanted or next(iter(assignments))
+    entries = assignments[slug].get("entries") if isinstance(assignments[slug], dict) else None
+    if not isinstance(entries, list) or len(entries) > _MOST_ENTRIES:
+        raise Unusable("its entries are damaged")
+    results: list[Result] = []
+    problems: list[str] = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            results += _entry(entry, f"{file}, entry {number}")
+        except Unusable as reason:
+            owner = text_in(entry, "owner") if isinstance(entry, dict) else ""
+            problems.append(f"{file}, entry {number}{f' of {owner}' if owner else ''}: {reason}")
+    return Read(tuple(results), tuple(problems))
+
+
+def _entry(entry: Any, file: str) -> list[Result]:
+    """One result for each who shares the entry. Raises Unusable."""
+    if not isinstance(entry, dict) or not text_in(entry, "owner"):
+        raise Unusable("it names no owner")
+    submissions, members = entry.get("submissions"), entry.get("member_usernames") or []
+    if not isinstance(submissions, list) or not submissions or not isinstance(submissions[0], dict):
+        raise Unusable("it holds no submission")
+    if not isinstance(members, list) or not all(isinstance(each, str) and each for each in members):
+        raise Unusable("its members are damaged")
+    newest = {key: value for key, value in submissions[0].items() if key != "owner"}
+    newest.setdefault("schema", CLASSROOM50)
+    logins = list(dict.fromkeys(members)) or [text_in(entry, "owner")]
+    return [result_in(newest, (text_in({"login": login}, "login"),), file) for login in logins]
+
+
+def _named(name: str) -> tuple[str, ...]:
+    return (name,) if name else ()
+
+
+def _listed(assignments: Mapping[str, Any]) -> str:
+    shown = [text_in({"slug": slug}, "slug", 60) for slug in sorted(assignments)[:5]]
+    return ", ".join(shown) + (", …" if len(assignments) > 5 else "")
