@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,10 @@ from gradcheck.grading.policy.applied import apply_policy
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.sandbox.layers import Layer, warnings_of
 from gradcheck.grading.submissions.places import Place
+
+
+_MOST_LANES = 4
+"""Side by side they compute expected values, at 0.3 GB each; the submission itself goes through one of them."""
 
 
 def grade_checkout(
@@ -51,8 +56,9 @@ def grade_checkout(
             )
     seed = new_seed() if seed is None else seed
     settings = settings_for(course, state / "expected", seed, hidden=(folder, state))
+    lanes = max(1, min(_MOST_LANES, os.cpu_count() or 1, len(course.exercises)))
     place = Place(name, str(folder.absolute()), is_archive=False)
-    with opened(state) as journal, Pool(settings, 1) as pool:
+    with opened(state) as journal, Pool(settings, lanes) as pool:
         journal.start(seed)
         must_hold(pool.ready(), required=require_sandbox)
         (graded,) = grade_class([place], settings, journal, pool, progress or _quiet)

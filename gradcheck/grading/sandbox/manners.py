@@ -18,13 +18,20 @@ from types import ModuleType
 from typing import Any
 
 
-def settle(finder: ReadableOnly | None) -> None:
-    """In a worker, as it is confined. `finder`: None where Landlock does not hold."""
+def answer_ahead() -> None:
+    """What torch asks of the disk and of the system's users, settled before it asks: in a process whose disks are
+    already read-only it would fail at the question, in the middle of loading a part of itself, and never recover.
+    """
     # Else the first to ask tries to write a file, and fails at the question instead of at its own file.
     tempfile.tempdir = tempfile.tempdir or "/tmp"  # noqa: S108 - never written to
     if not any(name in os.environ for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
         os.environ["LOGNAME"] = "submission"  # the list of users cannot be read
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = "/"  # torch makes this folder with its first optimiser, if it is not there
+
+
+def settle(finder: ReadableOnly | None) -> None:
+    """In a worker, as it is confined. `finder`: None where Landlock does not hold."""
+    answer_ahead()
     if finder is not None:
         finder.take_over()
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 import gc
 import sys
 
+from gradcheck.grading.sandbox.manners import answer_ahead
+
 
 def warm_up() -> None:
-    """Load and do once all that a first call does: the libraries, the guard, autograd, reading a result."""
+    """Load and do once all that a first call does: the libraries, the guard, autograd, reading a result.
+
+    Raises RuntimeError where that fails: what cannot be done here could not be done for any submission.
+    """
+    answer_ahead()
     import numpy as np
     import torch
 
@@ -23,7 +29,9 @@ def warm_up() -> None:
     source = b"import math, torch\nimport torch.nn.functional as F\ndef f(x):\n    return F.softmax(x @ x.T, -1).sum(0)"
     candidate = execute(source, "gradcheck_warm_up", "warm_up", "warm_up", 10.0)
     for dtype in ("float64", "float32"):
-        candidate.call("f", {"x": Argument(np.eye(3), dtype)}, count=dtype == "float32")
+        outcome = candidate.call("f", {"x": Argument(np.eye(3), dtype)}, count=dtype == "float32")
+        if outcome.state != "returned":
+            raise RuntimeError(f"a first call {outcome.state}: {outcome.fault and outcome.fault.text}")
     ones = torch.ones(2, requires_grad=True)
     (ones * ones).sum().backward()  # type: ignore[no-untyped-call]
     sys.modules.pop("gradcheck_warm_up")
