@@ -17,7 +17,6 @@ from gradcheck.grading.policy.course import Course
 from gradcheck.grading.sandbox.layers import Layer, warnings_of
 from gradcheck.grading.submissions.places import Place
 
-
 _MOST_LANES = 4
 """Side by side they compute expected values, at 0.3 GB each; the submission itself goes through one of them."""
 

@@ -33,6 +33,8 @@ _NEW_NETWORK = 0x40000000
 _GRACE_S = 2
 """How long a process that was asked to end may take before it is ended."""
 
+_ENDINGS = {signal.SIGINT, signal.SIGTERM} | {getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name)}
+
 
 def enter(*, die_with_parent: bool = True, without: tuple[str, ...] = ()) -> list[Layer]:
     """Move this process into namespaces of its own, as far as the system allows. It must have one thread only.
@@ -145,10 +147,12 @@ def _enter_pids() -> Layer:
     except OSError as error:
         return Layer(name, held=False, detail=kernel.reason(error))
     ours, theirs = os.pipe()
+    # A signal that comes while the two part waits until each has said what it does about it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     inner = os.fork()
     if inner:
         os.close(ours)
-        _stay_behind(inner, theirs)
+        _stay_behind(inner, theirs, before)
     os.close(theirs)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, int(signal.SIGKILL))
     # The outer process never writes: its end of the pipe only tells whether it lived when the signal was asked for.
@@ -159,10 +163,11 @@ def _enter_pids() -> Layer:
     os.close(ours)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _leave)  # number 1 of a namespace is deaf to what it has no handler for
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return Layer(name, held=True, detail="no other process is in sight")
 
 
-def _stay_behind(inner: int, lifeline: int) -> NoReturn:
+def _stay_behind(inner: int, lifeline: int, mask: set[int]) -> NoReturn:
     """Wait for the child, and end the way it ended. Never returns into the caller's code."""
     status = 1
     try:
@@ -180,6 +185,7 @@ def _stay_behind(inner: int, lifeline: int) -> NoReturn:
         signal.signal(signal.SIGHUP, pass_on)
         signal.signal(signal.SIGALRM, insist)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child as well, which decides
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         # The child's sockets must close when the child does, so no other copy of them may stay open.
         close_others({0, 1, 2, lifeline})
         _, result = os.waitpid(inner, 0)
