@@ -106,7 +106,7 @@ def test_a_fork_of_the_learners_code_gives_no_second_verdict(desk):
     desk.save("relu", RELU + "\nimport os\nif os.fork() == 0:\n    backward = None\n")
     desk.wait_for("relu: passed")
     time.sleep(1.5)  # for the one that must not come
-    assert b"relu: failed" not in desk.raw[before:]
+    assert b"missing-function" not in desk.raw[before:]  # what the fork has; an editor's save may be seen twice
 
 
 def test_a_deleted_file_is_told_and_expected_back(desk):

@@ -131,7 +131,7 @@ class Terminal:
     def end(self) -> int:
         """The exit code; a watcher that does not end is ended."""
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             raise
