@@ -1,17 +1,64 @@
-"""Gradescope: `bundle gradescope` makes what is uploaded there, `host gradescope` is what runs there. Adapters only; heavy imports come
-late.
+"""Gradescope: `bundle gradescope` makes what is uploaded there, `host gradescope` is what runs there. Adapters only;
+heavy imports come late.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
 
 @click.command("gradescope")
-def bundle() -> None:
-    """Make what is uploaded to Gradescope."""
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The zip file, or the folder for autograder.zip. An earlier one is replaced.",
+)
+@click.option(
+    "--course", "course_file", type=click.Path(path_type=Path), help="Exercises, points, deadline, roster, limits."
+)
+@click.option("--units", multiple=True, metavar="UNIT", help="Only exercises of these units.")
+@click.option(
+    "--require-sandbox", is_flag=True, help="Grade nobody where a layer of the sandbox's baseline is missing."
+)
+def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], require_sandbox: bool) -> None:
+    """Make the zip file that is uploaded to Gradescope as an autograder.
+
+    It holds the grader without solutions, and of the course what grading needs: no roster. docs/gradescope.md says
+    what to set there.
+    """
+    from gradcheck.course.bundle_gradescope import write_bundle
+    from gradcheck.course.units import for_units
+    from gradcheck.grading.policy.course import load_course
+    from gradcheck.reports.escaping import terminal_text
+    from gradcheck.reports.terminal import points
+
+    course = for_units(load_course(course_file), units)
+    path = write_bundle(out, course, require_sandbox=require_sandbox)
+    count = len(course.exercises)
+    click.echo(f"wrote {terminal_text(str(path))}: {count} {'exercise' if count == 1 else 'exercises'}")
+    click.echo(f"on Gradescope, set the assignment's autograder points to {points(course.max_score)}")
 
 
 @click.command("gradescope")
-def host() -> None:
-    """Grade one submission on Gradescope."""
+@click.option("--submission", required=True, type=click.Path(path_type=Path), help="The folder of what was handed in.")
+@click.option("--metadata", required=True, type=click.Path(path_type=Path), help="Its submission_metadata.json.")
+@click.option(
+    "--course", "course_file", required=True, type=click.Path(path_type=Path), help="The bundle's course.toml."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where results.json goes.")
+@click.option("--require-sandbox", is_flag=True, help="Refuse to grade where the sandbox's baseline is incomplete.")
+def host(submission: Path, metadata: Path, course_file: Path, out: Path, require_sandbox: bool) -> None:
+    """Grade one submission on Gradescope; what is printed is for the instructor.
+
+    Exits 0 when it was graded, whatever the score. Otherwise there is no results.json, so that Gradescope says that the
+    autograder failed.
+    """
+    from gradcheck.course.host_gradescope import host as grade
+    from gradcheck.grading.policy.course import load_course
+    from gradcheck.reports.escaping import terminal_text
+
+    for line in grade(submission, metadata, load_course(course_file), out, require_sandbox=require_sandbox):
+        click.echo(f"gradcheck: {terminal_text(line)}")

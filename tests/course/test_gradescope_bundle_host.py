@@ -1,0 +1,380 @@
+"""What runs on Gradescope, but for the grading itself: metadata, deadlines, uploads without folders, results.json."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from gradescope_rules import metadata, strict
+
+from gradcheck.catalog import all_exercises
+from gradcheck.cli_gradescope import host as command
+from gradcheck.course.flat_upload import arranged
+from gradcheck.course.gradescope_metadata import Handed, read_metadata
+from gradcheck.course.host_gradescope import dated, host
+from gradcheck.errors import GradcheckError
+from gradcheck.grading.batch.judge import raw_report, unjudged
+from gradcheck.grading.policy.applied import apply_policy
+from gradcheck.grading.policy.course import Course
+from gradcheck.grading.policy.lateness import Deadline
+from gradcheck.grading.policy.roster import Roster, Student
+from gradcheck.grading.submissions.submission import Submission
+
+UTC = timezone.utc
+AT = datetime(2026, 10, 1, 21, 59, tzinfo=UTC)
+DAY = timedelta(days=1)
+RELU = Course(exercises=("relu",), deadline=Deadline(AT, late="per-day", penalty_per_day=10))
+
+
+def in_time(**changed: object) -> dict:
+    return metadata(**{"created_at": "2026-10-01T23:58:00.000000+02:00", **changed})
+
+
+def user(email: str, due: str | None = None) -> dict:
+    return {"email": email, "id": 1, "name": "A", "assignment": {"due_date": due, "late_due_date": None}}
+
+
+# The metadata.
+
+
+def read(folder: Path, content: object) -> Handed:
+    path = folder / "submission_metadata.json"
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return read_metadata(path)
+
+
+def test_the_metadata_of_the_documentation(tmp_path: Path) -> None:
+    handed = read(tmp_path, metadata())
+    assert handed == Handed(
+        "2026-10-01T12:00:00.365935-07:00",
+        ("ada@example.org",),
+        datetime(2026, 10, 1, 23, tzinfo=timezone(timedelta(hours=-7))),
+        None,
+        28.0,
+        (),
+    )
+
+
+def test_a_later_date_of_their_own_is_known_and_an_earlier_one_is_none(tmp_path: Path) -> None:
+    late, early = "2026-10-08T23:00:00.000000-07:00", "2026-09-30T23:00:00.000000-07:00"
+    group = [user("a@x.org", early), user("b@x.org", late), user("c@x.org")]
+    assert read(tmp_path, metadata(users=group)).own_due == datetime(2026, 10, 9, 6, tzinfo=UTC)
+    assert read(tmp_path, metadata(users=group)).emails == ("a@x.org", "b@x.org", "c@x.org")
+    assert read(tmp_path, metadata(users=group[:1])).own_due is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff\xfe", b"[]", b"null", b"3", b"[" * 100_000, b'{"created_at": NaN}', {}],
+    ids=["empty", "cut off", "not text", "list", "null", "number", "deep", "NaN", "nothing"],
+)
+def test_damaged_metadata_is_unknown_and_told(tmp_path, content):
+    handed = read(tmp_path, content)
+    assert replace(handed, problems=()) == Handed()
+    assert handed.problems
+    assert all(str(tmp_path) in told for told in handed.problems)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"created_at": 5},
+        {"created_at": "yesterday"},
+        {"created_at": "2026-10-01T12:00:00"},
+        {"users": None},
+        {"users": [7, {"email": 3}, {}]},
+        {"assignment": "hello"},
+        {"assignment": {"due_date": 7, "total_points": "many"}},
+        {"assignment": {"due_date": "", "total_points": True}},
+        {"users": [{"email": "a@x.org", "assignment": []}]},
+    ],
+    ids=str,
+)
+def test_metadata_of_other_types_is_unknown_where_it_is_wrong(tmp_path, changed):
+    handed = read(tmp_path, metadata(**changed))
+    assert handed.own_due is None
+    if "created_at" in changed:
+        assert handed.submitted == ""
+        assert "created_at" in handed.problems[0]
+    if "assignment" in changed:
+        assert (handed.due, handed.points) == (None, None)
+
+
+def test_no_metadata_at_all(tmp_path: Path) -> None:
+    assert "there is no" in read_metadata(tmp_path / "none.json").problems[0]
+    assert "nothing is known from" in read_metadata(tmp_path).problems[0]
+    os.mkfifo(tmp_path / "pipe")
+    assert read_metadata(tmp_path / "pipe").problems
+
+
+# Whose deadline counts.
+
+
+@pytest.mark.parametrize(
+    ("extensions", "emails", "own", "due"),
+    [
+        ({}, ["ada@x.org"], None, AT),
+        ({"ada@x.org": 7 * DAY}, ["Ada@X.org"], None, AT + 7 * DAY),
+        ({"ada@x.org": 7 * DAY}, ["ben@x.org"], None, AT),
+        ({"ada@x.org": 7 * DAY}, ["ben@x.org", "ada@x.org"], None, AT + 7 * DAY),
+        ({"s1": 2 * DAY}, ["ada@x.org"], None, AT + 2 * DAY),
+        ({"ada@x.org": AT + DAY}, ["ada@x.org"], AT + 3 * DAY, AT + 3 * DAY),
+        ({"ada@x.org": AT + 5 * DAY}, ["ada@x.org"], AT + 3 * DAY, AT + 5 * DAY),
+        ({}, [], AT - DAY, AT),
+    ],
+    ids=["usual", "extended", "another's", "a group's", "by id", "Gradescope's", "the later", "never earlier"],
+)
+def test_the_latest_deadline_of_whoever_handed_in_counts(extensions, emails, own, due):
+    course = replace(
+        RELU,
+        deadline=replace(RELU.deadline, extensions=extensions),
+        roster=Roster((Student("Ada", "ADA@x.org", "s1"), Student("Ben", "ben@x.org", "s2"))),
+    )
+    found = dated(course, Handed(emails=tuple(emails), own_due=own))
+    assert found.due("submission") == due
+    assert found.roster is None
+
+
+def test_no_deadline_stays_none() -> None:
+    assert dated(Course(), Handed(own_due=AT)) == Course()
+
+
+# Uploads without folders.
+
+
+def sources(root: Path) -> dict[str, str]:
+    return {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*") if path.is_file()}
+
+
+def test_files_one_by_one_are_put_into_their_folders(tmp_path: Path) -> None:
+    up = tmp_path / "up"
+    up.mkdir()
+    for name in ("relu.py", "mse.py", ".desk.json", "helper.py", "notes.txt"):
+        (up / name).write_text(name)
+    root, told = arranged(up, tmp_path / "made")
+    assert sources(root) == {
+        "exercises/04_modules/relu.py": "relu.py",
+        "exercises/05_losses/mse.py": "mse.py",
+        "exercises/.desk.json": ".desk.json",
+    }
+    assert told == ["no exercise is called so, and so it was not read: helper.py"]
+
+
+@pytest.mark.parametrize(
+    "path", ["exercises/04_modules/relu.py", "04_modules/relu.py", "hw/exercises/04_modules/relu.py"]
+)
+def test_folders_stay_where_they_are(tmp_path, path):
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text("")
+    (tmp_path / "relu.py").write_text("beside it")
+    assert arranged(tmp_path, tmp_path / "made") == (tmp_path, [])
+
+
+def test_neither_links_nor_floods_are_copied(tmp_path: Path) -> None:
+    up = tmp_path / "up"
+    up.mkdir()
+    (tmp_path / "secret.py").write_text("secret")
+    (up / "relu.py").symlink_to(tmp_path / "secret.py")
+    os.mkfifo(up / "tanh.py")
+    (up / "mse.py").write_bytes(b"#" * 1_000_001)
+    (up / "add.py").write_text("add")
+    root, told = arranged(up, tmp_path / "made")
+    assert sources(root) == {"exercises/04_modules/add.py": "add"}
+    assert told == ["mse.py has 1,000,001 bytes; an exercise has at most 1,000,000"]
+
+
+def test_whoever_uploads_nothing_is_told_what_to_upload(tmp_path: Path) -> None:
+    root, told = arranged(tmp_path, tmp_path / "made")
+    assert root == tmp_path
+    assert told == ["hand in the folder exercises/, in a zip, or its files, such as relu.py"]
+    (tmp_path / "hw.zip").write_bytes(b"PK")
+    assert arranged(tmp_path, tmp_path / "made") == (tmp_path, [])
+
+
+def test_names_are_printable(tmp_path: Path) -> None:
+    (tmp_path / "relu.py").write_text("")
+    (tmp_path / "a\x1b[31m\n::error::\udcff.py").write_text("")
+    (told,) = arranged(tmp_path, tmp_path / "made")[1]
+    assert told.isprintable()
+
+
+def test_no_submission_is_the_machine_s_fault(tmp_path: Path) -> None:
+    with pytest.raises(GradcheckError, match=r"none cannot be opened: No such file.*--submission names its folder"):
+        arranged(tmp_path / "none", tmp_path / "made")
+
+
+# results.json, with a grading that is not one.
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The folders of Gradescope's container; whoever hands in relu gets all of its points."""
+    (tmp_path / "submission" / "exercises" / "04_modules").mkdir(parents=True)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "submission_metadata.json").write_text(json.dumps(in_time()))
+
+    def full(folder, course, *, name, submitted, require_sandbox):
+        assert folder.is_dir()
+        exercise = unjudged("relu", "")
+        passed = [{**check, "status": "passed", "message": ""} for check in exercise["checks"]]
+        relu = {**exercise, "status": "passed", "score": exercise["max_score"], "checks": passed}
+        report = raw_report(name, "d" * 64, 7, [], [relu])
+        return apply_policy(
+            {**report, "problems": [], "warnings": ["no Landlock"]},
+            course,
+            Submission(name, {}, {}, submitted=submitted),
+        )
+
+    monkeypatch.setattr("gradcheck.grading.batch.checkout.grade_checkout", full)
+    return tmp_path
+
+
+def hosted(place: Path, course: Course = RELU, **changed: object) -> tuple[dict, list[str]]:
+    if changed:
+        (place / "submission_metadata.json").write_text(json.dumps(in_time(**changed)))
+    out = place / "results" / "results.json"
+    lines = list(host(place / "submission", place / "submission_metadata.json", course, out))
+    assert [each.name for each in out.parent.iterdir()] == ["results.json"]
+    return strict(out), lines
+
+
+def output(results: dict) -> list[str]:
+    return results["output"].splitlines()
+
+
+def test_in_time(place: Path) -> None:
+    results, lines = hosted(place)
+    assert (results["score"], output(results)) == (4.0, ["4 of 4 points"])
+    assert lines[-3:] == [
+        "no Landlock",
+        "4 of 4 points",
+        f"handed in: 2026-10-01T23:58:00.000000+02:00; seed 7; digest {'d' * 64}",
+    ]
+    assert (place / "results" / "results.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_late(place: Path) -> None:
+    results, _ = hosted(place, created_at="2026-10-03T00:00:00.000000+02:00")
+    assert results["score"] == pytest.approx(3.2)
+    assert results["tests"][0]["score"] == 4.0
+    assert output(results)[-2:] == [
+        "Handed in 2 days late: 0.8 points less.",
+        "2 days late: 10 % of the points for each",
+    ]
+
+
+def test_nothing_counts_after_the_end(place: Path) -> None:
+    course = replace(RELU, deadline=Deadline(AT, late="zero-after"))
+    assert hosted(place, course, created_at="2026-10-03T00:00:00.000000+02:00")[0]["score"] == 0.0
+
+
+def test_extended_by_gradescope(place: Path) -> None:
+    own = [user("ada@example.org", "2026-10-04T00:00:00.000000+02:00")]
+    results, _ = hosted(place, users=own, created_at="2026-10-03T00:00:00.000000+02:00")
+    assert results["score"] == 4.0
+    assert output(results)[1] == "Extended to 2026-10-04T00:00+02:00"
+
+
+def test_without_a_time_it_counts_as_in_time_and_all_are_told(place: Path) -> None:
+    (place / "submission_metadata.json").unlink()
+    results, lines = hosted(place)
+    assert results["score"] == 4.0
+    assert output(results)[1] == "When it was handed in is unknown, so it counts as in time"
+    assert lines[0] == f"there is no {place}/submission_metadata.json, which says who handed in and when"
+
+
+def test_without_a_deadline_gradescope_s_is_told_and_costs_nothing(place: Path) -> None:
+    course = Course(exercises=("relu",))
+    results, _ = hosted(place, course, created_at="2026-10-04T09:00:00.000000+02:00")
+    assert results["score"] == 4.0
+    assert output(results)[1] == "Handed in 3 days after it was due; the autograder takes nothing off"
+    assert output(hosted(place, course, created_at="2026-10-02T07:59:00.000000+02:00")[0]) == ["4 of 4 points"]
+    own = [user("ada@example.org", "2026-10-05T00:00:00.000000+02:00")]
+    later = hosted(place, course, users=own, created_at="2026-10-04T09:00:00.000000+02:00")[0]
+    assert output(later) == ["4 of 4 points"]
+
+
+def test_the_instructor_is_told_what_does_not_agree(place: Path) -> None:
+    assignment = {"due_date": "2026-10-02T23:59:00.000000+02:00", "total_points": "3.0"}
+    _, lines = hosted(place, assignment=assignment)
+    assert lines[0] == "due on Gradescope 2026-10-02T23:59+02:00, by course.toml 2026-10-01T21:59+00:00, which counts"
+    assert lines[1].startswith("worth 3 points on Gradescope, but 4 can be earned: set")
+    same = {"due_date": "2026-10-01T23:59:00.000000+02:00", "total_points": "28.0"}
+    assert hosted(place, assignment=same)[1][0] == "no Landlock"
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_link_in_the_place_of_the_results_is_replaced_not_followed(place, monkeypatch, when):
+    from gradcheck.grading.batch import checkout
+
+    grade, link = checkout.grade_checkout, place / "results" / "results.json"
+    (place / "victim").write_text("precious")
+
+    def planting(*args, **kwargs):
+        link.symlink_to(place / "victim")
+        return grade(*args, **kwargs)
+
+    if when == "before":
+        link.symlink_to(place / "victim")
+    else:
+        monkeypatch.setattr(checkout, "grade_checkout", planting)
+    assert hosted(place)[0]["score"] == 4.0
+    assert (place / "victim").read_text() == "precious"
+
+
+@pytest.mark.parametrize("error", [GradcheckError("no worker can be started"), MemoryError(), KeyboardInterrupt()])
+def test_what_could_not_be_graded_leaves_no_result(place, monkeypatch, error):
+    def fails(*_args, **_kwargs):
+        raise error
+
+    monkeypatch.setattr("gradcheck.grading.batch.checkout.grade_checkout", fails)
+    (place / "results" / "results.json").write_text('{"score": 4.0}')
+    with pytest.raises(type(error)):
+        hosted(place)
+    assert list((place / "results").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["a file for a folder", "a folder for the file"])
+def test_results_that_cannot_be_written_are_an_error_before_grading(place, monkeypatch, kind):
+    monkeypatch.setattr("gradcheck.grading.batch.checkout.grade_checkout", lambda *_a, **_k: pytest.fail("graded"))
+    out = place / "results" / "results.json"
+    if kind == "a file for a folder":
+        out = place / "submission_metadata.json" / "results.json"
+    else:
+        out.mkdir()
+    before = sorted(place.rglob("*"))
+    with pytest.raises(
+        GradcheckError, match=r"results.json cannot be written: .*; nothing was graded. Give --out another"
+    ):
+        list(host(place / "submission", place / "submission_metadata.json", RELU, out))
+    assert sorted(place.rglob("*")) == before
+
+
+def test_the_command_prints_lines_that_command_nobody(place: Path, monkeypatch) -> None:
+    from click.testing import CliRunner
+
+    monkeypatch.setattr("gradcheck.course.host_gradescope.host", lambda *_a, **_k: iter(["::error::x\x1b[2J"]))
+    arguments = [
+        "--submission",
+        place,
+        "--metadata",
+        place,
+        "--course",
+        place / "course.toml",
+        "--out",
+        place / "r.json",
+    ]
+    missing = CliRunner().invoke(command, [str(each) for each in arguments])
+    assert isinstance(missing.exception, GradcheckError)
+    (place / "course.toml").write_text("")
+    done = CliRunner().invoke(command, [str(each) for each in arguments])
+    assert done.output == "gradcheck: \\x3a:error::x\\x1b[2J\n"
+
+
+def test_all_names_are_known_without_their_folders() -> None:
+    names = [each.path.rpartition("/")[2] for each in all_exercises().values()]
+    assert len(set(names)) == len(names)

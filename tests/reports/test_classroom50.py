@@ -1,0 +1,147 @@
+"""`result.json` and `release-body.md` for Classroom 50: whole points that add up, and nothing that breaks out."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from class_data import HOSTILE, final_report, hostile_report, real_report
+from classroom50_rules import IDENTITY, check_result
+
+from gradcheck.reports.classroom50 import classroom50_result, identity, release_body
+from gradcheck.reports.classroom50_functions import function_outcomes
+
+
+def result_of(report, known=IDENTITY):
+    result = classroom50_result(report, identity(known))
+    check_result(result, known)
+    return result
+
+
+def of_points(*pairs, final=None):
+    """A report with exercises of these scores and maxima."""
+    exercise = real_report()["exercises"][0]
+    exercises = [
+        {
+            **exercise,
+            "name": f"e{number}",
+            "score": score,
+            "max_score": most,
+            "status": "failed" if score < most else "passed",
+        }
+        for number, (score, most) in enumerate(pairs)
+    ]
+    total = sum(score for score, _ in pairs)
+    report = real_report() | {"exercises": exercises, "score": total, "max_score": sum(most for _, most in pairs)}
+    return report if final is None else report | {"final_score": final}
+
+
+def test_a_real_report_is_a_result_that_the_host_takes():
+    result = result_of(real_report())
+    tests = {test["test-name"]: test for test in result["tests"]}
+    assert tests["04_modules/add"]["passed"]
+    assert tests["04_modules/add"]["message"] == "complete"
+    assert tests["04_modules/relu"]["message"].startswith("backward: ")
+    assert tests["04_modules/relu"]["message"].endswith("[missing-upstream]")
+    assert tests["05_losses/mse"]["message"] == "not started"
+    assert result["score"] > 0
+
+
+@pytest.mark.parametrize("known", [{}, {**IDENTITY, "REVIEW_URL": IDENTITY["COMMIT_URL"]}])
+def test_without_an_identity_it_is_unknown(known):
+    result_of(real_report(), known)
+
+
+def test_the_commit_stands_in_for_a_review():
+    assert identity({"COMMIT_URL": "c"})["review"] == "c"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "final", "scores"),
+    [
+        ([(1.6, 4), (2.99, 3)], None, [1, 2]),
+        ([(0.6 + 0.2 + 0.2, 4), (3, 3)], None, [1, 3]),
+        ([(2.5, 2.5), (1.2, 2.5)], None, [3, 1]),  # 2.5 points are shown as 3
+        ([(1.6, 4), (2.99, 3)], 4.5, [1, 2]),  # rounding down cost more than the hint did
+        ([(4, 4), (3, 3)], 6.9, [3, 3]),
+        ([(4, 4), (3, 3)], 3.5, [2, 1]),
+        ([(4, 4), (0, 3)], 0, [0, 0]),
+        ([(2.5, 2.5), (2.5, 2.5)], 2.5, [2, 1]),
+        ([(0, 0), (3, 3)], None, [0, 3]),
+        ([(0, 4), (0, 3)], 0, [0, 0]),
+    ],
+)
+def test_scores_are_whole_and_add_up_to_what_counts(pairs, final, scores):
+    report = of_points(*pairs, final=final)
+    result = result_of(report)
+    assert [test["score"] for test in result["tests"]] == scores
+    if final is not None:
+        assert result["score"] <= final * result["max-score"] / report["max_score"]
+
+
+def test_the_release_has_a_table_and_the_diagnoses():
+    report = real_report()
+    result = result_of(report)
+    body = release_body(report, result)
+    assert body.startswith(f"# {result['score']} of {result['max-score']} points\n")
+    assert "| 04\\_modules/add | 3 / 3 | complete |" in body
+    assert body.count("\n| 0") == 5
+    assert "missing-upstream" in body
+    assert "instructor grades this commit again" in body
+
+
+def test_rounding_is_explained():
+    report = of_points((3.5, 4), (1, 3), final=2.25)
+    body = release_body(report, result_of(report))
+    assert "Exactly 2.25 of 7. Classroom 50 takes whole points" in body
+    assert "taken from all alike" in body
+    report = of_points((3.5, 4), (1, 3))
+    assert "taken from all alike" not in release_body(report, result_of(report))
+
+
+def test_exact_points_are_not_explained():
+    report = of_points((4, 4), (1, 3))
+    assert "whole points" not in release_body(report, result_of(report))
+
+
+def test_penalties_are_told():
+    report = final_report()
+    body = release_body(report, result_of(report))
+    assert "points less" in body
+
+
+def test_what_a_submission_wrote_stays_text():
+    report = hostile_report()
+    result = result_of(report)
+    body = release_body(report, result)
+    assert "\x1b" not in body
+    assert "<script" not in re.sub(r"^(`{3,})text\n.*?^\1$", "", body, flags=re.DOTALL | re.MULTILINE)
+    assert "\x1b" not in json.dumps(result, ensure_ascii=False)
+    table = body[: body.index("## Feedback")]
+    assert len({line.replace("\\|", "").count("|") for line in table.splitlines() if line.startswith("|")}) == 1
+
+
+def test_a_text_that_is_too_long_for_a_release_is_left_out(monkeypatch):
+    monkeypatch.setattr("gradcheck.reports.classroom50._MOST", 500)
+    report = real_report()
+    body = release_body(report, result_of(report))
+    assert "run `pytest exercises` to read it" in body
+    assert "Feedback" not in body
+
+
+def test_outcomes_by_function():
+    outcomes = function_outcomes(real_report())
+    assert outcomes["relu.forward"] == {"passed": True, "text": "all checks passed"}
+    assert not outcomes["relu.backward"]["passed"]
+    assert "Again: pytest exercises/04_modules/relu.py -k backward" in outcomes["relu.backward"]["text"]
+    assert outcomes["relu.jacobian"] == {"passed": False, "text": "not started"}
+    assert outcomes["mse.forward"] == {"passed": False, "text": "not started"}
+    assert "tanh" in outcomes["tanh.forward"]["text"]
+
+
+def test_outcomes_of_a_hostile_submission_are_short_and_printable():
+    for outcome in function_outcomes(hostile_report()).values():
+        assert len(outcome["text"]) < 2000
+        assert outcome["text"].replace("\n", "").isprintable()
+        assert HOSTILE not in outcome["text"]
