@@ -88,15 +88,17 @@ def _classroom50(found: Mapping[str, Any], names: tuple[str, ...], file: str) ->
         raise Unusable("its scores are not whole numbers, as Classroom 50 has them")
     return Result(
         (*names, *_named(text_in(found, "owner"))), *score_of(score, most), "classroom50", file,
-        when=text_in(found, "datetime"), commit=commit_in(text_in(found, "commit")), whole=True,
+        when=text_in(found, "datetime"), commit=commit_in(text_in(found, "commit")), grain=1.0,
     )  # fmt: skip
 
 
 def _classroom(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
     """The reporter's notice adds up the tests' scores, whatever its table shows."""
-    earned = math.fsum(amount(test.get("score"), "test's score") for test in tests_in(found))
+    tests = tests_in(found)
+    earned = math.fsum(amount(test.get("score"), "test's score") for test in tests)
     score, most = score_of(earned, found.get("max_score"))
-    return Result(names, score, most, "classroom", file, whole=are_whole(found.get("max_score")))
+    notes = ("CI could not grade all of it",) if any(test.get("status") == "error" for test in tests) else ()
+    return Result(names, score, most, "classroom", file, grain=max(1.0, most / max(1, len(tests))), notes=notes)
 
 
 def _gradescope(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
@@ -124,12 +126,16 @@ def _collected(found: Mapping[str, Any], file: str, wanted: str) -> Read:
     results: list[Result] = []
     problems: list[str] = []
     for number, entry in enumerate(entries, 1):
-        try:
-            results += _entry(entry, f"{file}, entry {number}")
-        except Unusable as reason:
-            owner = text_in(entry, "owner") if isinstance(entry, dict) else ""
-            problems.append(f"{file}, entry {number}{f' of {owner}' if owner else ''}: {reason}")
+        _take(entry, f"{file}, entry {number}", results, problems)
     return Read(tuple(results), tuple(problems))
+
+
+def _take(entry: Any, file: str, results: list[Result], problems: list[str]) -> None:
+    try:
+        results += _entry(entry, file)
+    except Unusable as reason:
+        owner = text_in(entry, "owner") if isinstance(entry, dict) else ""
+        problems.append(f"{file}{f' of {owner}' if owner else ''}: {reason}")
 
 
 def _entry(entry: Any, file: str) -> list[Result]:

@@ -27,7 +27,7 @@ class Result:
     `kind`   report, classroom50, gradescope, classroom or grades: which format.
     `file`   where it was read, for people.
     `when`, `commit`, `digest`  of the graded work, empty where the format does not say.
-    `whole`  only whole points were possible, so parts of points may have been rounded away.
+    `grain`  the smallest number of points that could be given; 0: any. What is less was rounded away, per exercise.
     """
 
     names: tuple[str, ...]
@@ -38,7 +38,7 @@ class Result:
     when: str = ""
     commit: str = ""
     digest: str = ""
-    whole: bool = False
+    grain: float = 0.0
     notes: tuple[str, ...] = ()
 
 

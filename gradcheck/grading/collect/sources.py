@@ -174,11 +174,10 @@ class _Source:
         return name.lower().endswith(_ENDINGS) and not name.startswith(".")
 
 
-def must_exist(sources: Sequence[Path]) -> None:
+def must_exist(source: Path) -> None:
     """Raises GradcheckError for a source that is not there, before anything is graded or written."""
-    for source in sources:
-        try:
-            source.stat()
-        except OSError as error:
-            what = "does not exist" if error.errno == errno.ENOENT else f"cannot be read: {error.strerror or error}"
-            raise GradcheckError(f"{source} {what}; give a folder of clones or of result files") from None
+    try:
+        source.stat()
+    except OSError as error:
+        what = "does not exist" if error.errno == errno.ENOENT else f"cannot be read: {error.strerror or error}"
+        raise GradcheckError(f"{source} {what}; give a folder of clones or of result files") from None

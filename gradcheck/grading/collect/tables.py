@@ -53,10 +53,11 @@ def _result(row: Mapping[str, str], names: list[str], score: str, most: str, whe
         return []
     earned, possible = _number(row[score], score), _number(row.get(most, ""), most)
     when = next((printable(row[column].strip()) for column in _TIMES if row.get(column, "").strip()), "")
+    grain = 1.0 if earned.is_integer() and possible.is_integer() else 0.0
     return [
         Result(
             candidates, *score_of(earned, possible), "grades", where,
-            when=when, commit=commit_in(row.get("commit", "")), whole=earned.is_integer() and possible.is_integer(),
+            when=when, commit=commit_in(row.get("commit", "")), grain=grain,
         )
     ]  # fmt: skip
 

@@ -21,6 +21,9 @@ _ALSO = {
     "mail": "email", "id number": "id", "student id": "id", "sis user id": "id", "sid": "id", "folder": "submission",
 }  # fmt: skip
 """What the exports of Moodle, Canvas and Gradescope call the columns."""
+_PARTS_OF_A_NAME = ("first_name", "first name", "last_name", "last name", "surname")
+_LOGINS = ("github_username", "github username", "username", "login")
+"""What a submission goes by where repositories are handed in, unless a column `submission` says it."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ def load_roster(file: Path) -> Roster:
     """
     rows = _rows(file)
     header = next(iter(rows), None)
-    named = [_column(cell) for cell in header[1]] if header else []
+    named = _columns(header[1]) if header else []
     if not {"email", "id", "submission"}.intersection(named):
         raise GradcheckError(
             f"{file}: the first row names the columns; expected name, email and id (at least email or id), and found "
@@ -158,7 +161,10 @@ def load_roster(file: Path) -> Roster:
     students: list[Student] = []
     seen: dict[tuple[str, str], int] = {}
     for number, cells in rows[1:]:
-        values = {column: cell.strip() for column, cell in zip(named, cells, strict=False) if column in COLUMNS}
+        row = [(column, cell.strip()) for column, cell in zip(named, cells, strict=False)]
+        values = {column: cell for column, cell in row if column in COLUMNS}
+        if "name" not in named and (parts := [cell for column, cell in row if column in _PARTS_OF_A_NAME and cell]):
+            values["name"] = " ".join(parts)
         if not any(values.values()):
             continue
         student = Student(**values)
@@ -193,6 +199,15 @@ def _rows(file: Path) -> list[tuple[int, list[str]]]:
     except csv.Error as error:
         raise GradcheckError(f"{file} is not readable as CSV: {error}; export it anew") from None
     return [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
+
+
+def _columns(header: list[str]) -> list[str]:
+    """What the columns mean; the first that holds logins names the submissions, if none does so by name."""
+    named = [_column(cell) for cell in header]
+    login = next((column for column in _LOGINS if column in named), "")
+    if login and "submission" not in named:
+        named[named.index(login)] = "submission"
+    return named
 
 
 def _column(cell: str) -> str:

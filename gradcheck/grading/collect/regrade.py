@@ -1,0 +1,58 @@
+"""What the instructor's own grading says of one submission: the part of its report that a gradebook needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gradcheck.grading.collect.result import commit_in, text_in
+from gradcheck.grading.submissions.layout import printable
+
+
+@dataclass(frozen=True)
+class Regrade:
+    """`score` is what was earned, `final` what is left after hints and lateness. `partly` counts the exercises that
+    earned some of their points: what CI may have rounded.
+    """
+
+    submission: str
+    score: float
+    final: float
+    max_score: float
+    commit: str = ""
+    submitted: str = ""
+    digest: str = ""
+    late_days: int = 0
+    late_penalty: float = 0.0
+    hint_penalty: float = 0.0
+    exercises: int = 0
+    partly: int = 0
+    problems: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    """The id and the email that the grading's own roster found."""
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any]) -> Regrade:
+        """From a report whose shape was checked (reports/stored.py)."""
+        policy, student = report.get("policy") or {}, report.get("student") or {}
+        exercises = report["exercises"]
+        problems = report.get("problems")
+        return cls(
+            report["submission"],
+            round(float(report["score"]), 4),
+            round(float(report.get("final_score", report["score"])), 4),
+            round(float(report["max_score"]), 4),
+            commit=commit_in(text_in(report, "commit")),
+            submitted=text_in(report, "submitted"),
+            digest=text_in(report, "digest"),
+            late_days=int(policy.get("late_days", 0)),
+            late_penalty=float(policy.get("late_penalty", 0)),
+            hint_penalty=float(policy.get("hint_penalty", 0)),
+            exercises=len(exercises),
+            partly=sum(0 < each["score"] < each["max_score"] for each in exercises),
+            problems=tuple(printable(each) for each in problems if isinstance(each, str))[:20]
+            if isinstance(problems, list)
+            else (),
+            keys=tuple(key for key in (student.get("id", ""), student.get("email", "")) if key),
+        )
