@@ -1,0 +1,171 @@
+"""What a class's CI tells of an exercise, function by function: what stopped, in words, and at which line of the file.
+
+Nothing of a submission is run or imported for it; texts are safe for a job's log, the correct value is in none.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from gradcheck.checks.results import CheckResult
+from gradcheck.grading.small_files import read_small
+from gradcheck.reports.escaping import terminal_text, visible
+from gradcheck.reports.message import failure_text
+from gradcheck.reports.stored import check_result, checks_by_function, clipped, failures, problems
+
+State = Literal["failed", "errored", "ungraded", "not_started", "waiting"]
+_MOST_SOURCE = 1_000_000
+_PLACE = re.compile(r"[^\s].*:(\d{1,6})(?: in \S+)?$")
+_OURS = ("a defect of the grader",)
+"""How messages begin that are about the grader, beside those that no diagnosis was made of."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Why a function is not complete. `code` and `what` are the diagnosis as it was reported, not escaped; `text` is
+    all that is told of it, escaped for a job's log. `path` is the file's from the repository's root, `line` the
+    learner's, 0 where nobody knows it.
+    """
+
+    exercise: str
+    unit: str
+    function: str
+    state: State
+    code: str
+    what: str
+    text: str
+    path: str
+    line: int
+
+
+class Sources:
+    """The files of a checkout, read for line numbers only. `folder` holds `exercises/`; `prefix` is how paths in it
+    begin where they are seen from the repository's root.
+    """
+
+    def __init__(self, folder: Path, prefix: str = "") -> None:
+        self.folder, self.prefix = folder, prefix
+        self._read: dict[str, tuple[int, dict[str, int]]] = {}
+
+    def line(self, path: str, function: str, location: Sequence[str] = ()) -> int:
+        """The innermost place of `location` in the file, else where the function is defined, else 0."""
+        lines, defined = self._of(path)
+        places = [found for each in location if (found := _PLACE.fullmatch(each))]
+        told = int(places[-1][1]) if places else 0
+        return told if 0 < told <= lines else defined.get(function, 0)
+
+    def _of(self, path: str) -> tuple[int, dict[str, int]]:
+        """How many lines it has, and the functions with the lines that they begin in."""
+        if path not in self._read:
+            self._read[path] = _outline(self.folder / path)
+        return self._read[path]
+
+
+def _outline(path: Path) -> tuple[int, dict[str, int]]:
+    try:
+        content = b"" if path.is_symlink() else read_small(path, _MOST_SOURCE) or b""
+    except (OSError, ValueError):
+        return 0, {}
+    lines = content.count(b"\n") + 1
+    try:
+        body = ast.parse(content).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return lines, {}
+    return lines, {each.name: each.lineno for each in body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}
+
+
+def exercise_path(unit: str, name: str) -> str:
+    """From the repository's root, on one line whatever the names are."""
+    return visible(f"exercises/{clipped(unit, 60)}/{clipped(name, 60)}.py").replace("\n", " ")
+
+
+def findings(exercise: Mapping[str, Any], sources: Sources, noticed: Sequence[str] = ()) -> list[Finding]:
+    """Of an exercise of a report (`stored.read_report`), in its order: every check that stopped, and a function that is
+    not started or waits for another one. `noticed` is what was found about the submission's files.
+    """
+    stopped: dict[str, list[CheckResult]] = {}
+    for failure in failures(exercise):
+        stopped.setdefault(failure.function, []).append(failure)
+    found: list[Finding] = []
+    seen: set[str] = set()
+    for function, checks in checks_by_function(exercise).items():
+        name = clipped(function)
+        if name in stopped:
+            for failure in stopped[name]:
+                # What keeps a file from being read is told once, not for every function of it.
+                again = failure.message in seen and not failure.counterexample
+                found.append(_stopped(exercise, failure, sources, again=again))
+                seen.add(failure.message)
+        elif "not_started" in checks.values():
+            first = exercise["status"] != "not_started" or not found
+            found.append(_not_started(exercise, name, sources, noticed if first else (), short=not first))
+        elif set(checks.values()) != {"passed"}:
+            found.append(_waiting(exercise, name, sources))
+    return found
+
+
+def noticed_in(report: Mapping[str, Any]) -> list[str]:
+    """What is worth telling beside an exercise that was not found."""
+    return problems(report)[:3]
+
+
+def _stopped(exercise: Mapping[str, Any], failure: CheckResult, sources: Sources, *, again: bool) -> Finding:
+    path = exercise_path(exercise["unit"], exercise["name"])
+    ours = failure.diagnosis is None or failure.message.startswith(_OURS)
+    state: State = "ungraded" if failure.status == "errored" and ours else "failed"
+    if failure.status == "errored" and not ours:
+        state = "errored"
+    if again:
+        text = f"{failure.task}.{failure.function}   the same: {failure.message}"
+    else:
+        text = failure_text(replace(failure, lines=tuple(map(visible, failure.lines))), path)
+    code = failure.diagnosis.code if failure.diagnosis else ""
+    return _finding(exercise, failure.function, state, sources, (code, failure.message), text, failure.lines)
+
+
+def _not_started(
+    exercise: Mapping[str, Any], function: str, sources: Sources, noticed: Sequence[str], *, short: bool
+) -> Finding:
+    path = exercise_path(exercise["unit"], exercise["name"])
+    text = f"{clipped(exercise['name'], 60)}.{function} is not started yet."
+    if not short:
+        text += (
+            f"\n  Write it in {path}, in the place of its NotImplementedError."
+            f"\n  Check it: pytest {path} -k {function}"
+            f"\n  A hint:   gradcheck hint {clipped(exercise['name'], 60)}"
+        )
+        text += "".join(f"\n  Noticed:  {each}" for each in noticed)
+    return _finding(exercise, function, "not_started", sources, ("", "not started"), text)
+
+
+def _waiting(exercise: Mapping[str, Any], function: str, sources: Sources) -> Finding:
+    """All that stopped in it waits for something elsewhere, such as a Jacobian that is compared with `backward`."""
+    skipped = [
+        found
+        for check in exercise["checks"]
+        if check["status"] == "skipped" and (found := check_result(check, exercise)).function == function
+    ]
+    what = skipped[0].message or "waits for another function"
+    check = skipped[0].check.replace("_", " ")
+    text = f"{clipped(exercise['name'], 60)}.{function}   right so far; {check}:\n        {what}"
+    return _finding(exercise, function, "waiting", sources, ("", what), text)
+
+
+def _finding(
+    exercise: Mapping[str, Any],
+    function: str,
+    state: State,
+    sources: Sources,
+    told: tuple[str, str],
+    text: str,
+    location: Sequence[str] = (),
+) -> Finding:
+    name, unit = clipped(exercise["name"], 60), clipped(exercise["unit"], 60)
+    path = exercise_path(unit, name)
+    line = sources.line(path, function, location)
+    return Finding(name, unit, function, state, *told, terminal_text(text), sources.prefix + path, line)
