@@ -39,10 +39,10 @@ def formulas(names: tuple[str, ...]) -> None:
 
     g stands for grad_output, δ_ij is 1 where i = j and 0 elsewhere.
     """
-    from gradcheck.operators import all_operators
+    from gradcheck.catalog import known_operators
     from gradcheck.references.typeset import formulas as lines_of
 
-    operators = all_operators()
+    operators = known_operators()
     unknown = [name for name in names if name not in operators]
     if unknown:
         close = get_close_matches(unknown[0], operators, n=1, cutoff=0.5)

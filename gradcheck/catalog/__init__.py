@@ -10,8 +10,9 @@ from pathlib import Path
 
 from gradcheck.catalog.exercise import Exercise
 from gradcheck.errors import UnknownExercise
+from gradcheck.operators import Operator, all_operators
 
-__all__ = ["Exercise", "advice_for", "all_exercises", "exercises_of", "find_exercise"]
+__all__ = ["Exercise", "advice_for", "all_exercises", "exercises_of", "find_exercise", "known_operators"]
 
 
 @cache
@@ -24,6 +25,17 @@ def all_exercises() -> dict[str, Exercise]:
             found.append((contents["EXERCISE"].unit, contents.get("ORDER", 0), contents["EXERCISE"]))
     found.sort(key=lambda entry: (entry[0], entry[1], entry[2].name))
     return {exercise.name: exercise for _, _, exercise in found}
+
+
+@cache
+def known_operators() -> dict[str, Operator]:
+    """Every operator by name: those of `gradcheck.operators`, then those that an exercise's record defines itself."""
+    found = dict(all_operators())
+    for exercise in all_exercises().values():
+        for operator in (exercise.operator, *(graded.spec.operator for graded in exercise.functions)):
+            if operator is not None:
+                found.setdefault(operator.name, operator)
+    return found
 
 
 def find_exercise(name: str) -> Exercise:

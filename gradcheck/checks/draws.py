@@ -110,8 +110,8 @@ def one_apart(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[
 
 def zeros_and_ties(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
     """Small integers, the first row all zeros: entries vanish, equal each other and equal those of other inputs."""
-    values = small_integers(rng, shape, ())
-    values[:1] = 0.0
+    values = np.asarray(small_integers(rng, shape, ()))
+    values[(slice(1),) if shape else ()] = 0.0
     return values
 
 

@@ -22,10 +22,15 @@ def collapse(expression: sp.Expr) -> sp.Expr:
 
 
 def _collapse_sum(expression: sp.Sum) -> sp.Expr:
-    body, (index, first, last), *outer = expression.args
-    if outer:
-        return collapse(sp.Sum(sp.Sum(body, (index, first, last)), *outer))
-    body = collapse(body)
+    # One index after the other, the innermost first: SymPy makes one sum of a sum of sums.
+    body, *limits = expression.args
+    result = collapse(body)
+    for index, first, last in limits:
+        result = _collapse_over(result, index, first, last)
+    return result
+
+
+def _collapse_over(body: sp.Expr, index: sp.Symbol, first: sp.Expr, last: sp.Expr) -> sp.Expr:
     if body.has(sp.KroneckerDelta):
         # Only then: multiplied out, y (g − Σ g y) would lose the shape in which people read it.
         body = sp.expand_mul(body, deep=False)

@@ -107,12 +107,14 @@ class Evaluator:
 
     def _power(self, expression: sp.Pow) -> Any:
         base, exponent = expression.args
-        if not (exponent.is_Integer or exponent == sp.Rational(1, 2)):
+        if not (exponent.is_Rational and exponent.q <= 2):
             raise NotImplementedError(f"the evaluator knows whole powers and square roots only, not {expression}")
         if exponent == sp.Rational(1, 2):
             return self.numbers.apply("sqrt", self.value(base))
         if exponent.is_negative:
             return 1 / self.value(base ** (-exponent))
+        if exponent.q == 2:
+            base, exponent = sp.sqrt(base), exponent.p
         # Multiplied out: flint's own power has no answer for a ball around zero.
         factor = product = self.value(base)
         for _ in range(int(exponent) - 1):

@@ -63,7 +63,7 @@ def _compact(derivation: Derivation, form: Formula) -> sp.Expr:
     """The expression with the output put in for its own definition, if that makes it shorter."""
     expression = form.expression
     output = derivation.output
-    if not output.indices:
+    if not derivation.operator.output_shape:
         return expression
     lead = len(output.indices) - len(derivation.operator.output_shape)
     batched = index_symbol("b") in form.indices or expression.has(index_symbol("b"))
@@ -115,7 +115,9 @@ def _by_solving(
     solutions = sp.solve(sp.Eq(output, here.subs(exponentials[0], unknown)), unknown)
     if len(solutions) != 1 or solutions[0].has(sp.exp):
         return expression
-    return _positive(sp.factor(sp.simplify(expression.subs(exponentials[0], solutions[0]))))
+    solved = _positive(sp.factor(sp.simplify(expression.subs(exponentials[0], solutions[0]))))
+    # Where it divides by an array, as y / x for x σ(x), it would have holes that the derivative does not have.
+    return expression if sp.denom(solved).has(sp.Indexed) else solved
 
 
 def _positive(product: sp.Expr) -> sp.Expr:
@@ -188,6 +190,8 @@ class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
         base, exponent = expression.args
         if exponent.is_negative:
             return f"1 / {self.parenthesize(base**-exponent, PRECEDENCE['Mul'])}"
+        if exponent.is_Rational and exponent.q == 2:
+            return f"sqrt({self._print(base)})" + (f"^{exponent.p}" if exponent.p > 1 else "")
         shown = self.parenthesize(base, PRECEDENCE["Pow"])
         return (
             f"({shown})²"

@@ -1,0 +1,145 @@
+"""Tries a new exercise before anything is written.
+
+Do the references agree, does a right answer pass, does every derived wrong answer give other numbers?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.cases import Case
+from gradcheck.checks.engine import Verification
+from gradcheck.checks.task import FunctionSpec, Task
+from gradcheck.checks.trials import Trials
+from gradcheck.diagnosis.calculator import Calculator
+from gradcheck.diagnosis.equivalence import is_equivalent
+from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, mutants, original_of
+from gradcheck.diagnosis.naming import mutant_in_words
+from gradcheck.errors import GradcheckError, ReferenceDisagreement
+from gradcheck.operators.operator import Operator
+from gradcheck.references.agreement import check_agreement
+from gradcheck.references.store import ExpectedStore
+
+_SEEDS = (0, 1)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """The derived wrong answers of one function: how many, some in words, and those that no number tells apart."""
+
+    function: str
+    count: int
+    examples: tuple[str, ...]
+    survivors: tuple[str, ...]
+
+
+def agreement(operator: Operator) -> str:
+    """Compares formula, autograd and finite differences. Raises GradcheckError where they part at ordinary numbers;
+    returns what is wrong with the torch function at the edges (infinite, say), or nothing.
+    """
+    for seed in _SEEDS:
+        for case in _trials(operator, seed).cases("generic", sample=False):
+            told = _parted(operator, seed, case, differences=True)
+            if told:
+                raise GradcheckError(f"the references disagree, so nothing is written; {told}")
+    found = (_parted(operator, 0, case, differences=False) for case in _trials(operator, 0).cases("edge", sample=False))
+    return next((told for told in found if told), "")
+
+
+def _parted(operator: Operator, seed: int, case: Case, *, differences: bool) -> str:
+    cotangent = _trials(operator, seed).cotangents(case)[0]
+    try:
+        check_agreement(operator, case.inputs, cotangent, case.sizes, differences=differences)
+    except ReferenceDisagreement as error:
+        _no_bound(f"{case.name}: {error}")
+        return f"{case.name}: {error}"
+    return ""
+
+
+def _no_bound(told: str) -> None:
+    """Raises GradcheckError where the formula has no value: no learner could be graded there."""
+    if "has no bound" in told:
+        raise GradcheckError(
+            f"the formula, or its derivative, has no finite value at some numbers that learners are graded with "
+            f"({told.split(':', 1)[0]}), so nothing is written. It must have one everywhere, at zero, below it, and up "
+            "to ±1e4: keep a root or a quotient away from zero (sqrt(1 + …)), and e^x in a quotient."
+        )
+
+
+def right_answer_passes(task: Task, cache: Path) -> None:
+    """Grades the derived formulas themselves. Raises GradcheckError where a check refuses them: it would refuse every
+    learner. `cache` is a folder for expected values.
+    """
+    operator = task.operator
+    assert operator is not None
+    name = operator.differentiable_inputs[0].name
+    functions = {}
+    for spec in task.functions:
+        wrt = "" if spec.role == "forward" else spec.wrt or name
+        assert spec.role != "function"
+        right = Mutant(operator, spec.role, wrt, "none", "nothing", original_of(operator, spec.role, wrt))
+        functions[spec.name] = as_function(right, task)
+    failed = failing(functions, task, cache)
+    if failed:
+        _no_bound(failed)
+        raise GradcheckError(f"the derived formulas themselves do not pass, so nothing is written: {failed}")
+
+
+def failing(functions: dict[str, Callable[..., Any]], task: Task, cache: Path) -> str:
+    """The first check that these functions do not pass, with its message; nothing where all hold. Whether references
+    agree is another question, see `agreement`.
+    """
+    verification = Verification(InProcessCandidate(functions), task, cache=cache, shrink=False)
+    verification.benches.trials(task.functions[0]).store.mark_agreed()
+    bad = next((each for each in verification.results() if each.status != "passed"), None)
+    return "" if bad is None else f"{bad.id}: {bad.message.splitlines()[0]}"
+
+
+def wrong_answers(task: Task) -> list[Wrong]:
+    """The mutants of every function, told apart from the right answer by their numbers at random points, or else shown
+    by algebra to be right themselves, which then count for nothing.
+    """
+    assert task.operator is not None
+    everything = mutants(task.operator)
+    return [
+        _of_function(task, spec, [each for each in everything if function_of(each, task) == spec])
+        for spec in task.functions
+    ]
+
+
+def _of_function(task: Task, spec: FunctionSpec, found: list[Mutant]) -> Wrong:
+    alike = [mutant for mutant in found if _same_numbers(task, spec, mutant)]
+    survivors = [mutant for mutant in alike if not is_equivalent(mutant)]
+    wrong = [mutant for mutant in found if mutant not in alike]
+    kinds = {mutant.kind: mutant for mutant in reversed(wrong)}
+    return Wrong(
+        spec.name,
+        len(wrong) + len(survivors),
+        tuple(mutant_in_words(mutant) for mutant in list(kinds.values())[::-1][:3]),
+        tuple(mutant_in_words(mutant) for mutant in survivors),
+    )
+
+
+def _same_numbers(task: Task, spec: FunctionSpec, mutant: Mutant) -> bool:
+    """At every ordinary case: at one alone a mask, say, may let everything through."""
+    assert task.operator is not None
+    calculator, trials = Calculator(task, spec), _trials(task.operator, 5)
+    for case in trials.cases("generic", sample=spec.role == "jacobian"):
+        cotangent = trials.cotangents(case)[0] if spec.role == "backward" else None
+        arguments = trials.arguments(spec, case, cotangent)
+        right, wrong = calculator.result(arguments), calculator.result(arguments, mutant)
+        if right is None or wrong is None:
+            return False
+        if not all(np.allclose(*each, rtol=1e-9) for each in zip(right, wrong, strict=True)):
+            return False
+    return True
+
+
+def _trials(operator: Operator, seed: int) -> Trials:
+    return Trials(operator, ExpectedStore(operator, None), seed)
