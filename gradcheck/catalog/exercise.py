@@ -110,10 +110,18 @@ def jacobian(
     points: float = 1,
     may_share: tuple[str, ...] = (),
     operator: Operator | None = None,
+    alone: bool = False,
 ) -> Graded:
-    """∂output/∂wrt of one sample."""
+    """∂output/∂wrt of one sample; `alone` where the exercise asks for no backward of this operator."""
     spec = FunctionSpec(
-        name, "jacobian", parameters, wrt=wrt, may_share=may_share, operator=operator, confusions=(ORIENTATION,)
+        name,
+        "jacobian",
+        parameters,
+        wrt=wrt,
+        may_share=may_share,
+        operator=operator,
+        confusions=(ORIENTATION,),
+        alone=alone,
     )
     return Graded(spec, points)
 

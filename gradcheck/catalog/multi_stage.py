@@ -125,8 +125,8 @@ EXERCISE = Exercise(
             ),
             points=3,
         ),
-        jacobian("z", "w", wrt="z", name="state_jacobian", operator=STAGE),
-        jacobian("z", "w", wrt="w", name="weight_jacobian", operator=STAGE),
+        jacobian("z", "w", wrt="z", name="state_jacobian", operator=STAGE, alone=True),
+        jacobian("z", "w", wrt="w", name="weight_jacobian", operator=STAGE, alone=True),
     ),
     hints=(
         "Take the stage apart: s = W z, then tanh. How does each of the two hand a gradient back? Which of the states "

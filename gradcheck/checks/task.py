@@ -72,7 +72,8 @@ class FunctionSpec:
     `parameters` are the names that arguments are built from: inputs of the operator, a size such as `copies`,
     `grad_output` (a tensor) or `grad_outputs` (a tuple, one per copy).
     `operator` is what the function belongs to, where it is not the task's own. A `function` has a `reference` instead.
-    `wrt` is the input a Jacobian is taken by. `returns` is what a right function returns; a `scalar` may be a Python
+    `wrt` is the input a Jacobian is taken by; it is `alone` where the task has no backward of the same operator, which
+    it could agree with. `returns` is what a right function returns; a `scalar` may be a Python
     float too. `may_share` names arguments whose memory a gradient may share, because it is that argument by definition.
     """
 
@@ -86,10 +87,11 @@ class FunctionSpec:
     reference: Reference | None = None
     confusions: tuple[Confusion, ...] = ()
     properties: tuple[Property, ...] = ()
+    alone: bool = False
 
     @property
     def checks(self) -> tuple[str, ...]:
-        own = CHECKS[self.role]
+        own = tuple(each for each in CHECKS[self.role] if not (self.alone and each == "agrees_with_backward"))
         at = own.index("values")
         told_apart = tuple(each.check for each in self.confusions)
         return own[:at] + told_apart + own[at:] + tuple(each.check for each in self.properties)

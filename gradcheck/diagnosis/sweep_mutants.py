@@ -7,12 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.checks.drawing import SIZES, RandomDraw
 from gradcheck.checks.outcome import Arguments
+from gradcheck.checks.reference_trials import walk
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.mutants import Mutant, mutants
 from gradcheck.diagnosis.mutated import MutatedSweep, compute
 from gradcheck.references.expected import midpoints
 from gradcheck.references.sweep import Twin
+
+
+def drawn(spec: FunctionSpec, seed: int, turn: int = 0) -> Arguments:
+    """Arguments of ordinary numbers, as the record draws them, in the sizes of one of three turns."""
+    assert spec.reference is not None
+    return spec.reference.draw(RandomDraw(np.random.default_rng(seed), "float64", SIZES[turn]))
 
 
 def mutants_of(spec: FunctionSpec, arguments: Arguments) -> Iterator[Mutant]:
@@ -23,6 +31,20 @@ def mutants_of(spec: FunctionSpec, arguments: Arguments) -> Iterator[Mutant]:
         for mutant in mutants(operator):
             if (mutant.role, mutant.wrt) == (role, name) and not mutant.partner:
                 yield mutant
+
+
+def same_result(spec: FunctionSpec, mutant: Mutant) -> bool:
+    """Whether the mutant's result is the right one to 50 digits, at several sizes: the mistake changes nothing here."""
+    for seed in range(4):
+        arguments = drawn(spec, seed, seed % len(SIZES))
+        sweeps = MutatedSweep("float64"), MutatedSweep("float64", mutant)
+        right, wrong = ([leaf for _, leaf in walk(compute(spec.reference, each, arguments))] for each in sweeps)
+        for a, b in zip(right, wrong, strict=True):
+            with sweeps[0].fields[0].precision():
+                difference = np.asarray(a.exact - b.exact, dtype=object)
+            if not np.abs(midpoints(difference)).max(initial=0.0) <= 1e-50:  # NaN is another result
+                return False
+    return True
 
 
 def as_function(mutant: Mutant | None, spec: FunctionSpec) -> Callable[..., Any]:

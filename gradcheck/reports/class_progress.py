@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from gradcheck.grading.batch.run import Progress
 
-_WORDS = {"reading": "reading", "preparing": "expected values", "grading": "grading"}
+_WORDS = {"reading": "reading", "preparing": "expected values", "grading": "grading", "checking": "checking"}
 _EVERY_S = 10.0
 
 

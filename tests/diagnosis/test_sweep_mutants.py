@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from gradcheck.catalog import all_exercises
 from gradcheck.checks.candidate import InProcessCandidate
-from gradcheck.checks.drawing import SIZES, RandomDraw
 from gradcheck.checks.engine import Verification
-from gradcheck.checks.reference_trials import walk
-from gradcheck.diagnosis.mutated import MutatedSweep, compute
-from gradcheck.diagnosis.sweep_mutants import as_function, mutants_of
-from gradcheck.references.expected import midpoints
+from gradcheck.diagnosis.sweep_mutants import as_function, drawn, mutants_of, same_result
 from solutions import solution
 
 COMPOSED = [
@@ -28,10 +23,6 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("expected")
 
 
-def drawn(spec, seed, turn=0):
-    return spec.reference.draw(RandomDraw(np.random.default_rng(seed), "float64", SIZES[turn]))
-
-
 def graded(exercise, spec, function, cache):
     candidate = InProcessCandidate(solution(exercise.name) | {spec.name: function})
     verification = Verification(candidate, exercise.task, cache=cache, shrink=False)
@@ -39,20 +30,6 @@ def graded(exercise, spec, function, cache):
     found = [verification.result(spec.name, check) for check in spec.checks if check not in left_out]
     verification.save()
     return found
-
-
-def same_result(spec, mutant) -> bool:
-    """Whether the mutant's result is the right one to 50 digits, at several sizes: the mistake changes nothing here."""
-    for seed in range(4):
-        arguments = drawn(spec, seed, seed % 3)
-        sweeps = MutatedSweep("float64"), MutatedSweep("float64", mutant)
-        right, wrong = ([leaf for _, leaf in walk(compute(spec.reference, each, arguments))] for each in sweeps)
-        for a, b in zip(right, wrong, strict=True):
-            with sweeps[0].fields[0].precision():
-                difference = np.asarray(a.exact - b.exact, dtype=object)
-            if not np.abs(midpoints(difference)).max(initial=0.0) <= 1e-50:  # NaN is another result
-                return False
-    return True
 
 
 @pytest.mark.parametrize(("exercise", "spec"), COMPOSED, ids=lambda each: each.name)
