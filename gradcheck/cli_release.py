@@ -2,6 +2,50 @@
 
 from __future__ import annotations
 
-from click import Command
+from pathlib import Path
 
-COMMANDS: tuple[Command, ...] = ()
+import click
+
+
+@click.command()
+@click.argument("dest", type=click.Path(path_type=Path))
+@click.option("--units", multiple=True, metavar="UNIT", help="These units only: 04_modules or 04; may be given again.")
+@click.option(
+    "--course", "course_file", type=click.Path(path_type=Path), help="Exercises, points, deadline, what hints cost."
+)
+@click.option("--grader", default="", metavar="REQUIREMENT", help="Install gradcheck so; else DEST carries its wheel.")
+def release(dest: Path, units: tuple[str, ...], course_file: Path | None, grader: str) -> None:
+    """Write the learners' repository to DEST: stubs, README, settings, and a workflow that grades each push.
+
+    No solution, roster or extension is in it. Run again, it brings DEST up to date: files that were changed since are
+    kept and listed. Run it in the project's folder.
+    """
+    from gradcheck.course.release import release as make
+    from gradcheck.course.units import for_units
+    from gradcheck.grading.policy.course import load_course
+    from gradcheck.reports.escaping import terminal_text
+
+    course = for_units(load_course(course_file), units)
+    made = make(dest, course, root=Path.cwd(), grader=grader)
+    for note in made.notes:
+        click.echo(f"note: {note}", err=True)
+    outcome = made.outcome
+    counts = [
+        f"{len(paths)} {what}"
+        for what, paths in (
+            ("written", outcome.added),
+            ("renewed", outcome.renewed),
+            ("removed", outcome.removed),
+            ("unchanged", outcome.unchanged),
+            ("kept", outcome.kept),
+        )
+        if paths
+    ]
+    click.echo(f"{terminal_text(str(dest))}: {', '.join(counts)}")
+    for path in outcome.removed:
+        click.echo(f"  removed {terminal_text(path)}")
+    for path in outcome.kept:
+        click.echo(f"  kept    {terminal_text(path)}, which was changed since or is no file of the release's")
+
+
+COMMANDS = (release,)

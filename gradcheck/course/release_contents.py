@@ -1,0 +1,112 @@
+"""What is in a learners' repository: stubs, a README, the settings of pytest, CI and a dev container, the grader."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gradcheck.catalog import all_exercises
+from gradcheck.course.course_text import course_text
+from gradcheck.course.pins import TORCH_CPU_INDEX, pinned
+from gradcheck.course.release_grader import Grader
+from gradcheck.errors import GradcheckError
+from gradcheck.grading.policy.course import Course, HintCosts
+from gradcheck.reports.escaping import markdown_text
+from gradcheck.reports.terminal import points
+
+_TEMPLATES = Path(__file__).parent / "templates" / "release"
+_FILES = {
+    "README.md": "README.md",
+    "conftest.py": "conftest.py",
+    "course.toml": "course.toml",
+    "devcontainer.json": ".devcontainer/devcontainer.json",
+    "gitignore": ".gitignore",
+    "pytest.ini": "pytest.ini",
+    "requirements.txt": "requirements.txt",
+    "classroom.yml": ".github/workflows/classroom.yml",
+}
+"""A template, and where its text goes: a package does not carry files whose names begin with a dot by itself."""
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def contents(course: Course, stubs: Mapping[str, bytes], grader: Grader) -> dict[str, bytes]:
+    """Every file by its path. Of the course learners get what applies to all of them: no roster, nobody's extension."""
+    values = {
+        "course": course,
+        "course_text": course_text(for_learners(course)),
+        "due": course.deadline,
+        "exercises": [_shown(name, course) for name in course.exercises],
+        "grader": grader.line,
+        "hints": _hints(course.hints),
+        "max_score": points(course.max_score),
+        "pinned": pinned(),
+        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "runners": _runners(course.exercises),
+        "title": markdown_text(course.title) or "Backpropagation by hand",
+        "torch_index": TORCH_CPU_INDEX,
+    }
+    environment = _environment()
+    made = {path: environment.get_template(name).render(values).encode() for name, path in _FILES.items()}
+    return {**made, **stubs, **grader.files}
+
+
+def for_learners(course: Course) -> Course:
+    """The course as every learner may read it. A checkout is graded as it is, whatever is read of the clones later."""
+    deadline = replace(course.deadline, extensions={}) if course.deadline else None
+    return replace(course, roster=None, deadline=deadline, tag="", at="worktree")
+
+
+def _shown(name: str, course: Course) -> dict[str, str]:
+    exercise = all_exercises()[name]
+    return {
+        "name": name,
+        "path": f"exercises/{exercise.path}",
+        "title": markdown_text(exercise.title),
+        "functions": ", ".join(f"`{each.spec.name}`" for each in exercise.functions),
+        "points": points(course.points_of(name)),
+    }
+
+
+def _hints(hints: HintCosts) -> str:
+    """What each costs, in words; they do not add up."""
+    said = [f"{points(cost)} % after hint {number}" for number, cost in enumerate(hints.costs, start=1)]
+    return ", ".join(
+        [*said, f"{points(hints.gave_up)} % where the solution was shown first"] if hints.gave_up else said
+    )
+
+
+def _runners(names: tuple[str, ...]) -> dict[str, str]:
+    """Each exercise and the step that reports it: the reporter finds its results as RUNNER_RESULTS, and takes letters
+    and digits only. Names come from the catalog, and still no other character may get into a workflow.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        step = name.replace("_", "")
+        if not _NAME.fullmatch(name) or step in {*found.values(), "grade"}:
+            raise GradcheckError(f"the exercise {name!r} needs another name: a workflow's step cannot be called by it")
+        found[name] = step
+    return found
+
+
+def _environment() -> Any:
+    """Jinja2 with marks of its own: GitHub's expressions have double braces too."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"),
+        autoescape=False,  # noqa: S701 — Markdown, YAML and TOML; each value is escaped for where it goes
+        undefined=StrictUndefined,
+        block_start_string="[%",
+        block_end_string="%]",
+        variable_start_string="[[",
+        variable_end_string="]]",
+        comment_start_string="[#",
+        comment_end_string="#]",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
