@@ -180,7 +180,7 @@ def _generator(ask: Any) -> str | None:
 
 def _by_autograd(grad_output: Any, mask: Any, p: float) -> Any:
     x = grad_output.new_ones(mask.shape).requires_grad_()
-    (x * mask / (1 - p)).backward(grad_output)
+    (x * mask).div(1 - p).backward(grad_output)
     return x.grad
 
 

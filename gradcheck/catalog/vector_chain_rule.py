@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import reduce
+from operator import matmul
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, function
@@ -44,17 +46,11 @@ def _cascade(draw: Draw, sizes: list[int], *, row: bool) -> dict[str, Any]:
 
 
 def _backward(_sweep: Sweep, grad_output: Twin, jacobians: list[Twin]) -> Twin:
-    row = grad_output
-    for jacobian in reversed(jacobians):
-        row = row @ jacobian
-    return row
+    return reduce(matmul, reversed(jacobians), grad_output)
 
 
 def _compose(_sweep: Sweep, jacobians: list[Twin]) -> Twin:
-    product = jacobians[0]
-    for jacobian in jacobians[1:]:
-        product = jacobian @ product
-    return product
+    return reduce(matmul, reversed(jacobians))
 
 
 def _network(jacobians: list[Any]) -> Any:

@@ -45,14 +45,9 @@ tag = "week2"
 KNOWN_IN_THE_GRADER = {
     "linear_model.backward": "two products, each with the other's factor: a mistake in `add`",
     "linear.forward": "torch's own function of the operator, which learners may call (F.linear)",
-    "dropout.backward": "the second opinion differentiates this forward pass; a mistaken forward has the same form",
-    "learning_rate.step_decay": "the second opinion is the definition, which the stub states",
-    "normalise.forward": "the second opinion is the definition, which the stub states",
-    "normalise.backward": "inside of mistakes, which multiply it by a mask",
-    "gradient_descent.gradient": "mistaken steps take the right gradient of the wrong samples; it is a helper only",
-    "weight_decay.l2_gradient": "the mistake of l1_gradient; and any product of 2 and two names",
-    "vector_chain_rule.backward": "the reference: a sweep over matrices of exact numbers",
-    "vector_chain_rule.compose": "the reference: a sweep over matrices of exact numbers",
+    "normalise.forward": "the form, with other arrays in it: a mistake of backward takes the mean off grad_output",
+    "normalise.backward": "the form, with other arrays in it: a mistake of forward divides the mean alone",
+    "weight_decay.l2_gradient": "any product of 2 and two names",
 }
 """Answers that the grader's own code holds somewhere, and why: it knows what is right, and is open to be read."""
 

@@ -51,13 +51,13 @@ _IN_FORWARD: tuple[tuple[str, str, Mistake, str], ...] = (
     (
         "wrong-mask",
         "your mask is True where an entry was dropped",
-        lambda x, mask, _other, p: (x * mask / (1 - p), ~mask),
+        lambda x, mask, _other, p: (x / (1 - p) * mask, ~mask),
         "What is the mask multiplied by in backward?",
     ),
     (
         "wrong-mask",
         "you drew two masks: y was made by one of them, and the other was returned",
-        lambda x, mask, other, p: (x * other / (1 - p), mask),
+        lambda x, mask, other, p: (x / (1 - p) * other, mask),
         "How is backward to know what was dropped in y?",
     ),
     (

@@ -8,7 +8,7 @@ from gradcheck.catalog.exercise import Misconception
 
 
 def _gradient(w: Any, x: Any, y: Any) -> Any:
-    return -2 / len(y) * ((y - x @ w) @ x)
+    return 2 * (x.T @ (x @ w - y)) / len(y)
 
 
 def _sample_after_sample(w: Any, x: Any, y: Any, lr: float) -> Any:

@@ -116,7 +116,7 @@ NORMALISE_MISCONCEPTIONS = (
         "forward",
         "wrong-mask",
         "columns whose std lies below eps came back as zeros",
-        lambda x, mean, std, eps: (x - mean) / std.clamp(min=eps) * (std >= eps),
+        lambda x, mean, std, eps: (x - mean) * (std >= eps) / std.clamp(min=eps),
         "A column's std is half of eps. Does its input carry nothing?",
     ),
     Misconception(
@@ -137,7 +137,7 @@ NORMALISE_MISCONCEPTIONS = (
         "forward",
         "wrong-function",
         "you took a root of the standard deviation: it is one already",
-        lambda x, mean, std, eps: (x - mean) / std.clamp(min=eps).sqrt(),
+        lambda x, mean, std, eps: (x - mean) * std.clamp(min=eps).rsqrt(),
         "Is std a variance?",
     ),
     Misconception(
@@ -158,7 +158,7 @@ NORMALISE_MISCONCEPTIONS = (
         "forward",
         "wrong-function",
         "you divided by the square of the larger one of std and eps",
-        lambda x, mean, std, eps: (x - mean) / std.clamp(min=eps).square(),
+        lambda x, mean, std, eps: (x - mean) * std.clamp(min=eps).pow(-2),
         "In which unit is x measured, and in which is what you divide by?",
     ),
     Misconception(
@@ -193,7 +193,7 @@ NORMALISE_MISCONCEPTIONS = (
         "backward",
         "wrong-mask",
         "columns whose std lies below eps got no gradient",
-        lambda grad_output, _x, _mean, std, eps: grad_output / std.clamp(min=eps) * (std >= eps),
+        lambda grad_output, _x, _mean, std, eps: grad_output * (std >= eps) / std.clamp(min=eps),
         "Does y change with x where eps has taken the place of std?",
     ),
     Misconception(
@@ -235,7 +235,7 @@ NORMALISE_MISCONCEPTIONS = (
         "backward",
         "wrong-function",
         "you divided by the square of the divisor, as if it were the variable",
-        lambda grad_output, _x, _mean, std, eps: grad_output / std.clamp(min=eps).square(),
+        lambda grad_output, _x, _mean, std, eps: grad_output * std.clamp(min=eps).pow(-2),
         "Which of the numbers in the quotient is differentiated by?",
     ),
 )

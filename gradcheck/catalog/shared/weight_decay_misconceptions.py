@@ -44,7 +44,7 @@ WEIGHT_DECAY_MISCONCEPTIONS = (
         "l1_gradient",
         "wrong-function",
         "you took the gradient of the sum of squares: large weights are pulled harder",
-        lambda w, alpha: 2 * alpha * w,
+        lambda w, alpha: alpha * (w + w),
         "How much does |w| grow from 3 to 3.1, and from 100 to 100.1?",
     ),
     Misconception(
