@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: learn test lint bench diagnose demo stubs clean
+.PHONY: learn test lint bench diagnose demo stubs docs clean
 
 learn: $(VENV)/.learner
 	@$(BIN)/python -m pytest exercises; status=$$?; [ $$status -le 1 ] || exit $$status
 
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest tests/grading -m whole_machine -q -p no:benchmark -p no:xdist
+	$(BIN)/python -m pytest tests/grading tests/course -m whole_machine -q -p no:benchmark -p no:xdist
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not whole_machine" -n 2 -p no:benchmark
 	$(BIN)/python -m pytest solutions -q
 
@@ -31,8 +31,12 @@ diagnose: $(VENV)/.developer
 stubs: $(VENV)/.developer
 	$(BIN)/gradcheck stubs --force
 
+docs: $(VENV)/.developer
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The documentation: site/index.html"
+
 clean:
-	rm -rf $(VENV) .gradcheck .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site .gradcheck .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
