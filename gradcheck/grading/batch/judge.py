@@ -127,12 +127,15 @@ class Judge:
         sandboxed.renew()
 
     def _plays(self, name: str, tape: TapedExercise, sandboxed: Sandboxed) -> bool:
-        until = min(time.monotonic() + min(_PLAY_S, self.settings.bounds.call_s), sandboxed.until)
         try:
             worker = sandboxed.alive()
-            answer, length = worker.ask({"do": "play", "exercise": name}, until=until)
-            expected = tape.most_bytes if answer.get("usual") is True else 0
-            return length == expected and tape.confirms(answer, worker.body(length, until=until))
+            with sandboxed.waiting():
+                until = time.monotonic() + min(_PLAY_S, self.settings.bounds.call_s, sandboxed.left)
+                answer, length = worker.ask({"do": "play", "exercise": name}, until=until)
+                if length != (tape.most_bytes if answer.get("usual") is True else 0):
+                    return False
+                body = worker.body(length, until=until)
+            return tape.confirms(answer, body)
         except (Died, Malformed):
             sandboxed.renew()
             return False

@@ -98,9 +98,22 @@ def test_after_a_death_a_new_worker_answers_and_not_for_ever(lane):
 
 def test_a_submission_has_only_so_much_time(lane):
     sandboxed = Sandboxed(lane, {"relu": ("relu.py", b"def f(x): return x")})
-    sandboxed.until = time.monotonic() - 1
+    sandboxed.spent = BOUNDS.submission_s
     outcome = SandboxedCandidate("relu", sandboxed).call("f", X)
     assert (outcome.state, "used up" in outcome.fault.text) == ("timed_out", True)
+    sandboxed.end()
+
+
+def test_only_its_own_time_is_counted(lane):
+    """Not what the judge does between two calls, however slow its machine is."""
+    sandboxed = Sandboxed(lane, {"relu": ("relu.py", b"import time\ndef f(x): time.sleep(0.3); return x")})
+    candidate = SandboxedCandidate("relu", sandboxed)
+    for _ in range(2):
+        assert candidate.call("f", X).state == "returned"
+        before = sandboxed.spent
+        time.sleep(0.5)
+        assert sandboxed.spent == before
+    assert sandboxed.spent > 0.6
     sandboxed.end()
 
 
