@@ -5,7 +5,6 @@ Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/.
 
 from __future__ import annotations
 
-import io
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from gradcheck.course.course_text import course_text
 from gradcheck.course.pins import TORCH_CPU_INDEX, pinned
 from gradcheck.course.wheel import grader_wheel
+from gradcheck.course.zipped import zipped
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.small_files import write_whole
@@ -26,7 +26,6 @@ _TEMPLATES = Path(__file__).parent / "templates" / "gradescope"
 _MARK = b"# gradcheck: autograder for Gradescope\n"
 """Stands in the `run_autograder` of every bundle, and tells it from other people's zip files."""
 _EXECUTABLE = ("setup.sh", "run_autograder")
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEAST_LIMIT_S = 540
 """Of one grading, below the shortest timeout that Gradescope has had by default, ten minutes."""
 _REST_S = 240
@@ -68,7 +67,8 @@ def bundle(course: Course, *, require_sandbox: bool = False) -> bytes:
     files = {path.name: _filled(path.read_text(encoding="utf-8"), values) for path in sorted(_TEMPLATES.iterdir())}
     files["course.toml"] = (_ABOUT + course_text(for_gradescope(course))).encode()
     files["requirements.txt"] = libraries.encode()
-    return _zipped({**files, wheel: grader})
+    everything = {**files, wheel: grader}
+    return zipped({name: everything[name] for name in sorted(everything)}, _EXECUTABLE)
 
 
 _ABOUT = "# Made by gradcheck bundle gradescope, from the instructor's course.toml without its roster.\n\n"
@@ -106,18 +106,6 @@ def _filled(template: str, values: Mapping[str, str]) -> bytes:
     for name, value in values.items():
         template = template.replace(f"@{name}@", value)
     return template.encode()
-
-
-def _zipped(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # Unix, wherever it was made: only then does the mode count
-            entry.external_attr = (0o100755 if name in _EXECUTABLE else 0o100644) << 16
-            archive.writestr(entry, files[name], compresslevel=9)
-    return buffer.getvalue()
 
 
 def _is_bundle(path: Path) -> bool:

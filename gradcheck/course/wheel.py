@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
-import zipfile
 from collections.abc import Iterator
 
 from gradcheck import __version__
 from gradcheck.course.installed import PACKAGE, installed
+from gradcheck.course.zipped import zipped
 
 _LEFT_OUT = {"__pycache__"}
 _WHEEL = "Wheel-Version: 1.0\nGenerator: gradcheck\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip file can tell."""
 
 
 def grader_wheel() -> tuple[str, bytes]:
@@ -31,7 +28,9 @@ def grader_wheel() -> tuple[str, bytes]:
     files = dict(_package_files()) | {f"{info}/{name}": content for name, content in _metadata().items()}
     record = "".join(f"{name},{_digest(content)},{len(content)}\n" for name, content in sorted(files.items()))
     files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
-    return f"gradcheck-{__version__}-py3-none-any.whl", _zipped(files)
+    # The specification asks for the metadata at the end, so that it can be read without unpacking the rest.
+    in_order = sorted(files, key=lambda each: (".dist-info/" in each, each))
+    return f"gradcheck-{__version__}-py3-none-any.whl", zipped({name: files[name] for name in in_order})
 
 
 def _package_files() -> Iterator[tuple[str, bytes]]:
@@ -61,16 +60,3 @@ def _license_beside() -> str:
 
 def _digest(content: bytes) -> str:
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-
-
-def _zipped(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        # The specification asks for the metadata at the end, so that it can be read without unpacking the rest.
-        for name in sorted(files, key=lambda each: (".dist-info/" in each, each)):
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # Unix, wherever it was made
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, files[name], compresslevel=9)
-    return buffer.getvalue()
