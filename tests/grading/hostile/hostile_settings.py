@@ -51,11 +51,11 @@ SETTINGS = {
     "audit-hook": "import sys\nsys.addaudithook(lambda *a: None)",
     "asyncio": "import asyncio\nasyncio.set_event_loop(asyncio.new_event_loop())",
     "module-name": "__name__ = '__main__'\n__file__ = '/dev/null'\n__builtins__ = {}",
-    "compiled": "torch.compile(lambda t: t)",
     "jit": "torch.jit.enable_onednn_fusion(True)",
 }
 # A setting that breaks its own process costs its own exercise, at most.
 OWN_RISK = {
+    "compiled": "torch.compile(lambda t: t)",  # loads a compiler, for seconds; a file of this class may take one
     "audit-hook-that-raises": "import sys\ndef hook(*a):\n    raise RuntimeError\nsys.addaudithook(hook)",
     "memory-allocator": "import ctypes\nctypes.CDLL(None).mallopt(-4, 0)",
     "alternative-exit": "import os\nos._exit = os.kill = lambda *a: None",
