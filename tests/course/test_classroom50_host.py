@@ -17,8 +17,6 @@ from light_wheels import wheelhouse
 from gradcheck.course.bundle_classroom50 import write_bundle
 from gradcheck.grading.policy.course import load_course
 
-pytestmark = pytest.mark.whole_machine
-
 ROOT = Path(__file__).parents[2]
 HOSTILE = """
 import os, sys

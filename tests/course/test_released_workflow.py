@@ -18,7 +18,6 @@ from gradcheck.grading.policy.course import load_course
 ROOT = Path(__file__).parent.parent.parent
 WORKFLOW = ".github/workflows/classroom.yml"
 
-pytestmark = pytest.mark.whole_machine
 
 COURSE = """
 [exercises]
