@@ -42,8 +42,8 @@ def new(name: str, points: str, batch: tuple[str, ...], no_batch: bool, **wishes
     Jacobian, gradient, torch function and wrong answers are derived and tried before anything is written. The hints
     and the solution's bodies are yours to write; gradcheck dev check says what is missing.
     """
-    from gradcheck.course.scaffold import create, next_step
-    from gradcheck.course.scaffold_plan import Wish
+    from gradcheck.course.scaffold.create import create, next_step
+    from gradcheck.course.scaffold.plan import Wish
 
     if no_batch and batch:
         raise GradcheckError("--batch and --no-batch exclude each other; give one of them")
@@ -82,8 +82,8 @@ def check(names: tuple[str, ...], quick: bool, jobs: int | None, limit_s: float)
 
     Exits 0 when there is no problem, 1 when there is one.
     """
-    from gradcheck.course.dev_check import check as checked
-    from gradcheck.course.dev_check import closing_line, verdict_lines
+    from gradcheck.course.dev_check.check import check as checked
+    from gradcheck.course.dev_check.check import closing_line, verdict_lines
     from gradcheck.desk.paper import screen_width
     from gradcheck.reports.class_progress import shown_progress
     from gradcheck.reports.escaping import terminal_text

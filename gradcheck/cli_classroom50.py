@@ -24,7 +24,7 @@ def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], declarat
 
     It holds the grader, and nothing of the roster or the deadline: the host publishes it.
     """
-    from gradcheck.course.bundle_classroom50 import write_bundle
+    from gradcheck.course.hosts.bundle_classroom50 import write_bundle
     from gradcheck.grading.policy.course import load_course
     from gradcheck.reports.escaping import terminal_text
 

@@ -29,7 +29,7 @@ def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], require_
     It holds the grader without solutions, and of the course what grading needs: no roster. docs/gradescope.md says
     what to set there.
     """
-    from gradcheck.course.bundle_gradescope import write_bundle
+    from gradcheck.course.hosts.bundle_gradescope import write_bundle
     from gradcheck.course.units import for_units
     from gradcheck.grading.policy.course import load_course
     from gradcheck.reports.escaping import terminal_text
@@ -56,7 +56,7 @@ def host(submission: Path, metadata: Path, course_file: Path, out: Path, require
     Exits 0 when it was graded, whatever the score. Otherwise there is no results.json, so that Gradescope says that the
     autograder failed.
     """
-    from gradcheck.course.host_gradescope import host as grade
+    from gradcheck.course.hosts.host_gradescope import host as grade
     from gradcheck.grading.policy.course import load_course
     from gradcheck.reports.escaping import terminal_text
 

@@ -20,7 +20,7 @@ def release(dest: Path, units: tuple[str, ...], course_file: Path | None, grader
     No solution, roster or extension is in it. Run again, it brings DEST up to date: files that were changed since are
     kept and listed. Run it in the project's folder.
     """
-    from gradcheck.course.release import release as make
+    from gradcheck.course.release.make import release as make
     from gradcheck.course.units import for_units
     from gradcheck.grading.policy.course import load_course
     from gradcheck.reports.escaping import terminal_text

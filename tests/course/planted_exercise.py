@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.catalog import Exercise, find_exercise
-from gradcheck.course.dev_check_catalog import Record
-from gradcheck.course.dev_check_exercise import check_exercise, written_problems
-from gradcheck.course.dev_check_problem import Problem, Verdict
+from gradcheck.course.dev_check.catalog import Record
+from gradcheck.course.dev_check.exercise import check_exercise, written_problems
+from gradcheck.course.dev_check.problem import Problem, Verdict
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from gradcheck.catalog import all_exercises
 from gradcheck.cli import cli
-from gradcheck.course.bundle_classroom50 import declared, write_bundle
+from gradcheck.course.hosts.bundle_classroom50 import declared, write_bundle
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course, load_course
 from gradcheck.reports.whole_points import whole
@@ -140,7 +140,7 @@ def test_points_that_are_not_whole_stay_whole_in_declarative_tests():
 )
 def test_more_than_declarative_tests_can_be_is_refused(course, told, monkeypatch):
     if "declarative" in told:
-        monkeypatch.setattr("gradcheck.course.bundle_classroom50._MOST_TESTS", 40)
+        monkeypatch.setattr("gradcheck.course.hosts.bundle_classroom50._MOST_TESTS", 40)
     with pytest.raises(GradcheckError, match=told):
         declared(course)
 
@@ -149,7 +149,7 @@ def test_the_autograder_needs_nothing_but_python():
     import ast
     import sys
 
-    source = Path(write_bundle.__code__.co_filename).parent / "templates" / "classroom50" / "autograder.py"
+    source = Path(write_bundle.__code__.co_filename).parents[1] / "templates" / "classroom50" / "autograder.py"
     tree = ast.parse(source.read_text(encoding="utf-8"), feature_version=(3, 10))
     for node in ast.walk(tree):
         names = [each.name for each in node.names] if isinstance(node, ast.Import) else []

@@ -14,7 +14,7 @@ import pytest
 from classroom50_rules import COURSE, host_environment, host_run, result_of
 from light_wheels import wheelhouse
 
-from gradcheck.course.bundle_classroom50 import write_bundle
+from gradcheck.course.hosts.bundle_classroom50 import write_bundle
 from gradcheck.grading.policy.course import load_course
 
 ROOT = Path(__file__).parents[2]

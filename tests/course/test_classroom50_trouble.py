@@ -18,7 +18,7 @@ import pytest
 from classroom50_rules import COURSE, IDENTITY, host_environment, host_run, result_of
 
 from gradcheck import __version__
-from gradcheck.course.bundle_classroom50 import write_bundle
+from gradcheck.course.hosts.bundle_classroom50 import write_bundle
 from gradcheck.grading.policy.course import load_course
 from gradcheck.reports.classroom50 import identity
 

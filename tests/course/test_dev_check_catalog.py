@@ -15,9 +15,9 @@ from planted_exercise import ROOT, planted
 
 from gradcheck import catalog
 from gradcheck.catalog import find_exercise
-from gradcheck.course.dev_check import check
-from gradcheck.course.dev_check_catalog import Record, catalog_problems, read_catalog, stray_problems
-from gradcheck.course.dev_check_lanes import Failed, Work, checked
+from gradcheck.course.dev_check.catalog import Record, catalog_problems, read_catalog, stray_problems
+from gradcheck.course.dev_check.check import check
+from gradcheck.course.dev_check.lanes import Failed, Work, checked
 from gradcheck.diagnosis.codes import CODES
 from gradcheck.diagnosis.from_formula import CODES as OF_MUTANTS
 from gradcheck.diagnosis.thoughts import THOUGHTS

@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from gradcheck.cli_gradescope import bundle as command
-from gradcheck.course.bundle_gradescope import bundle, for_gradescope, write_bundle
 from gradcheck.course.course_text import course_text
+from gradcheck.course.hosts.bundle_gradescope import bundle, for_gradescope, write_bundle
 from gradcheck.course.wheel import grader_wheel
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course, HintCosts, Limits, load_course
@@ -36,7 +36,7 @@ def one_wheel():
     """Made once: that it is the same on every call is tested where it is made."""
     made = grader_wheel()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gradcheck.course.bundle_gradescope.grader_wheel", lambda: made)
+        patch.setattr("gradcheck.course.hosts.bundle_gradescope.grader_wheel", lambda: made)
         yield
 
 

@@ -13,9 +13,9 @@ from gradescope_rules import metadata, strict
 
 from gradcheck.catalog import all_exercises
 from gradcheck.cli_gradescope import host as command
-from gradcheck.course.flat_upload import arranged
-from gradcheck.course.gradescope_metadata import Handed, read_metadata
-from gradcheck.course.host_gradescope import dated, host
+from gradcheck.course.hosts.flat_upload import arranged
+from gradcheck.course.hosts.gradescope_metadata import Handed, read_metadata
+from gradcheck.course.hosts.host_gradescope import dated, host
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.judge import raw_report, unjudged
 from gradcheck.grading.policy.applied import apply_policy
@@ -357,7 +357,7 @@ def test_results_that_cannot_be_written_are_an_error_before_grading(place, monke
 def test_the_command_prints_lines_that_command_nobody(place: Path, monkeypatch) -> None:
     from click.testing import CliRunner
 
-    monkeypatch.setattr("gradcheck.course.host_gradescope.host", lambda *_a, **_k: iter(["::error::x\x1b[2J"]))
+    monkeypatch.setattr("gradcheck.course.hosts.host_gradescope.host", lambda *_a, **_k: iter(["::error::x\x1b[2J"]))
     arguments = [
         "--submission",
         place,

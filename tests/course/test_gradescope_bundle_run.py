@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from gradescope_rules import metadata, strict
 
-from gradcheck.course.bundle_gradescope import bundle
+from gradcheck.course.hosts.bundle_gradescope import bundle
 from gradcheck.grading.policy.course import Course, load_course
 
 CLASS = Path(__file__).parents[2] / "examples" / "class"

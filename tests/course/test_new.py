@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gradcheck.checks.candidate import InProcessCandidate
-from gradcheck.course.scaffold import create, load
-from gradcheck.course.scaffold_plan import Wish
+from gradcheck.course.scaffold.create import create, load
+from gradcheck.course.scaffold.plan import Wish
 from gradcheck.errors import FormulaError, GradcheckError
 from gradcheck.grading.grade import grade_candidate
 
@@ -263,7 +263,7 @@ def test_what_cannot_be_is_refused_and_nothing_written(checkout, wish, message):
 
 
 def test_references_that_disagree_are_refused(checkout, monkeypatch):
-    monkeypatch.setattr("gradcheck.course.scaffold_torch.torch_code", lambda *_: "x.softmax(-1) * 1.001")
+    monkeypatch.setattr("gradcheck.course.scaffold.torch_code.torch_code", lambda *_: "x.softmax(-1) * 1.001")
     before = contents(checkout)
     with pytest.raises(GradcheckError, match="the references disagree, so nothing is written; random numbers 1"):
         create(checkout, Wish("fresh", SOFT), lambda _line: None)
@@ -272,7 +272,7 @@ def test_references_that_disagree_are_refused(checkout, monkeypatch):
 
 def test_a_torch_function_that_fails_at_the_edges_is_told(checkout, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "gradcheck.course.scaffold_torch.torch_code", lambda *_: "x.exp() / x.exp().sum(-1, keepdim=True)"
+        "gradcheck.course.scaffold.torch_code.torch_code", lambda *_: "x.exp() / x.exp().sum(-1, keepdim=True)"
     )
     said: list[str] = []
     create(shutil.copytree(checkout, tmp_path / "copy"), Wish("fresh", SOFT), said.append)
@@ -291,7 +291,7 @@ def test_what_cannot_be_written_in_torch_is_left_to_do(checkout, tmp_path):
 
 def test_a_wrong_answer_that_no_number_tells_apart_is_named(checkout, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "gradcheck.course.scaffold_trial._same_numbers", lambda _task, _spec, mutant: mutant.kind == "flip-sign"
+        "gradcheck.course.scaffold.trial._same_numbers", lambda _task, _spec, mutant: mutant.kind == "flip-sign"
     )
     said: list[str] = []
     create(shutil.copytree(checkout, tmp_path / "copy"), Wish("fresh", "y[i] = tanh(x[i])"), said.append)
@@ -317,7 +317,7 @@ def test_a_folder_that_takes_no_file_leaves_nothing_behind(checkout, tmp_path, m
             raise OSError(28, "No space left on device")
         path.write_bytes(content)
 
-    monkeypatch.setattr("gradcheck.course.scaffold_place.write_whole", full)
+    monkeypatch.setattr("gradcheck.course.scaffold.place.write_whole", full)
     wish = Wish("fresh", "y[i] = tanh(x[i])", unit="09_new", new_unit=True)
     with pytest.raises(GradcheckError, match=r"fresh\.py cannot be written, so nothing is: No space left"):
         create(root, wish, lambda _line: None)

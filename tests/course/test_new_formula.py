@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gradcheck.course.scaffold_parts import NotWritten
-from gradcheck.course.scaffold_sizes import survey
+from gradcheck.course.scaffold.parts import NotWritten
+from gradcheck.course.scaffold.sizes import survey
 from gradcheck.errors import FormulaError
 
 
@@ -112,7 +112,7 @@ def test_the_code_computes_what_every_operator_computes():
 
     from gradcheck.catalog import known_operators
     from gradcheck.checks.cases import generic_cases
-    from gradcheck.course.scaffold_torch import torch_code
+    from gradcheck.course.scaffold.torch_code import torch_code
     from gradcheck.references.derive import derive
 
     compared = 0
@@ -132,7 +132,7 @@ def test_the_code_of_gradients_computes_what_autograd_computes():
 
     from gradcheck.catalog import known_operators
     from gradcheck.checks.cases import generic_cases
-    from gradcheck.course.scaffold_torch import torch_code
+    from gradcheck.course.scaffold.torch_code import torch_code
     from gradcheck.operators import Input
     from gradcheck.references.derive import derive
     from gradcheck.references.typeset import compact

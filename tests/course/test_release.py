@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from gradcheck.catalog import all_exercises, exercises_of
 from gradcheck.cli import cli
-from gradcheck.course.release import release
-from gradcheck.course.release_stubs import is_unsolved, stubs_of
+from gradcheck.course.release.make import release
+from gradcheck.course.release.stubs import is_unsolved, stubs_of
 from gradcheck.course.units import for_units
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course, load_course

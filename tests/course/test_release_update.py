@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.course import release_update
-from gradcheck.course.release import release
-from gradcheck.course.release_update import MANIFEST, Outcome, update
+from gradcheck.course.release import update as release_update
+from gradcheck.course.release.make import release
+from gradcheck.course.release.update import MANIFEST, Outcome, update
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 

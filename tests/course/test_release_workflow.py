@@ -10,9 +10,9 @@ from actionlint import Actionlint
 from workflow_runner import Runner, Step, outputs_of, reported
 
 from gradcheck.catalog import all_exercises
-from gradcheck.course import release_contents
-from gradcheck.course.release_contents import contents
-from gradcheck.course.release_grader import Grader
+from gradcheck.course.release import contents as release_contents
+from gradcheck.course.release.contents import contents
+from gradcheck.course.release.grader import Grader
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 

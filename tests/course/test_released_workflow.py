@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from workflow_runner import Runner, command
 
-from gradcheck.course.release import release
+from gradcheck.course.release.make import release
 from gradcheck.grading.policy.course import load_course
 
 ROOT = Path(__file__).parent.parent.parent

@@ -50,7 +50,7 @@ def test_line_ends_of_another_system_are_no_change(copy):
 
 
 def test_what_the_release_command_writes_is_understood(tmp_path):
-    from gradcheck.course.release_update import update
+    from gradcheck.course.release.update import update
 
     update(tmp_path / "ada", {path: content.encode() for path, content in RELEASE.items()})
     update(tmp_path / "ada", {path: content.encode() for path, content in (RELEASE | {"pytest.ini": "new"}).items()})

@@ -12,13 +12,13 @@ from typing import Any
 from gradcheck.catalog import all_exercises
 from gradcheck.course.course_text import course_text
 from gradcheck.course.pins import TORCH_CPU_INDEX, pinned
-from gradcheck.course.release_grader import Grader
+from gradcheck.course.release.grader import Grader
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course, HintCosts
 from gradcheck.reports.escaping import markdown_text
 from gradcheck.reports.terminal import points
 
-_TEMPLATES = Path(__file__).parent / "templates" / "release"
+_TEMPLATES = Path(__file__).parent.parent / "templates" / "release"
 _FILES = {
     "README.md": "README.md",
     "conftest.py": "conftest.py",

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import gradcheck
-from gradcheck.course.dev_check_catalog import FOLDERS, Record, catalog_problems, read_catalog, stray_problems
-from gradcheck.course.dev_check_lanes import Failed, Work, checked
-from gradcheck.course.dev_check_problem import Problem, Verdict
+from gradcheck.course.dev_check.catalog import FOLDERS, Record, catalog_problems, read_catalog, stray_problems
+from gradcheck.course.dev_check.lanes import Failed, Work, checked
+from gradcheck.course.dev_check.problem import Problem, Verdict
 from gradcheck.desk.paper import paragraph
 from gradcheck.errors import GradcheckError, UnknownExercise
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.course.dev_check_problem import Problem
+from gradcheck.course.dev_check.problem import Problem
 from gradcheck.grading.supplied import supplied_to
 
 _UPSTREAM = {"grad_output", "grad_outputs"}

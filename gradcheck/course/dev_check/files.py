@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.course.dev_check_problem import Problem, listed
+from gradcheck.course.dev_check.problem import Problem, listed
 from gradcheck.course.stubs import stub_of
 
 Functions = dict[str, ast.FunctionDef]

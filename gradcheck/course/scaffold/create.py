@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from gradcheck.catalog import Exercise
-from gradcheck.course import scaffold_place as place
-from gradcheck.course.scaffold_plan import Plan, Wish, plan
-from gradcheck.course.scaffold_text import record, solution
+from gradcheck.course.scaffold import place
+from gradcheck.course.scaffold.plan import Plan, Wish, plan
+from gradcheck.course.scaffold.text import record, solution
 from gradcheck.course.stubs import stub_of
 
 Say = Callable[[str], None]
@@ -67,8 +67,8 @@ def _no_function(*_inputs: Any) -> Any:
 
 def _torch(begun: Plan) -> tuple[str, str]:
     """The torch function's expression, or why there is none."""
-    from gradcheck.course.scaffold_parts import NotWritten
-    from gradcheck.course.scaffold_torch import torch_code
+    from gradcheck.course.scaffold.parts import NotWritten
+    from gradcheck.course.scaffold.torch_code import torch_code
     from gradcheck.references.derive import derive
 
     try:
@@ -91,7 +91,7 @@ def _described(exercise: Exercise, whole: Plan, lines: list[str]) -> Iterator[st
 
 
 def _tried(whole: Plan, code: str, why: str, cache: Path, say: Say) -> None:
-    from gradcheck.course.scaffold_trial import agreement, right_answer_passes, wrong_answers
+    from gradcheck.course.scaffold.trial import agreement, right_answer_passes, wrong_answers
 
     right_answer_passes(whole.task, cache)
     say("  the derived formulas pass every check")
@@ -119,7 +119,7 @@ def _told_apart(survivors: tuple[str, ...]) -> str:
 def _solution(whole: Plan, title: str, lines: list[str], cache: Path, *, solve: bool, say: Say) -> str:
     if not solve:
         return solution(whole, title, lines)
-    from gradcheck.course.scaffold_solve import bodies
+    from gradcheck.course.scaffold.solve import bodies
 
     found, why = bodies(whole, title, lines, cache)
     if found is None:
@@ -137,7 +137,7 @@ def next_step(root: Path, name: str) -> str:
         f"What is missing: gradcheck dev check {name}\n"
         f"After a change of the solution's docstrings: gradcheck stubs {name} --force"
     )
-    running = Path(__file__).resolve().parents[2]
+    running = Path(__file__).resolve().parents[3]
     if running != root.resolve():
         told += f"\nThe gradcheck that runs is that of {running}. Here it is: python -m gradcheck dev check {name}"
     return told

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from gradcheck.catalog import Exercise
-from gradcheck.course.dev_check_answers import Answers
-from gradcheck.course.dev_check_problem import Problem
+from gradcheck.course.dev_check.answers import Answers
+from gradcheck.course.dev_check.problem import Problem
 from gradcheck.desk.hints import operators_of
 from gradcheck.diagnosis.codes import CODES
 

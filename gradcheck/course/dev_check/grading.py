@@ -10,9 +10,9 @@ from gradcheck.catalog import Exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult
-from gradcheck.course.dev_check_files import solved_in
-from gradcheck.course.dev_check_problem import Problem, Verdict, listed
-from gradcheck.course.dev_check_sabotage import unshown
+from gradcheck.course.dev_check.files import solved_in
+from gradcheck.course.dev_check.problem import Problem, Verdict, listed
+from gradcheck.course.dev_check.sabotage import unshown
 from gradcheck.desk.hints import operators_of
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.grade import verification_of

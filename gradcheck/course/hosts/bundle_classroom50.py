@@ -28,7 +28,7 @@ MANIFEST = "bundle.json"
 MOST_BYTES = 10 * 1024 * 1024
 """Of a bundle, packed; what lies in it is nearly incompressible."""
 _ABOUT = "# Made by gradcheck bundle classroom50; the keys are described in docs/course.md of gradcheck.\n\n"
-_TEMPLATE = Path(__file__).parent / "templates" / "classroom50" / "autograder.py"
+_TEMPLATE = Path(__file__).parent.parent / "templates" / "classroom50" / "autograder.py"
 _MOST_TESTS = 99
 """Functions that declarative tests can have: the host takes 100 tests, and one of them grades."""
 _MOST_POINTS = 1000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gradcheck import catalog
 from gradcheck.catalog.exercise import Exercise
-from gradcheck.course.dev_check_problem import Problem
+from gradcheck.course.dev_check.problem import Problem
 
 FOLDERS = ("exercises", "solutions")
 

@@ -16,8 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gradcheck.course.flat_upload import arranged
-from gradcheck.course.gradescope_metadata import Handed, read_metadata
+from gradcheck.course.hosts.flat_upload import arranged
+from gradcheck.course.hosts.gradescope_metadata import Handed, read_metadata
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.policy.lateness import Deadline, moment

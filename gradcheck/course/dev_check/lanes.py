@@ -14,9 +14,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from gradcheck.course.dev_check_catalog import Record, read_record
-from gradcheck.course.dev_check_exercise import check_exercise
-from gradcheck.course.dev_check_problem import Verdict
+from gradcheck.course.dev_check.catalog import Record, read_record
+from gradcheck.course.dev_check.exercise import check_exercise
+from gradcheck.course.dev_check.problem import Verdict
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.course.scaffold_formula import DRAWN, Reader, Survey, indices_in_words, read
+from gradcheck.course.scaffold.formula import DRAWN, Reader, Survey, indices_in_words, read
 from gradcheck.operators.operator import BATCH_SIZE
 
 _FRESH = ("n", "m", "I", "O", "C", "K", "P")

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradcheck.course.release_contents import contents
-from gradcheck.course.release_grader import grader_of
-from gradcheck.course.release_stubs import stubs_of
-from gradcheck.course.release_update import Outcome, must_be_ours, update
+from gradcheck.course.release.contents import contents
+from gradcheck.course.release.grader import grader_of
+from gradcheck.course.release.stubs import stubs_of
+from gradcheck.course.release.update import Outcome, must_be_ours, update
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 

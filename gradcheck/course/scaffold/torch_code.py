@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import sympy as sp
 from sympy.core.relational import Relational
 
-from gradcheck.course.scaffold_parts import ADD, ATOM, MUL, POWER, NotWritten, Part, aligned, below, product_summed
-from gradcheck.course.scaffold_patterns import LogSumExp, Softmax, Softplus, stable
+from gradcheck.course.scaffold.parts import ADD, ATOM, MUL, POWER, NotWritten, Part, aligned, below, product_summed
+from gradcheck.course.scaffold.patterns import LogSumExp, Softmax, Softplus, stable
 from gradcheck.operators.operator import BATCH_INDEX, Input, Operator
 from gradcheck.references.formula import Formula, index_symbol, size_symbol
 

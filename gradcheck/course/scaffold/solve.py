@@ -9,11 +9,11 @@ from typing import Any
 import sympy as sp
 
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.course.scaffold_parts import NotWritten
-from gradcheck.course.scaffold_plan import Plan
-from gradcheck.course.scaffold_text import Bodies, solution, statement
-from gradcheck.course.scaffold_torch import torch_code
-from gradcheck.course.scaffold_trial import failing
+from gradcheck.course.scaffold.parts import NotWritten
+from gradcheck.course.scaffold.plan import Plan
+from gradcheck.course.scaffold.text import Bodies, solution, statement
+from gradcheck.course.scaffold.torch_code import torch_code
+from gradcheck.course.scaffold.trial import failing
 from gradcheck.operators.operator import Input
 from gradcheck.references.derive import COTANGENT, derive
 from gradcheck.references.formula import Formula, array_element, array_symbol

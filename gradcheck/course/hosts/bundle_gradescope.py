@@ -22,7 +22,7 @@ from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.terminal import points
 
 FILE = "autograder.zip"
-_TEMPLATES = Path(__file__).parent / "templates" / "gradescope"
+_TEMPLATES = Path(__file__).parent.parent / "templates" / "gradescope"
 _MARK = b"# gradcheck: autograder for Gradescope\n"
 """Stands in the `run_autograder` of every bundle, and tells it from other people's zip files."""
 _EXECUTABLE = ("setup.sh", "run_autograder")

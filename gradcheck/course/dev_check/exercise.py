@@ -6,13 +6,13 @@ import traceback
 from pathlib import Path
 
 from gradcheck.catalog import Exercise
-from gradcheck.course.dev_check_answers import answers_of
-from gradcheck.course.dev_check_catalog import Record
-from gradcheck.course.dev_check_files import file_problems
-from gradcheck.course.dev_check_grading import graded
-from gradcheck.course.dev_check_problem import Problem, Verdict
-from gradcheck.course.dev_check_reach import reach_problems
-from gradcheck.course.dev_check_record import record_problems
+from gradcheck.course.dev_check.answers import answers_of
+from gradcheck.course.dev_check.catalog import Record
+from gradcheck.course.dev_check.files import file_problems
+from gradcheck.course.dev_check.grading import graded
+from gradcheck.course.dev_check.problem import Problem, Verdict
+from gradcheck.course.dev_check.reach import reach_problems
+from gradcheck.course.dev_check.record import record_problems
 from gradcheck.errors import GradcheckError
 
 

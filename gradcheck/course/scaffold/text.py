@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.course.scaffold_plan import Plan
+from gradcheck.course.scaffold.plan import Plan
 from gradcheck.operators.operator import BATCH_SIZE, Input, Operator
 
-_TEMPLATES = Path(__file__).parent / "templates" / "exercise"
+_TEMPLATES = Path(__file__).parent.parent / "templates" / "exercise"
 _WIDTH = 116
 _TOGETHER = "\N{NO-BREAK SPACE}"
 _DEFAULT = {each.name: each.default for each in fields(Operator)}

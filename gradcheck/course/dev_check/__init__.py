@@ -1,0 +1,1 @@
+"""What keeps an exercise from being given to learners: `gradcheck dev check`."""

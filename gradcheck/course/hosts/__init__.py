@@ -1,0 +1,1 @@
+"""What services that keep courses are given, and what runs there."""

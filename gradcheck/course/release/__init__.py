@@ -1,0 +1,1 @@
+"""The learners' repository: `gradcheck release`."""

@@ -1,0 +1,1 @@
+"""A new exercise from its formula: `gradcheck new`."""
