@@ -146,6 +146,7 @@ class Terminal:
 
 # Standard input becomes the controlling terminal, as in a shell; without that, Ctrl-C is a letter.
 _WITH_TERMINAL = (
+    "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); "  # nohup, under which the tests may run, ignores it
     "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); sys.path.insert(0, ''); "
     "sys.argv[0] = 'gradcheck'; sys.argv.insert(1, 'watch'); from gradcheck.cli import main; main()"
 )
