@@ -11,7 +11,7 @@ learn: $(VENV)/.learner
 
 test: $(VENV)/.developer
 	$(BIN)/python -m pytest tests/grading tests/course -m whole_machine -q -p no:benchmark -p no:xdist
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not whole_machine" -n 2 --dist loadfile -p no:benchmark
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not whole_machine" -n 2 --dist loadfile --no-loadscope-reorder -p no:benchmark
 	$(BIN)/python -m pytest solutions -q
 
 lint: $(VENV)/.developer
