@@ -17,9 +17,7 @@ from gradcheck.catalog import find_exercise
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.class_summary import ClassSummary
 from gradcheck.grading.batch.run import Graded
-from gradcheck.grading.policy.applied import apply_policy
 from gradcheck.grading.policy.course import Course
-from gradcheck.grading.sandbox.layers import Layer, warnings_of
 from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.json_report import text_of
 
@@ -41,13 +39,10 @@ class ClassFolder:
 
     def take(self, graded: Graded) -> None:
         """Apply the course's policy to a report and write it."""
-        facts = graded.facts
-        layers = [Layer(**each) for each in graded.report["sandbox"]]
-        raw = {**graded.report, "problems": list(facts.problems), "warnings": warnings_of(layers)}
-        report = apply_policy(raw, self.course, facts)
-        self._write(self.out / "reports" / f"{facts.name}.json", text_of(report).encode())
+        report, name = graded.under(self.course), graded.facts.name
+        self._write(self.out / "reports" / f"{name}.json", text_of(report).encode())
         self._summary.add(report, seconds=graded.seconds, reused=graded.reused)
-        self._names.append(facts.name)
+        self._names.append(name)
 
     def finish(self, ignored: Sequence[tuple[str, str]]) -> dict[str, Any]:
         """Write what is about the whole class; the summary. `ignored` are entries that are no submissions, and why."""

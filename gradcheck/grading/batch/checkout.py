@@ -12,9 +12,7 @@ from gradcheck.grading.batch.journal import opened
 from gradcheck.grading.batch.pool import Pool
 from gradcheck.grading.batch.run import Progress, grade_class, new_seed
 from gradcheck.grading.batch.settings_for import must_hold, settings_for
-from gradcheck.grading.policy.applied import apply_policy
 from gradcheck.grading.policy.course import Course
-from gradcheck.grading.sandbox.layers import Layer, warnings_of
 from gradcheck.grading.submissions.places import Place
 
 _MOST_LANES = 4
@@ -61,10 +59,9 @@ def grade_checkout(
         journal.start(seed)
         must_hold(pool.ready(), required=require_sandbox)
         (graded,) = grade_class([place], settings, journal, pool, progress or _quiet)
-    facts = graded.facts if submitted is None else replace(graded.facts, submitted=submitted)
-    layers = [Layer(**each) for each in graded.report["sandbox"]]
-    raw = {**graded.report, "problems": list(facts.problems), "warnings": warnings_of(layers)}
-    return apply_policy(raw, course, facts)
+    if submitted is not None:
+        graded = replace(graded, facts=replace(graded.facts, submitted=submitted))
+    return graded.under(course)
 
 
 def _quiet(_stage: str, _done: int, _of: int) -> None:

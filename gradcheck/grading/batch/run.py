@@ -15,6 +15,9 @@ from gradcheck.catalog import find_exercise
 from gradcheck.grading.batch.journal import Journal, key_of
 from gradcheck.grading.batch.judge import Settings, raw_report, unjudged
 from gradcheck.grading.batch.tasks import Answer, Facts, Grade, Prepare, Scan, Task
+from gradcheck.grading.policy.applied import apply_policy
+from gradcheck.grading.policy.course import Course
+from gradcheck.grading.sandbox.layers import Layer, warnings_of
 from gradcheck.grading.submissions.places import Place
 
 Progress = Callable[[str, int, int], None]
@@ -35,6 +38,13 @@ class Graded:
     report: dict[str, Any]
     seconds: float
     reused: bool
+
+    def under(self, course: Course) -> dict[str, Any]:
+        """The report with what was noticed about the submission and the sandbox, and the course's policy applied."""
+        warnings = warnings_of([Layer(**each) for each in self.report["sandbox"]])
+        return apply_policy(
+            {**self.report, "problems": list(self.facts.problems), "warnings": warnings}, course, self.facts
+        )
 
 
 def new_seed() -> int:

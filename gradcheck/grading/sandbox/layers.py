@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 
@@ -71,7 +71,7 @@ def baseline_missing(layers: Iterable[Layer]) -> list[str]:
     return [kind.name for kind in KINDS if kind.baseline and kind.name not in held]
 
 
-def warnings_of(layers: Iterable[Layer]) -> list[str]:
+def warnings_of(layers: Collection[Layer]) -> list[str]:
     """What of the sandbox's baseline did not hold while a submission was graded."""
     why = {layer.name: layer.detail for layer in layers}
     return [
