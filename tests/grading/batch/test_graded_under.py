@@ -1,0 +1,28 @@
+"""A graded submission under a course's policy: what was missing of the sandbox stands in its report."""
+
+from __future__ import annotations
+
+from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.tasks import Facts
+from gradcheck.grading.policy.course import Course
+from gradcheck.grading.sandbox.layers import KINDS
+
+FACTS = Facts("ada", "0" * 64, "2026-10-01T12:00:00+02:00", "", ("one file was refused",), ())
+
+
+def graded(missing=()):
+    layers = [{"name": kind.name, "held": kind.name not in missing, "detail": "not in this kernel"} for kind in KINDS]
+    report = {"submission": "ada", "sandbox": layers, "exercises": [], "score": 0.0, "max_score": 0.0}
+    return Graded(FACTS, report, 0.1, reused=False)
+
+
+def test_a_missing_layer_of_the_baseline_is_a_warning_with_its_reason():
+    report = graded(missing=("Landlock", "mount namespace")).under(Course())
+    assert report["warnings"] == ["graded without a part of the sandbox, Landlock: not in this kernel"]
+
+
+def test_a_whole_baseline_gives_none_and_problems_and_time_are_told():
+    report = graded().under(Course())
+    assert report["warnings"] == []
+    assert report["problems"] == ["one file was refused"]
+    assert report["submitted"] == FACTS.submitted
