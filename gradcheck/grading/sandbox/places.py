@@ -27,7 +27,8 @@ def readable_places(hidden: Iterable[Path] = ()) -> list[Path]:
 
     `hidden`: further places that must not lie in any of them, such as the class's folder.
     """
-    kept_out = [*_package_folders(), PACKAGE, PACKAGE.parent / "solutions", *(place.resolve() for place in hidden)]
+    secret = [PACKAGE, PACKAGE.parent / "solutions", *(place.resolve() for place in hidden)]
+    kept_out = [*_package_folders(), *secret]
     for folder in {"/usr/lib", "/usr/local/lib", f"{sys.base_prefix}/lib"}:
         kept_out += Path(folder).resolve().glob("python3*/*-packages/*gradcheck*")  # of another Python
     library = Path(sysconfig.get_path("stdlib"))
@@ -39,7 +40,8 @@ def readable_places(hidden: Iterable[Path] = ()) -> list[Path]:
     found: list[Path] = []
     for place in wanted:
         found += _without(place, kept_out)
-    found += _distributions(_ROOTS)
+    for place in _distributions(_ROOTS):
+        found += _without(place, secret)
     return _outermost(found)
 
 
@@ -105,7 +107,7 @@ def _distributions(roots: Iterable[str]) -> list[Path]:
                 place = Path(str(distribution.locate_file(entry)))
                 if place.exists():
                     places.append(place.resolve())
-    return [place for place in places if place != PACKAGE and PACKAGE not in place.parents]
+    return places
 
 
 def _requires(distribution: importlib.metadata.Distribution) -> list[str]:
