@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-
 import pytest
 from doc_pages import all_pages, blocks_of
-from doc_shell import Original, Ran, run_page, shows
-
-pytestmark = pytest.mark.whole_machine
+from doc_shell import Original, run_page, shows
 
 PAGES = [
     page
@@ -20,22 +14,13 @@ PAGES = [
 
 
 @pytest.fixture(scope="module")
-def pages(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[list[Ran]]]]:
-    """Two pages at a time: a command waits for imports more than it computes. Only those that were asked for."""
-    asked = [
-        item.callspec.params["page"] for item in request.session.items if "page" in getattr(item, "fixturenames", ())
-    ]
-    folder: Path = tmp_path_factory.mktemp("docs")
-    original = Original(folder)
-    with ThreadPoolExecutor(2) as threads:
-        yield {page: threads.submit(run_page, page, folder / page.replace("/", "-"), original) for page in asked}
+def original(tmp_path_factory: pytest.TempPathFactory) -> Original:
+    return Original(tmp_path_factory.mktemp("docs"))
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_the_page_says_to_type_works(page, pages):
-    ran = pages[page].result()
+def test_what_the_page_says_to_type_works(page, original, tmp_path):
+    ran = run_page(page, tmp_path / page.replace("/", "-"), original)
     assert ran
     assert not [each.problem for each in ran if each.problem], "\n\n".join(each.problem for each in ran if each.problem)
 

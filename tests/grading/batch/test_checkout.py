@@ -10,8 +10,6 @@ import pytest
 from gradcheck.grading.batch.checkout import grade_checkout
 from gradcheck.grading.policy.course import Course
 
-pytestmark = pytest.mark.whole_machine
-
 ROOT = Path(__file__).parents[3]
 
 

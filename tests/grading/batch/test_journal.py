@@ -187,7 +187,6 @@ def test_only_what_changed_is_graded_again(submissions, tmp_path):
     assert again.graded == ["student3"]
 
 
-@pytest.mark.whole_machine
 def test_a_command_that_is_killed_goes_on_where_it_was(tmp_path):
     """The real command, killed with SIGKILL after one more graded submission, then after four more."""
     solution = (ROOT / "solutions" / "04_modules" / "relu.py").read_text(encoding="utf-8")
