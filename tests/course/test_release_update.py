@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,32 @@ def test_nothing_is_written_through_a_link(dest, tmp_path):
     assert update(dest, NEW).kept == ("README.md", "exercises/04/relu.py")
     assert update(dest, {}).kept == ("README.md", "exercises/04/relu.py")
     assert contents(outside) == {"README.md": b"old\n", "04/relu.py": b"stub\n"}
+
+
+def test_nothing_is_written_or_removed_through_a_link_that_the_manifest_names(dest, tmp_path):
+    """A learner's manifest may hold the very word that stands for what is blocked."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "bashrc").write_bytes(b"theirs\n")
+    (outside / "victim.py").write_bytes(b"theirs too\n")
+    (dest / "README.md").unlink()
+    (dest / "README.md").symlink_to(outside / "bashrc")
+    (dest / "exercises/05").symlink_to(outside)
+    manifest = json.loads((dest / MANIFEST).read_text())
+    manifest["files"]["README.md"].append("blocked")
+    manifest["files"]["exercises/05/victim.py"] = ["blocked"]
+    (dest / MANIFEST).write_text(json.dumps(manifest))
+    assert update(dest, NEW).kept == ("README.md", "exercises/05/victim.py")
+    assert contents(outside) == {"bashrc": b"theirs\n", "victim.py": b"theirs too\n"}
+
+
+def test_a_link_in_the_place_of_the_manifests_next_version_is_not_followed(dest, tmp_path):
+    """A learner who guesses our process's number."""
+    (tmp_path / "outside").write_bytes(b"theirs\n")
+    (dest / f".{MANIFEST}.{os.getpid()}.part").symlink_to(tmp_path / "outside")
+    update(dest, NEW)
+    assert (tmp_path / "outside").read_bytes() == b"theirs\n"
+    assert contents(dest) == NEW
 
 
 def test_a_folder_in_the_place_of_a_file_stays(dest):

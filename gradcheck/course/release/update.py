@@ -88,7 +88,7 @@ def _plan(dest: Path, files: Mapping[str, bytes], known: _Known) -> Outcome:
             groups["added"].append(path)
         elif there == digest(path, files[path]):
             groups["unchanged"].append(path)
-        elif there in known.get(path, []):
+        elif _ours(there, path, known):
             groups["renewed"].append(path)
         else:
             groups["kept"].append(path)
@@ -96,8 +96,13 @@ def _plan(dest: Path, files: Mapping[str, bytes], known: _Known) -> Outcome:
     for path in sorted(set(known) - set(files)):
         if there := _state(dest, path):
             named = PurePosixPath(path).name.encode() in texts  # such as the wheel of a requirements.txt that is kept
-            groups["removed" if there in known[path] and not named else "kept"].append(path)
+            groups["removed" if _ours(there, path, known) and not named else "kept"].append(path)
     return Outcome(**{group: tuple(paths) for group, paths in groups.items()})
+
+
+def _ours(there: str, path: str, known: _Known) -> bool:
+    """Whether we wrote what is there. What is blocked never is, though a learner's manifest may say so."""
+    return there not in {"", _BLOCKED} and there in known.get(path, [])
 
 
 def _state(dest: Path, path: str) -> str:
@@ -178,13 +183,13 @@ def _write_manifest(dest: Path, known: _Known) -> None:
     files = {path: sorted(set(known[path])) for path in sorted(known)}
     text = json.dumps({"schema": SCHEMA, "gradcheck": __version__, "files": files}, indent=1) + "\n"
     if _state(dest, MANIFEST) != digest(MANIFEST, text.encode()):
-        write_whole(dest / MANIFEST, text.encode())
+        _write(dest, MANIFEST, text.encode())
 
 
 def _write(dest: Path, path: str, content: bytes) -> None:
     file = dest / path
     file.parent.mkdir(parents=True, exist_ok=True)
-    for part in file.parent.glob(f".{file.name}.*.part"):  # of a run that was killed
+    for part in file.parent.glob(f".{file.name}.*.part"):  # of a run that was killed, or a link that waits for us
         part.unlink(missing_ok=True)
     write_whole(file, content)
 
