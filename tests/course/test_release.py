@@ -32,6 +32,7 @@ mse = 7
 at = 2026-10-01T23:59:00+02:00
 late = "per-day"
 penalty_per_day = 10
+max_days = 3
 [deadline.extensions]
 "grace@navy.mil" = 7
 [hints]
@@ -150,7 +151,7 @@ def test_the_readme_tells_what_counts_and_when(released):
     assert text.startswith("# Week \\| 2 &lt;b&gt;\n")
     assert "`exercises/04_modules/relu.py`: The rectifier, max(x, 0) | `forward`, `backward`, `jacobian` | 10 |" in text
     assert "Due Thursday 01 October 2026, 23:59 (UTC+02:00)" in text
-    assert "costs 10 % of the points" in text
+    assert "costs 10 % of the points. After 3 days nothing counts.\n" in text
     assert "5 % after hint 3" in text
     assert "git push origin week2" in text
     assert "That score is advisory." in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -98,6 +99,14 @@ def test_no_other_name_gets_into_it(name):
 def test_two_exercises_cannot_share_a_step():
     with pytest.raises(GradcheckError, match="needs another name"):
         release_contents._runners(("one_hot", "onehot"))
+
+
+@pytest.mark.parametrize(("version", "said"), [((3, 11), "3.11 or newer, up to 3.14."), ((3, 14), "3.14.")])
+def test_it_runs_with_the_releases_python_and_so_may_learners(monkeypatch, version, said):
+    monkeypatch.setattr(release_contents, "sys", SimpleNamespace(version_info=version))
+    made = contents(Course(), {}, GRADER)
+    assert f"You need git and Python, {said} In this folder:".encode() in made["README.md"]
+    assert f'python-version: "3.{version[1]}"'.encode() in made[PATH]
 
 
 @pytest.fixture(scope="module")
