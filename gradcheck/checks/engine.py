@@ -99,7 +99,7 @@ class Verification:
             trial = Trial(Case(check, "float64", {}), unfinished.arguments, (), ())
             return ended(spec, blank, trial, unfinished.outcome) or blank
         except ReferenceDisagreement as error:
-            return replace(blank, status="errored", message=f"a defect of the grader, not of your code: {error}")
+            return replace(blank, status="ungraded", message=f"a defect of the grader, not of your code: {error}")
 
     # One method per check, named like it, in their order.
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Status = Literal["passed", "failed", "not_started", "errored", "skipped"]
-
+Status = Literal["passed", "failed", "not_started", "errored", "skipped", "ungraded"]
+"""`errored`: the submission raised, timed out or died. `skipped`: a check it depends on did not pass. `ungraded`: the
+grader itself failed, so nothing is known of the submission, and nothing may be said or counted of it.
+"""
 
 UNRECOGNISED = "unrecognised"
 """The diagnosis code where the evidence fits no known mistake."""

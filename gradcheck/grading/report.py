@@ -26,7 +26,7 @@ class ExerciseReport:
 
     @property
     def score(self) -> float:
-        return score_of(self.exercise, self.results)
+        return 0.0 if self.status == "ungraded" else score_of(self.exercise, self.results)
 
     @property
     def max_score(self) -> float:
@@ -49,10 +49,17 @@ class Report:
     def max_score(self) -> float:
         return sum(report.max_score for report in self.exercises)
 
+    @property
+    def ungraded(self) -> tuple[str, ...]:
+        """The exercises that the grader failed on; while there are any, `score` is no mark."""
+        return tuple(report.exercise.name for report in self.exercises if report.status == "ungraded")
+
 
 def status_of(statuses: Iterable[str]) -> Status:
     """What an exercise is called whose checks are these."""
     states = set(statuses)
+    if "ungraded" in states:
+        return "ungraded"
     if states <= {"not_started"}:
         return "not_started"
     if states == {"passed"}:

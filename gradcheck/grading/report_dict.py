@@ -17,6 +17,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "seed": report.seed,
         "score": report.score,
         "max_score": report.max_score,
+        "ungraded": list(report.ungraded),
         "exercises": [exercise_dict(each) for each in report.exercises],
     }
 

@@ -38,7 +38,7 @@ def jacobian(x):
 WRONG_ADD = "def forward(x1, x2):\n    return x1 + x2\ndef backward(grad_output, x1, x2):\n    return x1 + 1, x2 + 1\n"
 
 KEYS = {
-    "report": {"schema", "submission", "seed", "score", "max_score", "exercises"},
+    "report": {"schema", "submission", "seed", "score", "max_score", "ungraded", "exercises"},
     "exercise": {"name", "unit", "status", "score", "max_score", "hint", "gave_up", "checks"},
     "check": {"id", "status", "message"},
     "counterexample": {"inputs", "grad_output", "got", "where", "about"},
