@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gradcheck.catalog import Exercise
@@ -89,7 +89,7 @@ def _stub(exercise: Exercise, solutions: Path) -> bytes:
 
 
 def _keep(reset: Reset, state: Path) -> Path:
-    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = state / "backups" / reset.exercise.unit
     try:
         content = reset.path.read_bytes()

@@ -140,7 +140,7 @@ def _counted(count: int, one: str, many: str = "") -> str:
 def _time(stamp: str) -> str:
     """An ISO time as people read it; anything else as it is."""
     try:
-        moment = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(stamp)
     except ValueError:
         return stamp
     zone = moment.strftime("%z")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from gradcheck.reports.escaping import markdown_text, visible
@@ -42,7 +42,7 @@ def identity(environment: Mapping[str, str]) -> dict[str, str]:
         "commit": commit,
         "release": environment.get("RELEASE_URL") or "unknown",
         "review": environment.get("REVIEW_URL") or commit,
-        "datetime": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "datetime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.grading.policy.roster import Roster, Student
 from gradcheck.grading.submissions.submission import Submission
 
-UTC = timezone.utc
+UTC = UTC
 AT = datetime(2026, 10, 1, 21, 59, tzinfo=UTC)
 DAY = timedelta(days=1)
 RELU = Course(exercises=("relu",), deadline=Deadline(AT, late="per-day", penalty_per_day=10))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -52,7 +52,7 @@ class ClassSummary:
         self._more_warnings = False
         self._slowest: list[tuple[float, str]] = []
         self._graded = self._reused = 0
-        self._started, self._clock = datetime.now(timezone.utc), time.monotonic()
+        self._started, self._clock = datetime.now(UTC), time.monotonic()
 
     def add(self, report: Mapping[str, Any], *, seconds: float, reused: bool) -> None:
         """One report (docs/report-v1.md, with the policy applied). `reused`: it was not graded anew, so `seconds` says
@@ -162,7 +162,7 @@ class ClassSummary:
         }
 
     def _timings(self) -> dict[str, Any]:
-        finished, wall = datetime.now(timezone.utc), time.monotonic() - self._clock
+        finished, wall = datetime.now(UTC), time.monotonic() - self._clock
         return {
             "started": self._started.isoformat(timespec="seconds"),
             "finished": finished.isoformat(timespec="seconds"),

@@ -67,7 +67,7 @@ class Deadline:
 def moment(text: str) -> datetime | None:
     """An ISO 8601 time with an offset; None for anything else."""
     try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
     return found if found.tzinfo is not None else None

@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,7 +64,7 @@ def read_archive_within(root: Path, findings: Findings) -> None:
 def _read_descriptor(descriptor: int, findings: Findings, bounds: Bounds | None = None) -> None:
     with os.fdopen(descriptor, "rb") as file:
         seen = os.fstat(descriptor)
-        findings.submitted = datetime.fromtimestamp(seen.st_mtime, timezone.utc).isoformat(timespec="seconds")
+        findings.submitted = datetime.fromtimestamp(seen.st_mtime, UTC).isoformat(timespec="seconds")
         read_open_archive(file, seen.st_size, findings, bounds)
 
 

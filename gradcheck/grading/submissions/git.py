@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gradcheck.catalog import all_exercises
@@ -61,7 +61,7 @@ def _chosen(objects: Objects, tip: str, wanted: Commit, shallow: bool, findings:
             if late:
                 findings.note(f"{late} commit{'s' if late > 1 else ''} after the deadline {_were(late)} not read")
             try:
-                findings.submitted = datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+                findings.submitted = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
             except (ValueError, OverflowError, OSError):
                 findings.note(f"the commit {commit[:12]} has a date that cannot be")
             return commit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +15,7 @@ from gradcheck.grading.policy.course import HintCosts
 from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.grading.submissions.submission import Submission
 
-NOON = datetime(2026, 10, 1, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 
 def facts(name: str = "ada", after: timedelta | None = None) -> SimpleNamespace:

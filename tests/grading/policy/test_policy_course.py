@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -84,7 +84,7 @@ def test_points_replace_those_of_the_catalog(load):
 
 def test_which_commit_is_wanted(load):
     day = "[deadline]\nat = 2026-10-01T12:00:00Z\ngrace_minutes = 5\n"
-    at = datetime(2026, 10, 1, 12, tzinfo=timezone.utc)
+    at = datetime(2026, 10, 1, 12, tzinfo=UTC)
     assert load(day).commit_wanted("x") == Commit(until=at + timedelta(minutes=5))
     assert load(day + "[deadline.extensions]\nX = 1").commit_wanted("x") == Commit(
         until=at + timedelta(days=1, minutes=5)

@@ -6,7 +6,7 @@ import os
 import shutil
 import struct
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from gradcheck.grading.submissions.layout import Findings
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RELU = "exercises/04_modules/relu.py"
 
 

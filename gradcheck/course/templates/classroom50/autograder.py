@@ -5,7 +5,7 @@ into a virtual environment outside the checkout, lets it grade in a sandbox, and
 into the checkout last of all, over whatever the submission left under these names. Whatever happens, it ends with
 status 0 and a result.json: on any other status no release is published, and the gradebook never hears of it.
 
-Standard library only, Python 3.10 to 3.14. GRADCHECK_VENV may name a virtual environment, made beforehand, that holds
+Standard library only, Python 3.11 to 3.14. GRADCHECK_VENV may name a virtual environment, made beforehand, that holds
 the grader already (for self-hosted runners); nothing is installed then.
 """
 
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -213,7 +213,7 @@ def failed(trouble: Trouble) -> dict[str, Any]:
         "commit": commit,
         "release": known("RELEASE_URL") or "unknown",
         "review": known("REVIEW_URL") or commit,
-        "datetime": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "datetime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "score": 0,
         "max-score": most,
         "tests": [{**test, "message": ASSURANCE}],
