@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: learn test lint bench diagnose demo stubs docs clean
+.PHONY: learn quick test lint bench diagnose demo stubs docs clean
 
 learn: $(VENV)/.learner
 	@$(BIN)/python -m pytest exercises; status=$$?; [ $$status -le 1 ] || exit $$status
@@ -13,6 +13,9 @@ test: $(VENV)/.developer
 	$(BIN)/python -m pytest tests/grading tests/course -m whole_machine -q -p no:benchmark -p no:xdist
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not whole_machine" -n 2 --dist loadfile --no-loadscope-reorder -p no:benchmark
 	$(BIN)/python -m pytest solutions -q
+
+quick: $(VENV)/.developer
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not whole_machine and not outside and not thorough" -n 2 --dist loadfile --no-loadscope-reorder -p no:benchmark -q
 
 lint: $(VENV)/.developer
 	$(BIN)/ruff check

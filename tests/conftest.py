@@ -3,8 +3,56 @@
 from __future__ import annotations
 
 import signal
+import sys
+from collections import Counter
+
+import pytest
 
 # A shell that starts a job in the background has it ignore Ctrl-C, and every process that a test starts would inherit
 # that: the tests that interrupt a command would wait for ever. A handler of one's own is not inherited.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+BEYOND = ("outside", "whole_machine")
+"""The markers of tests that `make quick` leaves out because they need more than this process."""
+
+SAMPLED = 20
+"""Of the rows of a test marked `table`, `make quick` tries the first, the 21st and so on."""
+
+_STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"}
+_started: list[str] = []
+
+
+def _notice(event: str, arguments: tuple[object, ...]) -> None:
+    if event in _STARTS:
+        _started.append(f"{event}: {arguments[0] if arguments else ''}"[:200])
+
+
+sys.addaudithook(_notice)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Before `-m` chooses."""
+    rows = Counter()
+    for item in items:
+        if item.get_closest_marker("table"):
+            test = item.path, item.originalname
+            if rows[test] % SAMPLED:
+                item.add_marker("thorough")
+            rows[test] += 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    _started.clear()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """A test that starts a process, its fixtures' included, says so by a marker, or `make quick` is quick no more."""
+    done = yield
+    if _started and not any(map(item.get_closest_marker, BEYOND)):
+        pytest.fail(f"it starts a process ({_started[0]}): mark it outside")
+    return done

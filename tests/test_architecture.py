@@ -77,6 +77,7 @@ def test_there_are_no_circles():
         visit(name, ())
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [

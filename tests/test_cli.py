@@ -14,6 +14,8 @@ import pytest
 
 from gradcheck.catalog import all_exercises
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parents[1]
 Gradcheck = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -39,6 +39,7 @@ def test_every_exercise_has_three_styles():
     assert {name for name in all_exercises() if len(RIGHT.get(name, {})) < 3} == set()
 
 
+@pytest.mark.table
 @pytest.mark.parametrize(("name", "style"), STYLES)
 def test_a_right_answer_passes_every_check(name, style, cache):
     modules = find_exercise(name).unit in ("04_modules", "05_losses")
@@ -47,6 +48,7 @@ def test_a_right_answer_passes_every_check(name, style, cache):
         assert [(each.id, each.message) for each in results if not each.ok] == []
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("name", list(RIGHT))
 def test_random_trials_give_no_false_alarm(name):
     task = find_exercise(name).task

@@ -39,6 +39,7 @@ def failures(wrong, cache, seed=0, *, shrink=False):
     return [first] if first else []
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.id)
 def test_a_wrong_answer_fails_where_it_is_wrong(wrong, cache):
     for seed in range(3):
@@ -64,6 +65,7 @@ def shown() -> list[Wrong]:
     ]
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("wrong", shown(), ids=lambda wrong: wrong.id)
 def test_a_counterexample_is_small_and_its_message_fits_the_screen(wrong, cache, monkeypatch):
     monkeypatch.setattr(shrink, "BUDGET_S", 600.0)  # on a machine that is busy beyond measure

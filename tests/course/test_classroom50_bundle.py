@@ -18,6 +18,8 @@ from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course, load_course
 from gradcheck.reports.whole_points import whole
 
+pytestmark = pytest.mark.outside
+
 WHEEL = "gradcheck-0.1.0-py3-none-any.whl"
 
 

@@ -17,6 +17,8 @@ from light_wheels import wheelhouse
 from gradcheck.course.hosts.bundle_classroom50 import write_bundle
 from gradcheck.grading.policy.course import load_course
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parents[2]
 HOSTILE = """
 import os, sys

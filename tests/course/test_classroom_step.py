@@ -9,6 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parents[2]
 LOUD = """import os
 import sys

@@ -14,6 +14,8 @@ from gradcheck.checks.reference import Reference
 from gradcheck.checks.task import Confusion, FunctionSpec, Property
 from gradcheck.checks.trials import Trials
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):

@@ -6,6 +6,8 @@ import pytest
 from doc_pages import all_pages, blocks_of
 from doc_shell import Original, run_page, shows
 
+pytestmark = pytest.mark.outside
+
 PAGES = [
     page
     for page in all_pages()

@@ -24,6 +24,8 @@ from gradcheck.grading.policy.course import Course, HintCosts, Limits, load_cour
 from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.grading.policy.roster import Roster, Student
 
+pytestmark = pytest.mark.outside
+
 CLASS = Path(__file__).parents[2] / "examples" / "class" / "course.toml"
 AT = datetime(2026, 10, 1, 23, 59, tzinfo=timezone(timedelta(hours=2)))
 ROSTER = Roster(

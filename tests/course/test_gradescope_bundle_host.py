@@ -24,6 +24,8 @@ from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.grading.policy.roster import Roster, Student
 from gradcheck.grading.submissions.submission import Submission
 
+pytestmark = pytest.mark.outside
+
 UTC = UTC
 AT = datetime(2026, 10, 1, 21, 59, tzinfo=UTC)
 DAY = timedelta(days=1)

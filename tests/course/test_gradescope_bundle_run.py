@@ -21,6 +21,8 @@ from gradescope_rules import metadata, strict
 from gradcheck.course.hosts.bundle_gradescope import bundle
 from gradcheck.grading.policy.course import Course, load_course
 
+pytestmark = pytest.mark.outside
+
 CLASS = Path(__file__).parents[2] / "examples" / "class"
 IN_TIME, LATE = "2026-10-01T23:58:00.000000+02:00", "2026-10-03T00:00:00.000000+02:00"
 

@@ -16,6 +16,8 @@ from gradcheck.course.scaffold.plan import Wish
 from gradcheck.errors import FormulaError, GradcheckError
 from gradcheck.grading.grade import grade_candidate
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parent.parent.parent
 
 SOFT = "y[i] = exp(x[i]) / Sum(exp(x[k]), (k, 0, n-1))"

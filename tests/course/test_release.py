@@ -18,6 +18,8 @@ from gradcheck.course.units import for_units
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course, load_course
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "Grace Hopper"
 COURSE = """

@@ -15,6 +15,8 @@ from workflow_runner import Runner, command
 from gradcheck.course.release.make import release
 from gradcheck.grading.policy.course import load_course
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parent.parent.parent
 WORKFLOW = ".github/workflows/classroom.yml"
 

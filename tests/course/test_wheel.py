@@ -17,6 +17,8 @@ from gradcheck.course.pins import pinned
 from gradcheck.course.wheel import grader_wheel
 from gradcheck.errors import GradcheckError
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture(scope="module")
 def wheel():

@@ -144,6 +144,7 @@ def listed(*, terminal: bool, **settings: str) -> str:
 COLOURS = re.compile(r"\x1b\[(?:\d+;)*3\d")
 
 
+@pytest.mark.outside
 def test_colours_in_a_terminal_only_and_not_where_they_are_not_wanted():
     path = place("relu")
     remember(find_exercise("relu"), digest_of(path), "passed", 4.0)
@@ -153,6 +154,7 @@ def test_colours_in_a_terminal_only_and_not_where_they_are_not_wanted():
     assert "\x1b" not in listed(terminal=False)
 
 
+@pytest.mark.outside
 def test_a_narrow_screen_shows_everything():
     path = place("vanishing_gradient")
     remember(find_exercise("vanishing_gradient"), digest_of(path), "failed", 1.25)

@@ -31,6 +31,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradcheck.cli_learner._can_ask", lambda: True)
 
 
+@pytest.mark.outside
 def test_the_stub_is_written_and_the_file_kept():
     done = run("reset", "softmax", "--yes")
     assert (done.code, done.err) == (0, "")

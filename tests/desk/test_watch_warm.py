@@ -15,6 +15,8 @@ from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.warm import Warm
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),

@@ -15,6 +15,7 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("expected")
 
 
+@pytest.mark.table
 @pytest.mark.parametrize(
     ("exercise", "function"),
     sorted({(name, each.function) for name, each in MISCONCEPTIONS}),

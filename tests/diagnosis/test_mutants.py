@@ -105,6 +105,7 @@ def used_in_sweeps() -> set[str]:
     return {operator.name for operator in all_operators().values() if operator.name.upper() in names}
 
 
+@pytest.mark.table
 @every_exercise
 def test_the_right_formula_run_like_a_mutant_passes_every_check(exercise, expected_values):
     right = unmutated(exercise)
@@ -114,6 +115,7 @@ def test_the_right_formula_run_like_a_mutant_passes_every_check(exercise, expect
         assert [result.message for result in results if result.status != "passed"] == [], named(each)
 
 
+@pytest.mark.table
 @every_exercise
 def test_every_mutant_is_refused_under_its_own_name_or_shown_to_be_right(exercise, expected_values):
     wrong, survivors, raised, misnamed = 0, [], [], []
@@ -138,6 +140,7 @@ def test_every_mutant_is_refused_under_its_own_name_or_shown_to_be_right(exercis
     assert wrong >= 3
 
 
+@pytest.mark.table
 @every_exercise
 def test_a_mutant_is_refused_for_its_numbers_and_not_for_its_form(exercise, expected_values):
     form = ("runs", "type", "shape", "dtype", "purity")
@@ -146,6 +149,7 @@ def test_a_mutant_is_refused_for_its_numbers_and_not_for_its_form(exercise, expe
         assert {result.status for result in results if result.check in form} == {"passed"}, named(mutant)
 
 
+@pytest.mark.table
 @every_exercise
 def test_most_mutants_of_each_function_are_wrong(exercise):
     functions, right = Counter(), Counter()
@@ -158,6 +162,7 @@ def test_most_mutants_of_each_function_are_wrong(exercise):
     assert all(2 * right[key] < functions[key] for key in functions)
 
 
+@pytest.mark.table
 @every_exercise
 def test_mutants_differ_from_the_right_answer_and_from_each_other(exercise):
     right = {(each.role, each.wrt): each.formula.expression for each in unmutated(exercise)}
@@ -192,6 +197,7 @@ def test_the_classic_mistakes_are_among_the_mutants():
     assert ("mse", "y", "g*(2*y[j] - 2*y_bar[j])") in texts  # not divided by n
 
 
+@pytest.mark.table
 @every_exercise
 def test_equality_by_algebra_is_not_taken_for_granted(exercise):
     for each in unmutated(exercise):

@@ -32,6 +32,7 @@ def graded(exercise, spec, function, cache):
     return found
 
 
+@pytest.mark.table
 @pytest.mark.parametrize(("exercise", "spec"), COMPOSED, ids=lambda each: each.name)
 def test_every_mutated_sweep_is_refused_or_changes_nothing(exercise, spec, cache):
     wrong, survivors = 0, []

@@ -71,6 +71,7 @@ def test_a_block_says_what_it_is_and_what_is_typed_is_run(block: Block):
         )
 
 
+@pytest.mark.outside
 def test_commands_that_are_told_can_be_typed():
     problems = [
         f"{where}: `{command}`: {problem}" for where, command in TOLD + TYPED if (problem := problem_with(command))
@@ -238,6 +239,7 @@ def test_a_command_that_cannot_be_typed_is_found_out(command, problem):
     assert problem in found
 
 
+@pytest.mark.outside
 def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path):
     asked = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     settings = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}

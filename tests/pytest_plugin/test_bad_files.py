@@ -6,7 +6,11 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
+
 from gradcheck.catalog import all_exercises
+
+pytestmark = pytest.mark.outside
 
 Project = Callable[[Mapping[str, str]], Path]
 RunPytest = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -12,6 +12,8 @@ import pytest
 
 from gradcheck.catalog import all_exercises
 
+pytestmark = pytest.mark.outside
+
 Project = Callable[[Mapping[str, str]], Path]
 RunPytest = Callable[..., "subprocess.CompletedProcess[str]"]
 SourceOf = Callable[..., str]

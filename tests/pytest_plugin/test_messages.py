@@ -7,6 +7,10 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.outside
+
 Project = Callable[[Mapping[str, str]], Path]
 RunPytest = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -16,6 +16,8 @@ if sys.platform != "linux" or not Path("/usr/bin/chromium").exists():
 
 from browser import Browser
 
+pytestmark = pytest.mark.outside
+
 ROW = "#student-table tbody tr:not(.more)"
 TERM = ("softmax", "backward", "missing-term", "the sum is missing")
 KINK = ("maximum", "backward", "kink", "ties do not add up")

@@ -15,6 +15,8 @@ from gradcheck.errors import GradcheckError
 from gradcheck.reports.heatmap_png import save_png
 from gradcheck.training import plots
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parents[2]
 RIGHT = np.array([[0.7531, -0.2419], [0.1367, 0.5283]])
 

@@ -13,6 +13,8 @@ import pytest
 from gradcheck.training.network import train, two_layer
 from gradcheck.training.spiral import spiral
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parents[2]
 NO_MASK = "return grad_output * (x > 0)"
 

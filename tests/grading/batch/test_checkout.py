@@ -10,6 +10,8 @@ import pytest
 from gradcheck.grading.batch.checkout import grade_checkout
 from gradcheck.grading.policy.course import Course
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parents[3]
 
 

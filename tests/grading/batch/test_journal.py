@@ -19,6 +19,8 @@ from gradcheck.grading.policy.course import Course
 from gradcheck.grading.submissions.places import find
 from gradcheck.reports.class_folder import ClassFolder
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parents[3]
 RELU = ("relu",)
 

@@ -14,6 +14,8 @@ from gradcheck.errors import GradcheckError
 from gradcheck.grading.collect.clones import clone_at, is_clone, load_release
 from gradcheck.grading.submissions.places import Place
 
+pytestmark = pytest.mark.outside
+
 RELEASE = {
     ".github/workflows/classroom.yml": "on: push\n",
     "conftest.py": 'pytest_plugins = ["gradcheck.pytest_plugin"]\n',

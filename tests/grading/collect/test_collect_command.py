@@ -11,6 +11,8 @@ from collect_data import classroom50, coded, collect, graded, gradescope, payloa
 
 from gradcheck.errors import GradcheckError
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture
 def ci(tmp_path):

@@ -18,6 +18,8 @@ from sandbox_attacks import ATTACKS, UNUSED_CALLS
 
 from gradcheck.grading.sandbox.layers import KINDS
 
+pytestmark = pytest.mark.outside
+
 RUNNER = Path(__file__).with_name("sandbox_runner.py")
 EVERY = tuple(kind.name for kind in KINDS)
 NEEDS = {

@@ -15,6 +15,8 @@ from gradcheck.grading.sandbox import health, probe
 from gradcheck.grading.sandbox.health import Health, Version, examine, fits, lines, versions
 from gradcheck.grading.sandbox.layers import BASELINE, KINDS, Layer, baseline_missing, in_order, none_held
 
+pytestmark = pytest.mark.outside
+
 NAMES = [kind.name for kind in KINDS]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.outside
+
 if sys.platform != "linux":
     pytest.skip("namespaces are Linux's", allow_module_level=True)
 

@@ -17,6 +17,8 @@ from sandbox_workloads import ENDS, WORKLOADS
 
 from gradcheck.grading.sandbox.layers import KINDS
 
+pytestmark = pytest.mark.outside
+
 RUNNER = Path(__file__).with_name("sandbox_runner.py")
 NAMESPACES = tuple(kind.name for kind in KINDS if "namespace" in kind.name)
 

@@ -17,6 +17,8 @@ from gradcheck.errors import SubmissionError
 from gradcheck.grading.submissions import places
 from gradcheck.grading.submissions.naming import MOST_BYTES, folded, safe_name, unique_names
 
+pytestmark = pytest.mark.outside
+
 
 def test_folders_and_archives_are_submissions_and_the_rest_is_told(tmp_path):
     for name in ("alice", "Zoe", ".hidden", "__MACOSX", "bob.git"):

@@ -14,6 +14,8 @@ from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
 from gradcheck.grading.worker.launch import Bounds, Lane, ending
 from gradcheck.grading.worker.spawn import SpawningLane, lane_for
 
+pytestmark = pytest.mark.outside
+
 BOUNDS = Bounds(call_s=1.0, submission_s=60.0, memory_bytes=2 << 30, sandbox=sys.platform == "linux")
 X = {"x": Argument(np.asarray([1.0, -2.0]), "float64")}
 
