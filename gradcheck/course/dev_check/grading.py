@@ -60,17 +60,14 @@ def _disagreement(exercise: Exercise) -> str:
 
 
 def _agree(operator: Operator) -> None:
-    from gradcheck.checks.cases import edge_cases, generic_cases
     from gradcheck.checks.trials import Trials
-    from gradcheck.references.agreement import check_agreement
     from gradcheck.references.store import ExpectedStore
 
     for seed in _SEEDS:
         trials = Trials(operator, ExpectedStore(operator, None), seed)
-        for make, differences in ((generic_cases, True), (edge_cases, False)):
-            for case in make(operator, seed):
-                cotangent = trials.cotangents(case)[0]
-                check_agreement(operator, case.inputs, cotangent, case.sizes, differences=differences)
+        for group in ("generic", "edge"):
+            for point in trials.agreement_points(group):
+                trials.agree_at(point)
 
 
 def _agree_with_opinion(exercise: Exercise, function: str) -> None:
