@@ -105,7 +105,7 @@ def _of_solution(exercise: Exercise, root: Path, cache: Path) -> Iterator[Proble
         verb = "is" if len(unwritten) == 1 else "are"
         yield Problem(exercise.name, where, f"{listed(unwritten)} {verb} not written yet", f"write them; {once}")
     for each in results:
-        if each.status in _BAD:
+        if each.status in (*_BAD, "ungraded"):
             cause = f"the solution fails {each.function}.{each.check}: {each.message}"
             again = f"pytest {where} -k {each.function}"
             yield Problem(exercise.name, where, cause, f"mend it, or the record if that is wrong ({again}); {once}")
