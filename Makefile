@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: learn quick test lint bench diagnose demo stubs docs clean
+.PHONY: learn quick test lint bench diagnose agreement demo stubs docs clean
 
 learn: $(VENV)/.learner
 	@$(BIN)/python -m pytest exercises; status=$$?; [ $$status -le 1 ] || exit $$status
@@ -30,6 +30,9 @@ demo: $(VENV)/.learner
 
 diagnose: $(VENV)/.developer
 	PYTHONPATH=tests/diagnosis:tests/checks:tests $(BIN)/python tests/diagnosis/confusion.py
+
+agreement: $(VENV)/.developer
+	$(BIN)/python tests/references/sweep_agreement.py
 
 stubs: $(VENV)/.developer
 	$(BIN)/gradcheck stubs --force

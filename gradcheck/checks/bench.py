@@ -72,6 +72,16 @@ class Benches:
         self.task, self.seed, self.cache = task, seed, cache
         self._trials: dict[str, Trials] = {}
         self._benches: dict[str, Bench] = {}
+        self._drawn: dict[int, Benches] = {}
+
+    def drawn(self, seed: int) -> Benches:
+        """The same with everything drawn from another seed; made once, so that whoever asks shares it."""
+        if seed == self.seed:
+            return self
+        if seed not in self._drawn:
+            self._drawn[seed] = type(self)(self.task, seed, self.cache)
+            self._drawn[seed]._drawn = self._drawn  # noqa: SLF001 — one of our own kind
+        return self._drawn[seed]
 
     def of(self, spec: FunctionSpec) -> Bench:
         if spec.name not in self._benches:
@@ -97,5 +107,6 @@ class Benches:
 
     def save(self) -> None:
         """Write what was computed anew."""
-        for store in {id(bench.store): bench.store for bench in self._benches.values()}.values():
-            store.save()
+        for benches in (self, *self._drawn.values()):
+            for store in {id(bench.store): bench.store for bench in benches._benches.values()}.values():  # noqa: SLF001
+                store.save()

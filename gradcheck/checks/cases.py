@@ -68,6 +68,14 @@ def generic_cases(operator: Operator, seed: int, *, sample: bool = False) -> lis
 _TURNS = ("float64", "float32", "float64")
 
 
+def agreement_draws(operator: Operator, seed: int, turn: int = 0) -> Iterator[Case]:
+    """Points of ordinary size for the references to agree on, one after the other, without end."""
+    make, name = _Maker(operator, seed, sample=False), f"agreement {turn + 1}"
+    rng = make.stream(name)
+    while True:
+        yield make.case(name, "float64", turn, rng=rng)
+
+
 def edge_cases(operator: Operator, seed: int, *, sample: bool = False) -> list[Case]:
     """Kinks and ties, extremes, scales, degenerate sizes, memory layouts; the simplest first."""
     return list(_edges(operator, _Maker(operator, seed, sample), sample))
@@ -177,6 +185,10 @@ class _Maker:
     def __init__(self, operator: Operator, seed: int, sample: bool) -> None:
         self.operator, self.seed, self.sample = operator, seed, sample
 
+    def stream(self, name: str) -> np.random.Generator:
+        """Where the numbers of a case come from."""
+        return np.random.default_rng([self.seed, zlib.crc32(f"{self.operator.name} {name} {self.sample}".encode())])
+
     def case(
         self,
         name: str,
@@ -190,8 +202,9 @@ class _Maker:
         certain: bool = False,
         repeat: bool = False,
         smooth: bool = True,
+        rng: np.random.Generator | None = None,
     ) -> Case:
-        rng = np.random.default_rng([self.seed, zlib.crc32(f"{self.operator.name} {name} {self.sample}".encode())])
+        rng = rng or self.stream(name)
         numbers = dict(sizes or SIZES[turn])
         full = SHAPES[turn] if shape is None else shape
         inputs: dict[str, Array] = {}

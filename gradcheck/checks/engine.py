@@ -14,10 +14,11 @@ from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.judge import confused, ended, impure, judge, malformed
 from gradcheck.checks.outcome import Outcome
+from gradcheck.checks.own_failure import MOST_DRAWS, OwnFailure, draws_from, is_ours, show_traceback, told
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import Confusion, FunctionSpec, Property, Task, default_task
 from gradcheck.checks.trials import Trial
-from gradcheck.errors import ReferenceDisagreement
+from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import Operator
 
 Holds = Callable[[Any], tuple[str, str] | str | None]
@@ -27,7 +28,10 @@ Explain = Callable[["Verification", FunctionSpec, CheckResult], CheckResult]
 class Verification:
     """The checks of one task on one candidate.
 
-    `seed` draws every input and cotangent. `cache` is a folder for expected values, or None to keep them in memory.
+    `seed` draws every input and cotangent. Where the grader itself fails everything is drawn again, from another seed
+    (see `draws_from`): `seed` is then that one, and what fails at the last of `draws` is `ungraded`. In sentences the
+    seed is not named where it is `secret`.
+    `cache` is a folder for expected values, or None to keep them in memory.
     With `shrink` a failure is narrowed to a small counterexample; without, the failing case is shown as it is.
     `supplied` holds, by check, the properties that a record leaves to a room above. `explain` gives a failure its
     diagnosis; it comes from above too.
@@ -43,45 +47,94 @@ class Verification:
         shrink: bool = True,
         supplied: Mapping[str, Holds] | None = None,
         explain: Explain | None = None,
+        draws: int = MOST_DRAWS,
+        secret: bool = False,
     ) -> None:
         self.candidate, self.task, self.seed, self.shrink = candidate, task, seed, shrink
-        self.supplied, self.explain = supplied or {}, explain
+        self.supplied, self.explain, self.secret = supplied or {}, explain, secret
         self.benches = Benches(task, seed, cache)
+        self.first_seed, self._later = seed, list(draws_from(seed)[1:draws])
+        self.failures: list[Exception] = []
+        """The grader's own, at all draws."""
         self._results: dict[tuple[str, str], CheckResult] = {}
         self._outcomes: dict[tuple[str, str, str], Outcome] = {}
 
     def results(self) -> list[CheckResult]:
-        """Every check of every function, in order; a property that nobody supplies is left out."""
-        found = [
-            self.result(spec.name, check)
-            for spec in self.task.functions
-            for check in spec.checks
-            if check in self.supplied or all(each.holds or each.check != check for each in spec.properties)
-        ]
+        """Every check of every function, in order, at one draw; a property that nobody supplies is left out."""
+        while True:
+            seed = self.seed
+            found = [
+                self.result(spec.name, check)
+                for spec in self.task.functions
+                for check in spec.checks
+                if check in self.supplied or all(each.holds or each.check != check for each in spec.properties)
+            ]
+            if seed == self.seed:
+                break
         self.save()
         return found
+
+    @property
+    def drawn_again(self) -> int | None:
+        """The seed in use, where it is not the one that was asked for."""
+        return None if self.seed == self.first_seed else self.seed
+
+    def draw_from(self, seed: int) -> None:
+        """Go over to one of the later draws; what was found before is forgotten."""
+        self.benches, self.seed = self.benches.drawn(seed), seed
+        self._later = self._later[self._later.index(seed) + 1 :] if seed in self._later else self._later
+        self._results.clear()
+        self._outcomes.clear()
 
     def save(self) -> None:
         """Keep the expected values that were computed anew."""
         self.benches.save()
 
     def result(self, function: str, check: str) -> CheckResult:
-        """One check, after those it depends on."""
+        """One check, after those it depends on; drawn again where the grader fails."""
+        found = self._tried(function, check)
+        while found is None:
+            self.draw_from(self._later[0])
+            found = self._tried(function, check)
+        return found
+
+    def _tried(self, function: str, check: str) -> CheckResult | None:
+        try:
+            return self._result(function, check)
+        except OwnFailure:
+            return None
+
+    def _result(self, function: str, check: str) -> CheckResult:
+        """One check at this draw. Raises OwnFailure where the grader fails and there is another draw."""
         key = function, check
         if key not in self._results:
-            spec = self.task.function(function)
+            self._results[key] = self._found(self.task.function(function), check)
+        return self._results[key]
+
+    def _found(self, spec: FunctionSpec, check: str) -> CheckResult:
+        try:
             found = self._run(spec, check)
             if found.status in ("failed", "errored"):
                 found = replace(found, waiting=spec.waiting_for(check))
                 found = self.explain(self, spec, found) if self.explain else found
-            self._results[key] = found
-        return self._results[key]
+        except OwnFailure:
+            raise  # by a check that this one asked for
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            show_traceback(error)
+            self.failures.append(error)
+            if self._later:
+                raise OwnFailure from error
+            message = told(error, None if self.secret else self.first_seed)
+            return CheckResult(self.task.name, spec.name, check, "ungraded", message)
+        return found
 
     def _run(self, spec: FunctionSpec, check: str) -> CheckResult:
         blank = CheckResult(self.task.name, spec.name, check, "passed")
         before = spec.prerequisite(check)
         if before:
-            found = self.result(spec.name, before)
+            found = self._result(spec.name, before)
             if found.status == "not_started":
                 return replace(blank, status="not_started", message="not started")
             if not found.ok:
@@ -98,8 +151,6 @@ class Verification:
         except Unfinished as unfinished:
             trial = Trial(Case(check, "float64", {}), unfinished.arguments, (), ())
             return ended(spec, blank, trial, unfinished.outcome) or blank
-        except ReferenceDisagreement as error:
-            return replace(blank, status="ungraded", message=f"a defect of the grader, not of your code: {error}")
 
     # One method per check, named like it, in their order.
 
@@ -152,7 +203,7 @@ class Verification:
         backward = self.task.with_role("backward")
         if backward is None:
             return blank
-        found = self.result(backward.name, "values")
+        found = self._result(backward.name, "values")
         if not found.ok:
             return _waits(blank, found)
         for case in self.generic(spec):
@@ -206,8 +257,8 @@ class Verification:
         holds = wanted.holds or self.supplied.get(wanted.check)
         if holds is None:
             raise ValueError(f"{blank.id} is supplied by nobody here; see gradcheck.grading.supplied")
-        told = holds(Ask(self.candidate, spec, self.task.name, self.seed))
-        return wording.property_fails(blank, told) if told else blank
+        fails = holds(Ask(self.candidate, spec, self.task.name, self.seed))
+        return wording.property_fails(blank, fails) if fails else blank
 
     # What the checks stand on.
 
@@ -248,7 +299,12 @@ def verify(
     """
     task = operator if isinstance(operator, Task) else default_task(operator)
     wrapped = candidate if isinstance(candidate, Candidate) else InProcessCandidate(dict(_functions(candidate)))
-    return Verification(wrapped, task, seed=seed, cache=cache, shrink=shrink).results()
+    verification = Verification(wrapped, task, seed=seed, cache=cache, shrink=shrink)
+    results = verification.results()
+    for each in verification.failures:
+        if isinstance(each, FormulaError):
+            raise each
+    return results
 
 
 def _functions(holder: object) -> Iterator[tuple[str, object]]:

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from gradcheck.checks import draws
-from gradcheck.checks.cases import Case, edge_cases, generic_cases
+from gradcheck.checks.cases import SIZES, Case, agreement_draws, edge_cases, generic_cases
 from gradcheck.checks.compare import Template, Wanted, leaves
 from gradcheck.checks.outcome import Argument, Arguments, Value
 from gradcheck.checks.task import FunctionSpec
+from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 from gradcheck.references.binding import Array, bind, output_shape
 from gradcheck.references.expected import Expected, Floats, Point
-from gradcheck.references.store import ExpectedStore, key_of
+from gradcheck.references.store import AGREED, ExpectedStore, key_of
 
 _NOTHING = Expected(np.zeros(0), np.zeros(0))
+
+_NEAR, _FAR = "near a branch", "far from branches"
+_STEPS = (0.1, 0.03, 0.01)
+_DRAWS = 60
+"""Points for each step. Of relu's and maximum's, two in five lie clear of the branches at the first."""
+
+
+@dataclass(frozen=True)
+class AgreementPoint:
+    """Where the references are compared. Finite differences begin at `step`, and meet no branch; without a step they
+    are left out. `key` names the point in the store.
+    """
+
+    case: Case
+    cotangent: Floats
+    step: float | None
+    key: str
 
 
 @dataclass(frozen=True)
@@ -46,10 +65,14 @@ class Trial:
 
 
 class Trials:
-    """Makes the trials of an operator's functions. Expected values come from `store`, computed there on first use."""
+    """Makes the trials of an operator's functions. Expected values come from `store`, computed there on first use.
+
+    With `trusted` the references are not compared: an author is told separately what is wrong with a record.
+    """
 
     def __init__(self, operator: Operator, store: ExpectedStore, seed: int) -> None:
         self.operator, self.store, self.seed = operator, store, seed
+        self.trusted = False
         self._cases: dict[tuple[str, bool], list[Case]] = {}
 
     def cases(self, group: str, *, sample: bool) -> list[Case]:
@@ -60,14 +83,58 @@ class Trials:
         return self._cases[group, sample]
 
     def agree(self) -> None:
-        """Before the first number is judged: do the references agree? Remembered beside the expected values."""
-        if self.store.agreed:
+        """Before the first number is judged: do the references agree? Raises ReferenceDisagreement."""
+        if not self.trusted:
+            self.agree_at(self.agreement_point())
+
+    def agree_at(self, point: AgreementPoint) -> None:
+        """Compare the references at a point, unless they are known to agree there. Raises ReferenceDisagreement."""
+        if self.store.known(point.key) == AGREED:
             return
         from gradcheck.references.agreement import check_agreement
 
-        case = generic_cases(self.operator, self.seed)[0]
-        check_agreement(self.operator, case.inputs, self.cotangents(case)[0], case.sizes)
-        self.store.mark_agreed()
+        check_agreement(self.operator, point.case.inputs, point.cotangent, point.case.sizes, step=point.step)
+        self.store.note(point.key, AGREED)
+
+    def agreement_points(self, group: str) -> Iterator[AgreementPoint]:
+        """Every point of the `generic` group where the references can be compared, those first that are far from all
+        branches; or of the `edge` group. Raises ReferenceDisagreement where there is none far enough.
+        """
+        if group == "generic":
+            yield from (self.agreement_point(turn) for turn in range(len(SIZES)))
+        for case in self.cases(group, sample=False):
+            yield self._point(case, None)
+
+    def agreement_point(self, turn: int = 0) -> AgreementPoint:
+        """The first point that is drawn further from every branch than finite differences reach, which reach less far
+        where none is found. Raises ReferenceDisagreement where there is none.
+        """
+        drawn = agreement_draws(self.operator, self.seed, turn)
+        for step in _STEPS:
+            for case in islice(drawn, _DRAWS):
+                point = self._point(case, step)
+                if self._is_far(point, step):
+                    return point
+        raise ReferenceDisagreement(
+            f"{self.operator.name}: of {len(_STEPS) * _DRAWS} random points none was found to lie clear of the "
+            "formula's branches. Nothing is graded until the record is mended."
+        )
+
+    def _point(self, case: Case, step: float | None) -> AgreementPoint:
+        cotangent = self.cotangents(case)[0]
+        key = key_of(f"agreement {step}", case.dtype, case.inputs, case.sizes, cotangent)
+        return AgreementPoint(case, cotangent, step, key)
+
+    def _is_far(self, point: AgreementPoint, step: float) -> bool:
+        known = self.store.known(point.key)
+        if known:
+            return known != _NEAR
+        from gradcheck.references.smooth import is_smooth_around
+
+        case = point.case
+        far = is_smooth_around(self.operator, case.inputs, point.cotangent, case.sizes, step)
+        self.store.note(point.key, _FAR if far else _NEAR)
+        return far
 
     def of(self, spec: FunctionSpec, case: Case) -> list[Trial]:
         """All trials of a function on a case: one, or one per cotangent."""

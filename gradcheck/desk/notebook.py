@@ -34,7 +34,7 @@ class Checked:
 
     exercise: Exercise
     results: tuple[CheckResult, ...]
-    seed: int = 0
+    seed: int = 0  # that was really used
     show_answer: bool = False
     pictures: Mapping[str, Comparison] = field(default_factory=dict)
     printed: str = ""
@@ -77,7 +77,7 @@ class Checked:
         scored = f"{points(self.score)} of {points(self.max_score)} points"
         blocks = [f"{self.exercise.name} ({given}): {self.status.replace('_', ' ')}, {scored}"]
         for result in self.results:
-            if result.status not in ("failed", "errored"):
+            if result.status not in ("ungraded", "failed", "errored"):
                 continue
             text = failure_text(result, self.exercise.name, show_answer=self.show_answer)
             # There is no file to run pytest on: running the cell again is what checks it again.
@@ -119,7 +119,7 @@ def check(exercise: str, *, seed: int = 0, show_answer: bool = False, **function
     drawn = ((result.id, comparison_of(result, verification)) for result in found)
     pictures = {name: picture for name, picture in drawn if picture is not None}
     results = tuple(_without_file(result, filename) for result in found)
-    return Checked(part, results, seed, show_answer, pictures, printed)
+    return Checked(part, results, verification.seed, show_answer, pictures, printed)
 
 
 def _name(exercise: object) -> str:

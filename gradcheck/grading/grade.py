@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from gradcheck.catalog import Exercise, all_exercises, find_exercise
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.engine import Verification
+from gradcheck.checks.own_failure import is_ours, show_traceback, told
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.desk_record import NO_HELP, help_taken
 from gradcheck.grading.last_results import digest_of, remember
 from gradcheck.grading.load import load_candidate
-from gradcheck.grading.report import ExerciseReport, Report
+from gradcheck.grading.report import ExerciseReport, Report, ungraded
 from gradcheck.grading.supplied import supplied_to
 
 
@@ -41,7 +43,7 @@ def grade_folder(
     for exercise in chosen:
         path = locate(folder, exercise)
         digest = digest_of(path)
-        report = grade_candidate(exercise, load_candidate(exercise, path, shown_path(path)), seed, cache, shrink)
+        report = unless_we_fail(exercise, seed, partial(_grade_file, exercise, path, seed, cache, shrink))
         report = replace(report, help=helped.get(exercise.name, NO_HELP))
         if state is not None:
             remember(exercise, digest, report.status, report.score, state)
@@ -51,16 +53,39 @@ def grade_folder(
     return Report(folder.resolve().name, seed, tuple(reports))
 
 
+def _grade_file(exercise: Exercise, path: Path, seed: int, cache: Path | None, shrink: bool) -> ExerciseReport:
+    return grade_candidate(exercise, load_candidate(exercise, path, shown_path(path)), seed, cache, shrink)
+
+
+def unless_we_fail(exercise: Exercise, seed: int | None, grade: Callable[[], ExerciseReport]) -> ExerciseReport:
+    """What `grade` reports of an exercise, or that it is ungraded because the grader itself failed: that costs no other
+    exercise anything. Without a `seed` none is named.
+    """
+    try:
+        return grade()
+    except Exception as error:
+        if not is_ours(error):
+            raise
+        show_traceback(error)
+        return ungraded(exercise, told(error, seed))
+
+
 def grade_candidate(
     exercise: Exercise, candidate: Candidate, seed: int, cache: Path | None, shrink: bool = True
 ) -> ExerciseReport:
     """All checks of one exercise."""
     verification = verification_of(exercise, candidate, seed, cache, shrink)
-    return ExerciseReport(exercise, tuple(verification.results()))
+    return ExerciseReport(exercise, tuple(verification.results()), seed=verification.drawn_again)
 
 
 def verification_of(
-    exercise: Exercise, candidate: Candidate, seed: int, cache: Path | None, shrink: bool = True
+    exercise: Exercise,
+    candidate: Candidate,
+    seed: int,
+    cache: Path | None,
+    shrink: bool = True,
+    *,
+    secret: bool = False,
 ) -> Verification:
     """The checks of one exercise, with all that the rooms above the checks add: trainings and diagnoses."""
     from gradcheck.diagnosis.explain import explained_for
@@ -73,6 +98,7 @@ def verification_of(
         shrink=shrink,
         supplied=supplied_to(exercise.name),
         explain=explained_for(exercise),
+        secret=secret,
     )
 
 

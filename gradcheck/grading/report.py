@@ -14,11 +14,14 @@ SCHEMA = "gradcheck/report/v1"
 
 @dataclass(frozen=True)
 class ExerciseReport:
-    """All checks of one exercise, with the points they earned, and the help that was taken."""
+    """All checks of one exercise, with the points they earned, and the help that was taken. `seed` is given where it is
+    not the report's: everything was drawn again, because the grader itself had failed.
+    """
 
     exercise: Exercise
     results: tuple[CheckResult, ...]
     help: Help = NO_HELP
+    seed: int | None = None
 
     @property
     def status(self) -> Status:
@@ -53,6 +56,12 @@ class Report:
     def ungraded(self) -> tuple[str, ...]:
         """The exercises that the grader failed on; while there are any, `score` is no mark."""
         return tuple(report.exercise.name for report in self.exercises if report.status == "ungraded")
+
+
+def ungraded(exercise: Exercise, told: str) -> ExerciseReport:
+    """An exercise of which nobody can say anything, and why."""
+    checks = [(graded.spec.name, check) for graded in exercise.functions for check in graded.spec.checks]
+    return ExerciseReport(exercise, tuple(CheckResult(exercise.name, *each, "ungraded", told) for each in checks))
 
 
 def status_of(statuses: Iterable[str]) -> Status:

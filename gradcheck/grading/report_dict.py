@@ -24,6 +24,7 @@ def as_dict(report: Report) -> dict[str, Any]:
 
 def exercise_dict(report: ExerciseReport) -> dict[str, Any]:
     """One exercise of a report."""
+    again = {} if report.seed is None else {"seed": report.seed}
     return {
         "name": report.exercise.name,
         "unit": report.exercise.unit,
@@ -32,6 +33,7 @@ def exercise_dict(report: ExerciseReport) -> dict[str, Any]:
         "max_score": report.max_score,
         "hint": report.help.hint,
         "gave_up": report.help.gave_up,
+        **again,
         "checks": [_check(result) for result in report.results],
     }
 

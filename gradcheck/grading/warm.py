@@ -69,9 +69,11 @@ class Warm:
             del self._kept[next(iter(self._kept))]
         return kept
 
-    def prepare(self, exercise: Exercise) -> Iterator[None]:
-        """Everything that a grading of `exercise` will need, in small steps, before there is anything to grade."""
-        benches = self.benches(exercise)
+    def prepare(self, exercise: Exercise, seed: int | None = None) -> Iterator[None]:
+        """Everything that a grading of `exercise` will need, in small steps, before there is anything to grade; drawn
+        from `seed`, where that is given.
+        """
+        benches = self.benches(exercise).drawn(self.seed if seed is None else seed)
         for spec in exercise.task.functions:
             bench = benches.of(spec)
             bench.agree()

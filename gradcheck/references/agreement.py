@@ -23,19 +23,20 @@ def check_agreement(
     cotangent: Array,
     sizes: Mapping[str, int],
     *,
-    differences: bool = True,
+    step: float | None,
 ) -> None:
-    """Compare all references at one smooth point. Raises ReferenceDisagreement, naming input and entry.
+    """Compare all references at one point. Raises ReferenceDisagreement, naming input and entry.
 
-    `differences=False` leaves finite differences out, which mean nothing near a kink or in saturation.
+    Finite differences begin at `step`; the operator must be smooth as far as that reaches (`smooth.is_smooth_around`).
+    Without, they are left out: near a kink and in saturation they mean nothing.
     """
     point = Point(operator, inputs, "float64", sizes)
     _compare(operator, "forward", point.forward(), autograd.forward(operator, inputs, sizes))
     expected = point.vjp(cotangent[None])[0]
     for name, gradient in autograd.vjp(operator, inputs, cotangent, sizes).items():
         _compare(operator, f"torch.autograd by {name}", expected[name], gradient)
-    if differences:
-        for name, (gradient, error) in finite_differences.vjp(operator, inputs, cotangent, sizes).items():
+    if step is not None:
+        for name, (gradient, error) in finite_differences.vjp(operator, inputs, cotangent, sizes, step).items():
             _compare(operator, f"finite differences by {name}", expected[name], gradient, 4 * error + 1e-9)
 
 

@@ -83,7 +83,7 @@ class Point:
     def vjp(self, cotangents: Array) -> list[dict[str, Expected]]:
         """For each cotangent along the front axis of `cotangents`, the gradient of every differentiable input."""
         count = len(cotangents)
-        self._set_cotangents(cotangents)
+        self.give_cotangents(cotangents)
         names = [an_input.name for an_input in self.operator.differentiable_inputs]
         forms = [self.derivation.vjps[name] for name in names]
         expected = self._expected(
@@ -96,7 +96,8 @@ class Point:
         shaped = {name: _reshape(each, (count, *self.shapes[name])) for name, each in zip(names, expected, strict=True)}
         return [{name: _take(each, row) for name, each in shaped.items()} for row in range(count)]
 
-    def _set_cotangents(self, cotangents: Array) -> None:
+    def give_cotangents(self, cotangents: Array) -> None:
+        """What stands for grad_output in the VJPs: one after the other along the front axis."""
         from gradcheck.references.derive import COTANGENT
 
         internal = tuple(self.sizes[size] for size in internal_output_shape(self.operator))
@@ -127,7 +128,7 @@ class Point:
         return self._quick(form.expression, form.indices)
 
     def quick_vjp(self, cotangent: Array) -> dict[str, tuple[Floats, Floats]]:
-        self._set_cotangents(cotangent[None])
+        self.give_cotangents(cotangent[None])
         ends = {}
         for an_input in self.operator.differentiable_inputs:
             form = self.derivation.vjps[an_input.name][0]

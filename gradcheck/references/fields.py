@@ -169,6 +169,11 @@ class BallField:
             return values
         return np.asarray(self._from_float(values), dtype=object)
 
+    def balls(self, values: npt.NDArray[Any], radii: npt.NDArray[Any]) -> Any:
+        """Balls of given radii."""
+        made = np.frompyfunc(lambda value, radius: self.arb(float(value), float(radius)), 2, 1)(values, radii)
+        return np.asarray(made, dtype=object)
+
     def integers(self, values: npt.NDArray[Any]) -> Any:
         return np.asarray(self._from_int(values), dtype=object)
 

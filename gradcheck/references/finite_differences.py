@@ -18,8 +18,16 @@ from gradcheck.references.expected import Floats
 _SHRINK = 1.4
 _STEPS = 12
 
+STEP = 0.1
+"""The first and largest step, for an input of size 1; a larger one moves in proportion."""
 
-def derivative(function: Callable[[float], Floats], step: float = 0.1) -> tuple[Floats, Floats]:
+
+def largest_steps(values: Array, step: float = STEP) -> Floats:
+    """How far each entry of an input is moved at most."""
+    return np.asarray(step * np.maximum(1.0, np.abs(values)), dtype=np.float64)
+
+
+def derivative(function: Callable[[float], Floats], step: float = STEP) -> tuple[Floats, Floats]:
     """dF/dt at t = 0 of an array-valued function, and the estimated error of each entry."""
     scale = _SHRINK**2
     previous: list[Floats] = []
@@ -44,15 +52,18 @@ def derivative(function: Callable[[float], Floats], step: float = 0.1) -> tuple[
 
 
 def vjp(
-    operator: Operator, inputs: Mapping[str, Array], cotangent: Array, sizes: Mapping[str, int]
+    operator: Operator, inputs: Mapping[str, Array], cotangent: Array, sizes: Mapping[str, int], step: float = STEP
 ) -> dict[str, tuple[Floats, Floats]]:
-    """Per differentiable input, the gradient of Σ g·y and its estimated error, entry by entry, in float64."""
+    """Per differentiable input, the gradient of Σ g·y and its estimated error, entry by entry, in float64.
+
+    Both mean nothing unless the operator is smooth as far as `largest_steps` reach.
+    """
     results = {}
     for an_input in operator.differentiable_inputs:
         base = np.asarray(inputs[an_input.name], dtype=np.float64)
         gradient, error = np.zeros(base.shape), np.zeros(base.shape)
+        steps = largest_steps(base, step)
         for position in np.ndindex(base.shape):
-            step = 0.1 * max(1.0, abs(float(base[position])))
 
             def along(
                 t: float, name: str = an_input.name, base: Array = base, position: tuple[int, ...] = position
@@ -62,6 +73,6 @@ def vjp(
                 outputs = forward(operator, {**inputs, name: moved}, sizes)
                 return np.asarray((outputs * cotangent).sum())
 
-            gradient[position], error[position] = derivative(along, step)
+            gradient[position], error[position] = derivative(along, float(steps[position]))
         results[an_input.name] = gradient, error
     return results

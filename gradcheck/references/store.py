@@ -25,6 +25,9 @@ from gradcheck.references.expected import Expected, Floats
 
 Record = list[dict[str, Expected]]
 
+AGREED = "agreed"
+"""Known of a point where the references were compared."""
+
 LIBRARIES = ("sympy", "python-flint", "numpy", "torch")
 """Those whose versions an expected value may depend on."""
 
@@ -82,13 +85,16 @@ class ExpectedStore:
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
 
-    @property
-    def agreed(self) -> bool:
-        """Whether the references were found to agree on this operator, in this version."""
-        return self.texts.get("agreed") is True
+    def known(self, key: str) -> str:
+        """What was found at a point, in this version: that the references agree there, or that they are not to be
+        compared there. Empty where nobody looked.
+        """
+        found = self.texts.get(f"point {key}")
+        return found if isinstance(found, str) else ""
 
-    def mark_agreed(self) -> None:
-        self.texts["agreed"] = True
+    def note(self, key: str, found: str) -> None:
+        """Keep what was found at a point."""
+        self.texts[f"point {key}"] = found
         self.dirty = True
 
     def save(self) -> None:

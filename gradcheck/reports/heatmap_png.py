@@ -60,7 +60,7 @@ def save_pictures(report: Report, folder: Path, pictures: Path, cache: Path | No
         failures = [result for result in each.results if result.status == "failed"]
         if not failures:
             continue
-        verification = _verification(each, folder, report.seed, cache)
+        verification = _verification(each, folder, report.seed if each.seed is None else each.seed, cache)
         for result in failures:
             comparison = comparison_of(result, verification)
             if comparison:

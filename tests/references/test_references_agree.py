@@ -10,11 +10,13 @@ import pytest
 from gradcheck.catalog import known_operators
 from gradcheck.checks.cases import edge_cases, generic_cases
 from gradcheck.checks.draws import cotangents
+from gradcheck.checks.trials import Trials
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators import Operator
 from gradcheck.references.agreement import check_agreement
 from gradcheck.references.binding import bind, output_shape
 from gradcheck.references.expected import Expected, Point
+from gradcheck.references.store import ExpectedStore
 
 OPERATORS = list(known_operators().values())
 pytestmark = pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
@@ -28,22 +30,22 @@ def dense_cotangent(operator: Operator, case, seed: int):
 
 def test_all_references_agree_on_random_sizes(operator):
     for seed in range(4):
-        for case in generic_cases(operator, seed):
-            check_agreement(operator, case.inputs, dense_cotangent(operator, case, seed), case.sizes)
+        trials = Trials(operator, ExpectedStore(operator, None), seed)
+        for point in trials.agreement_points("generic"):
+            trials.agree_at(point)
 
 
 def test_derived_formula_and_autograd_agree_on_extremes_and_degenerate_sizes(operator):
     for seed in range(2):
         for case in edge_cases(operator, seed):
             cotangent = dense_cotangent(operator, case, seed)
-            check_agreement(operator, case.inputs, cotangent, case.sizes, differences=False)
+            check_agreement(operator, case.inputs, cotangent, case.sizes, step=None)
 
 
 def test_a_wrong_torch_function_is_noticed(operator):
     wrong = replace(operator, function=lambda *arguments: operator.function(*arguments) * 1.000001)
-    case = generic_cases(operator, 0)[0]
     with pytest.raises(ReferenceDisagreement, match=operator.name):
-        check_agreement(wrong, case.inputs, dense_cotangent(operator, case, 0), case.sizes)
+        Trials(wrong, ExpectedStore(wrong, None), 0).agree()
 
 
 def test_every_accepted_form_equals_the_definition_by_overlapping_balls(operator):

@@ -16,20 +16,21 @@ from typing import Any
 
 from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
+from gradcheck.checks.bench import Benches
+from gradcheck.checks.own_failure import draws_from, is_ours, show_traceback, told
 from gradcheck.checks.results import CheckResult
-from gradcheck.errors import ReferenceDisagreement
 from gradcheck.grading.batch.taped import TapedExercise
 from gradcheck.grading.batch.taped_parts import Unsuitable
 from gradcheck.grading.desk_record import NO_HELP
 from gradcheck.grading.execute import unreadable
-from gradcheck.grading.grade import verification_of
-from gradcheck.grading.report import SCHEMA, ExerciseReport
+from gradcheck.grading.grade import unless_we_fail, verification_of
+from gradcheck.grading.report import SCHEMA, ExerciseReport, ungraded
 from gradcheck.grading.report_dict import exercise_dict
 from gradcheck.grading.sandbox.layers import Layer
 from gradcheck.grading.submissions.submission import Submission
 from gradcheck.grading.warm import Warm
 from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.grading.worker.launch import Bounds, Died, SandboxFailure
+from gradcheck.grading.worker.launch import Bounds, Died
 from gradcheck.grading.worker.spawn import lane_for
 from gradcheck.grading.worker.wire import Malformed
 
@@ -60,6 +61,14 @@ class Settings:
         return hashlib.sha256(said.encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class _Draw:
+    """The seed that draws an exercise for everybody, and why nobody can be graded by it, if so."""
+
+    seed: int
+    why: Exception | None = None
+
+
 class Judge:
     """Grades submissions, one after the other."""
 
@@ -67,6 +76,7 @@ class Judge:
         self.settings = settings
         self.warm = Warm(settings.cache, settings.seed, most=len(settings.exercises))
         self.lane = lane_for(settings.bounds)
+        self._draws: dict[str, _Draw] = {}
         self._tapes: dict[str, TapedExercise | None] = {}
         self._stubs: dict[bytes, None] = {}
         self._fixed: dict[tuple[str, str], dict[str, Any]] = {}
@@ -79,11 +89,32 @@ class Judge:
 
     def prepare(self, name: str) -> None:
         """Compute, or read, the expected values of an exercise."""
+        self._draw(name)
+
+    def _draw(self, name: str) -> _Draw:
+        """The first draw of an exercise at which all references agree and have a bound, whatever is handed in."""
+        if name not in self._draws:
+            found = None
+            for seed in draws_from(self.settings.seed):
+                found = _Draw(seed, self._prepared(name, seed))
+                if found.why is None:
+                    break
+            assert found is not None
+            self._draws[name] = found
+        return self._draws[name]
+
+    def _prepared(self, name: str, seed: int) -> Exception | None:
+        """Everything that an exercise needs, made at a draw; what went wrong with it."""
         try:
-            for _ in self.warm.prepare(find_exercise(name)):
+            for _ in self.warm.prepare(find_exercise(name), seed):
                 pass
-        except ReferenceDisagreement:
-            return  # the checks will say so, of every submission
+        except Exception as error:
+            show_traceback(error)
+            return error
+        return None
+
+    def _benches(self, name: str) -> Benches:
+        return self.warm.benches(find_exercise(name)).drawn(self._draw(name).seed)
 
     def close(self) -> None:
         self.lane.stop()
@@ -136,21 +167,33 @@ class Judge:
                     return False
                 body = worker.body(length, until=until)
             return tape.confirms(answer, body)
-        except (Died, Malformed):
-            sandboxed.renew()
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            if not isinstance(error, (Died, Malformed)):
+                show_traceback(error)
+            sandboxed.renew()  # a tape decides nothing: the checks will see
             return False
 
     def _tape(self, name: str) -> TapedExercise | None:
         if name not in self._tapes:
-            exercise = find_exercise(name)
-            try:
-                taped = TapedExercise(exercise.task, self.warm.benches(exercise))
-                self.lane.teach(name, taped.header, taped.body)
-            except (Unsuitable, ReferenceDisagreement):
-                taped = None
-            self.warm.benches(exercise).save()
-            self._tapes[name] = taped
+            self._tapes[name] = None if self._draw(name).why else self._made_tape(name)
+            self._benches(name).save()
         return self._tapes[name]
+
+    def _made_tape(self, name: str) -> TapedExercise | None:
+        """None where there is none, or where we fail at making it: then the checks are asked, which say so."""
+        try:
+            taped = TapedExercise(find_exercise(name).task, self._benches(name))
+            self.lane.teach(name, taped.header, taped.body)
+        except Unsuitable:
+            return None
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            show_traceback(error)
+            return None
+        return taped
 
     # By the checks.
 
@@ -164,6 +207,9 @@ class Judge:
             return self._all(name, "not_started")
         sandboxed.renew()
         found = self._checked(exercise, SandboxedCandidate(name, sandboxed))
+        why = self._draw(name).why
+        if why and found["status"] != "not_started":
+            return unjudged(name, told(why, None))  # some may fail before references are asked: nobody is graded
         if found["status"] == "not_started":
             while len(self._stubs) >= _KNOWN_STUBS:
                 del self._stubs[next(iter(self._stubs))]
@@ -171,25 +217,26 @@ class Judge:
         return found
 
     def _checked(self, exercise: Exercise, candidate: Any) -> dict[str, Any]:
-        try:
-            verification = verification_of(exercise, candidate, self.settings.seed, self.settings.cache)
-            verification.benches = self.warm.benches(exercise)
-            results = verification.results()
-        except SandboxFailure:
-            raise
-        except Exception as error:
-            # What a worker answers may be anything; that it confuses us must cost nobody else anything.
-            told = f"the grader failed at this exercise ({type(error).__name__}: {error}); tell whoever runs it"
-            return unjudged(exercise.name, told)
-        return exercise_dict(ExerciseReport(exercise, tuple(results)))
+        # What a worker answers may be anything; that it confuses us must cost nobody else anything.
+        return exercise_dict(unless_we_fail(exercise, None, lambda: self._by_checks(exercise, candidate)))
+
+    def _by_checks(self, exercise: Exercise, candidate: Any) -> ExerciseReport:
+        verification = verification_of(exercise, candidate, self.settings.seed, self.settings.cache, secret=True)
+        verification.benches = self.warm.benches(exercise)
+        verification.draw_from(self._draw(exercise.name).seed)
+        results = verification.results()
+        return ExerciseReport(exercise, tuple(results), seed=verification.drawn_again)
 
     def _all(self, name: str, status: str) -> dict[str, Any]:
         """The exercise with all checks passed, or none started."""
         if (name, status) not in self._fixed:
             exercise = find_exercise(name)
-            told = "" if status == "passed" else "not started"
-            results = [_blank(exercise, function, check, status, told) for function, check in _checks(exercise)]
-            self._fixed[name, status] = exercise_dict(ExerciseReport(exercise, tuple(results)))
+            message, seed = "not started", None
+            if status == "passed":
+                used = self._draw(name).seed
+                message, seed = "", None if used == self.settings.seed else used
+            results = [_blank(exercise, function, check, status, message) for function, check in _checks(exercise)]
+            self._fixed[name, status] = exercise_dict(ExerciseReport(exercise, tuple(results), seed=seed))
         return self._fixed[name, status]
 
 
@@ -203,17 +250,16 @@ def raw_report(
         "seed": seed,
         "score": round(sum(each["score"] for each in exercises), 4),
         "max_score": round(sum(each["max_score"] for each in exercises), 4),
+        "ungraded": [each["name"] for each in exercises if each["status"] == "ungraded"],
         "digest": digest,
         "sandbox": [{"name": each.name, "held": each.held, "detail": each.detail} for each in layers],
         "exercises": exercises,
     }
 
 
-def unjudged(name: str, told: str) -> dict[str, Any]:
+def unjudged(name: str, why: str) -> dict[str, Any]:
     """An exercise of which nobody can say anything, and why."""
-    exercise = find_exercise(name)
-    results = [_blank(exercise, function, check, "errored", told) for function, check in _checks(exercise)]
-    return {**exercise_dict(ExerciseReport(exercise, tuple(results))), "hint": 0, "gave_up": False}
+    return exercise_dict(ungraded(find_exercise(name), why))
 
 
 def _checks(exercise: Exercise) -> Iterator[tuple[str, str]]:
