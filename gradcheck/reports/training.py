@@ -1,21 +1,31 @@
-"""Trainings as people watch them: a progress bar each, then a line for what was found, then the plots by name."""
+"""Trainings as people watch them: what does not hold of the files, a bar for each, what was found, then the plots."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.candidate import Candidate
+from gradcheck.checks.engine import Verification
+from gradcheck.checks.results import CheckResult, Status
 from gradcheck.errors import GradcheckError, SubmissionError
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.load import load_candidate
+from gradcheck.grading.report import status_of
+from gradcheck.grading.supplied import supplied_to
+from gradcheck.references.expected import Floats
 from gradcheck.training import ensemble, plots, session
 
 LIMIT_S = 60.0
 """Seconds for one call: 25 epochs on 3,000 points."""
+
+FILES = "what is used of your files, by the checks of pytest"
 
 
 def finder(folder: Path) -> Callable[[str], Candidate | None]:
@@ -32,61 +42,163 @@ def finder(folder: Path) -> Callable[[str], Candidate | None]:
     return find
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What the checks say of one exercise, before anything is trained with it."""
+
+    exercise: str
+    path: Path
+    states: Mapping[str, Status]
+    """By function."""
+    failures: Mapping[str, CheckResult]
+    """By function, the first check that failed."""
+
+    @property
+    def status(self) -> Status:
+        return status_of(self.states.values())
+
+    @property
+    def part(self) -> session.Part:
+        """What a training needs to know of it."""
+        stuck = next((each for each in self.failures.values() if each.check == "runs"), None)
+        unwritten = [f"{self.exercise}.{name}" for name, state in self.states.items() if state == "not_started"]
+        obstacle = ""
+        if stuck:
+            obstacle = f"{self.exercise}.{stuck.function} does not run, see above"
+        elif not self.path.exists():
+            obstacle = f"{self.path.name} is missing"
+        elif unwritten:
+            obstacle = f"{', '.join(unwritten)} {'is' if len(unwritten) == 1 else 'are'} not written yet"
+        return session.Part(tuple(self.failures), obstacle, absent=not stuck)
+
+    def holding(self) -> list[str]:
+        """What holds of it: all that is used, or function by function."""
+        if self.status == "passed":
+            return [self.exercise]
+        return [f"{self.exercise}.{name}" for name, state in self.states.items() if state == "passed"]
+
+    def lines(self) -> list[session.Line]:
+        """What to say of it; nothing where all holds."""
+        if self.status == "ungraded":
+            return [session.Line(FILES, f"{self.exercise} could not be checked: the grader failed, not your code")]
+        messages: dict[str, list[str]] = {}
+        for function, each in self.failures.items():
+            messages.setdefault(each.message, []).append(f"{self.exercise}.{function}")
+        told = [session.Line(FILES, f"{', '.join(names)}: {text}", holds=False) for text, names in messages.items()]
+        return [*told, session.Line(FILES, f"again: pytest {shown_path(self.path)}")] if told else []
+
+
+def standing_of(folder: Path, name: str, cached: Path | None) -> Standing:
+    """Check what is used of an exercise as pytest does, without the trainings that follow anyway."""
+    from gradcheck.diagnosis.explain import explained_for
+
+    exercise = find_exercise(name)
+    path = locate(folder, exercise)
+    candidate = load_candidate(exercise, path, shown_path(path))
+    run = Verification(candidate, exercise.task, cache=cached, shrink=False, explain=explained_for(exercise))
+    found = {
+        function: [
+            run.result(function, check)
+            for check in exercise.task.function(function).checks
+            if check not in supplied_to(name)
+        ]
+        for function in session.USED[name]
+    }
+    run.save()
+    failures = {
+        function: next(each for each in results if each.status in ("failed", "errored"))
+        for function, results in found.items()
+        if any(each.status in ("failed", "errored") for each in results)
+    }
+    states = {function: status_of(each.status for each in results) for function, results in found.items()}
+    return Standing(name, path, states, failures)
+
+
+def _standing_lines(standings: Sequence[Standing]) -> list[session.Line]:
+    """What holds, then what does not."""
+    good = [name for each in standings for name in each.holding()]
+    hold = [session.Line(FILES, f"{', '.join(good)} {'hold' if len(good) > 1 else 'holds'}", holds=True)]
+    return [*(hold if good else []), *(line for each in standings for line in each.lines())]
+
+
 @contextmanager
 def bars() -> Iterator[session.Watch]:
-    """A progress bar per training, with its loss; nothing but the end where the output is no terminal."""
+    """A progress bar per training, with its loss; nothing where the output is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description:<26}"), BarColumn(24), MofNCompleteColumn())
+    console = Console()
+    columns = (
+        TextColumn("{task.description:<26}"),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]}"),
+    )
     with Progress(
-        *columns, TextColumn("loss {task.fields[loss]:.3f}"), TimeRemainingColumn(), console=Console(), transient=True
+        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
     ) as progress:
 
         def watch(name: str) -> Callable[[int, int, float], None]:
-            task = progress.add_task(name, total=None, loss=float("nan"))
+            # Nothing is shown before something is known: no number of epochs, no loss.
+            task = progress.add_task(name, visible=False, loss="")
 
             def told(done: int, total: int, loss: float) -> None:
-                progress.update(task, completed=done, total=total, loss=loss, visible=done < total)
+                text = loss_text(loss)
+                progress.update(task, completed=done, total=total, loss=text, visible=done < total)
 
             return told
 
         yield watch
+        for task in progress.task_ids:
+            progress.update(task, visible=False)  # a training may end before its last epoch
 
 
-def train_folder(folder: Path, drawn: Path | None, seed: int) -> int:
+def loss_text(loss: float) -> str:
+    """A loss as a progress bar shows it."""
+    return f"loss {loss:.3f}" if np.isfinite(loss) else "loss is NaN" if np.isnan(loss) else "loss is infinite"
+
+
+def train_folder(folder: Path, drawn: Path | None, seed: int, cached: Path | None = None) -> int:
     """Everything of `gradcheck train`; the exit code: 0 when every network that is written holds."""
     find = finder(folder)
     missing = plots.missing() if drawn else ""
-    drawn = None if missing else drawn
-    with bars() as watch:
-        lines, reference = session.reference_lines(watch, drawn, seed)
-        curves, params = {"reference": reference.losses}, {}
-        for name, network in session.learner_networks(find).items():
-            found, losses, after = session.learner_lines(name, network, watch, seed)
-            lines += found
-            if after:
-                curves["yours"], params = losses, after
-    _tell(lines)
-    if drawn:
-        made = session.learner_plots(curves, params, find, seed, drawn)
-        _name([*made, drawn / "regions_reference.png", drawn / "regions_linear.png"])
-    elif missing:
+    if missing:
         print(f"no plots: {missing}")  # noqa: T201 — this is what a command prints
-    return 1 if any(line.holds is False for line in lines) else 0
+    drawn = None if missing else drawn
+    names = list(dict.fromkeys(name for network in session.NETWORKS for name in network.exercises))
+    standings = {
+        name: standing_of(folder, name, cached) for name in [*names, *(["vanishing_gradient"] if drawn else [])]
+    }
+    parts = {name: each.part for name, each in standings.items()}
+    lines = _standing_lines(list(standings.values()))
+    _tell(lines)
+    with bars() as watch:
+        more, reference = session.reference_lines(watch, drawn, seed)
+        courses = []
+        for network in session.NETWORKS:
+            found, course = session.learner_lines(network, find, parts, watch, seed)
+            more += found
+            courses += [course] if course else []
+    _tell(more)
+    if drawn:
+        made = session.learner_plots(reference, courses, find, parts["vanishing_gradient"], seed, drawn)
+        _name([*made, drawn / "regions_reference.png", drawn / "regions_linear.png"])
+    return 1 if any(line.holds is False for line in [*lines, *more]) else 0
 
 
-def ensemble_of(folder: Path, drawn: Path) -> int:
-    """Everything of `gradcheck ensemble`; the exit code."""
-    import numpy as np
-
+def ensemble_of(folder: Path, drawn: Path, cached: Path | None = None) -> int:
+    """Everything of `gradcheck ensemble`; the exit code: 0 when mean_and_variance holds."""
     part = finder(folder)("ensemble")
     if plots.missing():
         raise GradcheckError(plots.missing())
-    told = ensemble.summary(np.zeros((2, 3)), part)  # before anybody waits for a training
-    if isinstance(told, str):
-        _tell([session.Line("your mean_and_variance (07)", told, holds=False)])
+    standing = standing_of(folder, "ensemble", cached)  # before anybody waits for a training
+    lines = _standing_lines([standing])
+    if part is None or standing.part.obstacle:
+        plots.forget("ensemble", drawn)
+        _tell([*lines, session.Line("the ensembles", f"not drawn: {standing.part.obstacle}", holds=False)])
         return 1
+    _tell(lines)
+    note = "" if standing.status in ("passed", "ungraded") else "your mean_and_variance does not hold"
     x, y = ensemble.data()
     grid = np.linspace(-2.0, 2.0, 200)
     panels, lines = {}, []
@@ -95,15 +207,27 @@ def ensemble_of(folder: Path, drawn: Path) -> int:
             members = ensemble.predictions(x, y, grid, kind, progress=watch(title))  # type: ignore[arg-type]
             summed = ensemble.summary(members, part)
             if isinstance(summed, str):
-                raise GradcheckError(f"mean_and_variance: {summed}; check it with: pytest -k ensemble")
-            mean, deviation = summed
-            panels[title] = members, mean, deviation
-            inside = np.abs(grid) <= 1
-            text = f"σ is {deviation[inside].mean():.3f} where there is data, {deviation[~inside].mean():.3f} beside it"
-            lines.append(session.Line(title, text))
+                plots.forget("ensemble", drawn)
+                _tell([session.Line("the ensembles", f"not drawn: {summed}", holds=False)])
+                return 1
+            mean, variance = summed
+            with np.errstate(invalid="ignore"):
+                deviation = np.sqrt(variance)
+            panels[title + (f"\n({note})" if note else "")] = members, mean, deviation
+            lines.append(session.Line(title, _spread(x, grid, variance, deviation) + (f"; {note}" if note else "")))
     _tell(lines)
     _name([plots.regression(panels, x, y, grid, drawn)])
-    return 0
+    return 1 if note else 0
+
+
+def _spread(x: Floats, grid: Floats, variance: Floats, deviation: Floats) -> str:
+    """σ where there is data and where there is none."""
+    unusable = int((~np.isfinite(deviation)).sum())
+    if unusable:
+        negative = " (the variance is negative there)" if (variance < 0).any() else ""
+        return f"σ is no number at {unusable} of {len(grid)} points{negative}"
+    inside = (grid >= x.min()) & (grid <= x.max())
+    return f"σ is {deviation[inside].mean():.3f} where there is data, {deviation[~inside].mean():.3f} beside it"
 
 
 def _tell(lines: list[session.Line]) -> None:
@@ -132,6 +256,7 @@ def _folded(text: str) -> list[str]:
 def _name(paths: list[Path]) -> None:
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=True).print(
-        "plots:", ", ".join(shown_path(path) for path in paths), markup=False
-    )
+    console = Console(highlight=False, soft_wrap=True)
+    console.print("plots:")
+    for path in paths:
+        console.print(f"  {shown_path(path)}", markup=False)

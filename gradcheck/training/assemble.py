@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from gradcheck.checks.candidate import Candidate
+from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.outcome import Argument, Arguments, Outcome, Printed, Returned, Value
 from gradcheck.references.binding import Array
+from gradcheck.training.reference_modules import REFERENCE
 
 MODULES = ("linear", "relu", "cross_entropy")
 NETWORK = ("two_layer_net", "cross_entropy")
@@ -34,6 +35,10 @@ class AssembledNetwork:
         self.parts = dict(parts)
         self.printed = Printed()
         self.neighbour: Callable[[str], Candidate | None] = self.parts.get
+
+    def with_reference(self, names: Iterable[str]) -> AssembledNetwork:
+        """The same with the reference's modules in the place of some of the learner's."""
+        return AssembledNetwork(self.parts | {name: InProcessCandidate(REFERENCE[name]) for name in names})
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:  # noqa: ARG002
         try:
@@ -102,33 +107,3 @@ class AssembledNetwork:
 def _rounded(values: Array, dtype: str) -> Array:
     """A sum that each precision rounds for itself."""
     return values.astype(np.float32).astype(np.float64) if dtype == "float32" else values
-
-
-def assembled(find: Callable[[str], Candidate | None], names: tuple[str, ...]) -> AssembledNetwork | None:
-    """The network of the named exercises; None where one of them is missing or not started."""
-    parts: dict[str, Candidate] = {}
-    for name in names:
-        part = find(name)
-        if part is None or not started(part, name):
-            return None
-        parts[name] = part
-    return AssembledNetwork(parts)
-
-
-def started(part: Candidate, name: str) -> bool:
-    """Whether the functions that a network needs are written."""
-    x, weight = Argument(np.ones((1, 1)), "float64"), Argument(np.ones((1, 1)), "float64")
-    one, label = Argument(np.ones(1), "float64"), Argument(np.zeros(1, dtype=np.int64), "int64")
-    params = {"w_h": weight, "b_h": one, "w_y": weight, "b_y": one}
-    scalar = Argument(np.asarray(1.0), "float64")
-    calls: dict[str, list[tuple[str, Arguments]]] = {
-        "linear": [("backward", {"grad_output": x, "x": x, "weight": weight, "bias": one})],
-        "relu": [("backward", {"grad_output": x, "x": x})],
-        "cross_entropy": [("backward", {"grad_output": scalar, "logits": x, "labels": label})],
-        "two_layer_net": [("backward", {"grad_logits": x, "x": x, "params": params})],
-        "training_loop": [
-            ("train_step", {"x": x, "labels": label, "params": params, "lr": 0.1}),
-            ("train", {"x": x, "labels": label, "params": params, "lr": 0.1, "epochs": 1}),
-        ],
-    }
-    return all(part.call(*call).state not in ("not_started", "missing") for call in calls[name])

@@ -6,13 +6,15 @@ A worked example that uses the exercise `ensemble`: its variance says how far a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
 from gradcheck.checks.candidate import Candidate
+from gradcheck.checks.compare import Wanted, form_problem
 from gradcheck.checks.outcome import Argument, Returned
 from gradcheck.references.expected import Floats
+from gradcheck.training.session import ending
 
 Activation = Literal["relu", "tanh"]
 MEMBERS = 5
@@ -58,17 +60,15 @@ def predictions(
     return np.stack(outputs)
 
 
-def summary(members: Floats, exercise: Candidate | None) -> tuple[Floats, Floats] | str:
-    """Mean and standard deviation over the ensemble by the exercise's own function; in words why there is none."""
-    if exercise is None:
-        return "ensemble.py is missing; write it anew with: gradcheck stubs ensemble"
+def summary(members: Floats, exercise: Candidate) -> tuple[Floats, Floats] | str:
+    """Mean and variance over the ensemble by the exercise's own function; in words why there is none."""
     outcome = exercise.call("mean_and_variance", {"predictions": Argument(members, "float64")})
-    value = outcome.value
     if outcome.state != "returned":
-        return "not started" if outcome.fault is None else f"{outcome.fault.kind}: {outcome.fault.text}"
-    if not isinstance(value, tuple) or len(value) != 2:
-        return "mean_and_variance must return (mean, variance)"
-    shapes = [part.values for part in value if isinstance(part, Returned) and part.values is not None]
-    if [each.shape for each in shapes] != [members.shape[1:]] * 2:
-        return f"mean and variance must have the shape {members.shape[1:]}"
-    return shapes[0], np.sqrt(np.maximum(shapes[1], 0.0))
+        return ending(outcome)
+    template = tuple(Wanted(name, members.shape[1:], "float64") for name in ("mean", "variance"))
+    for check in ("type", "shape"):
+        problem = form_problem(check, template, outcome.value)
+        if problem:
+            return problem
+    mean, variance = (part.values for part in cast("tuple[Returned, Returned]", outcome.value))
+    return (mean, variance) if mean is not None and variance is not None else "mean and variance hold no numbers"

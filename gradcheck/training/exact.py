@@ -26,14 +26,15 @@ BACKWARD_PATH = ("b_y", "w_y", "b_h", "w_h")
 class ExactStep:
     """One step: the parameters before it, and everything on the way back, by name, with tolerances.
 
-    `flow` holds the gradients between the modules: dC/dlogits, dC/dactivations, dC/dhidden.
+    `flow` holds the gradients between the modules: dC/dlogits, dC/dactivations, dC/dhidden; `values` what passes
+    between them on the way there.
     """
 
     before: dict[str, Floats]
     loss: Expected
     gradients: dict[str, Expected]
     flow: dict[str, Expected]
-    values: dict[str, Floats]
+    values: dict[str, Expected]
     after: dict[str, Expected]
 
 
@@ -48,7 +49,7 @@ def exact_run(x: Floats, labels: Array, params: dict[str, Floats], lr: float, st
         after = {name: now[name] - rate * found["gradients"][name] for name in now}
         expected: dict[str, Any] = {
             group: {name: sweep.expected(twin) for name, twin in found[group].items()}
-            for group in ("gradients", "flow")
+            for group in ("gradients", "flow", "values")
         }
         done.append(
             ExactStep(
@@ -56,7 +57,7 @@ def exact_run(x: Floats, labels: Array, params: dict[str, Floats], lr: float, st
                 sweep.expected(found["loss"]),
                 expected["gradients"],
                 expected["flow"],
-                {name: sweep.expected(twin).value for name, twin in found["values"].items()},
+                expected["values"],
                 {name: sweep.expected(twin) for name, twin in after.items()},
             )
         )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from gradcheck.checks.asking import Ask
+from gradcheck.checks.asking import Ask, Unfinished
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
-from gradcheck.training.backprop import as_arguments, read_number, read_params
 from gradcheck.training.network import HIDDEN, Progress
 from gradcheck.training.spiral import initial_parameters, spiral
+from gradcheck.training.step_calls import StepCall, Unreadable, as_arguments, read_training, step_of
+from gradcheck.training.suspects import proved
 
 WANTED = 0.95
 EPOCHS = 300
@@ -18,8 +21,19 @@ _CHUNK = 25
 """Epochs of one call: a slow training in loops stays below the time limit of a call."""
 
 
-class Unreadable(Exception):
-    """What `train` returned is not (losses, params)."""
+@dataclass(frozen=True)
+class Trained:
+    """A training: the parameters before and after it, and the loss of every epoch. It ends early where a parameter is
+    no number any more.
+    """
+
+    before: dict[str, Floats]
+    after: dict[str, Floats]
+    losses: list[float]
+
+    @property
+    def finite(self) -> bool:
+        return all(np.isfinite(value).all() for value in self.after.values())
 
 
 def trained(
@@ -29,59 +43,81 @@ def trained(
     params: dict[str, Floats],
     epochs: int = EPOCHS,
     progress: Progress | None = None,
-) -> tuple[list[float], dict[str, Floats]]:
-    """The losses and parameters of the learner's `train` in float32. Raises Unreadable, and Unfinished of `Ask`."""
+) -> Trained:
+    """The learner's `train` in float32. Raises Unreadable, and Unfinished of `Ask`."""
     losses: list[float] = []
     inputs, targets = ask.tensor(x.astype(np.float32), "float32"), ask.tensor(labels, "int64")
+    done = Trained(params, params, losses)
     for start in range(0, epochs, _CHUNK):
         count = min(_CHUNK, epochs - start)
-        value = ask.value(inputs, targets, as_arguments(params, "float32"), LEARNING_RATE, count)
-        if not (isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], tuple)):
-            raise Unreadable("train must return (losses, params), losses a list")
-        after = read_params(value[1])
-        lacking = [name for name, before in params.items() if name not in after or after[name].shape != before.shape]
-        if lacking:
-            raise Unreadable(f"after training, params lacks {lacking[0]} or has it in another shape")
-        params = {name: after[name] for name in params}
-        losses += [read_number(each) for each in value[0]]
+        value = ask.value(inputs, targets, as_arguments(done.after, "float32"), LEARNING_RATE, count)
+        new, after = read_training(value, params, count)
+        losses += new
+        done = Trained(params, after, losses)
         if progress:
-            progress(start + count, epochs, losses[-1] if losses else float("nan"))
-    return losses, params
+            progress(start + count, epochs, losses[-1])
+        if not done.finite:
+            break
+    return done
 
 
 def accuracy_of(params: dict[str, Floats], x: Floats, labels: Array) -> float:
     """The fraction of points that the two-layer network puts into their class."""
-    hidden = np.maximum(x @ params["w_h"].T + params["b_h"], 0)
-    return float(((hidden @ params["w_y"].T + params["b_y"]).argmax(1) == labels).mean())
+    return float((classes_of(params, x) == labels).mean())
+
+
+def classes_of(params: dict[str, Floats], points: Floats) -> Array:
+    """The class into which the two-layer network puts each point."""
+    hidden = np.maximum(points @ params["w_h"].T + params["b_h"], 0)
+    found: Array = (hidden @ params["w_y"].T + params["b_y"]).argmax(1)
+    return found
 
 
 def learns_the_spiral(ask: Ask) -> tuple[str, str] | None:
     """Whether the learner's `train` reaches 95 % on the whole spiral; in words what it does instead, and a code."""
     x, labels = spiral(seed=ask.seed)
-    params = initial_parameters(HIDDEN, ask.seed)
     try:
-        losses, after = trained(ask, x, labels, params)
+        done = trained(ask, x, labels, initial_parameters(HIDDEN, ask.seed))
     except Unreadable as error:
         return str(error), "wrong-type"
-    return verdict(losses, params, after, x, labels)
+    return verdict(ask, done, x, labels)
 
 
-def verdict(
-    losses: list[float], params: dict[str, Floats], after: dict[str, Floats], x: Floats, labels: Array
-) -> tuple[str, str] | None:
-    """What a training came to; None when it reached what is wanted."""
-    bad = [epoch for epoch, loss in enumerate(losses) if not np.isfinite(loss)]
-    diverged = bool(bad) or not all(np.isfinite(value).all() for value in after.values())
-    reached = 0.0 if diverged else accuracy_of(after, x, labels)
-    if reached >= WANTED:
+def verdict(ask: Ask, done: Trained, x: Floats, labels: Array) -> tuple[str, str] | None:
+    """What a training came to, and the cause where it is proved; None when it reached what is wanted."""
+    told = came_to(done, x, labels)
+    cause = _cause(ask) if told else None
+    return (f"{told[0]}: {cause[0]}", cause[1]) if told and cause else told
+
+
+def came_to(done: Trained, x: Floats, labels: Array) -> tuple[str, str] | None:
+    """What a training came to, without a cause, and a code; None when it reached what is wanted."""
+    if done.finite and np.isfinite(done.losses).all() and accuracy_of(done.after, x, labels) >= WANTED:
         return None
-    if len(losses) > 3 and losses[0] < losses[1] < losses[2] < losses[3]:
-        text = f"the loss rises from the first epoch on, from {losses[0]:.3g} to {losses[3]:.3g} in three"
-        return f"{text}: the steps go along the gradient, not against it", "wrong-direction"
-    if diverged:
-        since = f" from epoch {bad[0]} on" if bad else " in the end"
-        return f"the training diverges: NaN or infinity{since}", "not-finite"
-    if all(np.array_equal(after[name], params[name].astype(np.float32)) for name in params):
-        return f"the training never updates: the accuracy stays at {reached:.0%}", "no-update"
-    fell = f" while the loss fell from {losses[0]:.3g} to {losses[-1]:.3g}" if losses else ""
-    return f"the spiral is learnt to {reached:.0%} in {EPOCHS} epochs{fell}; the reference network reaches 98 %", ""
+    losses, lr = done.losses, f"with lr {LEARNING_RATE:g}"
+    bad = next((epoch for epoch, loss in enumerate(losses) if not np.isfinite(loss)), None)
+    if bad is not None:
+        what = "NaN" if np.isnan(losses[bad]) else "infinite"
+        before = f"; at epoch {bad - 1} it was {losses[bad - 1]:.3g}" if bad else ""
+        return f"the loss became {what} at epoch {bad}, {lr}{before}", "not-finite"
+    if not done.finite:
+        name = next(name for name, value in done.after.items() if not np.isfinite(value).all())
+        return f"{name} became NaN or infinite by epoch {len(losses) - 1}, {lr}", "not-finite"
+    reached = accuracy_of(done.after, x, labels)
+    wanted = f"{WANTED:.0%} is asked for"
+    if all(np.array_equal(done.after[name], value.astype(np.float32)) for name, value in done.before.items()):
+        return f"the parameters come back unchanged: the accuracy stays at {reached:.0%}; {wanted}", "no-update"
+    went = "fell" if losses[-1] < losses[0] else "rose"
+    change = f"the loss {went} from {losses[0]:.3g} to {losses[-1]:.3g} in {len(losses)} epochs, {lr}"
+    return f"{reached:.0%} of the spiral's points are put right, {wanted}; {change}", ""
+
+
+def _cause(ask: Ask) -> tuple[str, str] | None:
+    """The mistake that one epoch of the training makes, if it is proved."""
+    x, labels = spiral(5, seed=ask.seed)
+    call, step = StepCall(x, labels, initial_parameters(7, ask.seed), 0.5), step_of(ask)
+    try:
+        suspect = proved(step, call, step(call).params)
+    except (Unfinished, Unreadable):
+        return None
+    return (suspect.text, suspect.code) if suspect and suspect.code != "no-update" else None

@@ -14,6 +14,7 @@ from gradcheck.references.expected import Floats
 
 FOLDER = Path(".gradcheck") / "plots"
 _COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44")  # told apart in grey, too
+_STYLES = (("#1b6ca8", "-"), ("#d1495b", "--"), ("#3a7d44", ":"), ("#c98a1b", "-."))
 
 
 def missing() -> str:
@@ -42,17 +43,33 @@ def _saved(figure: Any, folder: Path, name: str) -> Path:
     return path
 
 
+def forget(name: str, folder: Path = FOLDER) -> None:
+    """Remove a picture that an earlier run drew."""
+    try:
+        (folder / f"{name}.png").unlink(missing_ok=True)
+    except OSError as error:
+        raise GradcheckError(f"{folder / name}.png is an old picture and cannot be removed: {error.strerror}") from None
+
+
 def loss_curves(curves: Mapping[str, Sequence[float]], folder: Path = FOLDER) -> Path:
-    """The loss before every update, one line per network."""
+    """The loss before every update, one line per network, on a logarithmic axis. What that cannot show is counted."""
     figure, axes = _figure()
-    for number, (name, losses) in enumerate(curves.items()):
-        # The learner's and the reference's curves ought to lie on each other: dashes keep both in sight.
-        axes.plot(losses, color=_COLOURS[number % 3], label=name, linewidth=2.2, linestyle=("-", "--", ":")[number % 3])
-    axes.set(xlabel="epoch", ylabel="mean cross-entropy", title="Loss on the spiral")
-    axes.set_ylim(bottom=0)
-    axes.grid(visible=True, alpha=0.3)
-    axes.legend()
+    # The learner's and the reference's curves ought to lie on each other: dashes keep all in sight.
+    for (colour, style), (name, losses) in zip(_STYLES, curves.items(), strict=False):
+        shown, left_out = _positive(losses)
+        label = f"{name}\n({left_out} of {len(losses)} losses NaN, infinite or not above 0)" if left_out else name
+        axes.plot(shown, color=colour, label=label, linewidth=2.2, linestyle=style)
+    axes.set(xlabel="epoch", ylabel="mean cross-entropy", title="Loss on the spiral, before each update", yscale="log")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(fontsize="small")
     return _saved(figure, folder, "loss")
+
+
+def _positive(values: Sequence[float]) -> tuple[Floats, int]:
+    """What a logarithmic axis can show, NaN elsewhere; and how many it cannot."""
+    numbers = np.asarray(values, dtype=np.float64)
+    usable = np.isfinite(numbers) & (np.nan_to_num(numbers) > 0)
+    return np.where(usable, numbers, np.nan), int((~usable).sum())
 
 
 def decision_regions(
@@ -78,7 +95,9 @@ def gradient_by_depth(chains: Mapping[str, Sequence[float]], folder: Path = FOLD
     """|dz_K/dz_k| of scalar chains: how much of the gradient is left k stages from the input."""
     figure, axes = _figure()
     for number, (name, norms) in enumerate(chains.items()):
-        axes.semilogy(range(len(norms)), norms, "o-", color=_COLOURS[number % 3], label=name, markersize=4)
+        shown, left_out = _positive(norms)
+        label = f"{name}\n({left_out} of {len(norms)} values NaN, infinite or not above 0)" if left_out else name
+        axes.semilogy(range(len(norms)), shown, "o-", color=_COLOURS[number % 3], label=label, markersize=4)
     axes.set(
         xlabel="stage k", ylabel="|dz_K / dz_k|", title="What is left of the gradient, from the output (right) back"
     )
@@ -98,12 +117,12 @@ def regression(
     every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, colour, (name, (members, mean, deviation)) in zip(every, _COLOURS, panels.items(), strict=False):
         axes.scatter(x, y, s=8, color="#777777", label="data")
-        for member in members:
-            axes.plot(grid, member, color=colour, alpha=0.3, linewidth=1)
+        for number, member in enumerate(members):
+            axes.plot(grid, member, color=colour, alpha=0.3, linewidth=1, label="" if number else "one network")
         axes.fill_between(grid, mean - 2 * deviation, mean + 2 * deviation, color=colour, alpha=0.18, label="± 2 σ")
         axes.plot(grid, mean, color=colour, linewidth=2.2, label="mean")
         axes.axvspan(float(x.min()), float(x.max()), color="#777777", alpha=0.06)
-        axes.set(title=name, xlabel="x", ylim=(float(y.min()) - 2, float(y.max()) + 2))
+        axes.set(title=name, xlabel="x")
         axes.grid(visible=True, alpha=0.3)
         axes.legend(loc="upper left")
     every[0].set_ylabel("y")

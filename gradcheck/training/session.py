@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,26 @@ import numpy as np
 
 from gradcheck.checks.asking import Ask, Unfinished
 from gradcheck.checks.candidate import Candidate
+from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
 from gradcheck.training import plots
-from gradcheck.training.assemble import MODULES, NETWORK, AssembledNetwork, assembled, started
+from gradcheck.training.assemble import MODULES, NETWORK, AssembledNetwork
 from gradcheck.training.backprop import STEPS, full_backprop
-from gradcheck.training.learning import EPOCHS, LEARNING_RATE, Unreadable, accuracy_of, trained, verdict
+from gradcheck.training.learning import (
+    EPOCHS,
+    LEARNING_RATE,
+    Trained,
+    accuracy_of,
+    came_to,
+    classes_of,
+    trained,
+    verdict,
+)
 from gradcheck.training.network import HIDDEN, History, train, two_layer
 from gradcheck.training.spiral import initial_parameters, spiral
+from gradcheck.training.step_calls import Unreadable
 
 Find = Callable[[str], Candidate | None]
 Watch = Callable[[str], Callable[[int, int, float], None]]
@@ -56,7 +67,7 @@ def reference_lines(watch: Watch, folder: Path | None, seed: int, epochs: int = 
             ("reference, ReLU, SGD", "regions_reference"),
             ("reference, linear, Adam", "regions_linear"),
         ):
-            title = f"{name}: {histories[name].accuracy:.1%}"
+            title = f"{name}: {histories[name].accuracy:.1%} of the points right"
             plots.decision_regions(_predict(histories[name]), x, labels, title, file, folder)
     return lines, histories["reference, ReLU, SGD"]
 
@@ -72,86 +83,147 @@ def _predict(history: History) -> Callable[[Floats], Array]:
     return predict
 
 
-def learner_networks(find: Find) -> dict[str, Candidate | None]:
-    """The networks that a learner's files make, by name; None where something is missing or not started."""
-    loop = find("training_loop")
-    return {
-        "your modules (04, 05)": assembled(find, MODULES),
-        "your two_layer_net (07)": assembled(find, NETWORK),
-        "your training_loop (07)": loop if loop is not None and started(loop, "training_loop") else None,
-    }
+@dataclass(frozen=True)
+class Part:
+    """What is known of an exercise before its training: what is wrong with it, in words, where something is (`wrong`
+    names the functions), and why it cannot be trained (`obstacle`), where it cannot be. `absent`: it is not written.
+    """
+
+    wrong: tuple[str, ...] = ()
+    obstacle: str = ""
+    absent: bool = False
+
+
+@dataclass(frozen=True)
+class LearnerNetwork:
+    """A network that a learner's files make, by the exercises whose functions it takes."""
+
+    name: str
+    exercises: tuple[str, ...]
+
+
+USED = {
+    "linear": ("forward", "backward"),
+    "relu": ("forward", "backward"),
+    "cross_entropy": ("forward", "backward"),
+    "two_layer_net": ("forward", "backward"),
+    "training_loop": ("train_step", "train"),
+    "vanishing_gradient": ("sigmoid_chain", "relu_chain"),
+    "ensemble": ("mean_and_variance",),
+}
+"""The functions of each exercise that a training or a picture uses."""
+
+NETWORKS = (
+    LearnerNetwork("your modules (04, 05)", MODULES),
+    LearnerNetwork("your two_layer_net (07)", NETWORK),
+    LearnerNetwork("your training_loop (07)", ("training_loop",)),
+)
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a learner's network was trained. `note` says what does not hold of it, `points` on how many it was."""
+
+    name: str
+    run: Trained
+    points: int
+    note: str = ""
 
 
 def learner_lines(
-    name: str, network: Candidate | None, watch: Watch, seed: int, epochs: int = EPOCHS
-) -> tuple[list[Line], list[float], dict[str, Floats]]:
+    network: LearnerNetwork,
+    find: Find,
+    parts: Mapping[str, Part],
+    watch: Watch,
+    seed: int,
+    epochs: int = EPOCHS,
+) -> tuple[list[Line], Course | None]:
     """What one network comes to: its first steps against the exact run, then its training."""
-    if network is None:
-        return [Line(name, "not started")], [], {}
-    task = "training_loop"
+    name = network.name
+    candidates = {each: find(each) for each in network.exercises}
+    obstacles = [each for each in network.exercises if parts[each].obstacle]
+    if obstacles:
+        absent = all(parts[each].absent for each in obstacles)
+        told = f"not trained: {'; '.join(parts[each].obstacle for each in obstacles)}"
+        return [Line(name, told, None if absent else False)], None
+    found = {each: part for each, part in candidates.items() if part is not None}
+    candidate = found["training_loop"] if "training_loop" in found else AssembledNetwork(found)
+    wrong = [f"{each}.{function}" for each in network.exercises for function in parts[each].wrong]
     try:
-        told = full_backprop(Ask(network, _STEP, task, seed))
+        told_exactly = full_backprop(Ask(candidate, _STEP, "training_loop", seed))
     except Unfinished as unfinished:
-        return [Line(name, _ending(unfinished), holds=False)], [], {}
+        return [Line(name, ending(unfinished.outcome), holds=False)], None
     exact = f"gradients at step 0 and parameters after {STEPS} steps agree with the exact run"
-    lines = [Line(name, told[0] if told else exact, told is None)]
+    lines = [Line(name, told_exactly[0] if told_exactly else exact, told_exactly is None)]
     x, labels = spiral(seed=seed)
-    params = initial_parameters(HIDDEN, seed)
     # Every call of a module hands over all it needs; for an assembled network every fourth point is enough.
-    part = slice(None, None, 4 if isinstance(network, AssembledNetwork) else 1)
+    part = slice(None, None, 4 if isinstance(candidate, AssembledNetwork) else 1)
+    ask, params = Ask(candidate, _TRAIN, "training_loop", seed), initial_parameters(HIDDEN, seed)
     try:
-        losses, after = trained(Ask(network, _TRAIN, task, seed), x[part], labels[part], params, epochs, watch(name))
+        run = trained(ask, x[part], labels[part], params, epochs, watch(name))
+        # One cause is told once.
+        learnt = came_to(run, x, labels) if told_exactly else verdict(ask, run, x, labels)
     except (Unreadable, Unfinished) as error:
-        text = _ending(error) if isinstance(error, Unfinished) else str(error)
-        return [*lines, Line(name, text, holds=False)], [], {}
-    learnt = verdict(losses, params, after, x, labels)
-    reached = accuracy_of(after, x, labels) if all(np.isfinite(each).all() for each in after.values()) else 0.0
+        text = ending(error.outcome) if isinstance(error, Unfinished) else str(error)
+        return [*lines, Line(name, text, holds=False)], None
     of = f", trained on {len(x[part]):,} of {len(x):,} points" if len(x[part]) < len(x) else ""
-    text = learnt[0] if learnt else f"accuracy {reached:.1%} after {epochs} epochs{of}"
-    return [*lines, Line(name, text, learnt is None)], losses, after
+    by = "; the accuracy is that of your parameters in the reference's forward pass" if wrong or told_exactly else ""
+    reached = "" if learnt else f"accuracy {accuracy_of(run.after, x, labels):.1%} after {epochs} epochs{of}"
+    lines.append(Line(name, (learnt[0] if learnt else reached) + (by if run.finite else ""), learnt is None))
+    departs = ["it departs from the reference network"] if told_exactly and not wrong else []
+    note = ", ".join([*(f"{each} does not hold" for each in wrong), *departs])
+    return lines, Course(name, run, len(x[part]), note)
 
 
-def _ending(unfinished: Unfinished) -> str:
-    outcome = unfinished.outcome
-    if outcome.fault is None:
-        return "a function of it is not started"
-    return f"a call ended with {outcome.fault.kind}: {outcome.fault.text}"
+def ending(outcome: Outcome) -> str:
+    """How a call ended that did not return, in words, and where in the file."""
+    fault = outcome.fault
+    if fault is None:
+        return "a function of it is not written yet"
+    told = f"a call raised {fault.kind}: {fault.text}" if outcome.state == "raised" else fault.text
+    return f"{told} ({fault.lines[-2]})" if len(fault.lines) > 1 else told
 
 
 def learner_plots(
-    curves: dict[str, list[float]], params: dict[str, Floats], find: Find, seed: int, folder: Path
+    reference: History, courses: Sequence[Course], find: Find, chain: Part, seed: int, folder: Path
 ) -> list[Path]:
-    """Loss curves, the learner's decision regions where there are any, and gradients by depth."""
-    made = [plots.loss_curves(curves, folder)]
+    """Loss curves, the decision regions of the learner's last network where there are any, and gradients by depth."""
     x, labels = spiral(seed=seed)
-    if params and all(np.isfinite(value).all() for value in params.values()):
-        reached = accuracy_of(params, x, labels)
-        title = f"your network: {reached:.1%}"
-        made.append(
-            plots.decision_regions(lambda each: _classes(params, each), x, labels, title, "regions_yours", folder)
+    curves = {"reference, ReLU, SGD": reference.losses}
+    for each in courses:
+        of = f", {each.points:,} of {len(x):,} points" if each.points < len(x) else ""
+        curves[f"{each.name}{of}" + (f"\n({each.note})" if each.note else "")] = each.run.losses
+    made = [plots.loss_curves(curves, folder)]
+    shown = next((each for each in reversed(courses) if each.run.finite), None)
+    plots.forget("regions_yours", folder)  # one of an earlier run would be taken for this one's
+    if shown is not None:
+        after = shown.run.after
+        title = f"{shown.name}: {accuracy_of(after, x, labels):.1%} of the points right"
+        # Regions are drawn by one forward pass for all; a learner's own would be asked 90,000 times.
+        title += f"\n({shown.note}; " if shown.note else "\n("
+        title += "your parameters in the reference's forward pass)"
+        picture = plots.decision_regions(
+            lambda points: classes_of(after, points), x, labels, title, "regions_yours", folder
         )
-    made.append(plots.gradient_by_depth(chains(find("vanishing_gradient")), folder))
-    return made
+        made.append(picture)
+    return [*made, plots.gradient_by_depth(chains(find("vanishing_gradient"), chain), folder)]
 
 
-def _classes(params: dict[str, Floats], points: Floats) -> Array:
-    hidden = np.maximum(points @ params["w_h"].T + params["b_h"], 0)
-    result: Array = (hidden @ params["w_y"].T + params["b_y"]).argmax(1)
-    return result
-
-
-def chains(exercise: Candidate | None, depth: int = 20) -> dict[str, list[float]]:
-    """|dz_K/dz_k| of a sigmoid and a ReLU chain with weights 1: by the learner's functions where these are written."""
+def chains(exercise: Candidate | None, part: Part, depth: int = 20) -> dict[str, list[float]]:
+    """|dz_K/dz_k| of a sigmoid and a ReLU chain with weights 1: by the learner's functions where these are written,
+    else by the reference's; the names say whose, and whether they hold.
+    """
     found = {}
     for name, function, own in (
         ("sigmoid chain", "sigmoid_chain", _sigmoid_chain),
         ("ReLU chain", "relu_chain", lambda count: [1.0] * (count + 1)),
     ):
         value: Any = None
-        if exercise is not None:
+        if exercise is not None and not part.obstacle:
             value = exercise.call(function, {"x": 0.5, "weights": [1.0] * depth}).value
         usable = isinstance(value, tuple) and len(value) == depth + 1 and all(isinstance(each, float) for each in value)
-        found[name] = list(value) if usable else own(depth)
+        whose = "yours, does not hold" if function in part.wrong else "yours"
+        found[f"{name} ({whose})" if usable else f"{name} (the reference's)"] = list(value) if usable else own(depth)
     return found
 
 
