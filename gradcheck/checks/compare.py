@@ -34,6 +34,11 @@ class Wanted:
         return f"{self.shape}, the shape of {self.like}" if self.like else f"{self.shape}"
 
 
+def is_plural(name: str) -> bool:
+    """Whether people say "are" of a part of that name: the logits, the new parameters; but the loss."""
+    return name.startswith("the ") and name.endswith("s") and not name.endswith(("ss", "bias"))
+
+
 Template = Wanted | tuple[Any, ...] | dict[Any, Any]
 """The form of a result: one tensor, or a tuple or dict of templates."""
 

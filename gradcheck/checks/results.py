@@ -35,9 +35,10 @@ class Counterexample:
 class Diagnosis:
     """Which mistake was made. `code` names it for machines (docs/diagnoses.md), `text` in one sentence for the learner.
 
-    `confidence` is the share of the evidence that the mistake explains, 1 where a check itself knows it. `think` is the
-    one thing to think about, `cases` the names of cases that show it. `also` holds the codes of other mistakes that
-    would have led to the very same numbers.
+    `answer` is the sentence that shows the part of the right formula which is missing or out of place: shown on request
+    only, it never leaves the process in a report. `confidence` is the share of the evidence that the mistake explains,
+    1 where a check itself knows it. `think` is the one thing to think about, `cases` the names of cases that show it.
+    `also` holds the codes of other mistakes that would have led to the very same numbers.
     """
 
     code: str
@@ -46,6 +47,7 @@ class Diagnosis:
     think: str = ""
     cases: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    answer: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.catalog import Exercise
+from gradcheck.checks.compare import is_plural
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import circumstances
 from gradcheck.diagnosis.evidence import Evidence, Observation, gather
 from gradcheck.diagnosis.from_formula import comes_back
-from gradcheck.diagnosis.guess import Context
+from gradcheck.diagnosis.guess import Context, say
 from gradcheck.diagnosis.precision import digits_right
 from gradcheck.diagnosis.search import Explanation, Search
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
@@ -111,15 +112,17 @@ def _of_values(
     if not named:
         return circumstances(evidence, wrong[0], least=0.75) or by_size(evidence, failure)
     name, (best, *others) = min(named.items(), key=lambda pair: (_shared(pair[1][0], named), pair[1][0].cost))
-    text = best.text
+    more = ""
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
-        rest = " and ".join(each for each in wrong if each != name)
-        text += f" ({rest} {'is' if len(wrong) == 2 else 'are'} wrong too)"
+        rest = [each for each in wrong if each != name]
+        more = f" ({' and '.join(rest)} {'are' if len(rest) > 1 or is_plural(rest[0]) else 'is'} wrong too)"
     codes = [each.code for each in others if each.factor == "none"]
     if best.code in UNUSED:  # two names for one thing, where outputs depend on several inputs
         codes += UNUSED
     also = tuple(dict.fromkeys(code for code in codes if code != best.code))
-    return Diagnosis(best.code, text, 1.0, best.think or thought(best.code), _names(evidence), also)
+    think = best.think or thought(best.code)
+    answer = best.full() + more if best.full else ""
+    return Diagnosis(best.code, best.text + more, 1.0, think, _names(evidence), also, answer)
 
 
 def _as_misunderstood(evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
@@ -144,7 +147,7 @@ def _comparable(observations: list[Observation], name: str) -> bool:
     )
 
 
-_NEARLY = "{name} is right to about {digits} digits only: something rounds, or a small number is added"
+_NEARLY = "{what} is right to about {digits} digits only: something rounds, or a small number is added"
 
 SURELY = 7
 """Digits from which on an update is a matter of precision: with a wrong gradient too, most digits of w stay right."""
@@ -159,10 +162,10 @@ def _plain(observations: list[Observation], name: str, least: int) -> list[Expla
         if own == name
     ]
     if all(not np.any(got) for _, got, _ in pairs) and any(np.any(expected) for *_, expected in pairs):
-        return [Explanation("returns-zero", f"{name} is zero everywhere", 0.1)]
+        return [Explanation("returns-zero", say("{what} is zero everywhere", name), 0.1)]
     digits = digits_right(pairs)
     if digits >= least:
-        return [Explanation("low-precision", _NEARLY.format(name=name, digits=digits), 0.1)]
+        return [Explanation("low-precision", say(_NEARLY, name).replace("{digits}", str(digits)), 0.1)]
     return []
 
 

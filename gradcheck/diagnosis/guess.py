@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradcheck.checks.compare import is_plural
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.calculator import Calculator
@@ -21,8 +22,9 @@ Predicted = Sequence[Floats | None] | None
 @dataclass(frozen=True)
 class Guess:
     """`text` is a sentence for the learner in which {what} stands for the wrong part; `words` makes it where that takes
-    time. `cost` ranks guesses that explain the same numbers: the plainest wins. A guess that is `whole` says what all
-    parts of the result are, not only the one that is asked about.
+    time, and with True one that shows the part of the right formula which is missing or out of place. `cost` ranks
+    guesses that explain the same numbers: the plainest wins. A guess that is `whole` says what all parts of the result
+    are, not only the one that is asked about.
     """
 
     code: str
@@ -30,12 +32,30 @@ class Guess:
     predict: Callable[[Observation], Predicted]
     cost: float = 1.0
     think: str = ""
-    words: Callable[[], str] | None = None
+    words: Callable[[bool], str] | None = None
     whole: bool = False
 
-    def sentence(self, what: str) -> str:
-        """What the learner reads."""
-        return self.words() if self.words else self.text.replace("{what}", what)
+    def sentence(self, what: str, *, full: bool = False) -> str:
+        """What the learner reads; `full` is for whoever asks for the answer."""
+        return self.words(full) if self.words else say(self.text, what)
+
+
+def say(text: str, what: str) -> str:
+    """A sentence in which {what} stands for a part of the result: "the logits are", where there are several."""
+    if is_plural(what):
+        for one, many in _VERBS:
+            text = text.replace(f"{{what}} {one}", f"{{what}} {many}")
+    return text.replace("{what}", what)
+
+
+_VERBS = (
+    ("is ", "are "),
+    ("has ", "have "),
+    ("takes ", "take "),
+    ("uses ", "use "),
+    ("holds ", "hold "),
+    ("keeps ", "keep "),
+)
 
 
 @dataclass(frozen=True)

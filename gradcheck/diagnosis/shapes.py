@@ -12,7 +12,8 @@ import numpy as np
 from gradcheck.checks.compare import Template, Wanted
 from gradcheck.checks.outcome import Argument, Value
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.evidence import Observation, Sighting
+from gradcheck.diagnosis.evidence import Observation, Sighting, stem
+from gradcheck.diagnosis.guess import say
 from gradcheck.diagnosis.matching import close, ratio, scale_of
 from gradcheck.references.expected import Floats
 
@@ -36,7 +37,7 @@ def explain_shape(observations: Sequence[Observation], calculator: Calculator) -
     for code, text, holds in _tests(calculator):
         told_by = [each for each in misshapen if position < len(each.got)]
         if all(holds(each, position) for each in told_by) and any(np.any(each.got[position]) for each in told_by):
-            return code, text.format(what=name)
+            return code, say(text, stem(name) if text.startswith("the parts of") else name)
     return None
 
 
