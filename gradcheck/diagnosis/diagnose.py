@@ -96,12 +96,25 @@ def _of_values(
     verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
 ) -> Diagnosis | None:
     evidence = gather(verification, spec)
-    observations = evidence.observations
     if spec.reference is not None and spec.reference.compute is None:
-        return _as_misunderstood(evidence, spec, exercise)
-    wrong = [name for name in evidence.wrong if _comparable(observations, name)]
+        return as_misunderstood(evidence, spec, exercise)
+    wrong = comparable(evidence)
     if not wrong:
         return by_size(evidence, failure)
+    found = mistake_in(verification, spec, evidence, wrong, exercise)
+    return found or circumstances(evidence, wrong[0], least=0.75) or by_size(evidence, failure)
+
+
+def comparable(evidence: Evidence) -> list[str]:
+    """The stems of the wrong leaves that have the right shape in every call."""
+    return [name for name in evidence.wrong if _comparable(evidence.observations, name)]
+
+
+def mistake_in(
+    verification: Verification, spec: FunctionSpec, evidence: Evidence, wrong: list[str], exercise: Exercise | None
+) -> Diagnosis | None:
+    """The known mistake that explains the numbers of the leaves called so, in every call; None where there is none."""
+    observations = evidence.observations
     context = Context(spec, Calculator(verification.task, spec), observations)
     search = Search(context, exercise)
     found: dict[str, list[Explanation]] = {}
@@ -110,7 +123,7 @@ def _of_values(
         found[name] = plain if plain and plain[0].code == "low-precision" else plain + search.explanations(name)
     named = {name: each for name, each in found.items() if each}
     if not named:
-        return circumstances(evidence, wrong[0], least=0.75) or by_size(evidence, failure)
+        return None
     name, (best, *others) = min(named.items(), key=lambda pair: (_shared(pair[1][0], named), pair[1][0].cost))
     more = ""
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
@@ -125,7 +138,7 @@ def _of_values(
     return Diagnosis(best.code, best.text + more, 1.0, think, _names(evidence), also, answer)
 
 
-def _as_misunderstood(evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
+def as_misunderstood(evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
     """Where many results are right nothing is expected, but a misconception still says what would come back."""
     for each in exercise.misconceptions if exercise is not None else ():
         if each.function == spec.name and evidence.failing and comes_back(each.wrong, evidence.sightings):
