@@ -131,7 +131,7 @@ class Verification:
                 return unclean
             again = self.candidate.call(spec.name, trial.arguments)
             if not properties.same_result(outcome, again):
-                return wording.nondeterministic(blank, trial, outcome)
+                return wording.nondeterministic(blank, trial, outcome, again)
         return blank
 
     def _values(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.catalog import Exercise
-from gradcheck.checks.compare import is_plural
+from gradcheck.checks import compare
+from gradcheck.checks.compare import Wanted, is_plural
+from gradcheck.checks.outcome import Returned
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.calculator import Calculator
@@ -86,10 +88,21 @@ def _of_shape(
     told = explain_shape(evidence.observations, Calculator(verification.task, spec))
     if told is None:
         return None
-    code, text = told
-    name, _, rest = failure.message.partition(" has shape ")
-    shapes = f"its shape is {rest}" if rest and text.startswith(name) else failure.message
+    code, text, alone = told
+    found = _misshapen(evidence) if alone else None
+    shapes = f"its shape is {found[1].shape}; expected {found[0].described}" if found else failure.message
     return Diagnosis(code, f"{text}: {shapes}", 1.0, thought(code), _names(evidence))
+
+
+def _misshapen(evidence: Evidence) -> tuple[Wanted, Returned] | None:
+    """The first result of a wrong shape, as the check saw it."""
+    for each in evidence.sightings:
+        value = each.outcome.value
+        if each.outcome.state == "returned" and not compare.type_problem(each.trial.template, value):
+            found = compare.misshapen(each.trial.wanted, compare.parts(each.trial.template, value))
+            if found:
+                return found
+    return None
 
 
 def _of_values(

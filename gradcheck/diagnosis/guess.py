@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.checks.compare import is_plural
+from gradcheck.checks.compare import VERBS, verb
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.calculator import Calculator
@@ -42,20 +43,11 @@ class Guess:
 
 def say(text: str, what: str) -> str:
     """A sentence in which {what} stands for a part of the result: "the logits are", where there are several."""
-    if is_plural(what):
-        for one, many in _VERBS:
-            text = text.replace(f"{{what}} {one}", f"{{what}} {many}")
-    return text.replace("{what}", what)
+    return re.sub(r"\{what\} (\w+)", lambda found: f"{what} {_verb(what, found[1])}", text).replace("{what}", what)
 
 
-_VERBS = (
-    ("is ", "are "),
-    ("has ", "have "),
-    ("takes ", "take "),
-    ("uses ", "use "),
-    ("holds ", "hold "),
-    ("keeps ", "keep "),
-)
+def _verb(what: str, word: str) -> str:
+    return verb(what, word) if word in VERBS else word
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,7 @@ def mutant_in_words(mutant: Mutant, *, composed: bool = False, full: bool = Fals
     text = (_FULL.get(mutant.kind, _SENTENCES[mutant.kind]) if full else _SENTENCES[mutant.kind])(mutant)
     if not composed:
         return text
-    by = f" by {mutant.wrt}" if mutant.wrt else ""
-    part = {"forward": "the output", "backward": "the gradient", "jacobian": "the Jacobian"}[mutant.role]
-    return f"in {part} of {mutant.operator.name.replace('_', ' ')}{by}, {text}"
+    return f"at the {mutant.operator.name.replace('_', ' ')}, {text}"
 
 
 def _subject(mutant: Mutant) -> str:

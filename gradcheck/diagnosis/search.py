@@ -39,7 +39,7 @@ FAMILIES: tuple[Family, ...] = (
 _FACTORS = {
     "sign": ("sign-flipped", "{what} has the other sign", 0.45),
     "constant": ("scaled-by-constant", "{what} is {factor} times what it should be", 0.55),
-    "size": ("scaled-by-size", "{what} is {factor} times what it should be: it depends on a size", 0.6),
+    "size": ("scaled-by-size", "{what} is {factor} times what it should be", 0.6),
     "hard-coded": ("hard-coded-size", "{what} holds a number where a size belongs: {factor}", 0.7),
     "scalar": ("ignores-argument", "{what} is wrong by a factor: {factor}", 0.7),
 }
