@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gradcheck.checks.outcome import Arguments
+
 Status = Literal["passed", "failed", "not_started", "errored", "skipped", "ungraded"]
 """`errored`: the submission raised, timed out or died. `skipped`: a check it depends on did not pass. `ungraded`: the
 grader itself failed, so nothing is known of the submission, and nothing may be said or counted of it.
@@ -20,7 +22,7 @@ class Counterexample:
 
     `inputs` by parameter name, `grad_output` where there is one, `got` what came back, `marks` the wrong entries.
     `about` says what is special about the case (dtype, memory, kinks). `expected` is shown on request only and never
-    leaves the process in a report.
+    leaves the process in a report; nor do `arguments`, the facts that may be told of the case.
     """
 
     inputs: dict[str, Any]
@@ -29,6 +31,7 @@ class Counterexample:
     where: str = ""
     about: str = ""
     expected: Any = field(default=None, repr=False)
+    arguments: Arguments = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def nondeterministic(blank: CheckResult, trial: Trial, outcome: Outcome, again: 
     generators = [name for name, value in trial.arguments.items() if isinstance(value, GeneratorArgument)]
     why = "it keeps something between calls, or leaves something to chance"
     if outcome.drew_elsewhere or again.drew_elsewhere:
-        why = f"it takes chance from elsewhere than {generators[0]}" if generators else "it draws random numbers"
+        why = f"chance came from somewhere else than {generators[0]}" if generators else "it draws random numbers"
     elif generators and not set(generators) & set(outcome.advanced):
         why = f"it draws nothing from {generators[0]}, so they come from somewhere else"
     return replace(
@@ -237,7 +237,7 @@ def _case(trial: Trial, got: Any = None) -> Counterexample:
     empty = [name for name, array in trial.case.inputs.items() if array.size == 0]
     if empty:
         about.append("; ".join(f"{name} has shape {trial.case.inputs[name].shape}" for name in empty))
-    return Counterexample(inputs, got, cotangent, about=", ".join(about))
+    return Counterexample(inputs, got, cotangent, about=", ".join(about), arguments=trial.arguments)
 
 
 def _in_memory(case: Case) -> list[str]:
