@@ -87,7 +87,7 @@ EXERCISE = Exercise(
         Misconception(
             "forward",
             "ignores-argument",
-            "you took the entropy of the prediction, Σ p log p: the labels have no influence",
+            "you took the entropy of the prediction: the labels have no influence",
             lambda logits, _labels: -(logits.softmax(1) * logits.log_softmax(1)).sum(1).mean(),
             "With which distribution is the prediction to be compared?",
         ),

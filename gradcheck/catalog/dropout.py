@@ -75,13 +75,14 @@ def _verdict(arguments: Arguments, value: Value) -> tuple[str, ...] | None:
         return "values", "y is not 0 where the mask says that the entry was dropped"
     if (np.abs(y.values - right) > slack).any():
         plain = (np.abs(y.values - np.where(kept, x.values, 0.0)) <= slack).all()
-        told = ", but the mask does: it is not scaled" if plain else ""
-        return "values", f"y is not x · mask / (1 − p) for the mask that was returned{told}", *_code(plain=bool(plain))
+        if plain:
+            return (
+                "values",
+                "the entries of y that are kept are those of x as they came: they are not scaled",
+                "missing-term",
+            )
+        return "values", "y does not fit the mask that was returned: an entry that is kept has another value"
     return None
-
-
-def _code(*, plain: bool) -> tuple[str, ...]:
-    return ("missing-term",) if plain else ()
 
 
 def _edges(draw: Any) -> Iterator[Edge]:

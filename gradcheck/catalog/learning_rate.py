@@ -114,7 +114,7 @@ EXERCISE = Exercise(
                 edges=_step_edges,
                 names=_NUMBER,
                 usual=frozenset(),
-                what="lr · drop^(epoch // every)",
+                what="the rate of that epoch",
                 source="lecture part B, practical tricks: decrease the learning rate during training",
             ),
         ),

@@ -76,7 +76,7 @@ EXERCISE = Exercise(
         Misconception(
             "backward",
             "extra-term",
-            "each gradient still holds the variable itself: you multiplied by the whole term w_i x_i",
+            "each gradient still holds the variable itself: you multiplied by the whole term of the sum",
             lambda grad_output, x, w: (grad_output * w * x, grad_output * w * x),
             "How steep is a x as a function of x: does the answer depend on x?",
         ),

@@ -71,7 +71,8 @@ def _malformed(k: int, batch: Value) -> tuple[str, str] | None:
     if len(batch.shape) != 1:
         return "shape", f"batch {k} has shape {batch.shape}; a batch has one axis, (batch_size,)"
     if batch.dtype != "int64" or batch.values is None:
-        return "dtype", f"batch {k} is {batch.dtype} on the device {batch.device!r}; expected int64 on 'cpu'"
+        on = "" if batch.device == "cpu" else f" on the device {batch.device!r}"
+        return "dtype", f"batch {k} is {batch.dtype}{on}; expected int64{' on the CPU' if on else ''}"
     return None
 
 

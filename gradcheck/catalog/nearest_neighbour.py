@@ -61,7 +61,8 @@ def _verdict(arguments: Arguments, value: Value) -> tuple[str, str] | None:
         if value.shape != ():
             return "shape", f"k has shape {value.shape}; expected (), one number: the place of the nearest prototype"
         if value.dtype != "int64" or value.values is None:
-            return "dtype", f"k is {value.dtype} on the device {value.device!r}; expected int64 on 'cpu'"
+            on = "" if value.device == "cpu" else f" on the device {value.device!r}"
+            return "dtype", f"k is {value.dtype}{on}; expected int64{' on the CPU' if on else ''}"
         number = float(value.values)
     elif isinstance(value, float):
         number = value

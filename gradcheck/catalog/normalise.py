@@ -138,7 +138,7 @@ EXERCISE = Exercise(
                 opinion=lambda x, mean, std, eps: (x - mean) / std.where(std > eps, eps),
                 edges=_bounds,
                 names="y",
-                what="(x − mean) / max(std, eps)",
+                what="the definition",
                 source="lecture part B: normalise the inputs",
             ),
         ),

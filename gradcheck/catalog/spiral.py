@@ -77,7 +77,7 @@ EXERCISE = Exercise(
                 opinion=_by_torch,
                 edges=_edges,
                 names=("x", Leaf("labels", dtype="int64")),
-                what="t (sin φ, cos φ), class after class",
+                what="the spiral, class after class",
                 source="lecture part A, network in PyTorch; practicum: the spiral",
             ),
         ),

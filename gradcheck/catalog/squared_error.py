@@ -69,7 +69,7 @@ EXERCISE = Exercise(
         Misconception(
             "forward",
             "missing-term",
-            "in the square multiplied out, the mixed product y · ȳ stands once only",
+            "in the square multiplied out, the mixed product stands once only",
             lambda y, y_bar: y @ y - y @ y_bar + y_bar @ y_bar,
             "What does your formula give for y = ȳ, and what should it?",
         ),

@@ -78,7 +78,7 @@ EXERCISE = Exercise(
                 opinion=_forward_by_torch,
                 edges=_images,
                 names="the output",
-                what="m2(relu(m1(relu(m0(flattened image)))))",
+                what="that of the network",
                 source="lecture part A: a network of three layers in PyTorch",
             ),
         ),

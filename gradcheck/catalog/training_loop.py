@@ -166,7 +166,7 @@ EXERCISE = Exercise(
                 edges=_step_edges,
                 names=(Leaf("the loss", "scalar"), "the new parameters"),
                 usual=_USUAL,
-                what="the loss before the update and params − lr · gradient",
+                what="the loss before the update and one step against the gradients",
                 source="lecture part A: the five steps of training; practicum: training",
             ),
             properties=(Property("full_backprop", None),),

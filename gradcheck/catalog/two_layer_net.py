@@ -91,7 +91,7 @@ EXERCISE = Exercise(
                 compute=networks.two_layer_forward,
                 opinion=_forward_by_torch,
                 names="the logits",
-                what="W_y relu(W_h x + b_h) + b_y",
+                what="those of the network",
                 source="lecture part A: a network in PyTorch; practicum: the spiral",
             ),
         ),

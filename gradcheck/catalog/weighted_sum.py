@@ -22,14 +22,14 @@ EXERCISE = Exercise(
         Misconception(
             "backward",
             "extra-term",
-            "grad_w still holds the weights: you multiplied by the whole term w_ij z_j",
+            "grad_w still holds the weights: you multiplied by the whole term of the sum",
             lambda grad_output, z, w: (grad_output @ w, grad_output[:, None] * z * w),
             "How steep is w z as a function of w?",
         ),
         Misconception(
             "backward",
             "extra-term",
-            "grad_z still holds z: you multiplied by the whole term w_ij z_j",
+            "grad_z still holds z: you multiplied by the whole term of the sum",
             lambda grad_output, z, w: ((grad_output @ w) * z, grad_output[:, None] * z),
             "How steep is w z as a function of z?",
         ),

@@ -18,6 +18,7 @@ class Wanted:
     """The form of one tensor that a function must return. `name` is what people call it: y, grad_x, jacobian.
 
     A `scalar` may be a Python float too, a `number` must be one. `optional` may be absent from a dict: then it is zero.
+    `own_dtype`: the dtype is the function's own, whatever that of the arguments.
     `mistaken` is a shape that shows a known mistake, what to say of it, and its code.
     """
 
@@ -27,11 +28,38 @@ class Wanted:
     like: str = ""
     kind: Literal["tensor", "scalar", "number"] = "tensor"
     optional: bool = False
+    own_dtype: bool = False
     mistaken: tuple[tuple[int, ...], str, str] | None = None
 
     @property
     def described(self) -> str:
         return f"{self.shape}, the shape of {self.like}" if self.like else f"{self.shape}"
+
+
+def stem(name: str) -> str:
+    """What the parts of a list have in common: z of z[3]."""
+    return name.split("[", maxsplit=1)[0]
+
+
+def is_plural(name: str) -> bool:
+    """Whether people say "are" of a part of that name: the logits, the new parameters; but the loss."""
+    return name.startswith("the ") and name.endswith("s") and not name.endswith(("ss", "bias"))
+
+
+VERBS = {
+    "is": "are",
+    "has": "have",
+    "takes": "take",
+    "uses": "use",
+    "holds": "hold",
+    "keeps": "keep",
+    "differs": "differ",
+}
+
+
+def verb(name: str, singular: str) -> str:
+    """The verb in the number of the name before it."""
+    return VERBS[singular] if is_plural(name) else singular
 
 
 Template = Wanted | tuple[Any, ...] | dict[Any, Any]
@@ -63,19 +91,22 @@ def _absent(template: Template) -> tuple[Value, ...]:
     return tuple(Returned(leaf.shape, leaf.dtype, "cpu", np.zeros(leaf.shape)) for leaf in leaves(template))
 
 
-def type_problem(template: Template, value: Value, opening: str = "it returned") -> str:
+_WHOLE = "it returned"
+
+
+def type_problem(template: Template, value: Value, opening: str = _WHOLE) -> str:
     """Why `value` is not of the right kind, in words; empty when it is."""
     if isinstance(template, dict):
         return _dict_problem(template, value, opening)
     if isinstance(template, tuple):
         names = "(" + ", ".join(_name(each) for each in template) + ")" if len(template) < 6 else ""
         wanted = f"expected a tuple of {len(template)} {_what(template)} {names}".rstrip()
-        if not isinstance(value, tuple):
+        if opening != _WHOLE:  # a list within the result has been named already
+            wanted = f"expected a tuple of {len(template)} {_what(template)}"
+        if not isinstance(value, tuple) or len(value) != len(template):
             return f"{opening} {_kind(value)}; {wanted}"
-        if len(value) != len(template):
-            return f"{opening} {_kind(value)}; {wanted}"
-        problems = (type_problem(each, part, f"{_name(each)} is") for each, part in zip(template, value, strict=True))
-        return next(filter(None, problems), "")
+        pairs = enumerate(zip(template, value, strict=True))
+        return next(filter(None, (type_problem(each, part, _opening(each, k)) for k, (each, part) in pairs)), "")
     if template.kind == "number":
         return "" if isinstance(value, float) else f"{opening} {_kind(value)}; expected a Python float, {template.name}"
     if template.kind == "scalar" and isinstance(value, float):
@@ -103,12 +134,27 @@ def _name(template: Template) -> str:
         return template.name
     if isinstance(template, dict):
         return "{" + ", ".join(map(repr, template)) + "}"
-    return "(" + ", ".join(map(_name, template)) + ")"
+    stems = {stem(each.name) for each in leaves(template)}
+    return stems.pop() if len(stems) == 1 else "(" + ", ".join(map(_name, template)) + ")"
+
+
+def _opening(template: Template, position: int) -> str:
+    """What is said of a part of a tuple before its kind."""
+    if isinstance(template, Wanted):
+        return f"{template.name} {verb(template.name, 'is')}"
+    places = ("first", "second", "third", "fourth")
+    if isinstance(template, dict) and position < len(places):
+        return f"the {places[position]} part is"
+    return f"for {_name(template)} it returned"
 
 
 def _what(template: tuple[Any, ...]) -> str:
-    kinds = {each.kind if isinstance(each, Wanted) else "parts" for each in template}
-    return "tensors" if kinds <= {"tensor"} else "floats" if kinds == {"number"} else "parts"
+    kinds = {each.kind if isinstance(each, Wanted) else "" for each in template}
+    return (
+        {"tensor": "tensors", "number": "floats", "scalar": "numbers"}.get(kinds.pop(), "parts")
+        if len(kinds) == 1
+        else "parts"
+    )
 
 
 def _tensor_problem(opening: str, value: Value) -> str:
@@ -132,12 +178,19 @@ def _kind(value: Value) -> str:
     return f"the number {value:g}"
 
 
+def misshapen(wanted: Sequence[Wanted], values: Sequence[Value]) -> tuple[Wanted, Returned] | None:
+    """The first part of another shape than is wanted, or None."""
+    pairs = zip(wanted, values, strict=True)
+    return next(((each, v) for each, v in pairs if isinstance(v, Returned) and v.shape != each.shape), None)
+
+
 def shape_problem(wanted: Sequence[Wanted], values: Sequence[Value]) -> str:
-    for each, value in zip(wanted, values, strict=True):
-        if isinstance(value, Returned) and value.shape != each.shape:
-            told = f"{each.name} has shape {value.shape}; expected {each.described}"
-            return f"{told}: {each.mistaken[1]}" if each.mistaken and value.shape == each.mistaken[0] else told
-    return ""
+    found = misshapen(wanted, values)
+    if found is None:
+        return ""
+    each, value = found
+    told = f"{each.name} {verb(each.name, 'has')} shape {value.shape}; expected {each.described}"
+    return f"{told}: {each.mistaken[1]}" if each.mistaken and value.shape == each.mistaken[0] else told
 
 
 def dtype_problem(wanted: Sequence[Wanted], values: Sequence[Value]) -> str:
@@ -145,11 +198,12 @@ def dtype_problem(wanted: Sequence[Wanted], values: Sequence[Value]) -> str:
         if not isinstance(value, Returned):
             continue
         if value.dtype != each.dtype:
-            floating = each.dtype.startswith(("float", "bfloat"))
+            floating = not each.own_dtype and each.dtype.startswith(("float", "bfloat"))
             of_what = ", the dtype of the input" if floating and value.dtype.startswith(("float", "bfloat")) else ""
-            return f"{each.name} is {value.dtype}; expected {each.dtype}{of_what}"
+            return f"{each.name} {verb(each.name, 'is')} {value.dtype}; expected {each.dtype}{of_what}"
         if value.values is None or value.device != "cpu":
-            return f"{each.name} is on the device {value.device!r}; expected 'cpu', where the input is"
+            on = f"on the device {value.device!r}; expected 'cpu', where the input is"
+            return f"{each.name} {verb(each.name, 'is')} {on}"
     return ""
 
 
@@ -168,10 +222,9 @@ def form_problem(check: str, template: Template, value: Value) -> str:
 def form_code(check: str, template: Template, value: Value) -> str:
     """The diagnosis code of a problem of form."""
     if check == "shape":
-        for each, part in zip(leaves(template), parts(template, value), strict=True):
-            if isinstance(part, Returned) and part.shape != each.shape:
-                known = each.mistaken if each.mistaken and each.mistaken[0] == part.shape else None
-                return known[2] if known else FORM_CODES[check]
+        found = misshapen(leaves(template), parts(template, value))
+        if found and found[0].mistaken and found[0].mistaken[0] == found[1].shape:
+            return found[0].mistaken[2]
     return FORM_CODES[check]
 
 

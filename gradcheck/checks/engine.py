@@ -12,7 +12,7 @@ from gradcheck.checks.asking import Unfinished
 from gradcheck.checks.bench import Bench, Benches
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case
-from gradcheck.checks.judge import confused, ended, impure, judge, malformed
+from gradcheck.checks.judge import Judged, confused, ended, impure, judge, malformed
 from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.own_failure import MOST_DRAWS, OwnFailure, draws_from, is_ours, show_traceback, told
 from gradcheck.checks.results import CheckResult
@@ -182,7 +182,7 @@ class Verification:
                 return unclean
             again = self.candidate.call(spec.name, trial.arguments)
             if not properties.same_result(outcome, again):
-                return wording.nondeterministic(blank, trial, outcome)
+                return wording.nondeterministic(blank, trial, outcome, again)
         return blank
 
     def _values(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
@@ -220,10 +220,12 @@ class Verification:
                 outcome = self.outcome(spec, trial)
                 failure = judge(spec, blank, trial, outcome)
                 if failure:
-                    return self._narrowed(spec, failure, trial, outcome)
+                    return self.narrowed(spec, failure, trial, outcome)
         return blank
 
-    def _narrowed(self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult:
+    def narrowed(
+        self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome, judged: Judged = judge
+    ) -> CheckResult:
         """The same kind of failure on the smallest inputs that show it."""
         if not self.shrink or outcome.state in ("timed_out", "missing", "exited"):
             return failure
@@ -236,10 +238,10 @@ class Verification:
 
             bench = self.bench(spec)
             assert isinstance(bench, ReferenceTrials)
-            return smallest_arguments(bench, self.candidate, spec, failure, trial) or failure
+            return smallest_arguments(bench, self.candidate, spec, failure, trial, judged) or failure
         from gradcheck.checks.shrink import smallest
 
-        return smallest(self.benches.trials(spec), self.candidate, spec, failure, trial, outcome) or failure
+        return smallest(self.benches.trials(spec), self.candidate, spec, failure, trial, outcome, judged) or failure
 
     def _confusion(self, spec: FunctionSpec, blank: CheckResult, confusion: Confusion) -> CheckResult:
         """The result is not the right one in the wrong order."""

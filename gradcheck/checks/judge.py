@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gradcheck.checks import compare, properties, wording
 from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.references.expected import Expected
+
+Judged = Callable[[FunctionSpec, CheckResult, Trial, Outcome], CheckResult | None]
+"""What a trial's call fails with, or None: by `judge`, or by a part of it."""
 
 
 def ended(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
@@ -72,6 +77,17 @@ def judge(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome
         misshapen = malformed(check, blank, trial, outcome)
         if misshapen:
             return misshapen
+    return in_numbers(spec, blank, trial, outcome)
+
+
+def in_numbers(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
+    """The failure of the numbers alone, or None: a result in another precision, or in an argument's memory, has some
+    too. One without numbers, or of another shape, fails in none.
+    """
+    if outcome.state != "returned" or any(
+        trial.expected and compare.form_problem(check, trial.template, outcome.value) for check in ("type", "shape")
+    ):
+        return None
     told = trial.verdict(outcome.value) if trial.verdict else None
     if told:
         return wording.refused_by_verdict(blank, told, trial, outcome)

@@ -152,7 +152,9 @@ class ReferenceTrials:
             shape = expected.value.shape
             mistaken = self.reference.mistaken(shape) if self.reference.mistaken and not path else None
             own = leaf.dtype or dtype
-            wanted.append((path, Wanted(leaf.name, shape, own, "", leaf.kind, leaf.optional, mistaken)))
+            wanted.append(
+                (path, Wanted(leaf.name, shape, own, "", leaf.kind, leaf.optional, bool(leaf.dtype), mistaken))
+            )
         return _tree(wanted), tuple(expected for _, expected in pairs)
 
     def agree(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gradcheck.checks.outcome import Arguments
+
 Status = Literal["passed", "failed", "not_started", "errored", "skipped", "ungraded"]
 """`errored`: the submission raised, timed out or died. `skipped`: a check it depends on did not pass. `ungraded`: the
 grader itself failed, so nothing is known of the submission, and nothing may be said or counted of it.
@@ -20,7 +22,7 @@ class Counterexample:
 
     `inputs` by parameter name, `grad_output` where there is one, `got` what came back, `marks` the wrong entries.
     `about` says what is special about the case (dtype, memory, kinks). `expected` is shown on request only and never
-    leaves the process in a report.
+    leaves the process in a report; nor do `arguments`, the facts that may be told of the case.
     """
 
     inputs: dict[str, Any]
@@ -29,15 +31,17 @@ class Counterexample:
     where: str = ""
     about: str = ""
     expected: Any = field(default=None, repr=False)
+    arguments: Arguments = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
 class Diagnosis:
     """Which mistake was made. `code` names it for machines (docs/diagnoses.md), `text` in one sentence for the learner.
 
-    `confidence` is the share of the evidence that the mistake explains, 1 where a check itself knows it. `think` is the
-    one thing to think about, `cases` the names of cases that show it. `also` holds the codes of other mistakes that
-    would have led to the very same numbers.
+    `answer` is the sentence that shows the part of the right formula which is missing or out of place: shown on request
+    only, it never leaves the process in a report. `confidence` is the share of the evidence that the mistake explains,
+    1 where a check itself knows it. `think` is the one thing to think about, `cases` the names of cases that show it.
+    `also` holds the codes of other mistakes that would have led to the very same numbers.
     """
 
     code: str
@@ -46,6 +50,7 @@ class Diagnosis:
     think: str = ""
     cases: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    answer: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

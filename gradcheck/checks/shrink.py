@@ -17,7 +17,7 @@ import numpy as np
 from gradcheck.checks import compare
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case
-from gradcheck.checks.judge import judge
+from gradcheck.checks.judge import Judged, judge
 from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
@@ -39,8 +39,8 @@ _LARGE = (40.0, -40.0, 100.0, -100.0, 800.0, -800.0, 1e4, -1e4)
 class Search:
     """Looks for a failure like a given one on smaller inputs, within a budget of calls."""
 
-    def __init__(self, candidate: Candidate, spec: FunctionSpec, failure: CheckResult) -> None:
-        self.candidate, self.spec, self.failure = candidate, spec, failure
+    def __init__(self, candidate: Candidate, spec: FunctionSpec, failure: CheckResult, judged: Judged = judge) -> None:
+        self.candidate, self.spec, self.failure, self.judged = candidate, spec, failure, judged
         self.blank = replace(
             failure, status="passed", message="", code="", counterexample=None, lines=(), blocked_by=""
         )
@@ -53,7 +53,7 @@ class Search:
         outcome = self.candidate.call(self.spec.name, trial.arguments)
         if outcome.state == "timed_out":
             return None
-        result = judge(self.spec, self.blank, trial, outcome)
+        result = self.judged(self.spec, self.blank, trial, outcome)
         same = result is not None and (result.code, result.status) == (self.failure.code, self.failure.status)
         return result if same else None
 
@@ -78,10 +78,16 @@ class Search:
 
 
 def smallest(
-    trials: Trials, candidate: Candidate, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome
+    trials: Trials,
+    candidate: Candidate,
+    spec: FunctionSpec,
+    failure: CheckResult,
+    trial: Trial,
+    outcome: Outcome,
+    judged: Judged = judge,
 ) -> CheckResult | None:
     """The same failure on smaller inputs; None when nothing smaller shows it within the budget."""
-    search = Search(candidate, spec, failure)
+    search = Search(candidate, spec, failure, judged)
     found: dict[str, tuple[Case, Floats | None]] = {}
 
     def shows(drawn: tuple[Case, Floats | None]) -> bool:
@@ -97,7 +103,7 @@ def smallest(
     if not found:
         return None
     exact = _trial(trials, spec, *found["last"], exact=True)
-    return judge(spec, search.blank, exact, candidate.call(spec.name, exact.arguments))
+    return judged(spec, search.blank, exact, candidate.call(spec.name, exact.arguments))
 
 
 def _choices(trials: Trials, trial: Trial, outcome: Outcome) -> list[tuple[float, ...] | None]:

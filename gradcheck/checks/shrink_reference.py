@@ -7,6 +7,7 @@ from typing import Any
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.drawing import SmallDraw
+from gradcheck.checks.judge import Judged, judge
 from gradcheck.checks.reference_trials import ReferenceTrials
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.shrink import Search
@@ -15,12 +16,17 @@ from gradcheck.checks.trials import Trial
 
 
 def smallest_arguments(
-    bench: ReferenceTrials, candidate: Candidate, spec: FunctionSpec, failure: CheckResult, trial: Trial
+    bench: ReferenceTrials,
+    candidate: Candidate,
+    spec: FunctionSpec,
+    failure: CheckResult,
+    trial: Trial,
+    judged: Judged = judge,
 ) -> CheckResult | None:
     """The same failure on smaller arguments; None when nothing smaller shows it within the budget."""
     from hypothesis import strategies as st
 
-    search = Search(candidate, spec, failure)
+    search = Search(candidate, spec, failure, judged)
     found: dict[str, CheckResult] = {}
 
     @st.composite

@@ -116,14 +116,16 @@ class Passed:
             remedy = "return a torch.Tensor (torch.from_numpy makes one)"
         elif value is None:
             remedy = "is there a return statement?"
-        return Foreign("None" if value is None else f"a {kind.__name__}", remedy)
+        return Foreign("None" if value is None else _with_article(kind.__name__), remedy)
 
     def _read(self, tensor: torch.Tensor) -> Returned:
         dtype, device, shape = str(tensor.dtype).removeprefix("torch."), str(tensor.device), tuple(tensor.shape)
         if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
             return Returned(shape, dtype, device, None, problem=f"a subclass of torch.Tensor, {type(tensor).__name__}")
         if tensor.layout is not torch.strided or tensor.is_quantized:
-            return Returned(shape, dtype, device, None, problem="not an ordinary dense tensor (call .to_dense())")
+            return Returned(
+                shape, dtype, device, None, problem="a tensor that is not an ordinary dense one (call .to_dense())"
+            )
         if device == "meta" or dtype not in _DTYPES:
             return Returned(shape, dtype, device, None)
         plain = tensor.detach().cpu()
@@ -135,6 +137,10 @@ class Passed:
             return ()
         storage = tensor.untyped_storage().data_ptr()
         return tuple(name for name, other in self.named if other.untyped_storage().data_ptr() == storage)
+
+
+def _with_article(name: str) -> str:
+    return f"an {name}" if name[:1] in "aeiouAEIOU" else f"a {name}"
 
 
 def _shared_states() -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.cases import Case
-from gradcheck.checks.compare import Difference
+from gradcheck.checks.compare import Difference, is_plural, verb
 from gradcheck.checks.outcome import EARLIER, Argument, Foreign, GeneratorArgument, Outcome, Returned, Value
 from gradcheck.checks.results import CheckResult, Counterexample, Status
 from gradcheck.checks.task import Confusion, FunctionSpec
@@ -66,20 +66,22 @@ def refused(blank: CheckResult, what: str) -> CheckResult:
 
 
 def mutated(blank: CheckResult, trial: Trial, names: Sequence[str]) -> CheckResult:
-    what = " and ".join(names)
     if tuple(names) == (EARLIER,):
         return replace(
             blank,
             status="failed",
             code="mutates-input",
-            message=f"it changes {what}, which the caller still has; return a new tensor every time",
+            message=f"it changes {EARLIER}, which the caller still has; return a new tensor every time",
             counterexample=_case(trial),
         )
+    several = len(names) > 1
+    what = ", ".join(names[:-1]) + (" and " if several else "") + names[-1]
     return replace(
         blank,
         status="failed",
         code="mutates-input",
-        message=f"it changes its argument {what} in place; the caller still needs it, so work on a copy (.clone())",
+        message=f"it changes its argument{'s' if several else ''} {what} in place; the caller still needs "
+        f"{'them, so work on copies' if several else 'it, so work on a copy'} (.clone())",
         counterexample=_case(trial),
     )
 
@@ -89,17 +91,31 @@ def shared(blank: CheckResult, trial: Trial, result: str, argument: str) -> Chec
         blank,
         status="failed",
         code="aliases-input",
-        message=f"{result} shares its memory with {argument}: changing one would change the other; return a new tensor",
+        message=f"{_lying_in(result, argument)}: changing one would change the other; return a new tensor",
         counterexample=_case(trial),
     )
 
 
-def nondeterministic(blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult:
+def _lying_in(result: str, argument: str) -> str:
+    return (
+        f"the {result} that comes back lies in the memory of the argument {argument}"
+        if result == argument
+        else f"{result} {'share their' if is_plural(result) else 'shares its'} memory with {argument}"
+    )
+
+
+def nondeterministic(blank: CheckResult, trial: Trial, outcome: Outcome, again: Outcome) -> CheckResult:
+    generators = [name for name, value in trial.arguments.items() if isinstance(value, GeneratorArgument)]
+    why = "it keeps something between calls, or leaves something to chance"
+    if outcome.drew_elsewhere or again.drew_elsewhere:
+        why = f"chance came from somewhere else than {generators[0]}" if generators else "it draws random numbers"
+    elif generators and not set(generators) & set(outcome.advanced):
+        why = f"it draws nothing from {generators[0]}, so they come from somewhere else"
     return replace(
         blank,
         status="failed",
         code="nondeterministic",
-        message="called twice with the same arguments it returned two different results; keep nothing between calls",
+        message=f"called twice with the same arguments it returned two different results: {why}",
         counterexample=_case(trial, _shown(outcome.value)),
     )
 
@@ -141,7 +157,8 @@ def wrong_values(
         count = "the value"
     code = ""
     if not different.finite:
-        message, code = f"{different.part} holds NaN or infinity where the true value is finite", "not-finite"
+        holds = verb(different.part, "holds")
+        message, code = f"{different.part} {holds} NaN or infinity where the true value is finite", "not-finite"
     elif spec.role == "forward":
         message = f"{count} of {different.part} differ{_s(different)} from the definition"
     else:
@@ -174,7 +191,12 @@ def should_have_raised(blank: CheckResult, trial: Trial, outcome: Outcome) -> Ch
     """A call with arguments that make no sense: the failure of one that does not say so."""
     if outcome.state == "raised" and outcome.fault is not None and trial.raises in outcome.fault.bases:
         return None
-    came = f"it raised {outcome.fault.kind}" if outcome.fault is not None else "it returned a result"
+    came = {
+        "returned": "it returned a result",
+        "not_started": "it raised NotImplementedError",
+        "timed_out": "it had no result when its time was up",
+        "exited": "it called sys.exit",
+    }.get(outcome.state) or (f"it raised {outcome.fault.kind}" if outcome.fault else "it did not")
     message = f"{blank.function} must raise {trial.raises} here ({trial.case.name.rsplit(',', 1)[0]}); {came}"
     lines = outcome.fault.lines if outcome.fault else ()
     shown = _shown(outcome.value) if outcome.state == "returned" else None
@@ -215,7 +237,7 @@ def _case(trial: Trial, got: Any = None) -> Counterexample:
     empty = [name for name, array in trial.case.inputs.items() if array.size == 0]
     if empty:
         about.append("; ".join(f"{name} has shape {trial.case.inputs[name].shape}" for name in empty))
-    return Counterexample(inputs, got, cotangent, about=", ".join(about))
+    return Counterexample(inputs, got, cotangent, about=", ".join(about), arguments=trial.arguments)
 
 
 def _in_memory(case: Case) -> list[str]:

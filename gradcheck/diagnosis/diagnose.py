@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.catalog import Exercise
+from gradcheck.checks import compare
+from gradcheck.checks.compare import FORM_CODES, Wanted, is_plural
+from gradcheck.checks.outcome import Returned
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.circumstances import circumstances
+from gradcheck.diagnosis.circumstances import circumstances, in_part
 from gradcheck.diagnosis.evidence import Evidence, Observation, gather
 from gradcheck.diagnosis.from_formula import comes_back
-from gradcheck.diagnosis.guess import Context
+from gradcheck.diagnosis.guess import Context, say
 from gradcheck.diagnosis.precision import digits_right
 from gradcheck.diagnosis.search import Explanation, Search
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
@@ -55,27 +58,27 @@ def diagnosis_of(
     if failure.code in ("", "not-finite", "wrong-shape", "wrong-type"):
         found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
-        found = by_size(gather(verification, spec), failure)
-    return found or _as_told(failure)
+        found = by_size(verification, gather(verification, spec), failure)
+    return found or _as_told(failure, spec)
 
 
 def _nothing(*_: object) -> None:
     return None
 
 
-def _as_told(failure: CheckResult) -> Diagnosis:
+def _as_told(failure: CheckResult, spec: FunctionSpec) -> Diagnosis:
     """What the check itself knows."""
     code = failure.code or _BY_CHECK.get(failure.check, UNRECOGNISED)
     known = code != UNRECOGNISED
     also = ("keeps-state",) if code == "nondeterministic" else ()
-    return Diagnosis(code, failure.message, 1.0 if known else 0.0, thought(code), also=also)
+    return Diagnosis(code, failure.message, 1.0 if known else 0.0, thought(code, spec), also=also)
 
 
 def _of_type(
     verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
 ) -> Diagnosis | None:
     told = explain_count(gather(verification, spec).sightings)
-    return Diagnosis(told, failure.message, 1.0, thought(told)) if told else None
+    return Diagnosis(told, failure.message, 1.0, thought(told, spec)) if told else None
 
 
 def _of_shape(
@@ -85,22 +88,59 @@ def _of_shape(
     told = explain_shape(evidence.observations, Calculator(verification.task, spec))
     if told is None:
         return None
-    code, text = told
-    name, _, rest = failure.message.partition(" has shape ")
-    shapes = f"its shape is {rest}" if rest and text.startswith(name) else failure.message
-    return Diagnosis(code, f"{text}: {shapes}", 1.0, thought(code), _names(evidence))
+    code, text, alone = told
+    found = _misshapen(evidence) if alone else None
+    shapes = f"its shape is {found[1].shape}; expected {found[0].described}" if found else failure.message
+    return Diagnosis(code, f"{text}: {shapes}", 1.0, thought(code, spec), _names(evidence))
+
+
+def _misshapen(evidence: Evidence) -> tuple[Wanted, Returned] | None:
+    """The first result of a wrong shape, as the check saw it."""
+    for each in evidence.sightings:
+        value = each.outcome.value
+        if each.outcome.state == "returned" and not compare.type_problem(each.trial.template, value):
+            found = compare.misshapen(each.trial.wanted, compare.parts(each.trial.template, value))
+            if found:
+                return found
+    return None
 
 
 def _of_values(
     verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
 ) -> Diagnosis | None:
     evidence = gather(verification, spec)
-    observations = evidence.observations
     if spec.reference is not None and spec.reference.compute is None:
-        return _as_misunderstood(evidence, spec, exercise)
-    wrong = [name for name in evidence.wrong if _comparable(observations, name)]
+        return as_misunderstood(evidence, spec, exercise)
+    wrong = comparable(evidence)
     if not wrong:
-        return by_size(evidence, failure)
+        return by_size(verification, evidence, failure)
+    found = mistake_in(verification, spec, evidence, wrong, exercise)
+    return found or _of_some(evidence, failure, wrong[0]) or by_size(verification, evidence, failure)
+
+
+def _of_some(evidence: Evidence, failure: CheckResult, name: str) -> Diagnosis | None:
+    """Wrong in some of the ordinary cases, for what these have in common."""
+    found = circumstances(evidence, failure)
+    if found is None or found.share < _CLEARLY:
+        return None
+    text = f"{_ORDINARY}, but {_wrongness(evidence, failure, name)} {found.words}"
+    return Diagnosis(found.code, text, found.share, thought(found.code, evidence.spec), _names(evidence))
+
+
+_CLEARLY = 0.75
+"""So many of the ordinary calls with a trait must fail for it to be the reason."""
+
+
+def comparable(evidence: Evidence) -> list[str]:
+    """The stems of the wrong leaves that have the right shape in every call."""
+    return [name for name in evidence.wrong if _comparable(evidence.observations, name)]
+
+
+def mistake_in(
+    verification: Verification, spec: FunctionSpec, evidence: Evidence, wrong: list[str], exercise: Exercise | None
+) -> Diagnosis | None:
+    """The known mistake that explains the numbers of the leaves called so, in every call; None where there is none."""
+    observations = evidence.observations
     context = Context(spec, Calculator(verification.task, spec), observations)
     search = Search(context, exercise)
     found: dict[str, list[Explanation]] = {}
@@ -109,24 +149,26 @@ def _of_values(
         found[name] = plain if plain and plain[0].code == "low-precision" else plain + search.explanations(name)
     named = {name: each for name, each in found.items() if each}
     if not named:
-        return circumstances(evidence, wrong[0], least=0.75) or by_size(evidence, failure)
+        return None
     name, (best, *others) = min(named.items(), key=lambda pair: (_shared(pair[1][0], named), pair[1][0].cost))
-    text = best.text
+    more = ""
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
-        rest = " and ".join(each for each in wrong if each != name)
-        text += f" ({rest} {'is' if len(wrong) == 2 else 'are'} wrong too)"
+        rest = [each for each in wrong if each != name]
+        more = f" ({' and '.join(rest)} {'are' if len(rest) > 1 or is_plural(rest[0]) else 'is'} wrong too)"
     codes = [each.code for each in others if each.factor == "none"]
     if best.code in UNUSED:  # two names for one thing, where outputs depend on several inputs
         codes += UNUSED
     also = tuple(dict.fromkeys(code for code in codes if code != best.code))
-    return Diagnosis(best.code, text, 1.0, best.think or thought(best.code), _names(evidence), also)
+    think = best.think or thought(best.code, spec)
+    answer = best.full() + more if best.full else ""
+    return Diagnosis(best.code, best.text + more, 1.0, think, _names(evidence), also, answer)
 
 
-def _as_misunderstood(evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
+def as_misunderstood(evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
     """Where many results are right nothing is expected, but a misconception still says what would come back."""
     for each in exercise.misconceptions if exercise is not None else ():
         if each.function == spec.name and evidence.failing and comes_back(each.wrong, evidence.sightings):
-            return Diagnosis(each.code, each.text, 1.0, each.think or thought(each.code), _names(evidence))
+            return Diagnosis(each.code, each.text, 1.0, each.think or thought(each.code, spec), _names(evidence))
     return None
 
 
@@ -144,7 +186,7 @@ def _comparable(observations: list[Observation], name: str) -> bool:
     )
 
 
-_NEARLY = "{name} is right to about {digits} digits only: something rounds, or a small number is added"
+_NEARLY = "{what} is right to about {digits} digits only: something rounds, or a small number is added"
 
 SURELY = 7
 """Digits from which on an update is a matter of precision: with a wrong gradient too, most digits of w stay right."""
@@ -159,26 +201,59 @@ def _plain(observations: list[Observation], name: str, least: int) -> list[Expla
         if own == name
     ]
     if all(not np.any(got) for _, got, _ in pairs) and any(np.any(expected) for *_, expected in pairs):
-        return [Explanation("returns-zero", f"{name} is zero everywhere", 0.1)]
+        return [Explanation("returns-zero", say("{what} is zero everywhere", name), 0.1)]
     digits = digits_right(pairs)
     if digits >= least:
-        return [Explanation("low-precision", _NEARLY.format(name=name, digits=digits), 0.1)]
+        return [Explanation("low-precision", say(_NEARLY, name).replace("{digits}", str(digits)), 0.1)]
     return []
 
 
+_ORDINARY = "right for ordinary inputs"
+
+
 def _of_edges(
-    verification: Verification, spec: FunctionSpec, _failure: CheckResult, _exercise: Exercise | None
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
 ) -> Diagnosis | None:
     evidence = gather(verification, spec, "edge")
-    name = next(iter(evidence.wrong), "the result")
-    return circumstances(evidence, name) or _at_one_edge(evidence, name)
-
-
-def _at_one_edge(evidence: Evidence, name: str) -> Diagnosis | None:
-    """Failing cases that have nothing in common but that they are edges."""
     cases = _names(evidence)
-    if not cases:
+    found = circumstances(evidence, failure)
+    if failure.code in FORM_CODES.values():
+        where = f"{found.words}," if found else "here"
+        also = (found.code if found else "edge-case",)
+        return Diagnosis(
+            failure.code, f"{_ORDINARY}, but {where} {failure.message}", 0.8, thought(failure.code, spec), cases, also
+        )
+    name = next(iter(evidence.wrong), "the result")
+    if found is None and not cases:
         return None
+    if not _of_numbers(failure):  # a verdict says it better; which right result it stands beside nobody knows
+        code, share = (found.code, found.share) if found else ("edge-case", 0.6)
+        return Diagnosis(code, failure.message, share, thought(code, spec), cases)
+    if found:
+        text = f"{_ORDINARY}, but {_wrongness(evidence, failure, name)} {found.words}"
+        return Diagnosis(found.code, text, found.share, thought(found.code, spec), cases)
+    part = in_part(evidence, failure)
+    where = f" {part.words}, among others" if part else _as_here(evidence, failure)
+    code = "unstable" if _digits(evidence) else part.code if part else "edge-case"
+    text = f"{_ORDINARY}, but {_wrongness(evidence, failure, name)}{where}"
+    return Diagnosis(code, text, 0.8 if code == "unstable" else 0.6, thought(code, spec), cases)
+
+
+def _of_numbers(failure: CheckResult) -> bool:
+    """Whether numbers differ from what is expected; a record's verdict has its own reasons."""
+    return failure.counterexample is not None and bool(failure.counterexample.where)
+
+
+def _wrongness(evidence: Evidence, failure: CheckResult, name: str) -> str:
+    """What is wrong with the result, in the case shown: NaN or infinity, few digits, or other numbers."""
+    if failure.code == "not-finite":
+        return say("{what} is NaN or infinite", name)
+    digits = _digits(evidence)
+    return say(f"{{what}} keeps as few as {digits} digits", name) if digits else say("{what} is wrong", name)
+
+
+def _digits(evidence: Evidence) -> int:
+    """How many digits are right in every failing case, 0 where some case is plainly wrong."""
     failing = [each.trial for each in evidence.failing]
     pairs = [
         (each, got, expected)
@@ -187,12 +262,16 @@ def _at_one_edge(evidence: Evidence, name: str) -> Diagnosis | None:
         for got, expected in zip(each.got, each.expected, strict=True)
         if got.shape == expected.shape
     ]
-    digits = digits_right(pairs) if pairs else 0
-    where = cases[0].rsplit(", float", 1)[0]
-    if digits:
-        text = f"right for ordinary inputs, but {name} keeps {digits} digits only, as here: {where}"
-        return Diagnosis("unstable", text, 0.8, thought("unstable"), cases)
-    return Diagnosis("edge-case", f"right for ordinary inputs, wrong here: {where}", 0.6, thought("edge-case"), cases)
+    return digits_right(pairs) if pairs else 0
+
+
+def _as_here(evidence: Evidence, failure: CheckResult) -> str:
+    """The name of the case shown, where it is a case of its own and not a smaller one made of it."""
+    shown = failure.counterexample.arguments if failure.counterexample else {}
+    for each in evidence.failing:
+        if each.trial.arguments is shown:
+            return f" here: {each.trial.case.name.rsplit(', float', 1)[0]}"
+    return " for these"
 
 
 def _names(evidence: Evidence) -> tuple[str, ...]:

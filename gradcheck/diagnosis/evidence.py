@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck.checks import compare
+from gradcheck.checks.compare import stem
 from gradcheck.checks.judge import judge
 from gradcheck.checks.outcome import Argument, Outcome, Returned
 from gradcheck.checks.reference_trials import walk
@@ -70,11 +71,6 @@ class Observation:
 def is_upstream(name: str) -> bool:
     """Whether an argument of that name is a cotangent."""
     return name.startswith("grad_")
-
-
-def stem(name: str) -> str:
-    """What the parts of a list have in common: z of z[3]."""
-    return name.split("[", maxsplit=1)[0]
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,12 @@ def explained_for(exercise: Exercise | None) -> Explain:
 
     def explain(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> CheckResult:
         from gradcheck.diagnosis.diagnose import diagnosis_of
+        from gradcheck.diagnosis.numbers_first import numbers_first
 
         try:
+            first = numbers_first(verification, spec, failure, exercise)
+            if first is not None:
+                return with_diagnosis(*first)
             diagnosis = diagnosis_of(verification, spec, failure, exercise)
         except Exception as error:  # the verdict stands, whatever becomes of its explanation
             if STRICT:

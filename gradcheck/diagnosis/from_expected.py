@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from gradcheck.diagnosis.evidence import Observation, stem
+from gradcheck.checks.compare import stem
+from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Guess, Predicted, each_leaf
 from gradcheck.diagnosis.matching import close, scale_of
 from gradcheck.references.expected import Floats

@@ -82,7 +82,7 @@ def mutated(context: Context) -> Iterator[Guess]:
             "",
             lambda o, m=mutant: context.calculator.result(o.trial.arguments, m),  # type: ignore[misc]
             _COSTS.get(mutant.kind, 1.15),
-            words=lambda m=mutant: mutant_in_words(m, composed=context.operator is None),  # type: ignore[misc]
+            words=lambda full, m=mutant: mutant_in_words(m, composed=context.operator is None, full=full),  # type: ignore[misc]
         )
 
 

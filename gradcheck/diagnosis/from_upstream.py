@@ -91,4 +91,4 @@ def upstream_too(context: Context, guess: Guess) -> Iterator[Guess]:
 
     code = "missing-upstream" if context.pointwise else "assumes-ones-upstream"
     text = f"{name} is not used"
-    yield Guess(code, text, predict, 2.0, words=lambda: f"{text}; besides, {guess.sentence('it')}")
+    yield Guess(code, text, predict, 2.0, words=lambda full: f"{text}; besides, {guess.sentence('it', full=full)}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradcheck.checks.compare import VERBS, verb
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.calculator import Calculator
@@ -21,8 +23,9 @@ Predicted = Sequence[Floats | None] | None
 @dataclass(frozen=True)
 class Guess:
     """`text` is a sentence for the learner in which {what} stands for the wrong part; `words` makes it where that takes
-    time. `cost` ranks guesses that explain the same numbers: the plainest wins. A guess that is `whole` says what all
-    parts of the result are, not only the one that is asked about.
+    time, and with True one that shows the part of the right formula which is missing or out of place. `cost` ranks
+    guesses that explain the same numbers: the plainest wins. A guess that is `whole` says what all parts of the result
+    are, not only the one that is asked about.
     """
 
     code: str
@@ -30,12 +33,21 @@ class Guess:
     predict: Callable[[Observation], Predicted]
     cost: float = 1.0
     think: str = ""
-    words: Callable[[], str] | None = None
+    words: Callable[[bool], str] | None = None
     whole: bool = False
 
-    def sentence(self, what: str) -> str:
-        """What the learner reads."""
-        return self.words() if self.words else self.text.replace("{what}", what)
+    def sentence(self, what: str, *, full: bool = False) -> str:
+        """What the learner reads; `full` is for whoever asks for the answer."""
+        return self.words(full) if self.words else say(self.text, what)
+
+
+def say(text: str, what: str) -> str:
+    """A sentence in which {what} stands for a part of the result: "the logits are", where there are several."""
+    return re.sub(r"\{what\} (\w+)", lambda found: f"{what} {_verb(what, found[1])}", text).replace("{what}", what)
+
+
+def _verb(what: str, word: str) -> str:
+    return verb(what, word) if word in VERBS else word
 
 
 @dataclass(frozen=True)

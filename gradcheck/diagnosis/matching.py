@@ -105,7 +105,7 @@ def _of_sizes(told: Sequence[tuple[Observation, float]], constant: Constant) -> 
         for power, words in _POWERS:
             left = constant(factor * sizes[name] ** -power for sizes, factor in counted)
             if left is not None:
-                text = words.format(f"({name})" if " " in name and power != 1 else name)
+                text = words.format(_bracketed(name) if power != 1 else name)
                 found.append(_sized(left, text, power, name))
         for shift, words in ((-1, "({} − 1)"), (1, "({} + 1)")):
             for power in (1.0, -1.0, 0.5, -0.5):
@@ -113,17 +113,19 @@ def _of_sizes(told: Sequence[tuple[Observation, float]], constant: Constant) -> 
                     continue
                 values = [factor * ((sizes[name] + shift) / sizes[name]) ** -power for sizes, factor in counted]
                 if constant(values) is not None and abs(values[0] - 1) < 1e-4:
-                    more = words.format(name)
-                    text = f"{more} / {name}" if power > 0 else f"{name} / {more}"
+                    more, alone = words.format(name), _bracketed(name)
+                    text = f"{more} / {alone}" if power > 0 else f"{alone} / {more}"
                     found.append((1.5, Factor("size", text if abs(power) == 1 else f"√({text})")))
     for position, first in enumerate(names):
         for second in names[position + 1 :]:
             for one, other in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
                 values = [factor * sizes[first] ** -one * sizes[second] ** -other for sizes, factor in counted]
                 if constant(values) is not None and abs(abs(values[0]) - 1) < 1e-4:
-                    above = " · ".join(n for n, p in ((first, one), (second, other)) if p == 1) or "1"
-                    below = " · ".join(n for n, p in ((first, one), (second, other)) if p == -1)
-                    found.append((2.0, Factor("size", above + (f" / ({below})" if below else ""))))
+                    powers = ((_bracketed(first), one), (_bracketed(second), other))
+                    above = " · ".join(n for n, p in powers if p == 1) or "1"
+                    below = " · ".join(n for n, p in powers if p == -1)
+                    below = f"({below})" if one == other == -1 else below
+                    found.append((2.0, Factor("size", above + (f" / {below}" if below else ""))))
     found += _of_scalars(told, constant)
     return min(found, key=lambda each: each[0])[1] if found else None
 
@@ -136,6 +138,11 @@ def _sized(left: float, text: str, power: float, name: str) -> tuple[float, Fact
     if abs(power) == 1 and (whole := _whole(left if power == -1 else 1 / left)) > 2:
         return 1.7, Factor("hard-coded", f"{whole} stands where {name} belongs")
     return cost + 0.6, Factor("size", f"{readable(left)} · {text}")
+
+
+def _bracketed(name: str) -> str:
+    """A size in words as part of a formula: (the batch size)."""
+    return f"({name})" if " " in name else name
 
 
 def _whole(value: float) -> int:

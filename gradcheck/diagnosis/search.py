@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from gradcheck.catalog import Exercise
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis import from_arguments, from_expected, from_formula, from_upstream, with_more
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted
+from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted, say
 from gradcheck.diagnosis.matching import Factor, explain_factor, leaves_of, ratio
 
 PAIRS_OF = 40
@@ -39,7 +39,7 @@ FAMILIES: tuple[Family, ...] = (
 _FACTORS = {
     "sign": ("sign-flipped", "{what} has the other sign", 0.45),
     "constant": ("scaled-by-constant", "{what} is {factor} times what it should be", 0.55),
-    "size": ("scaled-by-size", "{what} is {factor} times what it should be: it depends on a size", 0.6),
+    "size": ("scaled-by-size", "{what} is {factor} times what it should be", 0.6),
     "hard-coded": ("hard-coded-size", "{what} holds a number where a size belongs: {factor}", 0.7),
     "scalar": ("ignores-argument", "{what} is wrong by a factor: {factor}", 0.7),
 }
@@ -47,13 +47,16 @@ _FACTORS = {
 
 @dataclass(frozen=True)
 class Explanation:
-    """A guess that explains every call, with the factor that it needs."""
+    """A guess that explains every call, with the factor that it needs. `full` makes the sentence that shows a part of
+    the right formula, where there is one.
+    """
 
     code: str
     text: str
     cost: float
     think: str = ""
     factor: str = "none"
+    full: Callable[[], str] | None = None
 
 
 class Search:
@@ -81,9 +84,9 @@ class Search:
             added = with_more.something_added(self.context, observations, name)
             if added:
                 code, text, cost = added
-                found.append(Explanation(code, text.format(what=name), cost))
+                found.append(Explanation(code, say(text, name), cost))
         if not found:
-            found = list(_matching(self.pairs, observations, name))
+            found = list(_matching(self.pairs, observations, name, alone=True))
         return sorted(found, key=lambda each: each.cost)
 
 
@@ -117,22 +120,31 @@ def _composed(context: Context, guesses: Sequence[Guess]) -> Iterator[Guess]:
     yield from with_more.two_at_once([*own, *formulas][:PAIRS_OF])
 
 
-def _matching(guesses: Iterable[Guess], observations: Sequence[Observation], name: str) -> Iterator[Explanation]:
+def _matching(
+    guesses: Iterable[Guess], observations: Sequence[Observation], name: str, *, alone: bool = False
+) -> Iterator[Explanation]:
+    """What explains the leaves. With `alone` nothing may come on top: two mistakes and a factor would be three."""
     for guess in guesses:
         factor = match(guess, observations, name)
-        if factor is None:
+        if factor is None or (alone and factor.kind != "none"):
             continue
         if factor.kind == "none" and guess.code:
             cost = guess.cost + (0.6 if guess.whole and not _explains_all(guess, observations, name) else 0.0)
-            yield Explanation(guess.code, guess.sentence(name), cost, guess.think)
+            yield Explanation(guess.code, guess.sentence(name), cost, guess.think, full=_full(guess, name))
         elif factor.kind != "none":
             code, text, cost = _FACTORS[factor.kind]
-            text = text.format(what=name, factor=factor.text)
+            text = say(text, name).replace("{factor}", factor.text)
             if not guess.code:
                 yield Explanation(_scalar_code(code, factor), text, cost, factor=factor.kind)
             else:
-                both = f"{guess.sentence(name)}; besides, it is {_besides(factor)}"
-                yield Explanation(guess.code, both, guess.cost + 1.0, guess.think, factor.kind)
+                more = f"; besides, it is {_besides(factor)}"
+                full = _full(guess, name, more)
+                both = guess.sentence(name) + more
+                yield Explanation(guess.code, both, guess.cost + 1.0, guess.think, factor.kind, full)
+
+
+def _full(guess: Guess, name: str, more: str = "") -> Callable[[], str] | None:
+    return (lambda: guess.sentence(name, full=True) + more) if guess.words else None
 
 
 def _explains_all(guess: Guess, observations: Sequence[Observation], name: str) -> bool:

@@ -9,15 +9,18 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from gradcheck.checks.compare import Template, Wanted
+from gradcheck.checks.compare import Template, Wanted, stem
 from gradcheck.checks.outcome import Argument, Value
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.evidence import Observation, Sighting
+from gradcheck.diagnosis.guess import say
 from gradcheck.diagnosis.matching import close, ratio, scale_of
 from gradcheck.references.expected import Floats
 
-Told = tuple[str, str]
-"""A code and a sentence."""
+Told = tuple[str, str, bool]
+"""A code, a sentence, and whether it is about the misshapen leaf itself: "its shape is …" may follow."""
+
+_REVERSED = "the parts of {what} are in reverse order"
 
 Test = Callable[[Observation, int], bool]
 
@@ -36,7 +39,8 @@ def explain_shape(observations: Sequence[Observation], calculator: Calculator) -
     for code, text, holds in _tests(calculator):
         told_by = [each for each in misshapen if position < len(each.got)]
         if all(holds(each, position) for each in told_by) and any(np.any(each.got[position]) for each in told_by):
-            return code, text.format(what=name)
+            listed = text is _REVERSED
+            return code, say(text, stem(name) if listed else name), text.startswith("{what}")
     return None
 
 
@@ -85,7 +89,7 @@ def _exchanged(observations: Sequence[Observation], position: int) -> Told | Non
         ):
             names = observations[0].names
             first, second = sorted((position, other))
-            return "swapped-gradients", f"{names[first]} and {names[second]} have changed places"
+            return "swapped-gradients", f"{names[first]} and {names[second]} have changed places", False
     return None
 
 
@@ -94,7 +98,7 @@ def _tests(calculator: Calculator) -> list[tuple[str, str, Test]]:
         ("transposed", "{what} is transposed", _transposed),
         ("wrong-shape", "the numbers of {what} are right, but their shape is not", _reshaped),
         ("missing-upstream", "{what} is the Jacobian; the chain rule still needs grad_output", _jacobian(calculator)),
-        ("wrong-index", "the parts of {what} are in reverse order", _reversed),
+        ("wrong-index", _REVERSED, _reversed),
         ("wrong-axis", "{what} is computed over the wrong axis", _over_another_axis(calculator)),
     ]
     if calculator.spec.role == "jacobian":

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from gradcheck.checks.reference import Leaf, Names
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.diagnosis.evidence import is_upstream
+
 THOUGHTS: dict[str, str] = {
     "returns-zero": "If this were true, no input could change C at all. Which path from input to C did you cut?",
     "sign-flipped": "Make one input a little larger, by hand. Does C grow or shrink, and what does your sign say?",
@@ -55,6 +61,52 @@ THOUGHTS: dict[str, str] = {
 }
 
 
-def thought(code: str) -> str:
-    """The thought for a code; empty where the message says it all."""
-    return THOUGHTS.get(code, "")
+_OF_JACOBIANS: dict[str, str] = {
+    "returns-zero": "If this were true, no input could change any output. Which way from input to output did you cut?",
+    "sign-flipped": "Make one input a little larger, by hand. Does the output grow, and what does your sign say?",
+    "missing-reduction": "In how many ways does this input reach the output? The derivative is the sum of them.",
+    "diagonal-only": "Which outputs does x_j reach? If more than one, column j has more than one entry.",
+    "wrong-variable": "Say for every factor what it is: an input, or the output?",
+    "missing-mask": "Where the forward pass lets nothing through, how steep is it?",
+    "overwritten-not-accumulated": "A number that is used twice reaches the output twice. What becomes of the first?",
+    "wrong-shape": "Rows are outputs, columns are inputs. How many are there of each?",
+}
+"""Where a derivative is asked for, but no C and no grad_output is in sight."""
+
+_OF_OTHERS: dict[str, str] = {
+    "returns-zero": "Which argument should have an influence? Follow it through your code: where does it get lost?",
+    "sign-flipped": "Put small numbers in, by hand. Which sign should come out, and in which step does yours turn?",
+    "scaled-by-constant": "Put small numbers in, by hand. Where does the constant come in, or drop out?",
+    "transposed": "Write down what row i and column j of the result mean. Which of the two is which in yours?",
+    "missing-reduction": "Over what does the definition sum? Count the axes before it and after.",
+    "extra-reduction": "How many numbers should come out? Each has a value of its own.",
+    "missing-term": "Go through the definition once more: which part of it is not in your code?",
+    "extra-term": "Go through the definition once more: which part of your code is not in it?",
+    "wrong-variable": "Say for every factor what it is. Which one does the definition name there?",
+    "missing-mask": "Take one entry that should be let through and one that should not. What does yours do?",
+    "overwritten-not-accumulated": "What comes twice counts twice. What becomes of the first?",
+    "wrong-shape": "What does each axis of the result stand for? Which step adds one, or drops it?",
+    "aliases-input": "If the caller changes its tensor now, what becomes of the result that you returned?",
+}
+"""Where no derivative is asked for: a model, a loss, an update, a prediction."""
+
+
+def thought(code: str, spec: FunctionSpec) -> str:
+    """The thought for a code, in the terms of the function; empty where the message says it all."""
+    own = _OF_JACOBIANS if spec.role == "jacobian" else {} if _gives_gradients(spec) else _OF_OTHERS
+    return own.get(code, THOUGHTS.get(code, ""))
+
+
+def _gives_gradients(spec: FunctionSpec) -> bool:
+    if spec.role == "backward" or any(map(is_upstream, spec.parameters)):
+        return True
+    names = _names(spec.reference.names) if spec.reference is not None else ()
+    return any(name.startswith(("grad_", "the gradient", "dC/")) for name in names)
+
+
+def _names(names: Names) -> Iterator[str]:
+    if isinstance(names, tuple):
+        for each in names:
+            yield from _names(each)
+    else:
+        yield names.name if isinstance(names, Leaf) else names

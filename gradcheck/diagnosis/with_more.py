@@ -82,7 +82,7 @@ def steps_alone(context: Context) -> Iterator[Guess]:
 
 def something_added(context: Context, observations: Sequence[Observation], name: str) -> Explained | None:
     """The difference is a multiple of something simple: a constant, an argument, the output."""
-    for words, value in _terms(context):
+    for made_of, value in _terms(context):
         pairs = []
         for each in observations:
             differences, terms = [], []
@@ -102,11 +102,11 @@ def something_added(context: Context, observations: Sequence[Observation], name:
             told = explain_factor(pairs)
             none = all(factor == 0 for _, factor in pairs if not math.isnan(factor))
             if told is not None and not none and told.kind != "hard-coded":
-                if words == "1" and told.kind in ("none", "sign") and _counted(observations, name):
+                if not made_of and told.kind in ("none", "sign") and _counted(observations, name):
                     return "wrong-index", "{what} counts one too " + ("high" if told.kind == "none" else "low"), 1.2
-                times = "" if told.kind == "none" else f"{told.text or '−1'} · "
-                many = words if words != "1" or not times else ""
-                return "extra-term", f"a term too many is added to {{what}}: {times}{many}".rstrip(" ·"), 1.5
+                number = told.text or ("1" if told.kind == "none" else "−1")
+                more = f"; it depends on {' and '.join(made_of)}" if made_of else f": {number}"
+                return "extra-term", f"a term too many is added to {{what}}{more}", 1.5
     return None
 
 
@@ -123,15 +123,16 @@ def _counted(observations: Sequence[Observation], name: str) -> bool:
 Term = Callable[[Observation, Floats], Floats | None]
 
 
-def _terms(context: Context) -> Iterator[tuple[str, Term]]:
-    yield "1", lambda _o, e: np.ones_like(e)
+def _terms(context: Context) -> Iterator[tuple[tuple[str, ...], Term]]:
+    """What may have been added: the names that it is made of, none for a number, and its value."""
+    yield (), lambda _o, e: np.ones_like(e)
     names = context.spec.parameters
     if context.operator is not None and context.spec.role != "forward":
-        yield context.operator.output_name, lambda o, e: _fitting(context.calculator.forward(o.trial.arguments), e)
+        yield (context.operator.output_name,), lambda o, e: _fitting(context.calculator.forward(o.trial.arguments), e)
     for name in names:
-        yield name, _argument(name)
+        yield (name,), _argument(name)
     for first, second in combinations(names, 2):
-        yield f"{first} · {second}", _argument(first, second)
+        yield (first, second), _argument(first, second)
 
 
 def _argument(first: str, second: str = "") -> Term:
@@ -172,5 +173,5 @@ def _together(first: Guess, second: Guess, observation: Observation) -> Predicte
     ]
 
 
-def _both(one: Guess, other: Guess) -> str:
-    return f"{one.sentence('it')}; besides, {other.sentence('it')}"
+def _both(one: Guess, other: Guess, full: bool) -> str:
+    return f"{one.sentence('it', full=full)}; besides, {other.sentence('it', full=full)}"

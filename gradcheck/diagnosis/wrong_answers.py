@@ -44,12 +44,12 @@ def _of_operator(exercise: Exercise, spec: FunctionSpec) -> Iterator[WrongAnswer
     for mutant in mutants.mutants(operator) if operator is not None else ():
         if mutants.function_of(mutant, task) == spec:
             right = _deferred(is_equivalent, mutant)
-            yield WrongAnswer(spec.name, mutant_in_words(mutant), mutants.as_function(mutant, task), right)
+            yield WrongAnswer(spec.name, mutant_in_words(mutant, full=True), mutants.as_function(mutant, task), right)
 
 
 def _of_sweep(spec: FunctionSpec) -> Iterator[WrongAnswer]:
     for mutant in sweep_mutants.mutants_of(spec, sweep_mutants.drawn(spec, 0)):
-        text = mutant_in_words(mutant, composed=True)
+        text = mutant_in_words(mutant, composed=True, full=True)
         right = _deferred(lambda each: sweep_mutants.same_result(spec, each), mutant)
         yield WrongAnswer(spec.name, text, sweep_mutants.as_function(mutant, spec), right)
 

@@ -80,6 +80,7 @@ def _failure(result: CheckResult, picture: Comparison | None, show_answer: bool)
         "lines": "\n".join(_short(line) for line in result.lines),
         "rows": list(_rows(example, show_answer)) if example else [],
         "notes": [_short(note) for note in _notes(example)],
+        "answer": diagnosis.answer if diagnosis and show_answer else "",
         "picture": drawing(picture) if picture else None,
         "think": diagnosis.think if diagnosis else "",
         "waiting": ", ".join(name.replace("_", " ") for name in result.waiting),

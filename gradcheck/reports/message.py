@@ -23,6 +23,8 @@ def failure_text(result: CheckResult, path: str, *, show_answer: bool = False) -
     lines += [shorten(f"    {line}") for line in result.lines]
     if result.counterexample:
         lines += _example(result.counterexample, show_answer)
+    if show_answer and result.diagnosis and result.diagnosis.answer:
+        lines += _wrapped(f"Answer: {result.diagnosis.answer}", "  ")
     if result.diagnosis and result.diagnosis.think:
         lines += _wrapped(f"Think: {result.diagnosis.think}", "  ")
     lines += _command("  Again: ", f"pytest {path} -k {result.function}")

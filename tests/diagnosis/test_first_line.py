@@ -26,7 +26,7 @@ MISTAKES = [
         "backward",
         lambda g, x: g * torch.softmax(x, -1),
         "missing-term",
-        "the term −y_{bj} (Σ_i g_{bi} y_{bi}) of the gradient of x is missing",
+        "a term is missing from the gradient of x; it depends on grad_output and the output y",
     ),
     (
         "softmax",

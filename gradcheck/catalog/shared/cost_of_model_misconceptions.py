@@ -77,7 +77,7 @@ COST_OF_MODEL_MISCONCEPTIONS = (
     Misconception(
         "jacobian_model",
         "extra-term",
-        "the weights still stand in the blocks: you put in the whole terms w_pq x_q",
+        "the weights still stand in the blocks: you put in the whole terms of the sum",
         lambda x, w: _blocks_of(w * x),
         "How steep is w x as a function of w?",
     ),
@@ -105,7 +105,7 @@ COST_OF_MODEL_MISCONCEPTIONS = (
     Misconception(
         "gradient",
         "extra-term",
-        "the weights still stand in the gradient: you multiplied by the whole terms w_pq x_q",
+        "the weights still stand in the gradient: you multiplied by the whole terms of the sum",
         lambda x, y, w: _row(2 * (w @ x - y), x) * w.reshape(1, -1),
         "How steep is w x as a function of w?",
     ),

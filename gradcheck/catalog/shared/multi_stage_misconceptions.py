@@ -205,7 +205,7 @@ MULTI_STAGE_MISCONCEPTIONS = (
     Misconception(
         "backward",
         "wrong-function",
-        "each weight has a slope of its own, at w_ij z_j: the tanh is taken of the sum, not of its terms",
+        "each weight has a slope of its own in yours: the tanh is taken of the sum, not of its terms",
         _slope_before_the_weights,
         "How many tanh does a stage with d_out outputs have?",
     ),
@@ -233,7 +233,7 @@ MULTI_STAGE_MISCONCEPTIONS = (
     Misconception(
         "state_jacobian",
         "wrong-function",
-        "each weight has a slope of its own, at w_ij z_j: the tanh is taken of the sum, not of its terms",
+        "each weight has a slope of its own in yours: the tanh is taken of the sum, not of its terms",
         lambda z, w: (1 - (w * z).tanh() ** 2) * w,
         "How many tanh does a stage with d_out outputs have?",
     ),
@@ -275,7 +275,7 @@ MULTI_STAGE_MISCONCEPTIONS = (
     Misconception(
         "weight_jacobian",
         "extra-term",
-        "the weights still stand in the Jacobian: you put in the whole terms w_pq z_q",
+        "the weights still stand in the Jacobian: you put in the whole terms of the sum",
         lambda z, w: _on_the_diagonal(1 - (w @ z).tanh() ** 2, w * z),
         "How steep is w z as a function of w?",
     ),

@@ -75,7 +75,7 @@ NEAREST_NEIGHBOUR_MISCONCEPTIONS = (
     Misconception(
         "distances",
         "missing-term",
-        "in the square multiplied out, the mixed product x · w_k stands once only",
+        "in the square multiplied out, the mixed product stands once only",
         lambda x, w: x @ x - w @ x + w.square().sum(1),
         "What does your formula give for a prototype that is x itself?",
     ),

@@ -94,7 +94,7 @@ class Loop:
 def _mistakes(batch: int, epochs: int) -> Iterator[tuple[Loop, str, str]]:
     """The loop with the mistake, what to say of it, and its code; the commonest first."""
     yield Loop(direction=0), "the parameters come back as they were: no update is made", "no-update"
-    text = "the parameters go up the gradient; the loss falls against it: p − lr · grad"
+    text = "the parameters go up the gradient; the loss falls against it"
     yield Loop(direction=-1), text, "wrong-direction"
     text = "the gradients of earlier steps are still in the update; each step takes its own gradient alone"
     yield Loop(accumulates=True), text, "accumulated-over-steps"
@@ -116,7 +116,7 @@ def _mistakes(batch: int, epochs: int) -> Iterator[tuple[Loop, str, str]]:
         yield Loop(skipped=(name,)), f"{name} is never updated; the others are", "missing-term"
     for layer in (("w_h", "b_h"), ("w_y", "b_y"), ("b_h", "b_y")):
         yield Loop(skipped=layer), f"{layer[0]} and {layer[1]} are never updated; the others are", "missing-term"
-    text = "the gradient of the logits lacks the term of the labels: softmax − one-hot"
+    text = "the gradient of the logits lacks the term of the labels"
     yield Loop(target=False), text, "missing-term"
     text = "the gradient goes through the ReLU as if it were always on: is the hidden unit's sign asked?"
     yield Loop(gate=False), text, "missing-term"

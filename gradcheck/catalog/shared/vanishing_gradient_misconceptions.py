@@ -92,7 +92,7 @@ VANISHING_GRADIENT_MISCONCEPTIONS = (
     Misconception(
         "sigmoid_chain",
         "wrong-variable",
-        "you took the slopes at the states z_k, not at the sums w_k z_k",
+        "you took the slopes at the states, not at what enters each function",
         _chain(_sigmoid, lambda _w, z, _s, _y: _bell(z)),
         "What does the sigmoid of stage k get to see?",
     ),

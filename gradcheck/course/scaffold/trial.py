@@ -123,8 +123,8 @@ def _of_function(task: Task, spec: FunctionSpec, found: list[Mutant]) -> Wrong:
     return Wrong(
         spec.name,
         len(wrong) + len(survivors),
-        tuple(mutant_in_words(mutant) for mutant in list(kinds.values())[::-1][:3]),
-        tuple(mutant_in_words(mutant) for mutant in survivors),
+        tuple(mutant_in_words(mutant, full=True) for mutant in list(kinds.values())[::-1][:3]),
+        tuple(mutant_in_words(mutant, full=True) for mutant in survivors),
     )
 
 
