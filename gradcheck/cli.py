@@ -187,7 +187,7 @@ def main() -> None:
         cli(prog_name="gradcheck")
     except GradcheckError as error:
         click.echo(f"gradcheck: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.exit_status)
     except KeyboardInterrupt:
         click.echo("gradcheck: stopped", err=True)
         sys.exit(130)
