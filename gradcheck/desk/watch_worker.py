@@ -165,8 +165,8 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
     verification = verification_of(exercise, _Telling(candidate, send), warm.seed, warm.cache)
     verification.benches = warm.benches(exercise)
     results = verification.results()
-    failures = [result for result in results if result.status in ("failed", "errored")]
     report = ExerciseReport(exercise, tuple(results))
+    failures = report.told
     return {
         "exercise": exercise.name,
         "digest": digest,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradcheck.catalog import Exercise
-from gradcheck.checks.results import CheckResult, Status
+from gradcheck.checks.results import FAULTS, CheckResult, Status
 from gradcheck.grading.desk_record import NO_HELP, Help
 
 SCHEMA = "gradcheck/report/v1"
@@ -29,6 +29,14 @@ class ExerciseReport:
     @property
     def status(self) -> Status:
         return status_of(result.status for result in self.results)
+
+    @property
+    def told(self) -> tuple[CheckResult, ...]:
+        """The checks that there is something to say about: those that failed. Where the grader itself failed, that
+        alone, since the rest may come from the same defect.
+        """
+        wanted = ("ungraded",) if self.status == "ungraded" else FAULTS
+        return tuple(result for result in self.results if result.status in wanted)
 
     @property
     def score(self) -> float:
@@ -78,11 +86,10 @@ def ungraded_in(record: Mapping[str, Any]) -> tuple[str, ...]:
     list, which older versions had not, and by what it says of each exercise.
     """
     listed, exercises = record.get("ungraded"), record.get("exercises")
-    found = [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
-    for each in exercises if isinstance(exercises, list) else ():
-        if isinstance(each, dict) and each.get("status") == "ungraded" and isinstance(each.get("name"), str):
-            found.append(each["name"])
-    return tuple(dict.fromkeys(found))
+    found = listed if isinstance(listed, list) else []
+    each_of = [each for each in exercises if isinstance(each, dict)] if isinstance(exercises, list) else []
+    found = [*found, *(each.get("name") for each in each_of if each.get("status") == "ungraded")]
+    return tuple(dict.fromkeys(each for each in found if isinstance(each, str)))
 
 
 def mark_of(report: Mapping[str, Any]) -> float | None:

@@ -51,8 +51,8 @@ def _ungraded(summary: Mapping[str, Any]) -> Iterator[str]:
     rows = summary["submissions"]
     without = sum(mark_of(row) is None for row in rows)
     yield from wrap(
-        f"NOT GRADED: the grader itself failed, which is no fault of a submission. {without:,} of {len(rows):,} have no "
-        "mark, and no gradebook or host is given one:",
+        f"NOT GRADED: the grader itself failed, which is no fault of a submission. {without:,} of {len(rows):,} have "
+        "no mark, and no gradebook or host is given one:",
         _WIDTH,
     )
     for each in found:

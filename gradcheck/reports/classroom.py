@@ -76,9 +76,9 @@ def _part(report: Mapping[str, Any], exercises: Sequence[Mapping[str, Any]]) -> 
 def results_by_exercise(
     report: Mapping[str, Any], sources: Sources, job: Sequence[float] = ()
 ) -> dict[str, dict[str, Any]]:
-    """One result for every exercise of a report (`stored.read_report`) that was graded, for one step each. `job` are the
-    points of all exercises that the job's steps grade, where the report holds some of them only. Raises GradcheckError
-    where they do not fit.
+    """One result for every exercise of a report (`stored.read_report`) that was graded, for one step each. `job` are
+    the points of all exercises that the job's steps grade, where the report holds some of them only. Raises
+    GradcheckError where they do not fit.
     """
     most = most_each(job or [each["max_score"] for each in report["exercises"]], MOST_TESTS)
     exercises = [each for each in report["exercises"] if each["status"] != "ungraded"]
@@ -88,8 +88,8 @@ def results_by_exercise(
 
 
 def result_of_all(report: Mapping[str, Any], sources: Sources, job: Sequence[float] = ()) -> dict[str, Any]:
-    """All exercises of a report in one result, for a workflow that has one step. Raises Ungraded where the grader failed
-    on one of them.
+    """All exercises of a report in one result, for a workflow that has one step. Raises Ungraded where the grader
+    failed on one of them.
     """
     if ungraded_in(report):
         raise Ungraded(no_mark(report))

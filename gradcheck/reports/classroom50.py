@@ -48,8 +48,8 @@ def identity(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def classroom50_result(report: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
-    """`result.json` of a report as `stored.read_report` gives it. Its scores are the sums over its tests. Raises Ungraded
-    where there is no mark.
+    """`result.json` of a report as `stored.read_report` gives it. Its scores are the sums over its tests. Raises
+    Ungraded where there is no mark.
     """
     mark = must_be_marked(report)
     pairs = [whole(each["score"], each["max_score"]) for each in report["exercises"]]

@@ -108,7 +108,8 @@ class Feedback:
         if not todo and not self.untouched:
             return "Every other exercise is complete." if self.ungraded else "Every exercise is complete."
         if not done:
-            return f"None of {'these' if self.ungraded else 'the exercises'} is complete yet. What stopped each is below, with a case to redo by hand."
+            these = "these" if self.ungraded else "the exercises"
+            return f"None of {these} is complete yet. What stopped each is below, with a case to redo by hand."
         held = f"{done} {'exercise is' if done == 1 else 'exercises are'} complete"
         if not todo:
             return f"{held}, and nothing that you wrote is wrong."

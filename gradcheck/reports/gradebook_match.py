@@ -19,8 +19,8 @@ _BY_NAME = "name"
 
 @dataclass(frozen=True)
 class Grade:
-    """A submission's final score, and who it is as far as the roster says; without one its own name has to do. Where the
-    grader failed on an exercise, `ungraded` names them and there is no score.
+    """A submission's final score, and who it is as far as the roster says; without one its own name has to do. Where
+    the grader failed on exercises, `ungraded` names them and there is no score.
     """
 
     submission: str

@@ -55,7 +55,11 @@ def read_class(out: Path) -> dict[str, Any]:
     if summary.get("schema") != CLASS_SCHEMA or not isinstance(rows, list):
         raise GradcheckError(f"{path} is not of the schema {CLASS_SCHEMA}; {_first(out)}")
     for row in rows:
-        if not isinstance(row, dict) or not isinstance(row.get("name"), str) or not _marked(row, row.get("final_score")):
+        if (
+            not isinstance(row, dict)
+            or not isinstance(row.get("name"), str)
+            or not _marked(row, row.get("final_score"))
+        ):
             raise GradcheckError(f"{path} has a submission without a name or a final score; {_first(out)}")
         if not _student_or_none(row.get("student")):
             raise GradcheckError(f"{path}: what it says of the student of {row['name']!r} is damaged; {_first(out)}")

@@ -44,8 +44,15 @@ def print_progress(console: Console, told: Sequence[Mapping[str, str]]) -> None:
         for exercise in exercises
     }
     passed = {name: set(statuses.values()) == {"passed"} for name, statuses in found.items()}
+    ungraded = [each for each in exercises if "ungraded" in found[each.name].values()]
+    graded = [each for each in exercises if each not in ungraded]
     folder = told[-1]["folder"]
-    print_summary(console, exercises, scores, passed, f"{folder}/" if folder not in ("", ".") else "")
+    if graded:
+        print_summary(console, graded, scores, passed, f"{folder}/" if folder not in ("", ".") else "")
+    if ungraded:
+        from gradcheck.reports.ungraded import not_your_fault
+
+        console.print(not_your_fault([each.name for each in ungraded]), highlight=False)
 
 
 def print_summary(

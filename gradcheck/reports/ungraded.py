@@ -17,8 +17,8 @@ def not_your_fault(names: Sequence[str]) -> str:
     """For whoever wrote the code."""
     were = "was" if len(names) == 1 else "were"
     return (
-        f"{names_of(names)} {were} not graded: the grader itself failed, not your code. Nothing is counted for it or "
-        "against you, and it is graded again."
+        f"{names_of(names)} {were} not graded: the grader itself failed, not your code. No points are counted for "
+        "that, neither for nor against you; it has to be graded again."
     )
 
 

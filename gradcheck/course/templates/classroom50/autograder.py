@@ -204,13 +204,11 @@ def stopped(*_: object) -> NoReturn:
 
 def withdraw(checkout: Path) -> None:
     """Nothing that the submission left, or that is written in part, passes for a result."""
+    with suppress(OSError):
+        checkout.chmod(checkout.stat().st_mode | 0o700)
     for name in ("result.json", "release-body.md"):
-        try:
+        with suppress(OSError):
             clear(checkout / name)
-        except OSError:
-            with suppress(OSError):
-                checkout.chmod(checkout.stat().st_mode | 0o700)
-                clear(checkout / name)
 
 
 def put(path: Path, text: str) -> None:
