@@ -304,7 +304,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     if ungraded := terminalreporter.stats.get(UNGRADED):
         terminalreporter.section("the grader itself failed", yellow=True)
         for report in ungraded:
-            terminalreporter.write_line(report.longreprtext)
+            terminalreporter.write_line(report.longreprtext.strip())
     terminalreporter.section("progress")
     terminalreporter.write(progress_text(told, colour=terminalreporter.hasmarkup))
     remember_run(told, terminalreporter.config.rootpath / ".gradcheck")

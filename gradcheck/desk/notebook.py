@@ -74,10 +74,11 @@ class Checked:
         from gradcheck.reports.message import failure_text
 
         given = ", ".join(graded.spec.name for graded in self.exercise.functions)
-        scored = f"{points(self.score)} of {points(self.max_score)} points"
+        opening = f"{self.exercise.name} ({given}): {self.status.replace('_', ' ')}"
         if self.status == "ungraded":
-            scored = f"no points are counted. {not_your_fault([self.exercise.name])}"
-        blocks = [f"{self.exercise.name} ({given}): {self.status.replace('_', ' ')}, {scored}"]
+            blocks = [f"{opening}. {not_your_fault([self.exercise.name])}"]
+        else:
+            blocks = [f"{opening}, {points(self.score)} of {points(self.max_score)} points"]
         for result in self.report.told:
             text = failure_text(result, self.exercise.name, show_answer=self.show_answer)
             # There is no file to run pytest on: running the cell again is what checks it again.

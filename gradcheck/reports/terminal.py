@@ -48,7 +48,10 @@ def print_progress(console: Console, told: Sequence[Mapping[str, str]]) -> None:
     graded = [each for each in exercises if each not in ungraded]
     folder = told[-1]["folder"]
     if graded:
-        print_summary(console, graded, scores, passed, f"{folder}/" if folder not in ("", ".") else "")
+        prefix = f"{folder}/" if folder not in ("", ".") else ""
+        print_summary(
+            console, graded, scores, passed, prefix, ending="The others are done." if ungraded else "All done."
+        )
     if ungraded:
         from gradcheck.reports.ungraded import not_your_fault
 
@@ -61,6 +64,7 @@ def print_summary(
     scores: Mapping[str, float],
     passed: Mapping[str, bool],
     prefix: str = "exercises/",
+    ending: str = "All done.",
 ) -> None:
     """One line per unit, the total, and the first exercise that is not complete with its commands."""
     from rich.table import Table
@@ -86,7 +90,7 @@ def print_summary(
         console.print(f"    a hint:  gradcheck hint {following.name}", highlight=False)
         console.print(f"    check:   pytest {prefix}{following.path}", highlight=False)
     else:
-        console.print(f"{points(total)} of {points(most)} points. All done.", highlight=False)
+        console.print(f"{points(total)} of {points(most)} points. {ending}", highlight=False)
 
 
 def points(value: float) -> str:

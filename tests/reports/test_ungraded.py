@@ -9,6 +9,7 @@ import pytest
 from class_data import final_report, row, write_class
 from classroom_data import exercise_of, report_of
 from click.testing import CliRunner
+from test_junit import checked
 
 from gradcheck.cli_classroom50 import host as classroom50
 from gradcheck.cli_export import export, gradebook
@@ -22,7 +23,7 @@ from gradcheck.reports.gradebooks import fill
 from gradcheck.reports.gradescope import gradescope_results
 from gradcheck.reports.junit import junit_xml
 from gradcheck.reports.stored import penalties, read_report
-from test_junit import checked
+from gradcheck.reports.ungraded import not_your_fault
 
 BOOK = (
     "Student,ID,SIS User ID,SIS Login ID,Section,Week 2 (102)\n    Points Possible,,,,,21\n"
@@ -145,8 +146,7 @@ def test_junit_has_an_error_of_the_grader_and_no_failure():
 def test_feedback_says_so_at_the_top_and_nothing_of_the_exercise():
     text = feedback_markdown(ungraded_report())
     assert text.split("\n\n")[1:3] == [
-        "**There is no mark yet.** relu was not graded: the grader itself failed, not your code. No points are counted "
-        "for that, neither for nor against you; it has to be graded again.",
+        f"**There is no mark yet.** {not_your_fault(['relu'])}",
         "3 of 3 points in the other exercises. Every other exercise is complete.",
     ]
     assert "missing-term" not in text
@@ -184,7 +184,9 @@ def test_the_cell_stays_byte_for_byte_and_is_listed(overwrite):
 
 def test_the_command_fills_the_others(graded, tmp_path):
     (tmp_path / "book.csv").write_text(BOOK)
-    done = run(gradebook, graded, tmp_path / "book.csv", "--column", "Week 2", "--to", tmp_path / "new.csv", "--overwrite")
+    done = run(
+        gradebook, graded, tmp_path / "book.csv", "--column", "Week 2", "--to", tmp_path / "new.csv", "--overwrite"
+    )
     assert done.exit_code == 3
     assert (tmp_path / "new.csv").read_text() == BOOK.replace('"7.50"', '"8"')
     assert "line 3 (ada): relu ungraded" in done.output

@@ -45,7 +45,7 @@ def test_each_format_gives_its_score(found, kind, grain):
     ],
 )
 def test_a_failure_of_the_grader_is_no_score(found):
-    with pytest.raises(Unusable, match="the grader itself failed .*so it has no score"):
+    with pytest.raises(Unusable, match=r"the grader itself failed .*so it has no score"):
         one(found)
 
 
