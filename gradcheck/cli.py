@@ -18,7 +18,7 @@ from gradcheck.cli_grader import doctor
 from gradcheck.cli_hosts import COMMANDS as HOSTS
 from gradcheck.cli_learner import CACHE, COMMANDS, STATE
 from gradcheck.cli_release import COMMANDS as RELEASING
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Ungraded
 
 PLOTS = STATE / "plots"
 
@@ -71,11 +71,12 @@ def report(
 ) -> None:
     """Grade FOLDER, laid out like exercises/; a missing file reads as not started.
 
-    Exits 0 when every exercise passed, 1 when something is left to do, 2 when nothing could be graded.
+    Exits 0 when every exercise passed, 1 when something is left to do, 2 when nothing could be graded, 3 when the
+    grader itself failed on an exercise: that one is neither passed nor failed, and no points are counted for it.
     """
     from gradcheck.grading.grade import grade_folder
     from gradcheck.grading.report import ExerciseReport
-    from gradcheck.reports.folder import failures_text, line_of
+    from gradcheck.reports.folder import failures_text, line_of, total_lines
     from gradcheck.reports.json_report import as_json
 
     if pictures is not None:
@@ -94,7 +95,9 @@ def report(
     else:
         for text in failures_text(graded, folder, show_answer=show_answer):
             click.echo("\n" + text)
-        click.echo(f"\n{graded.score:g} of {graded.max_score:g} points")
+        click.echo("")
+        for line in total_lines(graded):
+            click.echo(line)
     if out is not None and not quiet:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +107,8 @@ def report(
         click.echo(f"report: {out}")
     for path in save_pictures(graded, folder, pictures, CACHE) if pictures is not None else ():
         click.echo(f"picture: {path}", err=quiet)
+    if graded.ungraded:
+        sys.exit(Ungraded.exit_status)
     sys.exit(0 if all(each.status == "passed" for each in graded.exercises) else 1)
 
 
@@ -189,7 +194,7 @@ def main() -> None:
         cli(prog_name="gradcheck")
     except GradcheckError as error:
         click.echo(f"gradcheck: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.exit_status)
     except KeyboardInterrupt:
         click.echo("gradcheck: stopped", err=True)
         sys.exit(130)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Ungraded
 
 if TYPE_CHECKING:
     from gradcheck.grading.batch.cluster import ClusterPool
@@ -50,7 +50,8 @@ def grade(
     Each holds exercises/NN_unit/name.py; other files are ignored. Every submission runs in a sandbox. Started again,
     the command grades only what has changed since.
 
-    Exits 0 when every submission was graded, whatever the scores; 2 when nothing could be graded.
+    Exits 0 when every submission was graded, whatever the scores; 2 when nothing could be graded; 3 when the grader
+    itself failed on an exercise of some submission, which then has no mark.
     """
     from gradcheck.grading.batch.journal import opened
     from gradcheck.grading.policy.course import load_course
@@ -90,6 +91,7 @@ def _grade(
     from gradcheck.reports.class_folder import ClassFolder
     from gradcheck.reports.class_progress import shown_progress
     from gradcheck.reports.class_summary_text import summary_lines
+    from gradcheck.reports.ungraded import names_of
 
     if seed is None:
         seed = journal.seed if journal.seed is not None else new_seed()
@@ -107,6 +109,8 @@ def _grade(
     summary = folder.finish(places.ignored)
     for line in summary_lines(summary, out):
         click.echo(line)
+    if found := summary["ungraded"]:
+        raise Ungraded(f"the grader itself failed on {names_of([each['exercise'] for each in found])}; see above")
 
 
 def _pool(settings: Settings, jobs: int, dask: str | None, *, require_sandbox: bool) -> Pool | ClusterPool:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Ungraded
 
 if TYPE_CHECKING:
     from gradcheck.grading.policy.course import Course
+    from gradcheck.reports.classroom import Told
 
 
 @click.command()
@@ -54,10 +55,12 @@ def classroom(
     The step that grades writes the summary. Failures are shown beside the learner's lines, by the steps that take
     their report --from it, or by a step that does not --save one.
 
-    Exits 0 when the checkout was graded, whatever the score; else 2.
+    Exits 0 when the checkout was graded, whatever the score; 3 when the grader itself failed on an exercise, which then
+    has no result; else 2.
     """
     from gradcheck.reports import classroom_step as step
     from gradcheck.reports.escaping import terminal_text
+    from gradcheck.reports.ungraded import no_mark
 
     if save is not None and stored is not None:
         raise GradcheckError("--save and --from exclude each other: a report is made, or taken from an earlier step")
@@ -74,17 +77,20 @@ def classroom(
             if save is not None:
                 _saved(save, report)
             # Of all steps of a job GitHub shows twenty summaries: those that take a part of a report write none.
-            shown = _delivered(report, job, chosen, folder, target, summary=stored is None or not chosen)
+            told, shown = _delivered(report, job, chosen, folder, target, summary=stored is None or not chosen)
     except GradcheckError as error:
         raise GradcheckError(terminal_text(str(error))) from None  # it may quote a course.toml that a learner wrote
-    for command in shown if save is None else ():
+    # After a step that fails no other step follows that would show them.
+    for command in shown if save is None or told.result is None else ():
         click.echo(command)
+    if told.result is None:
+        raise Ungraded(terminal_text(no_mark(told.report)))
 
 
 def _delivered(
     report: dict[str, Any], job: list[float], chosen: list[str], folder: Path, target: Path, *, summary: bool
-) -> list[str]:
-    """Everything is written but the annotations, which come back."""
+) -> tuple[Told, list[str]]:
+    """What was told. Everything is written but the annotations, which come back."""
     from gradcheck.reports import classroom_step as step
     from gradcheck.reports.classroom import encoded, told_of
     from gradcheck.reports.classroom_annotations import error_commands
@@ -94,13 +100,14 @@ def _delivered(
 
     sources = Sources(folder, step.path_from_root(os.environ, folder))
     told = told_of(report, chosen, sources, job)
-    step.append_output(target, "result", encoded(told.result))
+    if told.result is not None:
+        step.append_output(target, "result", encoded(told.result))
     for line in summary_lines(told.report, told.results, sources):
         click.echo(line)
     text = summary_markdown(told.report, told.results, sources) if summary else ""
     if problem := step.append_summary(os.environ, text):
         click.echo(f"gradcheck: {terminal_text(problem)}", err=True)
-    return error_commands(told.report, sources)
+    return told, error_commands(told.report, sources)
 
 
 def _chosen(names: tuple[str, ...]) -> list[str]:

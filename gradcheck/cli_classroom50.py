@@ -40,7 +40,8 @@ def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], declarat
 def host(checkout: Path, course_file: Path | None, out: Path) -> None:
     """Grade one submission on Classroom 50.
 
-    Who it is from is read from the host's variables. Exits 0 when it was graded, whatever the score.
+    Who it is from is read from the host's variables. Exits 0 when it was graded, whatever the score; 3 when the
+    grader itself failed on an exercise: there is no result.json then.
     """
     from gradcheck.grading.batch.checkout import grade_checkout
     from gradcheck.grading.policy.course import load_course

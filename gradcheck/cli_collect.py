@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Ungraded
 
 if TYPE_CHECKING:
     from gradcheck.grading.collect.compare import Comparison
@@ -50,7 +51,8 @@ def collect(
     SOURCE is a folder with an entry per student, clones or result files of CI, or a file with everybody's. What CI
     says is advisory; with --regrade or --grade the instructor's own grading decides, and differences are listed.
 
-    Exits 0 when everything fits, 1 when somebody is missing, ambiguous or different, 2 when nothing could be collected.
+    Exits 0 when everything fits, 1 when somebody is missing, ambiguous or different, 2 when nothing could be collected,
+    3 when the grader itself failed on an exercise in the regrade: its final score stays empty.
     """
     from gradcheck.grading.collect.clones import load_release
     from gradcheck.grading.collect.compare import compare
@@ -72,13 +74,14 @@ def collect(
     if grading:
         from gradcheck.cli_class import grade
 
-        context.invoke(
-            grade,
-            submissions=_to_grade(gathered),
-            out=regrade,
-            course_file=course_file,
-            require_sandbox=require_sandbox,
-        )
+        with suppress(Ungraded):  # who it concerns is told below
+            context.invoke(
+                grade,
+                submissions=_to_grade(gathered),
+                out=regrade,
+                course_file=course_file,
+                require_sandbox=require_sandbox,
+            )
     regrades = regrades_in(regrade) if regrade else None
     comparison = compare(roster, gathered.results, gathered.clones, regrades)
     _written(comparison, gathered, out, known)
@@ -87,6 +90,8 @@ def collect(
         course = f" --course {shlex.quote(str(course_file))}" if course_file else ""
         grade_command = f"gradcheck grade {shlex.quote(str(source))} --out {shlex.quote(str(out / GRADED))}{course}"
         click.echo(f"The clones were not graded; --grade does it, or:\n  {grade_command}")
+    if any(row.source == "ungraded" for row in comparison.rows):
+        sys.exit(Ungraded.exit_status)
     sys.exit(0 if comparison.settled and not gathered.problems else 1)
 
 

@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Ungraded
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of a gradebook."""
@@ -30,31 +30,66 @@ MOST_BYTES = 64 * 1024 * 1024
 def export(out: Path, kind: str, to: Path | None) -> None:
     """Write every report of OUT_DIR, which `gradcheck grade` made, for another reader.
 
-    Exits 0, or 1 when some report is damaged: it is named, and all others are exported.
+    Where the grader itself failed on an exercise there are no points, and so no results.json for Gradescope.
+
+    Exits 0; 3 when the grader failed on an exercise of some submission; 1 when some report is damaged. It is named, and
+    all others are exported.
     """
     from gradcheck.reports.escaping import terminal_text
     from gradcheck.reports.stored import report_files
 
     folder, ending, text_of = _reader(kind)
     target = to if to is not None else out / folder
-    files = report_files(out)
-    written = sum(_exported(path, target / f"{path.stem}{ending}", text_of) for path in files)
+    found = [_exported(path, target / f"{path.stem}{ending}", text_of) for path in report_files(out)]
+    written = sum(each.written for each in found)
     click.echo(f"{written} {'file' if written == 1 else 'files'} in {terminal_text(str(target))}")
-    sys.exit(0 if written == len(files) else 1)
+    sys.exit(
+        Ungraded.exit_status
+        if any(each.ungraded for each in found)
+        else 1
+        if any(each.damaged for each in found)
+        else 0
+    )
 
 
-def _exported(path: Path, target: Path, text_of: Callable[[dict[str, Any]], str]) -> bool:
-    """Whether the report could be read; one that could not is named."""
+class _Export(NamedTuple):
+    """What became of a report."""
+
+    written: bool
+    ungraded: bool = False
+    damaged: bool = False
+
+
+def _exported(path: Path, target: Path, text_of: Callable[[dict[str, Any]], str]) -> _Export:
+    """Whatever keeps a report from being written is told, and so is what the grader failed on."""
+    from gradcheck.grading.report import ungraded_in
     from gradcheck.reports.escaping import terminal_text
     from gradcheck.reports.stored import read_report
+    from gradcheck.reports.ungraded import names_of
 
     try:
         report = read_report(path)
     except GradcheckError as error:
         click.echo(f"gradcheck: {terminal_text(str(error))}", err=True)
-        return False
-    _write(target, text_of(report).encode("utf-8"))
-    return True
+        return _Export(written=False, damaged=True)
+    try:
+        text = text_of(report)
+    except Ungraded as reason:
+        _remove(target)  # an earlier one is of another grading, and would pass for this one's
+        click.echo(f"gradcheck: {terminal_text(path.stem)} is not exported: {terminal_text(str(reason))}", err=True)
+        return _Export(written=False, ungraded=True)
+    _write(target, text.encode("utf-8"))
+    if names := ungraded_in(report):
+        told = f"{path.stem} has no mark: the grader itself failed on {names_of(names)}"
+        click.echo(f"gradcheck: {terminal_text(told)}", err=True)
+    return _Export(written=True, ungraded=bool(names))
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise GradcheckError(f"{path} cannot be removed: {error.strerror}; give --to another place") from None
 
 
 def _reader(kind: str) -> tuple[str, str, Callable[[dict[str, Any]], str]]:
@@ -95,7 +130,10 @@ def _write(path: Path, content: bytes) -> None:
 def gradebook(out: Path, exported: Path, column: str, to: Path, kind: str | None, overwrite: bool) -> None:
     """Fill the final scores of OUT_DIR into a copy of EXPORTED.csv, a gradebook exported from Canvas or Moodle.
 
-    Nothing but the one column changes. Exits 0, or 1 when some submission's line was not found or not certain.
+    Nothing but the one column changes. A submission that the grader itself failed on has no score: its cell stays as
+    it is, and it is listed.
+
+    Exits 0; 3 when such a submission is among them; 1 when some submission's line was not found or not certain.
     """
     from gradcheck.grading.small_files import write_whole
     from gradcheck.reports.gradebook_match import Grade
@@ -123,7 +161,7 @@ def gradebook(out: Path, exported: Path, column: str, to: Path, kind: str | None
     for line in filled.lines():
         click.echo(line)
     click.echo(f"wrote {to}, for {filled.kind.capitalize()}; {exported} is as it was")
-    sys.exit(0 if filled.complete else 1)
+    sys.exit(Ungraded.exit_status if filled.ungraded else 0 if filled.complete else 1)
 
 
 def _gradebook(path: Path) -> bytes:

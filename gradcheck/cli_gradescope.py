@@ -4,9 +4,12 @@ heavy imports come late.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
+
+from gradcheck.errors import Ungraded
 
 
 @click.command("gradescope")
@@ -53,12 +56,16 @@ def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], require_
 def host(submission: Path, metadata: Path, course_file: Path, out: Path, require_sandbox: bool) -> None:
     """Grade one submission on Gradescope; what is printed is for the instructor.
 
-    Exits 0 when it was graded, whatever the score. Otherwise there is no results.json, so that Gradescope says that the
-    autograder failed.
+    Exits 0 when it was graded, whatever the score; 3 when the grader itself failed on an exercise; else 2. Where it
+    does not exit 0 there is no results.json, so that Gradescope says that the autograder failed.
     """
     from gradcheck.course.hosts.host_gradescope import host as grade
     from gradcheck.grading.policy.course import load_course
     from gradcheck.reports.escaping import terminal_text
 
-    for line in grade(submission, metadata, load_course(course_file), out, require_sandbox=require_sandbox):
-        click.echo(f"gradcheck: {terminal_text(line)}")
+    try:
+        for line in grade(submission, metadata, load_course(course_file), out, require_sandbox=require_sandbox):
+            click.echo(f"gradcheck: {terminal_text(line)}")
+    except Ungraded as reason:
+        click.echo(f"gradcheck: NOT GRADED: {terminal_text(str(reason))}")
+        sys.exit(reason.exit_status)

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 
 class GradcheckError(Exception):
-    """The root: whoever catches this catches all that gradcheck says on purpose."""
+    """The root: whoever catches this catches all that gradcheck says on purpose.
+
+    `exit_status` is what a command ends with that it ends.
+    """
+
+    exit_status = 2
 
 
 class FormulaError(GradcheckError):
@@ -16,6 +21,12 @@ class FormulaError(GradcheckError):
 
 class ReferenceDisagreement(GradcheckError):
     """Two references contradict each other, so nothing may be graded: the defect is ours, not the learner's."""
+
+
+class Ungraded(GradcheckError):
+    """The grader itself failed on an exercise, so there is no mark to hand on: neither points nor 0."""
+
+    exit_status = 3
 
 
 class UnknownExercise(GradcheckError):

@@ -21,8 +21,9 @@ from gradcheck.catalog import Exercise, advice_for, exercises_of
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
+from gradcheck.errors import Ungraded
 
-NOT_STARTED = "not_started"
+NOT_STARTED, UNGRADED = "not_started", "ungraded"
 _SELECTED = pytest.StashKey[set[str]]()
 
 
@@ -291,9 +292,22 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    if report.when == "call" and getattr(report, "gradcheck", {}).get("status") == NOT_STARTED:
+    status = getattr(report, "gradcheck", {}).get("status") if report.when == "call" else None
+    if status == NOT_STARTED:
         return NOT_STARTED, "-", "NOT STARTED"
-    return None
+    # Not among the failures: those are the learner's.
+    return (UNGRADED, "?", "UNGRADED") if status == UNGRADED else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run in which the grader failed ends as `gradcheck report` does, whatever else failed; what ended the run itself
+    stays.
+    """
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")  # xdist's workers have none
+    ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    if ended and reporter is not None and reporter.stats.get(UNGRADED):
+        session.exitstatus = Ungraded.exit_status
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
@@ -305,6 +319,10 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     from gradcheck.grading.last_results import remember_run
     from gradcheck.reports.terminal import progress_text
 
+    if ungraded := terminalreporter.stats.get(UNGRADED):
+        terminalreporter.section("the grader itself failed", yellow=True)
+        for report in ungraded:
+            terminalreporter.write_line(report.longreprtext.strip())
     terminalreporter.section("progress")
     terminalreporter.write(progress_text(told, colour=terminalreporter.hasmarkup))
     remember_run(told, terminalreporter.config.rootpath / ".gradcheck")

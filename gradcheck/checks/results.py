@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from gradcheck.checks.outcome import Arguments
 
@@ -11,6 +11,9 @@ Status = Literal["passed", "failed", "not_started", "errored", "skipped", "ungra
 """`errored`: the submission raised, timed out or died. `skipped`: a check it depends on did not pass. `ungraded`: the
 grader itself failed, so nothing is known of the submission, and nothing may be said or counted of it.
 """
+STATUSES: tuple[Status, ...] = get_args(Status)
+FAULTS: tuple[Status, ...] = ("failed", "errored")
+"""What the submission did wrong; a check that waits or was not graded says nothing against it."""
 
 UNRECOGNISED = "unrecognised"
 """The diagnosis code where the evidence fits no known mistake."""

@@ -17,13 +17,17 @@ from gradcheck.grading.last_results import Memory
 from gradcheck.grading.load import MAX_BYTES
 from gradcheck.grading.small_files import read_small
 from gradcheck.reports.terminal import points
+from gradcheck.reports.ungraded import not_your_fault
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-State = Literal["passed", "failed", "not started", "not checked"]
+State = Literal["passed", "failed", "not started", "not checked", "ungraded"]
+"""`ungraded`: the grader itself failed, so neither passed nor failed is known."""
 
-_STYLES: dict[State, str] = {"passed": "green", "failed": "red", "not started": "dim", "not checked": "yellow"}
+_STYLES: dict[State, str] = {
+    "passed": "green", "failed": "red", "not started": "dim", "not checked": "yellow", "ungraded": "magenta",
+}  # fmt: skip
 _WIDE = 72
 """From so many columns on, the unit stands beside every exercise, not on a line of its own."""
 _LONGEST_NAME = 18
@@ -64,6 +68,8 @@ def _entry(exercise: Exercise, path: Path, memory: Memory, taken: Help) -> Entry
         return Entry(exercise, "not checked", None, taken)
     if last.status == "not_started":
         return Entry(exercise, "not started", last.score, taken)
+    if last.status == "ungraded":
+        return Entry(exercise, "ungraded", None, taken)
     return Entry(exercise, "passed" if last.status == "passed" else "failed", last.score, taken)
 
 
@@ -139,12 +145,15 @@ def closing_lines(listed: Sequence[Entry], folder: Path) -> list[str]:
         lines.append("* the solution was shown before it passed")
     unknown = sum(entry.state == "not checked" for entry in listed)
     done = sum(entry.state == "passed" for entry in listed)
+    ungraded = [entry.exercise.name for entry in listed if entry.state == "ungraded"]
     total = sum(entry.score or 0.0 for entry in listed)
-    most = sum(entry.exercise.max_score for entry in listed)
+    most = sum(entry.exercise.max_score for entry in listed if entry.state != "ungraded")
     lines.append(f"{done} of {len(listed)} exercises passed, {points(total)} of {points(most)} points")
+    if ungraded:
+        lines.append(not_your_fault(ungraded))
     if unknown:
         lines += [f"{unknown} not checked as they are now:", f"    gradcheck list --check{folder_option(folder)}"]
-    following = next((entry.exercise for entry in listed if entry.state != "passed"), None)
+    following = next((entry.exercise for entry in listed if entry.state not in ("passed", "ungraded")), None)
     if following:
         from gradcheck.grading.grade import locate, shown_path
 

@@ -20,6 +20,7 @@ from gradcheck.grading.grade import verification_of
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.matrices import Comparison, comparison_of
 from gradcheck.reports.terminal import points
+from gradcheck.reports.ungraded import not_your_fault
 
 CACHE = Path(".gradcheck") / "cache"
 
@@ -64,8 +65,7 @@ class Checked:
         """One for each failure whose mistake is known."""
         known = (
             result.diagnosis or (Diagnosis(result.code, result.message) if result.code else None)
-            for result in self.results
-            if result.status in ("failed", "errored")
+            for result in self.report.told
         )
         return tuple(filter(None, known))
 
@@ -74,11 +74,12 @@ class Checked:
         from gradcheck.reports.message import failure_text
 
         given = ", ".join(graded.spec.name for graded in self.exercise.functions)
-        scored = f"{points(self.score)} of {points(self.max_score)} points"
-        blocks = [f"{self.exercise.name} ({given}): {self.status.replace('_', ' ')}, {scored}"]
-        for result in self.results:
-            if result.status not in ("ungraded", "failed", "errored"):
-                continue
+        opening = f"{self.exercise.name} ({given}): {self.status.replace('_', ' ')}"
+        if self.status == "ungraded":
+            blocks = [f"{opening}. {not_your_fault([self.exercise.name])}"]
+        else:
+            blocks = [f"{opening}, {points(self.score)} of {points(self.max_score)} points"]
+        for result in self.report.told:
             text = failure_text(result, self.exercise.name, show_answer=self.show_answer)
             # There is no file to run pytest on: running the cell again is what checks it again.
             lines = [line for line in text.split("\n") if not line.startswith("  Again: ")]

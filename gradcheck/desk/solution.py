@@ -10,6 +10,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.grading.desk_record import Noted, note
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.terminal import points
+from gradcheck.reports.ungraded import not_your_fault
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,10 @@ def solution_of(exercise: Exercise, folder: Path, solutions: Path, *, give_up: b
     graded = _graded(exercise, folder, cache, state)
     if graded is not None and graded.status == "passed":
         return Shown(source, f"{exercise.name} passes. This is {solutions / exercise.path}:")
+    ungraded = graded is not None and graded.status == "ungraded"
     if give_up:
-        told = f"{exercise.name} does not pass yet. That its solution was shown goes into your reports."
+        how_far = "could not be graded" if ungraded else "does not pass yet"
+        told = f"{exercise.name} {how_far}. That its solution was shown goes into your reports."
         return Shown(source, told, note(folder, exercise.name, gave_up=True))
     return Shown("", _how_far(exercise, graded, folder))
 
@@ -72,5 +75,7 @@ def _how_far(exercise: Exercise, graded: ExerciseReport | None, folder: Path) ->
         for name in (each.spec.name for each in exercise.functions)
         if any(result.function == name and not result.ok for result in graded.results)
     ]
+    if graded.status == "ungraded":
+        return f"{not_your_fault([exercise.name])} So its solution is not shown yet."
     score = f"{points(graded.score)} of {points(graded.max_score)} points"
     return f"{exercise.name} has {score}, so its solution is not shown yet. Still open: {', '.join(open_ones)}."

@@ -139,10 +139,11 @@ class Watch:
         self.session.record(verdict, digest)
         # Of a file saved twice the later verdict counts.
         self.batch = [*(each for each in self.batch if each.exercise is not verdict.exercise), verdict]
-        following = self.session.open_after(verdict.exercise) if verdict.state == "passed" else verdict.exercise
+        done = verdict.state in ("passed", "ungraded")  # with either there is nothing left to do here
+        following = self.session.open_after(verdict.exercise) if done else verdict.exercise
         if self.sweeping and not self.waiting:
             # Only ever onwards: round again there is nothing new.
-            onwards = verdict.state == "passed" and following is not None
+            onwards = done and following is not None
             self.sweeping = onwards and following is not None and self._enqueue(following)
         if not self.waiting:
             shown = next((each for each in self.batch if each.state != "passed"), verdict)

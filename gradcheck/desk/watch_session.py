@@ -67,12 +67,14 @@ class Session:
 
     def record(self, verdict: Verdict, digest: str) -> None:
         """Note what a grading found."""
-        states: dict[str, State] = {"passed": "passed", "failed": "failed"}
+        states: dict[str, State] = {"passed": "passed", "failed": "failed", "ungraded": "ungraded"}
         nothing = all(state == "not_started" for state in verdict.functions.values())
         state = states.get(verdict.state, "not started" if nothing else "failed")
         for position, entry in enumerate(self.listed):
             if entry.exercise.name == verdict.exercise.name:
-                self.listed[position] = replace(entry, state=state, score=verdict.score)
+                self.listed[position] = replace(
+                    entry, state=state, score=None if state == "ungraded" else verdict.score
+                )
                 self._graded[entry.exercise.name] = digest, self.listed[position]
 
     def path(self, exercise: Exercise) -> Path:
@@ -86,12 +88,12 @@ class Session:
 
     def open_after(self, exercise: Exercise | None) -> Exercise | None:
         """The next exercise that has not passed, after `exercise` and round again; the first without one. None when
-        all have.
+        all have, as far as they can be graded.
         """
         names = [entry.exercise.name for entry in self.listed]
         start = names.index(exercise.name) + 1 if exercise is not None and exercise.name in names else 0
         turned = self.listed[start:] + self.listed[:start]
-        return next((entry.exercise for entry in turned if entry.state != "passed"), None)
+        return next((entry.exercise for entry in turned if entry.state not in ("passed", "ungraded")), None)
 
     def to_be_graded(self, exercise: Exercise) -> bool:
         """Whether a grading would say more than that it is not started."""

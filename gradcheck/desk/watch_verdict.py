@@ -16,15 +16,16 @@ from gradcheck.reports.terminal import points
 Line = tuple[str, str]
 """Text, and its style in the terms of rich."""
 
-_STYLES = {"passed": "bold green", "failed": "bold red", "open": "bold yellow"}
+_STYLES = {"passed": "bold green", "failed": "bold red", "open": "bold yellow", "ungraded": "bold magenta"}
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What is known of an exercise after a grading, or why there was none.
 
-    `state` is passed, failed, or open: nothing is wrong, but something is not written yet. `functions` holds the state
-    of each function, `failure` the message of the first failure, `more` the checks that failed besides.
+    `state` is passed, failed, open: nothing is wrong, but something is not written yet; or ungraded: the grader itself
+    failed. `functions` holds the state of each function, `failure` the message of the first failure, `more` the checks
+    that failed besides.
     """
 
     exercise: Exercise
@@ -42,13 +43,14 @@ def verdict_of(exercise: Exercise, shown: str, answer: Mapping[str, Any]) -> Ver
     functions: dict[str, str] = {}
     for function, _, status in answer["checks"]:
         functions[function] = _worse(functions.get(function, "passed"), status)
-    state = "passed" if answer["status"] == "passed" else "failed" if answer["failure"] else "open"
+    known = answer["status"] if answer["status"] in ("passed", "ungraded") else ""
+    state = known or ("failed" if answer["failure"] else "open")
     return Verdict(
         exercise, shown, state, answer["score"], functions, answer["failure"], answer["more"], answer["printed"]
     )
 
 
-_ORDER = ("passed", "skipped", "not_started", "failed", "errored")
+_ORDER = ("passed", "skipped", "not_started", "failed", "errored", "ungraded")
 
 
 def _worse(one: str, other: str) -> str:
@@ -59,10 +61,13 @@ def verdict_lines(verdict: Verdict, width: int) -> list[Line]:
     """The state and the points, the functions, the first failure, what else failed, what was printed."""
     exercise = verdict.exercise
     word = "not done yet" if verdict.state == "open" else verdict.state
-    head = f"{exercise.name}: {word}   {points(verdict.score)} of {points(exercise.max_score)} points"
+    scored = "no points are counted"
+    if verdict.state != "ungraded":
+        scored = f"{points(verdict.score)} of {points(exercise.max_score)} points"
+    head = f"{exercise.name}: {word}   {scored}"
     lines = _styled(paragraph(head, width, ""), _STYLES[verdict.state])
     if verdict.state != "passed" and verdict.functions:
-        words = {"passed": "passed", "skipped": "waits", "not_started": "not started"}
+        words = {"passed": "passed", "skipped": "waits", "not_started": "not started", "ungraded": "ungraded"}
         states = ", ".join(f"{name} {words.get(state, 'failed')}" for name, state in verdict.functions.items())
         lines += _styled(paragraph(states, width, ""), "dim")
     if verdict.failure:
@@ -71,7 +76,9 @@ def verdict_lines(verdict: Verdict, width: int) -> list[Line]:
     if verdict.more:
         count = len(verdict.more)
         names = ", ".join(verdict.more[:3]) + (", …" if count > 3 else "")
-        lines += _styled(paragraph(f"{count} more {'fails' if count == 1 else 'fail'}: {names}", width, "  "), "")
+        told = "fails" if count == 1 else "fail"
+        told = "not graded" if verdict.state == "ungraded" else told
+        lines += _styled(paragraph(f"{count} more {told}: {names}", width, "  "), "")
     return lines + _printed(verdict.printed, width)
 
 
@@ -87,9 +94,9 @@ def next_lines(verdict: Verdict | None, following: Exercise | None, shown: str, 
     """Where to go on from here: after a pass, or where nothing was graded yet."""
     if following is None:
         return [("All done.", "bold green")] if verdict is None or verdict.state == "passed" else []
-    if verdict is not None and verdict.state != "passed":
+    if verdict is not None and verdict.state not in ("passed", "ungraded"):
         return []
-    opening = "passed. " if verdict else ""
+    opening = "passed. " if verdict and verdict.state == "passed" else ""
     lines = _styled(paragraph(f"{opening}Next: {shown}", width, "", "    "), "bold")
     return lines + _styled(paragraph(following.title, width, "    "), "")
 
@@ -126,7 +133,8 @@ def _score(members: Sequence[Entry]) -> float:
 
 
 def _most(members: Sequence[Entry]) -> float:
-    return sum(entry.exercise.max_score for entry in members)
+    """What can be earned; an exercise that the grader failed on counts neither way."""
+    return sum(entry.exercise.max_score for entry in members if entry.state != "ungraded")
 
 
 def keys_lines(width: int) -> list[Line]:

@@ -165,10 +165,7 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
     verification = verification_of(exercise, _Telling(candidate, send), warm.seed, warm.cache)
     verification.benches = warm.benches(exercise)
     report = unless_we_fail(exercise, warm.seed, lambda: ExerciseReport(exercise, tuple(verification.results())))
-    results = report.results
-    failures = [result for result in results if result.status in ("ungraded", "failed", "errored")]
-    if report.status == "ungraded":  # whatever else was found may be our doing
-        failures = [result for result in failures if result.status == "ungraded"]
+    results, failures = report.results, report.told
     return {
         "exercise": exercise.name,
         "digest": digest,

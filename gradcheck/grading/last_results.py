@@ -78,9 +78,11 @@ def remember_run(told: Sequence[Mapping[str, str]], state: Path = STATE) -> None
         own = {(each["function"], each["check"]): each["status"] for each in told if each["exercise"] == name}
         everything = {(graded.spec.name, check) for graded in exercise.functions for check in graded.spec.checks}
         if set(own) == everything:
-            score = sum(exercise.points_of(*which) for which, status in own.items() if status == "passed")
+            status = status_of(own.values())
+            earned = sum(exercise.points_of(*which) for which, each in own.items() if each == "passed")
+            score = 0.0 if status == "ungraded" else round(earned, 4)
             digest = next(each["digest"] for each in told if each["exercise"] == name)
-            remember(exercise, digest, status_of(own.values()), round(score, 4), state)
+            remember(exercise, digest, status, score, state)
 
 
 def recall(exercise: Exercise, path: Path, state: Path = STATE) -> LastResult | None:

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median, quantiles
 from typing import Any
 
+from gradcheck.grading.report import EXERCISE_STATUSES, GRADED
 from gradcheck.reports.terminal import points
-
-STATUSES = ("passed", "failed", "errored", "not_started")
 
 _WIDE, _TOP, _HIGH, _LEFT = 860, 38, 160, 14
 _STEPS = (0.25, 0.5, 1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000)
@@ -74,14 +73,16 @@ _BAR = 300
 
 
 def difficulty(exercises: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row per exercise, those that fewest passed first, those that nobody started last."""
+    """One row per exercise, those that fewest passed first, those that nobody started last. What the grader failed on
+    is no part of any share: `total` are those that were graded, and a row without any comes at the very end.
+    """
     rows = []
     for place, exercise in enumerate(exercises):
         counts = exercise["counts"]
-        total = sum(counts[status] for status in STATUSES)
+        total = sum(counts[status] for status in GRADED)
         x = 0.0
         pieces: list[dict[str, Any]] = []
-        for status in STATUSES:
+        for status in GRADED:
             width = _BAR * counts[status] / total if total else 0.0
             if width > 0:
                 pieces.append({"status": status, "x": round(x, 2), "width": round(width, 2)})
@@ -95,14 +96,26 @@ def difficulty(exercises: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "pieces": pieces,
             }
         )
-    return sorted(rows, key=lambda row: (row["counts"]["not_started"] == row["total"], row["passed"], row["place"]))
+    return sorted(
+        rows,
+        key=lambda row: (
+            not row["total"],
+            row["counts"]["not_started"] == row["total"],
+            row["passed"],
+            row["place"],
+        ),
+    )
 
 
-SHAPES = {"p": "0h5v14h-5z", "f": "7h5v7h-5z", "e": "0h5v8h-5zm0 10h5v4h-5z", "n": "12.5h5v1.5h-5z"}
+SHAPES = {
+    "p": "0h5v14h-5z", "f": "7h5v7h-5z", "e": "0h5v8h-5zm0 10h5v4h-5z", "n": "12.5h5v1.5h-5z",
+    "u": "0h5v14h-5zm1.2 1.2v11.6h2.6v-11.6z",
+}  # fmt: skip
 """A submission's exercises at a glance, told by shape as much as by colour: a full bar, half a bar, an exclamation
-mark, a line on the ground. What follows `M x` in an SVG path."""
+mark, a line on the ground, an empty frame. What follows `M x` in an SVG path."""
 
-LETTERS = {"passed": "p", "failed": "f", "errored": "e", "not_started": "n"}
+LETTERS = {status: status[0] for status in EXERCISE_STATUSES}
+SIGNS = {"passed": "✓", "failed": "✗", "errored": "!", "not_started": "–", "ungraded": "?"}
 
 
 def strip_places(exercises: Sequence[Mapping[str, Any]]) -> list[int]:

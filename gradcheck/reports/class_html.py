@@ -12,10 +12,12 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from gradcheck.grading.report import mark_of, ungraded_in
 from gradcheck.reports import class_charts as charts
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.templating import TEMPLATES, environment
 from gradcheck.reports.terminal import points
+from gradcheck.reports.ungraded import REPORT_IT, names_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -48,11 +50,14 @@ def class_html(summary: Mapping[str, Any]) -> str:
             summary=summary,
             headline=_headline(summary),
             top=_top(summary),
-            scores=charts.score_chart([each["final_score"] for each in submissions], summary["max_score"]),
+            ungraded=_ungraded(summary),
+            report_it=REPORT_IT,
+            scores=charts.score_chart(_marks(summary), summary["max_score"]),
             exercises=charts.difficulty(exercises),
             grid=charts.misconception_map(summary["misconceptions"], len(submissions)),
             levels=charts.LEVELS,
             shapes=charts.SHAPES,
+            letters=charts.LETTERS,
             rows=[_row(each, places) for each in students[:PAGE]],
             strip_width=(places[-1] + 5) if places else 1,
             noted=[each for each in students if each["problems"]][:_PROBLEMS],
@@ -148,11 +153,31 @@ def _time(stamp: str) -> str:
     return f"{moment.day} {moment:%B %Y, %H:%M}{offset}"
 
 
+def _marks(summary: Mapping[str, Any]) -> list[float]:
+    return [mark for each in summary["submissions"] if (mark := mark_of(each)) is not None]
+
+
+def _ungraded(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The exercises that the grader failed on, and for whom."""
+    return [
+        {
+            "exercise": each["exercise"],
+            "text": each["text"],
+            "count": each["count"],
+            "names": [_shown(name) for name in each["who"][:_NAMES]],
+            "more": max(0, len(each["who"]) - _NAMES),
+        }
+        for each in summary["ungraded"]
+    ]
+
+
 def _headline(summary: Mapping[str, Any]) -> dict[str, Any]:
     submissions, exercises = summary["submissions"], summary["exercises"]
+    marks = _marks(summary)
     return {
         "submissions": len(submissions),
-        "median": median([each["final_score"] for each in submissions]) if submissions else 0.0,
+        "marked": len(marks),
+        "median": median(marks) if marks else None if submissions else 0.0,
         "passed": sum(each["status"]["passed"] == len(exercises) > 0 for each in submissions),
         "errors": sum(each["status"]["errored"] > 0 for each in submissions),
         "untouched": sum(each["status"]["not_started"] == len(exercises) > 0 for each in submissions),
@@ -189,7 +214,8 @@ def _student(row: Mapping[str, Any], exercises: Sequence[Mapping[str, Any]]) -> 
         "student": _shown(student.get("name", "")),
         "email": _shown(student.get("email", "")),
         "id": _shown(student.get("id", "")),
-        "final": row["final_score"],
+        "final": mark_of(row),
+        "ungraded": _shown(names_of(names)) if (names := ungraded_in(row)) else "",
         "score": row["score"],
         "late": row["late_days"],
         "states": "".join(charts.LETTERS[each] for each in states),
@@ -215,12 +241,14 @@ def _data(summary: Mapping[str, Any], students: Sequence[Mapping[str, Any]], pla
     U+2028 and lone surrogates are escapes in it, as everything outside ASCII is.
     """
     order = {each["name"]: number for number, each in enumerate(summary["submissions"])}
-    columns = ("name", "student", "email", "id", "final", "score", "late", "states", "problems", "link")
+    columns = ("name", "student", "email", "id", "final", "ungraded", "score", "late", "states", "problems", "link")
     data = {
         "page": PAGE,
         "exercises": [[_shown(each["name"]), _shown(each["unit"])] for each in summary["exercises"]],
         "places": list(places),
         "shapes": charts.SHAPES,
+        "states": {letter: status for status, letter in charts.LETTERS.items()},
+        "signs": {letter: charts.SIGNS[status] for status, letter in charts.LETTERS.items()},
         "columns": columns,
         "students": [[student[column] for column in columns] for student in students],
         "mistakes": [

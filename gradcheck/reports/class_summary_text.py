@@ -8,9 +8,11 @@ from statistics import median
 from textwrap import wrap
 from typing import Any
 
+from gradcheck.grading.report import mark_of
 from gradcheck.reports.class_charts import NO_RESULT
 from gradcheck.reports.escaping import terminal_text
 from gradcheck.reports.terminal import points
+from gradcheck.reports.ungraded import REPORT_IT
 
 _WIDTH = 80
 _TOP = 3
@@ -21,7 +23,8 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
     rows, timings = summary["submissions"], summary["timings"]
     before = f", {timings['reused']:,} of them before" if timings["reused"] else ""
     yield f"{len(rows):,} graded{before}, in {timings['wall_s']:.1f} s"
-    scores = [row["final_score"] for row in rows]
+    yield from _ungraded(summary)
+    scores = [mark for row in rows if (mark := mark_of(row)) is not None]
     yield f"median {points(median(scores))} of {points(summary['max_score'])} points" if scores else "no scores"
     mistakes = [each for each in summary["misconceptions"] if each["code"] not in NO_RESULT]
     for each in mistakes[:_TOP]:
@@ -38,3 +41,22 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
         yield f"{len(missing):,} of the roster handed in nothing"
     yield f"report: {out / 'index.html'}"
     yield f"grades: {out / 'grades.csv'}"
+
+
+def _ungraded(summary: Mapping[str, Any]) -> Iterator[str]:
+    """The exercises that the grader failed on, before anything is said of the class."""
+    found = summary["ungraded"]
+    if not found:
+        return
+    rows = summary["submissions"]
+    without = sum(mark_of(row) is None for row in rows)
+    yield from wrap(
+        f"NOT GRADED: the grader itself failed, which is no fault of a submission. {without:,} of {len(rows):,} have "
+        "no mark, and no gradebook or host is given one:",
+        _WIDTH,
+    )
+    for each in found:
+        whose = f"{each['count']:,} of {len(rows):,}"
+        told = f"{each['exercise']}, {whose}: {terminal_text(each['text'])}"
+        yield from wrap(told, _WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+    yield from wrap(f"Run it again, then with another --seed. {REPORT_IT}", _WIDTH, subsequent_indent="  ")

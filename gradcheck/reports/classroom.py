@@ -2,8 +2,10 @@
 
 The reporter of classroom-resources, which reads it, shows passed / total × max_score in its table and the sum of the
 tests' scores in its notice: `whole_points` makes the two agree. It prints `name` and `test_code` into the job's log as
-they are, and `message` where the status is `error`. All results of a job come to it in its environment, so that they
-share what fits there.
+they are. All results of a job come to it in its environment, so that they share what fits there.
+
+What the grader itself failed on has no result at all: any that the reporter takes counts, as 0 points where nothing
+passed.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Ungraded
+from gradcheck.grading.report import ungraded_in
 from gradcheck.reports.classroom_findings import Finding, Sources, findings, noticed_in
 from gradcheck.reports.escaping import terminal_text
 from gradcheck.reports.stored import clipped
+from gradcheck.reports.ungraded import no_mark
 from gradcheck.reports.whole_points import (
     REST,
     Division,
@@ -38,11 +42,13 @@ _CUT = "\n… cut, for want of room: run it yourself for the rest"
 
 @dataclass(frozen=True)
 class Told:
-    """What one step tells: a report, whole or in part, the result of each of its exercises, and the step's own."""
+    """What one step tells: a report, whole or in part, the result of each of its exercises that was graded, and the
+    step's own, if all of them were.
+    """
 
     report: Mapping[str, Any]
     results: Mapping[str, Mapping[str, Any]]
-    result: Mapping[str, Any]
+    result: Mapping[str, Any] | None
 
 
 def told_of(report: Mapping[str, Any], names: Sequence[str], sources: Sources, job: Sequence[float] = ()) -> Told:
@@ -52,7 +58,9 @@ def told_of(report: Mapping[str, Any], names: Sequence[str], sources: Sources, j
     if len(exercises) < len(report["exercises"]):
         job = job or [each["max_score"] for each in report["exercises"]]
         report = _part(report, exercises)
-    results = {each["name"]: results[each["name"]] for each in exercises}
+    results = {each["name"]: results[each["name"]] for each in exercises if each["name"] in results}
+    if ungraded_in(report):
+        return Told(report, results, None)
     one = next(iter(results.values())) if len(exercises) == 1 else result_of_all(report, sources, job)
     return Told(report, results, one)
 
@@ -61,25 +69,30 @@ def _part(report: Mapping[str, Any], exercises: Sequence[Mapping[str, Any]]) -> 
     """Some exercises of a report, without what is said of all of them."""
     scores = {key: round(sum(each[key] for each in exercises), 4) for key in ("score", "max_score")}
     kept = {key: value for key, value in report.items() if key not in ("policy", "final_score")}
-    return {**kept, **scores, "exercises": list(exercises)}
+    ungraded = list(ungraded_in({"exercises": exercises}))
+    return {**kept, **scores, "ungraded": ungraded, "exercises": list(exercises)}
 
 
 def results_by_exercise(
     report: Mapping[str, Any], sources: Sources, job: Sequence[float] = ()
 ) -> dict[str, dict[str, Any]]:
-    """One result for every exercise of a report (`stored.read_report`), for one step each. `job` are the points of all
-    exercises that the job's steps grade, where the report holds some of them only. Raises GradcheckError where they do
-    not fit.
+    """One result for every exercise of a report (`stored.read_report`) that was graded, for one step each. `job` are
+    the points of all exercises that the job's steps grade, where the report holds some of them only. Raises
+    GradcheckError where they do not fit.
     """
-    exercises = report["exercises"]
-    most = most_each(job or [each["max_score"] for each in exercises], MOST_TESTS)
+    most = most_each(job or [each["max_score"] for each in report["exercises"]], MOST_TESTS)
+    exercises = [each for each in report["exercises"] if each["status"] != "ungraded"]
     results = [_result([each], [division_of(each, most)], report, sources) for each in exercises]
     _fit(results, _room(report, job))
     return {exercise["name"]: result for exercise, result in zip(exercises, results, strict=True)}
 
 
 def result_of_all(report: Mapping[str, Any], sources: Sources, job: Sequence[float] = ()) -> dict[str, Any]:
-    """All exercises of a report in one result, for a workflow that has one step."""
+    """All exercises of a report in one result, for a workflow that has one step. Raises Ungraded where the grader
+    failed on one of them.
+    """
+    if ungraded_in(report):
+        raise Ungraded(no_mark(report))
     exercises = report["exercises"]
     result = _result(exercises, common_divisions(exercises, MOST_TESTS), report, sources)
     _fit([result], _room(report, job))
@@ -112,7 +125,7 @@ def _result(
     states = {test["status"] for test in tests}
     return {
         "version": 1,
-        "status": "error" if "error" in states else "fail" if "fail" in states else "pass",
+        "status": "fail" if "fail" in states else "pass",
         "max_score": sum(division.max_score for division in divided),
         "tests": tests,
     }
@@ -135,16 +148,10 @@ def _tests(exercise: Mapping[str, Any], division: Division, found: list[Finding]
 
 
 def _failing(test: UnitTest, told: Sequence[Finding]) -> dict[str, Any]:
-    ungraded = [each for each in told if each.state == "ungraded"]
     texts = [each.text for each in told]
     if test.function == REST:
         texts.insert(0, "The functions' points are not whole: what is left over of them is counted here, together.")
-    text = "\n\n".join(texts)
-    first = told[0] if told else None
-    filled = _test(test.name, passed=False, text="" if ungraded else text, finding=first)
-    if ungraded:
-        filled |= {"status": "error", "message": clipped(text, _LONGEST)}
-    return filled
+    return _test(test.name, passed=False, text="\n\n".join(texts), finding=told[0] if told else None)
 
 
 def _test(name: str, *, passed: bool, score: int = 0, text: str = "", finding: Finding | None = None) -> dict[str, Any]:
@@ -162,7 +169,7 @@ def _test(name: str, *, passed: bool, score: int = 0, text: str = "", finding: F
 
 def _fit(results: Sequence[dict[str, Any]], room: int) -> None:
     """Cut the longest texts, so that all results together are at most `room` bytes in base64."""
-    texts = [(test, key) for result in results for test in result["tests"] for key in ("test_code", "message")]
+    texts = [(test, "test_code") for result in results for test in result["tests"]]
     # Base64 makes four of every three bytes, and begins anew with every result.
     most = room * 3 // 4 - 3 * len(results)
     lengths = [len(_json(test[key])) - 2 for test, key in texts]

@@ -13,8 +13,9 @@ from typing import Any
 
 from gradcheck.reports.escaping import markdown_text, visible
 from gradcheck.reports.feedback import feedback_markdown
-from gradcheck.reports.stored import clipped, failures, final_score
+from gradcheck.reports.stored import clipped, failures
 from gradcheck.reports.terminal import points
+from gradcheck.reports.ungraded import must_be_marked
 from gradcheck.reports.whole_points import whole
 
 SCHEMA = "classroom50/result/v1"
@@ -47,9 +48,12 @@ def identity(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def classroom50_result(report: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
-    """`result.json` of a report as `stored.read_report` gives it. Its scores are the sums over its tests."""
+    """`result.json` of a report as `stored.read_report` gives it. Its scores are the sums over its tests. Raises
+    Ungraded where there is no mark.
+    """
+    mark = must_be_marked(report)
     pairs = [whole(each["score"], each["max_score"]) for each in report["exercises"]]
-    scores = _after_penalties(pairs, report)
+    scores = _after_penalties(pairs, report, mark)
     tests = [
         {
             "test-name": visible(f"{clipped(each['unit'], 60)}/{clipped(each['name'], 60)}"),
@@ -63,16 +67,16 @@ def classroom50_result(report: Mapping[str, Any], known: Mapping[str, str]) -> d
     return {**known, "score": sum(scores), "max-score": sum(most for _, most in pairs), "tests": tests}
 
 
-def _after_penalties(pairs: Sequence[tuple[int, int]], report: Mapping[str, Any]) -> list[int]:
+def _after_penalties(pairs: Sequence[tuple[int, int]], report: Mapping[str, Any], mark: float) -> list[int]:
     """What is left of each score where hints or lateness cost more than rounding down did: the same share of all of
     them, so that they add up to no more than what counts.
     """
     scores = [score for score, _ in pairs]
     most = sum(each for _, each in pairs)
-    if final_score(report) >= float(report["score"]) or not any(scores):
+    if mark >= float(report["score"]) or not any(scores):
         return scores
     # Points that are not whole are shown as more, 2.5 as 3, and what counts in the same measure.
-    counts = min(sum(scores), math.floor(final_score(report) * most / report["max_score"] + _GRACE))
+    counts = min(sum(scores), math.floor(mark * most / report["max_score"] + _GRACE))
     exact = [score * counts / sum(scores) for score in scores]
     kept = [math.floor(each + _GRACE) for each in exact]
     for index in sorted(range(len(exact)), key=lambda index: kept[index] - exact[index])[: counts - sum(kept)]:
@@ -110,7 +114,7 @@ def release_body(report: Mapping[str, Any], result: Mapping[str, Any]) -> str:
 
 def _counted(report: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     """Why these are not the exact points, where they are not."""
-    exact = points(final_score(report))
+    exact = points(must_be_marked(report))
     if exact == str(result["score"]) and points(report["max_score"]) == str(result["max-score"]):
         return ""
     earned = sum(whole(each["score"], each["max_score"])[0] for each in report["exercises"])

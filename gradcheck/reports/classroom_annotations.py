@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gradcheck.reports.classroom_findings import Sources, findings
+from gradcheck.reports.classroom_findings import TOLD, Sources, findings
 from gradcheck.reports.escaping import workflow_data, workflow_property
 from gradcheck.reports.stored import clipped
 
@@ -19,7 +19,7 @@ def error_commands(report: Mapping[str, Any], sources: Sources) -> list[str]:
     found: dict[tuple[str, int, str], str] = {}
     for exercise in report["exercises"]:
         for each in findings(exercise, sources):
-            if each.state in ("failed", "errored", "ungraded"):
+            if each.state in TOLD:
                 title = f"{each.exercise}.{each.function}" + (f" [{each.code}]" if each.code else "")
                 where = f"file={_property(each.path)}" + (f",line={each.line}" if each.line else "")
                 command = f"::error {where},title={_property(title)}::{workflow_data(_line(each.what))}"

@@ -12,17 +12,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from gradcheck.checks.results import CheckResult
+from gradcheck.checks.results import FAULTS, CheckResult, Status
 from gradcheck.grading.small_files import read_small
 from gradcheck.reports.escaping import terminal_text, visible
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import check_result, checks_by_function, clipped, failures, problems
+from gradcheck.reports.stored import (
+    check_result,
+    checks_by_function,
+    clipped,
+    failures,
+    problems,
+    ungraded_checks,
+)
 
-State = Literal["failed", "errored", "ungraded", "not_started", "waiting"]
+State = Status | Literal["waiting"]
+TOLD = (*FAULTS, "ungraded")
+"""The states of findings that are worth a line of their own: what stopped a function."""
 _MOST_SOURCE = 1_000_000
 _PLACE = re.compile(r"[^\s].*:(\d{1,6})(?: in \S+)?$")
-_OURS = ("a defect of the grader",)
-"""How messages begin that are about the grader, beside those that no diagnosis was made of."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +93,12 @@ def exercise_path(unit: str, name: str) -> str:
 
 def findings(exercise: Mapping[str, Any], sources: Sources, noticed: Sequence[str] = ()) -> list[Finding]:
     """Of an exercise of a report (`stored.read_report`), in its order: every check that stopped, and a function that is
-    not started or waits for another one. `noticed` is what was found about the submission's files.
+    not started or waits for another one. `noticed` is what was found about the submission's files. Of an exercise that
+    the grader itself failed on, nothing but that.
     """
+    ungraded = exercise["status"] == "ungraded"
     stopped: dict[str, list[CheckResult]] = {}
-    for failure in failures(exercise):
+    for failure in ungraded_checks(exercise) if ungraded else failures(exercise):
         stopped.setdefault(failure.function, []).append(failure)
     found: list[Finding] = []
     seen: set[str] = set()
@@ -101,6 +110,8 @@ def findings(exercise: Mapping[str, Any], sources: Sources, noticed: Sequence[st
                 again = failure.message in seen and not failure.counterexample
                 found.append(_stopped(exercise, failure, sources, again=again))
                 seen.add(failure.message)
+        elif ungraded:
+            continue
         elif "not_started" in checks.values():
             first = exercise["status"] != "not_started" or not found
             found.append(_not_started(exercise, name, sources, noticed if first else (), short=not first))
@@ -116,16 +127,12 @@ def noticed_in(report: Mapping[str, Any]) -> list[str]:
 
 def _stopped(exercise: Mapping[str, Any], failure: CheckResult, sources: Sources, *, again: bool) -> Finding:
     path = exercise_path(exercise["unit"], exercise["name"])
-    ours = failure.diagnosis is None or failure.message.startswith(_OURS)
-    state: State = "ungraded" if failure.status == "errored" and ours else "failed"
-    if failure.status == "errored" and not ours:
-        state = "errored"
     if again:
         text = f"{failure.task}.{failure.function}   the same: {failure.message}"
     else:
         text = failure_text(replace(failure, lines=tuple(map(visible, failure.lines))), path)
     code = failure.diagnosis.code if failure.diagnosis else ""
-    return _finding(exercise, failure.function, state, sources, (code, failure.message), text, failure.lines)
+    return _finding(exercise, failure.function, failure.status, sources, (code, failure.message), text, failure.lines)
 
 
 def _not_started(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gradcheck.reports.classroom_findings import Finding, Sources, findings
+from gradcheck.grading.report import mark_of, ungraded_in
+from gradcheck.reports.classroom_findings import TOLD, Finding, Sources, findings
 from gradcheck.reports.escaping import markdown_text, terminal_text
-from gradcheck.reports.stored import clipped, final_score, penalties, problems
+from gradcheck.reports.stored import clipped, penalties, problems
 from gradcheck.reports.terminal import points
+from gradcheck.reports.ungraded import not_your_fault
 
 MOST_BYTES = 400_000
 """GitHub shows 1 MiB of one step, in which other commands may have written too."""
@@ -19,21 +21,26 @@ _STATES = {
     "errored": "stopped by an error",
     "not_started": "not started",
     "skipped": "waits",
+    "ungraded": "not graded: the grader itself failed",
 }
 _ROOM = "More was found than a summary can hold; the steps' logs have the rest."
 
 
 def summary_markdown(report: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], sources: Sources) -> str:
-    """Of a report (`stored.read_report`) and the results that its exercises' steps give. Ends in a newline."""
+    """Of a report (`stored.read_report`) and the results that its exercises' steps give; an exercise that the grader
+    itself failed on has none. Ends in a newline.
+    """
     blocks = [f"## {points(report['score'])} of {points(report['max_score'])} points"]
     whole, most = _sums(results.values())
-    if (whole, most) != (report["score"], report["max_score"]):
+    if names := ungraded_in(report):
+        blocks = ["## Not graded: the grader itself failed", markdown_text(not_your_fault(names))]
+    elif (whole, most) != (report["score"], report["max_score"]):
         blocks.append(f"The table of the autograding step counts whole points, rounded down: {whole} of {most}.")
     blocks += [markdown_text(each) for each in _policy(report)]
     if told := problems(report):
         blocks.append("\n".join(["About the files:", "", *(f"- {markdown_text(each)}" for each in told)]))
     blocks.append(_table(("exercise", "points", "of", "whole points", "state"), _exercises(report, results)))
-    if found := [each for each in _found(report, sources) if each.state in ("failed", "errored", "ungraded")]:
+    if found := [each for each in _found(report, sources) if each.state in TOLD]:
         blocks += ["### What to mend", _table(("function", "mistake", "what", "line"), map(_row, found))]
     return _within(blocks)
 
@@ -44,21 +51,22 @@ def _sums(results: Any) -> tuple[int, int]:
 
 
 def _policy(report: Mapping[str, Any]) -> Iterator[str]:
-    counted = penalties(report)
-    if points(final_score(report)) != points(report["score"]):
-        yield f"Were this commit handed in, {points(final_score(report))} points would count. {' '.join(counted)}"
+    counted, mark = penalties(report), mark_of(report)
+    if mark is not None and points(mark) != points(report["score"]):
+        yield f"Were this commit handed in, {points(mark)} points would count. {' '.join(counted)}"
     elif counted:
         yield " ".join(counted)
 
 
 def _exercises(report: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
     for each in report["exercises"]:
-        whole, most = _sums([results[each["name"]]])
+        graded = each["name"] in results
+        whole, most = _sums([results[each["name"]]] if graded else [])
         yield (
             f"{clipped(each['unit'], 60)}/{clipped(each['name'], 60)}",
-            points(each["score"]),
+            points(each["score"]) if graded else "–",
             points(each["max_score"]),
-            f"{whole} / {most}",
+            f"{whole} / {most}" if graded else "–",
             _STATES[each["status"]],
         )
 
@@ -93,17 +101,25 @@ def summary_lines(report: Mapping[str, Any], results: Mapping[str, Mapping[str, 
     """The same in short, for the job's log: no line of it is a command to the runner."""
     lines = []
     for exercise in report["exercises"]:
-        whole, most = _sums([results[exercise["name"]]])
-        exact = points(exercise["score"])
-        more = "" if exact == str(whole) else f" ({exact} exactly)"
-        lines.append(f"{clipped(exercise['name'], 60)}: {whole} of {most} points{more}, {_STATES[exercise['status']]}")
+        told = _STATES[exercise["status"]]
+        if exercise["name"] in results:
+            whole, most = _sums([results[exercise["name"]]])
+            exact = points(exercise["score"])
+            more = "" if exact == str(whole) else f" ({exact} exactly)"
+            told = f"{whole} of {most} points{more}, {told}"
+        lines.append(f"{clipped(exercise['name'], 60)}: {told}")
         for each in findings(exercise, sources):
-            if each.state in ("failed", "errored", "ungraded"):
+            if each.state in TOLD:
                 code = f" [{each.code}]" if each.code else ""
                 line = f", line {each.line}" if each.line else ""
                 lines.append(f"  {each.function}{line}: {clipped(' '.join(each.what.split()), _LONGEST)}{code}")
     whole, most = _sums(results.values())
     exact = f"{points(report['score'])} of {points(report['max_score'])}"
-    lines.append(f"{whole} of {most} points in all" + (f" ({exact} exactly)" if exact != f"{whole} of {most}" else ""))
+    if ungraded_in(report):
+        lines.append("no points in all, since not all was graded")
+    else:
+        lines.append(
+            f"{whole} of {most} points in all" + (f" ({exact} exactly)" if exact != f"{whole} of {most}" else "")
+        )
     lines += [*_policy(report), *problems(report)]
     return [terminal_text(line.replace("\n", " ")) for line in lines]

@@ -80,7 +80,11 @@ def _regrade(regrade: Regrade | None) -> dict[str, Any] | None:
         return None
     kept = ("submission", "score", "final", "max_score", "commit", "submitted", "late_days", "late_penalty")
     found: Mapping[str, Any] = asdict(regrade)
-    return {**{key: found[key] for key in kept}, "hint_penalty": regrade.hint_penalty}
+    return {
+        **{key: found[key] for key in kept},
+        "hint_penalty": regrade.hint_penalty,
+        "ungraded": list(regrade.ungraded),
+    }
 
 
 def _gradebook_row(row: Row) -> list[str]:
@@ -88,7 +92,7 @@ def _gradebook_row(row: Row) -> list[str]:
     note = "; ".join((*row.matters, *row.why, *row.notes))
     scores = (
         (row.ci.score, row.ci.max_score) if row.ci else (None, None),
-        (row.regrade.score, row.regrade.max_score) if row.regrade else (None, None),
+        (row.regrade.score, row.regrade.max_score) if row.source == "regrade" and row.regrade else (None, None),
     )
     return [
         *_who(row),

@@ -34,7 +34,8 @@ def summary_lines(comparison: Comparison, problems: Sequence[str], out: Path) ->
 
 def _counts(comparison: Comparison) -> Iterator[str]:
     words = (
-        ("regrade", "regraded"), ("advisory", "with a score of CI alone"), ("ambiguous", "ambiguous"),
+        ("regrade", "regraded"), ("ungraded", "not graded, since the grader itself failed"),
+        ("advisory", "with a score of CI alone"), ("ambiguous", "ambiguous"),
         ("missing", "without a score"),
     )  # fmt: skip
     for source, told in words:
@@ -66,7 +67,7 @@ def _ci(row: Row) -> str:
 
 
 def _regrade(row: Row) -> str:
-    if row.regrade is None:
+    if row.regrade is None or row.regrade.final is None:
         return "none"
     return f"{points(row.regrade.final)}/{points(row.regrade.max_score)}"
 

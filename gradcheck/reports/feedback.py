@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 def feedback_markdown(report: Mapping[str, Any]) -> str:
     """The feedback as Markdown, ending in a newline."""
     said = feedback_of(report)
-    blocks = [
-        f"# Feedback for {markdown_text(said.who)}",
-        f"**{said.score} of {said.max_score} points.** {said.opening}",
-    ]
+    blocks = [f"# Feedback for {markdown_text(said.who)}"]
+    if said.ungraded:
+        blocks.append(f"**There is no mark yet.** {markdown_text(said.ungraded)}")
+        blocks.append(f"{said.earned} of {said.max_score} points in the other exercises. {said.opening}".strip())
+    else:
+        blocks.append(f"**{said.score} of {said.max_score} points.** {said.opening}")
     if said.penalties:
         blocks.append("\n".join([said.counted, "", *(f"- {markdown_text(each)}" for each in said.penalties)]))
     if said.problems:

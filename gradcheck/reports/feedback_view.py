@@ -12,10 +12,12 @@ from itertools import groupby
 from typing import Any
 
 from gradcheck.catalog import all_exercises
-from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.checks.results import FAULTS, CheckResult, Counterexample
+from gradcheck.grading.report import mark_of, ungraded_in
 from gradcheck.reports.message import tensor_text
-from gradcheck.reports.stored import checks_by_function, clipped, failures, final_score, penalties, problems
+from gradcheck.reports.stored import checks_by_function, clipped, failures, penalties, problems
 from gradcheck.reports.terminal import points
+from gradcheck.reports.ungraded import not_your_fault
 
 _IN_FULL = 6
 """Exercises that are shown with their case; of more the rest is told in a line each, so that it stays readable."""
@@ -72,9 +74,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Feedback:
-    """All that is said, in the order in which it is said, unescaped."""
+    """All that is said, in the order in which it is said, unescaped. `ungraded` is a sentence on what the grader itself
+    failed on; `score` is empty then, and `earned` and `max_score` are those of the other exercises.
+    """
 
     who: str
+    ungraded: str
     score: str
     earned: str
     max_score: str
@@ -88,7 +93,7 @@ class Feedback:
     @property
     def counted(self) -> str:
         """What leads to the penalties and the notes on them."""
-        if self.score == self.earned:
+        if self.score in ("", self.earned):
             return "About the points:"
         return f"You earned {self.earned} points; {self.score} of them count:"
 
@@ -96,12 +101,15 @@ class Feedback:
     def opening(self) -> str:
         """One sentence on where things stand."""
         done, todo = sum(len(names) for _, names in self.complete), len(self.items) + len(self.brief)
+        if not done and not todo and self.ungraded:
+            return "Nothing else is written yet." if self.untouched else ""
         if not done and not todo:
             return "Nothing is written yet. Any exercise is a good one to begin with; each stands for itself."
         if not todo and not self.untouched:
-            return "Every exercise is complete."
+            return "Every other exercise is complete." if self.ungraded else "Every exercise is complete."
         if not done:
-            return "None of the exercises is complete yet. What stopped each is below, with a case to redo by hand."
+            these = "these" if self.ungraded else "the exercises"
+            return f"None of {these} is complete yet. What stopped each is below, with a case to redo by hand."
         held = f"{done} {'exercise is' if done == 1 else 'exercises are'} complete"
         if not todo:
             return f"{held}, and nothing that you wrote is wrong."
@@ -111,13 +119,16 @@ class Feedback:
 def feedback_of(report: Mapping[str, Any]) -> Feedback:
     """What is said about a report as `stored.read_report` gives it."""
     student = report.get("student") or {}
-    unfinished = [each for each in report["exercises"] if each["status"] in ("failed", "errored")]
+    unfinished = [each for each in report["exercises"] if each["status"] in FAULTS]
+    graded = [each for each in report["exercises"] if each["status"] != "ungraded"]
+    names, mark = ungraded_in(report), mark_of(report)
     items = [item for item in map(_item, unfinished) if item is not None]
     return Feedback(
         clipped(student.get("name") or report["submission"], 120),
-        points(final_score(report)),
+        not_your_fault(names) if names else "",
+        "" if mark is None else points(mark),
         points(report["score"]),
-        points(report["max_score"]),
+        points(report["max_score"] if mark is not None else sum(each["max_score"] for each in graded)),
         tuple(penalties(report)),
         tuple(problems(report)),
         _by_unit(each for each in report["exercises"] if each["status"] == "passed"),

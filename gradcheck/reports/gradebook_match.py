@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gradcheck.grading.report import mark_of, ungraded_in
 from gradcheck.reports.gradebook_layouts import Person, comparable, comparable_name
 
 _BY_NAME = "name"
@@ -18,24 +19,28 @@ _BY_NAME = "name"
 
 @dataclass(frozen=True)
 class Grade:
-    """A submission's final score, and who it is as far as the roster says; without one its own name has to do."""
+    """A submission's final score, and who it is as far as the roster says; without one its own name has to do. Where
+    the grader failed on exercises, `ungraded` names them and there is no score.
+    """
 
     submission: str
-    score: float
+    score: float | None
     ids: tuple[str, ...]
     logins: tuple[str, ...]
     name: str
+    ungraded: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Grade:
         """From a row of `class.json`."""
         submission, student = row["name"], row.get("student")
+        mark, ungraded = mark_of(row), ungraded_in(row)
         if student is None:
             key = comparable(submission)
-            return cls(submission, float(row["final_score"]), (key,), (key,), comparable_name(submission))
+            return cls(submission, mark, (key,), (key,), comparable_name(submission), ungraded)
         number, email = comparable(student.get("id", "")), comparable(student.get("email", ""))
         name = comparable_name(student.get("name", ""))
-        return cls(submission, float(row["final_score"]), (number,), (email, number), name)
+        return cls(submission, mark, (number,), (email, number), name, ungraded)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from gradcheck.reports.escaping import terminal_text
 from gradcheck.reports.gradebook_layouts import NO_GRADE, Kind, Layout, Person, read_layout
 from gradcheck.reports.gradebook_match import Grade, Matching, match
 from gradcheck.reports.raw_csv import Sheet, read_sheet
+from gradcheck.reports.ungraded import names_of
 
 _DIGITS = 4
 """Decimals of a score, as many as a report has."""
@@ -30,6 +31,7 @@ class Filled:
     replaced: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     by_name: list[str] = field(default_factory=list)
+    ungraded: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -43,6 +45,7 @@ class Filled:
         same = f", {self.unchanged} were there already" if self.unchanged else ""
         yield f"{_count(wrote, 'grade')} entered into {terminal_text(self.column)!r}{same}"
         yield from self.notes
+        yield from _listed("left as it was, since the grader itself failed and there is no score", self.ungraded)
         yield from _listed("replaced", self.replaced)
         yield from _listed("kept as it was", self.kept)
         yield from _listed("matched by name alone, have a look", self.by_name)
@@ -74,7 +77,8 @@ def fill(
     max_score: float | None = None,
 ) -> Filled:
     """Fill `grades` into `column` of an exported file, guessing whose file it is unless `kind` says so. A grade that is
-    there already stays, unless `overwrite`. `max_score` is what the class is graded out of.
+    there already stays, unless `overwrite`; so does whatever is there where a submission has no score, since the grader
+    failed on it. `max_score` is what the class is graded out of.
 
     Raises GradcheckError where the file or the column cannot be used, and where not a single grade belongs into it.
     """
@@ -91,6 +95,9 @@ def fill(
     comma = _decimal_comma(sheet)
     for each in matching.matched:
         who = f"{each.person.shown}, line {each.person.line.number} ({each.grade.submission})"
+        if each.grade.score is None:
+            filled.ungraded.append(f"{who}: {names_of(each.grade.ungraded)} ungraded")
+            continue
         if each.by == "name":
             filled.by_name.append(who)
         _enter(filled, sheet, layout, each.person, _score_text(each.grade.score, comma=comma), who, overwrite)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any
 
+from gradcheck.grading.report import GRADED, ungraded_in
 from gradcheck.reports.escaping import csv_cell
 
-STATUSES = ("passed", "failed", "errored", "not_started")
 OPENING = ("name", "student", "email", "id", "final_score", "score", "max_score", "late_days")
 
 
@@ -19,26 +19,33 @@ def grades_csv(summary: Mapping[str, Any]) -> bytes:
     UTF-8 with a byte order mark: without one, Excel on Windows reads names as another encoding and breaks every Müller;
     LibreOffice, Numbers, Google Sheets and pandas take it either way, and Python's csv with `utf-8-sig`. Lines end as
     RFC 4180 says. Text cannot become a formula; numbers have a decimal point and stay numbers.
+
+    Where the grader failed on an exercise, its cell and the totals are empty, since whatever imports the file would
+    take a number for a mark; the last column names the exercises.
     """
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     names = [each["name"] for each in summary["exercises"]]
-    writer.writerow([*OPENING, *map(csv_cell, names), *STATUSES])
+    writer.writerow([*OPENING, *map(csv_cell, names), *GRADED, "ungraded"])
     writer.writerows(_rows(summary, names))
     return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8")
 
 
 def _rows(summary: Mapping[str, Any], names: list[str]) -> Iterator[list[str]]:
     for row in summary["submissions"]:
-        student = row["student"] or {}
+        student, ungraded = row["student"] or {}, ungraded_in(row)
+        totals = (None, None) if ungraded else (row["final_score"], row["score"])
+        cells = {name: cell["score"] for name, cell in row["exercises"].items() if name not in ungraded}
         yield [
             csv_cell(row["name"]),
             *(csv_cell(student.get(key, "")) for key in ("name", "email", "id")),
-            *(_number(row[key]) for key in ("final_score", "score", "max_score", "late_days")),
-            *(_number(row["exercises"][name]["score"]) if name in row["exercises"] else "" for name in names),
-            *(_number(row["status"][status]) for status in STATUSES),
+            *map(_number, (*totals, row["max_score"], row["late_days"])),
+            *(_number(cells.get(name)) for name in names),
+            *(_number(row["status"][status]) for status in GRADED),
+            csv_cell(" ".join(ungraded)),
         ]
 
 
-def _number(value: float) -> str:
-    return f"{value:.4f}".rstrip("0").rstrip(".")
+def _number(value: float | None) -> str:
+    """A number; nothing for none."""
+    return "" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")

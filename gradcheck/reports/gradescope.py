@@ -12,8 +12,9 @@ from typing import Any
 
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import checks_by_function, clipped, failures, final_score, penalties, problems
+from gradcheck.reports.stored import checks_by_function, clipped, failures, penalties, problems
 from gradcheck.reports.terminal import points
+from gradcheck.reports.ungraded import must_be_marked
 
 _MOST = 8_000
 """Characters of a test's output."""
@@ -21,11 +22,12 @@ _MOST = 8_000
 
 def gradescope_results(report: Mapping[str, Any]) -> dict[str, Any]:
     """What Gradescope reads, from a report as `stored.read_report` gives it. Everything is plain text (Gradescope shows
-    it as it is) and visible to the student; what the grader printed is not.
+    it as it is) and visible to the student; what the grader printed is not. Raises Ungraded where there is no mark.
     """
+    mark = must_be_marked(report)
     return {
-        "score": round(final_score(report), 4),
-        "output": visible("\n".join(_summary(report))),
+        "score": round(mark, 4),
+        "output": visible("\n".join(_summary(report, mark))),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
@@ -35,9 +37,9 @@ def gradescope_results(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _summary(report: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{points(final_score(report))} of {points(report['max_score'])} points"
-    if points(final_score(report)) != points(report["score"]):
+def _summary(report: Mapping[str, Any], mark: float) -> Iterator[str]:
+    yield f"{points(mark)} of {points(report['max_score'])} points"
+    if points(mark) != points(report["score"]):
         yield f"The exercises below add up to {points(report['score'])} points."
     yield from penalties(report)
     yield from problems(report)

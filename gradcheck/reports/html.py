@@ -15,11 +15,12 @@ from gradcheck.reports.message import printable, tensor_text
 from gradcheck.reports.svg import drawing
 from gradcheck.reports.templating import environment
 from gradcheck.reports.terminal import points
+from gradcheck.reports.ungraded import not_your_fault
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_SIGNS = {"passed": "✓", "failed": "✗", "errored": "✗", "skipped": "…", "not_started": "–"}
+_SIGNS = {"passed": "✓", "failed": "✗", "errored": "✗", "skipped": "…", "not_started": "–", "ungraded": "?"}
 _LONGEST = 600
 """Characters of any one text; what a submission wrote may go on for pages."""
 
@@ -37,12 +38,14 @@ def exercise_html(
     """The report of one exercise. `pictures` are the matrices of failures by the check's id, drawn as inline SVG;
     `printed` is what the functions printed. The correct numbers are in it with `show_answer` only.
     """
-    failures = [result for result in report.results if result.status in ("failed", "errored")]
+    failures = report.told if report.status != "ungraded" else ()
     return _template().render(
         report=report,
         functions=_functions(report),
         failures=[_failure(each, (pictures or {}).get(each.id), show_answer) for each in failures],
         printed=printed,
+        ungraded=not_your_fault([report.exercise.name]) if report.status == "ungraded" else "",
+        reasons=[f"{each.function}: {_short(each.message)}" for each in report.told if each.status == "ungraded"],
     )
 
 

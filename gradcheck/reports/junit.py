@@ -1,7 +1,8 @@
 """JUnit XML, which every CI service reads: a suite per exercise, a case per check.
 
 The form is the one that Jenkins, GitLab and GitHub's actions agree on (junit-10.xsd of Jenkins' xUnit plugin). A check
-that was not started, or waits for another one, is `skipped`, as pytest has it.
+that was not started, or waits for another one, is `skipped`, as pytest has it; one that the grader itself failed on is
+an `error` of the type `ungraded`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from gradcheck.checks.results import CheckResult
+from gradcheck.checks.results import FAULTS, CheckResult
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.message import failure_text
 from gradcheck.reports.stored import check_result, clipped
+from gradcheck.reports.ungraded import reason_of
 
 _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold, not even escaped (section 2.2)."""
@@ -46,10 +48,13 @@ def _suite(exercise: Mapping[str, Any]) -> ET.Element:
 
 def _verdict(case: ET.Element, found: CheckResult, path: str) -> None:
     message = _fit(found.message)
-    if found.status in ("failed", "errored"):
+    if found.status in FAULTS:
         code = _fit(found.diagnosis.code if found.diagnosis else "unrecognised")
         tag = "failure" if found.status == "failed" else "error"
         ET.SubElement(case, tag, message=message, type=code).text = _fit(failure_text(found, path))
+    elif found.status == "ungraded":
+        text = _fit(failure_text(found, path))
+        ET.SubElement(case, "error", message=_fit(reason_of(found)), type="ungraded").text = text
     elif found.status == "skipped":
         ET.SubElement(case, "skipped", message=message or "waits for another check")
     elif found.status == "not_started":

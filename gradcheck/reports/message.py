@@ -18,7 +18,11 @@ _ENTRIES = 40
 
 
 def failure_text(result: CheckResult, path: str, *, show_answer: bool = False) -> str:
-    """The message of a failed or errored check. `path` is the exercise file as the learner calls it."""
+    """The message of a failed or errored check, or of one that the grader itself failed on. `path` is the exercise file
+    as the learner calls it.
+    """
+    if result.status == "ungraded":
+        return _ungraded_text(result, path)
     lines = list(_headline(result))
     lines += [shorten(f"    {line}") for line in result.lines]
     if result.counterexample:
@@ -33,6 +37,19 @@ def failure_text(result: CheckResult, path: str, *, show_answer: bool = False) -
         waiting = ", ".join(name.replace("_", " ") for name in result.waiting)
         lines += _wrapped(f"Not checked until this holds: {waiting}", "  ")
     return "\n".join(printable(line) for line in lines)
+
+
+def _ungraded_text(result: CheckResult, path: str) -> str:
+    """Whose fault it is not, the grader's reason, and the one thing to try: other numbers."""
+    opening = f"{result.task}.{result.function}   not graded: the grader itself failed, not your code."
+    lines = [
+        *wrap(opening, WIDTH, subsequent_indent=" " * 8, break_on_hyphens=False),
+        *_wrapped(result.message.replace("\n", " "), " " * 8),
+        "  No points are counted for it, neither for nor against you.",
+        *_command("  Again: ", f"pytest {path} --gradcheck-seed 1"),
+        "  If that does not help, show this to whoever gave you the exercise.",
+    ]
+    return "\n".join(map(printable, lines))
 
 
 def _headline(result: CheckResult) -> Iterable[str]:

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis, Status
+from gradcheck.checks.results import FAULTS, STATUSES, CheckResult, Counterexample, Diagnosis
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.report import SCHEMA
+from gradcheck.grading.report import SCHEMA, mark_of, ungraded_in
 from gradcheck.grading.small_files import read_small
 from gradcheck.reports.terminal import points
 
@@ -22,7 +22,6 @@ MOST_BYTES = 64 * 1024 * 1024
 _LONGEST = 600
 """Characters of any one text that are shown; what a submission wrote may go on for pages."""
 _DEEPEST = 8
-_STATES: tuple[Status, ...] = ("passed", "failed", "not_started", "errored", "skipped")
 
 
 def report_files(out: Path) -> list[Path]:
@@ -56,7 +55,11 @@ def read_class(out: Path) -> dict[str, Any]:
     if summary.get("schema") != CLASS_SCHEMA or not isinstance(rows, list):
         raise GradcheckError(f"{path} is not of the schema {CLASS_SCHEMA}; {_first(out)}")
     for row in rows:
-        if not isinstance(row, dict) or not isinstance(row.get("name"), str) or not _number(row.get("final_score")):
+        if (
+            not isinstance(row, dict)
+            or not isinstance(row.get("name"), str)
+            or not _marked(row, row.get("final_score"))
+        ):
             raise GradcheckError(f"{path} has a submission without a name or a final score; {_first(out)}")
         if not _student_or_none(row.get("student")):
             raise GradcheckError(f"{path}: what it says of the student of {row['name']!r} is damaged; {_first(out)}")
@@ -90,7 +93,9 @@ def _problem(report: Mapping[str, Any]) -> str:
         return "it has no submission's name"
     if not all(_number(report.get(key)) for key in ("score", "max_score")):
         return "it has no score"
-    if "final_score" in report and not _number(report["final_score"]):
+    if not _strings(report.get("ungraded", [])):
+        return "its list of ungraded exercises is damaged"
+    if "final_score" in report and not _marked(report, report["final_score"]):
         return "its final score is no number"
     policy = report.get("policy", {})
     if not isinstance(policy, dict) or not all(_number(policy.get(key, 0)) for key in _AMOUNTS):
@@ -112,6 +117,15 @@ def _student_or_none(student: Any) -> bool:
     )
 
 
+def _strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _marked(record: Mapping[str, Any], final: Any) -> bool:
+    """Whether it has a final score, or none for the one reason that there is: the grader failed."""
+    return _number(final) or (final is None and bool(ungraded_in(record)))
+
+
 def _number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15
 
@@ -120,33 +134,31 @@ def _exercise_holds(exercise: Any) -> bool:
     return (
         isinstance(exercise, dict)
         and all(isinstance(exercise.get(key), str) for key in ("name", "unit"))
-        and exercise.get("status") in _STATES
+        and exercise.get("status") in STATUSES
         and all(_number(exercise.get(key)) for key in ("score", "max_score"))
         and isinstance(exercise.get("checks"), list)
         and all(
             isinstance(check, dict)
             and isinstance(check.get("id"), str)
             and check["id"].count(".") >= 2
-            and check.get("status") in _STATES
+            and check.get("status") in STATUSES
             for check in exercise["checks"]
         )
     )
 
 
-def final_score(report: Mapping[str, Any]) -> float:
-    """What counts: after penalties, where a course has any."""
-    return float(report.get("final_score", report["score"]))
-
-
 def penalties(report: Mapping[str, Any]) -> list[str]:
-    """Sentences that say why fewer points count than were earned; none where all of them do."""
+    """Sentences that say why fewer points count than were earned; none where all of them do. How many fewer is not
+    known before there is a mark.
+    """
     policy = report.get("policy") or {}
+    marked = mark_of(report) is not None
     said = []
+    days = int(policy.get("late_days", 0))
+    late = f"Handed in {days} {'day' if days == 1 else 'days'} late" if days else "Handed in late"
     if policy.get("late_penalty"):
-        days = int(policy.get("late_days", 0))
-        late = f"Handed in {days} {'day' if days == 1 else 'days'} late" if days else "Handed in late"
-        said.append(f"{late}: {_fewer(policy['late_penalty'])}.")
-    if policy.get("hint_penalty"):
+        said.append(f"{late}: {_fewer(policy['late_penalty'])}." if marked else f"{late}.")
+    if policy.get("hint_penalty") and marked:
         said.append(f"Hints and solutions that were shown: {_fewer(policy['hint_penalty'])}.")
     note = policy.get("note")
     if isinstance(note, str) and note.strip():
@@ -175,7 +187,14 @@ def checks_by_function(exercise: Mapping[str, Any]) -> dict[str, dict[str, str]]
 def failures(exercise: Mapping[str, Any]) -> Iterator[CheckResult]:
     """The checks that did not pass for a reason of their own, as the grader had them, texts cut to what is shown."""
     for check in exercise["checks"]:
-        if check["status"] in ("failed", "errored"):
+        if check["status"] in FAULTS:
+            yield check_result(check, exercise)
+
+
+def ungraded_checks(exercise: Mapping[str, Any]) -> Iterator[CheckResult]:
+    """The checks that the grader itself failed on, with its reasons."""
+    for check in exercise["checks"]:
+        if check["status"] == "ungraded":
             yield check_result(check, exercise)
 
 
@@ -183,7 +202,7 @@ def check_result(check: Mapping[str, Any], exercise: Mapping[str, Any]) -> Check
     """One check of an exercise of a report. What its schema does not know is left out."""
     _, function, name = _parts(check["id"])
     skipped = [other for other, status in checks_by_function(exercise)[function].items() if status == "skipped"]
-    stopped = check["status"] in ("failed", "errored")
+    stopped = check["status"] in FAULTS
     return CheckResult(
         clipped(exercise["name"]),
         clipped(function),

@@ -44,8 +44,18 @@ def print_progress(console: Console, told: Sequence[Mapping[str, str]]) -> None:
         for exercise in exercises
     }
     passed = {name: set(statuses.values()) == {"passed"} for name, statuses in found.items()}
+    ungraded = [each for each in exercises if "ungraded" in found[each.name].values()]
+    graded = [each for each in exercises if each not in ungraded]
     folder = told[-1]["folder"]
-    print_summary(console, exercises, scores, passed, f"{folder}/" if folder not in ("", ".") else "")
+    if graded:
+        prefix = f"{folder}/" if folder not in ("", ".") else ""
+        print_summary(
+            console, graded, scores, passed, prefix, ending="The others are done." if ungraded else "All done."
+        )
+    if ungraded:
+        from gradcheck.reports.ungraded import not_your_fault
+
+        console.print(not_your_fault([each.name for each in ungraded]), highlight=False)
 
 
 def print_summary(
@@ -54,6 +64,7 @@ def print_summary(
     scores: Mapping[str, float],
     passed: Mapping[str, bool],
     prefix: str = "exercises/",
+    ending: str = "All done.",
 ) -> None:
     """One line per unit, the total, and the first exercise that is not complete with its commands."""
     from rich.table import Table
@@ -79,7 +90,7 @@ def print_summary(
         console.print(f"    a hint:  gradcheck hint {following.name}", highlight=False)
         console.print(f"    check:   pytest {prefix}{following.path}", highlight=False)
     else:
-        console.print(f"{points(total)} of {points(most)} points. All done.", highlight=False)
+        console.print(f"{points(total)} of {points(most)} points. {ending}", highlight=False)
 
 
 def points(value: float) -> str:

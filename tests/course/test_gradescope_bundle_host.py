@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from gradescope_rules import metadata, strict
 
 from gradcheck.catalog import all_exercises
@@ -309,6 +310,26 @@ def test_the_instructor_is_told_what_does_not_agree(place: Path) -> None:
     assert hosted(place, assignment=same)[1][0] == "no Landlock"
 
 
+def test_what_the_grader_failed_on_leaves_no_result_and_says_why(place, monkeypatch):
+    def failing(folder, course, *, name, submitted, require_sandbox):
+        relu = unjudged("relu", "the references disagree")
+        relu |= {"status": "ungraded", "checks": [{**each, "status": "ungraded"} for each in relu["checks"]]}
+        report = raw_report(name, "d" * 64, 7, [], [relu])
+        return apply_policy({**report, "problems": [], "warnings": []}, course, Submission(name, {}, {}))
+
+    monkeypatch.setattr("gradcheck.grading.batch.checkout.grade_checkout", failing)
+    out = place / "results" / "results.json"
+    out.write_text('{"score": 0}')
+    (place / "course.toml").write_text('[exercises]\nonly = ["relu"]\n')
+    options = ["--submission", place / "submission", "--metadata", place / "submission_metadata.json"]
+    options += ["--course", place / "course.toml", "--out", out]
+    done = CliRunner().invoke(command, [str(each) for each in options])
+    assert done.exit_code == 3
+    assert "gradcheck: NOT GRADED: the grader itself failed on relu" in done.stdout
+    assert "the references disagree" in done.stdout
+    assert list(out.parent.iterdir()) == []
+
+
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_a_link_in_the_place_of_the_results_is_replaced_not_followed(place, monkeypatch, when):
     from gradcheck.grading.batch import checkout
@@ -357,8 +378,6 @@ def test_results_that_cannot_be_written_are_an_error_before_grading(place, monke
 
 
 def test_the_command_prints_lines_that_command_nobody(place: Path, monkeypatch) -> None:
-    from click.testing import CliRunner
-
     monkeypatch.setattr("gradcheck.course.hosts.host_gradescope.host", lambda *_a, **_k: iter(["::error::x\x1b[2J"]))
     arguments = [
         "--submission",

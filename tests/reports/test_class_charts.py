@@ -40,7 +40,8 @@ def test_the_hardest_exercise_comes_first_and_one_that_nobody_started_last():
 
 
 def test_a_strip_tells_states_by_shape():
-    assert len(set(SHAPES.values())) == 4
+    assert SHAPES.keys() == {"p", "f", "e", "n", "u"}
+    assert len(set(SHAPES.values())) == 5
     places = strip_places([{"unit": "a"}, {"unit": "a"}, {"unit": "b"}])
     assert places == [0, 7, 19]
     assert strip("pfp", places) == {"p": f"M0 {SHAPES['p']}M19 {SHAPES['p']}", "f": f"M7 {SHAPES['f']}"}

@@ -297,3 +297,23 @@ def test_everything_can_be_reached_and_has_a_name(page):
     )
     page.press("Tab")
     assert page.js("document.activeElement.innerText") == "To the report"
+
+
+def test_what_the_grader_failed_on_is_no_score_and_comes_last_either_way(browser, folder):
+    found = [report("ada"), report("ben", ungraded=["relu"]), report("carla", wrong=[TERM], ungraded=["relu"])]
+    (folder / "ungraded.html").write_text(class_html(summary_of(found)), encoding="utf-8")
+    page = browser.open(folder / "ungraded.html")
+    assert page.js("document.querySelector('main').firstElementChild.className") == "warning ungraded"
+    for _ in range(2):
+        page.click("#student-table th[data-key=final] button")
+        scores = [" ".join(each.split()) for each in page.texts(f"{ROW} td:nth-child(2)")]
+        assert scores == ["139", "– relu ungraded", "– relu ungraded"]
+    for state, names in (("ungraded", ["ben", "carla"]), ("unpassed", ["carla"]), ("passed", ["ada"])):
+        page.js(
+            f"(() => {{ const each = document.getElementById('state'); each.value = '{state}';"
+            " each.dispatchEvent(new Event('input', {bubbles: true})); })()"
+        )
+        assert page.texts(f"{ROW} th a") == names
+    page.click(".fold")
+    assert "? ungraded" in page.text(".more h4:last-of-type")
+    calm(page)

@@ -41,6 +41,7 @@ def test_the_keys_are_those_of_the_schema():
         "grader",
         "sandbox",
         "warnings",
+        "ungraded",
         "max_score",
         "exercises",
         "misconceptions",
@@ -58,6 +59,7 @@ def test_the_keys_are_those_of_the_schema():
         "final_score",
         "max_score",
         "late_days",
+        "ungraded",
         "status",
         "exercises",
         "problems",
@@ -68,7 +70,7 @@ def test_the_keys_are_those_of_the_schema():
     assert row["final_score"] == MOST - 3 - 5
     assert row["late_days"] == 1
     assert row["report"] == "reports/ada.json"
-    assert row["status"] == {"passed": len(EXERCISES) - 1, "failed": 1, "errored": 0, "not_started": 0}
+    assert row["status"] == {"passed": len(EXERCISES) - 1, "failed": 1, "errored": 0, "not_started": 0, "ungraded": 0}
     assert row["exercises"]["softmax"] == {"status": "failed", "score": 3.0, "codes": ["missing-term"]}
     assert found["misconceptions"] == [
         {
@@ -92,7 +94,7 @@ def test_an_exercise_is_counted_and_averaged():
         ]
     ).as_dict()
     softmax = next(each for each in found["exercises"] if each["name"] == "softmax")
-    assert softmax["counts"] == {"passed": 1, "failed": 1, "errored": 1, "not_started": 1}
+    assert softmax["counts"] == {"passed": 1, "failed": 1, "errored": 1, "not_started": 1, "ungraded": 0}
     assert softmax["mean_score"] == (6 + 3 + 0 + 3) / 4
     assert softmax["max_score"] == 6
     assert [each["name"] for each in found["exercises"]] == [each.name for each in EXERCISES]
@@ -170,7 +172,9 @@ def test_what_a_report_lacks_is_not_started_and_what_does_not_count_is_left_out(
     assert [each["name"] for each in found["exercises"]] == [each.name for each in some]
     assert [each["code"] for each in found["misconceptions"]] == ["missing-term"]
     assert found["submissions"][0]["exercises"]["relu"]["status"] == "not_started"
-    assert found["submissions"][0]["status"] == {"passed": 8, "failed": 1, "errored": 0, "not_started": 1}
+    assert found["submissions"][0]["status"] == {
+        "passed": 8, "failed": 1, "errored": 0, "not_started": 1, "ungraded": 0,
+    }  # fmt: skip
 
 
 def test_a_course_may_set_other_points():

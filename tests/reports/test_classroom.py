@@ -10,7 +10,7 @@ from classroom_data import exercise_of, report_of
 from classroom_reporter import COMMAND, assert_protocol, decoded, reported
 
 from gradcheck.catalog import all_exercises
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.reports import classroom, classroom_summary
 from gradcheck.reports.classroom import MOST_BYTES, encoded, result_of_all, results_by_exercise, told_of
 from gradcheck.reports.classroom_annotations import error_commands
@@ -108,23 +108,33 @@ def test_the_sums_agree_whatever_an_exercise_is_worth(points, nowhere):
     assert all(type(each) is int for each in whole.notice)
 
 
-def test_what_could_not_be_graded_is_an_error_and_no_failure(nowhere):
-    relu = exercise_of("relu", "errored")
-    for check in relu["checks"]:
-        check |= {"message": "the grader failed at this exercise (KeyError: 1); tell whoever runs it"}
-        check.pop("diagnosis", None)
-    result = results_by_exercise(report_of(relu), nowhere)["relu"]
-    assert result["status"] == "error"
-    assert [test["status"] for test in result["tests"]] == ["error", "error", "fail", "error"]
-    assert "the grader failed" in result["tests"][0]["message"]
-    assert "Error: relu.forward   the grader failed" in reported(steps(report_of(relu), nowhere)).log
-    assert (
-        "::error file=exercises/04_modules/relu.py,title=relu.forward::the grader failed"
-        in error_commands(report_of(relu), nowhere)[0]
-    )
-    assert "| relu.forward | not graded |" in summary_markdown(report_of(relu), {"relu": result}, nowhere)
+def test_what_the_grader_failed_on_has_no_result_that_could_count_as_0(nowhere):
+    relu = exercise_of("relu", {"backward.values": "ungraded", "forward.values": "failed"})
+    report = report_of(relu, exercise_of("mse"))
+    results = results_by_exercise(report, nowhere)
+    assert results.keys() == {"mse"}
+    assert told_of(report, [], nowhere).result is None
+    assert told_of(report, ["relu"], nowhere).result is None
+    assert told_of(report, ["mse"], nowhere).result == results["mse"]
+    with pytest.raises(Ungraded, match=r"the grader itself failed on relu \(backward: the references disagree\)"):
+        result_of_all(report, nowhere)
+    commands = error_commands(report, nowhere)
+    assert commands == [
+        "::error file=exercises/04_modules/relu.py,title=relu.backward::the references disagree",
+    ]
+    told = summary_markdown(report, results, nowhere)
+    assert told.startswith("## Not graded: the grader itself failed\n\nrelu was not graded")
+    assert "| 04\\_modules/relu | – | 4 | – | not graded: the grader itself failed |" in told
+    assert "| relu.backward | not graded |" in told
+    assert "relu: not graded: the grader itself failed" in summary_lines(report, results, nowhere)
+    assert "0 of" not in told + "".join(summary_lines(report, results, nowhere))
+
+
+def test_what_raised_is_a_failure_of_the_submission(nowhere):
     raised = exercise_of("relu", {"backward.runs": "errored"})
-    assert results_by_exercise(report_of(raised), nowhere)["relu"]["status"] == "fail"
+    result = results_by_exercise(report_of(raised), nowhere)["relu"]
+    assert result["status"] == "fail"
+    assert "| relu.backward | missing-term |" in summary_markdown(report_of(raised), {"relu": result}, nowhere)
 
 
 def test_an_empty_repository_has_a_table_and_a_reason(nowhere):

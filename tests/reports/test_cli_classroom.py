@@ -16,7 +16,7 @@ from classroom_reporter import COMMAND, assert_protocol, reported
 from click.testing import CliRunner
 
 from gradcheck.cli_classroom import classroom
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.batch import checkout
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +110,21 @@ def test_what_stands_in_the_files_stays(step):
     assert lines[:2] == ["earlier=1", "unfinished=2"]
     assert lines[2].startswith("result=")
     assert (step / "summary").read_text().startswith("# Earlier\n## 11 of 13 points\n")
+
+
+def test_a_step_fails_where_the_grader_did_and_gives_no_payload(step, monkeypatch):
+    report = report_of(exercise_of("relu", {"backward.values": "ungraded"}), exercise_of("mse"))
+    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report)
+    for arguments in ([], ["relu"], ["--save", step / "saved.json"], ["relu", "--from", step / "saved.json"]):
+        result = run(*arguments)
+        assert isinstance(result.exception, Ungraded)
+        assert Ungraded.exit_status == 3
+        assert "the grader itself failed on relu (backward: the references disagree)" in str(result.exception)
+        assert (step / "output").read_text() == ""
+        assert "::error file=exercises/04_modules/relu.py" in result.output
+    assert run("mse", "--from", step / "saved.json").exit_code == 0
+    (payload,) = outputs(step / "output")
+    assert assert_protocol(payload)["status"] == "pass"
 
 
 def test_the_log_says_what_happened_and_annotations_come_last(step, monkeypatch):

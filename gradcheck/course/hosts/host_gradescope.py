@@ -1,7 +1,8 @@
 """One submission graded as Gradescope wants it: the late data honoured, results.json there at the end, or nothing.
 
-A submission that cannot be graded on this machine leaves no results.json. Gradescope then says that the autograder
-failed, the instructor finds the reason in its output, and nobody reads a machine's failure as 0 points.
+A submission that cannot be graded on this machine, or that the grader itself failed on, leaves no results.json.
+Gradescope then says that the autograder failed, the instructor finds the reason in its output, and nobody reads a
+machine's failure as 0 points.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def host(folder: Path, metadata: Path, course: Course, out: Path, *, require_san
     """Grade the submission in `folder` and write `out`, Gradescope's results.json. Yields lines for the instructor,
     who alone sees what an autograder prints.
 
-    Raises GradcheckError where nothing can be graded or written; there is then no file `out`.
+    Raises GradcheckError where nothing can be graded or written, Ungraded where the grader failed on an exercise; there
+    is then no file `out`.
     """
     handed = read_metadata(metadata)
     with _place_for(out) as place:

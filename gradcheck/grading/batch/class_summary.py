@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
 from gradcheck.catalog import Exercise
+from gradcheck.checks.results import FAULTS
+from gradcheck.grading.report import EXERCISE_STATUSES, mark_of, ungraded_in
 
 SCHEMA = "gradcheck/class/v1"
-STATUSES = ("passed", "failed", "errored", "not_started")
 
 _TEXT = 400
 """Characters of any one sentence; a submission may go on for pages."""
@@ -47,6 +48,7 @@ class ClassSummary:
         self._rows: dict[str, _Row] = {}
         self._shared: dict[tuple[str, float, tuple[str, ...]], dict[str, Any]] = {}
         self._mistakes: dict[tuple[str, str, str], _Mistake] = {}
+        self._ungraded: dict[str, _Mistake] = {}
         self._layers: dict[str, _Layer] = {}
         self._warnings: set[str] = set()
         self._more_warnings = False
@@ -87,6 +89,9 @@ class ClassSummary:
         return self._shared.setdefault(key, {"status": key[0], "score": key[1], "codes": list(key[2])})
 
     def _note_mistakes(self, name: str, exercise: Mapping[str, Any]) -> None:
+        if exercise["status"] == "ungraded":
+            why = next((each.get("message") for each in exercise["checks"] if each["status"] == "ungraded"), "")
+            self._ungraded.setdefault(exercise["name"], _Mistake()).add(name, _short(why or ""))
         for function, code, text in _mistakes_of(exercise):
             self._mistakes.setdefault((exercise["name"], function, code), _Mistake()).add(name, text)
 
@@ -110,6 +115,7 @@ class ClassSummary:
             "grader": dict(self._grader),
             "sandbox": [layer.as_dict(name) for name, layer in sorted(self._layers.items(), key=_place)],
             "warnings": warnings,
+            "ungraded": self._failures_of_the_grader(),
             "max_score": math.fsum(map(self._most, self._exercises)),
             "exercises": [self._exercise(place, each, names) for place, each in enumerate(self._exercises)],
             "misconceptions": self._misconceptions(),
@@ -119,14 +125,24 @@ class ClassSummary:
 
     def _exercise(self, place: int, exercise: Exercise, names: Sequence[str]) -> dict[str, Any]:
         cells = [self._rows[name].cells[place] for name in names]
+        graded = [cell["score"] for cell in cells if cell["status"] != "ungraded"]
         return {
             "name": exercise.name,
             "unit": exercise.unit,
             "title": exercise.title,
             "max_score": self._most(exercise),
             "counts": _counts(cells),
-            "mean_score": round(math.fsum(cell["score"] for cell in cells) / max(1, len(cells)), 4),
+            # Nobody graded is no mean of 0; a class of nobody always had one.
+            "mean_score": round(math.fsum(graded) / max(1, len(graded)), 4) if graded or not cells else None,
         }
+
+    def _failures_of_the_grader(self) -> list[dict[str, Any]]:
+        """The exercises that the grader failed on, for whom, and its own reason."""
+        return [
+            {"exercise": each.name, "text": found.text(), "count": len(found.who), "who": sorted(found.who)}
+            for each in self._exercises
+            if (found := self._ungraded.get(each.name))
+        ]
 
     def _most(self, exercise: Exercise) -> float:
         return float(self._points.get(exercise.name, exercise.max_score))
@@ -155,6 +171,7 @@ class ClassSummary:
             "final_score": row.final_score,
             "max_score": row.max_score,
             "late_days": row.late_days,
+            "ungraded": list(row.ungraded),
             "status": _counts(row.cells),
             "exercises": {each.name: cell for each, cell in zip(self._exercises, row.cells, strict=True)},
             "problems": row.problems,
@@ -177,7 +194,7 @@ class ClassSummary:
 class _Row:
     """What is kept of a submission's report; `cells` are its exercises, in the class's order."""
 
-    __slots__ = ("cells", "final_score", "late_days", "max_score", "problems", "score", "student")
+    __slots__ = ("cells", "final_score", "late_days", "max_score", "problems", "score", "student", "ungraded")
 
     def __init__(self, report: Mapping[str, Any], cells: tuple[dict[str, Any], ...]) -> None:
         student, policy = report.get("student"), report.get("policy") or {}
@@ -187,7 +204,8 @@ class _Row:
         self.cells = cells
         self.student = {key: _short(student.get(key) or "") for key in ("name", "email", "id")} if student else None
         self.score: float = report["score"]
-        self.final_score: float = report.get("final_score", report["score"])
+        self.final_score: float | None = mark_of(report)
+        self.ungraded = ungraded_in(report)
         self.max_score: float = report["max_score"]
         self.late_days: int = policy.get("late_days", 0)
         self.problems = problems
@@ -242,18 +260,22 @@ def _place(entry: tuple[str, _Layer]) -> tuple[float, str]:
 
 
 def _counts(cells: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    counts = dict.fromkeys(STATUSES, 0)
+    counts: dict[str, int] = dict.fromkeys(EXERCISE_STATUSES, 0)
     for cell in cells:
         counts[cell["status"]] += 1
     return counts
 
 
-def _mistakes_of(exercise: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
-    """Function, code and sentence of each mistake, once, however many checks show it."""
+def _mistakes_of(exercise: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Function, code and sentence of each mistake, once, however many checks show it. Where the grader itself failed
+    nothing is said of the rest of the exercise either: it may come from the same defect.
+    """
+    if exercise["status"] == "ungraded":
+        return
     seen = set()
     for check in exercise["checks"]:
         diagnosis = check.get("diagnosis")
-        if check["status"] not in ("failed", "errored") or not diagnosis:
+        if check["status"] not in FAULTS or not diagnosis:
             continue
         function, code = check["id"].split(".")[1], diagnosis["code"]
         if (function, code) not in seen:

@@ -17,6 +17,7 @@ from gradcheck.grading.batch.judge import Settings, raw_report, unjudged
 from gradcheck.grading.batch.tasks import Answer, Facts, Grade, Prepare, Scan, Task
 from gradcheck.grading.policy.applied import apply_policy
 from gradcheck.grading.policy.course import Course
+from gradcheck.grading.report import ungraded_in
 from gradcheck.grading.sandbox.layers import Layer, warnings_of
 from gradcheck.grading.submissions.places import Place
 
@@ -88,7 +89,8 @@ def grade_class(
         for task, answer in pool.run([Grade(place) for place in firsts]):
             assert isinstance(task, Grade)
             now = answer.facts or facts[task.place.name]  # it may have changed since it was read first
-            if answer.report and not answer.report["ungraded"]:  # what failed in us is tried again the next time
+            # What the grader failed on is tried anew by the next run.
+            if answer.report and not ungraded_in(answer.report):
                 journal.write(key_of(now.digest, grading), answer.report, answer.seconds)
             done += 1
             progress("grading", done, len(places))

@@ -14,7 +14,7 @@ from gradcheck.grading.collect.result import Result
 from gradcheck.grading.policy.roster import Roster, Student
 from gradcheck.grading.submissions.naming import folded
 
-Source = Literal["regrade", "advisory", "ambiguous", "missing"]
+Source = Literal["regrade", "ungraded", "advisory", "ambiguous", "missing"]
 T = TypeVar("T")
 
 
@@ -22,7 +22,8 @@ T = TypeVar("T")
 class Row:
     """One student. `ci` and `regrade` are None where there is none, or several that contradict each other.
 
-    `source`    where the final score comes from: the regrade; CI alone, which is advisory; or why there is none.
+    `source`    where the final score comes from: the regrade; CI alone, which is advisory; or why there is none. What
+                is `ungraded` was regraded, and the grader itself failed on an exercise.
     `final`     the regrade's, and None without one.
     `matters`   sentences on what somebody has to look at; without any, the row is settled.
     `notes`     what else is worth knowing.
@@ -111,7 +112,9 @@ def _row(student: Student, of: _Of, *, regraded: bool, any_ci: bool) -> Row:
     clone = _clone_of(of.clones, regrade, ci, notes)
     differs = False
     why: tuple[str, ...] = ()
-    if ci and regrade:
+    if regrade and regrade.final is None:
+        matters.append(f"no score: the grader itself failed on {', '.join(regrade.ungraded)}; grade again")
+    elif ci and regrade:
         agreement = agrees(ci, regrade)
         differs = not agreement
         why = reasons(ci, regrade, clone) if differs else ()
@@ -124,7 +127,8 @@ def _row(student: Student, of: _Of, *, regraded: bool, any_ci: bool) -> Row:
         matters.append(f"handed in as {of.clones[0].name}, but not graded" if of.clones else "nothing found")
     notes += _noted(ci, regrade, clone, differs=differs)
     source: Source = (
-        "regrade" if regrade
+        "ungraded" if regrade and regrade.final is None
+        else "regrade" if regrade
         else "ambiguous" if several_regrades or several_ci
         else "advisory" if ci
         else "missing"
@@ -155,7 +159,10 @@ def _dated(result: Result) -> str:
 def _one_regrade(regrades: list[Regrade], matters: list[str]) -> tuple[Regrade | None, bool]:
     if len(regrades) < 2:
         return (regrades[0] if regrades else None), False
-    listed = "; ".join(f"{each.final:g}/{each.max_score:g} as {each.submission}" for each in regrades)
+    listed = "; ".join(
+        f"{'ungraded' if each.final is None else f'{each.final:g}'}/{each.max_score:g} as {each.submission}"
+        for each in regrades
+    )
     matters.append(f"{len(regrades)} submissions were regraded, none chosen: {listed}")
     return None, True
 

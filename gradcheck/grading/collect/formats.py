@@ -20,7 +20,8 @@ from gradcheck.grading.collect.result import (
     tests_in,
     text_in,
 )
-from gradcheck.grading.report import SCHEMA
+from gradcheck.grading.report import SCHEMA, ungraded_in
+from gradcheck.grading.submissions.layout import printable
 
 CLASSROOM50 = "classroom50/result/v1"
 _MOST_ENTRIES = 50_000
@@ -73,6 +74,8 @@ def _object(content: bytes) -> Mapping[str, Any]:
 
 
 def _report(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
+    if ungraded := ungraded_in(found):
+        raise Unusable(printable(f"the grader itself failed on {', '.join(ungraded)[:200]}, so it has no score"))
     score, most = score_of(found.get("final_score", found.get("score")), found.get("max_score"))
     return Result(
         names or _named(text_in(found, "submission")), score, most, "report", file,
@@ -95,10 +98,11 @@ def _classroom50(found: Mapping[str, Any], names: tuple[str, ...], file: str) ->
 def _classroom(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
     """The reporter's notice adds up the tests' scores, whatever its table shows."""
     tests = tests_in(found)
+    if any(test.get("status") == "error" for test in tests):
+        raise Unusable("the grader itself failed in it, so it has no score")
     earned = math.fsum(amount(test.get("score"), "test's score") for test in tests)
     score, most = score_of(earned, found.get("max_score"))
-    notes = ("CI could not grade all of it",) if any(test.get("status") == "error" for test in tests) else ()
-    return Result(names, score, most, "classroom", file, grain=max(1.0, most / max(1, len(tests))), notes=notes)
+    return Result(names, score, most, "classroom", file, grain=max(1.0, most / max(1, len(tests))))
 
 
 def _gradescope(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:

@@ -15,7 +15,10 @@ _MOST_CHANGES = 8
 
 
 def agrees(ci: Result, regrade: Regrade) -> Literal["", "same", "rounded"]:
-    """Whether CI says what the regrade decides. Where the greatest scores differ, the shares are compared."""
+    """Whether CI says what the regrade decides, which has a final score. Where the greatest scores differ, the shares
+    are compared.
+    """
+    assert regrade.final is not None
     if not regrade.max_score:
         return "" if ci.score else "same"
     if _equal(ci, regrade, regrade.final):

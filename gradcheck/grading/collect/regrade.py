@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradcheck.grading.collect.result import commit_in, text_in
+from gradcheck.grading.report import mark_of, ungraded_in
 from gradcheck.grading.submissions.layout import printable
 
 
 @dataclass(frozen=True)
 class Regrade:
-    """`score` is what was earned, `final` what is left after hints and lateness. `partly` counts the exercises that
-    earned some of their points: what CI may have rounded.
+    """`score` is what was earned, `final` what is left after hints and lateness: None where it is no mark, since the
+    grader failed on the exercises that `ungraded` names. `partly` counts the exercises that earned some of their
+    points: what CI may have rounded.
     """
 
     submission: str
     score: float
-    final: float
+    final: float | None
     max_score: float
     commit: str = ""
     submitted: str = ""
@@ -31,17 +33,18 @@ class Regrade:
     problems: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     """The id and the email that the grading's own roster found."""
+    ungraded: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> Regrade:
         """From a report whose shape was checked (reports/stored.py)."""
         policy, student = report.get("policy") or {}, report.get("student") or {}
         exercises = report["exercises"]
-        problems = report.get("problems")
+        problems, mark = report.get("problems"), mark_of(report)
         return cls(
             report["submission"],
             round(float(report["score"]), 4),
-            round(float(report.get("final_score", report["score"])), 4),
+            None if mark is None else round(mark, 4),
             round(float(report["max_score"]), 4),
             commit=commit_in(text_in(report, "commit")),
             submitted=text_in(report, "submitted"),
@@ -55,4 +58,5 @@ class Regrade:
             if isinstance(problems, list)
             else (),
             keys=tuple(key for key in (student.get("id", ""), student.get("email", "")) if key),
+            ungraded=tuple(map(printable, ungraded_in(report))),
         )

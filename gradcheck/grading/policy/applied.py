@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from gradcheck.grading.desk_record import Help
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.policy.lateness import moment
+from gradcheck.grading.report import ungraded_in
 
 
 class Facts(Protocol):
@@ -25,13 +26,15 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
     """The report with the course's exercises and points, `student`, `submitted`, `commit`, `policy` and `final_score`.
 
     `score` stays the sum over the exercises. What help costs is taken from what an exercise earned, and what lateness
-    costs from the rest, so that nothing ever falls below 0.
+    costs from the rest, so that nothing ever falls below 0. Where the grader failed on an exercise of the course there
+    is no `final_score`, but null: a number would be taken for a mark. Other exercises do not matter to the course.
     """
     exercises = [_rescaled(each, course) for each in report["exercises"] if each["name"] in course.exercises]
     earned = round(sum(each["score"] for each in exercises), 4)
     costs = [(each, course.hints.percent(Help(each.get("hint", 0), each.get("gave_up", False)))) for each in exercises]
     hint_penalty = round(sum(each["score"] * percent / 100 for each, percent in costs), 4)
     left = max(0.0, earned - hint_penalty)
+    ungraded = list(ungraded_in({"exercises": exercises}))
     days, share, notes = _lateness(course, facts)
     late_penalty = round(left * share, 4)
     student = course.student_of(facts.name)
@@ -46,6 +49,7 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
         "exercises": exercises,
         "score": earned,
         "max_score": round(sum(each["max_score"] for each in exercises), 4),
+        "ungraded": ungraded,
         "student": student.as_dict() if student else None,
         "submitted": facts.submitted,
         "commit": facts.commit,
@@ -56,7 +60,7 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
             "hint_penalty": hint_penalty,
             "note": "; ".join(notes),
         },
-        "final_score": max(0.0, round(left - late_penalty, 4)),
+        "final_score": None if ungraded else max(0.0, round(left - late_penalty, 4)),
     }
 
 

@@ -2,8 +2,8 @@
 // The page is complete without this script, but for most of a large class. Text goes into the page as text only.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const STATES = { p: "passed", f: "failed", e: "errored", n: "not_started" };
-  const SIGNS = { p: "✓", f: "✗", e: "!", n: "–" };
+  const STATES = data.states;
+  const SIGNS = data.signs;
   const SVG = "http://www.w3.org/2000/svg";
   const $ = (id) => document.getElementById(id);
   const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
@@ -65,8 +65,11 @@
     fold.setAttribute("aria-label", `More about ${student.name}`);
     fold.dataset.student = student.index;
     const person = [student.student, student.id].filter(Boolean).join(" · ");
-    const score = make("td", { className: "number" }, make("strong", {}, points(student.final)));
-    if (student.final !== student.score) {
+    const marked = student.final !== null;
+    const score = make("td", { className: "number" }, make("strong", {}, marked ? points(student.final) : "–"));
+    if (!marked) {
+      score.append(make("span", { className: "quiet before" }, `${student.ungraded} ungraded`));
+    } else if (student.final !== student.score) {
       score.append(make("span", { className: "quiet before" }, `of ${points(student.score)} earned`));
     }
     return make(
@@ -99,7 +102,9 @@
       chip.title = STATES[letter].replace("_", " ");
       return chip;
     });
-    cell.append(make("h4", {}, "Exercises: ✓ passed, ✗ failed, ! errored, – not started"), make("div", { className: "chips" }, ...chips));
+    const letters = Object.keys(STATES).filter((letter) => students.some((each) => each[letter]));
+    const legend = letters.map((letter) => `${SIGNS[letter]} ${STATES[letter].replace("_", " ")}`).join(", ");
+    cell.append(make("h4", {}, `Exercises: ${legend}`), make("div", { className: "chips" }, ...chips));
     return make("tr", { className: "more" }, cell);
   }
 
@@ -111,18 +116,19 @@
     if (!state) return true;
     if (exercise !== "") {
       const own = STATES[student.states[exercise]];
-      return state === "unpassed" ? own !== "passed" : own === state;
+      return state === "unpassed" ? own !== "passed" && own !== "ungraded" : own === state;
     }
     const all = student.states.length;
     return {
-      passed: student.p === all, unpassed: student.p < all, failed: student.f > 0, errored: student.e > 0,
-      not_started: student.n === all,
+      passed: student.p === all, unpassed: student.p + student.u < all, failed: student.f > 0, errored: student.e > 0,
+      not_started: student.n === all, ungraded: student.u > 0,
     }[state];
   }
 
   function compare(first, second) {
     const pick = (student) => (order.key === "problems" ? student.problems.length : student[order.key]);
     const [a, b] = [pick(first), pick(second)];
+    if (a === null || b === null) return Number(a === null) - Number(b === null) || first.index - second.index;
     const result = typeof a === "number" ? a - b : order.key === "states" ? (a < b ? -1 : Number(a > b)) : collator.compare(a, b);
     return (order.down ? -result : result) || first.index - second.index;
   }

@@ -128,7 +128,9 @@ def report_of(submission):
     from gradcheck.grading.batch.judge import unjudged
 
     score = float(len(submission.sources["relu"]) % 5)
-    exercise = {**unjudged("relu", "told"), "score": score, "max_score": 4.0}
+    exercise = unjudged("relu", "told")
+    checks = [{**each, "status": "failed"} for each in exercise["checks"]]
+    exercise |= {"status": "failed", "score": score, "max_score": 4.0, "checks": checks}
     opening = {"schema": "gradcheck/report/v1", "submission": submission.name, "seed": 7}
     return {
         **opening,
@@ -187,6 +189,25 @@ def test_only_what_changed_is_graded_again(submissions, tmp_path):
     again = InstantPool()
     run(submissions, tmp_path / "out", again)
     assert again.graded == ["student3"]
+
+
+def test_what_the_grader_failed_on_is_graded_again(submissions, tmp_path):
+    """A defect that passes, such as memory that ran out, must not stay for ever; what was graded is not repeated."""
+
+    class Failing(InstantPool):
+        def run(self, tasks):
+            for task, answer in super().run(tasks):
+                if answer.report and task.place.name == "student8":
+                    answer.report["exercises"][0]["status"] = "ungraded"
+                yield task, answer
+
+    run(submissions, tmp_path / "out", Failing())
+    (row,) = [each for each in results(tmp_path / "out")[1]["submissions"] if each["final_score"] is None]
+    assert (row["name"], row["ungraded"]) == ("student8", ["relu"])
+    again = InstantPool()
+    run(submissions, tmp_path / "out", again)
+    assert again.graded == ["student8"]
+    assert all(each["final_score"] is not None for each in results(tmp_path / "out")[1]["submissions"])
 
 
 def test_a_command_that_is_killed_goes_on_where_it_was(tmp_path):

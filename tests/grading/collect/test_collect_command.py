@@ -48,6 +48,26 @@ def test_scores_of_ci_alone_stay_advisory(tmp_path, ci):
     assert [each["name"] for each in told(tmp_path)["ignored"]] == ["README.md"]
 
 
+def test_what_the_grader_failed_on_leaves_its_cells_empty_and_is_listed(tmp_path, ci):
+    eve = report("eve", 0, ungraded=["relu"]) | {"final_score": None}
+    regrade = graded(tmp_path / "graded", report("week2-ada-gh", 3), report("alan", 4), eve)
+    index = json.loads((regrade / "class.json").read_text())
+    index["submissions"][2]["ungraded"] = ["relu"]
+    put(regrade / "class.json", index)
+    code, printed = collect(ci, "--roster", roster(tmp_path), "--out", tmp_path / "out", "--regrade", regrade)
+    assert code == 3
+    assert "3 students: 2 regraded, 1 not graded, since the grader itself failed" in printed
+    assert "Eve: no score: the grader itself failed on relu; grade again" in printed
+    row = table(tmp_path / "out/gradebook.csv")[2]
+    assert [row[key] for key in ("ci_score", "regrade_score", "regrade_max", "final", "source")] == [
+        "4", "", "", "", "ungraded",
+    ]  # fmt: skip
+    assert "relu" in row["note"]
+    assert table(tmp_path / "out/differences.csv") == []
+    student = told(tmp_path)["students"][2]
+    assert (student["final"], student["regrade"]["final"], student["regrade"]["ungraded"]) == (None, None, ["relu"])
+
+
 def test_the_regrade_decides_and_differences_are_listed_with_their_reasons(tmp_path, ci, regrade):
     code, printed = collect(ci, "--roster", roster(tmp_path), "--out", tmp_path / "out", "--regrade", regrade)
     assert code == 1

@@ -149,3 +149,16 @@ def test_what_was_handed_in_and_never_graded_is_told():
     found = rows(results=[named("alan")], clones=[Clone("ada"), Clone("nobody")])
     assert found.rows[0].matters == ("handed in as ada, but not graded",)
     assert dict(found.nobodys).keys() == {"submission nobody"}
+
+
+def test_what_the_grader_failed_on_gives_no_score_and_is_no_difference():
+    failed = Regrade.of(report("ada", 0, ungraded=["relu"]) | {"final_score": None})
+    assert (failed.final, failed.ungraded) == (None, ("relu",))
+    found = rows(results=[named("ada", score=3), named("alan")], regrades=[failed, Regrade.of(report("alan", 3))])
+    ada, alan = found.rows
+    assert (ada.source, ada.final, ada.differs, ada.why) == ("ungraded", None, False, ())
+    assert ada.matters == ("no score: the grader itself failed on relu; grade again",)
+    assert (alan.source, alan.final) == ("regrade", 3)
+    assert not found.settled
+    twice = rows(regrades=[failed, Regrade.of(report("1815", 4))]).rows[0]
+    assert "none chosen: ungraded/4 as ada; 4/4 as 1815" in twice.matters[0]

@@ -36,6 +36,19 @@ def test_each_format_gives_its_score(found, kind, grain):
     assert (result.score, result.max_score, result.kind, result.grain) == (3, 4, kind, grain)
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        report("work", 0, ungraded=["relu"]) | {"final_score": None},
+        report("work", 0) | {"exercises": [{"name": "relu", "status": "ungraded"}]},
+        payload(0) | {"tests": [{"name": "relu", "status": "error", "score": 0}]},
+    ],
+)
+def test_a_failure_of_the_grader_is_no_score(found):
+    with pytest.raises(Unusable, match=r"the grader itself failed .*so it has no score"):
+        one(found)
+
+
 def test_what_identifies_the_work_is_kept():
     assert (one(classroom50()).commit, one(classroom50()).when) == (COMMIT, "2026-10-01T10:00:00Z")
     assert one(report("w", 1, commit=COMMIT, digest="d")).commit == COMMIT

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gradcheck.grading.policy import Course, Roster, Student, apply_policy
 from gradcheck.grading.policy.course import HintCosts
 from gradcheck.grading.policy.lateness import Deadline
+from gradcheck.grading.report import mark_of
 from gradcheck.grading.submissions.submission import Submission
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -43,6 +44,20 @@ def test_without_rules_the_score_is_the_sum():
     assert done["policy"] == {"earned": 9, "late_days": 0, "late_penalty": 0, "hint_penalty": 0, "note": ""}
     assert (done["student"], done["submitted"], done["commit"]) == (None, "", "")
     assert (done["submission"], done["seed"], done["digest"]) == ("ada", 3, "d")
+
+
+def test_what_the_grader_failed_on_leaves_no_final_score():
+    failed = {**exercise("relu", 0, 4), "status": "ungraded"}
+    late = Deadline(NOON, late="zero-after")
+    raw = report(failed, exercise("softmax", 6, 6)) | {"ungraded": ["relu"]}
+    for course in (Course(), Course(exercises=BOTH, points={"relu": 10}, deadline=late)):
+        done = apply_policy(raw, course, facts(after=timedelta(1)))
+        assert (done["ungraded"], done["final_score"], done["score"]) == (["relu"], None, 6)
+        assert mark_of(done) is None
+    without = apply_policy(raw, Course(exercises=("softmax",)), facts())
+    assert (without["ungraded"], without["final_score"]) == ([], 6)
+    assert apply_policy(PLAIN, Course(), facts())["ungraded"] == []
+    assert apply_policy(report(failed), Course(), facts())["ungraded"] == ["relu"]
 
 
 def test_the_report_that_comes_in_stays_as_it_is():

@@ -2,8 +2,9 @@
 
 The host runs this file with the submission's checkout as working directory. It installs the grader that lies beside it
 into a virtual environment outside the checkout, lets it grade in a sandbox, and puts result.json and release-body.md
-into the checkout last of all, over whatever the submission left under these names. Whatever happens, it ends with
-status 0 and a result.json: on any other status no release is published, and the gradebook never hears of it.
+into the checkout last of all, over whatever the submission left under these names. It ends with status 0 then. Where
+the grader itself fails, on an exercise or altogether, there is no result, and the status is 3: no release is published,
+because the gradebook would take it for 0 points, and the run fails with the reason in its log.
 
 Standard library only, Python 3.11 to 3.14. GRADCHECK_VENV may name a virtual environment, made beforehand, that holds
 the grader already (for self-hosted runners); nothing is installed then.
@@ -23,12 +24,13 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 BUNDLE = Path(__file__).resolve().parent
 SCHEMA = "classroom50/result/v1"
+UNGRADED = 3
+"""The status where there is no result."""
 LIMIT_S = 780.0
 """For everything: 13 minutes, because the host ends the job after 15."""
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -54,7 +56,7 @@ class Trouble(Exception):
 
 
 def main() -> int:
-    """What the host wants to know is in result.json; the status says nothing, except for declarative tests."""
+    """What the host wants to know is in result.json, and the status says whether there is one."""
     parser = argparse.ArgumentParser(description="Grade the submission in the working directory.")
     parser.add_argument("--limit", type=float, default=LIMIT_S, metavar="SECONDS", help="for everything")
     parser.add_argument("--functions", action="store_true", help="keep the outcomes for --function; write no result")
@@ -73,10 +75,11 @@ def main() -> int:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_IGN)  # what is left takes milliseconds
         trouble = error if isinstance(error, Trouble) else Trouble(f"it ended with {type(error).__name__}: {error}")
-        say(f"not graded: {trouble}\n{trouble.details}")
-        if options.functions:
-            return 1
-        files = {"result.json": json.dumps(failed(trouble), indent=1), "release-body.md": told(trouble)}
+        say(f"NOT GRADED: the grader itself failed, which is no fault of this submission. {ASSURANCE}")
+        say(f"{trouble}\n{trouble.details}")
+        if not options.functions:
+            withdraw(checkout)
+        return UNGRADED
     if options.functions:
         put(FUNCTIONS, files["functions.json"])
         return 0
@@ -84,7 +87,9 @@ def main() -> int:
         put(checkout / "result.json", files["result.json"])
         put(checkout / "release-body.md", files["release-body.md"])
     except OSError as error:
-        say(f"the result cannot be written: {error}. {ASSURANCE}")
+        say(f"NOT GRADED: the result cannot be written: {error}. {ASSURANCE}")
+        withdraw(checkout)
+        return UNGRADED
     return 0
 
 
@@ -197,34 +202,13 @@ def stopped(*_: object) -> NoReturn:
     raise Trouble("the job was stopped")
 
 
-def failed(trouble: Trouble) -> dict[str, Any]:
-    """A valid result of no points that says why."""
-    most = 0
-    with suppress(OSError, ValueError, KeyError):
-        most = int(json.loads((BUNDLE / "bundle.json").read_text("utf-8"))["max-score"])
-    known = os.environ.get
-    commit = known("COMMIT_URL") or "unknown"
-    test = {"test-name": printable(f"not graded: {trouble}")[:300], "passed": False, "score": 0, "max-score": most}
-    return {
-        "schema": SCHEMA,
-        "classroom": known("CLASSROOM") or "unknown",
-        "assignment": known("ASSIGNMENT") or "unknown",
-        "submission": known("SUBMISSION_TAG") or "submit/unknown",
-        "commit": commit,
-        "release": known("RELEASE_URL") or "unknown",
-        "review": known("REVIEW_URL") or commit,
-        "datetime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "score": 0,
-        "max-score": most,
-        "tests": [{**test, "message": ASSURANCE}],
-    }
-
-
-def told(trouble: Trouble) -> str:
-    """The same for people, as Markdown that nothing in it can break out of."""
-    text = printable(f"{trouble}\n{trouble.details}".strip())
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return f"# Not graded\n\nThe grader did not finish. {ASSURANCE}\n\n{fence}text\n{text}\n{fence}\n"
+def withdraw(checkout: Path) -> None:
+    """Nothing that the submission left, or that is written in part, passes for a result."""
+    with suppress(OSError):
+        checkout.chmod(checkout.stat().st_mode | 0o700)
+    for name in ("result.json", "release-body.md"):
+        with suppress(OSError):
+            clear(checkout / name)
 
 
 def put(path: Path, text: str) -> None:

@@ -1,0 +1,56 @@
+"""A check that the grader itself failed on: no failure of the learner's, and no run that ends well."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+RELU, ADD = "04_modules/relu.py", "04_modules/add.py"
+FAILING = """
+from dataclasses import replace
+
+from gradcheck.checks.engine import Verification
+
+plain = Verification.result
+
+
+def result(self, function, check):
+    found = plain(self, function, check)
+    if (self.task.name, function, check) == ("relu", "backward", "values"):
+        return replace(found, status="ungraded", message="the references disagree")
+    return found
+
+
+Verification.result = result
+pytest_plugins = ["gradcheck.pytest_plugin"]
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_it_is_neither_passed_nor_failed_and_the_run_ends_with_3(project, run_pytest, source_of, workers):
+    root = project({RELU: source_of(RELU), ADD: source_of(ADD)})
+    (root / "conftest.py").write_text(FAILING)
+    done = run_pytest("-v", "exercises/04_modules/relu.py", "exercises/04_modules/add.py", *workers)
+    assert done.returncode == 3
+    assert "1 ungraded" in done.stdout.splitlines()[-1]
+    assert "failed" not in done.stdout.splitlines()[-1]
+    assert "UNGRADED" in done.stdout
+    assert "FAILURES" not in done.stdout
+    told = " ".join(done.stdout.split("= the grader itself failed =", 1)[1].split())
+    assert "relu.backward not graded: the grader itself failed, not your code. the references disagree" in told
+    assert "3 of 3 points. The others are done. relu was not graded" in told
+    assert "1/1 exercises" in told
+    last = json.loads((root / ".gradcheck" / "results.json").read_text())["results"]["relu"]
+    assert [(each["status"], each["score"]) for each in last.values()][-1] == ("ungraded", 0)
+
+
+def test_a_failure_beside_it_is_still_the_learner_s(project, run_pytest, source_of):
+    wrong = source_of(ADD).replace("x1 + x2", "x1 - x2")
+    root = project({RELU: source_of(RELU), ADD: wrong})
+    (root / "conftest.py").write_text(FAILING)
+    done = run_pytest("exercises/04_modules/relu.py", "exercises/04_modules/add.py")
+    assert done.returncode == 3
+    assert "1 ungraded" in done.stdout.splitlines()[-1]
+    assert "failed" in done.stdout.splitlines()[-1]
+    assert "Next: exercises/04_modules/add.py" in done.stdout
