@@ -317,6 +317,9 @@ WRONG = [
         "",
         lambda x: torch.where(x > 30, x, torch.log(1 + torch.exp(x.clamp(max=30)))),
     ),
+    Wrong("softplus", "nothing below −39", "forward.edge_cases", "", lambda x: F.softplus(x) * (x > -39)),
+    Wrong("softplus", "nothing below −70", "forward.edge_cases", "", lambda x: F.softplus(x) * (x > -70)),
+    Wrong("sigmoid", "clipped at ±60", "forward.edge_cases", "", lambda x: sigmoid(x.clamp(-60, 60))),
     Wrong("softplus", "tanh", "backward.values", "", lambda g, x: g * torch.tanh(x)),
     Wrong("sigmoid", "overflows", "forward.edge_cases", "not-finite", lambda x: torch.exp(x) / (1 + torch.exp(x))),
     Wrong(
