@@ -13,7 +13,7 @@ from gradcheck.checks.bench import Bench, Benches
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.judge import confused, ended, impure, judge, malformed
-from gradcheck.checks.outcome import Outcome
+from gradcheck.checks.outcome import Arguments, Outcome
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import Confusion, FunctionSpec, Property, Task, default_task
 from gradcheck.checks.trials import Trial
@@ -96,7 +96,7 @@ class Verification:
             run: Callable[[FunctionSpec, CheckResult], CheckResult] = getattr(self, f"_{check}")
             return run(spec, blank)
         except Unfinished as unfinished:
-            trial = Trial(Case(check, "float64", {}), unfinished.arguments, (), ())
+            trial = self._asked(blank, unfinished.arguments)
             return ended(spec, blank, trial, unfinished.outcome) or blank
         except ReferenceDisagreement as error:
             return replace(blank, status="ungraded", message=f"a defect of the grader, not of your code: {error}")
@@ -126,9 +126,12 @@ class Verification:
         for case in self.generic(spec)[:2]:
             trial = self.bench(spec).formed(case)
             outcome = self.outcome(spec, trial)
-            unclean = impure(spec, blank, trial, outcome)
-            if unclean:
-                return unclean
+            # Whether grad_output is the answer where it came back is asked of the numbers, which `formed` may lack.
+            if impure(spec, blank, trial, outcome):
+                trial = self.bench(spec).of(case)[0]
+                unclean = impure(spec, blank, trial, outcome)
+                if unclean:
+                    return unclean
             again = self.candidate.call(spec.name, trial.arguments)
             if not properties.same_result(outcome, again):
                 return wording.nondeterministic(blank, trial, outcome)
@@ -206,8 +209,17 @@ class Verification:
         holds = wanted.holds or self.supplied.get(wanted.check)
         if holds is None:
             raise ValueError(f"{blank.id} is supplied by nobody here; see gradcheck.grading.supplied")
-        told = holds(Ask(self.candidate, spec, self.task.name, self.seed))
-        return wording.property_fails(blank, told) if told else blank
+        ask = Ask(self.candidate, spec, self.task.name, self.seed)
+        told = holds(ask)
+        if told:
+            return wording.property_fails(blank, told)
+        unclean = (impure(spec, blank, self._asked(blank, arguments), outcome) for outcome, arguments in ask.unclean)
+        return next(filter(None, unclean), blank)
+
+    @staticmethod
+    def _asked(blank: CheckResult, arguments: Arguments) -> Trial:
+        """The call of a property as a trial."""
+        return Trial(Case(blank.check, "float64", {}), arguments, (), ())
 
     # What the checks stand on.
 

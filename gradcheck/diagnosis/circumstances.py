@@ -79,7 +79,11 @@ _TRAITS: tuple[Trait, ...] = (
     Trait("edge-size", "for larger tensors", lambda s: any(size > 5 for shape in _shapes(s) for size in shape)),
     Trait("low-precision", "for small inputs", lambda s: 0 < _largest(s) < 0.05),
     Trait("low-precision", "in float32", lambda s: s.trial.case.dtype == "float32"),
-    Trait("wrong-mask", "where all inputs are positive", _named("all positive", "all one", "no axis at all, positive")),
+    Trait(
+        "wrong-mask",
+        "where all inputs are positive",
+        _named("all positive", "all one", "a single one", "no axis at all, positive"),
+    ),
     Trait("wrong-mask", "where all inputs are negative", _named("all negative", "no axis at all, negative")),
     Trait("changes-upstream", "where grad_output is large", _probed("1000", "1e+06")),
     Trait("changes-upstream", "where grad_output is very large", _probed("1e+06")),

@@ -310,6 +310,8 @@ RIGHT: dict[str, dict[str, Functions]] = {
         },
     },
     "relu": {
+        "grad_output where nothing is stopped": {"backward": lambda g, x: g if (x > 0).all() else g * (x > 0)},
+        "grad_output where it is zero": {"backward": lambda g, x: g * (x > 0) if g.any() else g},
         "a Function of its own": {"forward": Relu.apply, "backward": relu_by_its_class},
         "one at zero": {
             "forward": F.relu,
