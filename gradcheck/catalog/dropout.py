@@ -99,7 +99,7 @@ def _edges(draw: Any) -> Iterator[Edge]:
         yield f"p = {p:g}", given(x, p), "ValueError"
 
 
-_SHAPES = (("no axis", ()), ("one axis", (6,)), ("three axes", (2, 3, 4)), ("no entries", (0, 3)))
+_SHAPES = (("no axis", ()), ("one axis", (6,)), ("three axes", (2, 3, 4)))
 
 
 def _backward_edges(draw: Any) -> Iterator[Edge]:

@@ -66,7 +66,7 @@ def _step_shapes(draw: Any) -> Iterator[Edge]:
         yield f"lr = {lr:g} and alpha = {alpha:g}", {"w": w, "grad": grad, "lr": lr, "alpha": alpha}
 
 
-_SHAPES = (("no axis", ()), ("one axis", (5,)), ("three axes", (2, 3, 2)), ("no entries", (0, 3)))
+_SHAPES = (("no axis", ()), ("one axis", (5,)), ("three axes", (2, 3, 2)))
 
 
 def _by_autograd(penalty: Any) -> Any:

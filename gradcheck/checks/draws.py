@@ -102,8 +102,10 @@ def one_step(step: float) -> Draw:
 
 
 def scaled(scale: float) -> Draw:
+    """Numbers up to `scale`: what is promised up to ±1e4 is asked for nothing beyond."""
+
     def draw(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
-        return np.asarray(rng.standard_normal(shape) * scale)
+        return np.asarray(rng.uniform(-scale, scale, shape))
 
     return draw
 
@@ -124,7 +126,7 @@ def one_apart(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[
     values = rng.standard_normal(shape)
     rows = np.arange(shape[0])
     values[rows, rng.integers(0, shape[1], shape[0])] += np.resize(rng.permutation(STEPS), shape[0])
-    return np.asarray(values)
+    return np.asarray(np.clip(values, EXTREMES[0], EXTREMES[-1]))
 
 
 def zeros_and_ties(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:

@@ -108,8 +108,8 @@ class ReferenceTrials:
 
     def blind(self, case: Case) -> Trial:
         """The first trial's call. Its form follows from the values, so there is none yet."""
-        make, probed, _ = self._made[case.name]
-        return self._call(case, make(0), draws.COTANGENTS[0] if probed else "")
+        make, probed, raises = self._made[case.name]
+        return replace(self._call(case, make(0), draws.COTANGENTS[0] if probed else ""), raises=raises)
 
     def formed(self, case: Case) -> Trial:
         blind = self.blind(case)
