@@ -2,7 +2,7 @@
 
 Every h_k acts on each entry alone; derivatives[k] holds h_k'(z_k), entry by entry.
 
-Hard inputs are graded too: no axes, empty lists, strided memory, entries up to ±1e4, exact zeros and ties.
+Hard inputs are graded too: no axes, an empty list, strided memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

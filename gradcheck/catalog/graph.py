@@ -110,6 +110,7 @@ def _shapes_of_backward(draw: Any) -> Iterator[Edge]:
 
 
 def _shapes_of_order(draw: Any) -> Iterator[Edge]:
+    yield "no node", {"parents": {}}
     for words, (numbered, _) in _SHAPES.items():
         yield words, _structure(draw, numbered)
     yield "twenty nodes", _structure(draw, [[p for p in range(k) if draw.whole(0, 3) == 0] for k in range(20)])

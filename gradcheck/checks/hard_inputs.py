@@ -60,17 +60,18 @@ def _inputs(trial: Trial) -> Any:
 
 def _shapes(trials: list[tuple[FunctionSpec, Trial]]) -> list[str]:
     shapes: dict[tuple[str, str], set[tuple[int, ...]]] = defaultdict(set)
-    lengths: dict[tuple[str, str], set[int]] = defaultdict(set)
+    lengths: dict[str, set[int]] = defaultdict(set)
     for spec, trial in trials:
         for name, leaf in _leaves(trial.arguments):
             shapes[spec.name, name].add(leaf.values.shape)
-        for name, each in trial.arguments.items():
-            if isinstance(each, list):
-                lengths[spec.name, name].add(len(each))
+        for each in trial.arguments.values():
+            if isinstance(each, (list, dict)):
+                lengths[type(each).__name__].add(len(each))
     kinds = {
         "B = 0": any(0 in shape for each in shapes.values() for shape in each),
         "no axes": any(() in each and len(each) > 1 for each in shapes.values()),
-        "empty lists": any(0 in each for each in lengths.values()),
+        "an empty list": 0 in lengths["list"],
+        "an empty dict": 0 in lengths["dict"],
     }
     return [words for words, holds in kinds.items() if holds]
 
