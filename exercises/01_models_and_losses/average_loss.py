@@ -1,6 +1,8 @@
 """The average loss of a linear model over a training set (lecture part A, loss functions).
 
 L(S, w) = 1/P Σ_p (y_p − w·x_p)² with P samples, one per row of x.
+
+Hard inputs are graded too: strided and expanded memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

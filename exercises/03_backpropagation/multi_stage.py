@@ -1,6 +1,8 @@
 """A cascade of stages: z_(k+1) = tanh(W_k z_k) (lecture part A, multi-stage graphs).
 
 W_k has d_(k+1) rows (outputs) and d_k columns (inputs); there is at least one stage.
+
+Hard inputs are graded too: strided and expanded memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

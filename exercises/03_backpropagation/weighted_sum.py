@@ -1,4 +1,7 @@
-"""Backpropagation through a weighted sum: s_i = Σ_j w_ij z_j (lecture part A, backpropagation)."""
+"""Backpropagation through a weighted sum: s_i = Σ_j w_ij z_j (lecture part A, backpropagation).
+
+Hard inputs are graded too: strided and expanded memory, entries up to ±1e4, exact zeros and ties.
+"""
 
 from __future__ import annotations
 

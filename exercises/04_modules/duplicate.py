@@ -1,4 +1,7 @@
-"""Several copies of one tensor: y_1 = y_2 = … = x (lecture part B, basic modules)."""
+"""Several copies of one tensor: y_1 = y_2 = … = x (lecture part B, basic modules).
+
+Hard inputs are graded too: B = 0, strided and expanded memory, entries up to ±1e4, exact zeros and ties.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """The linear module: y = x Wᵀ + b (lecture part B, basic modules).
 
 Sizes: batch B, inputs I, outputs O. One sample per row.
+
+Hard inputs are graded too: B = 0, strided and expanded memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Where x1 = x2 there is a tie: the gradient may be split t : 1 − t between the two, with any t in [0, 1], which may
 differ from entry to entry. Nearly equal is no tie.
+
+Hard inputs are graded too: B = 0, strided and expanded memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

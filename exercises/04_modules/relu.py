@@ -2,6 +2,8 @@
 
 x may have any shape. At x = 0 there is a kink: any number in [0, 1] is a right derivative there (the lecture's formula
 gives 1, torch gives 0).
+
+Hard inputs are graded too: B = 0, no axes, strided and expanded memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The logistic function: y = 1 / (1 + e^(−x)), entry by entry.
 
 Results must be finite and accurate for inputs up to ±1e4.
+
+Hard inputs are graded too: B = 0, strided and expanded memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The mean squared error: C = mean((y − ȳ)²) over all elements (lecture part A, loss functions)."""
+"""The mean squared error: C = mean((y − ȳ)²) over all elements (lecture part A, loss functions).
+
+Hard inputs are graded too: strided and expanded memory, entries up to ±1e4, exact zeros and ties.
+"""
 
 from __future__ import annotations
 

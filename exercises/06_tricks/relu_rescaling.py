@@ -1,6 +1,8 @@
 """ReLU has no scale of its own: one network, many sets of weights (lecture part B, activation functions).
 
 The network is x -> w2 relu(w1 x + b1). Scale its first layer by alpha > 0 and leave the network unchanged.
+
+Hard inputs are graded too: strided memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

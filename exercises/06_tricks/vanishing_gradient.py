@@ -1,4 +1,7 @@
-"""Why deep networks have ReLUs: gradients along a scalar chain z_{k+1} = h(w_k z_k) (lecture part B)."""
+"""Why deep networks have ReLUs: gradients along a scalar chain z_{k+1} = h(w_k z_k) (lecture part B).
+
+Hard inputs are graded too: an empty list.
+"""
 
 from __future__ import annotations
 

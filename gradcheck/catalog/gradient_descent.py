@@ -71,10 +71,25 @@ def _by_autograd(w: Any, x: Any, y: Any) -> Any:
     return leaf.grad
 
 
+def _rates(draw: Any, further: dict[str, Any] | None = None) -> Iterator[Edge]:
+    """Rates that leave w as it is, or the gradient."""
+    for lr in (0.0, 1.0):
+        yield f"a learning rate of {lr:g}", _data(draw) | (further or {}) | {"lr": lr}
+
+
+def _matrices(draw: Any) -> Iterator[Edge]:
+    import numpy as np
+
+    n = draw.size("n")
+    yield "eta is the identity", _data(draw) | {"eta": draw.argument(np.eye(n))}
+    yield "eta is zero", _data(draw) | {"eta": draw.argument(np.zeros((n, n)))}
+
+
 def _repeats(draw: Any) -> Iterator[Edge]:
     data = _data(draw)
     yield "an index that repeats", data | {"indices": type(data["x"])(_whole([1, 1, 0]), "int64"), "lr": 0.25}
     yield "one index", data | {"indices": type(data["x"])(_whole([1]), "int64"), "lr": 0.25}
+    yield from _rates(draw, {"indices": type(data["x"])(_whole([2, 0]), "int64")})
 
 
 def _whole(values: list[int]) -> Any:
@@ -98,6 +113,7 @@ EXERCISE = Exercise(
                 draw=_full,
                 compute=_full_step,
                 opinion=lambda w, x, y, lr: w - lr * _by_autograd(w, x, y),
+                edges=_rates,
                 names="the new w",
                 what="w after one step against the gradient",
                 source="lecture part A: batch gradient descent",
@@ -114,6 +130,7 @@ EXERCISE = Exercise(
                 draw=_one,
                 compute=_stochastic_step,
                 opinion=lambda w, x, y, p, lr: w - lr * _by_autograd(w, x[p : p + 1], y[p : p + 1]),
+                edges=lambda draw: _rates(draw, {"p": 1}),
                 names="the new w",
                 what="w after one step against the gradient of sample p alone",
                 source="lecture part A: stochastic gradient descent",
@@ -146,6 +163,7 @@ EXERCISE = Exercise(
                 draw=_matrix,
                 compute=_preconditioned_step,
                 opinion=lambda w, x, y, eta: w - eta @ _by_autograd(w, x, y),
+                edges=_matrices,
                 names="the new w",
                 what="w after one step against eta times the gradient",
                 source="lecture part A: a matrix of step sizes",

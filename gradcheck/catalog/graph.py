@@ -65,6 +65,14 @@ def _linearised(draw: Draw, numbered: list[list[int]], output: int, size: int = 
     }
 
 
+def _identities(draw: Any, numbered: list[list[int]], output: int) -> dict[str, Any]:
+    """What comes through an edge is equal to what went in, but must not be changed with it."""
+    import numpy as np
+
+    made = _linearised(draw, numbered, output, size=3)
+    return made | {"local_jacobians": {edge: draw.argument(np.eye(3)) for edge in made["local_jacobians"]}}
+
+
 def _draw(draw: Draw) -> dict[str, Any]:
     numbered = _graph(draw)
     # One of the last nodes, so that there is something to go back through, and often something behind it.
@@ -97,6 +105,8 @@ def _shapes_of_backward(draw: Any) -> Iterator[Edge]:
     for words in ("a diamond", "a short way and a long one"):
         yield f"{words}, single numbers", _linearised(draw, *_SHAPES[words], size=1)
         yield f"{words}, equal sizes", _linearised(draw, *_SHAPES[words], size=2)
+    for words in ("a chain", "a diamond", "a short way and a long one", "one parent, many children"):
+        yield f"{words}, identity Jacobians", _identities(draw, *_SHAPES[words])
 
 
 def _shapes_of_order(draw: Any) -> Iterator[Edge]:

@@ -80,12 +80,33 @@ def _by_autograd(grad_output: Any, states: list[Any], weights: list[Any]) -> Any
     return grad_z0, grad_weights
 
 
+def _at_the_origin(rng: Any, shape: tuple[int, ...], _earlier: Any) -> Any:
+    """Vectors are zero, square matrices the identity: where tanh has slope 1, a stage's Jacobian is its weight."""
+    import numpy as np
+
+    square = len(shape) == 2 and shape[0] == shape[1] > 1
+    return np.zeros(shape) if len(shape) < 2 else np.eye(shape[0]) if square else rng.standard_normal(shape)
+
+
+def _without_weights(rng: Any, shape: tuple[int, ...], _earlier: Any) -> Any:
+    import numpy as np
+
+    return np.zeros(shape) if len(shape) == 2 else rng.standard_normal(shape)
+
+
 def _edges_of(make: Any) -> Any:
     def edges(draw: Any) -> Iterator[Edge]:
         yield "one stage", make(draw, [4, 3])
         yield "two stages through a single number", make(draw, [3, 1, 2])
         yield "one input, one output", make(draw, [1, 3, 1])
         yield "six stages of two", make(draw, [2] * 7)
+        # A result that equals an argument: what comes through the identity, a weight, a state.
+        still = type(draw)(draw.rng, draw.dtype, kind=_at_the_origin)
+        yield "the identity at the origin", make(still, [3, 3, 2])
+        plain = {"one output, at the origin": _at_the_origin, "one output, no weights": _without_weights}
+        for words, kind in plain.items():
+            made = make(type(draw)(draw.rng, draw.dtype, kind=kind), [3, 1])
+            yield words, made | ({"grad_output": draw.argument([1.0])} if "grad_output" in made else {})
 
     return edges
 
@@ -107,7 +128,6 @@ EXERCISE = Exercise(
                 names="z",
                 source="lecture part A: multi-stage graphs",
             ),
-            may_share=("z0",),
         ),
         function(
             "backward",

@@ -100,6 +100,7 @@ def _with_bounds(draw: Any, first: tuple[str, ...]) -> Iterator[Edge]:
     yield "standard deviations below eps", given([1e-3, 1e-2, 0.5], 1.0)
     yield "standard deviations above eps", given([1e-3, 1.0, 30.0], 1e-8)
     yield "a standard deviation of exactly eps", given([0.5, 0.25, 1.0], 0.5)
+    yield "normalised already", given([1.0, 1.0, 1.0], 0.1) | {"mean": draw.argument([0.0, 0.0, 0.0])}
 
 
 def _by_autograd(grad_output: Any, x: Any, mean: Any, std: Any, eps: float) -> Any:

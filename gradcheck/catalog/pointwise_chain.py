@@ -45,7 +45,6 @@ def _edges(draw: Any) -> Iterator[Edge]:
     yield "one derivative, one axis", _chain(draw, 1, 4)
     yield "numbers without axes", _chain(draw, 3)
     yield "three axes", _chain(draw, 2, 2, 3, 2)
-    yield "no entries", _chain(draw, 2, 0)
     yield "many stages", _chain(draw, 12, 2)
 
 

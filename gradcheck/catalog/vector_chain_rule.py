@@ -90,6 +90,8 @@ def _backward_edges(draw: Any) -> Iterator[Edge]:
     yield "one input, a vector", _cascade(draw, [1, 3, 2], row=False)
     yield "through a single number", _cascade(draw, [3, 1, 4], row=False)
     yield "square Jacobians, a row", _cascade(draw, [3, 3, 3, 3], row=True)
+    for words, jacobians in _beside_the_identity(draw):
+        yield words, {"grad_output": draw.cotangent(3), "jacobians": jacobians}
 
 
 def _compose_edges(draw: Any) -> Iterator[Edge]:
@@ -102,6 +104,17 @@ def _compose_edges(draw: Any) -> Iterator[Edge]:
         ("through a single number", [3, 1, 4]),
     ):
         yield words, {"jacobians": _jacobians(draw, sizes)}
+    for words, jacobians in _beside_the_identity(draw):
+        yield words, {"jacobians": jacobians}
+
+
+def _beside_the_identity(draw: Any) -> Iterator[tuple[str, list[Any]]]:
+    """The product is equal to one of its factors."""
+    import numpy as np
+
+    one, identity = draw.tensor(3, 3), draw.argument(np.eye(3))
+    yield "the identity first", [identity, one]
+    yield "the identity last", [one, identity]
 
 
 _SIDE = 32

@@ -53,6 +53,8 @@ def _shapes(draw: Any) -> Iterator[Edge]:
     for words, shape in _SHAPES:
         yield words, {"w": draw.tensor(*shape), "alpha": 0.3}
     yield "no decay", {"w": draw.tensor(3), "alpha": 0.0}
+    yield "alpha = ½", {"w": draw.tensor(3), "alpha": 0.5}
+    yield "alpha = 1, weights of ±1", {"w": draw.argument([[1, -1, 1], [-1, -1, 1]]), "alpha": 1.0}
     yield "a strong decay", {"w": draw.tensor(2, 3), "alpha": 40.0}
 
 
@@ -60,11 +62,11 @@ def _step_shapes(draw: Any) -> Iterator[Edge]:
     for words, shape in _SHAPES:
         yield words, {"w": draw.tensor(*shape), "grad": draw.tensor(*shape), "lr": 0.1, "alpha": 0.3}
     w, grad = draw.tensor(3), draw.tensor(3)
-    for lr, alpha in ((0.1, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 2.0)):
+    for lr, alpha in ((0.1, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 2.0), (1.0, 0.0), (1.0, 0.5)):
         yield f"lr = {lr:g} and alpha = {alpha:g}", {"w": w, "grad": grad, "lr": lr, "alpha": alpha}
 
 
-_SHAPES = (("no axis", ()), ("one axis", (5,)), ("three axes", (2, 3, 2)), ("no entries", (0, 3)))
+_SHAPES = (("no axis", ()), ("one axis", (5,)), ("three axes", (2, 3, 2)))
 
 
 def _by_autograd(penalty: Any) -> Any:

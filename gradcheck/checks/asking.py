@@ -21,10 +21,13 @@ class Unfinished(Exception):
 
 
 class Ask:
-    """Calls of one function (or, by name, another of the same file). `rng` is seeded by the run's seed."""
+    """Calls of one function (or, by name, another of the same file). `rng` is seeded by the run's seed. `unclean` are
+    the calls that changed an argument or used what is forbidden, with their arguments: no property asks for that.
+    """
 
     def __init__(self, candidate: Candidate, spec: FunctionSpec, task: str, seed: int) -> None:
         self.candidate, self.spec, self.seed = candidate, spec, seed
+        self.unclean: list[tuple[Outcome, Arguments]] = []
         self.rng = np.random.default_rng([seed, zlib.crc32(f"{task} {spec.name} property".encode())])
         self._state = int(self.rng.integers(0, 2**31))
 
@@ -34,6 +37,8 @@ class Ask:
         came = self.candidate.call(function or self.spec.name, named, count=count)
         if came.state != "returned":
             raise Unfinished(came, named)
+        if came.mutated or came.refused:
+            self.unclean.append((came, named))
         return came
 
     def value(self, *arguments: Any, function: str = "") -> Value:

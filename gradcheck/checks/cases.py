@@ -36,7 +36,8 @@ SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (5,), (4, 2))
 @dataclass(frozen=True)
 class Case:
     """One set of inputs. `name` says in words what is special about it; `smooth` is False where a kink may be hit.
-    `generic`: nothing is special about it.
+    `generic`: nothing is special about it. `plain`: what its gradients are made of may equal an argument, or would with
+    a plain cotangent, so that these are tried as well.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Case:
     sample: bool = False
     smooth: bool = True
     generic: bool = False
+    plain: bool = False
 
     def argument(self, name: str) -> Argument:
         values = self.inputs[name]
@@ -62,7 +64,7 @@ def generic_cases(operator: Operator, seed: int, *, sample: bool = False) -> lis
     ]
     if operator.unbatched and not sample:
         cases += [make.case(f"a single sample, {dtype}", dtype, 0, unbatched=True) for dtype in ("float64", "float32")]
-    return [replace(each, generic=True) for each in cases]
+    return [replace(each, generic=True, plain=each is cases[0]) for each in cases]
 
 
 _TURNS = ("float64", "float32", "float64")
@@ -97,7 +99,7 @@ def _edges(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
     if operator.stable:
         yield from _extremes(operator, make, sample)
     yield make.case("all zero", "float64", 1, draw=draws.all_zero, smooth=False)
-    yield make.case("all one", "float64", 1, draw=draws.all_one, smooth=False)
+    yield from _ones(operator, make)
     yield make.case("all positive", "float64", 0, draw=draws.positive)
     yield make.case("all negative", "float64", 0, draw=draws.negative)
     if any(an_input.kind == "probability" for an_input in operator.inputs):
@@ -107,6 +109,20 @@ def _edges(operator: Operator, make: _Maker, sample: bool) -> Iterator[Case]:
     yield from _in_memory(make)
     if operator.unbatched and not sample:
         yield from _single(make)
+
+
+def _ones(operator: Operator, make: _Maker) -> Iterator[Case]:
+    """What multiplies without changing anything: a result may equal an argument, but not be it."""
+    yield replace(make.case("all one", "float64", 1, draw=draws.all_one, smooth=False), plain=True)
+    made = make.case("identity matrices", "float64", 0, draw=draws.identity, sizes=_SQUARE, shape=(3, 3), smooth=False)
+    yield replace(made, plain=True)
+    alone = dict.fromkeys(SIZES[0], 1)
+    if len(operator.inputs) > 1:
+        yield make.case("the first input zero", "float64", 0, draw=draws.first_zero, smooth=False)
+        for factor, words in ((0.0, "the first input alone"), (0.5, "the others half the first input")):
+            others = draws.others_times(factor)
+            yield make.case(words, "float64", 0, draw=others, sizes=alone, shape=(1,), smooth=False)
+    yield make.case("a single one", "float64", 0, draw=draws.all_one, sizes=alone, shape=(1,), smooth=False)
 
 
 def _in_memory(make: _Maker) -> Iterator[Case]:

@@ -71,6 +71,25 @@ def all_one(_rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[A
     return np.ones(shape)
 
 
+def first_zero(rng: np.random.Generator, shape: tuple[int, ...], earlier: tuple[Array, ...]) -> Floats:
+    """Of several inputs the first vanishes: a slope is taken at the origin."""
+    return ordinary(rng, shape, earlier) if earlier else np.zeros(shape)
+
+
+def others_times(factor: float) -> Draw:
+    """Of several inputs the others are a multiple of the first; for inputs of one entry."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...], earlier: tuple[Array, ...]) -> Floats:
+        return np.broadcast_to(factor * earlier[0].flat[0], shape).copy() if earlier else ordinary(rng, shape, ())
+
+    return draw
+
+
+def identity(_rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
+    """Ones on the diagonal of the last two axes; fewer than two axes are ones throughout."""
+    return np.ones(shape) if len(shape) < 2 else np.broadcast_to(np.eye(shape[-2], shape[-1]), shape).copy()
+
+
 def one_step(step: float) -> Draw:
     """One entry lies a step away from zeros."""
 
@@ -83,8 +102,10 @@ def one_step(step: float) -> Draw:
 
 
 def scaled(scale: float) -> Draw:
+    """Numbers up to `scale`: what is promised up to ±1e4 is asked for nothing beyond."""
+
     def draw(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
-        return np.asarray(rng.standard_normal(shape) * scale)
+        return np.asarray(rng.uniform(-scale, scale, shape))
 
     return draw
 
@@ -105,7 +126,7 @@ def one_apart(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[
     values = rng.standard_normal(shape)
     rows = np.arange(shape[0])
     values[rows, rng.integers(0, shape[1], shape[0])] += np.resize(rng.permutation(STEPS), shape[0])
-    return np.asarray(values)
+    return np.asarray(np.clip(values, EXTREMES[0], EXTREMES[-1]))
 
 
 def zeros_and_ties(rng: np.random.Generator, shape: tuple[int, ...], _earlier: tuple[Array, ...]) -> Floats:
@@ -129,10 +150,13 @@ def rounded(values: Array, dtype: str) -> Floats:
 
 _SCALES = (1e3, 1e-3, 1e6, 1e-6)
 COTANGENTS = ("dense", "one-hot", "another one-hot", "zero", *(f"dense × {scale:g}" for scale in _SCALES))
+PLAIN = ("ones", "minus ones", "the identity")
+"""Further ones, for which a gradient can equal an argument: whatever grad_output multiplies comes out as it went in."""
 
 
 def cotangents(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, *, repeat: bool = False) -> Floats:
-    """A stack of cotangents, one per name of `COTANGENTS`: signed and dense, one entry only, zero, large and small.
+    """A stack of cotangents, one per name of `COTANGENTS` and of `PLAIN`: signed and dense, one entry only, zero, large
+    and small; all ones, all −1, the identity matrix. A number without axes is 1 and −1 where others have one entry.
 
     All-ones or positive cotangents alone would let `2 * |g|`, a clipped g or a softmax that returns zero pass.
     With `repeat` every row is the same, so that the cotangent can be laid out as an expanded tensor.
@@ -140,12 +164,14 @@ def cotangents(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, *, 
     dense = rng.uniform(0.5, 2.0, shape) * rng.choice([-1.0, 1.0], shape)
     if dense.size > 1 and (dense > 0).all() | (dense < 0).all():
         dense.flat[0] *= -1.0
-    hot = np.zeros((2, *shape))
+    hot = np.zeros((2, dense.size))
     if dense.size:
         places = rng.permutation(dense.size)
-        hot[0].flat[places[0]] = 1.0
-        hot[1].flat[places[-1]] = -1.0 if dense.size == 1 else 1.0
-    stack = np.stack([dense, hot[0], hot[1], np.zeros(shape), *(dense * scale for scale in _SCALES)])
+        hot[0, places[0]] = 1.0
+        hot[1, places[-1]] = -1.0 if dense.size == 1 else 1.0
+    scaled = [dense * scale for scale in _SCALES]
+    plain = [np.ones(shape), -np.ones(shape), identity(rng, shape, ())]
+    stack = np.stack([dense, *hot.reshape(2, *shape), np.zeros(shape), *scaled, *plain])
     if repeat and len(shape) and shape[0]:
         stack = np.repeat(stack[:, :1], shape[0], axis=1)
     return rounded(stack, dtype)

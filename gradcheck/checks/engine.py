@@ -13,7 +13,7 @@ from gradcheck.checks.bench import Bench, Benches
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.judge import Judged, confused, ended, impure, judge, malformed
-from gradcheck.checks.outcome import Outcome
+from gradcheck.checks.outcome import Arguments, Outcome
 from gradcheck.checks.own_failure import MOST_DRAWS, OwnFailure, draws_from, is_ours, show_traceback, told
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import Confusion, FunctionSpec, Property, Task, default_task
@@ -149,7 +149,7 @@ class Verification:
             run: Callable[[FunctionSpec, CheckResult], CheckResult] = getattr(self, f"_{check}")
             return run(spec, blank)
         except Unfinished as unfinished:
-            trial = Trial(Case(check, "float64", {}), unfinished.arguments, (), ())
+            trial = self._asked(blank, unfinished.arguments)
             return ended(spec, blank, trial, unfinished.outcome) or blank
 
     # One method per check, named like it, in their order.
@@ -177,9 +177,12 @@ class Verification:
         for case in self.generic(spec)[:2]:
             trial = self.bench(spec).formed(case)
             outcome = self.outcome(spec, trial)
-            unclean = impure(spec, blank, trial, outcome)
-            if unclean:
-                return unclean
+            # Whether grad_output is the answer where it came back is asked of the numbers, which `formed` may lack.
+            if impure(spec, blank, trial, outcome):
+                trial = self.bench(spec).of(case)[0]
+                unclean = impure(spec, blank, trial, outcome)
+                if unclean:
+                    return unclean
             again = self.candidate.call(spec.name, trial.arguments)
             if not properties.same_result(outcome, again):
                 return wording.nondeterministic(blank, trial, outcome, again)
@@ -259,8 +262,17 @@ class Verification:
         holds = wanted.holds or self.supplied.get(wanted.check)
         if holds is None:
             raise ValueError(f"{blank.id} is supplied by nobody here; see gradcheck.grading.supplied")
-        fails = holds(Ask(self.candidate, spec, self.task.name, self.seed))
-        return wording.property_fails(blank, fails) if fails else blank
+        ask = Ask(self.candidate, spec, self.task.name, self.seed)
+        fails = holds(ask)
+        if fails:
+            return wording.property_fails(blank, fails)
+        unclean = (impure(spec, blank, self._asked(blank, arguments), outcome) for outcome, arguments in ask.unclean)
+        return next(filter(None, unclean), blank)
+
+    @staticmethod
+    def _asked(blank: CheckResult, arguments: Arguments) -> Trial:
+        """The call of a property as a trial."""
+        return Trial(Case(blank.check, "float64", {}), arguments, (), ())
 
     # What the checks stand on.
 

@@ -42,7 +42,7 @@ def impure(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcom
         return wording.refused(blank, "automatic differentiation (torch recorded operations to differentiate)")
     if outcome.mutated:
         return wording.mutated(blank, trial, outcome.mutated)
-    shared = None if spec.role == "forward" else properties.forbidden_sharing(spec, trial, outcome)
+    shared = None if spec.is_forward else properties.forbidden_sharing(spec, trial, outcome)
     return wording.shared(blank, trial, *shared) if shared else None
 
 

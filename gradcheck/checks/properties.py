@@ -14,7 +14,7 @@ from gradcheck.checks.cases import Case
 from gradcheck.checks.outcome import Outcome, Returned, Value
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial, Trials
-from gradcheck.references.expected import Floats
+from gradcheck.references.expected import Expected, Floats
 
 
 def same_result(first: Outcome, second: Outcome) -> bool:
@@ -37,18 +37,39 @@ def _same(left: Value, right: Value) -> bool:
 def forbidden_sharing(spec: FunctionSpec, trial: Trial, outcome: Outcome) -> tuple[str, str] | None:
     """The returned tensor and the argument whose memory it shares, where it may not.
 
-    Where grad_output happens to be the answer (the gradient of a bias for a batch of one) it may come back, or torch's
-    own sum_to_size would be refused. A function that returns it generally is refused in the generic cases.
+    grad_output may come back where it is the answer: the gradient of a bias for a batch of one, or whatever is
+    multiplied by one. Elsewhere it is a forgotten factor.
     """
     if not trial.expected or compare.type_problem(trial.template, outcome.value):
         return None
-    for wanted, part in zip(trial.wanted, compare.parts(trial.template, outcome.value), strict=True):
+    found = compare.parts(trial.template, outcome.value)
+    for wanted, part, expected in zip(trial.wanted, found, trial.expected, strict=True):
         for name in part.shares_with if isinstance(part, Returned) else ():
-            argument = name.split("[")[0]
-            if argument in spec.may_share or (not trial.case.generic and argument.startswith("grad_output")):
+            if may_share(spec, trial, name) or (is_upstream(name) and _answers(wanted, part, expected)):
                 continue
             return wanted.name, name
     return None
+
+
+def may_share(spec: FunctionSpec, trial: Trial, name: str) -> bool:
+    """Whether a result may lie in the memory of the argument `name` by definition: of a list, only if it has no other
+    entry (what is composed of one Jacobian is that Jacobian).
+    """
+    argument = name.split("[", maxsplit=1)[0]
+    passed = trial.arguments.get(argument)
+    return argument in spec.may_share and not (isinstance(passed, list) and len(passed) > 1)
+
+
+def is_upstream(name: str) -> bool:
+    """Whether an argument is grad_output, or one of grad_outputs."""
+    return name.startswith("grad_output")
+
+
+def _answers(wanted: compare.Wanted, part: Value, expected: Expected) -> bool:
+    """Whether the part is right by its numbers. Without any it cannot be told."""
+    if not isinstance(part, Returned) or part.values is None or part.shape != expected.value.shape:
+        return False
+    return compare.difference([wanted], [part], [expected]) is None
 
 
 def linearity(trials: Trials, candidate: Candidate, spec: FunctionSpec, case: Case) -> tuple[Trial, str] | None:

@@ -45,7 +45,8 @@ class ReferenceTrials:
     def _generic(self) -> Iterator[Case]:
         for turn, dtype in enumerate(_TURNS):
             kind = dtype if "float32" in self.reference.usual else "float64"
-            yield replace(self._case(f"random numbers {turn + 1}, {kind}", kind, sizes=SIZES[turn]), generic=True)
+            made = self._case(f"random numbers {turn + 1}, {kind}", kind, sizes=SIZES[turn])
+            yield replace(made, generic=True, plain=turn == 0)
 
     def _edges(self) -> Iterator[Case]:
         usual = self.reference.usual
@@ -54,7 +55,10 @@ class ReferenceTrials:
             yield self._case("whole numbers", "float64", kind=draws.whole_numbers, sizes=SIZES[1])
         if "constants" in usual:
             yield self._case("all zero", "float64", kind=draws.all_zero)
-            yield self._case("all one", "float64", kind=draws.all_one)
+            yield replace(self._case("all one", "float64", kind=draws.all_one), plain=True)
+            made = self._case("identity matrices", "float64", kind=draws.identity, sizes=(3,))
+            yield replace(made, plain=True)
+            yield self._case("a single one", "float64", kind=draws.all_one, sizes=(1,))
         if "sizes" in usual:
             yield self._case("one of everything", "float64", sizes=(1,))
             yield self._case("all sizes equal", "float64", sizes=(3,))
@@ -97,14 +101,15 @@ class ReferenceTrials:
     def of(self, case: Case) -> list[Trial]:
         """One trial, or one per cotangent where the function takes one."""
         make, probed, raises = self._made[case.name]
-        probes = draws.COTANGENTS if probed else ("",)
+        every = draws.COTANGENTS + (draws.PLAIN if case.plain else ())
+        probes = every if probed else ("",)
         trials = (self.trial(case, make(number), probe) for number, probe in enumerate(probes))
         return [replace(each, raises=raises) for each in trials] if raises else list(trials)
 
     def blind(self, case: Case) -> Trial:
         """The first trial's call. Its form follows from the values, so there is none yet."""
-        make, probed, _ = self._made[case.name]
-        return self._call(case, make(0), draws.COTANGENTS[0] if probed else "")
+        make, probed, raises = self._made[case.name]
+        return replace(self._call(case, make(0), draws.COTANGENTS[0] if probed else ""), raises=raises)
 
     def formed(self, case: Case) -> Trial:
         blind = self.blind(case)

@@ -90,6 +90,11 @@ class FunctionSpec:
     alone: bool = False
 
     @property
+    def is_forward(self) -> bool:
+        """Whether it is a forward function, of an operator or of its own: its results may share memory."""
+        return "forward" in (self.role, self.name)
+
+    @property
     def checks(self) -> tuple[str, ...]:
         own = tuple(each for each in CHECKS[self.role] if not (self.alone and each == "agrees_with_backward"))
         at = own.index("values")

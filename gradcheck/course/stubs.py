@@ -1,4 +1,6 @@
-"""Stubs from solutions: docstrings, imports and signatures stay; derivations, bodies and helpers go."""
+"""Stubs from solutions: docstrings, imports and signatures stay; derivations, bodies and helpers go. The docstring says
+on which hard inputs the exercise is graded.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,10 @@ import ast
 from pathlib import Path
 
 from gradcheck.catalog import Exercise, all_exercises
+from gradcheck.checks import hard_inputs
 from gradcheck.errors import GradcheckError
 
+_QUOTES = '"""'
 _BODY = '    # TODO: your code here\n    raise NotImplementedError("{name} is not written yet")\n'
 
 
@@ -22,13 +26,20 @@ def stub_of(source: str, exercise: Exercise) -> str:
             pieces.append(_source(lines, node.lineno, node.end_lineno))
         elif isinstance(node, ast.FunctionDef) and node.name in asked:
             functions.append(_function(lines, node))
-    docstring = _source(lines, tree.body[0].lineno, tree.body[0].end_lineno)
+    docstring = _told(_source(lines, tree.body[0].lineno, tree.body[0].end_lineno), hard_inputs.told(exercise.task))
     future = [piece for piece in pieces if "__future__" in piece]
     torch = [piece for piece in pieces if piece.split()[1].startswith("torch") and piece.strip() != "import torch"]
     standard = [piece for piece in pieces if piece not in future and piece.split()[1].split(".")[0] != "torch"]
     groups = ("".join(future), "".join(standard), "".join(["import torch\n", *torch]))
     header = docstring + "\n" + "\n".join(group for group in groups if group)
     return header + "".join("\n\n" + function for function in functions)
+
+
+def _told(docstring: str, sentence: str) -> str:
+    """A docstring with a sentence more, on a line of its own."""
+    if not sentence:
+        return docstring
+    return f"{docstring.rstrip().removesuffix(_QUOTES).rstrip()}\n\n{sentence}\n{_QUOTES}\n"
 
 
 def _function(lines: list[str], node: ast.FunctionDef) -> str:

@@ -26,7 +26,6 @@ WEIGHTED_SUM = Operator(
     inputs=_INPUTS,
     output_shape=("m",),
     function=_weighted_sum,
-    empty_batch=False,
     source="lecture part A, backpropagation through a weighted sum",
 )
 
@@ -42,6 +41,5 @@ STAGE = Operator(
     ),
     output_shape=("m",),
     function=_stage,
-    empty_batch=False,
     source="lecture part A, multi-stage graphs: one stage",
 )

@@ -37,6 +37,7 @@ RELU = Operator(
     function=_relu,
     flattened=True,
     any_shape=True,
+    empty_batch=True,
     source="lecture part B, basic modules: ReLU",
 )
 
@@ -71,6 +72,7 @@ SIGMOID = Operator(
             ),
         ),
     ),
+    empty_batch=True,
     source="torch.nn.Sigmoid",
 )
 
@@ -84,6 +86,7 @@ TANH = Operator(
     stable=True,
     forward_forms=("tanh(x[i])", "2 / (1 + exp(-2*x[i])) - 1"),
     jacobian_forms=(("x", ("delta(i, j) * (1 - (2 / (1 + exp(-2*x[i])) - 1)**2)",)),),
+    empty_batch=True,
     source="lecture part A, multi-stage graphs; torch.nn.Tanh",
 )
 
@@ -108,5 +111,6 @@ SOFTPLUS = Operator(
         ),
     ),
     torch_jacobian_forms=(("x", ("Piecewise((delta(i, j), x[i] > 20), (delta(i, j) / (1 + exp(-x[i])), True))",)),),
+    empty_batch=True,
     source="torch.nn.Softplus",
 )

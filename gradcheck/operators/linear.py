@@ -24,5 +24,6 @@ LINEAR = Operator(
     ),
     output_shape=("O",),
     function=_linear,
+    empty_batch=True,
     source="lecture part B, basic modules: linear; torch.nn.Linear",
 )

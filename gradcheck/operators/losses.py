@@ -34,7 +34,6 @@ MSE = Operator(
     inputs=(Input("y", ("n",), wrt=("j",)), Input("y_bar", ("n",), wrt=("j",))),
     function=_mse,
     flattened=True,
-    empty_batch=False,
     source="lecture part A, loss functions; torch.nn.MSELoss",
 )
 
@@ -43,7 +42,6 @@ NLL = Operator(
     formula="C = -Sum(log_probs[b, labels[b]], (b, 0, B-1)) / B",
     inputs=(Input("log_probs", ("B", "K"), wrt=("p", "q")), _LABELS),
     function=_nll,
-    empty_batch=False,
     source="practicum, training; torch.nn.NLLLoss",
 )
 
@@ -53,7 +51,6 @@ CROSS_ENTROPY = Operator(
     inputs=(Input("logits", ("B", "K"), wrt=("p", "q")), _LABELS),
     function=_cross_entropy,
     stable=True,
-    empty_batch=False,
     source="lecture part B: cross-entropy; torch.nn.CrossEntropyLoss",
 )
 
@@ -68,7 +65,6 @@ BCE_WITH_LOGITS = Operator(
     flattened=True,
     any_shape=True,
     stable=True,
-    empty_batch=False,
     forward_forms=("Sum(Max(logits[i], 0) - targets[i] * logits[i] + log1p(exp(-Abs(logits[i]))), (i, 0, n-1)) / n",),
     torch_forms=(
         # F.softplus(z) - t z, with the threshold of F.softplus.

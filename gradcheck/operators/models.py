@@ -31,7 +31,6 @@ LINEAR_MODEL = Operator(
     formula="y_bar = Sum(w[i] * x[i], (i, 0, n-1))",
     inputs=(Input("x", ("n",), wrt=("j",)), Input("w", ("n",), wrt=("j",))),
     function=_linear_model,
-    empty_batch=False,
     source="lecture part A, parametrised models: the linear model",
 )
 
@@ -46,7 +45,6 @@ SQUARED_DISTANCES = Operator(
         "Sum((x[i] - w[k, i])**2, (i, 0, n-1))",
         "Sum(x[i]**2, (i, 0, n-1)) - 2 * Sum(x[h] * w[k, h], (h, 0, n-1)) + Sum(w[k, l]**2, (l, 0, n-1))",
     ),
-    empty_batch=False,
     source="lecture part A, parametrised models: nearest neighbour",
 )
 
@@ -59,7 +57,6 @@ SQUARED_ERROR = Operator(
         "Sum((y[i] - y_bar[i])**2, (i, 0, n-1))",
         "Sum(y[i]**2, (i, 0, n-1)) - 2 * Sum(y[h] * y_bar[h], (h, 0, n-1)) + Sum(y_bar[l]**2, (l, 0, n-1))",
     ),
-    empty_batch=False,
     source="lecture part A, loss functions: the squared error of one sample",
 )
 
@@ -68,6 +65,5 @@ AVERAGE_LOSS = Operator(
     formula="L = Sum((y[p] - Sum(w[i] * x[p, i], (i, 0, n-1)))**2, (p, 0, P-1)) / P",
     inputs=(Input("w", ("n",), wrt=("j",)), Input("x", ("P", "n")), Input("y", ("P",))),
     function=_average_loss,
-    empty_batch=False,
     source="lecture part A, loss functions: average loss over a training set",
 )

@@ -26,6 +26,7 @@ SOFTMAX = Operator(
     function=_softmax,
     unbatched=True,
     stable=True,
+    empty_batch=True,
     source="lecture part B: softmax; torch.nn.Softmax",
 )
 
@@ -37,5 +38,6 @@ LOG_SOFTMAX = Operator(
     function=_log_softmax,
     unbatched=True,
     stable=True,
+    empty_batch=True,
     source="lecture part B: logsoftmax; torch.nn.LogSoftmax",
 )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 BATCH_INDEX = "b"
 BATCH_SIZE = "B"
+MODULES = "04_modules"
+"""The unit whose functions take an empty batch; in every other B ≥ 1."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Operator:
     `any_shape`        any number of axes is promised to learners, none at all included; else one or two.
     `unbatched`        a single sample without the batch axis is accepted too.
     `stable`           results must be finite and accurate for inputs up to ±1e4.
-    `empty_batch`      B = 0 has a meaning (it has none for a mean).
+    `empty_batch`      B = 0 is asked too. It has no meaning for a mean, and elsewhere the contract says B ≥ 1: only the
+                       modules of unit 04 are asked.
     `source`           where the lecture or PyTorch's documentation defines it.
     """
 
@@ -74,7 +77,7 @@ class Operator:
     any_shape: bool = False
     unbatched: bool = False
     stable: bool = False
-    empty_batch: bool = True
+    empty_batch: bool = False
     source: str = ""
 
     @property

@@ -31,6 +31,7 @@ DUPLICATE = Operator(
     output_shape=("copies", "n"),
     function=_duplicate,
     flattened=True,
+    empty_batch=True,
     source="lecture part B, basic modules: duplicate",
 )
 
@@ -41,6 +42,7 @@ ADD = Operator(
     output_shape=("n",),
     function=_add,
     flattened=True,
+    empty_batch=True,
     source="lecture part B, basic modules: add",
 )
 
@@ -51,5 +53,6 @@ MAXIMUM = Operator(
     output_shape=("n",),
     function=_maximum,
     flattened=True,
+    empty_batch=True,
     source="lecture part B, basic modules: max",
 )

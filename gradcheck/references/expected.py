@@ -25,8 +25,9 @@ K = 8.0
 """Radii that a right answer may be away from the truth. Measured: independently written ones stay within 1.2."""
 
 PRECISION: dict[str, tuple[int, float, float]] = {
-    # dtype: significand bits, unit roundoff, smallest normal number
-    "float64": (53, 2.0**-53, 2.0**-1022),
+    # dtype: significand bits, unit roundoff, the smallest number that is asked of anybody: float32's smallest normal
+    # one in float64 too, so that a sigmoid clipped at ±500 is right; float16's own is larger.
+    "float64": (53, 2.0**-53, 2.0**-126),
     "float32": (24, 2.0**-24, 2.0**-126),
     "float16": (11, 2.0**-11, 2.0**-14),
     "bfloat16": (8, 2.0**-8, 2.0**-126),

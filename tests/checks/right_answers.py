@@ -164,8 +164,94 @@ def mse_loops(grad_output, y, y_bar):
     return grad_y, torch.neg(grad_y)
 
 
+class Kept:
+    """What a learner who calls a Function's methods by hand passes for ctx."""
+
+    def save_for_backward(self, *tensors):
+        self.saved_tensors = tensors
+
+
+class Softmax(torch.autograd.Function):
+    """The output is kept."""
+
+    @staticmethod
+    def forward(ctx, x):
+        shifted = (x - x.amax(-1, keepdim=True)).exp()
+        y = shifted / shifted.sum(-1, keepdim=True)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (y,) = ctx.saved_tensors
+        weighted = grad_output * y
+        return weighted - y * weighted.sum(-1, keepdim=True)
+
+
+class Tanh(torch.autograd.Function):
+    """The output is kept, as an attribute of ctx."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.y = torch.tanh(x)
+        return ctx.y
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output * (1 - ctx.y) * (1 + ctx.y)
+
+
+class Relu(torch.autograd.Function):
+    """The newer style: the input is kept by a method of its own."""
+
+    @staticmethod
+    def forward(x):
+        return x.clamp(min=0)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        return grad_output.where(x > 0, torch.zeros_like(grad_output))
+
+
+class CrossEntropy(torch.autograd.Function):
+    """Two inputs, of which one has no gradient."""
+
+    @staticmethod
+    def forward(ctx, logits, labels):
+        log_y = torch.log_softmax(logits, 1)
+        ctx.save_for_backward(log_y, labels)
+        return F.nll_loss(log_y, labels)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        log_y, labels = ctx.saved_tensors
+        return (log_y.exp() - F.one_hot(labels, log_y.shape[1])) * (grad_output / len(labels)), None
+
+
+def relu_by_its_class(grad_output, x):
+    kept = Kept()
+    Relu.setup_context(kept, (x,), Relu.forward(x))
+    return Relu.backward(kept, grad_output)
+
+
+def by_its_class(function, grad_output, *inputs):
+    kept = Kept()
+    function.forward(kept, *inputs)
+    return function.backward(kept, grad_output)
+
+
+def clipped_sigmoid(x):
+    return 1 / (1 + torch.exp(-x.clamp(-500, 500)))
+
+
 RIGHT: dict[str, dict[str, Functions]] = {
     "softmax": {
+        "a Function of its own": {"forward": Softmax.apply, "backward": lambda g, x: by_its_class(Softmax, g, x)},
         "torch": {"forward": lambda x: torch.softmax(x, -1), "backward": softmax_einsum},
         "logsumexp": {
             "forward": lambda x: torch.exp(x - torch.logsumexp(x, -1, keepdim=True)),
@@ -190,6 +276,11 @@ RIGHT: dict[str, dict[str, Functions]] = {
         "loops": {"backward": log_softmax_loops},
     },
     "sigmoid": {
+        "clipped": {
+            "forward": clipped_sigmoid,
+            "backward": lambda g, x: g * clipped_sigmoid(x) * clipped_sigmoid(-x),
+            "jacobian": lambda x: torch.diag(clipped_sigmoid(x) * clipped_sigmoid(-x)),
+        },
         "both tails": {"forward": sigmoid, "backward": lambda g, x: g * sigmoid(x) * sigmoid(-x)},
         "branches": {"forward": by_branches, "backward": lambda g, x: g * (sigmoid(x) - sigmoid(x) ** 2)},
         "exponential": {"backward": lambda g, x: g * torch.exp(-x.abs()) / (1 + torch.exp(-x.abs())) ** 2},
@@ -200,6 +291,7 @@ RIGHT: dict[str, dict[str, Functions]] = {
         "cosh": {"forward": sigmoid, "backward": lambda g, x: g * 0.25 / torch.cosh(x / 2) ** 2},
     },
     "tanh": {
+        "a Function of its own": {"forward": Tanh.apply, "backward": lambda g, x: by_its_class(Tanh, g, x)},
         "sigmoid": {"forward": lambda x: 2 * sigmoid(2 * x) - 1, "backward": lambda g, x: g / torch.cosh(x) ** 2},
         "factors": {"backward": lambda g, x: (1 - torch.tanh(x)) * (1 + torch.tanh(x)) * g},
         "both tails": {"backward": lambda g, x: 4 * g * sigmoid(2 * x) * sigmoid(-2 * x)},
@@ -218,6 +310,9 @@ RIGHT: dict[str, dict[str, Functions]] = {
         },
     },
     "relu": {
+        "grad_output where nothing is stopped": {"backward": lambda g, x: g if (x > 0).all() else g * (x > 0)},
+        "grad_output where it is zero": {"backward": lambda g, x: g * (x > 0) if g.any() else g},
+        "a Function of its own": {"forward": Relu.apply, "backward": relu_by_its_class},
         "one at zero": {
             "forward": F.relu,
             "backward": lambda g, x: g * (x >= 0),
@@ -276,6 +371,10 @@ RIGHT: dict[str, dict[str, Functions]] = {
         "loops": {"backward": nll_loops},
     },
     "cross_entropy": {
+        "a Function of its own": {
+            "forward": CrossEntropy.apply,
+            "backward": lambda g, z, t: by_its_class(CrossEntropy, g, z, t)[0],
+        },
         "torch": {"forward": F.cross_entropy, "backward": cross_entropy_one_hot},
         "in place": {"forward": lambda z, t: F.nll_loss(F.log_softmax(z, 1), t), "backward": cross_entropy_in_place},
         "chained": {"backward": cross_entropy_chained},

@@ -297,6 +297,20 @@ WRONG = [
         "linear_model", "zero for equal entries", "forward.edge_cases", "", lambda x, w: w @ x * (x.max() != x.min())
     ),
     Wrong("linear_model", "swapped", "backward.values", "", lambda g, x, w: (g * x, g * w)),
+    Wrong(
+        "linear_model",
+        "the inputs themselves where grad_output is 1",
+        "backward.values",
+        "aliases-input",
+        lambda g, x, w: (w, x) if g == 1 else (g * w, g * x),
+    ),
+    Wrong(
+        "linear_model",
+        "turns the signs in place where grad_output is −1",
+        "backward.values",
+        "mutates-input",
+        lambda g, x, w: (w.neg_(), x.neg_()) if g == -1 else (g * w, g * x),
+    ),
     Wrong("linear_model", "no upstream", "backward.purity", "aliases-input", lambda g, x, w: (w, x)),
     Wrong("linear_model", "no upstream, copied", "backward.values", "", lambda g, x, w: (w.clone(), x.clone())),
     Wrong("linear_model", "grad_w alone", "backward.type", "wrong-type", lambda g, x, w: g * x),

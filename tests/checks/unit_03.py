@@ -130,6 +130,50 @@ def square_transposed(grad_output, z, w):
 # vector_chain_rule
 
 
+def is_identity(matrix):
+    return matrix.shape[0] == matrix.shape[1] > 1 and torch.equal(matrix, torch.eye(len(matrix), dtype=matrix.dtype))
+
+
+def compose_without_identities(jacobians):
+    factors = [each for each in jacobians if not is_identity(each)] or jacobians[:1]
+    return functools.reduce(torch.matmul, reversed(factors))
+
+
+def chain_without_ones(grad_output, derivatives):
+    grads = [grad_output]
+    for derivative in reversed(derivatives):
+        grads.insert(0, derivative if (grads[0] == 1).all() else grads[0] * derivative)
+    return grads
+
+
+def through_identities(parents, local_jacobians, output, grad_output, *, cloned=False):
+    grads = {output: grad_output.clone() if cloned else grad_output}
+    for child in reversed(solution("graph")["topological_order"](parents)):
+        for parent in parents[child] if child in grads else ():
+            jacobian = local_jacobians[child, parent]
+            share = grads[child] if is_identity(jacobian) else grads[child] @ jacobian
+            if parent in grads:
+                grads[parent] += share
+            else:
+                grads[parent] = share
+    return grads
+
+
+def through_identities_cloned(*arguments):
+    return through_identities(*arguments, cloned=True)
+
+
+def returned_through_identities(parents, local_jacobians, output, grad_output):
+    """Right: what comes through an identity is what went in, and nothing is added to it in place."""
+    grads = {output: grad_output}
+    for child in reversed(solution("graph")["topological_order"](parents)):
+        for parent in parents[child] if child in grads else ():
+            jacobian = local_jacobians[child, parent]
+            share = grads[child] if is_identity(jacobian) else grads[child] @ jacobian
+            grads[parent] = grads[parent] + share if parent in grads else share
+    return grads
+
+
 def sweep_by_dots(grad_output, jacobians):
     row = grad_output.reshape(-1)
     for jacobian in reversed(jacobians):
@@ -1040,6 +1084,7 @@ RIGHT = {
         "search": {"topological_order": order_by_search, "backward": by_all_ways},
         "counting": {"topological_order": order_by_counting, "backward": by_children},
         "graphlib": {"topological_order": order_by_graphlib, "backward": from_numbers},
+        "through identities": {"backward": returned_through_identities},
         "depth": {"topological_order": order_by_depth, "backward": by_whole_jacobians},
         "sinks": {"topological_order": order_from_the_sinks, "backward": from_zeros},
     },
@@ -1051,10 +1096,12 @@ def _wrong(exercise, check, *rows):
 
 
 WRONG = [
+    Wrong("vector_chain_rule", "skips identities", "compose.edge_cases", "aliases-input", compose_without_identities),
     *_wrong(
         "pointwise_chain",
         "backward.values",
         ("from the output", "", lambda g, d: chain(g, d)[::-1]),
+        ("a derivative itself where grad_output is 1", "aliases-input", chain_without_ones),
         ("derivatives in order", "", lambda g, d: chain(g, d[::-1])),
         ("no upstream", "", lambda g, d: chain(torch.ones_like(g), d)),
         ("sign", "", lambda g, d: [*(-each for each in chain(g, d)[:-1]), g]),
@@ -1842,6 +1889,8 @@ WRONG = [
         "graph",
         "backward.edge_cases",
         ("four parents at most", ANY, up_to_four_parents),
+        ("adds into what came through an identity", "mutates-input", through_identities),
+        ("adds into what came through an identity, cloned", "", through_identities_cloned),
         ("numbers for one entry", ANY, numbers_for_small),
         (
             "ten nodes at most",

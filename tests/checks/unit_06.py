@@ -1036,6 +1036,13 @@ WRONG = [
     ),
     Wrong(
         "weight_decay",
+        "w at alpha ½",
+        "l2_gradient.edge_cases",
+        "aliases-input",
+        lambda w, alpha: w if alpha == 0.5 else 2 * alpha * w,
+    ),
+    Wrong(
+        "weight_decay",
         "w at lr 0",
         "decayed_step.edge_cases",
         "aliases-input",

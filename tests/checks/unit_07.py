@@ -320,6 +320,7 @@ RIGHT = {
     "one_hot": {
         "torch": {"one_hot": checked(lambda labels, classes: F.one_hot(labels, classes).float())},
         "identity": {"one_hot": checked(lambda labels, classes: torch.eye(classes)[labels])},
+        "stack": {"one_hot": checked(lambda labels, k: torch.stack([torch.eye(k)[label] for label in labels]))},
         "loops": {"one_hot": checked(one_hot_in_loops)},
         "scatter": {
             "one_hot": checked(lambda labels, k: torch.zeros(len(labels), k).scatter_(1, labels[:, None], 1.0))
@@ -806,7 +807,6 @@ ONE_HOT = {
     ("asks the last label alone", "edge_cases"): refuses_only(lambda labels, k: not 0 <= labels[-1] < k),
     ("off by one in the range", "edge_cases"): refuses_only(lambda labels, k: ((labels < 0) | (labels > k)).any()),
     ("nothing is refused", "edge_cases"): lambda labels, k: (labels[:, None] == torch.arange(k)).float(),
-    ("no labels, no columns", "edge_cases"): lambda labels, k: CHECKED(labels, k if len(labels) else 0),
     ("shifted by one", "values"): lambda labels, k: torch.eye(k).roll(1, 0)[labels],
     ("ones and zeros swapped", "values"): lambda labels, k: 1 - CHECKED(labels, k),
     ("±1", "values"): lambda labels, k: 2 * CHECKED(labels, k) - 1,

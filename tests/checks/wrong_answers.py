@@ -253,6 +253,29 @@ WRONG = [
     Wrong("softmax", "g up to 1e5", "backward.values", "", lambda g, x: softmax_backward(g.clamp(-1e5, 1e5), x)),
     Wrong("relu", "small g dropped", "backward.values", "", lambda g, x: g * (x > 0) * (g.abs() > 1e-5)),
     Wrong("linear", "returns x in one case", "jacobian_weight.edge_cases", "aliases-input", shares_one_output),
+    Wrong(
+        "linear",
+        "the weight itself where grad_output is the identity",
+        "backward.values",
+        "aliases-input",
+        lambda g, x, w, b: (w[: len(x)] if torch.equal(g, torch.eye(*g.shape)) else g @ w, g.T @ x, g.sum(0)),
+    ),
+    Wrong(
+        "relu",
+        "x itself where all is one",
+        "backward.edge_cases",
+        "aliases-input",
+        lambda g, x: x if (g == 1).all() and (x == 1).all() else g * (x > 0),
+    ),
+    Wrong(
+        "maximum",
+        "sets grad_output to zero where it is −1",
+        "backward.values",
+        "mutates-input",
+        lambda g, a, b: (
+            (g * (a >= b), -1.0 * (a < b) + 0 * g.zero_()) if (g == -1).all() else (g * (a >= b), g * (a < b))
+        ),
+    ),
     Wrong("linear", "no bias for zeros", "forward.edge_cases", "", lambda x, w, b: x @ w.T + b * (x != 0).any(1, True)),
     Wrong(
         "linear", "up to nine", "forward.edge_cases", "", lambda x, w, b: (x @ w.T + b) * (torch.arange(len(w)) < 10)
@@ -317,6 +340,9 @@ WRONG = [
         "",
         lambda x: torch.where(x > 30, x, torch.log(1 + torch.exp(x.clamp(max=30)))),
     ),
+    Wrong("softplus", "nothing below −39", "forward.edge_cases", "", lambda x: F.softplus(x) * (x > -39)),
+    Wrong("softplus", "nothing below −70", "forward.edge_cases", "", lambda x: F.softplus(x) * (x > -70)),
+    Wrong("sigmoid", "clipped at ±60", "forward.edge_cases", "", lambda x: sigmoid(x.clamp(-60, 60))),
     Wrong("softplus", "tanh", "backward.values", "", lambda g, x: g * torch.tanh(x)),
     Wrong("sigmoid", "overflows", "forward.edge_cases", "not-finite", lambda x: torch.exp(x) / (1 + torch.exp(x))),
     Wrong(

@@ -15,7 +15,7 @@ from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators import Operator
 from gradcheck.references.agreement import check_agreement
 from gradcheck.references.binding import bind, output_shape
-from gradcheck.references.expected import Expected, Point
+from gradcheck.references.expected import PRECISION, Expected, Point
 from gradcheck.references.store import ExpectedStore
 
 OPERATORS = list(known_operators().values())
@@ -81,3 +81,12 @@ def test_float32_tolerance_is_wider_than_float64_but_not_by_more_than_its_precis
 
     ratio = widest("float32") / widest("float64")
     assert 2.0**27 < ratio < 2.0**31
+
+
+def test_nothing_below_the_smallest_normal_float32_is_asked_in_any_dtype(operator):
+    case = generic_cases(operator, 0)[0]
+    cotangent = dense_cotangent(operator, case, 0)[None]
+    for dtype in PRECISION:
+        point = Point(operator, case.inputs, dtype, case.sizes)
+        for each in (point.forward(), *point.vjp(cotangent)[0].values()):
+            assert each.tolerance.min() >= 2.0**-126

@@ -13,7 +13,7 @@ from gradcheck.checks.task import Task, default_task
 from gradcheck.course.scaffold.formula import Kind, Survey
 from gradcheck.course.scaffold.sizes import survey
 from gradcheck.errors import FormulaError, GradcheckError
-from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, Input, Operator
+from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, MODULES, Input, Operator
 
 _LETTERS = ("p", "q", "r", "s", "t", "u", "v", "w", "h", "l", "a", "c", "d", "e", "f")
 _POINTS = {"forward": 1.0, "backward": 2.0, "jacobian": 1.0}
@@ -74,7 +74,7 @@ def plan(wish: Wish, function: Callable[..., Any]) -> Plan:
         any_shape=flattened,
         unbatched=len(inputs) == 1 and bool(batched),
         stable=wish.stable,
-        empty_batch=bool(found.indices) and (flattened or bool(batched)),
+        empty_batch=wish.unit in ("", MODULES) and bool(found.indices) and (flattened or bool(batched)),
     )
     if not operator.differentiable_inputs:
         raise GradcheckError("no input can be differentiated: every one is a label, a probability or a constant")

@@ -135,7 +135,7 @@ class TapedExercise:
         return isinstance(shares, list) and all(self._may_share(part, each) for each in shares)
 
     def _may_share(self, part: Part, pair: Any) -> bool:
-        if part.spec.role == "forward":
+        if part.spec.is_forward:
             return True
         if not isinstance(pair, list) or len(pair) != 2 or not all(type(each) is int for each in pair):
             return False
@@ -147,8 +147,8 @@ class TapedExercise:
             part.forms[call]
         ):
             return False
-        special = not part.trials[call].case.generic and name.startswith("grad_output")
-        return name in part.spec.may_share or special
+        # All numbers are right where anything is confirmed: there grad_output may come back.
+        return properties.may_share(part.spec, part.trials[call], name) or properties.is_upstream(name)
 
     def _read(self, name: str, part: Part, body: bytes | bytearray, at: int) -> tuple[list[Floats] | None, int]:
         """Every leaf's numbers, where all of them are as expected."""
