@@ -16,9 +16,6 @@ LIMIT_S = 0.3
 WAITED = f"no result after {10 * LIMIT_S:g} s, though it computed for "
 COMPUTED = f"no result after {LIMIT_S:g} s of computing; the call was ended"
 
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a thread's time to others")
-
-
 # Each ends by itself: where a limit does not hold, what it is called with returns, and a test fails.
 
 
@@ -55,22 +52,6 @@ def call_in_a_thread(function):
     return came[0]
 
 
-@pytest.fixture
-def busy_grader():
-    """A thread of ours that computes while a candidate runs."""
-    done = threading.Event()
-
-    def work():
-        while not done.is_set():
-            sum(range(1000))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    done.set()
-    thread.join()
-
-
 @pytest.fixture(params=[call, call_in_a_thread], ids=["by signal", "by thread"])
 def called(request):
     return request.param
@@ -85,29 +66,30 @@ def test_a_call_that_rests_for_longer_than_it_may_compute_returns(called):
     assert called(lambda: rest(2 * LIMIT_S)).state == "returned"
 
 
-@on_linux
-def test_what_a_thread_of_the_grader_computes_is_not_the_candidates(called, busy_grader):
-    assert called(lambda: rest(3 * LIMIT_S)).state == "returned"
-
-
 def test_what_a_thread_of_the_candidate_computes_is_the_candidates(called):
     assert called(compute_in_a_thread).fault.text == COMPUTED
 
 
-@on_linux
-def test_own_time_counts_this_thread_and_its_own():
-    busy = threading.Thread(target=compute, args=(0.5,))
-    busy.start()
-    own = OwnTime()
+def compute_for(seconds):
+    """However long that takes."""
+    while time.thread_time() < seconds:
+        pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a thread's time to others")
+def test_what_other_threads_compute_is_not_ones_own_unless_one_started_them():
+    go = threading.Event()
+    graders = threading.Thread(target=lambda: go.wait() and compute_for(0.4))
+    graders.start()
+    own, all_of_it = OwnTime(), time.process_time()
     before = own()
-    busy.join()
-    others = own() - before
-    compute(0.5)
-    alone = own() - before
-    started = threading.Thread(target=compute, args=(0.5,))
-    started.start()
-    started.join()
-    assert others < alone < own() - before
+    go.set()
+    graders.join()
+    assert own() - before < (time.process_time() - all_of_it) / 2
+    ours = threading.Thread(target=compute_for, args=(0.4,))
+    ours.start()
+    ours.join()
+    assert own() - before >= 0.4
 
 
 class Told:
