@@ -1,4 +1,4 @@
-"""Bounds on one call in this process: ten seconds, bounded output, no standard input, torch's settings put back.
+"""Bounds on a call in this process: ten seconds of computing, bounded output, no input, torch's settings put back.
 
 This protects an honest learner from an endless loop. It does not contain hostile code; a sandboxed worker does that.
 """
@@ -20,10 +20,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from gradcheck.checks.allowance import WAITING, Allowance, OwnTime
 from gradcheck.checks.outcome import Printed
 
 CALL_LIMIT_S = 10.0
-"""Seconds that one call, or the loading of one file, may take."""
+"""Seconds that one call, or the loading of one file, may compute."""
 
 _REPEAT_S = 0.02
 
@@ -43,26 +44,30 @@ class Clock:
     the candidate's raises anew. The clock knows all the same.
     """
 
+    allowance: Allowance
     rang: bool = False
     frames: Frames = field(default_factory=list)
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[Clock]:
-    """Raise CallTimeout in the block after `seconds`. On the main thread of a POSIX system by a timer signal, which
-    also ends a blocking call; elsewhere by an asynchronous exception, which waits for the next bytecode.
+    """Raise CallTimeout in the block when it has computed for `seconds`: time in which the machine did something else
+    is not the candidate's. A block that does not compute at all has WAITING times as long.
+
+    On the main thread of a POSIX system by a timer signal, which also ends a blocking call; elsewhere by an
+    asynchronous exception, which waits for the next bytecode.
     """
-    clock = Clock()
+    clock = Clock(Allowance(seconds, WAITING * seconds, OwnTime()))
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
-        with _by_signal(seconds, clock):
+        with _by_signal(clock):
             yield clock
     else:
-        with _by_thread(seconds, clock):
+        with _by_thread(clock):
             yield clock
 
 
 @contextmanager
-def _by_signal(seconds: float, clock: Clock) -> Iterator[None]:
+def _by_signal(clock: Clock) -> Iterator[None]:
     fired = 0
     tracer = sys.gettrace()
 
@@ -70,6 +75,10 @@ def _by_signal(seconds: float, clock: Clock) -> Iterator[None]:
         nonlocal fired
         if _at_the_door(frame):
             return  # raised here, it would leave the timer running; if need be the next ring comes soon
+        left = 0.0 if clock.rang else clock.allowance.left()
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, left, _REPEAT_S)
+            return
         fired += 1
         clock.rang = True
         clock.frames = clock.frames or _frames(frame)
@@ -79,7 +88,7 @@ def _by_signal(seconds: float, clock: Clock) -> Iterator[None]:
         raise CallTimeout
 
     previous = signal.signal(signal.SIGALRM, ring)
-    before = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_S)
+    before = signal.setitimer(signal.ITIMER_REAL, clock.allowance.left(), _REPEAT_S)
     try:
         yield
     finally:
@@ -141,13 +150,14 @@ def _raise_on_every_line(frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _by_thread(seconds: float, clock: Clock) -> Iterator[None]:
+def _by_thread(clock: Clock) -> Iterator[None]:
     target = ctypes.c_ulong(threading.get_ident())
     done = threading.Event()
 
     def watch() -> None:
-        if done.wait(seconds):
-            return
+        while left := clock.allowance.left():
+            if done.wait(left):
+                return
         clock.rang = True
         while not done.is_set():
             ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(CallTimeout))

@@ -21,8 +21,6 @@ from gradcheck.desk.watch_session import Session, exercises_to_watch
 from gradcheck.desk.watch_verdict import Verdict, ended, missing, verdict_of
 from gradcheck.desk.watch_view import View
 
-SILENT = 6
-"""A grading may go without a new call for so many times as long as one call may take."""
 _AGAIN_S = 4.0
 """A grading that takes longer is given up when its file is saved again: starting anew is quicker."""
 _BUSY_S, _IDLE_S, _VISIBLE_S = 0.1, 0.5, 0.4
@@ -47,15 +45,15 @@ def watch(folder: Path, only: Sequence[str], limit_s: float, state: Path) -> int
         stack.enter_context(_signals(post))
         files.start()
         session = Session(folder, exercises, state)
-        watching = Watch(session, grader, View(session, screen, keys=keyboard is not None), limit_s)
+        watching = Watch(session, grader, View(session, screen, keys=keyboard is not None))
         return watching.run(events, keyboard)
 
 
 class Watch:
     """What happens, and what follows from it. One thread; whatever others notice comes as an event."""
 
-    def __init__(self, session: Session, grader: Grader, view: View, limit_s: float) -> None:
-        self.session, self.grader, self.view, self.limit_s = session, grader, view, limit_s
+    def __init__(self, session: Session, grader: Grader, view: View) -> None:
+        self.session, self.grader, self.view = session, grader, view
         self.waiting: list[str] = []
         self.batch: list[Verdict] = []
         self.sweeping = False
@@ -113,14 +111,14 @@ class Watch:
 
     def _look_after(self) -> None:
         """See to a grading under way: its process may have died, it may take too long."""
-        name, now, limit_s = self.grader.busy, time.monotonic(), SILENT * self.limit_s
-        seconds = now - self.grader.since
+        name, silence = self.grader.busy, self.grader.silence
+        seconds = time.monotonic() - self.grader.since
         exercise = self.session.named(name)
         died, where = self.grader.ended(), f"{name}.{self.grader.at}" if self.grader.at else name
         if died:
             why = f"{where}   your code ended Python itself: {died}"
-        elif now - self.grader.heard > limit_s and self.grader.ready:
-            why = f"{where}   no sign of life for {limit_s:g} s, so Python was ended"
+        elif not silence.left() and self.grader.ready:
+            why = f"{where}   no sign of life for {silence.in_words()}, so Python was ended"
         elif name in self.waiting and seconds > _AGAIN_S and self.grader.ready:
             self.grader.restart()  # the file has been saved again: what it was before is of no interest
             return

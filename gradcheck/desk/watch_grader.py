@@ -15,7 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from gradcheck.checks.allowance import WAITING, Allowance, time_of_process
 from gradcheck.errors import GradcheckError
+
+SILENT = 6
+"""A grading may go without a new call for so many times as long as one call may take."""
 
 _START = "import sys; sys.path[:] = {path!r}; from gradcheck.desk.watch_worker import main; main()"
 Post = Callable[[str, Any], None]
@@ -25,12 +29,12 @@ class Grader:
     """One process at a time. What it answers is posted as `("answer", object)`.
 
     `busy` names what is being graded, `at` the learner's function that was called last, `since` when it was asked for,
-    `heard` when it last gave a sign of life.
+    `silence` how much longer it may go without a sign of life.
     """
 
     def __init__(self, post: Post, folder: Path, state: Path, limit_s: float) -> None:
         self.post, self.folder, self.state, self.limit_s = post, folder, state, limit_s
-        self.busy, self.at, self.since, self.heard = "", "", 0.0, 0.0
+        self.busy, self.at, self.since = "", "", 0.0
         self.ready = False
         self._warmed = ""
         self._failed_starts = 0
@@ -50,7 +54,13 @@ class Grader:
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+        self.heard()
         self._send({"limit_s": self.limit_s, "folder": str(self.folder), "state": str(self.state)})
+
+    def heard(self) -> None:
+        """It gives a sign of life: with every new call, and what the process computes itself takes far less."""
+        pid = self._process.pid
+        self.silence = Allowance(SILENT * self.limit_s, (WAITING + SILENT) * self.limit_s, lambda: time_of_process(pid))
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -65,9 +75,11 @@ class Grader:
         if pid != self._process.pid:
             return None
         if "ready" in answer:
-            self.ready, self._failed_starts, self.heard = True, 0, time.monotonic()
+            self.ready, self._failed_starts = True, 0
+            self.heard()
         elif "at" in answer:
-            self.at, self.heard = answer["at"], time.monotonic()
+            self.at = answer["at"]
+            self.heard()
         elif "exercise" in answer:
             self.busy = ""
             if not answer["fresh"]:
@@ -78,7 +90,7 @@ class Grader:
     def ask(self, name: str, path: Path, shown: str) -> None:
         """Grade a file."""
         self.busy, self.at, self.since = name, "", time.monotonic()
-        self.heard = self.since
+        self.heard()
         self._send({"grade": name, "path": str(path.resolve()), "shown": shown})
 
     def warm(self, name: str) -> None:

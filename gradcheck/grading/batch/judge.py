@@ -8,7 +8,6 @@ by what another one did.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +34,7 @@ from gradcheck.grading.worker.spawn import lane_for
 from gradcheck.grading.worker.wire import Malformed
 
 _PLAY_S = 3.0
-"""Seconds for all calls of a tape, which a right submission makes in a hundredth of that."""
+"""Seconds of computing for all calls of a tape, which a right submission makes in a hundredth of that."""
 
 _KNOWN_STUBS = 500
 
@@ -160,12 +159,11 @@ class Judge:
     def _plays(self, name: str, tape: TapedExercise, sandboxed: Sandboxed) -> bool:
         try:
             worker = sandboxed.alive()
-            with sandboxed.waiting():
-                until = time.monotonic() + min(_PLAY_S, self.settings.bounds.call_s, sandboxed.left)
-                answer, length = worker.ask({"do": "play", "exercise": name}, until=until)
+            with sandboxed.allowed(worker, min(_PLAY_S, self.settings.bounds.call_s)) as allowance:
+                answer, length = worker.ask({"do": "play", "exercise": name}, allowance=allowance)
                 if length != (tape.most_bytes if answer.get("usual") is True else 0):
                     return False
-                body = worker.body(length, until=until)
+                body = worker.body(length, allowance=allowance)
             return tape.confirms(answer, body)
         except Exception as error:
             if not is_ours(error):

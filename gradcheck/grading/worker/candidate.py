@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from gradcheck.checks.allowance import WAITING, Allowance
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.outcome import Arguments, Fault, Outcome, Printed
 from gradcheck.grading.worker import arguments as packing
@@ -27,27 +27,39 @@ class Sandboxed:
 
     lane: Lane
     files: Mapping[str, tuple[str, bytes]]
-    spent: float = 0.0
-    """Seconds that answers were waited for. What the judge itself needs, on a slow machine, is nobody's time."""
+    computed: float = 0.0
+    """Seconds that it has computed. What other processes need, the judge among them, is nobody's time."""
+    waited: float = 0.0
+    """Seconds that its answers were waited for."""
     worker: Worker | None = None
 
     @property
-    def left(self) -> float:
-        """Seconds that the submission may still use."""
-        return self.lane.bounds.submission_s - self.spent
+    def time_is_up(self) -> bool:
+        return bool(self.used_up)
 
     @property
-    def time_is_up(self) -> bool:
-        return self.left <= 0
+    def used_up(self) -> str:
+        """Which of its limits the submission has come to, in words."""
+        bounds = self.lane.bounds
+        if self.computed >= bounds.submission_s:
+            return f"the {bounds.submission_s:g} s of computing for the whole submission are used up"
+        if self.waited >= bounds.waiting_s:
+            return f"the whole submission has been waited for for {bounds.waiting_s:g} s"
+        return ""
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count the block as the submission's time."""
-        started = time.monotonic()
+    def allowed(self, worker: Worker, computing_s: float, grace_s: float = 0.0) -> Iterator[Allowance]:
+        """Time for an answer of `worker`, in the block, and counted as the submission's."""
+        bounds = self.lane.bounds
+        allowance = worker.allowance(
+            min(computing_s, bounds.submission_s - self.computed) + grace_s,
+            min(WAITING * computing_s, bounds.waiting_s - self.waited) + grace_s,
+        )
         try:
-            yield
+            yield allowance
         finally:
-            self.spent += time.monotonic() - started
+            self.computed += allowance.computed
+            self.waited += allowance.elapsed
 
     def alive(self) -> Worker:
         """The worker; a new one where the last one was ended."""
@@ -75,8 +87,7 @@ class SandboxedCandidate:
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
         if self.submission.time_is_up:
-            limit = self.submission.lane.bounds.submission_s
-            return _ended("timed_out", "timeout", f"not called: the {limit:g} s for the whole submission are used up")
+            return _ended("timed_out", "timeout", f"not called: {self.submission.used_up}")
         if self.deaths >= MOST_DEATHS:
             return _ended("exited", "ended", f"not called: the file ended its process {self.deaths} times already")
         packed = packing.Packed()
@@ -85,17 +96,17 @@ class SandboxedCandidate:
         limit = self.submission.lane.bounds.call_s
         try:
             worker = self.submission.alive()
-            with self.submission.waiting():
-                # The first call loads the file, for which there is a limit of its own.
-                until = time.monotonic() + min(2 * limit, self.submission.left) + GRACE_S
-                answer, length = worker.ask(header, packed.bytes(), until=until)
+            # The first call loads the file, for which there is a limit of its own.
+            with self.submission.allowed(worker, 2 * limit, GRACE_S) as allowance:
+                answer, length = worker.ask(header, packed.bytes(), allowance=allowance)
                 outcomes.must_fit(answer, length)
-                body = worker.body(length, until=until)
+                body = worker.body(length, allowance=allowance)
             outcome, printed = outcomes.unpack(answer, body)
         except Died as died:
             self.deaths += 1
             if died.silent:
-                return _ended("timed_out", "timeout", f"no result after {limit:g} s; the process was ended")
+                told = self.submission.used_up or f"no result after {allowance.in_words(limit)}"
+                return _ended("timed_out", "timeout", f"{told}; the process was ended")
             return _ended("exited", "ended", died.text)
         except Malformed:
             self.deaths += 1

@@ -10,21 +10,23 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from gradcheck.checks.allowance import Allowance, time_of_process
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.sandbox.layers import Layer, none_held
 from gradcheck.grading.worker.wire import (
     Closed,
     Header,
     Malformed,
+    Seconds,
     Silent,
     receive,
     receive_exactly,
@@ -34,6 +36,8 @@ from gradcheck.grading.worker.wire import (
 
 _START_S = 120.0
 _OBEY_S = 20.0
+_PATIENCE = 3
+_CREDENTIALS = struct.Struct("3i")
 
 _ZYGOTE = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[2]); from gradcheck.grading.worker.zygote import main; main()"
@@ -54,8 +58,8 @@ class SandboxFailure(GradcheckError):
 
 @dataclass(frozen=True)
 class Bounds:
-    """Seconds and bytes that a submission may use: `call_s` for one call, `submission_s` for all of it. `hidden` are
-    places that it may not read even where they lie among what it may.
+    """Seconds of computing and bytes that a submission may use: `call_s` for one call, `submission_s` for all of it.
+    `hidden` are places that it may not read even where they lie among what it may.
     """
 
     call_s: float = 10.0
@@ -63,6 +67,11 @@ class Bounds:
     memory_bytes: int = 2 << 30
     sandbox: bool = True
     hidden: tuple[str, ...] = ()
+
+    @property
+    def waiting_s(self) -> float:
+        """Seconds for which answers of a submission are waited for in all, whatever it does meanwhile."""
+        return _PATIENCE * self.submission_s
 
 
 @dataclass
@@ -104,7 +113,7 @@ class Lane:
         }
         try:
             send(ours, settings)
-            told, _ = receive(ours, until=time.monotonic() + _START_S)
+            told, _ = receive(ours, patience=Seconds(_START_S))
         except (Closed, Silent, Malformed):
             raise SandboxFailure(
                 f"no process can be started that submissions could run in: {self._last_words()}"
@@ -131,7 +140,7 @@ class Lane:
         assert self.control is not None
         self.control.settimeout(_START_S)
         send(self.control, {"do": "tapes", **header}, body)
-        receive(self.control, until=time.monotonic() + _START_S)
+        receive(self.control, patience=Seconds(_START_S))
 
     def worker(self, files: Mapping[str, tuple[str, bytes]]) -> Worker:
         """A new worker that holds `files`: by exercise, the name that messages show and the source."""
@@ -166,7 +175,7 @@ class Lane:
             assert self.control is not None
             self.control.settimeout(_OBEY_S)
             send(self.control, {"do": "end", "gone": gone})
-            told, _ = receive(self.control, until=time.monotonic() + _OBEY_S)
+            told, _ = receive(self.control, patience=Seconds(_OBEY_S))
             status: int | None = told["status"]
         except (Closed, Silent, Malformed, AssertionError):
             self.stop()
@@ -196,17 +205,19 @@ class Lane:
 
 
 class Worker:
-    """A process that holds one submission."""
+    """A process that holds one submission. `pid` is its number here, None where nobody can tell."""
 
-    def __init__(self, lane: Lane, sock: socket.socket) -> None:
-        self.lane, self.sock = lane, sock
+    def __init__(self, lane: Lane, sock: socket.socket, pid: int | None = None) -> None:
+        self.lane, self.sock, self.pid = lane, sock, pid
         self.alive = True
 
     def bring(self, files: Mapping[str, tuple[str, bytes]]) -> None:
         """Hand over the submission's files, to a process that has put on the sandbox. Raises Closed, Silent,
         SandboxFailure.
         """
-        told, _ = receive(self.sock, until=time.monotonic() + _OBEY_S)
+        self.sock.settimeout(_OBEY_S)
+        self.pid = self.pid or _sender(self.sock)
+        told, _ = receive(self.sock, patience=Seconds(_OBEY_S))
         if told != {"confined": True}:
             raise SandboxFailure(
                 "a process for submissions lacks a layer of the sandbox that it had before; run: gradcheck doctor"
@@ -215,32 +226,37 @@ class Worker:
         self.sock.settimeout(_OBEY_S)
         send(self.sock, {"files": rows, "limit_s": self.lane.bounds.call_s}, b"".join(s for _, s in files.values()))
 
-    def ask(self, header: Header, body: bytes = b"", *, until: float) -> tuple[Header, int]:
+    def allowance(self, computing_s: float, waiting_s: float) -> Allowance:
+        """Time for an answer, from now. How much of it the process computes is what the system says, not the process.
+        Where nobody can tell, all of it counts.
+        """
+        pid = self.pid
+        return Allowance(computing_s, waiting_s, lambda: None if pid is None else time_of_process(pid))
+
+    def ask(self, header: Header, body: bytes = b"", *, allowance: Allowance) -> tuple[Header, int]:
         """Send a request; the header of the answer and how long its body is. Raises Died, Malformed."""
         try:
-            self.sock.settimeout(max(0.01, until - time.monotonic()))
+            self.sock.settimeout(allowance.waiting_s)
             send(self.sock, header, body)
-            return receive_header(self.sock, until=until)
-        except Closed:
-            raise self._died() from None
-        except Silent:
-            self.end()
-            raise Died("no result in time; the process was ended", silent=True) from None
+            return receive_header(self.sock, patience=allowance)
+        except (Closed, Silent) as error:
+            raise self._died(allowance, silent=isinstance(error, Silent)) from None
         except Malformed:
             self.end()
             raise
 
-    def body(self, length: int, *, until: float) -> bytearray:
+    def body(self, length: int, *, allowance: Allowance) -> bytearray:
         """The body of the answer. Raises Died."""
         try:
-            return receive_exactly(self.sock, length, until)
-        except Closed:
-            raise self._died() from None
-        except Silent:
-            self.end()
-            raise Died("no result in time; the process was ended", silent=True) from None
+            return receive_exactly(self.sock, length, allowance)
+        except (Closed, Silent) as error:
+            raise self._died(allowance, silent=isinstance(error, Silent)) from None
 
-    def _died(self) -> Died:
+    def _died(self, allowance: Allowance, *, silent: bool) -> Died:
+        allowance.left()  # notes what was computed, while the process can still be asked about
+        if silent:
+            self.end()
+            return Died("no result in time; the process was ended", silent=True)
         status = self.end(gone=True)
         if status is None:
             return Died("it closed its connection to the grader; a function returns its result")
@@ -253,6 +269,20 @@ class Worker:
         self.alive = False
         self.sock.close()
         return self.lane.end(gone=gone)
+
+
+def _sender(sock: socket.socket) -> int | None:
+    """Who sent what comes next, which is left there: the kernel says so on Linux, in numbers of our own namespace."""
+    if not hasattr(socket, "SO_PASSCRED"):
+        return None
+    try:
+        _, notes, _, _ = sock.recvmsg(1, socket.CMSG_SPACE(_CREDENTIALS.size), socket.MSG_PEEK)
+    except TimeoutError:
+        raise Silent from None
+    for level, kind, content in notes:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS) and len(content) == _CREDENTIALS.size:
+            return _CREDENTIALS.unpack(content)[0] or None
+    return None
 
 
 def ending(status: int) -> str:

@@ -47,7 +47,8 @@ class SpawningLane(Lane):
         for attempt in (1, 2):
             self.stop()
             try:
-                worker = Worker(self, self._spawned())
+                sock = self._spawned()
+                worker = Worker(self, sock, self.process.pid if self.process else None)
                 worker.bring(files)
             except (Closed, Silent, OSError) as error:
                 if attempt == 2:

@@ -83,6 +83,8 @@ class Zygote:
 
     def _fork(self) -> None:
         ours, theirs = socket.socketpair()
+        if hasattr(socket, "SO_PASSCRED"):
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)  # tells the judge which process it speaks to
         self.child = os.fork()
         if not self.child:
             code = 70

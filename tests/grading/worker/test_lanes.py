@@ -60,7 +60,7 @@ def test_an_exception_tells_the_line(call):
         ("def f(x):\n    raise NotImplementedError", "not_started", ""),
         ("def g(x):\n    return x", "missing", "no function"),
         ("def f(x:\n", "raised", "cannot read"),
-        ("def f(x):\n    while True: pass", "timed_out", "1 s"),
+        ("def f(x):\n    while True: pass", "timed_out", "no result after 1 s of computing; the call was ended"),
         ("import os\ndef f(x):\n    os._exit(0)", "exited", "exit status 0"),
         ("import os, signal\ndef f(x):\n    os.kill(os.getpid(), signal.SIGKILL)", "exited", "SIGKILL"),
         ("import ctypes\ndef f(x):\n    ctypes.string_at(1)", "exited", "SIGSEGV"),
@@ -96,24 +96,35 @@ def test_after_a_death_a_new_worker_answers_and_not_for_ever(lane):
     sandboxed.end()
 
 
-def test_a_submission_has_only_so_much_time(lane):
-    sandboxed = Sandboxed(lane, {"relu": ("relu.py", b"def f(x): return x")})
-    sandboxed.spent = BOUNDS.submission_s
+@pytest.mark.parametrize(
+    ("used", "told"),
+    [
+        ({"computed": BOUNDS.submission_s}, "the 60 s of computing for the whole submission are used up"),
+        ({"waited": BOUNDS.waiting_s}, "the whole submission has been waited for for 180 s"),
+    ],
+)
+def test_a_submission_has_only_so_much_time(lane, used, told):
+    sandboxed = Sandboxed(lane, {"relu": ("relu.py", b"def f(x): return x")}, **used)
     outcome = SandboxedCandidate("relu", sandboxed).call("f", X)
-    assert (outcome.state, "used up" in outcome.fault.text) == ("timed_out", True)
+    assert (outcome.state, outcome.fault.text) == ("timed_out", f"not called: {told}")
     sandboxed.end()
 
 
 def test_only_its_own_time_is_counted(lane):
-    """Not what the judge does between two calls, however slow its machine is."""
-    sandboxed = Sandboxed(lane, {"relu": ("relu.py", b"import time\ndef f(x): time.sleep(0.3); return x")})
+    """Not what the judge does between two calls, however slow its machine is; and sleep is no computing."""
+    source = (
+        b"import time\ndef rest(x): time.sleep(0.5); return x\n"
+        b"def work(x):\n    end = time.process_time() + 0.5\n    while time.process_time() < end: pass\n    return x\n"
+    )
+    sandboxed = Sandboxed(lane, {"relu": ("relu.py", source)})
     candidate = SandboxedCandidate("relu", sandboxed)
-    for _ in range(2):
-        assert candidate.call("f", X).state == "returned"
-        before = sandboxed.spent
-        time.sleep(0.5)
-        assert sandboxed.spent == before
-    assert sandboxed.spent > 0.6
+    assert candidate.call("rest", X).state == "returned"
+    computed, waited = sandboxed.computed, sandboxed.waited
+    assert computed < 0.5 <= waited
+    time.sleep(0.5)
+    assert (sandboxed.computed, sandboxed.waited) == (computed, waited)
+    assert candidate.call("work", X).state == "returned"
+    assert sandboxed.computed >= computed + 0.5
     sandboxed.end()
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gradcheck.checks.outcome import Argument, Fault, Foreign, GeneratorArgument, Outcome, Returned
 from gradcheck.grading.worker import arguments, outcomes
-from gradcheck.grading.worker.wire import Closed, Malformed, Silent, receive, send
+from gradcheck.grading.worker.wire import Closed, Malformed, Seconds, Silent, receive, send
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def pair():
 
 
 def soon(seconds=5.0):
-    return time.monotonic() + seconds
+    return Seconds(seconds)
 
 
 def test_a_frame_arrives_as_it_was_sent(pair):
     body = bytes(range(256)) * 20_000
     threading.Thread(target=send, args=(pair[0], {"do": "call", "n": [1, 2.5, None]}, body)).start()
-    assert receive(pair[1], until=soon()) == ({"do": "call", "n": [1, 2.5, None]}, bytearray(body))
+    assert receive(pair[1], patience=soon()) == ({"do": "call", "n": [1, 2.5, None]}, bytearray(body))
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,16 @@ def test_a_frame_arrives_as_it_was_sent(pair):
 def test_what_is_no_frame_is_malformed(pair, sent):
     threading.Thread(target=pair[0].sendall, args=(sent,)).start()
     with pytest.raises(Malformed):
-        receive(pair[1], until=soon())
+        receive(pair[1], patience=soon())
 
 
 def test_half_a_frame_is_waited_for_and_not_longer(pair):
     pair[0].sendall(struct.pack(">II", 100, 0) + b"{")
     with pytest.raises(Silent):
-        receive(pair[1], until=soon(0.1))
+        receive(pair[1], patience=soon(0.1))
     pair[0].close()
     with pytest.raises(Closed):
-        receive(pair[1], until=soon())
+        receive(pair[1], patience=soon())
 
 
 def test_a_byte_now_and_then_does_not_keep_the_judge(pair):
@@ -78,7 +78,7 @@ def test_a_byte_now_and_then_does_not_keep_the_judge(pair):
     threading.Thread(target=drip, daemon=True).start()
     began = time.monotonic()
     with pytest.raises(Silent):
-        receive(pair[1], until=soon(0.2))
+        receive(pair[1], patience=soon(0.2))
     assert time.monotonic() - began < 5
 
 
@@ -87,7 +87,7 @@ def test_an_announced_length_costs_no_memory(pair):
     pair[0].close()
     tracemalloc.start()
     with pytest.raises(Closed):
-        receive(pair[1], until=soon())
+        receive(pair[1], patience=soon())
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 4 << 20

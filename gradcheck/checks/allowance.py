@@ -1,0 +1,93 @@
+"""Time for something that may compute, wait, or be kept waiting by a busy machine; only the first is its own doing.
+
+The kernel knows for how long a process or thread had a processor, whatever else ran meanwhile.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+WAITING = 10
+"""So many times as long as it may compute, a call may take in all: asleep, blocked, or on a machine that is busy."""
+
+_LEAST_S = 0.02
+"""Not looked at more often than this."""
+
+_PROCESS, _THREAD = 2, 6  # CPUCLOCK_SCHED of a process, and with CPUCLOCK_PERTHREAD_MASK; see clock_getcpuclockid(3)
+
+
+def time_of_process(pid: int) -> float | None:
+    """Seconds for which a process had a processor, its ended children not counted; None where nobody can tell."""
+    return _clock(pid, _PROCESS)
+
+
+def _clock(number: int, kind: int) -> float | None:
+    if sys.platform != "linux":
+        return None
+    try:
+        return time.clock_gettime(~number << 3 | kind)
+    except OSError:
+        return None  # it has ended
+
+
+class OwnTime:
+    """Seconds of computing by this thread and by those that it starts from now on. What other threads of the process
+    do is theirs, where the system tells threads apart.
+    """
+
+    def __init__(self) -> None:
+        here = threading.get_ident()
+        others = [each.native_id for each in threading.enumerate() if each.ident != here]
+        self._others = {number: 0.0 for number in others if number is not None}
+
+    def __call__(self) -> float:
+        for number, before in self._others.items():
+            # One that has ended used what it used.
+            self._others[number] = max(before, _clock(number, _THREAD) or 0.0)
+        return time.process_time() - sum(self._others.values())
+
+
+class Allowance:
+    """`computing_s` seconds of computing, told by `clock`, and in any case no more than `waiting_s` from now.
+
+    A clock that gives None from the beginning cannot tell: then all time counts as computing.
+    """
+
+    def __init__(self, computing_s: float, waiting_s: float, clock: Callable[[], float | None]) -> None:
+        self.computing_s, self.waiting_s, self._clock = computing_s, waiting_s, clock
+        self._began, self._before = time.monotonic(), clock()
+        self._computed = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
+
+    @property
+    def computed(self) -> float:
+        """Seconds of computing since it began; of what has ended, as far as that was known before."""
+        if self._before is None:
+            return self.elapsed
+        now = self._clock()
+        if now is not None:
+            self._computed = now - self._before
+        return self._computed
+
+    def left(self) -> float:
+        """Seconds to wait before asking again: it cannot be used up before, if one thread computes. 0: it is."""
+        computing, waiting = self.computing_s - self.computed, self.waiting_s - self.elapsed
+        return 0.0 if min(computing, waiting) <= 0 else max(_LEAST_S, min(computing, waiting))
+
+    def in_words(self, computing_s: float = 0.0) -> str:
+        """How long it was, once it is used up. `computing_s`: what was promised, where more than that was allowed."""
+        seconds = f"{computing_s or self.computing_s:g} s"
+        if self._before is None:
+            return seconds
+        computed = self.computed
+        if computed >= self.computing_s:
+            return f"{seconds} of computing"
+        why = "it waits for something, or the machine is far too busy"
+        return f"{self.waiting_s:g} s, though it computed for {computed:.1f} s only ({why})"
