@@ -88,7 +88,7 @@ def grade_class(
         for task, answer in pool.run([Grade(place) for place in firsts]):
             assert isinstance(task, Grade)
             now = answer.facts or facts[task.place.name]  # it may have changed since it was read first
-            if answer.report and not answer.report["ungraded"]:  # what failed in us is tried again the next time
+            if answer.report and not answer.report.get("ungraded"):  # what failed in us is tried again the next time
                 journal.write(key_of(now.digest, grading), answer.report, answer.seconds)
             done += 1
             progress("grading", done, len(places))
