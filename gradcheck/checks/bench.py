@@ -41,17 +41,21 @@ class Bench(Protocol):
 
 @dataclass(frozen=True)
 class OperatorBench:
-    """A function of an operator."""
+    """A function of an operator. `beside_jacobian`: a backward that a Jacobian must agree with is tried where the two
+    are compared as well, so that an error of its own is found in it and not in the Jacobian.
+    """
 
     trials: Trials
     spec: FunctionSpec
+    beside_jacobian: bool = False
 
     @property
     def store(self) -> ExpectedStore:
         return self.trials.store
 
     def cases(self, group: str) -> list[Case]:
-        return self.trials.cases(group, sample=self.spec.role == "jacobian")
+        cases = self.trials.cases(group, sample=self.spec.role == "jacobian")
+        return cases + self.trials.batches_of_one() if self.beside_jacobian and group == "edge" else cases
 
     def of(self, case: Case) -> list[Trial]:
         return self.trials.of(self.spec, case)
@@ -85,9 +89,7 @@ class Benches:
 
     def of(self, spec: FunctionSpec) -> Bench:
         if spec.name not in self._benches:
-            self._benches[spec.name] = (
-                self._reference(spec) if spec.reference else OperatorBench(self.trials(spec), spec)
-            )
+            self._benches[spec.name] = self._reference(spec) if spec.reference else self._operator(spec)
         return self._benches[spec.name]
 
     def trials(self, spec: FunctionSpec) -> Trials:
@@ -97,6 +99,9 @@ class Benches:
         if operator.name not in self._trials:
             self._trials[operator.name] = Trials(operator, ExpectedStore(operator, self.cache), self.seed)
         return self._trials[operator.name]
+
+    def _operator(self, spec: FunctionSpec) -> Bench:
+        return OperatorBench(self.trials(spec), spec, self.task.is_beside_jacobian(spec))
 
     def _reference(self, spec: FunctionSpec) -> Bench:
         from gradcheck.checks.reference_trials import ReferenceTrials

@@ -203,15 +203,16 @@ class Verification:
         return blank
 
     def _agrees_with_backward(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        backward = self.task.with_role("backward")
+        backward = self.task.backward_beside(spec)
         if backward is None:
             return blank
-        found = self._result(backward.name, "values")
+        # Where backward itself is wrong, at an edge too, nothing is said of a Jacobian.
+        found = self._result(backward.name, "edge_cases")
         if not found.ok:
             return _waits(blank, found)
-        for case in self.generic(spec):
-            trials = self.benches.trials(spec)
-            disagreement = properties.jacobian_against_backward(trials, self.candidate, spec, backward, case)
+        trials = self.benches.trials(spec)
+        for case, batch in zip(self.generic(spec), trials.batches_of_one(), strict=True):
+            disagreement = properties.jacobian_against_backward(trials, self.candidate, spec, backward, case, batch)
             if disagreement:
                 return wording.not_the_jacobian(blank, backward, *disagreement)
         return blank

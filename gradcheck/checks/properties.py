@@ -124,16 +124,18 @@ def not_linear(made: Sequence[Trial], results: Sequence[Sequence[Floats]]) -> tu
 
 
 def jacobian_against_backward(
-    trials: Trials, candidate: Candidate, spec: FunctionSpec, backward: FunctionSpec, case: Case
+    trials: Trials, candidate: Candidate, spec: FunctionSpec, backward: FunctionSpec, case: Case, batch: Case
 ) -> tuple[Trial, Floats, Floats] | None:
-    """A cotangent for which backward is not grad_output · Jacobian: the trial, and both sides. Raises Unfinished."""
+    """A cotangent for which backward of the `batch` of one is not grad_output · Jacobian of the `case`: the trial, and
+    both sides. Raises Unfinished.
+    """
     jacobian_trial = trials.of(spec, case)[0]
     outcome = _finished(candidate, spec, jacobian_trial)
     if not isinstance(outcome.value, Returned) or outcome.value.values is None:
         return jacobian_trial, np.zeros(0), np.zeros(0)
     jacobian = compare.numbers(outcome.value)
     position = position_of(trials, spec)
-    for trial in agreement_trials(trials, backward, case):
+    for trial in trials.of(backward, batch):
         came = _finished(candidate, backward, trial)
         if compare.type_problem(trial.template, came.value):
             return trial, np.zeros(0), np.zeros(0)
@@ -150,15 +152,6 @@ def jacobian_against_backward(
 def position_of(trials: Trials, spec: FunctionSpec) -> int:
     """Which part of a backward's result is the gradient of what a Jacobian is taken by."""
     return [an_input.name for an_input in trials.operator.differentiable_inputs].index(spec.wrt)
-
-
-def agreement_trials(trials: Trials, backward: FunctionSpec, case: Case) -> list[Trial]:
-    """A one-sample case as a batch of one, for every cotangent."""
-    batched = trials.as_batch(case)
-    stack = trials.cotangents(batched)
-    rows = trials.vjps(batched, stack)
-    pairs = zip(stack, rows, strict=True)
-    return [trials.backward(backward, batched, cotangent, row, "jacobian") for cotangent, row in pairs]
 
 
 class Agreement:

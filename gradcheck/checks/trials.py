@@ -73,6 +73,7 @@ class Trials:
     def __init__(self, operator: Operator, store: ExpectedStore, seed: int) -> None:
         self.operator, self.store, self.seed = operator, store, seed
         self.trusted = False
+        self._batches: list[Case] = []
         self._cases: dict[tuple[str, bool], list[Case]] = {}
 
     def cases(self, group: str, *, sample: bool) -> list[Case]:
@@ -161,11 +162,16 @@ class Trials:
         nothing = Expected(np.broadcast_to(np.zeros(()), shape), np.broadcast_to(np.zeros(()), shape))
         return self.single(spec, case, nothing)
 
-    def as_batch(self, case: Case) -> Case:
-        """A one-sample case as a batch of one."""
+    def batches_of_one(self) -> list[Case]:
+        """The generic cases of one sample, each as a batch of one."""
+        if not self._batches:
+            self._batches = [self._as_batch(case) for case in self.cases("generic", sample=True)]
+        return self._batches
+
+    def _as_batch(self, case: Case) -> Case:
         batched = {an_input.name for an_input in self.operator.inputs if an_input.batched}
         inputs = {name: array[None] if name in batched else array for name, array in case.inputs.items()}
-        return replace(case, name=f"{case.name}, as a batch", inputs=inputs, sample=False)
+        return replace(case, name=f"{case.name}, as a batch of one", inputs=inputs, sample=False, generic=False)
 
     def cotangents(self, case: Case) -> Floats:
         shape = self.output_shape(case)

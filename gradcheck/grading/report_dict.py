@@ -24,7 +24,8 @@ def as_dict(report: Report) -> dict[str, Any]:
 
 def exercise_dict(report: ExerciseReport) -> dict[str, Any]:
     """One exercise of a report."""
-    again = {} if report.seed is None else {"seed": report.seed}
+    # Nothing was drawn for what is not started, whatever was made ready for it.
+    again = {} if report.seed is None or report.status == "not_started" else {"seed": report.seed}
     return {
         "name": report.exercise.name,
         "unit": report.exercise.unit,

@@ -43,11 +43,8 @@ class _KeptReferenceTrials(ReferenceTrials):
 class KeptBenches(Benches):
     """The benches of a task, for many verifications of it."""
 
-    def of(self, spec: FunctionSpec) -> Bench:
-        if spec.name not in self._benches:
-            kept = self._reference(spec) if spec.reference else _KeptOperatorBench(self.trials(spec), spec)
-            self._benches[spec.name] = kept
-        return self._benches[spec.name]
+    def _operator(self, spec: FunctionSpec) -> Bench:
+        return _KeptOperatorBench(self.trials(spec), spec, self.task.is_beside_jacobian(spec))
 
     def _reference(self, spec: FunctionSpec) -> Bench:
         assert spec.reference is not None

@@ -55,13 +55,13 @@ class TapedExercise:
             trials = self.benches.trials(spec)
             for case in generic[:1] + [case for case in edges if not case.smooth][:1]:
                 part.linear.append([part.add(trial) for trial in properties.linear_trials(trials, spec, case)])
-        backward = self.task.with_role("backward")
-        if "agrees_with_backward" in spec.checks and backward is not None:
+        backward = self.task.backward_beside(spec)
+        if backward is not None:
             assert isinstance(bench, OperatorBench)
             position = properties.position_of(bench.trials, spec)
-            for case, first in zip(generic, firsts, strict=False):
-                other = self.parts[backward.name]
-                made = [other.add(trial) for trial in properties.agreement_trials(bench.trials, backward, case)]
+            other = self.parts[backward.name]
+            for batch, first in zip(bench.trials.batches_of_one(), firsts, strict=False):
+                made = [other.add(trial) for trial in bench.trials.of(backward, batch)]
                 self._agreements.append(Agreed(part, first, other, made, position))
 
     # What a zygote gets.
