@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from gradcheck.reports.escaping import visible
+from gradcheck.reports.marks import must_be_marked
 from gradcheck.reports.message import failure_text
 from gradcheck.reports.stored import checks_by_function, clipped, failures, penalties, problems
 from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import must_be_marked
 
 _MOST = 8_000
 """Characters of a test's output."""
