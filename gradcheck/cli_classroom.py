@@ -60,7 +60,7 @@ def classroom(
     """
     from gradcheck.reports import classroom_step as step
     from gradcheck.reports.escaping import terminal_text
-    from gradcheck.reports.ungraded import no_mark
+    from gradcheck.reports.marks import no_mark
 
     if save is not None and stored is not None:
         raise GradcheckError("--save and --from exclude each other: a report is made, or taken from an earlier step")

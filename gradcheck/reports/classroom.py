@@ -20,8 +20,8 @@ from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.report import ungraded_in
 from gradcheck.reports.classroom_findings import Finding, Sources, findings, noticed_in
 from gradcheck.reports.escaping import terminal_text
+from gradcheck.reports.marks import no_mark
 from gradcheck.reports.stored import clipped
-from gradcheck.reports.ungraded import no_mark
 from gradcheck.reports.whole_points import (
     REST,
     Division,

@@ -13,9 +13,9 @@ from typing import Any
 
 from gradcheck.reports.escaping import markdown_text, visible
 from gradcheck.reports.feedback import feedback_markdown
+from gradcheck.reports.marks import must_be_marked
 from gradcheck.reports.stored import clipped, failures
 from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import must_be_marked
 from gradcheck.reports.whole_points import whole
 
 SCHEMA = "classroom50/result/v1"

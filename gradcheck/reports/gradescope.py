@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gradcheck.checks.results import FAULTS
 from gradcheck.reports.escaping import visible
+from gradcheck.reports.marks import must_be_marked
 from gradcheck.reports.message import failure_text
 from gradcheck.reports.stored import checks_by_function, clipped, failures, penalties, problems
 from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import must_be_marked
 
 _MOST = 8_000
 """Characters of a test's output."""
@@ -93,7 +94,7 @@ def _functions(exercise: Mapping[str, Any]) -> Iterator[str]:
             told = "not started"
         else:
             passed = sum(status == "passed" for status in checks.values())
-            stopped = [name.replace("_", " ") for name, status in checks.items() if status in ("failed", "errored")]
+            stopped = [name.replace("_", " ") for name, status in checks.items() if status in FAULTS]
             told = f"{passed} of {len(checks)} checks passed" + (
                 f"; stopped at: {', '.join(stopped)}" if stopped else ""
             )

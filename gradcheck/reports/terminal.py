@@ -8,6 +8,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from gradcheck.catalog import Exercise, all_exercises
+from gradcheck.reports.ungraded import not_your_fault
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,8 +54,6 @@ def print_progress(console: Console, told: Sequence[Mapping[str, str]]) -> None:
             console, graded, scores, passed, prefix, ending="The others are done." if ungraded else "All done."
         )
     if ungraded:
-        from gradcheck.reports.ungraded import not_your_fault
-
         console.print(not_your_fault([each.name for each in ungraded]), highlight=False)
 
 

@@ -10,9 +10,12 @@ import pytest
 from planted_exercise import planted
 
 from gradcheck.catalog.exercise import Misconception
+from gradcheck.checks.engine import Verification
 from gradcheck.checks.reference import Reference
 from gradcheck.checks.task import Confusion, FunctionSpec, Property
 from gradcheck.checks.trials import Trials
+from gradcheck.course.dev_check.grading import _WrongAnswers
+from gradcheck.grading.load import load_candidate
 
 pytestmark = pytest.mark.outside
 
@@ -470,3 +473,35 @@ def test_a_confusion_that_is_within_the_tolerance_is_refused(exercise):
 def test_wrong_answers_wait_for_the_solution(exercise):
     exercise.edit("solutions", "return x1 + x2", "return x1 - x2")
     assert exercise.verdict(quick=False).refused == 0
+
+
+# What the grader itself fails on is neither in order nor a wrong answer that was refused.
+
+
+def _fails_at(monkeypatch, function, check):
+    plain = Verification.result
+
+    def result(self, *wanted):
+        found = plain(self, *wanted)
+        failing = wanted == (function, check)
+        return replace(found, status="ungraded", message="the references disagree") if failing else found
+
+    monkeypatch.setattr(Verification, "result", result)
+
+
+def test_a_solution_that_cannot_be_graded_is_a_problem_of_the_record(exercise, monkeypatch):
+    _fails_at(monkeypatch, "backward", "values")
+    found = [each for each in exercise.verdict(quick=True).problems if "grader" in each.cause]
+    assert [(each.where, each.cause) for each in found] == [
+        ("gradcheck/catalog/add.py", "the grader itself fails at backward.values: the references disagree")
+    ]
+    assert found[0].remedy.startswith("mend the record")
+
+
+def test_a_wrong_answer_that_cannot_be_graded_is_no_survivor(exercise, monkeypatch):
+    functions = load_candidate(exercise.exercise, exercise.root / "solutions" / exercise.exercise.path).functions
+    wrong = _WrongAnswers(exercise.exercise, functions, exercise.cache)
+    _fails_at(monkeypatch, "backward", "runs")
+    found = [cause for cause, _ in wrong.problems() if "backward" in cause]
+    assert found
+    assert all(cause.startswith("the grader itself fails at a wrong backward") for cause in found)

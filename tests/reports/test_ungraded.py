@@ -11,10 +11,13 @@ from classroom_data import exercise_of, report_of
 from click.testing import CliRunner
 from test_junit import checked
 
+from gradcheck import cli_class
 from gradcheck.cli_classroom50 import host as classroom50
 from gradcheck.cli_export import export, gradebook
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.batch import checkout
+from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.tasks import Facts
 from gradcheck.grading.report import mark_of, ungraded_in
 from gradcheck.reports.classroom50 import classroom50_result, identity
 from gradcheck.reports.feedback import feedback_html, feedback_markdown
@@ -198,3 +201,38 @@ def test_an_older_class_without_the_list_is_filled_as_before(graded, tmp_path):
     done = run(gradebook, tmp_path / "old", tmp_path / "book.csv", "--column", "Week 2", "--to", tmp_path / "new.csv")
     assert done.exit_code == 0
     assert f",1,{final_report()['final_score']:g}\n" in (tmp_path / "new.csv").read_text()
+
+
+# The command grade.
+
+
+@pytest.mark.parametrize(("relu", "status"), [("ungraded", 3), ("failed", 0)])
+def test_grade_ends_with_3_where_somebody_has_no_mark(tmp_path, monkeypatch, relu, status):
+    class Idle:
+        layers = ()
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def ready(self):
+            return []
+
+    found = {**report_of(exercise_of("relu", {"backward.values": relu})), "sandbox": []}
+    graded = Graded(Facts("ada", "d", "", "", (), ("relu",)), found, 0.1, reused=False)
+    monkeypatch.setattr(cli_class, "_pool", lambda *_, **__: Idle())
+    monkeypatch.setattr("gradcheck.grading.batch.run.grade_class", lambda *_: iter([graded]))
+    (tmp_path / "class" / "ada" / "exercises").mkdir(parents=True)
+    (tmp_path / "course.toml").write_text('[exercises]\nonly = ["relu"]\n')
+    options = [tmp_path / "class", "--course", tmp_path / "course.toml", "--out", tmp_path / "out"]
+    done = run(cli_class.grade, *options)
+    raised = getattr(done.exception, "exit_status", 0)
+    assert raised == status, done.output
+    assert ("NOT GRADED" in done.output) == (status == 3)
+    row_of_ada = json.loads((tmp_path / "out" / "class.json").read_text())["submissions"][0]
+    assert row_of_ada["ungraded"] == (["relu"] if status else [])
+    stored_report = read_report(tmp_path / "out" / "reports" / "ada.json")
+    assert (stored_report["final_score"] is None) == (status == 3)
+    assert "not graded" in (tmp_path / "out" / "index.html").read_text() or status == 0

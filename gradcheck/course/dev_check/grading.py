@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.catalog import Exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
-from gradcheck.checks.results import CheckResult
+from gradcheck.checks.results import FAULTS, CheckResult
 from gradcheck.course.dev_check.files import solved_in
 from gradcheck.course.dev_check.problem import Problem, Verdict, listed
 from gradcheck.course.dev_check.sabotage import unshown
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gradcheck.diagnosis.wrong_answers import WrongAnswer
     from gradcheck.operators.operator import Operator
 
-_BAD = ("failed", "errored")
+_STOPPED = (*FAULTS, "ungraded")
 _SEEDS = (0, 1)
 
 
@@ -105,7 +105,10 @@ def _of_solution(exercise: Exercise, root: Path, cache: Path) -> Iterator[Proble
         verb = "is" if len(unwritten) == 1 else "are"
         yield Problem(exercise.name, where, f"{listed(unwritten)} {verb} not written yet", f"write them; {once}")
     for each in results:
-        if each.status in (*_BAD, "ungraded"):
+        if each.status == "ungraded":
+            cause = f"the grader itself fails at {each.function}.{each.check}: {each.message}"
+            yield Problem(exercise.name, f"gradcheck/catalog/{exercise.name}.py", cause, f"mend the record; {once}")
+        elif each.status in FAULTS:
             cause = f"the solution fails {each.function}.{each.check}: {each.message}"
             again = f"pytest {where} -k {each.function}"
             yield Problem(exercise.name, where, cause, f"mend it, or the record if that is wrong ({again}); {once}")
@@ -131,6 +134,9 @@ class _WrongAnswers:
             elif failure.status == "failed":
                 self.refused += 1
                 self._failing.add((failure.function, failure.check))
+            elif failure.status == "ungraded":
+                cause = f"the grader itself fails at a wrong {failure.function}, {each.text}: {failure.message}"
+                yield cause, "mend the record: what the grader fails on is no wrong answer refused"
             elif each.misconception is not None:
                 cause = f"the wrong answer of the misconception {each.text!r} fails without a result: {failure.message}"
                 yield cause, "mend the function: it shows the mistake by wrong numbers"
@@ -154,7 +160,7 @@ class _WrongAnswers:
             if late and (not supplied or wrong.is_right()):
                 break
             results = (verification.result(wrong.function, each) for each in spec.checks if (each in supplied) == late)
-            failure = next((each for each in results if each.status in _BAD), None)
+            failure = next((each for each in results if each.status in _STOPPED), None)
             if failure is not None:
                 break
         verification.save()

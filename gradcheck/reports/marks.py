@@ -1,0 +1,29 @@
+"""Marks for hosts, which take any number for one: a report gives one, or says why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gradcheck.errors import Ungraded
+from gradcheck.grading.report import mark_of, ungraded_in
+from gradcheck.reports.stored import ungraded_checks
+from gradcheck.reports.ungraded import REPORT_IT, names_of
+
+
+def must_be_marked(report: Mapping[str, Any]) -> float:
+    """The mark of a report (`stored.read_report`). Raises Ungraded."""
+    mark = mark_of(report)
+    if mark is None:
+        raise Ungraded(no_mark(report))
+    return mark
+
+
+def no_mark(report: Mapping[str, Any]) -> str:
+    """Why there is no mark, with the grader's own first reason, for whoever would give it."""
+    why = next((found for each in report["exercises"] for found in ungraded_checks(each)), None)
+    told = f" ({why.function}: {why.message})" if why is not None and why.message else ""
+    return (
+        f"the grader itself failed on {names_of(ungraded_in(report))}{told}. That is no fault of the submission, so "
+        f"there is no mark, not even 0. Grade it again, with another seed. {REPORT_IT}"
+    )
