@@ -178,12 +178,17 @@ def _shared(best: Explanation, named: dict[str, list[Explanation]]) -> int:
 
 
 def _comparable(observations: list[Observation], name: str) -> bool:
-    return all(
-        got.shape == expected.shape
+    """Whether there are numbers to be explained: of the right shape, and not all NaN or infinite, which anything is
+    that goes through such a number.
+    """
+    pairs = [
+        (got, expected)
         for each in observations
         for got, expected, own in zip(each.got, each.expected, each.stems, strict=True)
         if own == name
-    )
+    ]
+    told = any(np.isfinite(got).any() or not got.size for got, _ in pairs)
+    return told and all(got.shape == expected.shape for got, expected in pairs)
 
 
 _NEARLY = "{what} is right to about {digits} digits only: something rounds, or a small number is added"
