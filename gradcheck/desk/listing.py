@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gradcheck.catalog import Exercise, all_exercises, exercises_of
+from gradcheck.checks.unwritten import only_raises
 from gradcheck.desk.paper import folder_option
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.desk_record import NO_HELP, Help, help_taken
@@ -80,18 +81,18 @@ def is_not_started(exercise: Exercise, path: Path) -> bool:
             tree = ast.parse(content)
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    written = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    asked = [graded.spec.name for graded in exercise.functions]
-    return all(name in written and _only_raises(written[name]) for name in asked)
+    if not all(isinstance(node, _DEFINES) or _is_text(node) for node in tree.body):
+        return False  # what else happens when it is loaded is to be seen
+    asked = {graded.spec.name for graded in exercise.functions}
+    named = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in asked]
+    return sorted(node.name for node in named) == sorted(asked) and all(map(only_raises, named))
 
 
-def _only_raises(function: ast.FunctionDef) -> bool:
-    *before, last = function.body
-    documented = all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in before)
-    if not documented or not isinstance(last, ast.Raise):
-        return False
-    raised = last.exc.func if isinstance(last.exc, ast.Call) else last.exc
-    return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+_DEFINES = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def print_entries(console: Console, listed: Sequence[Entry], folder: Path) -> None:

@@ -126,7 +126,7 @@ def _modules(ask: Ask, step: ExactStep, x: Floats, labels: Array) -> str:
         if neighbour is None:
             continue
         outcome = neighbour.call(function, arguments)
-        if outcome.state in ("not_started", "missing"):
+        if outcome.state in ("not_started", "unfinished", "missing"):
             continue
         tried.append(name)
         if outcome.state != "returned" or not _agrees(outcome.value, expected):
