@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, quiet, settings_kept, time_limit
 from gradcheck.checks.outcome import EARLIER, Arguments, Fault, Foreign, Outcome, Printed
+from gradcheck.checks.unwritten import raised_by_itself, unwritten
 
 _OURS = str(Path(__file__).parent)
 
@@ -157,8 +158,6 @@ class InProcessCandidate:
 
     def _unwritten(self, error: BaseException, asked: str) -> Outcome | None:
         """What stands for a `raise NotImplementedError` of the file's own; None for every other exception."""
-        from gradcheck.checks.unwritten import raised_by_itself, unwritten
-
         # A candidate without a file of its own is in the file of its first frame.
         files = [frame[0] for frame in _walk(error) if not frame[0].startswith(_OURS)]
         filename = self.filename or (files[0] if files else "")

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from gradcheck.catalog import Exercise, all_exercises, exercises_of
+from gradcheck.catalog import Exercise
 from gradcheck.checks.unwritten import only_raises
 from gradcheck.desk.paper import folder_option
 from gradcheck.errors import SubmissionError
+from gradcheck.grading.course_here import CourseHere
 from gradcheck.grading.desk_record import NO_HELP, Help, help_taken
-from gradcheck.grading.last_results import Memory
+from gradcheck.grading.last_results import Memory, digest_of
 from gradcheck.grading.load import MAX_BYTES
+from gradcheck.grading.report import State
 from gradcheck.grading.small_files import read_small
 from gradcheck.reports.terminal import points
+from gradcheck.reports.words import STYLES, WORDS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-State = Literal["passed", "failed", "not started", "not checked"]
-
-_STYLES: dict[State, str] = {"passed": "green", "failed": "red", "not started": "dim", "not checked": "yellow"}
 _WIDE = 72
 """From so many columns on, the unit stands beside every exercise, not on a line of its own."""
 _LONGEST_NAME = 18
@@ -32,17 +32,22 @@ _LONGEST_NAME = 18
 
 @dataclass(frozen=True)
 class Entry:
-    """One exercise: `score` is None where it is not known."""
+    """One exercise: `score` is None where nothing is known of what the file holds now; `present`: the file is there."""
 
     exercise: Exercise
     state: State
     score: float | None
     help: Help
+    present: bool = True
+
+    @property
+    def word(self) -> str:
+        return WORDS[self.state]
 
 
-def entries(folder: Path, state: Path) -> list[Entry]:
-    """Every exercise as `folder` has it, or of the unit that it is: by the last result of exactly what the file holds,
-    as `state` remembers it.
+def entries(folder: Path, state: Path, course: CourseHere) -> list[Entry]:
+    """Every exercise of the course as `folder` has it, or of the unit that it is: by the last result of just what its
+    file holds, as `state` remembers it.
 
     Raises SubmissionError when `folder` is no folder.
     """
@@ -50,22 +55,45 @@ def entries(folder: Path, state: Path) -> list[Entry]:
 
     if not folder.is_dir():
         raise SubmissionError(f"{folder} is not a folder; give one laid out like exercises/ (04_modules/relu.py, …)")
-    members = exercises_of(folder.resolve().name) or list(all_exercises().values())
+    members = course.of_unit(folder.resolve().name) or list(course.exercises.values())
     memory, helped = Memory(state), help_taken(folder)
-    return [
-        _entry(exercise, locate(folder, exercise), memory, helped.get(exercise.name, NO_HELP)) for exercise in members
-    ]
+    found = []
+    for exercise in members:
+        path = locate(folder, exercise)
+        standing, score = _standing(exercise, path, memory, promised=course.file is not None and not course.problem)
+        present = path.exists() or path.is_symlink()
+        found.append(Entry(exercise, standing, score, helped.get(exercise.name, NO_HELP), present))
+    return found
 
 
-def _entry(exercise: Exercise, path: Path, memory: Memory, taken: Help) -> Entry:
+def _standing(exercise: Exercise, path: Path, memory: Memory, *, promised: bool) -> tuple[State, float | None]:
+    if promised and not path.exists():
+        return "missing", 0.0
     if is_not_started(exercise, path):
-        return Entry(exercise, "not started", 0.0, taken)
-    last = memory.recall(exercise, path)
-    if last is None:
-        return Entry(exercise, "not checked", None, taken)
-    if last.status == "not_started":
-        return Entry(exercise, "not started", last.score, taken)
-    return Entry(exercise, "passed" if last.status == "passed" else "failed", last.score, taken)
+        return "not_started", 0.0
+    last = memory.known(exercise, digest_of(path))
+    return last.state, last.score if last.checks else None
+
+
+def open_after(listed: Sequence[Entry], exercise: Exercise | None) -> Exercise | None:
+    """The next exercise that has not passed, after `exercise` and round again; the first without one. None when all
+    have. What is not there comes last.
+    """
+    names = [entry.exercise.name for entry in listed]
+    start = names.index(exercise.name) + 1 if exercise is not None and exercise.name in names else 0
+    turned = [entry for entry in (*listed[start:], *listed[:start]) if entry.state != "passed"]
+    there = [entry for entry in turned if entry.present]
+    return next((entry.exercise for entry in there or turned), None)
+
+
+def missing_lines(listed: Sequence[Entry], shown: Callable[[Exercise], str]) -> list[str]:
+    """What the course promises and the folder has not got, and how it comes back."""
+    lost = [shown(entry.exercise) for entry in listed if entry.state == "missing"]
+    if not lost:
+        return []
+    more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+    verb = "is" if len(lost) == 1 else "are"
+    return [f"{', '.join(lost[:3])}{more} {verb} missing here. If git knows it:", f"    git checkout {lost[0]}"]
 
 
 def is_not_started(exercise: Exercise, path: Path) -> bool:
@@ -125,7 +153,7 @@ def _print_table(console: Console, listed: Sequence[Entry], title: str, *, wide:
     for entry in listed:
         cells = [
             Text(entry.exercise.name),
-            Text(entry.state, style=_STYLES[entry.state]),
+            Text(entry.word, style=STYLES[entry.state]),
             Text(_points(entry, wide)),
             Text(f"{entry.help.hint or ''}{'*' if entry.help.gave_up else ''}" or "-"),
         ]
@@ -138,17 +166,18 @@ def closing_lines(listed: Sequence[Entry], folder: Path) -> list[str]:
     lines = [""]
     if any(entry.help.gave_up for entry in listed):
         lines.append("* the solution was shown before it passed")
-    unknown = sum(entry.state == "not checked" for entry in listed)
+    unknown = sum(entry.state == "not_checked" for entry in listed)
     done = sum(entry.state == "passed" for entry in listed)
     total = sum(entry.score or 0.0 for entry in listed)
     most = sum(entry.exercise.max_score for entry in listed)
     lines.append(f"{done} of {len(listed)} exercises passed, {points(total)} of {points(most)} points")
     if unknown:
         lines += [f"{unknown} not checked as they are now:", f"    gradcheck list --check{folder_option(folder)}"]
-    following = next((entry.exercise for entry in listed if entry.state != "passed"), None)
-    if following:
-        from gradcheck.grading.grade import locate, shown_path
+    from gradcheck.grading.grade import locate, shown_path
 
+    lines += missing_lines(listed, lambda exercise: shown_path(locate(folder, exercise)))
+    following = open_after(listed, None)
+    if following and not all(entry.state in ("passed", "missing") for entry in listed):
         lines += [f"Next: {following.title}", f"    pytest {shown_path(locate(folder, following))}"]
     return lines
 

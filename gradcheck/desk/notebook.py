@@ -11,15 +11,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from gradcheck.catalog import Exercise, find_exercise
+from gradcheck.catalog import Exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.results import CheckResult, Diagnosis, Status
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.course_here import course_here
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.matrices import Comparison, comparison_of
 from gradcheck.reports.terminal import points
+from gradcheck.reports.words import WORDS
 
 CACHE = Path(".gradcheck") / "cache"
 
@@ -75,7 +77,7 @@ class Checked:
 
         given = ", ".join(graded.spec.name for graded in self.exercise.functions)
         scored = f"{points(self.score)} of {points(self.max_score)} points"
-        blocks = [f"{self.exercise.name} ({given}): {self.status.replace('_', ' ')}, {scored}"]
+        blocks = [f"{self.exercise.name} ({given}): {WORDS[self.report.state]}, {scored}"]
         for result in self.results:
             if result.status not in ("failed", "errored"):
                 continue
@@ -105,7 +107,7 @@ def check(exercise: str, *, seed: int = 0, show_answer: bool = False, **function
     stand beside a failure. Raises UnknownExercise with a suggestion, and GradcheckError for a name that is no function
     of the exercise, for something that is no function, and when none is given.
     """
-    record = find_exercise(_name(exercise))
+    record = course_here(Path("exercises")).find(_name(exercise))
     chosen = _chosen(record, functions)
     part = replace(record, functions=tuple(graded for graded in record.functions if graded.spec.name in chosen))
     filename = _file_of(chosen)

@@ -20,6 +20,7 @@ from gradcheck.desk.watch_grader import Grader
 from gradcheck.desk.watch_session import Session, exercises_to_watch
 from gradcheck.desk.watch_verdict import Verdict, ended, missing, verdict_of
 from gradcheck.desk.watch_view import View
+from gradcheck.grading.course_here import CourseHere
 
 SILENT = 6
 """A grading may go without a new call for so many times as long as one call may take."""
@@ -28,9 +29,9 @@ _AGAIN_S = 4.0
 _BUSY_S, _IDLE_S, _VISIBLE_S = 0.1, 0.5, 0.4
 
 
-def watch(folder: Path, only: Sequence[str], limit_s: float, state: Path) -> int:
+def watch(folder: Path, only: Sequence[str], limit_s: float, state: Path, course: CourseHere) -> int:
     """Watch until somebody ends it; returns the exit code. Raises GradcheckError where there is nothing to watch."""
-    exercises = exercises_to_watch(folder, only)
+    exercises = exercises_to_watch(folder, only, course)
     events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
 
     def post(kind: str, what: Any) -> None:
@@ -46,7 +47,7 @@ def watch(folder: Path, only: Sequence[str], limit_s: float, state: Path) -> int
         keyboard = stack.enter_context(Keyboard(post)) if keys_can_be_read() else None
         stack.enter_context(_signals(post))
         files.start()
-        session = Session(folder, exercises, state)
+        session = Session(folder, exercises, state, course)
         watching = Watch(session, grader, View(session, screen, keys=keyboard is not None), limit_s)
         return watching.run(events, keyboard)
 
@@ -109,7 +110,7 @@ class Watch:
         if path.exists():
             self.grader.ask(exercise.name, path, shown)
         else:
-            self._finish(missing(exercise, path, shown), "")
+            self._finish(missing(exercise, path, shown, released=self.session.course.file is not None), "")
 
     def _look_after(self) -> None:
         """See to a grading under way: its process may have died, it may take too long."""

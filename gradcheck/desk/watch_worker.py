@@ -165,13 +165,12 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
     verification = verification_of(exercise, _Telling(candidate, send), warm.seed, warm.cache)
     verification.benches = warm.benches(exercise)
     results = verification.results()
-    failures = [result for result in results if result.status in ("failed", "errored")]
+    failures = [result for result in results if result.status in ("failed", "errored", "ungraded")]
     report = ExerciseReport(exercise, tuple(results))
     return {
         "exercise": exercise.name,
         "digest": digest,
-        "status": report.status,
-        "score": report.score,
+        "state": report.state,
         "checks": [[result.function, result.check, result.status] for result in results],
         "failure": failure_text(failures[0], shown) if failures else "",
         "code": failures[0].code if failures else "",
@@ -186,7 +185,8 @@ def _remember(answer: dict[str, Any], state: Path) -> None:
     from gradcheck.catalog import find_exercise
     from gradcheck.grading.last_results import remember
 
-    remember(find_exercise(answer["exercise"]), answer["digest"], answer["status"], answer["score"], state)
+    checks = {f"{function}.{check}": status for function, check, status in answer["checks"]}
+    remember(find_exercise(answer["exercise"]), answer["digest"], checks, state)
 
 
 if __name__ == "__main__":

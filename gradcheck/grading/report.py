@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import CheckResult, Status
 from gradcheck.grading.desk_record import NO_HELP, Help
 
 SCHEMA = "gradcheck/report/v1"
+
+State = Literal["passed", "failed", "unfinished", "not_started", "ungraded", "not_checked", "missing"]
+"""How an exercise stands for whoever works on it. `unfinished`: nothing is wrong, but something is not written yet.
+`not_checked`: nothing is known of what the file holds now. `missing`: a course promises the file, and it is not there.
+"""
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,10 @@ class ExerciseReport:
     @property
     def status(self) -> Status:
         return status_of(result.status for result in self.results)
+
+    @property
+    def state(self) -> State:
+        return state_of(result.status for result in self.results)
 
     @property
     def score(self) -> float:
@@ -65,6 +75,15 @@ def status_of(statuses: Iterable[str]) -> Status:
     if states == {"passed"}:
         return "passed"
     return "errored" if "errored" in states else "failed"
+
+
+def state_of(statuses: Iterable[str]) -> State:
+    """How an exercise stands whose checks are these."""
+    states = set(statuses)
+    status = status_of(states)
+    if status in ("passed", "not_started", "ungraded"):
+        return status
+    return "failed" if states & {"failed", "errored"} else "unfinished"
 
 
 def score_of(exercise: Exercise, results: Sequence[CheckResult]) -> float:

@@ -10,11 +10,12 @@ from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.report import ExerciseReport, Report
 from gradcheck.reports.message import failure_text
 from gradcheck.reports.terminal import points
+from gradcheck.reports.words import WORDS
 
 
 def line_of(report: ExerciseReport) -> str:
     """One exercise: `04_modules/relu.py   passed   4/4   2 hints`."""
-    line = f"{report.exercise.path:<32} {report.status:<12} {points(report.score)}/{points(report.max_score)}"
+    line = f"{report.exercise.path:<32} {WORDS[report.state]:<12} {points(report.score)}/{points(report.max_score)}"
     return f"{line}   {report.help}" if report.help != NO_HELP else line
 
 
