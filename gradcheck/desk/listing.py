@@ -91,9 +91,10 @@ def missing_lines(listed: Sequence[Entry], shown: Callable[[Exercise], str]) -> 
     lost = [shown(entry.exercise) for entry in listed if entry.state == "missing"]
     if not lost:
         return []
-    more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
-    verb = "is" if len(lost) == 1 else "are"
-    return [f"{', '.join(lost[:3])}{more} {verb} missing here. If git knows it:", f"    git checkout {lost[0]}"]
+    files = "1 file of the course is" if len(lost) == 1 else f"{len(lost)} files of the course are"
+    rest = [f"    … and {len(lost) - 3} more"] if len(lost) > 3 else []
+    commands = [f"    git checkout {path}" for path in lost[:3]]
+    return [f"{files} missing here. To have git bring back what it knows:", *commands, *rest]
 
 
 def is_not_started(exercise: Exercise, path: Path) -> bool:

@@ -162,6 +162,10 @@ def _closing(progress: Progress, width: int) -> Iterable[str]:
     yield from _outlook(progress, f"{points(total)} of {points(most)} points.")
     if progress.part:
         yield from paragraph(_part(progress), width, "")
+    others = [each.exercise.name for each in progress.touched if each.exercise.name not in progress.course.exercises]
+    if others:
+        told = f"Not of this course, and not counted in it: {', '.join(others)}."
+        yield from paragraph(told, width, "")
     yield from missing_lines(progress.listed, progress.path)
     if progress.course.problem:
         yield from paragraph(f"{progress.course.problem}.", width, "")
@@ -186,7 +190,8 @@ def _part(progress: Progress) -> str:
     """What was left out, and what the points stand for then."""
     some = [each for each in progress.touched if not each.whole]
     unknown = [f"{each.exercise.name}.{function}" for each in some for function in each.known.unknown]
-    count = f"{len(progress.touched)} of {len(progress.listed)} exercises"
+    own = [each for each in progress.touched if each.exercise.name in progress.course.exercises]
+    count = f"{len(own)} of {len(progress.listed)} exercises"
     score = _sum(entry.score or 0.0 for entry in progress.listed)
     most = _sum(entry.exercise.max_score for entry in progress.listed)
     told = f"Only a part was run: {count}."

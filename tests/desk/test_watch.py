@@ -169,9 +169,9 @@ def test_the_keys(desk):
     desk.press("l")
     desk.wait_for("relu: failed", "[missing-upstream]")
     desk.press("n")
-    desk.wait_for("Next: exercises/04_modules/duplicate.py", absent="relu: failed")
+    desk.wait_for("Next: exercises/04_modules/sigmoid.py", absent="relu: failed")
     desk.press("h")
-    desk.wait_for("duplicate: Several copies of one tensor   (hint 1")
+    desk.wait_for("sigmoid: The logistic function, 1 / (1 + e⁻ˣ)   (hint 1")
 
 
 def test_the_window_may_be_made_smaller(tmp_path):
