@@ -16,7 +16,7 @@ from gradcheck.cli_collect import COMMANDS as COLLECTING
 from gradcheck.cli_export import COMMANDS as EXPORTS
 from gradcheck.cli_grader import doctor
 from gradcheck.cli_hosts import COMMANDS as HOSTS
-from gradcheck.cli_learner import CACHE, COMMANDS, STATE
+from gradcheck.cli_learner import CACHE, COMMANDS, STATE, course_of
 from gradcheck.cli_release import COMMANDS as RELEASING
 from gradcheck.errors import GradcheckError, Ungraded
 
@@ -71,6 +71,7 @@ def report(
 ) -> None:
     """Grade FOLDER, laid out like exercises/; a missing file reads as not started.
 
+    Where a course.toml lies beside it, that says which exercises count and how much.
     Exits 0 when every exercise passed, 1 when something is left to do, 2 when nothing could be graded, 3 when the
     grader itself failed on an exercise: that one is neither passed nor failed, and no points are counted for it.
     """
@@ -89,7 +90,9 @@ def report(
         if not quiet:
             click.echo(line_of(each))
 
-    graded = grade_folder(folder, only=only, seed=seed, cache=CACHE, progress=progress, state=STATE)
+    course = course_of(folder)
+    chosen = [course.find(name) for name in only] or list(course.exercises.values())
+    graded = grade_folder(folder, exercises=chosen, seed=seed, cache=CACHE, progress=progress, state=STATE)
     if quiet:
         click.echo(as_json(graded), nl=False)
     else:
@@ -177,8 +180,9 @@ def watch(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
     The verdict, how far you are, and what comes next. Keys: h hint, l list, n next exercise, r run again, q quit.
     """
     from gradcheck.desk.watch import watch as watch_folder
+    from gradcheck.grading.course_here import course_here
 
-    sys.exit(watch_folder(folder, only, limit_s, STATE))
+    sys.exit(watch_folder(folder, only, limit_s, STATE, course_here(folder)))
 
 
 for command in (*COMMANDS, grade, *EXPORTS, doctor, *RELEASING, *CLASSROOM, *COLLECTING, *HOSTS, *AUTHORING):

@@ -15,6 +15,8 @@ from gradcheck.errors import GradcheckError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gradcheck.catalog import Exercise
+    from gradcheck.grading.course_here import CourseHere
     from gradcheck.grading.report import ExerciseReport
 
 STATE = Path(".gradcheck")
@@ -70,12 +72,11 @@ def explain(name: str) -> None:
     This gives the formulas away: for a backward and a Jacobian they are the answer. `gradcheck hint` leads there in
     steps.
     """
-    from gradcheck.catalog import find_exercise
     from gradcheck.desk.explanation import explanation
     from gradcheck.desk.paper import screen_width
     from gradcheck.reports.heatmap import showable
 
-    exercise = find_exercise(name)
+    exercise = course_of(Path("exercises")).find(name)
     blocks = showable(getattr(sys.stdout, "encoding", None))
     lines = explanation(exercise, screen_width(), colour=_colour(), blocks=blocks)
     click.echo("\n".join(lines))
@@ -91,11 +92,10 @@ def solution(name: str, give_up: bool, folder: Path, solutions: Path) -> None:
 
     With --give-up it is printed anyway; .desk.json and every report say so then. Exits 1 where it is not shown.
     """
-    from gradcheck.catalog import find_exercise
     from gradcheck.desk.paper import folder_option, paragraph, screen_width
     from gradcheck.desk.solution import solution_of
 
-    exercise = find_exercise(name)
+    exercise = course_of(folder).find(name)
     shown = solution_of(exercise, folder, solutions, give_up=give_up, cache=CACHE, state=STATE)
     # Beside the source, so that standard output is the source alone.
     click.echo("\n".join(paragraph(shown.told, screen_width(), "")), err=True)
@@ -120,9 +120,10 @@ def list_(check: bool, folder: Path) -> None:
 
     from gradcheck.desk.listing import entries, print_entries
 
+    course = course_of(folder)
     if check:
-        _check(folder)
-    print_entries(Console(soft_wrap=False, legacy_windows=False), entries(folder, STATE), folder)
+        _check(folder, course)
+    print_entries(Console(soft_wrap=False, legacy_windows=False), entries(folder, STATE, course), folder)
 
 
 @click.command()
@@ -157,6 +158,16 @@ def reset(name: str, yes: bool, folder: Path, solutions: Path) -> None:
 COMMANDS = (hint, explain, solution, list_, reset)
 
 
+def course_of(folder: Path) -> CourseHere:
+    """The course that a learner's folder belongs to; what is wrong with its course.toml is told on standard error."""
+    from gradcheck.grading.course_here import course_here
+
+    course = course_here(folder)
+    if course.problem:
+        click.echo(f"gradcheck: {course.problem}.", err=True)
+    return course
+
+
 def _can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
@@ -176,21 +187,20 @@ def _tell_trouble(noted: object) -> None:
         click.echo(line, err=True)
 
 
-def _check(folder: Path) -> None:
+def _check(folder: Path, course: CourseHere) -> None:
     """Grade the folder for the list: a line that moves in a terminal, a line per exercise elsewhere."""
     from rich.console import Console
 
-    from gradcheck.catalog import all_exercises, exercises_of
     from gradcheck.grading.grade import grade_folder
     from gradcheck.reports.folder import line_of
 
-    chosen = [exercise.name for exercise in exercises_of(folder.resolve().name) or all_exercises().values()]
+    chosen = course.of_unit(folder.resolve().name) or list(course.exercises.values())
 
     console = Console(stderr=True, highlight=False, legacy_windows=False)
     if not console.is_terminal or console.is_dumb_terminal:
         grade_folder(
             folder,
-            only=chosen,
+            exercises=chosen,
             cache=CACHE,
             state=STATE,
             shrink=False,
@@ -200,7 +210,7 @@ def _check(folder: Path) -> None:
     _check_in_a_terminal(console, folder, chosen)
 
 
-def _check_in_a_terminal(console: Console, folder: Path, chosen: list[str]) -> None:
+def _check_in_a_terminal(console: Console, folder: Path, chosen: list[Exercise]) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from gradcheck.grading.grade import grade_folder
@@ -212,4 +222,4 @@ def _check_in_a_terminal(console: Console, folder: Path, chosen: list[str]) -> N
         def told(report: ExerciseReport) -> None:
             progress.update(task, advance=1, description=report.exercise.name)
 
-        grade_folder(folder, only=chosen, cache=CACHE, state=STATE, shrink=False, progress=told)
+        grade_folder(folder, exercises=chosen, cache=CACHE, state=STATE, shrink=False, progress=told)

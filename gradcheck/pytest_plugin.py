@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr
@@ -22,6 +22,10 @@ from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.errors import Ungraded
+from gradcheck.reports.words import WORDS
+
+if TYPE_CHECKING:
+    from gradcheck.grading.course_here import CourseHere
 
 NOT_STARTED, UNGRADED = "not_started", "ungraded"
 _SELECTED = pytest.StashKey[set[str]]()
@@ -183,13 +187,13 @@ class Nothing(pytest.File):
 
 
 class UnitFolder(pytest.Directory):
-    """A unit's folder. Exercises whose file is gone are collected all the same, and read as not started."""
+    """A unit's folder. Exercises of the course whose file is gone are collected too, and read as not started."""
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
         for path in sorted(self.path.iterdir()):
             if path.is_file() and not self.ihook.pytest_ignore_collect(collection_path=path, config=self.config):
                 yield from self.ihook.pytest_collect_file(file_path=path, parent=self)
-        for exercise in exercises_of(self.path.name):
+        for exercise in _course(self.path.parent).of_unit(self.path.name):
             path = self.path / f"{exercise.name}.py"
             if not path.is_file():
                 yield _exercise_file(self, path, exercise)
@@ -201,11 +205,30 @@ def _exercise_file(parent: pytest.Collector, path: Path, exercise: Exercise) -> 
     return node
 
 
+def _course(folder: Path) -> CourseHere:
+    from gradcheck.grading.course_here import course_here
+
+    return course_here(folder)
+
+
 def _selected(session: pytest.Session) -> set[str]:
     """The node ids of this run, after -k and the like."""
     if _SELECTED not in session.stash:
         session.stash[_SELECTED] = {item.nodeid for item in session.items}
     return session.stash[_SELECTED]
+
+
+class OnlyFailures:
+    """Keeps what is not started out of what `--lf` runs again: pytest counts it among the failures."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        kept = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
+        if kept is not None and getattr(report, "gradcheck", {}).get("status") == NOT_STARTED:
+            kept.pop(report.nodeid, None)
 
 
 # Hooks.
@@ -228,12 +251,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(OnlyFailures(config), "gradcheck-only-failures")
     for argument in config.args if config.args_source is config.ArgsSource.ARGS else ():
         path = Path(argument.split("::", 1)[0])
         place = (config.invocation_params.dir / path).resolve()
         members = exercises_of(place.parent.name)
         if members and path.suffix == ".py" and not place.exists():
-            raise pytest.UsageError(advice_for(path, members))
+            raise pytest.UsageError(_advice(path, place, members))
+
+
+def _advice(path: Path, place: Path, members: list[Exercise]) -> str:
+    """What to do about a file that is not there; `place` is its whole path."""
+    course = _course(place.parent.parent)
+    if course.file is not None and path.stem in course.exercises:
+        # A course's repository holds no solutions, and stubs are made from these.
+        return f"{path} is missing. If git knows it: git checkout {path}"
+    return advice_for(path, members)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -250,7 +283,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     for exercise in members:
         if exercise.name == file_path.stem:
-            return _exercise_file(parent, file_path, exercise)
+            # What is not of the course is run only if it is named.
+            asked = exercise.name in _course(file_path.parent.parent).exercises or parent.session.isinitpath(file_path)
+            return _exercise_file(parent, file_path, exercise) if asked else None
     stray: StrayFile = StrayFile.from_parent(parent, path=file_path)
     stray.advice = advice_for(file_path, members)
     return stray
@@ -282,7 +317,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             "function": item.parent.name,
             "check": item.name,
             "status": status,
-            "folder": Path(item.file.shown).parent.parent.as_posix(),
+            "folder": Path(os.path.relpath(item.path.parent.parent, item.config.invocation_params.dir)).as_posix(),
             "digest": item.file.digest,
         }
         if report.skipped:
@@ -294,9 +329,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     status = getattr(report, "gradcheck", {}).get("status") if report.when == "call" else None
     if status == NOT_STARTED:
-        return NOT_STARTED, "-", "NOT STARTED"
+        return WORDS[NOT_STARTED], "-", WORDS[NOT_STARTED].upper()
     # Not among the failures: those are the learner's.
-    return (UNGRADED, "?", "UNGRADED") if status == UNGRADED else None
+    return (WORDS[UNGRADED], "?", WORDS[UNGRADED].upper()) if status == UNGRADED else None
 
 
 @pytest.hookimpl(trylast=True)
@@ -306,7 +341,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")  # xdist's workers have none
     ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-    if ended and reporter is not None and reporter.stats.get(UNGRADED):
+    if ended and reporter is not None and reporter.stats.get(WORDS[UNGRADED]):
         session.exitstatus = Ungraded.exit_status
 
 
@@ -316,13 +351,15 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     told = [report.gradcheck for report in reports if hasattr(report, "gradcheck")]
     if not told:
         return
+    from gradcheck.desk.progress import progress_of, progress_text
     from gradcheck.grading.last_results import remember_run
-    from gradcheck.reports.terminal import progress_text
 
-    if ungraded := terminalreporter.stats.get(UNGRADED):
+    if ungraded := terminalreporter.stats.get(WORDS[UNGRADED]):
         terminalreporter.section("the grader itself failed", yellow=True)
         for report in ungraded:
             terminalreporter.write_line(report.longreprtext.strip())
+    state = terminalreporter.config.rootpath / ".gradcheck"
+    remember_run(told, state)
+    progress = progress_of(told, terminalreporter.config.invocation_params.dir, state)
     terminalreporter.section("progress")
-    terminalreporter.write(progress_text(told, colour=terminalreporter.hasmarkup))
-    remember_run(told, terminalreporter.config.rootpath / ".gradcheck")
+    terminalreporter.write(progress_text(progress, colour=terminalreporter.hasmarkup))

@@ -23,6 +23,7 @@ from gradcheck.checks.outcome import (
     Outcome,
     Printed,
 )
+from gradcheck.checks.unwritten import raised_by_itself, unwritten
 
 _OURS = str(Path(__file__).parent)
 
@@ -91,7 +92,7 @@ class InProcessCandidate:
             return passed.observe(came[0]), mutated, drew_elsewhere
 
         try:
-            outcome = self.bounded(run)
+            outcome = self.bounded(run, name)
         finally:
             passed.put_back()
         if not isinstance(outcome, Outcome):
@@ -111,8 +112,10 @@ class InProcessCandidate:
             return Outcome("returned", Foreign("something that cannot be read", "return a plain torch.Tensor"))
         return outcome
 
-    def bounded(self, action: Callable[[], Any]) -> tuple[Any] | Outcome:
-        """The result of `action` in a tuple of one, or the outcome that stands for its failure."""
+    def bounded(self, action: Callable[[], Any], asked: str = "") -> tuple[Any] | Outcome:
+        """The result of `action` in a tuple of one, or the outcome that stands for its failure. `asked` is the function
+        that it calls.
+        """
         clock: Clock | None = None
         _rehearse()
         try:
@@ -130,9 +133,7 @@ class InProcessCandidate:
         except BaseException as error:
             if clock and clock.rang:
                 return self._timed_out(clock)
-            if isinstance(error, NotImplementedError) and self._raised_here(error):
-                return Outcome("not_started")
-            return Outcome("raised", fault=self.fault(error))
+            return self._unwritten(error, asked) or Outcome("raised", fault=self.fault(error))
 
     def _timed_out(self, clock: Clock) -> Outcome:
         text = f"no result after {clock.allowance.in_words()}; the call was ended"
@@ -165,11 +166,17 @@ class InProcessCandidate:
             shown.append(f"    {linecache.getline(filename, line).strip()}")
         return tuple(shown)
 
-    def _raised_here(self, error: BaseException) -> bool:
-        # torch raises NotImplementedError for operators it lacks; only the file's own means "not started". A candidate
-        # without a file of its own is in the file of its first frame.
+    def _unwritten(self, error: BaseException, asked: str) -> Outcome | None:
+        """What stands for a `raise NotImplementedError` of the file's own; None for every other exception."""
+        # A candidate without a file of its own is in the file of its first frame.
         files = [frame[0] for frame in _walk(error) if not frame[0].startswith(_OURS)]
-        return bool(files) and _walk(error)[-1][0] == (self.filename or files[0])
+        filename = self.filename or (files[0] if files else "")
+        if not isinstance(error, NotImplementedError) or not raised_by_itself(error, filename):
+            return None
+        found = unwritten(error, filename, asked)
+        if found.not_started:
+            return Outcome("not_started")
+        return Outcome("unfinished", fault=self.fault(error), unwritten=found)
 
     def _problem(self, function: str, arguments: Arguments) -> Fault | None:
         wanted = f"{function}({', '.join(arguments)})"

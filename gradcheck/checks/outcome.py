@@ -76,6 +76,35 @@ class Fault:
     bases: tuple[str, ...] = ()
 
 
+MODULE = "<module>"
+"""What Python calls the code of a file that stands outside of its functions."""
+
+RaisePlace = Literal["alone", "above", "below", "within"]
+
+
+@dataclass(frozen=True)
+class Unwritten:
+    """A `raise NotImplementedError` of the file's own that a call came to: in `function`, at `line`.
+
+    `place` says where it stands in its function: `alone`, `above` code that is never reached, `below` code, `within` a
+    branch, a loop or a block. `caller` is what of the file called `function`, and `call` the line; empty and 0 where it
+    is the function that was asked for. `written` is the line of an earlier definition of the same name that holds code,
+    0 where there is none.
+    """
+
+    function: str
+    line: int
+    place: RaisePlace
+    caller: str = ""
+    call: int = 0
+    written: int = 0
+
+    @property
+    def not_started(self) -> bool:
+        """Whether the function that was asked for is a stub, and nothing else was written for it."""
+        return self.place == "alone" and self.function != MODULE and not self.caller and not self.written
+
+
 EARLIER = "the result of an earlier call"
 """What is mutated when a function writes into what it returned before: a buffer that it keeps."""
 
@@ -84,8 +113,9 @@ EARLIER = "the result of an earlier call"
 class Outcome:
     """The end of one call.
 
-    `state` is `returned`, `not_started` (NotImplementedError raised by the file itself), `raised`, `exited`
-    (SystemExit), `timed_out`, or `missing` (no such function, or one that cannot take these arguments; `fault` says).
+    `state` is `returned`, `not_started` (the function is a stub, or there is no file), `unfinished` (it is none, and
+    came to a `raise NotImplementedError` of the file's own; `unwritten` says which), `raised`, `exited` (SystemExit),
+    `timed_out`, or `missing` (no such function, or one that cannot take these arguments; `fault` says).
     `mutated` names the arguments that were changed; `refused` says what forbidden tool was used, and on which line.
     `recorded`: torch recorded operations for automatic differentiation, whether or not anything used them.
     `advanced` names the generators that numbers were drawn from, `generators` has the state of each afterwards, and
@@ -93,7 +123,7 @@ class Outcome:
     for where a generator is passed. `operations` counts floating-point operations of torch, where that was asked for.
     """
 
-    state: Literal["returned", "not_started", "raised", "exited", "timed_out", "missing"]
+    state: Literal["returned", "not_started", "unfinished", "raised", "exited", "timed_out", "missing"]
     value: Value = 0.0
     fault: Fault | None = None
     mutated: tuple[str, ...] = ()
@@ -103,6 +133,7 @@ class Outcome:
     operations: int = 0
     generators: dict[str, bytes] = field(default_factory=dict, repr=False)
     drew_elsewhere: bool = False
+    unwritten: Unwritten | None = None
 
 
 @dataclass

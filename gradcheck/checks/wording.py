@@ -10,13 +10,19 @@ import numpy as np
 
 from gradcheck.checks.cases import Case
 from gradcheck.checks.compare import Difference, is_plural, verb
-from gradcheck.checks.outcome import EARLIER, Argument, Foreign, GeneratorArgument, Outcome, Returned, Value
+from gradcheck.checks.outcome import EARLIER, Argument, Foreign, GeneratorArgument, Outcome, Returned, Unwritten, Value
 from gradcheck.checks.results import CheckResult, Counterexample, Status
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
 
-_ENDINGS = {"raised": "raised", "exited": "exited", "timed_out": "timed-out", "missing": "missing-function"}
+_ENDINGS = {
+    "unfinished": "unfinished",
+    "raised": "raised",
+    "exited": "exited",
+    "timed_out": "timed-out",
+    "missing": "missing-function",
+}
 
 
 def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Outcome) -> CheckResult:
@@ -26,7 +32,9 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
         text = f"{spec.name} raises NotImplementedError for some inputs"
         return replace(blank, status="errored", message=text, code="raised", counterexample=_case(trial))
     assert fault is not None
-    if outcome.state == "raised":
+    if outcome.unwritten is not None:
+        message = unfinished(spec.name, outcome.unwritten)
+    elif outcome.state == "raised":
         message = f"{spec.name} raised {fault.kind}: {fault.text}" if fault.text else f"{spec.name} raised {fault.kind}"
         if fault.kind == "RecursionError":
             message = f"{spec.name} calls itself without end (RecursionError); what ends the recursion?"
@@ -36,7 +44,9 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
         message = fault.text
     else:
         message = f"{spec.name}: {fault.text}"
-    example = None if outcome.state == "missing" else _case(trial)
+    # What is not written is so for all inputs, unless a branch leads there.
+    whole = outcome.unwritten is not None and outcome.unwritten.place != "within"
+    example = None if outcome.state == "missing" or whole else _case(trial)
     status: Status = "failed" if outcome.state == "missing" else "errored"
     if fault.kind in ("SyntaxError", "IndentationError", "TabError", "LoadError"):
         example = None
@@ -48,6 +58,30 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
         counterexample=example,
         lines=fault.lines,
     )
+
+
+def unfinished(asked: str, found: Unwritten) -> str:
+    """What a call of `asked` came to, and what to do about it."""
+    line = f"`raise NotImplementedError` (line {found.line})"
+    if found.caller:
+        way = "" if found.caller == asked else f" by way of {found.caller}"
+        told = {
+            "alone": "which is not written yet",
+            "above": f"where the line {line} still stands above the code; delete that line",
+            "below": f"which goes on to {line}; let it return its result there",
+            "within": f"which comes to {line} for these inputs",
+        }
+        return f"{asked} calls {found.function}{way} (line {found.call}), {told[found.place]}"
+    if found.place == "alone":
+        return (
+            f"{found.function} is written on line {found.written} and defined again below, with the line {line}; "
+            "Python takes the last definition, so delete that one"
+        )
+    return {
+        "above": f"the line {line} still stands above your code; delete it",
+        "below": f"your code goes on to {line}; return the result there",
+        "within": f"{asked} comes to {line} for these inputs",
+    }[found.place]
 
 
 def form_failure(blank: CheckResult, code: str, problem: str, trial: Trial, outcome: Outcome) -> CheckResult:

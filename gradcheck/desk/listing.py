@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from gradcheck.catalog import Exercise, all_exercises, exercises_of
+from gradcheck.catalog import Exercise
+from gradcheck.checks.unwritten import only_raises
 from gradcheck.desk.paper import folder_option
 from gradcheck.errors import SubmissionError
+from gradcheck.grading.course_here import CourseHere
 from gradcheck.grading.desk_record import NO_HELP, Help, help_taken
-from gradcheck.grading.last_results import Memory
+from gradcheck.grading.last_results import Memory, digest_of
 from gradcheck.grading.load import MAX_BYTES
+from gradcheck.grading.report import State
 from gradcheck.grading.small_files import read_small
 from gradcheck.reports.terminal import points
 from gradcheck.reports.ungraded import not_your_fault
+from gradcheck.reports.words import STYLES, WORDS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-State = Literal["passed", "failed", "not started", "not checked", "ungraded"]
-"""`ungraded`: the grader itself failed, so neither passed nor failed is known."""
-
-_STYLES: dict[State, str] = {
-    "passed": "green", "failed": "red", "not started": "dim", "not checked": "yellow", "ungraded": "magenta",
-}  # fmt: skip
 _WIDE = 72
 """From so many columns on, the unit stands beside every exercise, not on a line of its own."""
 _LONGEST_NAME = 18
@@ -35,17 +33,22 @@ _LONGEST_NAME = 18
 
 @dataclass(frozen=True)
 class Entry:
-    """One exercise: `score` is None where it is not known."""
+    """One exercise: `score` is None where nothing is known of what the file holds now; `present`: the file is there."""
 
     exercise: Exercise
     state: State
     score: float | None
     help: Help
+    present: bool = True
+
+    @property
+    def word(self) -> str:
+        return WORDS[self.state]
 
 
-def entries(folder: Path, state: Path) -> list[Entry]:
-    """Every exercise as `folder` has it, or of the unit that it is: by the last result of exactly what the file holds,
-    as `state` remembers it.
+def entries(folder: Path, state: Path, course: CourseHere) -> list[Entry]:
+    """Every exercise of the course as `folder` has it, or of the unit that it is: by the last result of just what its
+    file holds, as `state` remembers it.
 
     Raises SubmissionError when `folder` is no folder.
     """
@@ -53,24 +56,46 @@ def entries(folder: Path, state: Path) -> list[Entry]:
 
     if not folder.is_dir():
         raise SubmissionError(f"{folder} is not a folder; give one laid out like exercises/ (04_modules/relu.py, …)")
-    members = exercises_of(folder.resolve().name) or list(all_exercises().values())
+    members = course.of_unit(folder.resolve().name) or list(course.exercises.values())
     memory, helped = Memory(state), help_taken(folder)
-    return [
-        _entry(exercise, locate(folder, exercise), memory, helped.get(exercise.name, NO_HELP)) for exercise in members
-    ]
+    found = []
+    for exercise in members:
+        path = locate(folder, exercise)
+        standing, score = _standing(exercise, path, memory, promised=course.file is not None and not course.problem)
+        present = path.exists() or path.is_symlink()
+        found.append(Entry(exercise, standing, score, helped.get(exercise.name, NO_HELP), present))
+    return found
 
 
-def _entry(exercise: Exercise, path: Path, memory: Memory, taken: Help) -> Entry:
+def _standing(exercise: Exercise, path: Path, memory: Memory, *, promised: bool) -> tuple[State, float | None]:
+    if promised and not path.exists():
+        return "missing", 0.0
     if is_not_started(exercise, path):
-        return Entry(exercise, "not started", 0.0, taken)
-    last = memory.recall(exercise, path)
-    if last is None:
-        return Entry(exercise, "not checked", None, taken)
-    if last.status == "not_started":
-        return Entry(exercise, "not started", last.score, taken)
-    if last.status == "ungraded":
-        return Entry(exercise, "ungraded", None, taken)
-    return Entry(exercise, "passed" if last.status == "passed" else "failed", last.score, taken)
+        return "not_started", 0.0
+    last = memory.known(exercise, digest_of(path))
+    return last.state, last.score if last.checks and last.state != "ungraded" else None
+
+
+def open_after(listed: Sequence[Entry], exercise: Exercise | None) -> Exercise | None:
+    """The next exercise that has not passed, after `exercise` and round again; the first without one. None when all
+    have, as far as they can be graded. What is not there comes last.
+    """
+    names = [entry.exercise.name for entry in listed]
+    start = names.index(exercise.name) + 1 if exercise is not None and exercise.name in names else 0
+    turned = [entry for entry in (*listed[start:], *listed[:start]) if entry.state not in ("passed", "ungraded")]
+    there = [entry for entry in turned if entry.present]
+    return next((entry.exercise for entry in there or turned), None)
+
+
+def missing_lines(listed: Sequence[Entry], shown: Callable[[Exercise], str]) -> list[str]:
+    """What the course promises and the folder has not got, and how it comes back."""
+    lost = [shown(entry.exercise) for entry in listed if entry.state == "missing"]
+    if not lost:
+        return []
+    files = "1 file of the course is" if len(lost) == 1 else f"{len(lost)} files of the course are"
+    rest = [f"    … and {len(lost) - 3} more"] if len(lost) > 3 else []
+    commands = [f"    git checkout {path}" for path in lost[:3]]
+    return [f"{files} missing here. To have git bring back what it knows:", *commands, *rest]
 
 
 def is_not_started(exercise: Exercise, path: Path) -> bool:
@@ -86,18 +111,18 @@ def is_not_started(exercise: Exercise, path: Path) -> bool:
             tree = ast.parse(content)
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    written = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    asked = [graded.spec.name for graded in exercise.functions]
-    return all(name in written and _only_raises(written[name]) for name in asked)
+    if not all(isinstance(node, _DEFINES) or _is_text(node) for node in tree.body):
+        return False  # what else happens when it is loaded is to be seen
+    asked = {graded.spec.name for graded in exercise.functions}
+    named = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in asked]
+    return sorted(node.name for node in named) == sorted(asked) and all(map(only_raises, named))
 
 
-def _only_raises(function: ast.FunctionDef) -> bool:
-    *before, last = function.body
-    documented = all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in before)
-    if not documented or not isinstance(last, ast.Raise):
-        return False
-    raised = last.exc.func if isinstance(last.exc, ast.Call) else last.exc
-    return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+_DEFINES = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def print_entries(console: Console, listed: Sequence[Entry], folder: Path) -> None:
@@ -130,7 +155,7 @@ def _print_table(console: Console, listed: Sequence[Entry], title: str, *, wide:
     for entry in listed:
         cells = [
             Text(entry.exercise.name),
-            Text(entry.state, style=_STYLES[entry.state]),
+            Text(entry.word, style=STYLES[entry.state]),
             Text(_points(entry, wide)),
             Text(f"{entry.help.hint or ''}{'*' if entry.help.gave_up else ''}" or "-"),
         ]
@@ -143,7 +168,7 @@ def closing_lines(listed: Sequence[Entry], folder: Path) -> list[str]:
     lines = [""]
     if any(entry.help.gave_up for entry in listed):
         lines.append("* the solution was shown before it passed")
-    unknown = sum(entry.state == "not checked" for entry in listed)
+    unknown = sum(entry.state == "not_checked" for entry in listed)
     done = sum(entry.state == "passed" for entry in listed)
     ungraded = [entry.exercise.name for entry in listed if entry.state == "ungraded"]
     total = sum(entry.score or 0.0 for entry in listed)
@@ -153,10 +178,11 @@ def closing_lines(listed: Sequence[Entry], folder: Path) -> list[str]:
         lines.append(not_your_fault(ungraded))
     if unknown:
         lines += [f"{unknown} not checked as they are now:", f"    gradcheck list --check{folder_option(folder)}"]
-    following = next((entry.exercise for entry in listed if entry.state not in ("passed", "ungraded")), None)
-    if following:
-        from gradcheck.grading.grade import locate, shown_path
+    from gradcheck.grading.grade import locate, shown_path
 
+    lines += missing_lines(listed, lambda exercise: shown_path(locate(folder, exercise)))
+    following = open_after(listed, None)
+    if following and not all(entry.state in ("passed", "missing") for entry in listed):
         lines += [f"Next: {following.title}", f"    pytest {shown_path(locate(folder, following))}"]
     return lines
 

@@ -11,16 +11,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from gradcheck.catalog import Exercise, find_exercise
+from gradcheck.catalog import Exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.results import CheckResult, Diagnosis, Status
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.course_here import course_here
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.matrices import Comparison, comparison_of
 from gradcheck.reports.terminal import points
 from gradcheck.reports.ungraded import not_your_fault
+from gradcheck.reports.words import WORDS
 
 CACHE = Path(".gradcheck") / "cache"
 
@@ -74,7 +76,7 @@ class Checked:
         from gradcheck.reports.message import failure_text
 
         given = ", ".join(graded.spec.name for graded in self.exercise.functions)
-        opening = f"{self.exercise.name} ({given}): {self.status.replace('_', ' ')}"
+        opening = f"{self.exercise.name} ({given}): {WORDS[self.report.state]}"
         if self.status == "ungraded":
             blocks = [f"{opening}. {not_your_fault([self.exercise.name])}"]
         else:
@@ -106,7 +108,7 @@ def check(exercise: str, *, seed: int = 0, show_answer: bool = False, **function
     stand beside a failure. Raises UnknownExercise with a suggestion, and GradcheckError for a name that is no function
     of the exercise, for something that is no function, and when none is given.
     """
-    record = find_exercise(_name(exercise))
+    record = course_here(Path("exercises")).find(_name(exercise))
     chosen = _chosen(record, functions)
     part = replace(record, functions=tuple(graded for graded in record.functions if graded.spec.name in chosen))
     filename = _file_of(chosen)

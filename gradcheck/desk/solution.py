@@ -62,7 +62,7 @@ def _graded(exercise: Exercise, folder: Path, cache: Path, state: Path) -> Exerc
         return None
     from gradcheck.grading.grade import grade_folder
 
-    return grade_folder(folder, only=[exercise.name], cache=cache, state=state, shrink=False).exercises[0]
+    return grade_folder(folder, exercises=[exercise], cache=cache, state=state, shrink=False).exercises[0]
 
 
 def _how_far(exercise: Exercise, graded: ExerciseReport | None, folder: Path) -> str:

@@ -20,15 +20,16 @@ from gradcheck.desk.watch_grader import Grader
 from gradcheck.desk.watch_session import Session, exercises_to_watch
 from gradcheck.desk.watch_verdict import Verdict, ended, missing, verdict_of
 from gradcheck.desk.watch_view import View
+from gradcheck.grading.course_here import CourseHere
 
 _AGAIN_S = 4.0
 """A grading that takes longer is given up when its file is saved again: starting anew is quicker."""
 _BUSY_S, _IDLE_S, _VISIBLE_S = 0.1, 0.5, 0.4
 
 
-def watch(folder: Path, only: Sequence[str], limit_s: float, state: Path) -> int:
+def watch(folder: Path, only: Sequence[str], limit_s: float, state: Path, course: CourseHere) -> int:
     """Watch until somebody ends it; returns the exit code. Raises GradcheckError where there is nothing to watch."""
-    exercises = exercises_to_watch(folder, only)
+    exercises = exercises_to_watch(folder, only, course)
     events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
 
     def post(kind: str, what: Any) -> None:
@@ -44,7 +45,7 @@ def watch(folder: Path, only: Sequence[str], limit_s: float, state: Path) -> int
         keyboard = stack.enter_context(Keyboard(post)) if keys_can_be_read() else None
         stack.enter_context(_signals(post))
         files.start()
-        session = Session(folder, exercises, state)
+        session = Session(folder, exercises, state, course)
         watching = Watch(session, grader, View(session, screen, keys=keyboard is not None))
         return watching.run(events, keyboard)
 
@@ -107,7 +108,7 @@ class Watch:
         if path.exists():
             self.grader.ask(exercise.name, path, shown)
         else:
-            self._finish(missing(exercise, path, shown), "")
+            self._finish(missing(exercise, path, shown, released=self.session.course.file is not None), "")
 
     def _look_after(self) -> None:
         """See to a grading under way: its process may have died, it may take too long."""

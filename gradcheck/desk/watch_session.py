@@ -7,16 +7,19 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from gradcheck.catalog import Exercise, all_exercises, exercises_of, find_exercise
-from gradcheck.desk.listing import Entry, State, entries, is_not_started
+from gradcheck.catalog import Exercise, all_exercises, find_exercise
+from gradcheck.desk.listing import Entry, entries, is_not_started, open_after
 from gradcheck.desk.watch_verdict import Verdict
 from gradcheck.errors import SubmissionError
+from gradcheck.grading.course_here import CourseHere
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.last_results import digest_of
 
 
-def exercises_to_watch(folder: Path, only: Sequence[str]) -> list[Exercise]:
-    """Those named, or all; of a folder that is one unit, the unit's. Raises GradcheckError with what to do."""
+def exercises_to_watch(folder: Path, only: Sequence[str], course: CourseHere) -> list[Exercise]:
+    """Those named, or all of the course; of a folder that is one unit, the unit's. Raises GradcheckError with what to
+    do.
+    """
     if folder.is_file():
         one = f"gradcheck watch {folder.resolve().parent.parent} --only {folder.stem}"
         raise SubmissionError(f"{folder} is a file; give the folder and the exercise's name: {one}")
@@ -24,13 +27,13 @@ def exercises_to_watch(folder: Path, only: Sequence[str]) -> list[Exercise]:
         raise SubmissionError(f"there is no folder {folder}; {_other_folder(folder)}")
     named = {find_exercise(name).name for name in only}
     if named:
-        return [exercise for exercise in all_exercises().values() if exercise.name in named]
-    there = [exercise for exercise in all_exercises().values() if locate(folder, exercise).exists()]
+        return [course.find(name) for name in all_exercises() if name in named]
+    there = [exercise for exercise in course.exercises.values() if locate(folder, exercise).exists()]
     if not there:
         raise SubmissionError(f"{folder} holds no exercise (04_modules/relu.py, …); {_other_folder(folder)}")
-    unit = exercises_of(folder.resolve().name)
+    unit = course.of_unit(folder.resolve().name)
     whole = any((folder / inner / each.unit).is_dir() for inner in ("", "exercises") for each in there)
-    return unit or (list(all_exercises().values()) if whole else there)
+    return unit or (list(course.exercises.values()) if whole else there)
 
 
 def _other_folder(folder: Path) -> str:
@@ -44,38 +47,42 @@ def _other_folder(folder: Path) -> str:
 class Session:
     """The state of every exercise, from the last results and from what was graded here."""
 
-    def __init__(self, folder: Path, exercises: Sequence[Exercise], state: Path) -> None:
-        self.folder, self.exercises, self.state = folder, list(exercises), state
+    def __init__(self, folder: Path, exercises: Sequence[Exercise], state: Path, course: CourseHere) -> None:
+        self.folder, self.exercises, self.state, self.course = folder, list(exercises), state, course
         self._graded: dict[str, tuple[str, Entry]] = {}
-        self.listed: list[Entry] = []
+        self._found: list[Entry] = []
         self.refresh()
+
+    @property
+    def listed(self) -> list[Entry]:
+        """Those that are watched."""
+        names = {exercise.name for exercise in self.exercises}
+        return [entry for entry in self._found if entry.exercise.name in names]
 
     def refresh(self) -> None:
         """Look at the files and the records again; what was graded here is known even where nothing can be written."""
-        names = {exercise.name for exercise in self.exercises}
+        # What is watched by name need not be of the course.
+        others = {each.name: each for each in self.exercises if each.name not in self.course.exercises}
+        wanted = replace(self.course, exercises={**self.course.exercises, **others})
         try:
-            found = entries(self.folder, self.state)
+            self._found = [self._known(entry) for entry in entries(self.folder, self.state, wanted)]
         except SubmissionError:
             return  # the folder is gone for now
-        self.listed = [self._known(entry) for entry in found if entry.exercise.name in names]
 
     def _known(self, entry: Entry) -> Entry:
         digest, own = self._graded.get(entry.exercise.name, ("", entry))
-        if entry.state != "not checked" or not digest or digest != digest_of(self.path(entry.exercise)):
+        if entry.state != "not_checked" or not digest or digest != digest_of(self.path(entry.exercise)):
             return entry
         return replace(entry, state=own.state, score=own.score)
 
     def record(self, verdict: Verdict, digest: str) -> None:
         """Note what a grading found."""
-        states: dict[str, State] = {"passed": "passed", "failed": "failed", "ungraded": "ungraded"}
-        nothing = all(state == "not_started" for state in verdict.functions.values())
-        state = states.get(verdict.state, "not started" if nothing else "failed")
-        for position, entry in enumerate(self.listed):
+        score = None if verdict.state == "ungraded" else verdict.score
+        for position, entry in enumerate(self._found):
             if entry.exercise.name == verdict.exercise.name:
-                self.listed[position] = replace(
-                    entry, state=state, score=None if state == "ungraded" else verdict.score
-                )
-                self._graded[entry.exercise.name] = digest, self.listed[position]
+                present = verdict.state != "missing"
+                self._found[position] = replace(entry, state=verdict.state, score=score, present=present)
+                self._graded[entry.exercise.name] = digest, self._found[position]
 
     def path(self, exercise: Exercise) -> Path:
         return locate(self.folder, exercise)
@@ -90,10 +97,11 @@ class Session:
         """The next exercise that has not passed, after `exercise` and round again; the first without one. None when
         all have, as far as they can be graded.
         """
-        names = [entry.exercise.name for entry in self.listed]
-        start = names.index(exercise.name) + 1 if exercise is not None and exercise.name in names else 0
-        turned = self.listed[start:] + self.listed[:start]
-        return next((entry.exercise for entry in turned if entry.state not in ("passed", "ungraded")), None)
+        return open_after(self.listed, exercise)
+
+    def beyond(self) -> Exercise | None:
+        """What is open in the course besides what is watched."""
+        return open_after([entry for entry in self._found if entry.exercise.name in self.course.exercises], None)
 
     def to_be_graded(self, exercise: Exercise) -> bool:
         """Whether a grading would say more than that it is not started."""

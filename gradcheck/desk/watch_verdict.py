@@ -11,26 +11,26 @@ from gradcheck.catalog import Exercise
 from gradcheck.desk.listing import Entry
 from gradcheck.desk.paper import formula_lines, paragraph
 from gradcheck.desk.watch_worker import PRINTED
+from gradcheck.grading.last_results import LastResult
+from gradcheck.grading.report import State
 from gradcheck.reports.terminal import points
+from gradcheck.reports.words import STYLES, WORDS
 
 Line = tuple[str, str]
 """Text, and its style in the terms of rich."""
-
-_STYLES = {"passed": "bold green", "failed": "bold red", "open": "bold yellow", "ungraded": "bold magenta"}
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What is known of an exercise after a grading, or why there was none.
 
-    `state` is passed, failed, open: nothing is wrong, but something is not written yet; or ungraded: the grader itself
-    failed. `functions` holds the state of each function, `failure` the message of the first failure, `more` the checks
-    that failed besides.
+    `functions` holds the status of each function, `failure` the message of the first failure, `more` the checks that
+    failed besides.
     """
 
     exercise: Exercise
     shown: str
-    state: str
+    state: State
     score: float
     functions: Mapping[str, str] = field(default_factory=dict)
     failure: str = ""
@@ -43,10 +43,10 @@ def verdict_of(exercise: Exercise, shown: str, answer: Mapping[str, Any]) -> Ver
     functions: dict[str, str] = {}
     for function, _, status in answer["checks"]:
         functions[function] = _worse(functions.get(function, "passed"), status)
-    known = answer["status"] if answer["status"] in ("passed", "ungraded") else ""
-    state = known or ("failed" if answer["failure"] else "open")
+    checks = {f"{function}.{check}": status for function, check, status in answer["checks"]}
+    score = LastResult(exercise, checks).score
     return Verdict(
-        exercise, shown, state, answer["score"], functions, answer["failure"], answer["more"], answer["printed"]
+        exercise, shown, answer["state"], score, functions, answer["failure"], answer["more"], answer["printed"]
     )
 
 
@@ -60,15 +60,13 @@ def _worse(one: str, other: str) -> str:
 def verdict_lines(verdict: Verdict, width: int) -> list[Line]:
     """The state and the points, the functions, the first failure, what else failed, what was printed."""
     exercise = verdict.exercise
-    word = "not done yet" if verdict.state == "open" else verdict.state
     scored = "no points are counted"
     if verdict.state != "ungraded":
         scored = f"{points(verdict.score)} of {points(exercise.max_score)} points"
-    head = f"{exercise.name}: {word}   {scored}"
-    lines = _styled(paragraph(head, width, ""), _STYLES[verdict.state])
+    head = f"{exercise.name}: {WORDS[verdict.state]}   {scored}"
+    lines = _styled(paragraph(head, width, ""), f"bold {STYLES[verdict.state]}")
     if verdict.state != "passed" and verdict.functions:
-        words = {"passed": "passed", "skipped": "waits", "not_started": "not started", "ungraded": "ungraded"}
-        states = ", ".join(f"{name} {words.get(state, 'failed')}" for name, state in verdict.functions.items())
+        states = ", ".join(f"{name} {WORDS[state]}" for name, state in verdict.functions.items())
         lines += _styled(paragraph(states, width, ""), "dim")
     if verdict.failure:
         first, *rest = verdict.failure.split("\n")
@@ -90,10 +88,19 @@ def _printed(printed: Sequence[str], width: int) -> list[Line]:
     return [("", ""), ("Your code printed:", "dim"), *_styled([f"    {line}" for line in (*shown, *rest)], "")]
 
 
-def next_lines(verdict: Verdict | None, following: Exercise | None, shown: str, width: int) -> list[Line]:
-    """Where to go on from here: after a pass, or where nothing was graded yet."""
+def next_lines(
+    verdict: Verdict | None, following: Exercise | None, shown: str, width: int, *, beyond: Exercise | None = None
+) -> list[Line]:
+    """Where to go on from here: after a pass, or where nothing was graded yet. `beyond` is what is open in the course
+    when all that is watched has passed.
+    """
+    if following is None and verdict is not None and verdict.state != "passed":
+        return []
+    if following is None and beyond is not None:
+        told = f"All that is watched has passed. Next: gradcheck watch --only {beyond.name}"
+        return _styled(paragraph(told, width, "", "    "), "bold") + _styled(paragraph(beyond.title, width, "    "), "")
     if following is None:
-        return [("All done.", "bold green")] if verdict is None or verdict.state == "passed" else []
+        return [("All done.", "bold green")]
     if verdict is not None and verdict.state not in ("passed", "ungraded"):
         return []
     opening = "passed. " if verdict and verdict.state == "passed" else ""
@@ -149,13 +156,15 @@ def cut(lines: list[Line], height: int) -> list[Line]:
     return [*kept, (f"  … {len(lines) - len(kept)} more lines", "dim")]
 
 
-def missing(exercise: Exercise, path: Path, shown: str) -> Verdict:
-    """The file is not there."""
+def missing(exercise: Exercise, path: Path, shown: str, *, released: bool) -> Verdict:
+    """The file is not there. `released`: in a course's repository, which holds no solutions to make stubs from."""
     text = f"{shown} is missing"
     if path.is_symlink():
         text = f"{shown} is a link to a file that is not there"
-    again = "It is checked again as soon as it is back. To write its stub anew:"
-    return Verdict(exercise, shown, "open", 0.0, failure=f"{text}. {again}\n    gradcheck reset {exercise.name}")
+    how = "If git knows it:" if released else "To write its stub anew:"
+    command = f"git checkout {shown}" if released else f"gradcheck reset {exercise.name}"
+    again = f"It is checked again as soon as it is back. {how}"
+    return Verdict(exercise, shown, "missing", 0.0, failure=f"{text}. {again}\n    {command}")
 
 
 def ended(exercise: Exercise, shown: str, why: str) -> Verdict:

@@ -137,7 +137,10 @@ class View:
         current = (verdict.exercise if verdict else self.focus) or self.session.exercises[0]
         shown = self.session.shown(self.focus) if self.focus else ""
         bars = progress_lines(self.session.listed, current, width, blocks=self.screen.blocks)
-        return bars + next_lines(verdict, self.focus, shown, width)
+        beyond = None if self.focus else self.session.beyond()
+        problem = self.session.course.problem
+        told: list[Line] = [(line, "yellow") for line in paragraph(f"{problem}.", width, "")] if problem else []
+        return bars + told + next_lines(verdict, self.focus, shown, width, beyond=beyond)
 
     def _draw_list(self, console: Console) -> None:
         from gradcheck.desk.listing import print_entries

@@ -169,8 +169,7 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
     return {
         "exercise": exercise.name,
         "digest": digest,
-        "status": report.status,
-        "score": report.score,
+        "state": report.state,
         "checks": [[result.function, result.check, result.status] for result in results],
         "failure": failure_text(failures[0], shown) if failures else "",
         "code": failures[0].code if failures else "",
@@ -185,7 +184,8 @@ def _remember(answer: dict[str, Any], state: Path) -> None:
     from gradcheck.catalog import find_exercise
     from gradcheck.grading.last_results import remember
 
-    remember(find_exercise(answer["exercise"]), answer["digest"], answer["status"], answer["score"], state)
+    checks = {f"{function}.{check}": status for function, check, status in answer["checks"]}
+    remember(find_exercise(answer["exercise"]), answer["digest"], checks, state)
 
 
 if __name__ == "__main__":

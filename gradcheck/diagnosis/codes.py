@@ -49,6 +49,7 @@ CODES = frozenset(
         "swapped-gradients",
         "timed-out",
         "transposed",
+        "unfinished",
         "unrecognised",
         "unstable",
         "updated-too-early",

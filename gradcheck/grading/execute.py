@@ -11,7 +11,7 @@ from types import ModuleType
 
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
-from gradcheck.checks.outcome import Fault, Outcome
+from gradcheck.checks.outcome import MODULE, Fault, Outcome, Unwritten
 
 
 def execute(source: bytes, name: str, shown: str, path: str, limit_s: float) -> InProcessCandidate:
@@ -44,10 +44,12 @@ def unreadable(shown: str, text: str, limit_s: float = CALL_LIMIT_S) -> InProces
 def _told(shown: str, outcome: Outcome) -> Outcome:
     """Why a file did not load, as the outcome of every call to it."""
     fault = outcome.fault
-    if outcome.state == "not_started" or fault is None:
-        return Outcome("not_started")
     remedy = "nothing in it was graded; mend it and run again"
-    if fault.kind in ("SyntaxError", "IndentationError", "TabError"):
+    if fault is None:
+        return outcome
+    if outcome.unwritten is not None:
+        text = f"{shown} {_comes_to(outcome.unwritten)}; {remedy}"
+    elif fault.kind in ("SyntaxError", "IndentationError", "TabError"):
         line = f", line {fault.lines[0].rsplit(':', 1)[-1]}" if fault.lines else ""
         text = f"{shown}{line}: Python cannot read the file ({fault.text}); {remedy}"
     elif outcome.state == "timed_out":
@@ -59,3 +61,12 @@ def _told(shown: str, outcome: Outcome) -> Outcome:
     else:
         text = f"{shown} raised {fault.kind} when it was loaded: {fault.text}; {remedy}"
     return Outcome("raised", fault=Fault("LoadError", text, fault.lines))
+
+
+def _comes_to(found: Unwritten) -> str:
+    """How loading a file came to a `raise NotImplementedError` of its own."""
+    if not found.caller:
+        return f"holds `raise NotImplementedError` outside of its functions (line {found.line})"
+    way = "" if found.caller == MODULE else f" by way of {found.caller}"
+    told = "is not written yet" if found.place == "alone" else f"raises NotImplementedError (line {found.line})"
+    return f"calls {found.function}{way} when it is loaded (line {found.call}), and {found.function} {told}"

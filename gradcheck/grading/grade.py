@@ -13,7 +13,7 @@ from gradcheck.checks.engine import Verification
 from gradcheck.checks.own_failure import is_ours, show_traceback, told
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.desk_record import NO_HELP, help_taken
-from gradcheck.grading.last_results import digest_of, remember
+from gradcheck.grading.last_results import digest_of, remember, statuses_of
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.report import ExerciseReport, Report, ungraded
 from gradcheck.grading.supplied import supplied_to
@@ -23,13 +23,15 @@ def grade_folder(
     folder: Path,
     *,
     only: Iterable[str] = (),
+    exercises: Iterable[Exercise] = (),
     seed: int = 0,
     cache: Path | None = None,
     shrink: bool = True,
     progress: Callable[[ExerciseReport], None] | None = None,
     state: Path | None = None,
 ) -> Report:
-    """Grade every exercise of the catalog, or those named in `only`; a missing file reads as not started.
+    """Grade every exercise of the catalog, or these `exercises`, or those named in `only`; a missing file reads as not
+    started.
 
     Every result is remembered in the folder `state`, if one is given (see `last_results`).
     Raises SubmissionError when `folder` is no folder, UnknownExercise for a name in `only`.
@@ -37,7 +39,7 @@ def grade_folder(
     folder = Path(folder)
     if not folder.is_dir():
         raise SubmissionError(f"{folder} is not a folder; give one laid out like exercises/ (04_modules/relu.py, …)")
-    chosen = [find_exercise(name) for name in only] or list(all_exercises().values())
+    chosen = [find_exercise(name) for name in only] or list(exercises) or list(all_exercises().values())
     helped = help_taken(folder)
     reports = []
     for exercise in chosen:
@@ -46,7 +48,7 @@ def grade_folder(
         report = unless_we_fail(exercise, seed, partial(_grade_file, exercise, path, seed, cache, shrink))
         report = replace(report, help=helped.get(exercise.name, NO_HELP))
         if state is not None:
-            remember(exercise, digest, report.status, report.score, state)
+            remember(exercise, digest, statuses_of(report.results), state)
         reports.append(report)
         if progress:
             progress(report)

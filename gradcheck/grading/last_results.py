@@ -1,40 +1,93 @@
-"""The last known result of every exercise file, by what the file holds: `.gradcheck/results.json`.
+"""The last known result of every check of every exercise file, by what the file holds: `.gradcheck/results.json`.
 
 A result belongs to a content, not to a path: a file that is changed back is known again, and grading another folder
-takes nothing away.
+takes nothing away. Runs of some checks only add up.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
-from gradcheck.checks.results import Status
+from gradcheck.checks.results import CheckResult, Status
 from gradcheck.grading.load import MAX_BYTES
-from gradcheck.grading.report import status_of
+from gradcheck.grading.report import State, state_of, status_of
 from gradcheck.grading.small_files import locked, read_small, write_whole
 
 STATE = Path(".gradcheck")
 """The folder of what gradcheck keeps for itself, where a command is started."""
 FILE = "results.json"
-SCHEMA = "gradcheck/results/v1"
+SCHEMA = "gradcheck/results/v2"
 _MOST_BYTES = 1_000_000
 _KEPT = 5
 """So many contents of an exercise are known, the latest ones."""
 
 
+Statuses = Mapping[str, str]
+"""Checks as `backward.values`, and the status of each."""
+
+
 @dataclass(frozen=True)
 class LastResult:
-    """What grading a content gave."""
+    """What is known of a file: `checks` of just what it holds now, `before` of those that only ran on what it held
+    earlier.
+    """
 
-    status: Status
-    score: float
+    exercise: Exercise
+    checks: Statuses
+    before: Statuses = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every check ran on what the file holds now."""
+        return len(self.checks) == len(checks_of(self.exercise))
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The functions of which some check never ran."""
+        missing = (name for name in checks_of(self.exercise) if name not in self.checks and name not in self.before)
+        return tuple(dict.fromkeys(name.split(".")[0] for name in missing))
+
+    @property
+    def status(self) -> Status:
+        return status_of(self.checks.values())
+
+    @property
+    def state(self) -> State:
+        """A failure is one whatever else ran; everything else is said only where all ran."""
+        found = state_of(self.checks.values())
+        return found if self.whole or found in ("failed", "ungraded") else "not_checked"
+
+    @property
+    def score(self) -> float:
+        """The points, with those of earlier contents where nothing newer is known."""
+        known = {**self.before, **self.checks}
+        return 0.0 if self.state == "ungraded" else points_in(self.exercise, known)
+
+    def after(self, ran: Statuses) -> LastResult:
+        """What is known once these checks ran as well."""
+        return replace(self, checks={**self.checks, **ran})
+
+
+def checks_of(exercise: Exercise) -> tuple[str, ...]:
+    """All checks of an exercise, in their order."""
+    return tuple(f"{graded.spec.name}.{check}" for graded in exercise.functions for check in graded.spec.checks)
+
+
+def points_in(exercise: Exercise, checks: Statuses) -> float:
+    """What the checks that passed are worth."""
+    passed = (name.split(".", 1) for name, status in checks.items() if status == "passed")
+    return round(sum(exercise.points_of(function, check) for function, check in passed), 4)
+
+
+def statuses_of(results: Iterable[CheckResult]) -> Statuses:
+    return {f"{result.function}.{result.check}": result.status for result in results}
 
 
 def digest_of(path: Path) -> str:
@@ -48,9 +101,9 @@ def digest_of(path: Path) -> str:
     return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
-def remember(exercise: Exercise, digest: str, status: Status, score: float, state: Path = STATE) -> None:
-    """Keep the result of a file by the digest that it had when it was loaded. Where nothing can be written nothing is
-    kept: it costs a grading later.
+def remember(exercise: Exercise, digest: str, checks: Statuses, state: Path = STATE) -> None:
+    """Keep what checks found of a file, by the digest that it had when it was loaded. Where nothing can be written
+    nothing is kept: it costs a grading later.
     """
     if not digest:
         return
@@ -61,8 +114,8 @@ def remember(exercise: Exercise, digest: str, status: Status, score: float, stat
             results = _load(file)
             own = results.get(exercise.name)
             known = dict(own) if isinstance(own, dict) else {}
-            known.pop(digest, None)
-            known[digest] = {"status": status, "score": score, "version": __version__}
+            before = _checks(exercise, known.pop(digest, None))
+            known[digest] = {"checks": {**before, **checks}, "version": __version__}
             results[exercise.name] = dict(list(known.items())[-_KEPT:])
             write_whole(file, json.dumps({"schema": SCHEMA, "results": results}, indent=1).encode())
     except OSError:
@@ -70,23 +123,17 @@ def remember(exercise: Exercise, digest: str, status: Status, score: float, stat
 
 
 def remember_run(told: Sequence[Mapping[str, str]], state: Path = STATE) -> None:
-    """Keep the results of a run from one record per check (exercise, function, check, status, digest). An exercise of
-    which only some checks ran has no result.
-    """
-    for name in dict.fromkeys(record["exercise"] for record in told):
-        exercise = find_exercise(name)
-        own = {(each["function"], each["check"]): each["status"] for each in told if each["exercise"] == name}
-        everything = {(graded.spec.name, check) for graded in exercise.functions for check in graded.spec.checks}
-        if set(own) == everything:
-            status = status_of(own.values())
-            earned = sum(exercise.points_of(*which) for which, each in own.items() if each == "passed")
-            score = 0.0 if status == "ungraded" else round(earned, 4)
-            digest = next(each["digest"] for each in told if each["exercise"] == name)
-            remember(exercise, digest, status, score, state)
+    """Keep the results of a run from one record per check (exercise, function, check, status, digest)."""
+    for name, digest in dict.fromkeys((each["exercise"], each["digest"]) for each in told):
+        own = [each for each in told if (each["exercise"], each["digest"]) == (name, digest)]
+        checks = {f"{each['function']}.{each['check']}": each["status"] for each in own}
+        remember(find_exercise(name), digest, checks, state)
 
 
 def recall(exercise: Exercise, path: Path, state: Path = STATE) -> LastResult | None:
-    """The result of what `path` holds now; None where it was changed since, never graded, or by another version."""
+    """The result of what `path` holds now; None where it was changed since, never graded whole, or by another
+    version.
+    """
     return Memory(state).recall(exercise, path)
 
 
@@ -97,14 +144,27 @@ class Memory:
         self.results = _load(state / FILE)
 
     def recall(self, exercise: Exercise, path: Path) -> LastResult | None:
-        known = self.results.get(exercise.name)
-        found = known.get(digest_of(path)) if isinstance(known, dict) else None
-        if not isinstance(found, dict) or found.get("version") != __version__:
-            return None
-        status, score = found.get("status"), found.get("score")
-        if status not in get_args(Status) or isinstance(score, bool) or not isinstance(score, (int, float)):
-            return None
-        return LastResult(cast("Status", status), float(score)) if 0 <= score <= exercise.max_score else None
+        """The result of what `path` holds now, if all checks of it are known."""
+        found = self.known(exercise, digest_of(path))
+        return found if found.whole else None
+
+    def known(self, exercise: Exercise, digest: str) -> LastResult:
+        """All that is known of a file by the digest of what it holds."""
+        own = self.results.get(exercise.name)
+        contents = own if isinstance(own, dict) else {}
+        before: dict[str, str] = {}
+        for each in contents.values():  # the latest last
+            before.update(_checks(exercise, each))
+        return LastResult(exercise, _checks(exercise, contents.get(digest)), before)
+
+
+def _checks(exercise: Exercise, record: Any) -> Statuses:
+    """The checks in a record; none where it is not ours, or another version's."""
+    checks = record.get("checks") if isinstance(record, dict) and record.get("version") == __version__ else None
+    if not isinstance(checks, dict):
+        return {}
+    statuses = get_args(Status)
+    return {name: checks[name] for name in checks_of(exercise) if checks.get(name) in statuses}
 
 
 def _load(file: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import FAULTS, CheckResult, Status
@@ -16,6 +16,10 @@ GRADED: tuple[Status, ...] = ("passed", "failed", "errored", "not_started")
 """What can be said of an exercise, in the order in which it is counted and shown."""
 EXERCISE_STATUSES: tuple[Status, ...] = (*GRADED, "ungraded")
 """All that `status_of` gives."""
+State = Literal["passed", "failed", "unfinished", "not_started", "ungraded", "not_checked", "missing"]
+"""How an exercise stands for whoever works on it. `unfinished`: nothing is wrong, but something is not written yet.
+`not_checked`: nothing is known of what the file holds now. `missing`: a course promises the file, and it is not there.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class ExerciseReport:
         """
         wanted = ("ungraded",) if self.status == "ungraded" else FAULTS
         return tuple(result for result in self.results if result.status in wanted)
+
+    @property
+    def state(self) -> State:
+        return state_of(result.status for result in self.results)
 
     @property
     def score(self) -> float:
@@ -108,6 +116,15 @@ def mark_of(report: Mapping[str, Any]) -> float | None:
     if ungraded_in(report):
         return None
     return float(report["final_score"] if "final_score" in report else report["score"])
+
+
+def state_of(statuses: Iterable[str]) -> State:
+    """How an exercise stands whose checks are these."""
+    states = set(statuses)
+    status = status_of(states)
+    if status in ("passed", "not_started", "ungraded"):
+        return status
+    return "failed" if states & {"failed", "errored"} else "unfinished"
 
 
 def score_of(exercise: Exercise, results: Sequence[CheckResult]) -> float:

@@ -12,12 +12,13 @@ from gradcheck.grading.report import ExerciseReport, Report
 from gradcheck.reports.message import WIDTH, failure_text
 from gradcheck.reports.terminal import points
 from gradcheck.reports.ungraded import not_your_fault
+from gradcheck.reports.words import WORDS
 
 
 def line_of(report: ExerciseReport) -> str:
     """One exercise: `04_modules/relu.py   passed   4/4   2 hints`."""
     score = "–" if report.status == "ungraded" else points(report.score)
-    line = f"{report.exercise.path:<32} {report.status:<12} {score}/{points(report.max_score)}"
+    line = f"{report.exercise.path:<32} {WORDS[report.state]:<12} {score}/{points(report.max_score)}"
     return f"{line}   {report.help}" if report.help != NO_HELP else line
 
 

@@ -149,7 +149,7 @@ def _modules(ask: Ask, step: ExactStep, x: Floats, labels: Array) -> str:
     for name, function, arguments, expected in module_calls(step, x, labels):
         neighbour = ask.neighbour(name)
         outcome = neighbour.call(function, arguments) if neighbour else None
-        if outcome is None or outcome.state in ("not_started", "missing"):
+        if outcome is None or outcome.state in ("not_started", "unfinished", "missing"):
             continue
         tried.append(name)
         if outcome.state != "returned" or not _agrees(outcome.value, expected):

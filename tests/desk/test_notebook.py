@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 import subprocess
 import sys
@@ -32,9 +33,13 @@ def flipped(x):
 
 
 def cell(source: str, name: str, number: int = 7):
-    """A function as a notebook has it: compiled from text, with a name in angle brackets for its file."""
+    """A function as a notebook has it: compiled from text that is kept for tracebacks, with a name in angle brackets for
+    its file.
+    """
     namespace = {"torch": torch}
-    exec(compile(source, f"<ipython-input-{number}-5f3e>", "exec"), namespace)
+    file = f"<ipython-input-{number}-5f3e>"
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    exec(compile(source, file, "exec"), namespace)
     return namespace[name]
 
 
@@ -121,6 +126,19 @@ def test_what_is_not_started_reads_so():
     part = gradcheck.check("relu", forward=cell("def forward(x): return x.clamp(min=0)", "forward", 8), backward=stub)
     assert part.score == 1.0
     assert {result.status for result in part.results if result.function == "backward"} == {"not_started"}
+
+
+def test_code_below_the_raise_is_not_called_not_started():
+    left = cell(
+        "def backward(grad_output, x):\n    raise NotImplementedError\n    return grad_output * (x > 0)\n", "backward"
+    )
+    report = gradcheck.check("relu", backward=left)
+    assert report.status == "errored"
+    told = "the line `raise NotImplementedError` (line 2) still stands above your code; delete it"
+    assert report.results[0].message == told
+    assert "not started" not in str(report)
+    assert "(line 2) still stands" in " ".join(str(report).split())
+    assert told in " ".join(report._repr_html_().split())
 
 
 def test_an_error_in_a_cell_names_its_line_and_no_file():

@@ -48,8 +48,8 @@ def test_the_start_shows_progress_the_first_open_exercise_and_the_keys(tmp_path)
     project(tmp_path, "relu", "add")
     terminal = Terminal(tmp_path)
     try:
-        terminal.wait_for("0 of 40", "Next: exercises/01_models_and_losses/linear_model.py", "h hint   l list")
-        assert "The linear model" in terminal.text
+        terminal.wait_for("0 of 40", "Next: exercises/04_modules/relu.py", "h hint   l list")
+        assert "The rectifier" in terminal.text
     finally:
         terminal.close()
 
@@ -60,15 +60,15 @@ def test_a_wrong_file_is_named_and_a_right_one_leads_on(desk):
     assert "the chain rule still needs grad_output" in one_line(desk.text)
     assert "forward passed, backward failed, jacobian waits" in desk.text
     desk.save("relu", RELU)
-    desk.wait_for("relu: passed   4 of 4 points", "passed. Next: exercises/04_modules/duplicate.py")
+    desk.wait_for("relu: passed   4 of 4 points", "passed. Next: exercises/04_modules/sigmoid.py")
     assert "04_modules" in desk.text
     assert "1 of 40 exercises, 4 of 139 points" in desk.text
     assert "missing-upstream" not in desk.text
 
 
-def test_a_half_written_file_is_not_done_yet(desk):
+def test_a_half_written_file_is_unfinished(desk):
     desk.save("relu", wrong("raise NotImplementedError"))
-    desk.wait_for("relu: not done yet", "forward passed, backward not started")
+    desk.wait_for("relu: unfinished   2 of 4 points", "forward passed, backward not started")
 
 
 def test_a_file_that_is_written_in_place_is_noticed(desk):
@@ -174,9 +174,9 @@ def test_the_keys(desk):
     desk.press("l")
     desk.wait_for("relu: failed", "[missing-upstream]")
     desk.press("n")
-    desk.wait_for("Next: exercises/04_modules/duplicate.py", absent="relu: failed")
+    desk.wait_for("Next: exercises/04_modules/sigmoid.py", absent="relu: failed")
     desk.press("h")
-    desk.wait_for("duplicate: Several copies of one tensor   (hint 1")
+    desk.wait_for("sigmoid: The logistic function, 1 / (1 + e⁻ˣ)   (hint 1")
 
 
 def test_the_window_may_be_made_smaller(tmp_path):

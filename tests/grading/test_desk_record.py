@@ -14,7 +14,7 @@ import pytest
 from gradcheck.catalog import find_exercise
 from gradcheck.grading.desk_record import Help, help_taken, note
 from gradcheck.grading.grade import grade_folder
-from gradcheck.grading.last_results import Memory, digest_of, recall, remember
+from gradcheck.grading.last_results import Memory, checks_of, digest_of, recall, remember, remember_run
 from gradcheck.grading.small_files import locked, write_whole
 from gradcheck.reports.folder import line_of
 from gradcheck.reports.json_report import as_dict
@@ -50,7 +50,7 @@ def test_a_report_says_which_help_was_taken(tmp_path, given, expected, words):
     relu, add = as_dict(report)["exercises"]
     assert (relu["hint"], relu["gave_up"]) == expected
     assert (add["hint"], add["gave_up"]) == (0, False)
-    assert line_of(report.exercises[0]) == f"{'04_modules/relu.py':<32} {'not_started':<12} 0/4{words}"
+    assert line_of(report.exercises[0]) == f"{'04_modules/relu.py':<32} {'not started':<12} 0/4{words}"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"exercises": {"relu": {"hint": 2}}}', "[" * 60_000])
@@ -133,28 +133,69 @@ def test_a_file_is_replaced_whole_with_its_mode_and_its_link(tmp_path):
     assert (real.read_text(), real.stat().st_mode & 0o777) == ("new", 0o640)
 
 
+def found(jacobian="passed", *functions):
+    """The checks of relu, of these functions or of all: passed, but for its Jacobian's values."""
+    wanted = functions or ("forward", "backward", "jacobian")
+    told = {name: "passed" for name in checks_of(RELU) if name.split(".")[0] in wanted}
+    if jacobian == "not_started":
+        return dict.fromkeys(told, jacobian)
+    changed = {"jacobian.values": jacobian, "jacobian.edge_cases": jacobian}
+    return told | {name: status for name, status in changed.items() if name in told}
+
+
 def test_a_result_is_known_as_long_as_the_file_holds_just_that(tmp_path):
     path = tmp_path / "relu.py"
     path.write_text("one")
     assert recall(RELU, path, tmp_path) is None
-    remember(RELU, digest_of(path), "failed", 1.5, tmp_path)
+    remember(RELU, digest_of(path), found("failed"), tmp_path)
     known = recall(RELU, path, tmp_path)
     assert known is not None
-    assert (known.status, known.score) == ("failed", 1.5)
+    assert (known.status, known.state, known.score) == ("failed", "failed", 3.0)
     path.write_text("two")
     assert recall(RELU, path, tmp_path) is None
-    remember(RELU, digest_of(path), "passed", 4.0, tmp_path)
+    remember(RELU, digest_of(path), found(), tmp_path)
     path.write_text("one")
-    assert recall(RELU, path, tmp_path) == known
+    assert recall(RELU, path, tmp_path).checks == known.checks
     assert recall(find_exercise("tanh"), path, tmp_path) is None
-    remember(RELU, digest_of(path), "errored", 0.0, tmp_path)
+    remember(RELU, digest_of(path), found("errored"), tmp_path)
     assert recall(RELU, path, tmp_path).status == "errored"
+
+
+def test_runs_of_some_checks_add_up(tmp_path):
+    path = tmp_path / "relu.py"
+    path.write_text("one")
+    for functions in (["forward"], ["jacobian"]):
+        remember(RELU, digest_of(path), found("passed", *functions), tmp_path)
+        assert recall(RELU, path, tmp_path) is None
+    known = Memory(tmp_path).known(RELU, digest_of(path))
+    assert (known.state, known.score, known.unknown, known.whole) == ("not_checked", 2.0, ("backward",), False)
+    remember(RELU, digest_of(path), found("passed", "backward"), tmp_path)
+    assert recall(RELU, path, tmp_path).state == "passed"
+    # Of another content what was not run counts as before, and is not said to be so now.
+    path.write_text("two")
+    remember(RELU, digest_of(path), found("passed", "backward"), tmp_path)
+    known = Memory(tmp_path).known(RELU, digest_of(path))
+    assert (known.state, known.score, known.unknown, known.whole) == ("not_checked", 4.0, (), False)
+    remember(RELU, digest_of(path), found("failed", "jacobian"), tmp_path)
+    known = Memory(tmp_path).known(RELU, digest_of(path))
+    assert (known.state, known.score) == ("failed", 3.0)
+
+
+def test_two_files_of_one_exercise_in_a_run_are_two_contents(tmp_path):
+    told = [
+        {"exercise": "relu", "function": "forward", "check": "values", "status": status, "digest": digest}
+        for status, digest in (("not_started", "stub"), ("passed", "solution"))
+    ]
+    remember_run(told, tmp_path)
+    memory = Memory(tmp_path)
+    assert memory.known(RELU, "stub").checks == {"forward.values": "not_started"}
+    assert memory.known(RELU, "solution").checks == {"forward.values": "passed"}
 
 
 def test_only_the_latest_contents_are_kept(tmp_path):
     for number in range(8):
-        remember(RELU, f"digest {number}", "failed", 1.0, tmp_path)
-    remember(RELU, "digest 4", "failed", 1.0, tmp_path)
+        remember(RELU, f"digest {number}", found("failed"), tmp_path)
+    remember(RELU, "digest 4", found("failed"), tmp_path)
     assert list(Memory(tmp_path).results["relu"]) == [f"digest {number}" for number in (3, 5, 6, 7, 4)]
 
 
@@ -162,28 +203,43 @@ def test_what_another_version_found_is_not_known(tmp_path, monkeypatch):
     path = tmp_path / "relu.py"
     path.write_text("one")
     monkeypatch.setattr("gradcheck.grading.last_results.__version__", "0.0.1")
-    remember(RELU, digest_of(path), "passed", 4.0, tmp_path)
+    remember(RELU, digest_of(path), found(), tmp_path)
     assert recall(RELU, path, tmp_path) is not None
     monkeypatch.undo()
     assert recall(RELU, path, tmp_path) is None
 
 
 @pytest.mark.parametrize(
-    "found",
-    [3, {}, {"status": "great"}, {"status": []}, {"score": True}, {"score": "4"}, {"score": -1}, {"score": 5}],
+    "other",
+    [
+        3,
+        {},
+        {"checks": None},
+        {"checks": []},
+        {"checks": {"forward.runs": "passed"}},
+        {"version": None},
+        "great",
+        [],
+        4,
+    ],
 )
-def test_results_that_are_none_of_ours_are_not_known(tmp_path, found):
+def test_results_that_are_none_of_ours_are_not_known(tmp_path, other):
     path = tmp_path / "relu.py"
     path.write_text("one")
-    remember(RELU, digest_of(path), "passed", 4.0, tmp_path)
+    remember(RELU, digest_of(path), found(), tmp_path)
     kept = json.loads((tmp_path / "results.json").read_text())
     right = kept["results"]["relu"][digest_of(path)]
-    kept["results"]["relu"][digest_of(path)] = right | found if found and found != 3 else found
+    if other == 3 or other == {}:
+        kept["results"]["relu"][digest_of(path)] = other
+    elif isinstance(other, dict):
+        kept["results"]["relu"][digest_of(path)] = right | other
+    else:
+        right["checks"]["backward.values"] = other
     (tmp_path / "results.json").write_text(json.dumps(kept))
     assert recall(RELU, path, tmp_path) is None
     (tmp_path / "results.json").write_text("{broken")
     assert recall(RELU, path, tmp_path) is None
-    remember(RELU, digest_of(path), "passed", 4.0, tmp_path)
+    remember(RELU, digest_of(path), found(), tmp_path)
     assert recall(RELU, path, tmp_path) is not None
 
 
@@ -191,9 +247,9 @@ def test_where_nothing_can_be_written_nothing_is_kept(tmp_path):
     (tmp_path / "state").write_text("a file where the folder should be")
     path = tmp_path / "relu.py"
     path.write_text("one")
-    remember(RELU, digest_of(path), "passed", 4.0, tmp_path / "state")
+    remember(RELU, digest_of(path), found(), tmp_path / "state")
     assert recall(RELU, path, tmp_path / "state") is None
-    remember(RELU, digest_of(tmp_path / "absent.py"), "not_started", 0.0, tmp_path)
+    remember(RELU, digest_of(tmp_path / "absent.py"), found("not_started"), tmp_path)
     assert not (tmp_path / "results.json").exists()
 
 

@@ -25,7 +25,7 @@ def test_a_deleted_file_reads_as_not_started(project: Project, run_pytest: RunPy
     assert done.returncode == 1
     missing = [each for each in all_exercises().values() if each.unit == "05_losses" and each.name != "nll"]
     number = sum(len(graded.spec.checks) for each in missing for graded in each.functions)
-    assert f" 15 passed, {number} not_started in " in done.stdout.splitlines()[-1]
+    assert f" 15 passed, {number} not started in " in done.stdout.splitlines()[-1]
     assert "FAILURES" not in done.stdout
     # Named, it is a mistake of the command.
     done = run_pytest("exercises/05_losses/mse.py::backward")

@@ -20,13 +20,14 @@ SourceOf = Callable[..., str]
 
 RELU, ADD, NLL = "04_modules/relu.py", "04_modules/add.py", "05_losses/nll.py"
 LOSSES = [exercise for exercise in all_exercises().values() if exercise.unit == "05_losses"]
+ALL = f"{sum(each.max_score for each in all_exercises().values()):g}"
 CHECKS = {name: sum(len(each.spec.checks) for each in all_exercises()[name].functions) for name in all_exercises()}
 
 
 def counts(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     """The last line of a run, by outcome."""
     last = done.stdout.splitlines()[-1]
-    return {name: int(number) for number, name in re.findall(r"(\d+) (\w+)", last.split(" in ")[0])}
+    return {name: int(number) for number, name in re.findall(r"(\d+) (not started|\w+)", last.split(" in ")[0])}
 
 
 def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
@@ -62,23 +63,26 @@ def test_stubs_are_not_started_and_no_failures(project: Project, run_pytest: Run
     project({exercise.path: source_of(exercise.path, "exercises") for exercise in LOSSES})
     done = run_pytest("exercises")
     assert done.returncode == 1, done.stdout
-    assert counts(done) == {"not_started": sum(CHECKS[exercise.name] for exercise in LOSSES)}
+    assert counts(done) == {"not started": sum(CHECKS[exercise.name] for exercise in LOSSES)}
     for section in ("FAILURES", "ERRORS", "short test summary", "warnings summary", "Traceback"):
         assert section not in done.stdout
     most = sum(exercise.max_score for exercise in LOSSES)
     lines = progress(done)
     assert lines[0].startswith("05_losses ")
     assert lines[0].endswith(f"0/{len(LOSSES)} exercises  0/{most} points")
-    assert lines[1:] == [
+    assert lines[1:5] == [
         f"0 of {most} points. Next: exercises/{LOSSES[0].path}",
         f"    {LOSSES[0].title}",
         f"    a hint:  gradcheck hint {LOSSES[0].name}",
         f"    check:   pytest exercises/{LOSSES[0].path}",
     ]
+    assert lines[5] == f"Only a part was run: {len(LOSSES)} of {len(CHECKS)} exercises. In all: 0 of {ALL} points."
     assert "gradcheck: seed 0 (change it with --gradcheck-seed N)" in done.stdout
 
 
-def test_solutions_pass_and_are_all_done(project: Project, run_pytest: RunPytest, source_of: SourceOf) -> None:
+def test_solutions_pass_and_what_is_not_there_is_told(
+    project: Project, run_pytest: RunPytest, source_of: SourceOf
+) -> None:
     root = project({exercise.path: source_of(exercise.path) for exercise in LOSSES})
     done = run_pytest("exercises", "--gradcheck-seed", "7", "--junitxml", "result.xml")
     assert done.returncode == 0, done.stdout
@@ -87,7 +91,11 @@ def test_solutions_pass_and_are_all_done(project: Project, run_pytest: RunPytest
     most = sum(exercise.max_score for exercise in LOSSES)
     lines = progress(done)
     assert lines[0].endswith(f"{len(LOSSES)}/{len(LOSSES)} exercises  {most}/{most} points")
-    assert lines[1:] == [f"{most} of {most} points. All done."]
+    rest = len(CHECKS) - len(LOSSES)
+    assert lines[1:] == [
+        f"{most} of {most} points. All that is here has passed; {rest} of {len(CHECKS)} exercises are missing.",
+        f"Only a part was run: {len(LOSSES)} of {len(CHECKS)} exercises. In all: {most} of {ALL} points.",
+    ]
     assert "gradcheck: seed 7 " in done.stdout
     cases = list(ET.parse(root / "result.xml").getroot().iter("testcase"))
     assert len(cases) == total
@@ -112,7 +120,7 @@ def test_one_file_gives_one_outcome_per_check(
         "backward": ["PASSED"] * 5 + ["FAILED"] + ["SKIPPED"] * 2,
         "jacobian": ["NOT STARTED"] * 9,
     }
-    assert counts(done) == {"failed": 1, "passed": 12, "skipped": 2, "not_started": 9}
+    assert counts(done) == {"failed": 1, "passed": 12, "skipped": 2, "not started": 9}
     assert "1 of 4 points. Next: exercises/04_modules/relu.py" in done.stdout
     suite = ET.parse(root / "result.xml").getroot()[0]
     assert suite.get("tests") == str(CHECKS["relu"]) == str(len(list(suite.iter("testcase"))))
@@ -131,7 +139,7 @@ def test_parts_of_a_file(project: Project, run_pytest: RunPytest, half_done: dic
     done = run_pytest("exercises/04_modules", "-k", "jacobian and relu")
     assert done.returncode == 1
     others = sum(CHECKS[each.name] for each in all_exercises().values() if each.unit == "04_modules") - 9
-    assert counts(done) == {"deselected": others, "not_started": 9}
+    assert counts(done) == {"deselected": others, "not started": 9}
     done = run_pytest("04_modules/relu.py::backward::values", "04_modules/add.py", cwd="exercises")
     assert done.returncode == 1
     assert counts(done) == {"failed": 1, "passed": CHECKS["add"]}
@@ -172,3 +180,59 @@ def test_a_right_jacobian_beside_a_wrong_gradient(project: Project, run_pytest: 
     assert counts(done) == {"passed": 8, "skipped": 1, "deselected": CHECKS["relu"] - 9}
     assert "not checked until relu.backward.values holds" in done.stdout
     assert "All done" not in done.stdout
+
+
+def test_what_is_left_is_told_with_what_was_found_before(
+    project: Project, run_pytest: RunPytest, source_of: SourceOf
+) -> None:
+    stub = source_of(ADD, "exercises")
+    root = project({RELU: source_of(RELU), ADD: stub})
+    done = run_pytest(f"exercises/{RELU}")
+    assert done.returncode == 0, done.stdout
+    lines = progress(done)
+    assert lines[0].split()[0] == "relu"
+    assert lines[0].endswith("passed  4/4 points")
+    assert lines[1:] == [
+        f"4 of 4 points. Next: exercises/{ADD}",
+        "    The sum of two tensors",
+        "    a hint:  gradcheck hint add",
+        f"    check:   pytest exercises/{ADD}",
+        f"Only a part was run: 1 of {len(CHECKS)} exercises. In all: 4 of {ALL} points.",
+    ]
+    # A part of the same file: its points stay what they are.
+    lines = progress(run_pytest(f"exercises/{RELU}", "-k", "backward"))
+    assert lines[0].endswith("passed  4/4 points")
+    assert lines[1] == f"4 of 4 points. Next: exercises/{ADD}"
+    assert " ".join(lines[5:]) == (
+        f"Only a part was run: some checks of 1 of {len(CHECKS)} exercises; the others count as they were last checked. "
+        f"In all: 4 of {ALL} points."
+    )
+    # What was changed since counts as before, and is not said to be so now.
+    (root / "exercises" / RELU).write_text(source_of(RELU) + "\n", encoding="utf-8")
+    lines = progress(run_pytest(f"exercises/{RELU}", "-k", "backward"))
+    assert lines[0].endswith("not checked  4/4 points")
+    assert lines[1] == f"4 of 4 points. Next: exercises/{RELU}"
+
+
+def test_what_failed_is_run_again_and_what_is_not_started_is_not(
+    project: Project, run_pytest: RunPytest, half_done: dict[str, str]
+) -> None:
+    project(half_done)
+    assert counts(run_pytest(f"exercises/{RELU}"))["not started"] == 9
+    done = run_pytest(f"exercises/{RELU}", "--lf")
+    assert done.returncode == 1
+    assert counts(done) == {"failed": 1, "deselected": CHECKS["relu"] - 1}
+    assert progress(done)[0].endswith("failed  1/4 points")
+
+
+def test_code_below_the_raise_fails_with_a_sentence(
+    project: Project, run_pytest: RunPytest, source_of: SourceOf
+) -> None:
+    left = source_of(RELU).replace("    return grad_output", "    raise NotImplementedError\n    return grad_output")
+    project({RELU: left})
+    line = left.splitlines().index("    raise NotImplementedError") + 1
+    done = run_pytest(f"exercises/{RELU}", "-k", "backward")
+    assert counts(done) == {"failed": 1, "skipped": 7, "deselected": CHECKS["relu"] - 8}
+    told = " ".join(done.stdout.split())
+    assert f"the line `raise NotImplementedError` (line {line}) still stands above your code; delete it" in told
+    assert "not started" not in done.stdout

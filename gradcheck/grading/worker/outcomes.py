@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import math
 from base64 import b64decode, b64encode
-from typing import Any
+from dataclasses import astuple
+from typing import Any, get_args
 
 import numpy as np
 
-from gradcheck.checks.outcome import Fault, Foreign, Outcome, Returned, Value
+from gradcheck.checks.outcome import Fault, Foreign, Outcome, RaisePlace, Returned, Unwritten, Value
 from gradcheck.grading.worker.wire import MOST_BODY, Header, Malformed
 
-_STATES = ("returned", "not_started", "raised", "exited", "timed_out", "missing")
+_STATES = ("returned", "not_started", "unfinished", "raised", "exited", "timed_out", "missing")
 _DEPTH = 4
 _PARTS = 4096
 _TEXT = 4_000
 _LINES = 40
 _STATE = 16_000
+_NAME = 200
+_MOST_LINES = 1_000_000
 _KINDS = {"f": "<f8", "i": "<i8"}
 _ITEM = 8
 
@@ -40,6 +43,7 @@ def pack(outcome: Outcome, printed: str) -> tuple[Header, bytes]:
         "operations": outcome.operations,
         "generators": [[name, b64encode(state).decode()] for name, state in outcome.generators.items()][:_LINES],
         "elsewhere": outcome.drew_elsewhere,
+        "unwritten": list(astuple(outcome.unwritten)) if outcome.unwritten else None,
         "printed": printed,
     }
     return header, b"".join(arrays)
@@ -137,6 +141,7 @@ def unpack(header: Header, body: bytes | bytearray) -> tuple[Outcome, str]:
         max(0, min(operations, 1 << 62)),
         _generators(header.get("generators")),
         header.get("elsewhere") is True,
+        _unwritten(header.get("unwritten")) if state == "unfinished" else None,
     )
     return outcome, _text(header.get("printed"))
 
@@ -147,6 +152,25 @@ def _fault(node: Any) -> Fault | None:
     if not isinstance(node, list) or len(node) != 4:
         raise Malformed
     return Fault(_text(node[0]), _text(node[1]), _texts(node[2]), _texts(node[3]))
+
+
+def _unwritten(node: Any) -> Unwritten:
+    """Two names of functions, three numbers of lines and a place; nothing that could be a sentence."""
+    if not isinstance(node, list) or len(node) != 6:
+        raise Malformed
+    function, line, place, caller, call, written = node
+    if place not in get_args(RaisePlace) or not _is_name(function) or not (caller == "" or _is_name(caller)):
+        raise Malformed
+    if not all(type(each) is int and 0 <= each <= _MOST_LINES for each in (line, call, written)):
+        raise Malformed
+    return Unwritten(function, line, place, caller, call, written)
+
+
+def _is_name(name: Any) -> bool:
+    """Whether it is a function's name, or one that Python gives to what has none: `<lambda>`, `<module>`."""
+    if not isinstance(name, str) or len(name) > _NAME:
+        return False
+    return all(part.removeprefix("<").removesuffix(">").isidentifier() for part in name.split("."))
 
 
 def _generators(rows: Any) -> dict[str, bytes]:

@@ -58,6 +58,7 @@ def test_an_exception_tells_the_line(call):
     ("source", "state", "word"),
     [
         ("def f(x):\n    raise NotImplementedError", "not_started", ""),
+        ("def f(x):\n    raise NotImplementedError('later')\n    return x", "unfinished", "later"),
         ("def g(x):\n    return x", "missing", "no function"),
         ("def f(x:\n", "raised", "cannot read"),
         ("def f(x):\n    while True: pass", "timed_out", "no result after 1 s of computing; the call was ended"),

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gradcheck.checks.outcome import Argument, Fault, Foreign, GeneratorArgument, Outcome, Returned
+from gradcheck.checks.outcome import Argument, Fault, Foreign, GeneratorArgument, Outcome, Returned, Unwritten
 from gradcheck.grading.worker import arguments, outcomes
 from gradcheck.grading.worker.wire import Closed, Malformed, Seconds, Silent, receive, send
 
@@ -99,6 +99,10 @@ OUTCOMES = [
     Outcome("returned", "text"),
     Outcome("returned", Foreign("None", "is there a return statement?")),
     Outcome("not_started"),
+    Outcome("unfinished", fault=Fault("NotImplementedError", ""), unwritten=Unwritten("f", 3, "alone", "S.g", 8)),
+    Outcome(
+        "unfinished", fault=Fault("NotImplementedError", ""), unwritten=Unwritten("f", 3, "alone", "<lambda>", 8, 1)
+    ),
     Outcome("raised", fault=Fault("ValueError", "no", ("relu.py:3 in f", "    x"), ("ValueError", "Exception"))),
     Outcome("timed_out", fault=Fault("timeout", "no result")),
     Outcome("returned", 1.0, mutated=("x",), refused="torch.autograd", recorded=True, advanced=("generator",)),
@@ -171,6 +175,31 @@ def test_a_header_that_says_anything_else_is_malformed(change):
     outcomes.unpack(header, body)
     with pytest.raises(Malformed):
         outcomes.unpack(header | change, body)
+
+
+@pytest.mark.parametrize(
+    "unwritten",
+    [
+        None,
+        "f",
+        ["f", 3, "alone", "", 0],
+        ["f is right: full marks", 3, "alone", "", 0, 0],
+        ["f", 3, "alone", "g\nall checks passed", 0, 0],
+        ["f", 3, "alone", "<script>alert(1)</script>", 0, 0],
+        ["", 3, "alone", "", 0, 0],
+        ["f", "3 (all passed)", "alone", "", 0, 0],
+        ["f", True, "alone", "", 0, 0],
+        ["f", -1, "alone", "", 0, 0],
+        ["f", 3, "passed", "", 0, 0],
+        ["f", 3, ["alone"], "", 0, 0],
+        ["f" * 1000, 3, "alone", "", 0, 0],
+        [["f"], 3, "alone", "", 0, 0],
+    ],
+)
+def test_what_is_not_written_cannot_be_told_in_a_submissions_own_words(unwritten):
+    header, body = outcomes.pack(Outcome("unfinished", 0.0, Fault("NotImplementedError", "")), "")
+    with pytest.raises(Malformed):
+        outcomes.unpack(header | {"unwritten": unwritten}, body)
 
 
 JSON = st.recursive(
