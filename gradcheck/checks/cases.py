@@ -72,10 +72,10 @@ _TURNS = ("float64", "float32", "float64")
 
 def agreement_draws(operator: Operator, seed: int, turn: int = 0) -> Iterator[Case]:
     """Points of ordinary size for the references to agree on, one after the other, without end."""
-    make, name = _Maker(operator, seed, sample=False), f"agreement {turn + 1}"
-    rng = make.stream(name)
+    make = _Maker(operator, seed, sample=False)
+    rng = make.stream(f"agreement {turn + 1}")
     while True:
-        yield make.case(name, "float64", turn, rng=rng)
+        yield make.case(f"random numbers {turn + 1}, for the references", "float64", turn, rng=rng)
 
 
 def edge_cases(operator: Operator, seed: int, *, sample: bool = False) -> list[Case]:

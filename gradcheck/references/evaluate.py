@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import sympy as sp
 
-from gradcheck.references.fields import Field
+from gradcheck.references.fields import BallField, Field
 
 Branch = Literal["first", "second"]
 
@@ -26,6 +26,8 @@ class Evaluator:
               cotangents are evaluated at once that way.
     `at_tie`  which branch of a comparison is taken where both sides are equal.
     `exact`   decides comparisons, when this evaluator's own inputs are balls of some width.
+    `either`  where those balls overlap, rounding decides, and another right computation may go the other way: the value
+              is then a ball that holds both branches.
     """
 
     numbers: Field
@@ -35,6 +37,7 @@ class Evaluator:
     lead: Mapping[str, sp.Symbol] = field(default_factory=dict)
     at_tie: Branch = "first"
     exact: Evaluator | None = None
+    either: bool = False
     tied: bool = False
 
     def __post_init__(self) -> None:
@@ -138,8 +141,23 @@ class Evaluator:
             raise NotImplementedError(f"a Piecewise must end with (value, True): {expression}")
         chosen = self.value(result)
         for value, condition in reversed(branches):
-            chosen = self.numbers.where(self._holds(condition), self.value(value), chosen)
+            yes, no = self.value(value), chosen
+            chosen = self.numbers.where(self._holds(condition), yes, no)
+            if self.either:
+                assert isinstance(self.numbers, BallField)
+                undecided = self._is_undecided(condition, self.numbers)
+                if undecided.any():
+                    chosen = self.numbers.where(undecided, self.numbers.union(yes, no), chosen)
         return chosen
+
+    def _is_undecided(self, condition: sp.Basic, numbers: BallField) -> npt.NDArray[np.bool_]:
+        """Where the balls of a condition's sides overlap, of any part of it."""
+        if isinstance(condition, (sp.And, sp.Or)):
+            first, *others = (self._is_undecided(part, numbers) for part in condition.args)
+            for other in others:
+                first = first | other
+            return first
+        return numbers.overlap(self.value(condition.gts), self.value(condition.lts))
 
     def _holds(self, condition: sp.Basic) -> npt.NDArray[np.bool_]:
         """Where a condition holds, decided on the exact inputs; a tie goes to the branch of `at_tie`."""

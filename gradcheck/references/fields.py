@@ -124,6 +124,15 @@ class NumpyField:
         return np.where(mask, yes, no)
 
 
+def _overlapping(left: Any, right: Any) -> bool:
+    difference = left - right
+    return not difference.is_exact() and difference.contains(0)
+
+
+_OVERLAP = np.frompyfunc(_overlapping, 2, 1)
+_UNION = np.frompyfunc(lambda left, right: left.union(right), 2, 1)
+
+
 class BallField:
     """Arrays of `flint.arb`: midpoint and radius, every operation rounded outwards.
 
@@ -197,6 +206,14 @@ class BallField:
         difference = np.asarray(left - right, dtype=object)
         signs = np.frompyfunc(lambda ball: 1 if ball > 0 else -1 if ball < 0 else 0, 1, 1)(difference)
         return np.asarray(signs, dtype=np.int8)
+
+    def overlap(self, left: Any, right: Any) -> npt.NDArray[np.bool_]:
+        """Where balls of some width have no order. Numbers that are known exactly have one, equal ones too."""
+        return np.asarray(_OVERLAP(left, right), dtype=np.bool_)
+
+    def union(self, left: Any, right: Any) -> Any:
+        """Balls that hold both."""
+        return np.asarray(_UNION(left, right), dtype=object)
 
     def where(self, mask: npt.NDArray[np.bool_], yes: Any, no: Any) -> Any:
         mask, yes, no = np.broadcast_arrays(mask, np.asarray(yes, dtype=object), np.asarray(no, dtype=object))

@@ -2,7 +2,8 @@
 
 Every number is kept twice: exact, at 200 bits, and as a ball at the candidate's precision that holds whatever a right
 computation may have lost on the way. So the tolerance of a network's gradient follows from the same arithmetic as that
-of one module. A branch (ReLU, max) is decided on the exact numbers.
+of one module. A branch (ReLU, max) is decided on the exact numbers; where rounding may decide it otherwise, either
+branch will do.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class Sweep:
 
     def union(self, first: Twin, second: Twin) -> Twin:
         """Where either of two numbers will do: balls that hold both."""
-        return self.twin(_UNION, first, second)
+        return self.twin(self.fields[0].union, first, second)
 
     def root(self, squares: Twin) -> Twin:
         """The square root of numbers that are ≥ 0. Where a ball reaches down to 0, whatever lies within the root of
@@ -239,7 +240,6 @@ class Sweep:
         return Expected(value, tolerance_of(self.dtype, value, radii(twin.rounded), own, scale, "this function"))
 
 
-_UNION = np.frompyfunc(lambda one, other: one.union(other), 2, 1)
 _ROOT = np.frompyfunc(
     lambda ball: ball.sqrt() if ball.lower() > 0 else type(ball)(0, ball.upper().sqrt()),
     1,
@@ -286,4 +286,6 @@ class Call:
 
         ranges = derive(self.operator).ranges | {index_symbol("b"): size_symbol("B")} | truth.ranges
         sizes = {size_symbol(name): number for name, number in ({"B": 1} | self.sizes).items()}
-        return Evaluator(field, self.arrays[position], sizes, ranges, at_tie="second", exact=exact)
+        return Evaluator(
+            field, self.arrays[position], sizes, ranges, at_tie="second", exact=exact, either=exact is not None
+        )
