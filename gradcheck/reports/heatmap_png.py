@@ -57,7 +57,7 @@ def save_pictures(report: Report, folder: Path, pictures: Path, cache: Path | No
     """
     saved = []
     for each in report.exercises:
-        failures = [result for result in each.results if result.status == "failed"]
+        failures = [result for result in each.told if result.status == "failed"]
         if not failures:
             continue
         verification = _verification(each, folder, report.seed if each.seed is None else each.seed, cache)

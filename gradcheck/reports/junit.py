@@ -41,7 +41,11 @@ def _suite(exercise: Mapping[str, Any]) -> ET.Element:
         case = ET.SubElement(
             suite, "testcase", classname=f"{name}.{_fit(found.function)}", name=_fit(found.check), time="0"
         )
-        _verdict(case, found, path)
+        if exercise["status"] == "ungraded" and found.status in FAULTS:
+            # It may come from the same defect of the grader.
+            ET.SubElement(case, "skipped", message="says nothing: the grader itself failed on this exercise")
+        else:
+            _verdict(case, found, path)
     _count(suite, list(suite))
     return suite
 

@@ -138,7 +138,8 @@ def test_what_is_no_mark_is_exported_and_said(graded, kind):
 
 
 def test_junit_has_an_error_of_the_grader_and_no_failure():
-    root = checked(junit_xml(report_of(exercise_of("relu", {"backward.values": "ungraded"}))))
+    states = {"backward.values": "ungraded", "forward.values": "failed"}
+    root = checked(junit_xml(report_of(exercise_of("relu", states))))
     assert (root.get("failures"), root.get("errors")) == ("0", "1")
     (error,) = root.iter("error")
     assert error.get("type") == "ungraded"
