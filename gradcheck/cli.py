@@ -172,7 +172,7 @@ def ensemble(folder: Path, plots: Path) -> None:
     type=click.FloatRange(min=0.1),
     default=10.0,
     show_default=True,
-    help="Seconds that one call of yours may take.",
+    help="Seconds that one call of yours may compute.",
 )
 def watch(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
     """Check an exercise of FOLDER again whenever you save it.

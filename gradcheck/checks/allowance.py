@@ -10,8 +10,10 @@ import threading
 import time
 from collections.abc import Callable
 
-WAITING = 10
-"""So many times as long as it may compute, a call may take in all: asleep, blocked, or on a machine that is busy."""
+WAITING = 6
+"""So many times as long as it may compute, a call may take in all: asleep, blocked, or on a busy machine."""
+BUSY = 50
+"""Who has had more than this part of a processor all along is not waiting: the machine is busy, and that is excused."""
 
 _LEAST_S = 0.02
 """Not looked at more often than this."""
@@ -51,7 +53,8 @@ class OwnTime:
 
 
 class Allowance:
-    """`computing_s` seconds of computing, told by `clock`, and in any case no more than `waiting_s` from now.
+    """`computing_s` seconds of computing, told by `clock`, and for what hardly computes no more than `waiting_s` from
+    now. So it ends in any case: after BUSY times `computing_s` at the latest.
 
     A clock that gives None from the beginning cannot tell: then all time counts as computing.
     """
@@ -78,8 +81,9 @@ class Allowance:
 
     def left(self) -> float:
         """Seconds to wait before asking again: it cannot be used up before, if one thread computes. 0: it is."""
-        computing, waiting = self.computing_s - self.computed, self.waiting_s - self.elapsed
-        return 0.0 if min(computing, waiting) <= 0 else max(_LEAST_S, min(computing, waiting))
+        computed = self.computed
+        left = min(self.computing_s - computed, max(self.waiting_s, BUSY * computed) - self.elapsed)
+        return 0.0 if left <= 0 else max(_LEAST_S, left)
 
     def in_words(self, computing_s: float = 0.0) -> str:
         """How long it was, once it is used up. `computing_s`: what was promised, where more than that was allowed."""
@@ -90,4 +94,5 @@ class Allowance:
         if computed >= self.computing_s:
             return f"{seconds} of computing"
         why = "it waits for something, or the machine is far too busy"
-        return f"{self.waiting_s:g} s, though it computed for {computed:.1f} s only ({why})"
+        waited = max(self.waiting_s, BUSY * computed)
+        return f"{waited:.3g} s, though it computed for {computed:.1f} s only ({why})"

@@ -52,7 +52,7 @@ class Clock:
 @contextmanager
 def time_limit(seconds: float) -> Iterator[Clock]:
     """Raise CallTimeout in the block when it has computed for `seconds`: time in which the machine did something else
-    is not the candidate's. A block that does not compute at all has WAITING times as long.
+    is not the candidate's. A block that hardly computes has WAITING times as long.
 
     On the main thread of a POSIX system by a timer signal, which also ends a blocking call; elsewhere by an
     asynchronous exception, which waits for the next bytecode.

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from gradcheck.checks.allowance import Allowance, OwnTime
+from gradcheck.checks.allowance import BUSY, WAITING, Allowance, OwnTime
 from gradcheck.checks.candidate import InProcessCandidate
 
 LIMIT_S = 0.3
-WAITED = f"no result after {10 * LIMIT_S:g} s, though it computed for "
+WAITED = f"no result after {WAITING * LIMIT_S:.3g} s, though it computed for "
 COMPUTED = f"no result after {LIMIT_S:g} s of computing; the call was ended"
 
 # Each ends by itself: where a limit does not hold, what it is called with returns, and a test fails.
@@ -111,9 +111,18 @@ def test_an_allowance_is_used_up_by_computing_or_by_waiting():
     assert computing.left() == 0
     assert computing.in_words() == "2 s of computing"
     assert computing.in_words(1.5) == "1.5 s of computing"
-    clock.now = 5.5
+    clock.now = 5.0
     assert waiting.left() == 0
-    assert waiting.in_words().startswith("0 s, though it computed for 0.5 s only (it waits for something")
+    assert waiting.in_words().startswith("0 s, though it computed for 0.0 s only (it waits for something")
+
+
+def test_who_computes_a_little_all_along_is_not_waiting():
+    clock = Told()
+    allowance = Allowance(2.0, 0.0, clock)
+    clock.now = 5.5
+    assert 0 < allowance.left() <= 0.5 * BUSY
+    clock.now = 7.0
+    assert allowance.left() == 0
 
 
 def test_what_computed_is_remembered_when_the_clock_is_gone():

@@ -112,7 +112,7 @@ def test_the_time_limit_grows_with_the_course_s() -> None:
         return int(re.search(r"timeout -k 10 (\d+) ", script)[1])
 
     assert limit(Course()) == 540
-    assert limit(Course(limits=Limits(submission_s=1200))) == 1440
+    assert limit(Course(limits=Limits(submission_s=1200))) == 3780
 
 
 def test_a_required_sandbox_is_required_there() -> None:

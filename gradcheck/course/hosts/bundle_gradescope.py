@@ -19,6 +19,7 @@ from gradcheck.course.zipped import zipped
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.small_files import write_whole
+from gradcheck.grading.worker.launch import Bounds
 from gradcheck.reports.terminal import points
 
 FILE = "autograder.zip"
@@ -28,8 +29,8 @@ _MARK = b"# gradcheck: autograder for Gradescope\n"
 _EXECUTABLE = ("setup.sh", "run_autograder")
 _LEAST_LIMIT_S = 540
 """Of one grading, below the shortest timeout that Gradescope has had by default, ten minutes."""
-_REST_S = 240
-"""What grading may take besides the submission's own time, on half a core."""
+_REST_S = 180
+"""What grading may take besides waiting for the submission, on half a core."""
 
 
 def write_bundle(out: Path, course: Course, *, require_sandbox: bool = False) -> Path:
@@ -53,7 +54,7 @@ def bundle(course: Course, *, require_sandbox: bool = False) -> bytes:
     """The bytes of the zip file. Raises GradcheckError for an extension that could not be honoured."""
     wheel, grader = grader_wheel()
     libraries = pinned()
-    limit = max(_LEAST_LIMIT_S, int(course.limits.submission_s) + _REST_S)
+    limit = max(_LEAST_LIMIT_S, int(Bounds(submission_s=course.limits.submission_s).patience_s(0)) + _REST_S)
     values = {
         "PYTHON": f"python{sys.version_info[0]}.{sys.version_info[1]}",
         "TORCH_INDEX": TORCH_CPU_INDEX,

@@ -20,13 +20,13 @@ from gradcheck.grading.sandbox.layers import Layer
 
 _ATTEMPTS = 2
 _PATIENCE = 2
-"""A lane that needs so many times as long as a submission is waited for has got stuck itself."""
+"""A lane that needs so many times as long as any submission may has got stuck itself."""
 _LEAST_S = 600.0
 
 
 def patience(settings: Settings) -> float:
     """Seconds after which a lane that has not answered never will."""
-    return max(_LEAST_S, _PATIENCE * settings.bounds.waiting_s)
+    return max(_LEAST_S, _PATIENCE * settings.bounds.patience_s(settings.bounds.submission_s))
 
 
 @dataclass

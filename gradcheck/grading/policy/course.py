@@ -21,7 +21,7 @@ _TAG = re.compile(r"(?!.*(\.\.|//|@\{|\.lock$|\.$|/\.))[A-Za-z0-9_+@=][A-Za-z0-9
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may use: seconds for one call, seconds for all of it, MiB of address space."""
+    """What a submission may use: seconds of computing for one call, for all of it, and MiB of address space."""
 
     call_s: float = 10
     submission_s: float = 120

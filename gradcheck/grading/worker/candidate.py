@@ -17,6 +17,9 @@ from gradcheck.grading.worker.wire import Malformed
 GRACE_S = 1.0
 """A worker ends a call itself when its time is up, and then can say where it was; after this much more it is ended."""
 
+_PROMPT_S = 0.1
+"""So long an answer may take without being waited for: there are thousands, and a busy machine delays each."""
+
 MOST_DEATHS = 3
 """An exercise may cost so many workers; after that its calls are not made any more."""
 
@@ -30,7 +33,7 @@ class Sandboxed:
     computed: float = 0.0
     """Seconds that it has computed. What other processes need, the judge among them, is nobody's time."""
     waited: float = 0.0
-    """Seconds that its answers were waited for."""
+    """Seconds that its answers were waited for, beyond what any answer takes."""
     worker: Worker | None = None
 
     @property
@@ -43,9 +46,13 @@ class Sandboxed:
         bounds = self.lane.bounds
         if self.computed >= bounds.submission_s:
             return f"the {bounds.submission_s:g} s of computing for the whole submission are used up"
-        if self.waited >= bounds.waiting_s:
-            return f"the whole submission has been waited for for {bounds.waiting_s:g} s"
+        if self.waited >= self._patience:
+            return f"the whole submission has kept the grader waiting for {self._patience:.3g} s"
         return ""
+
+    @property
+    def _patience(self) -> float:
+        return self.lane.bounds.patience_s(self.computed)
 
     @contextmanager
     def allowed(self, worker: Worker, computing_s: float, grace_s: float = 0.0) -> Iterator[Allowance]:
@@ -53,13 +60,13 @@ class Sandboxed:
         bounds = self.lane.bounds
         allowance = worker.allowance(
             min(computing_s, bounds.submission_s - self.computed) + grace_s,
-            min(WAITING * computing_s, bounds.waiting_s - self.waited) + grace_s,
+            min(WAITING * computing_s, self._patience - self.waited) + grace_s,
         )
         try:
             yield allowance
         finally:
             self.computed += allowance.computed
-            self.waited += allowance.elapsed
+            self.waited += max(0.0, allowance.elapsed - _PROMPT_S)
 
     def alive(self) -> Worker:
         """The worker; a new one where the last one was ended."""

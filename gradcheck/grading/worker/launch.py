@@ -37,6 +37,9 @@ from gradcheck.grading.worker.wire import (
 _START_S = 120.0
 _OBEY_S = 20.0
 _PATIENCE = 3
+"""So many times as long as it may compute, a submission is waited for."""
+BUSY = 20
+"""And longer where it has had more than this part of a processor, for then it is the machine that makes it wait."""
 _CREDENTIALS = struct.Struct("3i")
 
 _ZYGOTE = (
@@ -68,10 +71,9 @@ class Bounds:
     sandbox: bool = True
     hidden: tuple[str, ...] = ()
 
-    @property
-    def waiting_s(self) -> float:
-        """Seconds for which answers of a submission are waited for in all, whatever it does meanwhile."""
-        return _PATIENCE * self.submission_s
+    def patience_s(self, computed: float) -> float:
+        """Seconds for which answers of a submission that has computed for so long are waited for in all."""
+        return max(_PATIENCE * self.submission_s, BUSY * computed)
 
 
 @dataclass
