@@ -149,6 +149,19 @@ def test_an_answer_that_is_none_confirms_nothing(answer, tapes):
         assert judge.confirms(answer, body) is False
 
 
+@pytest.mark.parametrize(
+    ("exercise", "backward", "right"),
+    [
+        ("relu", lambda g, x: g if (x > 0).all() else g * (x > 0), True),
+        ("relu", lambda g, x: x if (x == g).all() and (g == 1).all() else g * (x > 0), False),
+        ("linear_model", lambda g, x, w: (w, x) if g == 1 else (g * w, g * x), False),
+    ],
+)
+def test_an_answer_may_lie_in_grad_outputs_memory_but_not_in_an_inputs(exercise, backward, right, tapes):
+    candidate = InProcessCandidate(solution(exercise) | {"backward": backward})
+    assert confirmed(tapes(exercise), candidate) is right
+
+
 def test_an_answer_confirms_only_with_every_number(tapes):
     judge, _ = tapes("relu")
     tape = Tape(judge.header["functions"], judge.header["size"], judge.body)
