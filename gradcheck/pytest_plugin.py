@@ -228,7 +228,7 @@ class OnlyFailures:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         kept = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
         if kept is not None and getattr(report, "gradcheck", {}).get("status") == NOT_STARTED:
-            kept.pop(report.nodeid, None)
+            kept.pop(getattr(report, "id", report.nodeid), None)  # pytest's own key, which older ones call nodeid
 
 
 # Hooks.
