@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,9 @@ def decision_regions(
     for label, colour in enumerate(_COLOURS):
         arm = x[labels == label]
         axes.scatter(arm[:, 0], arm[:, 1], s=3, color=colour, label=f"class {label}")
-    axes.set(title=title, xlabel="x₁", ylabel="x₂", aspect="equal")
+    axes.set(xlabel="x₁", ylabel="x₂", aspect="equal")
+    lines = [part for line in title.split("\n") for part in wrap(line, 60)]
+    axes.set_title("\n".join(lines), fontsize="medium")
     axes.legend(loc="upper right", markerscale=4)
     return _saved(figure, folder, name)
 

@@ -170,8 +170,9 @@ def learner_lines(
     by = "; the accuracy is that of your parameters in the reference's forward pass" if wrong or told_exactly else ""
     reached = "" if learnt else f"accuracy {accuracy_of(run.after, x, labels):.1%} after {epochs} epochs{of}"
     lines.append(Line(name, (learnt[0] if learnt else reached) + (by if run.finite else ""), learnt is None))
-    departs = ["it departs from the reference network"] if told_exactly and not wrong else []
-    note = ", ".join([*(f"{each} does not hold" for each in wrong), *departs])
+    note = f"{', '.join(wrong)} {'do' if len(wrong) > 1 else 'does'} not hold" if wrong else ""
+    if told_exactly and not wrong:
+        note = "it departs from the reference network"
     return lines, Course(name, run, len(x[part]), note)
 
 
@@ -198,12 +199,11 @@ def learner_plots(
     plots.forget("regions_yours", folder)  # one of an earlier run would be taken for this one's
     if shown is not None:
         after = shown.run.after
-        title = f"{shown.name}: {accuracy_of(after, x, labels):.1%} of the points right"
         # Regions are drawn by one forward pass for all; a learner's own would be asked 90,000 times.
-        title += f"\n({shown.note}; " if shown.note else "\n("
-        title += "your parameters in the reference's forward pass)"
+        title = [f"{shown.name}: {accuracy_of(after, x, labels):.1%} of the points right", shown.note]
+        title.append("your parameters in the reference's forward pass")
         picture = plots.decision_regions(
-            lambda points: classes_of(after, points), x, labels, title, "regions_yours", folder
+            lambda points: classes_of(after, points), x, labels, "\n".join(filter(None, title)), "regions_yours", folder
         )
         made.append(picture)
     return [*made, plots.gradient_by_depth(chains(find("vanishing_gradient"), chain), folder)]

@@ -234,10 +234,25 @@ class TestPictures:
     def test_regions_say_whose_network_it_is_and_what_does_not_hold_of_it(self, axes, tmp_path):
         for note in ("", "training_loop.train does not hold"):
             session.learner_plots(History(None, [1.0]), [course(note)], lambda _: None, session.Part(), 0, tmp_path)
-            first, second = axes["regions_yours"].get_title().split("\n")
+            first, *told, last = axes["regions_yours"].get_title().split("\n")
             assert first.startswith("your training_loop (07): ")
             assert first.endswith("% of the points right")
-            assert second == f"({note}{'; ' if note else ''}your parameters in the reference's forward pass)"
+            assert " ".join(told) == note
+            assert last == "your parameters in the reference's forward pass"
+
+    def test_a_title_is_no_wider_than_its_picture(self, tmp_path, monkeypatch):
+        seen = {}
+
+        def measured(figure, folder, name):
+            figure.canvas.draw()
+            boxes = [axes.title.get_window_extent() for axes in figure.axes]
+            seen[name] = all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
+            return folder / name
+
+        monkeypatch.setattr(plots, "_saved", measured)
+        wrong = "linear.forward, linear.backward, relu.forward, relu.backward, cross_entropy.backward do not hold"
+        session.learner_plots(History(None, [1.0]), [course(wrong)], lambda _: None, session.Part(), 0, tmp_path)
+        assert seen == {"loss": True, "regions_yours": True, "gradient_by_depth": True}
 
     def test_regions_of_an_earlier_run_go_where_there_are_none(self, axes, tmp_path):
         (tmp_path / "regions_yours.png").write_bytes(b"old")
