@@ -80,8 +80,10 @@ def _misplaced(distances: list[Fraction], number: float) -> tuple[str, str] | No
     chosen = int(number)
     if distances[chosen] == distances[nearest]:
         return "values", f"prototypes {nearest} and {chosen} are equally near; the first is asked for"
-    told = f"prototype {nearest} is nearer (d = {float(distances[nearest]):g})"
-    return "values", f"{told} than prototype {chosen} (d = {float(distances[chosen]):g})"
+    near, far = (f"{float(distances[k]):g}" for k in (nearest, chosen))
+    if near == far:  # all digits, then
+        near, far = (repr(float(distances[k])) for k in (nearest, chosen))
+    return "values", f"prototype {nearest} is nearer (d = {near}) than prototype {chosen} (d = {far})"
 
 
 def _edges(draw: Any) -> Iterator[Edge]:

@@ -100,9 +100,9 @@ def type_problem(template: Template, value: Value, opening: str = _WHOLE) -> str
         return _dict_problem(template, value, opening)
     if isinstance(template, tuple):
         names = "(" + ", ".join(_name(each) for each in template) + ")" if len(template) < 6 else ""
-        wanted = f"expected a tuple of {len(template)} {_what(template)} {names}".rstrip()
+        wanted = f"expected a tuple of {_what(template)} {names}".rstrip()
         if opening != _WHOLE:  # a list within the result has been named already
-            wanted = f"expected a tuple of {len(template)} {_what(template)}"
+            wanted = f"expected a tuple of {_what(template)}"
         if not isinstance(value, tuple) or len(value) != len(template):
             return f"{opening} {_kind(value)}; {wanted}"
         pairs = enumerate(zip(template, value, strict=True))
@@ -149,12 +149,10 @@ def _opening(template: Template, position: int) -> str:
 
 
 def _what(template: tuple[Any, ...]) -> str:
+    """How many parts of which kind: 3 tensors."""
     kinds = {each.kind if isinstance(each, Wanted) else "" for each in template}
-    return (
-        {"tensor": "tensors", "number": "floats", "scalar": "numbers"}.get(kinds.pop(), "parts")
-        if len(kinds) == 1
-        else "parts"
-    )
+    one = {"tensor": "tensor", "number": "float", "scalar": "number"}.get("".join(kinds), "part")
+    return f"{len(template)} {one}{'' if len(template) == 1 else 's'}"
 
 
 def _tensor_problem(opening: str, value: Value) -> str:

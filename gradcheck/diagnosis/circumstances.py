@@ -132,6 +132,8 @@ _TRAITS: tuple[Trait, ...] = (
     ),
     Trait("unstable", "for large inputs", lambda s: s.largest >= LARGE),
     Trait("kink", "at kinks, ties or exact zeros", _tied),
+    Trait("kink", "at exact zeros", lambda s: bool((s.numbers == 0).any())),
+    Trait("kink", "where all inputs are zero", lambda s: bool(s.numbers.size) and not s.numbers.any()),
     Trait("unstable", "for large inputs in float32", lambda s: s.largest >= LARGE and s.single_precision),
     Trait("edge-size", "for a single sample without a batch axis", lambda s: s.single, strict=True),
     Trait("edge-size", "where a size is one", lambda s: any(1 in shape for shape in s.shapes), strict=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ from gradcheck.diagnosis.circumstances import circumstances, in_part
 from gradcheck.diagnosis.evidence import Evidence, Observation, gather
 from gradcheck.diagnosis.from_formula import comes_back
 from gradcheck.diagnosis.guess import Context, say
-from gradcheck.diagnosis.precision import digits_right
-from gradcheck.diagnosis.search import Explanation, Search
+from gradcheck.diagnosis.precision import NEARLY, digits_right
+from gradcheck.diagnosis.search import COMPOUND, Explanation, Search
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
 from gradcheck.diagnosis.sizes import by_size
 from gradcheck.diagnosis.thoughts import thought
@@ -123,7 +124,7 @@ def _of_some(evidence: Evidence, failure: CheckResult, name: str) -> Diagnosis |
     found = circumstances(evidence, failure)
     if found is None or found.share < _CLEARLY:
         return None
-    text = f"{_ORDINARY}, but {_wrongness(evidence, failure, name)} {found.words}"
+    text = f"{_ORDINARY}, but {_wrongness(failure, name)} {found.words}"
     return Diagnosis(found.code, text, found.share, thought(found.code, evidence.spec), _names(evidence))
 
 
@@ -137,9 +138,17 @@ def comparable(evidence: Evidence) -> list[str]:
 
 
 def mistake_in(
-    verification: Verification, spec: FunctionSpec, evidence: Evidence, wrong: list[str], exercise: Exercise | None
+    verification: Verification,
+    spec: FunctionSpec,
+    evidence: Evidence,
+    wrong: list[str],
+    exercise: Exercise | None,
+    *,
+    alone: bool = False,
 ) -> Diagnosis | None:
-    """The known mistake that explains the numbers of the leaves called so, in every call; None where there is none."""
+    """The known mistake that explains the numbers of the leaves called so, in every call; None where there is none.
+    With `alone` two mistakes at once are none.
+    """
     observations = evidence.observations
     context = Context(spec, Calculator(verification.task, spec), observations)
     search = Search(context, exercise)
@@ -147,6 +156,8 @@ def mistake_in(
     for name in wrong:
         plain = _plain(observations, name, SURELY if RATES & set(spec.parameters) and observations[0].tensors else 1)
         found[name] = plain if plain and plain[0].code == "low-precision" else plain + search.explanations(name)
+    if alone:
+        found = {name: [one for one in each if one.cost < COMPOUND] for name, each in found.items()}
     named = {name: each for name, each in found.items() if each}
     if not named:
         return None
@@ -222,7 +233,8 @@ def _of_edges(
     evidence = gather(verification, spec, "edge")
     cases = _names(evidence)
     found = circumstances(evidence, failure)
-    if failure.code in FORM_CODES.values():
+    judged = spec.reference is not None and spec.reference.compute is None
+    if failure.code in FORM_CODES.values() and not judged:
         where = f"{found.words}," if found else "here"
         also = (found.code if found else "edge-case",)
         return Diagnosis(
@@ -232,15 +244,15 @@ def _of_edges(
     if found is None and not cases:
         return None
     if not _of_numbers(failure):  # a verdict says it better; which right result it stands beside nobody knows
-        code, share = (found.code, found.share) if found else ("edge-case", 0.6)
+        code, share = (failure.code or found.code, found.share) if found else (failure.code or "edge-case", 0.6)
         return Diagnosis(code, failure.message, share, thought(code, spec), cases)
     if found:
-        text = f"{_ORDINARY}, but {_wrongness(evidence, failure, name)} {found.words}"
+        text = f"{_ORDINARY}, but {_wrongness(failure, name)} {found.words}"
         return Diagnosis(found.code, text, found.share, thought(found.code, spec), cases)
     part = in_part(evidence, failure)
     where = f" {part.words}, among others" if part else _as_here(evidence, failure)
     code = "unstable" if _digits(evidence) else part.code if part else "edge-case"
-    text = f"{_ORDINARY}, but {_wrongness(evidence, failure, name)}{where}"
+    text = f"{_ORDINARY}, but {_wrongness(failure, name)}{where}"
     return Diagnosis(code, text, 0.8 if code == "unstable" else 0.6, thought(code, spec), cases)
 
 
@@ -249,12 +261,34 @@ def _of_numbers(failure: CheckResult) -> bool:
     return failure.counterexample is not None and bool(failure.counterexample.where)
 
 
-def _wrongness(evidence: Evidence, failure: CheckResult, name: str) -> str:
+def _wrongness(failure: CheckResult, name: str) -> str:
     """What is wrong with the result, in the case shown: NaN or infinity, few digits, or other numbers."""
     if failure.code == "not-finite":
         return say("{what} is NaN or infinite", name)
-    digits = _digits(evidence)
-    return say(f"{{what}} keeps as few as {digits} digits", name) if digits else say("{what} is wrong", name)
+    digits = _digits_shown(failure)
+    return say(f"{{what}} is right to {digits} digits only", name) if digits else say("{what} is wrong", name)
+
+
+def _digits_shown(failure: CheckResult) -> int:
+    """How many digits of every entry are right in the case shown, 0 where some entry is plainly wrong."""
+    example = failure.counterexample
+    if example is None or not _of_numbers(failure):
+        return 0
+    many = isinstance(example.expected, dict) and isinstance(example.got, dict)
+    pairs = (
+        [(example.got[key], right) for key, right in example.expected.items()]
+        if many
+        else [(example.got, example.expected)]
+    )
+    worst = 0.0
+    for got, right in pairs:
+        own, wanted = np.asarray(got, dtype=np.float64), np.asarray(right, dtype=np.float64)
+        if own.shape != wanted.shape:
+            return 0
+        with np.errstate(all="ignore"):
+            error = np.where(own == wanted, 0.0, np.abs(own - wanted) / np.abs(wanted))
+        worst = max(worst, float(np.nan_to_num(error, nan=1.0, posinf=1.0).max(initial=0.0)))
+    return int(-math.log10(worst)) if 0 < worst <= NEARLY else 0
 
 
 def _digits(evidence: Evidence) -> int:

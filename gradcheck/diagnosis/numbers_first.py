@@ -47,7 +47,7 @@ def _mistake(verification: Verification, spec: FunctionSpec, exercise: Exercise 
         return as_misunderstood(evidence, spec, exercise)
     evidence = replace(evidence, sightings=[_as_precise(each) for each in evidence.sightings])
     wrong = [name for name in comparable(evidence) if any(_plainly(each, name) for each in evidence.observations)]
-    return mistake_in(verification, spec, evidence, wrong, exercise) if wrong else None
+    return mistake_in(verification, spec, evidence, wrong, exercise, alone=True) if wrong else None
 
 
 def _as_precise(sighting: Sighting) -> Sighting:

@@ -36,6 +36,9 @@ FAMILIES: tuple[Family, ...] = (
     with_more.steps_alone,
 )
 
+COMPOUND = 1.9
+"""From this cost on an explanation is made of two: of two guesses, or of one and a factor."""
+
 _FACTORS = {
     "sign": ("sign-flipped", "{what} has the other sign", 0.45),
     "constant": ("scaled-by-constant", "{what} is {factor} times what it should be", 0.55),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from answers import gives_away
 from diagnosed import EVERY, first_failure, named
 
 from gradcheck.catalog import all_exercises
@@ -34,6 +35,8 @@ def test_a_misconception_is_diagnosed_as_itself(exercise, function, cache):
             wrong.append(f"passes: {each.text}")
         elif each.code not in named(result) or (each.text != result.message and result.diagnosis.code != each.code):
             wrong.append(f"{each.code}: {each.text}\n    is called {result.diagnosis.code}: {result.message}")
+        if result is not None and gives_away(result.message, all_exercises()[exercise]):
+            wrong.append(f"gives the answer away: {result.message}")
     assert wrong == [], "\n".join(wrong)
 
 

@@ -12,6 +12,7 @@ import diagnosed
 import numpy as np
 import pytest
 import sympy as sp
+from answers import gives_away
 from diagnosed import EVERY, verification_of
 
 from gradcheck.catalog import all_exercises, known_operators
@@ -126,6 +127,8 @@ def test_every_mutant_is_refused_under_its_own_name_or_shown_to_be_right(exercis
         failed = next((result for result in results if result.status == "failed"), None)
         if told and failed is not None and not {code_of(mutant), *SAME} & diagnosed.named(failed):
             misnamed.append(f"{named(mutant)} is called {failed.diagnosis.code}: {failed.message}")
+        if told and failed is not None and gives_away(f"{failed.message} {failed.counterexample.where}", exercise):
+            misnamed.append(f"{named(mutant)} gives the answer away: {failed.message}")
         refused, right = statuses & {"failed", "errored"}, same_numbers(mutant, exercise) and is_equivalent(mutant)
         wrong += bool(refused)
         # The other way round too: what algebra calls right is never refused.
