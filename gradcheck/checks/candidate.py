@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
-from types import CodeType
 from typing import Any, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, quiet, settings_kept, time_limit
@@ -34,7 +33,8 @@ class InProcessCandidate:
     """Functions of this very process: a learner's own run, a notebook, a test.
 
     `filename` is the file whose lines are shown; `broken` is the outcome of every call when that file could not be
-    loaded at all, `code` what was compiled from it. `neighbour` finds the same learner's file for another exercise.
+    loaded at all. `neighbour` finds the same learner's file for another exercise. `watched`: calls are watched for
+    automatic differentiation; where there is none, that would only cost time.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class InProcessCandidate:
     ) -> None:
         self.functions, self.filename, self.broken, self.limit_s = functions, filename, broken, limit_s
         self.printed = Printed()
-        self.code: CodeType | None = None
+        self.watched = True
         self.neighbour: Callable[[str], Candidate | None] = lambda _exercise: None
         self._returned: dict[str, list[Any]] = {}
         self._fitting: set[tuple[str, int, int]] = set()
@@ -73,7 +73,7 @@ class InProcessCandidate:
         came: list[Any] = []
 
         def run() -> tuple[Any, tuple[str, ...], bool]:
-            with watching(guard), counter:
+            with watching(guard) if self.watched else nullcontext(), counter:
                 came.append(function(*passed.values))
             drew_elsewhere = passed.drew_elsewhere()
             # Reading what came back can run the candidate's code too, if it is an object of its own making.

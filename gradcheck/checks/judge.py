@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gradcheck.checks import compare, properties, wording
-from gradcheck.checks.outcome import Outcome
+from gradcheck.checks.outcome import Outcome, OwnBackward
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial
@@ -12,6 +14,8 @@ from gradcheck.references.expected import Expected
 
 def ended(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
     """The failure of a call that did not return, or None."""
+    if outcome.fault and outcome.fault.kind == OwnBackward.__name__:
+        return replace(wording.refused(blank, outcome.fault.text), lines=outcome.fault.lines)
     return None if outcome.state == "returned" else wording.no_result(blank, spec, trial, outcome)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
+from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.results import CheckResult
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.grading.batch.taped import TapedExercise
@@ -163,17 +164,18 @@ class Judge:
         if source is None or _digest(name, source) in self._stubs:
             return self._all(name, "not_started")
         sandboxed.renew()
-        found = self._checked(exercise, SandboxedCandidate(name, sandboxed))
+        found = self._checked(exercise, SandboxedCandidate(name, sandboxed), AutodiffWords(source))
         if found["status"] == "not_started":
             while len(self._stubs) >= _KNOWN_STUBS:
                 del self._stubs[next(iter(self._stubs))]
             self._stubs[_digest(name, source)] = None
         return found
 
-    def _checked(self, exercise: Exercise, candidate: Any) -> dict[str, Any]:
+    def _checked(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None = None) -> dict[str, Any]:
         try:
             verification = verification_of(exercise, candidate, self.settings.seed, self.settings.cache)
             verification.benches = self.warm.benches(exercise)
+            verification.words = words
             results = verification.results()
         except SandboxFailure:
             raise
