@@ -18,7 +18,7 @@ _TRANSFORMS = {
     "dual_level", "jacobian", "vhp", "hvp",
 }  # fmt: skip
 _MODULES = ("torch.autograd", "torch.func", "functorch", "torch._functorch", "torch._C._functorch")
-_OWN = ("torch.autograd.Function", "torch.autograd.function")
+_OWN = ("torch.autograd.Function.", "torch.autograd.function.")
 _METHODS = {
     "requires_grad_": "requires_grad",
     "grad_fn": "grad_fn",
@@ -26,7 +26,7 @@ _METHODS = {
     "_make_dual": "torch.autograd.forward_ad",
     "_fw_primal": "torch.autograd.forward_ad",
 }
-_SHOWN = 2
+_SHOWN = 3
 
 
 class AutodiffWords:
@@ -131,7 +131,7 @@ class AutodiffWords:
 def _of_torch(path: str) -> str:
     """`path` if it names automatic differentiation or a backward formula of torch."""
     first, _, last = path.rpartition(".")
-    if path.startswith(_OWN):
+    if f"{path}.".startswith(_OWN):
         return ""
     if last in _TRANSFORMS and first.startswith(_MODULES):
         return path
@@ -169,4 +169,4 @@ def _told(found: Found) -> str:
     for line, word in found:
         first.setdefault(word, line)
     shown = [f"{word} (line {line})" for word, line in list(first.items())[:_SHOWN]]
-    return " and ".join(shown)
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))

@@ -319,7 +319,7 @@ f = torch._C._create_function_from_graph("f", graph)
 def found(g, x):
     return f(g, x)
 """,
-        "threshold_backward",
+        "",
     ),
     "formula-in-python": (
         "from torch._decomp import decomposition_table as table\n"
