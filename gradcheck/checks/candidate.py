@@ -139,7 +139,8 @@ class InProcessCandidate:
         except BaseException:
             text = "(its message cannot be printed)"
         bases = tuple(each.__name__ for each in type(error).__mro__)
-        return Fault(type(error).__name__, text.split("\n\n")[0][:600], self.lines(_walk(error)), bases)
+        text = text.split("\n\n")[0].split("\nTraceback")[0]  # TorchScript has one of its own
+        return Fault(type(error).__name__, text[:600], self.lines(_walk(error)), bases)
 
     def lines(self, stack: Frames) -> tuple[str, ...]:
         """The places of `stack` in the candidate's own file: file, line, function, source; innermost last."""
