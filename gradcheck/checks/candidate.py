@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from difflib import get_close_matches
@@ -15,6 +16,8 @@ from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, quiet, settings
 from gradcheck.checks.outcome import EARLIER, Arguments, Fault, Foreign, Outcome, Printed
 
 _OURS = str(Path(__file__).parent)
+_REMEMBERED = 16
+"""So many results of a function are looked at again after later calls: as many buffers may take turns."""
 
 
 @runtime_checkable
@@ -48,7 +51,7 @@ class InProcessCandidate:
         self.printed = Printed()
         self.watched = True
         self.neighbour: Callable[[str], Candidate | None] = lambda _exercise: None
-        self._returned: dict[str, list[Any]] = {}
+        self._returned: dict[str, deque[Any]] = {}
         self._fitting: set[tuple[str, int, int]] = set()
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
@@ -77,8 +80,9 @@ class InProcessCandidate:
                 came.append(function(*passed.values))
             drew_elsewhere = passed.drew_elsewhere()
             # Reading what came back can run the candidate's code too, if it is an object of its own making.
-            mutated = passed.mutated() + ((EARLIER,) if changed(self._returned.get(name, [])) else ())
-            self._returned[name] = passed.returned_tensors(came[0])
+            earlier = self._returned.setdefault(name, deque(maxlen=_REMEMBERED))
+            mutated = passed.mutated() + ((EARLIER,) if any(map(changed, earlier)) else ())
+            earlier.append(passed.returned_tensors(came[0]))
             return passed.observe(came[0]), mutated, drew_elsewhere
 
         try:

@@ -33,7 +33,10 @@ WAYS: dict[str, tuple[str, str]] = {
         f"import queue, threading\n{PLAIN}{JOBS}threading.Thread(target=work, daemon=True).start()\n",
         "torch.autograd.grad",
     ),
-    "a-raw-thread": (f"import queue, _thread\n{PLAIN}{JOBS}_thread.start_new_thread(work, ())\n", "torch.autograd.grad"),
+    "a-raw-thread": (
+        f"import queue, _thread\n{PLAIN}{JOBS}_thread.start_new_thread(work, ())\n",
+        "torch.autograd.grad",
+    ),
     "a-thread-of-c": (
         f"""import ctypes
 {PLAIN}kept = []
