@@ -118,12 +118,13 @@ def _beside_the_identity(draw: Any) -> Iterator[tuple[str, list[Any]]]:
 
 
 _SIDE = 32
-_HUGE = 1e200
+_HUGE = 2.0**500
+"""More than any format of fixed length holds beside a one; its square is still a float64."""
 
 
 def _no_matrix_product(ask: Any) -> str | None:
-    """By what it costs and, for products that the counter does not see (NumPy, lists), by what overflows."""
-    return _costs_too_much(ask) or _overflows(ask)
+    """By what it costs and, for products that the counter does not see (NumPy, lists), by what is lost in them."""
+    return _costs_too_much(ask) or _loses(ask)
 
 
 def _costs_too_much(ask: Any) -> str | None:
@@ -142,23 +143,24 @@ def _costs_too_much(ask: Any) -> str | None:
     return None
 
 
-def _overflows(ask: Any) -> str | None:
-    """The row is zero wherever it meets the huge block of a Jacobian; the product of two such blocks is infinite."""
+def _loses(ask: Any) -> str | None:
+    """The row (0, c, c) stays as it is through every Jacobian here: huge entries meet with opposite signs, exactly. In
+    a product of two Jacobians a one is added to a huge number first, and is gone, however many digits are kept.
+    """
     import numpy as np
 
     for count in (2, 4):
         jacobians = []
         for _ in range(count):
-            values = np.zeros((3, 3))
-            values[0, 0], values[1:, 1:] = ask.rng.uniform(1, 2), _HUGE
-            jacobians.append(ask.tensor(values))
+            first = ask.rng.integers(1, 5, 3)
+            jacobians.append(ask.tensor([first * 1.0, [_HUGE, 1.0, 0.0], [-_HUGE, 0.0, 1.0]]))
+        row = np.array([0.0, 1.0, 1.0]) * ask.rng.integers(1, 5)
         for shape in ((3,), (1, 3)):
-            grad_output = ask.tensor(np.array([2.0, 0.0, 0.0]).reshape(shape))
-            came = getattr(ask.value(grad_output, jacobians), "values", None)
-            if came is None or not np.isfinite(came).all():
+            came = getattr(ask.value(ask.tensor(row.reshape(shape)), jacobians), "values", None)
+            if came is None or not np.array_equal(came, row.reshape(shape)):
                 return (
-                    f"backward multiplies Jacobians with each other: with entries of {_HUGE:g} where grad_output is "
-                    "zero their product overflows, but a row vector that goes through them one at a time does not"
+                    "backward multiplies Jacobians with each other: in their product a small entry is lost beside a "
+                    f"huge one ({_HUGE:.0e}), where a row vector that goes through them one at a time loses nothing"
                 )
     return None
 

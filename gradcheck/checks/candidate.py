@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import linecache
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
-from types import CodeType
 from typing import Any, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, quiet, settings_kept, time_limit
@@ -26,6 +26,8 @@ from gradcheck.checks.outcome import (
 from gradcheck.checks.unwritten import raised_by_itself, unwritten
 
 _OURS = str(Path(__file__).parent)
+_REMEMBERED = 16
+"""So many results of a function are looked at again after later calls: as many buffers may take turns."""
 
 
 @runtime_checkable
@@ -44,7 +46,8 @@ class InProcessCandidate:
     """Functions of this very process: a learner's own run, a notebook, a test.
 
     `filename` is the file whose lines are shown; `broken` is the outcome of every call when that file could not be
-    loaded at all, `code` what was compiled from it. `neighbour` finds the same learner's file for another exercise.
+    loaded at all. `neighbour` finds the same learner's file for another exercise. `watched`: calls are watched for
+    automatic differentiation; where there is none, that would only cost time.
     """
 
     def __init__(
@@ -56,9 +59,9 @@ class InProcessCandidate:
     ) -> None:
         self.functions, self.filename, self.broken, self.limit_s = functions, filename, broken, limit_s
         self.printed = Printed()
-        self.code: CodeType | None = None
+        self.watched = True
         self.neighbour: Callable[[str], Candidate | None] = lambda _exercise: None
-        self._returned: dict[str, list[Any]] = {}
+        self._returned: dict[str, deque[Any]] = {}
         self._fitting: set[tuple[str, int, int]] = set()
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
@@ -83,12 +86,13 @@ class InProcessCandidate:
         came: list[Any] = []
 
         def run() -> tuple[Any, tuple[str, ...], bool]:
-            with watching(guard), counter:
+            with watching(guard) if self.watched else nullcontext(), counter:
                 came.append(function(*passed.values))
             drew_elsewhere = passed.drew_elsewhere()
             # Reading what came back can run the candidate's code too, if it is an object of its own making.
-            mutated = passed.mutated() + ((EARLIER,) if changed(self._returned.get(name, [])) else ())
-            self._returned[name] = passed.returned_tensors(came[0])
+            earlier = self._returned.setdefault(name, deque(maxlen=_REMEMBERED))
+            mutated = passed.mutated() + ((EARLIER,) if any(map(changed, earlier)) else ())
+            earlier.append(passed.returned_tensors(came[0]))
             return passed.observe(came[0]), mutated, drew_elsewhere
 
         try:
@@ -150,7 +154,8 @@ class InProcessCandidate:
         except BaseException:
             text = "(its message cannot be printed)"
         bases = tuple(each.__name__ for each in type(error).__mro__)
-        return Fault(type(error).__name__, text.split("\n\n")[0][:600], self.lines(_walk(error)), bases)
+        text = text.split("\n\n")[0].split("\nTraceback")[0]  # TorchScript has one of its own
+        return Fault(type(error).__name__, text[:600], self.lines(_walk(error)), bases)
 
     def lines(self, stack: Frames) -> tuple[str, ...]:
         """The places of `stack` in the candidate's own file: file, line, function, source; innermost last."""

@@ -9,11 +9,12 @@ from typing import Any
 
 from gradcheck.checks import properties, wording
 from gradcheck.checks.asking import Unfinished
+from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.bench import Bench, Benches
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.judge import Judged, confused, ended, impure, judge, malformed
-from gradcheck.checks.outcome import Arguments, Outcome
+from gradcheck.checks.outcome import Arguments, Foreign, Outcome, Returned, Value
 from gradcheck.checks.own_failure import MOST_DRAWS, OwnFailure, draws_from, is_ours, show_traceback, told
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import Confusion, FunctionSpec, Property, Task, default_task
@@ -34,7 +35,7 @@ class Verification:
     `cache` is a folder for expected values, or None to keep them in memory.
     With `shrink` a failure is narrowed to a small counterexample; without, the failing case is shown as it is.
     `supplied` holds, by check, the properties that a record leaves to a room above. `explain` gives a failure its
-    diagnosis; it comes from above too.
+    diagnosis; it comes from above too. `words` are those of the candidate's file, where it runs without autograd.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Verification:
         self.first_seed, self._later = seed, list(draws_from(seed)[1:draws])
         self.failures: list[Exception] = []
         """The grader's own, at all draws."""
+        self.words: AutodiffWords | None = None
         self._results: dict[tuple[str, str], CheckResult] = {}
         self._outcomes: dict[tuple[str, str, str], Outcome] = {}
 
@@ -115,7 +117,7 @@ class Verification:
         try:
             found = self._run(spec, check)
             if found.status in ("failed", "errored"):
-                found = replace(found, waiting=spec.waiting_for(check))
+                found = replace(self._by_autograd(spec, found), waiting=spec.waiting_for(check))
                 found = self.explain(self, spec, found) if self.explain else found
         except OwnFailure:
             raise  # by a check that this one asked for
@@ -151,6 +153,18 @@ class Verification:
         except Unfinished as unfinished:
             trial = self._asked(blank, unfinished.arguments)
             return ended(spec, blank, trial, unfinished.outcome) or blank
+
+    def _by_autograd(self, spec: FunctionSpec, found: CheckResult) -> CheckResult:
+        """A failure as it is told where the function asked for automatic differentiation, and got nothing.
+
+        What the function itself names explains any failure; what stands elsewhere in the file, only that nothing came.
+        """
+        if self.words is None or found.code in ("uses-autograd", "missing-function", "timed-out", "exited"):
+            return found
+        used = self.words.reached_by(spec.name)
+        if not used and any(_empty(outcome) for key, outcome in self._outcomes.items() if key[0] == spec.name):
+            used = self.words.anywhere
+        return wording.refused(CheckResult(found.task, found.function, found.check, "passed"), used) if used else found
 
     # One method per check, named like it, in their order.
 
@@ -295,6 +309,21 @@ def _waits(blank: CheckResult, found: CheckResult) -> CheckResult:
     """A check that is not run because of `found`, or because of what that one waits for itself."""
     first = found.blocked_by or found.id
     return replace(blank, status="skipped", message=f"not checked until {first} holds", blocked_by=first)
+
+
+def _empty(outcome: Outcome) -> bool:
+    """Whether nothing came, or zeros alone."""
+    return outcome.state == "raised" or (outcome.state == "returned" and _nothing(outcome.value))
+
+
+def _nothing(value: Value) -> bool:
+    if isinstance(value, tuple):
+        return all(_nothing(part) for part in value)
+    if isinstance(value, dict):
+        return all(_nothing(part) for part in value.values())
+    if isinstance(value, Returned):
+        return value.values is None or not value.values.any()
+    return value.description == "None" if isinstance(value, Foreign) else value == 0.0
 
 
 def verify(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gradcheck.checks import compare, properties, wording
-from gradcheck.checks.outcome import Outcome
+from gradcheck.checks.outcome import Outcome, OwnBackward
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial
@@ -17,6 +18,8 @@ Judged = Callable[[FunctionSpec, CheckResult, Trial, Outcome], CheckResult | Non
 
 def ended(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
     """The failure of a call that did not return, or None."""
+    if outcome.fault and outcome.fault.kind == OwnBackward.__name__:
+        return replace(wording.refused(blank, outcome.fault.text), lines=outcome.fault.lines)
     return None if outcome.state == "returned" else wording.no_result(blank, spec, trial, outcome)
 
 

@@ -105,6 +105,13 @@ class Unwritten:
         return self.place == "alone" and self.function != MODULE and not self.caller and not self.written
 
 
+class OwnBackward(RuntimeError):
+    """A backward formula of torch's own was called in a process that has none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"torch's own backward kernel {name}")
+
+
 EARLIER = "the result of an earlier call"
 """What is mutated when a function writes into what it returned before: a buffer that it keeps."""
 

@@ -36,7 +36,8 @@ class Passed:
             self.put_back = partial(_put_back, self.shared)
             _seed(seeds[0])
             self.shared = _shared_states()
-        self.before = [(tensor.clone(), tensor.shape, tensor.stride()) for _, tensor in self.named]
+        self.before = [(each.clone(), each.shape, each.stride(), _writes(each)) for _, each in self.named]
+        self.places = [(name, *_place(tensor)) for name, tensor in self.named]
 
     def _make(self, name: str, argument: Any) -> Any:
         if isinstance(argument, Argument):
@@ -61,11 +62,13 @@ class Passed:
         return container
 
     def mutated(self) -> tuple[str, ...]:
-        """The names of what no longer is as it was passed: tensors by values and geometry, lists and dicts by parts."""
+        """The names of what no longer is as it was passed: tensors by values, geometry and whether they were written
+        to, if only to put back what was there; lists and dicts by parts.
+        """
         changed = []
-        for (name, tensor), (values, shape, stride) in zip(self.named, self.before, strict=True):
+        for (name, tensor), (values, shape, stride, writes) in zip(self.named, self.before, strict=True):
             same = tensor.shape == shape and tensor.stride() == stride and _equal(tensor, values)
-            if not same or tensor.requires_grad:
+            if not same or tensor.requires_grad or _writes(tensor) != writes:
                 changed.append(name)
         for name, container, before in self.containers:
             keys = range(len(before)) if isinstance(before, list) else before
@@ -135,8 +138,19 @@ class Passed:
     def _shared(self, tensor: torch.Tensor) -> tuple[str, ...]:
         if not tensor.numel():
             return ()
-        storage = tensor.untyped_storage().data_ptr()
-        return tuple(name for name, other in self.named if other.untyped_storage().data_ptr() == storage)
+        start, end = _place(tensor)
+        return tuple(name for name, first, last in self.places if start < last and first < end)
+
+
+def _place(tensor: torch.Tensor) -> tuple[int, int]:
+    """The addresses that it lies within. Two storages can be one memory: of a tensor, and of what NumPy made of it."""
+    storage = tensor.untyped_storage()
+    return storage.data_ptr(), storage.data_ptr() + storage.nbytes()
+
+
+def _writes(tensor: torch.Tensor) -> int:
+    """How often torch wrote to it or to a view of it. Nobody counts for a tensor that inference mode made."""
+    return 0 if tensor.is_inference() else tensor._version  # noqa: SLF001 — there is no public name for it
 
 
 def _with_article(name: str) -> str:

@@ -25,7 +25,7 @@ def execute(source: bytes, name: str, shown: str, path: str, limit_s: float) -> 
     sys.modules[name] = module  # dataclasses and typing look a class's module up by name
 
     def run() -> None:
-        code = candidate.code = compile(source, shown, "exec", dont_inherit=True)
+        code = compile(source, shown, "exec", dont_inherit=True)
         text = source.decode("utf-8", errors="replace")
         linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
         exec(code, vars(module))  # noqa: S102 — running the learner's file is the purpose

@@ -9,6 +9,7 @@ import math
 import operator
 from collections import deque
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from wrong_answers import ANY, Wrong
@@ -270,6 +271,30 @@ def composed_by_broadcasting(grad_output, jacobians):
     for jacobian in reversed(jacobians[:-1]):
         product = (product[:, :, None] * jacobian).sum(1)
     return grad_output @ product
+
+
+def in_long_doubles(grad_output, jacobians, product):
+    """`product` of NumPy's long doubles, which hold larger numbers than torch has, and which no counter sees."""
+    row, *long = (np.asarray(each.numpy(), dtype=np.longdouble) for each in (grad_output, *jacobians))
+    return torch.from_numpy(np.asarray(product(row, long), dtype=np.float64)).to(grad_output.dtype)
+
+
+def compose_long(row, jacobians):
+    return row @ functools.reduce(lambda product, each: each @ product, jacobians)
+
+
+def pairs_of_long(row, jacobians):
+    while jacobians:
+        *jacobians, last = jacobians
+        if jacobians:
+            *jacobians, one = jacobians
+            last = last @ one
+        row = row @ last
+    return row
+
+
+def sweep_in_long_doubles(grad_output, jacobians):
+    return in_long_doubles(grad_output, jacobians, lambda row, all_: functools.reduce(np.matmul, all_[::-1], row))
 
 
 def composed_by_einsum(grad_output, jacobians):
@@ -1043,6 +1068,7 @@ RIGHT = {
         "scaled rows": {"backward": sweep_by_scaled_rows, "compose": compose_transposed},
         "numbers": {"backward": sweep_in_numbers},
         "recursion": {"backward": sweep_recursive, "compose": compose_by_multi_dot},
+        "long doubles": {"backward": sweep_in_long_doubles},
         "clone": {"compose": lambda jacobians: compose(jacobians).clone()},
     },
     "cost_of_model": {
@@ -1293,6 +1319,8 @@ WRONG = [
             "",
             lambda g, j: g @ functools.reduce(lambda a, b: torch.from_numpy(b.numpy() @ a.numpy()), j),
         ),
+        ("composes in long doubles", "", lambda g, j: in_long_doubles(g, j, compose_long)),
+        ("composes in pairs of long doubles", "", lambda g, j: in_long_doubles(g, j, pairs_of_long)),
         ("composes in lists", "", lambda g, j: g @ functools.reduce(product_of_lists, j)),
         (
             "composes by convolution",

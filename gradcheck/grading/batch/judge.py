@@ -15,6 +15,7 @@ from typing import Any
 
 from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
+from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.bench import Benches
 from gradcheck.checks.own_failure import draws_from, is_ours, show_traceback, told
 from gradcheck.checks.results import CheckResult
@@ -204,7 +205,7 @@ class Judge:
         if source is None or _digest(name, source) in self._stubs:
             return self._all(name, "not_started")
         sandboxed.renew()
-        found = self._checked(exercise, SandboxedCandidate(name, sandboxed))
+        found = self._checked(exercise, SandboxedCandidate(name, sandboxed), AutodiffWords(source))
         why = self._draw(name).why
         if why and found["status"] != "not_started":
             return unjudged(name, told(why, None))  # some may fail before references are asked: nobody is graded
@@ -214,13 +215,13 @@ class Judge:
             self._stubs[_digest(name, source)] = None
         return found
 
-    def _checked(self, exercise: Exercise, candidate: Any) -> dict[str, Any]:
+    def _checked(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None = None) -> dict[str, Any]:
         # What a worker answers may be anything; that it confuses us must cost nobody else anything.
-        return exercise_dict(unless_we_fail(exercise, None, lambda: self._by_checks(exercise, candidate)))
+        return exercise_dict(unless_we_fail(exercise, None, lambda: self._by_checks(exercise, candidate, words)))
 
-    def _by_checks(self, exercise: Exercise, candidate: Any) -> ExerciseReport:
+    def _by_checks(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None) -> ExerciseReport:
         verification = verification_of(exercise, candidate, self.settings.seed, self.settings.cache, secret=True)
-        verification.benches = self.warm.benches(exercise)
+        verification.benches, verification.words = self.warm.benches(exercise), words
         verification.draw_from(self._draw(exercise.name).seed)
         results = verification.results()
         return ExerciseReport(exercise, tuple(results), seed=verification.drawn_again)

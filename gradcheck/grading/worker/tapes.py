@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import torch
 
-from gradcheck.checks.autodiff_guard import AutodiffGuard, counting, watching
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import quiet, settings_kept
-from gradcheck.grading.worker.plain import is_plain
 from gradcheck.grading.worker.wire import Header
 
 # Taken before any submission can put something else in their place.
@@ -92,11 +89,9 @@ def play(tape: Tape, candidate: InProcessCandidate) -> tuple[Header, bytes]:
     if candidate.broken:
         return {"usual": False}, b""
     functions, bodies = [], []
-    guarding = counting if is_plain(candidate.code, candidate.functions) else watching
     with settings_kept(), quiet(candidate.printed):
         for name, calls in tape.calls.items():
-            guard = AutodiffGuard(candidate.filename)
-            told = _played(candidate.functions.get(name), calls, tape, guard, guarding(guard))
+            told = _played(candidate.functions.get(name), calls, tape)
             if told is None:
                 return {"usual": False}, b""
             functions.append(told[0])
@@ -106,23 +101,14 @@ def play(tape: Tape, candidate: InProcessCandidate) -> tuple[Header, bytes]:
     return {"usual": True, "functions": functions}, b"".join(bodies)
 
 
-def _played(
-    function: Any, calls: list[tuple[Any, ...]], tape: Tape, guard: AutodiffGuard, guarded: AbstractContextManager[None]
-) -> tuple[Header, bytes] | None:
+def _played(function: Any, calls: list[tuple[Any, ...]], tape: Tape) -> tuple[Header, bytes] | None:
     try:
-        with guarded:
-            results = [function(*arguments) for arguments in calls]
-    except BaseException:
-        return None
-    if guard.refused:
-        return None
-    try:
-        return _read(results, tape, recorded=guard.recorded)
+        return _read([function(*arguments) for arguments in calls], tape)
     except BaseException:
         return None
 
 
-def _read(results: list[Any], tape: Tape, *, recorded: bool) -> tuple[Header, bytes] | None:
+def _read(results: list[Any], tape: Tape) -> tuple[Header, bytes] | None:
     leaves: list[torch.Tensor] = []
     forms = []
     for result in results:
@@ -145,6 +131,4 @@ def _read(results: list[Any], tape: Tape, *, recorded: bool) -> tuple[Header, by
             flat = [_reshape(leaf, -1) for leaf in leaves if leaf.dtype is dtype]
             if flat:
                 blocks.append(_numpy(_detach(_cat(flat))).tobytes())
-    return {"forms": forms, "shapes": shapes, "dtypes": dtypes, "shares": shares, "recorded": recorded}, b"".join(
-        blocks
-    )
+    return {"forms": forms, "shapes": shapes, "dtypes": dtypes, "shares": shares}, b"".join(blocks)

@@ -9,7 +9,7 @@ from gradcheck.grading.sandbox.manners import answer_ahead
 
 
 def warm_up() -> None:
-    """Load and do once all that a first call does: the libraries, the guard, autograd, reading a result.
+    """Load and do once all that a first call does: the libraries, autograd, reading a result. Then autograd goes.
 
     Raises RuntimeError where that fails: what cannot be done here could not be done for any submission.
     """
@@ -22,12 +22,14 @@ def warm_up() -> None:
     import gradcheck.grading.worker.tapes  # noqa: F401
     from gradcheck.checks.outcome import Argument
     from gradcheck.grading.execute import execute
+    from gradcheck.grading.worker.no_autograd import without_autograd
 
     torch.set_num_threads(1)  # the tensors are small, and a pool of threads does not outlive a fork
     gc.set_threshold(50_000, 20, 20)
     sys.dont_write_bytecode = True
     source = b"import math, torch\nimport torch.nn.functional as F\ndef f(x):\n    return F.softmax(x @ x.T, -1).sum(0)"
-    candidate = execute(source, "gradcheck_warm_up", "warm_up", "warm_up", 10.0)
+    candidate = execute(source, "gradcheck_warm_up", "warm_up", "warm_up", 60.0)
+    candidate.watched = False
     for dtype in ("float64", "float32"):
         outcome = candidate.call("f", {"x": Argument(np.eye(3), dtype)}, count=dtype == "float32")
         if outcome.state != "returned":
@@ -35,3 +37,4 @@ def warm_up() -> None:
     ones = torch.ones(2, requires_grad=True)
     (ones * ones).sum().backward()  # type: ignore[no-untyped-call]
     sys.modules.pop("gradcheck_warm_up")
+    without_autograd()

@@ -67,7 +67,7 @@ PATCHES = {
     ),
     "grader-tapes": (
         "import sys\ntapes = sys.modules['gradcheck.grading.worker.tapes']\n"
-        "tapes._read = lambda results, tape, recorded: ({'forms': [], 'shapes': [], 'dtypes': [], 'shares': False}, b'')"
+        "tapes._read = lambda results, tape: ({'forms': [], 'shapes': [], 'dtypes': [], 'shares': False}, b'')"
     ),
     "verdict-names": "status = 'passed'\nscore = 4.0\nchecks = []\ndef test_all():\n    pass",
     "every-grader-function": (
@@ -128,7 +128,6 @@ CASES: list[Hostile] = [
         "autograd-under-no-guard",
         FAMILY,
         f"import torch\n{GUARD}{AUTOGRAD}",
-        Expect("failed", 2, 0, "autograd"),
-        known="the guard against autograd runs beside the submission, which can switch it off",
+        Expect("failed", 2, 2, "torch.autograd.grad"),
     ),
 ]

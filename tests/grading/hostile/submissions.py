@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import hostile_archives
+import hostile_autograd
 import hostile_exits
 import hostile_files
 import hostile_forgeries
@@ -28,6 +29,7 @@ FAMILIES = (
     hostile_processes,
     hostile_resources,
     hostile_patches,
+    hostile_autograd,
     hostile_lies,
     hostile_searches,
     hostile_forgeries,

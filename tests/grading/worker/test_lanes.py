@@ -55,6 +55,18 @@ def test_an_exception_tells_the_line(call):
 
 
 @pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ("x.mul_(2)\n    x.div_(2)\n    return x * 2", ("x",)),
+        ("kept = x[0].item()\n    x[0] = 7\n    x[0] = kept\n    return x * 2", ("x",)),
+        ("return x * 2", ()),
+    ],
+)
+def test_an_argument_that_was_put_back_was_changed_in_a_worker_too(call, body, names):
+    assert call(f"def f(x):\n    {body}").mutated == names
+
+
+@pytest.mark.parametrize(
     ("source", "state", "word"),
     [
         ("def f(x):\n    raise NotImplementedError", "not_started", ""),
