@@ -6,7 +6,6 @@ confirmed against exact values before anybody sees it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck.checks import compare
+from gradcheck.checks.allowance import WAITING, Allowance, OwnTime
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.judge import Judged, judge
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MOST_CALLS = 600
 """Calls that a search may make. Counted, not timed: what is found must not depend on how busy a machine is."""
 BUDGET_S = 10.0
-"""Only a function that needs long for each call ever meets this."""
+"""Seconds of computing. Only a function that needs long for each call ever meets this."""
 _LARGE = (40.0, -40.0, 100.0, -100.0, 800.0, -800.0, 1e4, -1e4)
 
 
@@ -45,7 +45,7 @@ class Search:
             failure, status="passed", message="", code="", counterexample=None, lines=(), blocked_by=""
         )
         self.calls = 0
-        self.deadline = time.monotonic() + BUDGET_S
+        self.allowance = Allowance(BUDGET_S, WAITING * BUDGET_S, OwnTime())
 
     def same_failure(self, trial: Trial) -> CheckResult | None:
         """What the trial's call fails with, if that is the failure looked for."""
@@ -74,7 +74,7 @@ class Search:
             find(drawn, lambda each: self._may_go_on() and shows(each), settings=options)
 
     def _may_go_on(self) -> bool:
-        return self.calls < MOST_CALLS and time.monotonic() <= self.deadline
+        return self.calls < MOST_CALLS and self.allowance.left() > 0
 
 
 def smallest(

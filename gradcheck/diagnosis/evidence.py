@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck.checks import compare
+from gradcheck.checks.allowance import WAITING, OwnTime
 from gradcheck.checks.compare import stem
 from gradcheck.checks.judge import judge
 from gradcheck.checks.outcome import Argument, Outcome, Returned
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
 
 BUDGET_S = 2.0
-"""Seconds that the calls of a function may take: a slow one is judged by fewer calls."""
+"""Seconds that the calls of a function may compute: a slow one is judged by fewer calls."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +141,14 @@ def observe(trial: Trial, outcome: Outcome, operator: Operator | None = None) ->
 def gather(verification: Verification, spec: FunctionSpec, group: str = "generic") -> Evidence:
     """Make, or remember, the calls of a group of cases, within the budget."""
     evidence = Evidence(spec, None if spec.reference else spec.operator or verification.task.operator)
-    spent = 0.0
+    clock, computed, waited = OwnTime(), 0.0, 0.0
     blank = CheckResult(verification.task.name, spec.name, "values", "passed")
     for trial in _trials(verification, spec, group):
-        started = time.monotonic()
+        started = clock(), time.monotonic()
         outcome = verification.outcome(spec, trial)
-        spent += time.monotonic() - started
+        computed, waited = computed + clock() - started[0], waited + time.monotonic() - started[1]
         evidence.sightings.append(Sighting(trial, outcome, judge(spec, blank, trial, outcome)))
-        if spent > BUDGET_S or outcome.state == "timed_out":
+        if computed > BUDGET_S or waited > WAITING * BUDGET_S or outcome.state == "timed_out":
             break
     return evidence
 
