@@ -56,8 +56,10 @@ def found(g, x):
         "torch.autograd.grad",
     ),
     "jit-fork": (
-        "def found(g, x):\n    x = x.clone().requires_grad_()\n    y = torch.jit._wait(torch.jit._fork(torch.relu, x))\n"
-        "    return torch.autograd.grad(y, x, g)[0]\n",
+        (
+            "def found(g, x):\n    x = x.clone().requires_grad_()\n    y = torch.jit._wait(torch.jit._fork(torch.relu, x))\n"
+            "    return torch.autograd.grad(y, x, g)[0]\n"
+        ),
         "torch.autograd.grad",
     ),
     "an-item-of-a-tensor": (
@@ -162,8 +164,10 @@ def found(g, x):
         "requires_grad",
     ),
     "dual-numbers": (
-        "import torch.autograd.forward_ad as ad\ndef found(g, x):\n    with ad.dual_level():\n"
-        "        y = torch.relu(ad.make_dual(x, torch.ones_like(x)))\n        return g * ad.unpack_dual(y).tangent\n",
+        (
+            "import torch.autograd.forward_ad as ad\ndef found(g, x):\n    with ad.dual_level():\n"
+            "        y = torch.relu(ad.make_dual(x, torch.ones_like(x)))\n        return g * ad.unpack_dual(y).tangent\n"
+        ),
         "make_dual",
     ),
     "dual-numbers-by-overload": (
@@ -176,9 +180,11 @@ def found(g, x):
     ),
     # TorchScript, and its executor before the present one, which has formulas of its own.
     "script": (
-        "f = torch.jit.CompilationUnit('def f(x):\\n  return torch.relu(x) * 1.0\\n').f\n"
-        "def found(g, x):\n    x = x.clone().requires_grad_()\n    for _ in range(4):\n        y = f(x)\n"
-        "    return torch.autograd.grad(y, x, g)[0]\n",
+        (
+            "f = torch.jit.CompilationUnit('def f(x):\\n  return torch.relu(x) * 1.0\\n').f\n"
+            "def found(g, x):\n    x = x.clone().requires_grad_()\n    for _ in range(4):\n        y = f(x)\n"
+            "    return torch.autograd.grad(y, x, g)[0]\n"
+        ),
         "torch.autograd.grad",
     ),
     "the-old-executor": (
@@ -280,18 +286,24 @@ for each in gc.get_objects():
         "torch.autograd.grad",
     ),
     "mkldnn": (
-        "def found(g, x):\n    s = x.float().to_mkldnn().requires_grad_()\n"
-        "    return torch.autograd.grad(torch.relu(s).to_dense(), s, g.float())[0].to_dense().to(x.dtype)\n",
+        (
+            "def found(g, x):\n    s = x.float().to_mkldnn().requires_grad_()\n"
+            "    return torch.autograd.grad(torch.relu(s).to_dense(), s, g.float())[0].to_dense().to(x.dtype)\n"
+        ),
         "torch.autograd.grad",
     ),
     "nested": (
-        "def found(g, x):\n    s = torch.nested.nested_tensor([*x], requires_grad=True)\n    y = torch.relu(s)\n"
-        "    return torch.autograd.grad(y, s, torch.nested.nested_tensor([*g]))[0].to_padded_tensor(0.0)\n",
+        (
+            "def found(g, x):\n    s = torch.nested.nested_tensor([*x], requires_grad=True)\n    y = torch.relu(s)\n"
+            "    return torch.autograd.grad(y, s, torch.nested.nested_tensor([*g]))[0].to_padded_tensor(0.0)\n"
+        ),
         "torch.autograd.grad",
     ),
     "compiled": (
-        "@torch.compile(backend='aot_eager')\ndef f(x):\n    return torch.relu(x)\n"
-        "def found(g, x):\n    x = x.clone().requires_grad_()\n    return torch.autograd.grad(f(x), x, g)[0]\n",
+        (
+            "@torch.compile(backend='aot_eager')\ndef f(x):\n    return torch.relu(x)\n"
+            "def found(g, x):\n    x = x.clone().requires_grad_()\n    return torch.autograd.grad(f(x), x, g)[0]\n"
+        ),
         "torch.autograd.grad",
     ),
     # torch's own backward formulas.
@@ -300,8 +312,10 @@ for each in gc.get_objects():
         "threshold_backward",
     ),
     "formula-below-the-dispatcher": (
-        "keys = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)\n"
-        "def found(g, x):\n    return torch.ops.aten.threshold_backward.default.redispatch(keys, g, x, 0)\n",
+        (
+            "keys = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)\n"
+            "def found(g, x):\n    return torch.ops.aten.threshold_backward.default.redispatch(keys, g, x, 0)\n"
+        ),
         "threshold_backward",
     ),
     "formula-into-a-buffer": (
@@ -309,8 +323,10 @@ for each in gc.get_objects():
         "threshold_backward",
     ),
     "formula-as-a-kernel": (
-        "def found(g, x):\n    return torch.library.get_kernel('aten::threshold_backward', 'CPU').call_boxed("
-        "torch._C.DispatchKeySet(torch._C.DispatchKey.CPU), g, x, 0)\n",
+        (
+            "def found(g, x):\n    return torch.library.get_kernel('aten::threshold_backward', 'CPU').call_boxed("
+            "torch._C.DispatchKeySet(torch._C.DispatchKey.CPU), g, x, 0)\n"
+        ),
         "",
     ),
     "formula-in-torchscript": (
@@ -325,8 +341,10 @@ def found(g, x):
         "",
     ),
     "formula-in-python": (
-        "from torch._decomp import decomposition_table as table\n"
-        "def found(g, x):\n    return table[torch.ops.aten.threshold_backward.default](g, x, 0)\n",
+        (
+            "from torch._decomp import decomposition_table as table\n"
+            "def found(g, x):\n    return table[torch.ops.aten.threshold_backward.default](g, x, 0)\n"
+        ),
         "threshold_backward",
     ),
     "formula-of-a-function": (
