@@ -37,7 +37,8 @@ class Regrade:
         """From a report whose shape was checked (reports/stored.py)."""
         policy, student = report.get("policy") or {}, report.get("student") or {}
         exercises = report["exercises"]
-        problems = report.get("problems")
+        noticed = [report.get(key) for key in ("problems", "unusual")]
+        problems = [each for found in noticed if isinstance(found, list) for each in found if isinstance(each, str)]
         return cls(
             report["submission"],
             round(float(report["score"]), 4),
@@ -51,8 +52,6 @@ class Regrade:
             hint_penalty=float(policy.get("hint_penalty", 0)),
             exercises=len(exercises),
             partly=sum(0 < each["score"] < each["max_score"] for each in exercises),
-            problems=tuple(printable(each) for each in problems if isinstance(each, str))[:20]
-            if isinstance(problems, list)
-            else (),
+            problems=tuple(map(printable, problems))[:20],
             keys=tuple(key for key in (student.get("id", ""), student.get("email", "")) if key),
         )
