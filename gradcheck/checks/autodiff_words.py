@@ -33,25 +33,30 @@ class AutodiffWords:
     """Such words in one file. A file that cannot be read has none."""
 
     def __init__(self, source: bytes) -> None:
-        try:
-            body = ast.parse(source).body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            body = []
         self._aliases: dict[str, str] = {}
         self._named: dict[str, list[ast.stmt]] = {}
         self._run: list[ast.stmt] = []
-        for statement in body:
+        for statement in _statements(source):
             self._sort(statement)
 
     def reached_by(self, function: str) -> str:
         """What a call of `function` may come to, in words; empty where there is nothing."""
         return _told(self._from(self._named.get(function, [])))
 
-    @cached_property
+    @property
     def anywhere(self) -> str:
         """What any of the file's code names, its loading included."""
+        return _told(self._all)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The same without lines, each once."""
+        return tuple(dict.fromkeys(word for _, word in self._all))
+
+    @cached_property
+    def _all(self) -> Found:
         every = [statement for statements in self._named.values() for statement in statements]
-        return _told(self._from(every + self._run))
+        return self._from(every + self._run)
 
     def _sort(self, statement: ast.stmt) -> None:
         for part in ast.walk(statement):
@@ -126,6 +131,19 @@ class AutodiffWords:
         if isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super":
             return "super"
         return ""
+
+
+def code_of(source: bytes) -> Iterator[ast.AST]:
+    """Every part of a file's code, as its words are looked for in it; nothing of a file that cannot be read."""
+    for statement in _statements(source):
+        yield from _code(statement)
+
+
+def _statements(source: bytes) -> list[ast.stmt]:
+    try:
+        return ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
 
 
 def _of_torch(path: str) -> str:

@@ -26,6 +26,10 @@ from gradcheck.checks.outcome import (
 from gradcheck.checks.unwritten import raised_by_itself, unwritten
 
 _OURS = str(Path(__file__).parent)
+_MODULES = (
+    "Where files are graded there are Python's own modules, torch and numpy, and no other files; do without it, or "
+    'import it under if __name__ == "__main__":'
+)
 _REMEMBERED = 16
 """So many results of a function are looked at again after later calls: as many buffers may take turns."""
 
@@ -153,6 +157,8 @@ class InProcessCandidate:
             text = str(error)
         except BaseException:
             text = "(its message cannot be printed)"
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            text += f". {_MODULES}"
         bases = tuple(each.__name__ for each in type(error).__mro__)
         text = text.split("\n\n")[0].split("\nTraceback")[0]  # TorchScript has one of its own
         return Fault(type(error).__name__, text[:600], self.lines(_walk(error)), bases)

@@ -5,21 +5,34 @@ Nothing of the catalog is needed here: a worker that runs untrusted files knows 
 
 from __future__ import annotations
 
+import builtins
 import linecache
 import sys
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
 from gradcheck.checks.outcome import MODULE, Fault, Outcome, Unwritten
 
 
-def execute(source: bytes, name: str, shown: str, path: str, limit_s: float) -> InProcessCandidate:
+def execute(
+    source: bytes,
+    name: str,
+    shown: str,
+    path: str,
+    limit_s: float,
+    can_import: Callable[[str], bool] | None = None,
+) -> InProcessCandidate:
     """Run `source` as the module `name` and return its functions. What it raises becomes the outcome of every call.
 
-    `shown` is what messages call the file, `path` its `__file__`.
+    `shown` is what messages call the file, `path` its `__file__`. Modules that `can_import` says no to are not there
+    for the file, whenever it asks, though they may be installed.
     """
     module = ModuleType(name)
+    if can_import:
+        vars(module)["__builtins__"] = {**vars(builtins), "__import__": _importing(can_import)}
     module.__file__ = path
     candidate = InProcessCandidate(vars(module), shown, limit_s=limit_s)
     sys.modules[name] = module  # dataclasses and typing look a class's module up by name
@@ -34,6 +47,18 @@ def execute(source: bytes, name: str, shown: str, path: str, limit_s: float) -> 
     if isinstance(ended, Outcome):
         candidate.broken = _told(shown, ended)
     return candidate
+
+
+def _importing(can_import: Callable[[str], bool]) -> Callable[..., Any]:
+    """The function behind a file's import statements."""
+
+    def import_(name: str, scope: Any = None, names: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        first = name.partition(".")[0]
+        if not level and not can_import(first):
+            raise ModuleNotFoundError(f"No module named {first!r}", name=first)
+        return builtins.__import__(name, scope, names, fromlist, level)
+
+    return import_
 
 
 def unreadable(shown: str, text: str, limit_s: float = CALL_LIMIT_S) -> InProcessCandidate:

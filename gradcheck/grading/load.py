@@ -10,6 +10,7 @@ from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
 from gradcheck.checks.outcome import Outcome
 from gradcheck.grading.execute import execute, unreadable
+from gradcheck.grading.sandbox.places import can_import
 
 MAX_BYTES = 1_000_000
 """A file beyond this is not an exercise; reading it would only cost memory."""
@@ -18,7 +19,8 @@ MAX_BYTES = 1_000_000
 def load_candidate(
     exercise: Exercise, path: Path, shown: str = "", limit_s: float = CALL_LIMIT_S
 ) -> InProcessCandidate:
-    """The functions of `path`. A file that cannot be read or run becomes a candidate whose every call says so.
+    """The functions of `path`. A file that cannot be read or run becomes a candidate whose every call says so. It can
+    import what it could where a class is graded.
 
     `shown` is the name that messages use for the file.
     """
@@ -35,7 +37,7 @@ def load_candidate(
     except OSError as error:
         return unreadable(shown, f"{shown} cannot be read: {error.strerror}", limit_s)
     module = f"gradcheck_submission_{zlib.crc32(str(path).encode())}_{exercise.name}"
-    candidate = execute(source, module, shown, str(path), limit_s)
+    candidate = execute(source, module, shown, str(path), limit_s, can_import)
     candidate.neighbour = lambda name: _neighbour(name, exercise, path, limit_s)
     return candidate
 

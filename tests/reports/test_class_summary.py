@@ -212,6 +212,11 @@ def test_timings_count_what_was_graded_and_name_the_slowest():
     assert timings["per_minute"] == pytest.approx(60 * 15 / timings["wall_s"], rel=0.5) or timings["wall_s"] < 0.01
 
 
+def test_what_is_for_the_instructor_alone_is_on_the_classs_page():
+    found = gathered([{**report("a", problems=["a link"]), "unusual": ["relu has words"]}]).as_dict()
+    assert found["submissions"][0]["problems"] == ["a link", "relu has words"]
+
+
 def test_long_texts_and_many_notes_are_cut():
     long = report(
         "a", wrong=[(*TERM[:3], "x" * 4000)], problems=[f"note {number} " + "y" * 4000 for number in range(200)]

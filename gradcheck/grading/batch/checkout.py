@@ -59,6 +59,8 @@ def grade_checkout(
         journal.start(seed)
         must_hold(pool.ready(), required=require_sandbox)
         (graded,) = grade_class([place], settings, journal, pool, progress or _quiet)
+    # What is for the instructor alone is said where an instructor grades: a host shows this report to the learner.
+    graded = replace(graded, facts=replace(graded.facts, unusual=()))
     if submitted is not None:
         graded = replace(graded, facts=replace(graded.facts, submitted=submitted))
     return graded.under(course)

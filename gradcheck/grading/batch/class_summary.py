@@ -198,7 +198,7 @@ class _Row:
 
     def __init__(self, report: Mapping[str, Any], cells: tuple[dict[str, Any], ...]) -> None:
         student, policy = report.get("student"), report.get("policy") or {}
-        problems = [_short(each) for each in report.get("problems") or ()]
+        problems = [_short(each) for key in ("problems", "unusual") for each in report.get(key) or ()]
         if len(problems) > _PROBLEMS:
             problems[_PROBLEMS - 1 :] = [f"There are {len(problems) - _PROBLEMS + 1} more; the report has them."]
         self.cells = cells

@@ -43,9 +43,8 @@ class Graded:
     def under(self, course: Course) -> dict[str, Any]:
         """The report with what was noticed about the submission and the sandbox, and the course's policy applied."""
         warnings = warnings_of([Layer(**each) for each in self.report["sandbox"]])
-        return apply_policy(
-            {**self.report, "problems": list(self.facts.problems), "warnings": warnings}, course, self.facts
-        )
+        noticed = {"problems": list(self.facts.problems), "unusual": list(self.facts.unusual), "warnings": warnings}
+        return apply_policy({**self.report, **noticed}, course, self.facts)
 
 
 def new_seed() -> int:

@@ -50,7 +50,9 @@ Task = Scan | Prepare | Grade | Read | GradeRead
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a submission without its contents. `started` are the exercises that it has a file of."""
+    """What is known of a submission without its contents. `started` are the exercises that it has a file of, `unusual`
+    sentences on its code that are for the instructor alone.
+    """
 
     name: str
     digest: str
@@ -58,6 +60,7 @@ class Facts:
     commit: str
     problems: tuple[str, ...]
     started: tuple[str, ...]
+    unusual: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def facts_of(submission: Submission) -> Facts:
         submission.digest,
         submission.submitted,
         submission.commit,
-        submission.problems + unusual(submission.sources),
+        submission.problems,
         tuple(name for name in submission.sources),
+        unusual(submission.sources),
     )

@@ -40,7 +40,9 @@ class Regrade:
         """From a report whose shape was checked (reports/stored.py)."""
         policy, student = report.get("policy") or {}, report.get("student") or {}
         exercises = report["exercises"]
-        problems, mark = report.get("problems"), mark_of(report)
+        noticed = [report.get(key) for key in ("problems", "unusual")]
+        problems = [each for found in noticed if isinstance(found, list) for each in found if isinstance(each, str)]
+        mark = mark_of(report)
         return cls(
             report["submission"],
             round(float(report["score"]), 4),
@@ -54,9 +56,7 @@ class Regrade:
             hint_penalty=float(policy.get("hint_penalty", 0)),
             exercises=len(exercises),
             partly=sum(0 < each["score"] < each["max_score"] for each in exercises),
-            problems=tuple(printable(each) for each in problems if isinstance(each, str))[:20]
-            if isinstance(problems, list)
-            else (),
+            problems=tuple(map(printable, problems))[:20],
             keys=tuple(key for key in (student.get("id", ""), student.get("email", "")) if key),
             ungraded=tuple(map(printable, ungraded_in(report))),
         )

@@ -8,8 +8,9 @@ import re
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 _SYSTEM = (
@@ -92,9 +93,31 @@ def _outermost(places: Iterable[Path]) -> list[Path]:
     return sorted(place for place in everything if not any(parent in everything for parent in place.parents))
 
 
+def can_import(module: str) -> bool:
+    """Whether a worker has this module (no dots): Python's own, torch, numpy, and all that these require."""
+    return module in _ROOTS or module in sys.stdlib_module_names or module in _required_modules()
+
+
+@cache
+def _required_modules() -> frozenset[str]:
+    entries = {entry for distribution in _required(_ROOTS) for entry in _top_level(distribution)}
+    return frozenset(entry.partition(".")[0] for entry in entries)
+
+
 def _distributions(roots: Iterable[str]) -> list[Path]:
     """The top-level entries of these distributions and of all that they require."""
-    waiting, seen, places = list(roots), set[str](), list[Path]()
+    places = []
+    for distribution in _required(roots):
+        for entry in _top_level(distribution):
+            place = Path(str(distribution.locate_file(entry)))
+            if place.exists():
+                places.append(place.resolve())
+    return places
+
+
+def _required(roots: Iterable[str]) -> Iterator[importlib.metadata.Distribution]:
+    """These distributions and all that they require, as far as they are installed."""
+    waiting, seen = list(roots), set[str]()
     while waiting:
         name = waiting.pop()
         if name in seen:
@@ -103,11 +126,7 @@ def _distributions(roots: Iterable[str]) -> list[Path]:
         with suppress(importlib.metadata.PackageNotFoundError):
             distribution = importlib.metadata.distribution(name)
             waiting += _requires(distribution)
-            for entry in _top_level(distribution):
-                place = Path(str(distribution.locate_file(entry)))
-                if place.exists():
-                    places.append(place.resolve())
-    return places
+            yield distribution
 
 
 def _requires(distribution: importlib.metadata.Distribution) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
-def report() -> dict[str, Any]:
-    return grade_checkout(ROOT / "solutions", Course(), name="ada", submitted="2026-10-01T12:00:00+02:00")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("checkout") / "solutions"
+    shutil.copytree(ROOT / "solutions", folder)
+    with (folder / "04_modules" / "relu.py").open("a") as file:
+        file.write("import gc\n")
+    return grade_checkout(folder, Course(), name="ada", submitted="2026-10-01T12:00:00+02:00")
 
 
 def test_every_solution_passes_every_check_in_the_sandbox(report):
@@ -34,3 +39,8 @@ def test_every_solution_passes_every_check_in_the_sandbox(report):
 def test_the_host_says_what_it_is_called_and_when_it_came(report):
     assert (report["submission"], report["submitted"]) == ("ada", "2026-10-01T12:00:00+02:00")
     assert report["problems"] == []
+
+
+def test_what_is_for_the_instructor_alone_is_not_in_what_a_host_shows(report):
+    """relu.py imports gc."""
+    assert report["unusual"] == []
