@@ -126,7 +126,9 @@ def report_of(submission):
     from gradcheck.grading.batch.judge import unjudged
 
     score = float(len(submission.sources["relu"]) % 5)
-    exercise = {**unjudged("relu", "told"), "score": score, "max_score": 4.0}
+    exercise = unjudged("relu", "told")
+    checks = [{**each, "status": "failed"} for each in exercise["checks"]]
+    exercise |= {"status": "failed", "score": score, "max_score": 4.0, "checks": checks}
     opening = {"schema": "gradcheck/report/v1", "submission": submission.name, "seed": 7}
     return {
         **opening,
