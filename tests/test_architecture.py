@@ -78,6 +78,7 @@ def test_there_are_no_circles():
 
 
 @pytest.mark.outside
+@pytest.mark.outside
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [

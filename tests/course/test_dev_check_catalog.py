@@ -128,6 +128,7 @@ def command(folder: Path, *arguments: str):
 
 
 @pytest.mark.outside
+@pytest.mark.outside
 def test_the_command_says_each_problem_with_its_remedy_and_how_many_there_are(tmp_path):
     exercise = planted("add", tmp_path, tmp_path)
     exercise.edit("exercises", 'raise NotImplementedError("forward is not written yet")', "return x1 + x2")
@@ -149,12 +150,14 @@ def test_the_command_says_each_problem_with_its_remedy_and_how_many_there_are(tm
 
 
 @pytest.mark.outside
+@pytest.mark.outside
 def test_the_command_has_nothing_against_what_is_in_order():
     done = command(ROOT, "minibatches")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "minibatches: in order, 3 wrong answers refused\n1 exercise checked: no problem\n"
 
 
+@pytest.mark.outside
 @pytest.mark.outside
 def test_bad_usage_exits_2(tmp_path):
     done = command(tmp_path)

@@ -128,6 +128,7 @@ BREAKS = {
 }
 
 
+@pytest.mark.outside
 def test_actionlint_is_content(actionlint, text):
     one = workflow_of(Course(exercises=("log_softmax",)))
     broken = []
@@ -153,6 +154,7 @@ jobs:
 """
 
 
+@pytest.mark.outside
 def test_the_runner_of_these_tests_does_as_github(tmp_path, monkeypatch):
     """A pipe fails with any of its parts, later steps are skipped, and a condition that names a status looks again."""
     monkeypatch.setattr(Runner, "_uses", lambda self, _step: self.checkout.mkdir() or Step("success"))

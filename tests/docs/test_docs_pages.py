@@ -216,6 +216,7 @@ def test_pages_say_nothing_of_the_machine_they_were_written_on():
     assert not told_paths
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
@@ -239,6 +240,7 @@ def test_a_command_that_cannot_be_typed_is_found_out(command, problem):
     assert problem in found
 
 
+@pytest.mark.outside
 @pytest.mark.outside
 def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path):
     asked = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]

@@ -97,6 +97,7 @@ def test_an_error_around_the_checks_is_ungraded_too(folder, monkeypatch, where):
     assert {each.status for each in relu.results} == {"ungraded"}
 
 
+@pytest.mark.outside
 def test_watch_draws_again_and_says_what_persists(folder, disagree, tmp_path):
     warm = Warm(tmp_path / "cache")
     disagree(0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.outside
+
 RELU = "04_modules/relu.py"
 PLANTED = """
 import os

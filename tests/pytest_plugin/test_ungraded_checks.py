@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.outside
+
 RELU, ADD = "04_modules/relu.py", "04_modules/add.py"
 FAILING = """
 from dataclasses import replace

@@ -21,6 +21,8 @@ from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
 from gradcheck.grading.worker.launch import Bounds, Lane
 from gradcheck.grading.worker.spawn import SpawningLane
 
+pytestmark = pytest.mark.outside
+
 X = np.asarray([[1.5, -2.0, 3.0], [-1.0, 0.5, -0.25]])
 G = np.asarray([[1.0, 2.0, -3.0], [4.0, 5.0, 6.0]])
 GRADIENT = G * (X > 0)
