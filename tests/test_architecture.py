@@ -78,7 +78,6 @@ def test_there_are_no_circles():
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [

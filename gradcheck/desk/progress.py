@@ -138,22 +138,23 @@ def _print_bars(console: Console, progress: Progress) -> None:
 
     table = Table.grid(padding=(0, 2))
 
-    def add(name: str, told: Text, score: float, most: float) -> None:
-        filled = int(_BAR * score / most) if most else 0
+    def add(name: str, told: Text, score: float | None, most: float) -> None:
+        filled = int(_BAR * (score or 0.0) / most) if most else 0
         bar = Text("█" * filled, style="green") + Text("░" * (_BAR - filled), style="dim")
-        table.add_row(name, bar, told, f"{points(score)}/{points(most)} points")
+        table.add_row(name, bar, told, f"{'–' if score is None else points(score)}/{points(most)} points")
 
     for unit in dict.fromkeys(each.exercise.unit for each in progress.touched):
         members = [each for each in progress.touched if each.exercise.unit == unit]
         there = [entry for entry in progress.listed if entry.exercise.unit == unit and entry.present]
-        if len(members) > 1 and all(each.whole for each in members) and len(there) <= len(members):
+        summed = all(each.whole and each.state != "ungraded" for each in members)
+        if len(members) > 1 and summed and len(there) <= len(members):
             done = sum(each.state == "passed" for each in members)
             score, most = _sum(each.score for each in members), _sum(each.exercise.max_score for each in members)
             add(unit, Text(f"{done}/{len(members)} exercises"), score, most)
             continue
         for each in members:
             word = Text(WORDS[each.state], style=STYLES[each.state])
-            add(each.exercise.name, word, each.score, each.exercise.max_score)
+            add(each.exercise.name, word, None if each.state == "ungraded" else each.score, each.exercise.max_score)
     console.print(table)
 
 
@@ -177,11 +178,12 @@ def _closing(progress: Progress, width: int) -> Iterable[str]:
 def _outlook(progress: Progress, scored: str) -> Iterable[str]:
     following = progress.following
     lost = [entry for entry in progress.listed if not entry.present]
+    ungraded = any(entry.state == "ungraded" for entry in progress.listed)
     if following is None:
-        ungraded = any(entry.state == "ungraded" for entry in progress.listed)
         yield f"{scored} {'The others are' if ungraded else 'All'} done."
     elif any(entry.exercise is following and not entry.present for entry in progress.listed):
-        yield f"{scored} All that is here has passed; {len(lost)} of {len(progress.listed)} exercises are missing."
+        passed = "All that could be graded has passed" if ungraded else "All that is here has passed"
+        yield f"{scored} {passed}; {len(lost)} of {len(progress.listed)} exercises are missing."
     else:
         path = progress.path(following)
         yield f"{scored} Next: {path}"

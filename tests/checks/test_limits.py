@@ -160,7 +160,6 @@ for count in (False, True, False):
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 def test_nothing_of_the_graders_is_imported_while_a_clock_runs():
     done = subprocess.run([sys.executable, "-c", NOTHING_NEW], capture_output=True, text=True, timeout=120)
     assert [line.split() for line in done.stdout.splitlines()] == [["returned"]] * 3, done.stdout + done.stderr

@@ -107,6 +107,7 @@ def test_what_cannot_be_checked_is_said_at_once(tmp_path):
         run(tmp_path, "add")
 
 
+@pytest.mark.outside
 def test_a_process_that_dies_or_never_ends_costs_its_own_exercise_only(tmp_path, capfd):
     work = Work(ROOT, tmp_path, quick=True)
     answers = dict(checked(["no_such_module", "add"], work, 1, 60.0))
@@ -127,7 +128,6 @@ def command(folder: Path, *arguments: str):
     )  # fmt: skip
 
 
-@pytest.mark.outside
 @pytest.mark.outside
 def test_the_command_says_each_problem_with_its_remedy_and_how_many_there_are(tmp_path):
     exercise = planted("add", tmp_path, tmp_path)
@@ -150,14 +150,12 @@ def test_the_command_says_each_problem_with_its_remedy_and_how_many_there_are(tm
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 def test_the_command_has_nothing_against_what_is_in_order():
     done = command(ROOT, "minibatches")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "minibatches: in order, 3 wrong answers refused\n1 exercise checked: no problem\n"
 
 
-@pytest.mark.outside
 @pytest.mark.outside
 def test_bad_usage_exits_2(tmp_path):
     done = command(tmp_path)

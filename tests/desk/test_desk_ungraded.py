@@ -15,6 +15,7 @@ from gradcheck.checks.engine import Verification
 from gradcheck.desk.watch_session import Session, exercises_to_watch
 from gradcheck.desk.watch_verdict import next_lines, progress_lines, verdict_lines, verdict_of
 from gradcheck.desk.watch_worker import _grade
+from gradcheck.grading.course_here import whole_catalog
 from gradcheck.grading.last_results import digest_of
 from gradcheck.grading.warm import Warm
 
@@ -93,7 +94,8 @@ def test_the_watcher_says_it_and_goes_on_to_the_next(home):
     text = "\n".join(line for line, _ in verdict_lines(verdict, 80))
     assert text.startswith("relu: ungraded   no points are counted\nforward passed, backward ungraded")
     assert "not graded: the grader itself failed, not your code." in text
-    watched = Session(Path("exercises"), exercises_to_watch(Path("exercises"), ["relu", "add"]), Path(".gradcheck"))
+    folder, course = Path("exercises"), whole_catalog()
+    watched = Session(folder, exercises_to_watch(folder, ["relu", "add"], course), Path(".gradcheck"), course)
     watched.record(verdict, digest_of(home[0]))
     assert (watched.listed[0].state, watched.listed[0].score) == ("ungraded", None)
     assert watched.open_after(relu) is add

@@ -63,7 +63,6 @@ def test_the_help_says_that_it_gives_the_formula_away():
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 def test_a_narrow_pipe_that_knows_few_characters(tmp_path: Path):
     environment = {k: v for k, v in os.environ.items() if k != "FORCE_COLOR"}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0", "COLUMNS": "40"}

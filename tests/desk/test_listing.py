@@ -148,7 +148,6 @@ COLOURS = re.compile(r"\x1b\[(?:\d+;)*3\d")
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 def test_colours_in_a_terminal_only_and_not_where_they_are_not_wanted():
     path = place("relu")
     remember(find_exercise("relu"), digest_of(path), dict.fromkeys(checks_of(find_exercise("relu")), "passed"))
@@ -158,7 +157,6 @@ def test_colours_in_a_terminal_only_and_not_where_they_are_not_wanted():
     assert "\x1b" not in listed(terminal=False)
 
 
-@pytest.mark.outside
 @pytest.mark.outside
 def test_a_narrow_screen_shows_everything():
     path = place("vanishing_gradient")

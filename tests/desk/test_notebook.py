@@ -212,7 +212,6 @@ def test_nothing_is_written_where_no_project_is(tmp_path, monkeypatch):
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 def test_html_and_text_need_no_matplotlib_and_import_gradcheck_needs_nothing():
     script = (
         "import sys, gradcheck\n"

@@ -32,7 +32,6 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 def test_the_stub_is_written_and_the_file_kept():
     done = run("reset", "softmax", "--yes")
     assert (done.code, done.err) == (0, "")

@@ -241,7 +241,6 @@ def test_a_command_that_cannot_be_typed_is_found_out(command, problem):
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path):
     asked = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     settings = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}

@@ -96,7 +96,6 @@ for step in range(20):
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 def test_two_commands_at_once_lose_nothing(tmp_path):
     commands = [[sys.executable, "-c", NOTES, str(tmp_path), which] for which in "abc"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

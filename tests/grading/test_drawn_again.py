@@ -102,12 +102,12 @@ def test_watch_draws_again_and_says_what_persists(folder, disagree, tmp_path):
     warm = Warm(tmp_path / "cache")
     disagree(0)
     answer = watched(folder, "relu", warm)
-    assert (answer["status"], answer["failure"]) == ("passed", "")
+    assert (answer["state"], answer["failure"]) == ("passed", "")
     disagree(*draws_from(0))
     answer = watched(folder, "relu", Warm(None))
-    assert (answer["status"], answer["score"]) == ("ungraded", 0)
+    assert answer["state"] == "ungraded"
     assert "the grader itself failed" in " ".join(answer["failure"].split())
-    assert watched(folder, "add", warm)["status"] == "passed"
+    assert watched(folder, "add", warm)["state"] == "passed"
 
 
 def test_a_notebook_draws_again_and_says_what_persists(disagree):

@@ -259,7 +259,6 @@ def test_names_of_a_hostile_report_command_nobody(step, monkeypatch):
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 def test_telling_needs_no_heavy_library_and_a_refusal_no_traceback(step):
     code = (
         "import sys; from gradcheck.cli import main; sys.argv = ['gradcheck', *sys.argv[1:]]\n"

@@ -219,7 +219,6 @@ def test_a_report_damaged_anywhere_is_refused_or_exported_whole(tmp_path):
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 def test_the_commands_start_without_heavy_libraries():
     code = "import gradcheck.cli_export, sys; print([n for n in ('torch', 'sympy', 'jinja2', 'numpy') if n in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

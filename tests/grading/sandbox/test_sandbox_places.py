@@ -37,7 +37,6 @@ def test_python_torch_and_numpy_can_be_read(readable):
 
 
 @pytest.mark.outside
-@pytest.mark.outside
 def test_mapped_libraries_can_be_read(readable):
     told = subprocess.run(
         [sys.executable, "-c", "import torch; print(open('/proc/self/maps').read())"],
