@@ -147,16 +147,14 @@ def test_what_a_file_did_to_the_libraries_does_not_outlive_it(desk):
     desk.wait_for("relu: passed")
 
 
-def test_a_module_of_the_learners_own_is_read_again(desk):
+def test_a_module_of_the_learners_own_is_not_there_as_in_a_class(desk):
     helper = desk.path("relu").parent / "my_helper.py"
-    helper.write_text("FACTOR = 2\n")
-    use = "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\nfrom my_helper import FACTOR\n"
-    desk.save(
-        "relu", wrong("return FACTOR * grad_output * (x > 0)").replace("import torch\n", use + "import torch\n", 1)
-    )
-    desk.wait_for("relu: failed", "[scaled-by-constant]")
     helper.write_text("FACTOR = 1\n")
-    desk.press("r")
+    use = "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\nfrom my_helper import FACTOR\n"
+    right = wrong("return grad_output * (x > 0)")
+    desk.save("relu", right.replace("import torch\n", use + "import torch\n", 1))
+    desk.wait_for("No module named 'my_helper'")
+    desk.save("relu", right)
     desk.wait_for("relu: passed")
 
 
