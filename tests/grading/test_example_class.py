@@ -69,5 +69,5 @@ def test_eli_loses_one_function_only(reports: Reports) -> None:
 
 def test_mallory_gets_nothing_and_is_pointed_out(reports: Reports) -> None:
     assert reports["mallory"]["score"] == reports["mallory"]["final_score"] == 0
-    assert reports["mallory"]["problems"]
-    assert not any(report["problems"] for name, report in reports.items() if name != "mallory")
+    assert reports["mallory"]["unusual"]
+    assert not any(report["problems"] or report["unusual"] for name, report in reports.items() if name != "mallory")
