@@ -14,7 +14,7 @@ from gradcheck.catalog import find_exercise
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult, Status
-from gradcheck.errors import GradcheckError, SubmissionError
+from gradcheck.errors import GradcheckError, SubmissionError, Ungraded
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.report import status_of
@@ -159,7 +159,9 @@ def loss_text(loss: float) -> str:
 
 
 def train_folder(folder: Path, drawn: Path | None, seed: int, cached: Path | None = None) -> int:
-    """Everything of `gradcheck train`; the exit code: 0 when every network that is written holds."""
+    """Everything of `gradcheck train`; the exit code: 0 when every network that is written holds, 3 where the grader
+    itself failed at checking a file.
+    """
     find = finder(folder)
     missing = plots.missing() if drawn else ""
     if missing:
@@ -183,11 +185,15 @@ def train_folder(folder: Path, drawn: Path | None, seed: int, cached: Path | Non
     if drawn:
         made = session.learner_plots(reference, courses, find, parts["vanishing_gradient"], seed, drawn)
         _name([*made, drawn / "regions_reference.png", drawn / "regions_linear.png"])
+    if any(each.status == "ungraded" for each in standings.values()):
+        return Ungraded.exit_status
     return 1 if any(line.holds is False for line in [*lines, *more]) else 0
 
 
 def ensemble_of(folder: Path, drawn: Path, cached: Path | None = None) -> int:
-    """Everything of `gradcheck ensemble`; the exit code: 0 when mean_and_variance holds."""
+    """Everything of `gradcheck ensemble`; the exit code: 0 when mean_and_variance holds, 3 where the grader itself
+    failed at checking it.
+    """
     part = finder(folder)("ensemble")
     if plots.missing():
         raise GradcheckError(plots.missing())
@@ -217,6 +223,8 @@ def ensemble_of(folder: Path, drawn: Path, cached: Path | None = None) -> int:
             lines.append(session.Line(title, _spread(x, grid, variance, deviation) + (f"; {note}" if note else "")))
     _tell(lines)
     _name([plots.regression(panels, x, y, grid, drawn)])
+    if standing.status == "ungraded":
+        return Ungraded.exit_status
     return 1 if note else 0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from gradcheck.checks.engine import Verification
 from gradcheck.cli import cli
 from gradcheck.errors import GradcheckError
 from gradcheck.reports import training
@@ -165,6 +166,15 @@ class TestEnsemble:
         for members, mean, deviation in drawn.values():
             assert np.allclose(mean, members.mean(0))
             assert np.allclose(deviation, members.std(0))
+
+    def test_one_that_the_grader_fails_on_is_drawn_and_ends_with_3(self, folder, drawn, capsys, monkeypatch):
+        def defective(*_):
+            raise RuntimeError("planted")
+
+        monkeypatch.setattr(Verification, "_values", defective)
+        assert training.ensemble_of(folder, Path("plots")) == 3
+        assert "ensemble could not be checked: the grader failed, not your code" in capsys.readouterr().out
+        assert list(drawn) == ["five ReLU networks", "five tanh networks"]
 
     @pytest.mark.parametrize("name", VARIANCES)
     def test_a_wrong_one_is_named_first_and_in_the_title(self, folder, drawn, capsys, name):
