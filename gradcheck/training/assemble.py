@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.checks.candidate import Candidate, InProcessCandidate
+from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.outcome import Argument, Arguments, Outcome, Printed, Returned, Value
 from gradcheck.references.binding import Array
-from gradcheck.training.reference_modules import REFERENCE
+from gradcheck.training.reference_modules import reference_module
 
 MODULES = ("linear", "relu", "cross_entropy")
 NETWORK = ("two_layer_net", "cross_entropy")
@@ -38,7 +38,7 @@ class AssembledNetwork:
 
     def with_reference(self, names: Iterable[str]) -> AssembledNetwork:
         """The same with the reference's modules in the place of some of the learner's."""
-        return AssembledNetwork(self.parts | {name: InProcessCandidate(REFERENCE[name]) for name in names})
+        return AssembledNetwork(self.parts | {name: reference_module(name) for name in names})
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:  # noqa: ARG002
         try:

@@ -925,7 +925,7 @@ WRONG = [
         ("no gradient", "", lambda g, x, m, s, eps: torch.zeros_like(x)),
     ),
     Wrong("normalise", "clamps std", "backward.purity", "mutates-input", normalise_clamps_std),
-    Wrong("normalise", "g itself", "backward.purity", "aliases-input", lambda g, x, m, s, eps: g.div_(1.0)),
+    Wrong("normalise", "g itself", "backward.purity", "mutates-input", lambda g, x, m, s, eps: g.div_(1.0)),
     Wrong("normalise", "summed", "backward.shape", "wrong-shape", lambda g, x, m, s, e: (g / s.clamp(min=e)).sum(0)),
     Wrong("normalise", "a tuple", "backward.type", "wrong-type", lambda g, x, m, s, e: (g / s.clamp(min=e), g, g)),
     *wrongs(
