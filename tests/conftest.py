@@ -26,9 +26,7 @@ _started: list[str] = []
 
 
 def _noting(owner, name):
-    """Have a way to start a process say so. (An audit hook would see them all, but CPython 3.11 loses itself where one
-    runs within a trace function, as the time limit of a call has it.)
-    """
+    """Have a way to start a process say so. (An audit hook does not hear of those that multiprocessing spawns.)"""
     start = getattr(owner, name)
 
     def noted(*args, **kwargs):

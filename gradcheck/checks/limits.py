@@ -14,7 +14,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -169,9 +169,25 @@ def _by_thread(clock: Clock) -> Iterator[None]:
     try:
         yield
     finally:
-        done.set()
-        watcher.join()
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(target, None)
+        while True:
+            with suppress(CallTimeout):  # the last one may still be on its way
+                done.set()
+                watcher.join()
+                break
+        if clock.rang:
+            _catch(target)
+
+
+def _catch(target: ctypes.c_ulong) -> None:
+    """Take back an exception that may not have come yet: have it come here.
+
+    CPython can also be given None in its place, but 3.11 then looks for an exception for ever after, at every step, and
+    within a trace function never goes on.
+    """
+    with suppress(CallTimeout):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(CallTimeout))
+        while True:
+            pass
 
 
 @contextmanager

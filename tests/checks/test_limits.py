@@ -163,3 +163,32 @@ for count in (False, True, False):
 def test_nothing_of_the_graders_is_imported_while_a_clock_runs():
     done = subprocess.run([sys.executable, "-c", NOTHING_NEW], capture_output=True, text=True, timeout=120)
     assert [line.split() for line in done.stdout.splitlines()] == [["returned"]] * 3, done.stdout + done.stderr
+
+
+AFTERWARDS = """
+import sys, threading
+from gradcheck.checks.limits import CallTimeout, time_limit
+
+def limited(computes):
+    try:
+        with time_limit(0.2):
+            while computes:
+                pass
+    except CallTimeout:
+        pass
+
+for computes in (False, True):
+    thread = threading.Thread(target=limited, args=(computes,))
+    thread.start()
+    thread.join()
+sys.settrace(lambda *_: None)
+(lambda: None)()
+sys.settrace(None)
+print("went on")
+"""
+
+
+@pytest.mark.outside
+def test_a_limit_in_a_thread_leaves_nothing_behind_that_a_trace_function_would_wait_for():
+    done = subprocess.run([sys.executable, "-c", AFTERWARDS], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("went on\n", "")

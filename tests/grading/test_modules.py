@@ -13,6 +13,8 @@ from gradcheck.grading.load import load_candidate
 from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
 from gradcheck.grading.worker.launch import Bounds, Lane
 
+pytestmark = pytest.mark.outside
+
 X = {"x": Argument(np.asarray([1.0, -2.0]), "float64")}
 FORWARD = "\ndef forward(x):\n    {}\n    return x * 2\n"
 
