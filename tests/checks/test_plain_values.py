@@ -124,6 +124,7 @@ def first_failure(exercise, function, wrong, cache):
     return found
 
 
+@pytest.mark.table
 @pytest.mark.parametrize(("exercise", "function"), FUNCTIONS)
 def test_a_result_that_equals_an_argument_is_not_that_argument(exercise, function, cache):
     spec = spec_of(exercise, function)
@@ -143,6 +144,7 @@ def test_a_result_that_equals_an_argument_is_not_that_argument(exercise, functio
         assert not wrong.replaced
 
 
+@pytest.mark.table
 @pytest.mark.parametrize(
     ("exercise", "function"), [each for each in FUNCTIONS if "grad_output" in spec_of(*each).parameters]
 )
@@ -172,6 +174,7 @@ def meets(exercise, function, words):
     return words != "the identity" or (exercise, function) not in VECTORS
 
 
+@pytest.mark.table
 @pytest.mark.parametrize(
     ("exercise", "function", "words"), [(*each, words) for words in PLAIN for each in FUNCTIONS if meets(*each, words)]
 )

@@ -28,6 +28,7 @@ def everything(operator):
     return found
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("operator", all_operators().values(), ids=lambda operator: operator.name)
 def test_no_mutant_is_named_by_the_formula(operator):
     exercises = [each for each in all_exercises().values() if operator in operators_of(each)]

@@ -96,6 +96,7 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("expected")
 
 
+@pytest.mark.table
 @pytest.mark.parametrize(
     ("name", "function", "wrong", "code", "words"),
     MISTAKES,

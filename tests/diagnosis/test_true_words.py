@@ -71,6 +71,7 @@ AT_EDGES = [
 ]
 
 
+@pytest.mark.table
 @pytest.mark.parametrize(
     ("name", "function", "wrong"), AT_EDGES, ids=lambda each: each if isinstance(each, str) else ""
 )

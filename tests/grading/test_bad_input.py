@@ -177,6 +177,7 @@ WRONG: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_function_is_told_once_and_the_others_are_graded(grade: Grade, name: str) -> None:
     source, check, words = WRONG[name]
@@ -207,6 +208,7 @@ RIGHT_ALL_THE_SAME = {
 }  # fmt: skip
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("name", RIGHT_ALL_THE_SAME)
 def test_a_right_file_passes_however_it_is_written_and_leaves_no_settings_behind(grade: Grade, name: str) -> None:
     relu, texts = grade(RIGHT_ALL_THE_SAME[name])
@@ -287,6 +289,7 @@ LOOPS = {
 }
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("name", LOOPS)
 def test_an_endless_loop_is_ended(tmp_path: Path, cache: Path, settings_unchanged: None, name: str) -> None:
     path = tmp_path / "relu.py"

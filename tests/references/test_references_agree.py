@@ -28,6 +28,7 @@ def dense_cotangent(operator: Operator, case, seed: int):
     return cotangents(np.random.default_rng(seed), shape, "float64")[0]
 
 
+@pytest.mark.table
 def test_all_references_agree_on_random_sizes(operator):
     for seed in range(4):
         trials = Trials(operator, ExpectedStore(operator, None), seed)
@@ -35,6 +36,7 @@ def test_all_references_agree_on_random_sizes(operator):
             trials.agree_at(point)
 
 
+@pytest.mark.table
 def test_derived_formula_and_autograd_agree_on_extremes_and_degenerate_sizes(operator):
     for seed in range(2):
         for case in edge_cases(operator, seed):

@@ -77,6 +77,7 @@ SCREENS = {
 }  # fmt: skip
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_wrong_training_loop_is_named_in_the_first_lines_and_its_cause_is_proved(folder, capsys, name):
     right, wrong, words = SCREENS[name]

@@ -59,6 +59,7 @@ def confirmed(both, candidate):
     return judge.confirms(json.loads(json.dumps(answer)), body)
 
 
+@pytest.mark.thorough
 def test_which_exercises_have_tapes(warm):
     suitable = []
     for name, exercise in all_exercises().items():
@@ -71,12 +72,14 @@ def test_which_exercises_have_tapes(warm):
     assert set(TAPED) <= set(suitable)
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("name", TAPED)
 def test_a_tape_confirms_the_solution(name, tapes):
     source = (FOLDER / find_exercise(name).path).read_bytes()
     assert confirmed(tapes(name), execute(source, f"taped_{name}", name, name, 10.0))
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("name", TAPED)
 def test_a_tape_confirms_other_styles_and_no_wrong_answer(name, tapes):
     judge, tape = tapes(name)
