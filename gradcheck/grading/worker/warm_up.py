@@ -35,6 +35,9 @@ def warm_up() -> None:
         if outcome.state != "returned":
             raise RuntimeError(f"a first call {outcome.state}: {outcome.fault and outcome.fault.text}")
     ones = torch.ones(2, requires_grad=True)
+    # By both doors: the first call of each imports hundreds of modules, which may be nobody's time (who has a Function
+    # of their own may let the engine run it, and who asks for what is not there is to be told that, not "too slow").
     (ones * ones).sum().backward()  # type: ignore[no-untyped-call]
+    torch.autograd.grad(ones * ones, ones, ones)
     sys.modules.pop("gradcheck_warm_up")
     without_autograd()

@@ -19,7 +19,8 @@ SETTINGS = {
     "inference-mode": "torch.inference_mode().__enter__()",
     "no-grad-mode": "torch.no_grad().__enter__()",
     "anomaly": "torch.autograd.set_detect_anomaly(True)",
-    "deterministic": "torch.use_deterministic_algorithms(True)",
+    # Its public name loads torch's compiler first, for longer than a call may take here.
+    "deterministic": "torch._C._set_deterministic_algorithms(True)",
     "flush-denormals": "torch.set_flush_denormal(True)",
     "matmul-precision": "torch.set_float32_matmul_precision('medium')",
     "print-options": "torch.set_printoptions(precision=0, threshold=0)",
