@@ -96,9 +96,8 @@ class CheckItem(pytest.Item):
             self._check()
         except (CheckNotPassed, pytest.skip.Exception):
             raise
-        except (
-            Exception
-        ) as error:  # the engine lets nothing of a submission through: it is ours, or tells of the machine
+        except Exception as error:
+            # The engine lets nothing of a submission through: it is ours, or tells of the machine.
             from gradcheck.checks.own_failure import is_ours, show_traceback, told
 
             if not is_ours(error):
