@@ -45,7 +45,8 @@ def test_it_is_neither_passed_nor_failed_and_the_run_ends_with_3(project, run_py
     assert "3 of 3 points. All that could be graded has passed;" in told
     assert "relu was not graded: the grader itself failed, not your code. No points are counted for that" in told
     last = json.loads((root / ".gradcheck" / "results.json").read_text())["results"]["relu"]
-    assert [each["checks"]["backward.values"] for each in last.values()] == ["ungraded"]
+    # Of what the tests of this folder have graded, the latest comes last.
+    assert [each["checks"]["backward.values"] for each in last.values()][-1] == "ungraded"
 
 
 def test_a_failure_beside_it_is_still_the_learner_s(project, run_pytest, source_of):
