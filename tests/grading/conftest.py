@@ -1,4 +1,4 @@
-"""The sample class, graded once for all who look at the result."""
+"""What tests of grading share: the sample class, graded once for all who look at the result; a planted disagreement."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from gradcheck.checks.trials import Trials
+from gradcheck.errors import ReferenceDisagreement
 
 CLASS = Path(__file__).parents[2] / "examples" / "class"
 
@@ -20,3 +23,19 @@ def demo(tmp_path_factory):
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=out.parent)
     assert done.returncode == 0, done.stderr
     return command, out, done.stdout
+
+
+@pytest.fixture
+def disagree(monkeypatch):
+    """The references of relu disagree at these seeds."""
+    original = Trials.agree
+
+    def at(*seeds):
+        def agree(self):
+            if self.operator.name == "relu" and self.seed in seeds:
+                raise ReferenceDisagreement("relu: planted")
+            original(self)
+
+        monkeypatch.setattr(Trials, "agree", agree)
+
+    return at

@@ -10,10 +10,8 @@ import pytest
 
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.own_failure import draws_from
-from gradcheck.checks.trials import Trials
 from gradcheck.desk import watch_worker
 from gradcheck.desk.notebook import check
-from gradcheck.errors import ReferenceDisagreement
 from gradcheck.grading import grade
 from gradcheck.grading.grade import grade_folder
 from gradcheck.grading.last_results import recall
@@ -31,22 +29,6 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "work" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "solutions" / path, tmp_path / "work" / path)
     return tmp_path / "work"
-
-
-@pytest.fixture
-def disagree(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The references of relu disagree at these seeds."""
-    original = Trials.agree
-
-    def at(*seeds: int) -> None:
-        def agree(self: Trials) -> None:
-            if self.operator.name == "relu" and self.seed in seeds:
-                raise ReferenceDisagreement("relu: planted")
-            original(self)
-
-        monkeypatch.setattr(Trials, "agree", agree)
-
-    return at
 
 
 def watched(folder: Path, name: str, warm: Warm) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import pytest
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.own_failure import draws_from
 from gradcheck.checks.trials import Trials
-from gradcheck.errors import ReferenceDisagreement
 from gradcheck.grading.batch.journal import opened
 from gradcheck.grading.batch.judge import Judge, Settings
 from gradcheck.grading.batch.run import grade_class
@@ -43,22 +42,6 @@ CLASS = {
     "stub": Submission("stub", STUB, {}),
     "none": Submission("none", {"add": RIGHT["add"]}, {}),
 }
-
-
-@pytest.fixture
-def disagree(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The references of relu disagree at these seeds."""
-    original = Trials.agree
-
-    def at(seeds: tuple[int, ...]) -> None:
-        def agree(self: Trials) -> None:
-            if self.operator.name == "relu" and self.seed in seeds:
-                raise ReferenceDisagreement("relu: planted")
-            original(self)
-
-        monkeypatch.setattr(Trials, "agree", agree)
-
-    return at
 
 
 BOUNDS = Bounds(sandbox=sys.platform == "linux")
@@ -97,7 +80,7 @@ def test_the_class_is_graded_at_the_first_draw_where_nothing_is_wrong(judge):
 
 def test_a_disagreement_is_drawn_again_for_everybody(judge, disagree):
     first, second, *_ = draws_from(SEED)
-    disagree((first,))
+    disagree(first)
     found = graded(judge)
     assert {name: (each["relu"]["status"], each["relu"].get("seed")) for name, each in found.items()} == {
         "right": ("passed", second),
@@ -111,7 +94,7 @@ def test_a_disagreement_is_drawn_again_for_everybody(judge, disagree):
 
 
 def test_one_that_persists_leaves_the_exercise_ungraded_for_everybody(judge, disagree):
-    disagree(draws_from(SEED))
+    disagree(*draws_from(SEED))
     found = graded(judge)
     assert {name: each["relu"]["status"] for name, each in found.items()} == {
         "right": "ungraded", "wrong": "ungraded", "raises": "ungraded", "stub": "not_started", "none": "not_started",
@@ -188,10 +171,10 @@ def test_what_is_ungraded_is_tried_again_the_next_time(judge, disagree, tmp_path
             graded = list(grade_class(places, judge.settings, journal, lanes, lambda *_: None))
         return [each.report["exercises"][0]["status"] for each in graded]
 
-    disagree(draws_from(SEED))
+    disagree(*draws_from(SEED))
     assert run() == ["ungraded", "not_started"]
     assert lanes.graded == 2
-    disagree(())
+    disagree()
     judge._draws.clear()
     judge._tapes.clear()
     assert sorted(run()) == ["not_started", "passed"]
