@@ -1,4 +1,5 @@
-"""What grading a class leaves behind: `reports/NAME.json`, `class.json`, `grades.csv`, `index.html`.
+"""What grading a class leaves behind: `reports/NAME.json`, `feedback/NAME.html`, `class.json`, `grades.csv`,
+`index.html`, and a `.gitignore`, since names and marks belong in no repository.
 
 Reports are written one by one as they come, each in one step; what is kept for the whole class is its summary. Nothing
 outside these names is touched, and nothing is removed but half-written files of a run that was killed.
@@ -19,6 +20,7 @@ from gradcheck.grading.batch.class_summary import ClassSummary
 from gradcheck.grading.batch.run import Graded
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.small_files import write_whole
+from gradcheck.reports.feedback import feedback_html
 from gradcheck.reports.json_report import text_of
 
 _HALF = re.compile(r"\..+\.(?:json|csv|html)\.\d+\.part")
@@ -33,14 +35,17 @@ class ClassFolder:
         exercises = [find_exercise(name) for name in course.exercises]
         self._summary = ClassSummary({"title": course.title, "deadline": due}, grader, exercises)
         self._names: list[str] = []
-        self._made(out / "reports")
-        for folder in (out, out / "reports"):
+        for folder in (out, out / "reports", out / "feedback"):
+            self._made(folder)
             _swept(folder)
+        if not (out / ".gitignore").exists():
+            self._write(out / ".gitignore", b"*\n")
 
     def take(self, graded: Graded) -> None:
         """Apply the course's policy to a report and write it."""
         report, name = graded.under(self.course), graded.facts.name
         self._write(self.out / "reports" / f"{name}.json", text_of(report).encode())
+        self._write(self.out / "feedback" / f"{name}.html", feedback_html(report).encode())
         self._summary.add(report, seconds=graded.seconds, reused=graded.reused)
         self._names.append(name)
 
@@ -51,12 +56,24 @@ class ClassFolder:
 
         summary = self._summary.as_dict()
         summary["ignored"] = [{"name": name, "why": why} for name, why in ignored]
+        summary["gone"] = self._gone()
         summary["roster"] = self._roster()
         text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         self._write(self.out / "class.json", text.encode())
         self._write(self.out / "grades.csv", grades_csv(summary))
         self._write(self.out / "index.html", class_html(summary).encode())
         return summary
+
+    def _gone(self) -> list[str]:
+        """The submissions that an earlier run graded and that are not there any more. Their reports stay: a folder that
+        was moved by mistake should cost nobody anything.
+        """
+        names = set(self._names)
+        return sorted(
+            path.stem
+            for path in (self.out / "reports").glob("*.json")
+            if path.stem not in names and not path.name.startswith(".")
+        )
 
     def _roster(self) -> dict[str, Any] | None:
         """Who has handed in nothing, and what nobody has handed in; None without a roster."""

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from gradcheck.grading.report import mark_of, ungraded_in
 from gradcheck.reports import class_charts as charts
+from gradcheck.reports.beside import beside
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.templating import TEMPLATES, environment
 from gradcheck.reports.terminal import points
@@ -34,7 +35,7 @@ _PROBLEMS = 100
 
 
 def class_html(summary: Mapping[str, Any]) -> str:
-    """The page of a `gradcheck/class/v1` summary, to be saved beside its folder `reports`.
+    """The page of a `gradcheck/class/v1` summary, to be saved beside its folders `feedback` and `reports`.
 
     It needs no network. Its content policy allows the one script and the one style sheet in it, by their hashes.
     """
@@ -74,21 +75,8 @@ def class_html(summary: Mapping[str, Any]) -> str:
 
 def _beside(summary: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]], int]]:
     """Lists of what is no graded submission of one student: a title, names and why, and how many there are."""
-    roster = summary.get("roster") or {}
-    lists: dict[str, list[tuple[str, str]]] = {
-        "In the roster, without a submission": [
-            (each["name"], " · ".join(filter(None, (each["email"], each["id"]))))
-            for each in roster.get("without_submission", ())
-        ],
-        "Submissions of nobody in the roster": [(name, "") for name in roster.get("unmatched", ())],
-        "Students with several submissions": [
-            (each["student"]["name"], ", ".join(each["submissions"])) for each in roster.get("several", ())
-        ],
-        "Beside the submissions, and ignored": [(each["name"], each["why"]) for each in summary.get("ignored", ())],
-    }
-    for title, lines in lists.items():
-        if lines:
-            yield title, [(_shown(name), _shown(why)) for name, why in lines[:_PROBLEMS]], len(lines)
+    for kind in beside(summary):
+        yield kind.title, [(_shown(name), _shown(why)) for name, why in kind.lines[:_PROBLEMS]], len(kind.lines)
 
 
 def _policy(style: str, script: str) -> str:
@@ -220,13 +208,15 @@ def _student(row: Mapping[str, Any], exercises: Sequence[Mapping[str, Any]]) -> 
         "late": row["late_days"],
         "states": "".join(charts.LETTERS[each] for each in states),
         "problems": [_shown(each) for each in row["problems"]],
-        "link": _own(_link(row["report"])),  # cut, it would lead nowhere
+        "link": _own(_link(row["feedback"])),  # cut, it would lead nowhere
+        "report": _own(_link(row["report"])),
     }
 
 
-def _link(report: str) -> str:
-    """A relative address inside the folder `reports`, whatever the name: no scheme, no host, no way up."""
-    return f"reports/{quote(report.rsplit('/', 1)[-1], safe='', errors='replace')}"
+def _link(path: str) -> str:
+    """A relative address inside one of our folders, whatever the name: no scheme, no host, no way up."""
+    folder, _, name = path.partition("/")
+    return f"{folder}/{quote(name, safe='', errors='replace')}"
 
 
 def _row(student: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
@@ -241,7 +231,20 @@ def _data(summary: Mapping[str, Any], students: Sequence[Mapping[str, Any]], pla
     U+2028 and lone surrogates are escapes in it, as everything outside ASCII is.
     """
     order = {each["name"]: number for number, each in enumerate(summary["submissions"])}
-    columns = ("name", "student", "email", "id", "final", "ungraded", "score", "late", "states", "problems", "link")
+    columns = (
+        "name",
+        "student",
+        "email",
+        "id",
+        "final",
+        "ungraded",
+        "score",
+        "late",
+        "states",
+        "problems",
+        "link",
+        "report",
+    )
     data = {
         "page": PAGE,
         "exercises": [[_shown(each["name"]), _shown(each["unit"])] for each in summary["exercises"]],

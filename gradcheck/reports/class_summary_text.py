@@ -9,6 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from gradcheck.grading.report import mark_of
+from gradcheck.reports.beside import beside
 from gradcheck.reports.class_charts import NO_RESULT
 from gradcheck.reports.escaping import terminal_text
 from gradcheck.reports.terminal import points
@@ -16,6 +17,8 @@ from gradcheck.reports.ungraded import REPORT_IT
 
 _WIDTH = 80
 _TOP = 3
+_SHORT = 60
+"""Characters of a reason that the console has room for; the page has all of it."""
 
 
 def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
@@ -36,9 +39,11 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
         more = f" and {len(noticed) - _TOP:,} more" if len(noticed) > _TOP else ""
         names = ", ".join(map(terminal_text, noticed[:_TOP]))
         yield from wrap(f"look at: {names}{more}; the page says why", _WIDTH, subsequent_indent="  ")
-    missing = (summary.get("roster") or {}).get("without_submission") or []
-    if missing:
-        yield f"{len(missing):,} of the roster handed in nothing"
+    for kind in beside(summary):
+        names = [f"{name} ({why})" if why and len(why) <= _SHORT else name for name, why in kind.lines[:_TOP]]
+        more = f" and {len(kind.lines) - _TOP:,} more" if len(kind.lines) > _TOP else ""
+        told = f"{kind.title}: {', '.join(map(terminal_text, names))}{more}"
+        yield from wrap(told, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     yield f"report: {out / 'index.html'}"
     yield f"grades: {out / 'grades.csv'}"
 

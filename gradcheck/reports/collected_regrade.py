@@ -6,8 +6,7 @@ from pathlib import Path
 
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.collect.regrade import Regrade
-from gradcheck.grading.submissions.naming import safe_name
-from gradcheck.reports.stored import read_class, read_report
+from gradcheck.reports.stored import read_report, report_files
 
 
 def regrades_in(out: Path) -> list[Regrade]:
@@ -16,13 +15,9 @@ def regrades_in(out: Path) -> list[Regrade]:
     Raises GradcheckError where one is missing or damaged: the regrade decides, so none of it is left out silently.
     """
     found = []
-    for row in read_class(out)["submissions"]:
-        name = row["name"]
-        path = out / "reports" / f"{name}.json"
-        if safe_name(name) != name or not path.is_file():
-            raise GradcheckError(f"{out / 'class.json'} names {name!r}, and there is no report of it; grade again")
+    for path in report_files(out):
         report = read_report(path)
-        if report["submission"] != name:
+        if report["submission"] != path.stem:
             raise GradcheckError(f"{path} is the report of {report['submission']!r}; grade again")
         found.append(Regrade.of(report))
     return found

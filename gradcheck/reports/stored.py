@@ -15,6 +15,7 @@ from gradcheck.checks.results import FAULTS, STATUSES, CheckResult, Counterexamp
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.report import SCHEMA, mark_of, ungraded_in
 from gradcheck.grading.small_files import read_small
+from gradcheck.grading.submissions.naming import safe_name
 from gradcheck.reports.terminal import points
 
 CLASS_SCHEMA = "gradcheck/class/v1"
@@ -25,15 +26,16 @@ _DEEPEST = 8
 
 
 def report_files(out: Path) -> list[Path]:
-    """The reports in a folder that `gradcheck grade` made, sorted. GradcheckError where there are none."""
-    reports = out / "reports"
-    try:
-        found = sorted(path for path in reports.glob("*.json") if not path.name.startswith("."))
-    except OSError as error:
-        raise GradcheckError(f"{reports} cannot be read: {error.strerror}") from None
-    if not found:
-        raise GradcheckError(f"there are no reports in {reports}; {_first(out)}")
-    return found
+    """The reports of the class in a folder that `gradcheck grade` made, sorted; not those of submissions that have gone
+    since. GradcheckError where there are none, or a name is none that we give.
+    """
+    names = [row["name"] for row in read_class(out)["submissions"]]
+    for name in names:
+        if safe_name(name) != name:
+            raise GradcheckError(f"{out / 'class.json'} is damaged: {name!r} is no name of a submission; {_first(out)}")
+    if not names:
+        raise GradcheckError(f"there are no reports in {out}; {_first(out)}")
+    return [out / "reports" / f"{name}.json" for name in sorted(names)]
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -75,6 +77,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         content = read_small(path, MOST_BYTES)
     except OSError as error:
         raise GradcheckError(f"{path} cannot be read: {error.strerror}") from None
+    if content is None and not path.exists():
+        raise GradcheckError(f"there is no {path}; grade the submission again")
     if content is None:
         raise GradcheckError(f"{path} is not a plain file of at most {MOST_BYTES // 2**20} MiB")
     try:

@@ -96,8 +96,8 @@ def write_class(out: Path, reports: dict[str, dict | str]) -> Path:
     for name, report in reports.items():
         text = report if isinstance(report, str) else json.dumps(report)
         (out / "reports" / f"{name}.json").write_text(text, encoding="utf-8")
-        if not isinstance(report, str):
-            rows.append({"name": name, "student": report["student"], "final_score": report["final_score"]})
+        known = {"student": None, "final_score": 0.0} if isinstance(report, str) else report
+        rows.append({"name": name, "student": known["student"], "final_score": known["final_score"]})
     write_summary(out, rows)
     return out
 

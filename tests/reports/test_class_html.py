@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
-from urllib.parse import unquote
 
 import pytest
 from class_example import LAYERS, report, reports, summary_of
@@ -106,7 +105,7 @@ def test_every_address_is_relative_and_no_attribute_is_code(which, request):
     for tag, attributes in page.tags:
         assert not [name for name in attributes if name.startswith("on") or name in ("style", "src", "action")], tag
         if "href" in attributes:
-            assert re.fullmatch(r"#[a-z]+|reports/[\w.~%-]+", attributes["href"])
+            assert re.fullmatch(r"#[a-z]+|feedback/[\w.~%-]+", attributes["href"])
     assert {tag for tag, _ in page.tags} <= {
         *(
             "html",
@@ -190,11 +189,19 @@ def test_the_data_ends_no_script_and_opens_no_comment():
     page.encode("utf-8")
 
 
-def test_a_link_leads_to_the_report_whatever_its_name(hostile):
-    links = [row[-1] for row in data_of(hostile)["students"]]
-    assert "reports/2%20%3C%21--%3Cscript%3E.json" in links
-    assert not [link for link in links if ".." in link.removeprefix("reports/").split("/")]
-    assert {unquote(link).count("/") for link in links if "etc" not in link} <= {1, 2}
+def test_links_lead_to_feedback_and_report_whatever_their_names(hostile):
+    for column, folder, ending in ((-2, "feedback", "html"), (-1, "reports", "json")):
+        links = [row[column] for row in data_of(hostile)["students"]]
+        assert f"{folder}/2%20%3C%21--%3Cscript%3E.{ending}" in links
+        assert all(link.startswith(f"{folder}/") and link.count("/") == 1 for link in links)
+
+
+def test_a_persons_name_is_the_large_one_and_leads_to_the_feedback():
+    person = {"name": "Ada Lovelace", "email": "", "id": "42"}
+    page = Parsed(class_html(summary_of([report("ada-77", student=person), report("nobodys")])))
+    shown = {each.get("href"): each for each in page.all("a")}
+    assert {"feedback/ada-77.html", "feedback/nobodys.html"} <= set(shown)
+    assert "Ada Lovelace" in page.text.split("ada-77 · 42")[0][-40:]
 
 
 def test_the_headline_numbers():
@@ -260,12 +267,14 @@ def test_names_of_exercises_are_those_of_the_catalog(plain):
 def test_what_lies_beside_the_submissions_is_told():
     summary = summary_of(reports(3))
     summary["ignored"] = [{"name": "notes<b>.txt", "why": "no archive that is read here"}]
+    summary["gone"] = ["old-one"]
     summary["roster"] = {
         "without_submission": [{"name": "Zoë <i>", "email": "zoe@example.org", "id": "7"}],
         "unmatched": ["stranger"],
         "several": [{"student": {"name": "Ada", "email": "", "id": "1"}, "submissions": ["ada", "ada-2"]}],
     }
     page = class_html(summary)
-    for text in ("Zoë &lt;i&gt;", "zoe@example.org · 7", "stranger", "ada, ada-2", "notes&lt;b&gt;.txt"):
+    for text in ("Zoë &lt;i&gt;", "zoe@example.org · 7", "stranger", "ada, ada-2", "notes&lt;b&gt;.txt", "old-one"):
         assert text in page
-    assert "ignored</h3>" not in class_html(summary_of(reports(3)))
+        assert page.index(text) < page.index('class="tiles"')
+    assert "To look at first" not in class_html(summary_of(reports(3)))

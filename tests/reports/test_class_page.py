@@ -74,7 +74,8 @@ def calm(page):
 
 
 def names(page) -> list[str]:
-    return page.texts(f"{ROW} th a")
+    """The submissions in the table, by the page that each row leads to: what is shown is the person's name."""
+    return page.js(f"[...document.querySelectorAll('{ROW} th a')].map((a) => a.href.split('/').pop().slice(0, -5))")
 
 
 def column(page, place: int) -> list[str]:
@@ -183,8 +184,10 @@ def test_a_row_unfolds(page):
     assert page.texts("#student-table .more") == []
 
 
-def test_a_row_links_to_its_report(page, folder):
-    assert page.js("document.querySelector('#student-table th a').href") == (folder / "reports" / "ada.json").as_uri()
+def test_a_row_links_to_its_feedback_and_unfolded_to_its_report(page, folder):
+    assert page.js("document.querySelector('#student-table th a').href") == (folder / "feedback" / "ada.html").as_uri()
+    page.click("#student-table .fold[data-student='0']")
+    assert page.js("document.querySelector('.more a').href") == (folder / "reports" / "ada.json").as_uri()
 
 
 def test_a_large_class_comes_in_pages_and_is_printed_whole(browser, folder):

@@ -64,6 +64,7 @@ def test_the_keys_are_those_of_the_schema():
         "exercises",
         "problems",
         "report",
+        "feedback",
     ]
     assert row["student"] == {"name": "Ada", "email": "a@x", "id": "1"}
     assert row["score"] == MOST - 3

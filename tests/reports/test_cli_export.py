@@ -79,14 +79,29 @@ def test_every_report_is_exported(graded, kind, files, tmp_path):
         (json.dumps({"schema": "gradcheck/report/v1", "submission": "x"}), "it has no score"),
     ],
 )  # fmt: skip
-def test_a_damaged_report_is_named_and_the_others_go_on(graded, content, message):
-    (graded / "reports" / "broken.json").write_text(content)
+def test_a_damaged_report_is_named_and_the_others_go_on(tmp_path, content, message):
+    good = {name: final_report() for name in ("ada", "ben", "eve")}
+    graded = write_class(tmp_path / "out", {"broken": content, **good})
     result = run(export, graded, "--format", "junit")
     assert result.exit_code == 1
     assert f"{graded / 'reports' / 'broken.json'} is " in result.output
     assert message in result.output
     assert f"3 files in {graded / 'junit'}" in result.output
     assert not (graded / "junit" / "broken.xml").exists()
+
+
+def test_a_report_of_a_submission_that_is_gone_is_not_exported(graded):
+    (graded / "reports" / "gone.json").write_text(json.dumps(final_report()))
+    result = run(export, graded, "--format", "junit")
+    assert (result.exit_code, result.output) == (0, f"3 files in {graded / 'junit'}\n")
+    assert not (graded / "junit" / "gone.xml").exists()
+
+
+def test_a_report_that_is_missing_is_named_and_the_others_go_on(graded):
+    (graded / "reports" / "plain.json").unlink()
+    result = run(export, graded, "--format", "junit")
+    assert (result.exit_code, "plain.json; grade the submission again" in result.output) == (1, True)
+    assert "2 files in" in result.output
 
 
 def test_where_nothing_was_graded_it_says_what_to_run_first(tmp_path):

@@ -176,6 +176,7 @@ class ClassSummary:
             "exercises": {each.name: cell for each, cell in zip(self._exercises, row.cells, strict=True)},
             "problems": row.problems,
             "report": f"reports/{name}.json",
+            "feedback": f"feedback/{name}.html",
         }
 
     def _timings(self) -> dict[str, Any]:

@@ -62,9 +62,9 @@
 
   function row(student) {
     const fold = make("button", { type: "button", className: "fold", "aria-expanded": "false" }, "▸");
-    fold.setAttribute("aria-label", `More about ${student.name}`);
+    fold.setAttribute("aria-label", `More about ${student.student || student.name}`);
     fold.dataset.student = student.index;
-    const person = [student.student, student.id].filter(Boolean).join(" · ");
+    const person = [student.student && student.name, student.id].filter(Boolean).join(" · ");
     const marked = student.final !== null;
     const score = make("td", { className: "number" }, make("strong", {}, marked ? points(student.final) : "–"));
     if (!marked) {
@@ -75,7 +75,7 @@
     return make(
       "tr", {},
       make(
-        "th", { scope: "row" }, fold, make("a", { href: student.link }, student.name),
+        "th", { scope: "row" }, fold, make("a", { href: student.link }, student.student || student.name),
         person ? make("span", { className: "quiet person" }, person) : null,
       ),
       score, number(student.late || ""), number(student.p), number(student.f), number(student.e), number(student.n),
@@ -105,6 +105,7 @@
     const letters = Object.keys(STATES).filter((letter) => students.some((each) => each[letter]));
     const legend = letters.map((letter) => `${SIGNS[letter]} ${STATES[letter].replace("_", " ")}`).join(", ");
     cell.append(make("h4", {}, `Exercises: ${legend}`), make("div", { className: "chips" }, ...chips));
+    cell.append(make("p", { className: "quiet" }, make("a", { href: student.report }, "The whole report (JSON)")));
     return make("tr", { className: "more" }, cell);
   }
 
@@ -126,7 +127,9 @@
   }
 
   function compare(first, second) {
-    const pick = (student) => (order.key === "problems" ? student.problems.length : student[order.key]);
+    const pick = (student) => ({
+      problems: student.problems.length, name: student.student || student.name,
+    }[order.key] ?? student[order.key]);
     const [a, b] = [pick(first), pick(second)];
     if (a === null || b === null) return Number(a === null) - Number(b === null) || first.index - second.index;
     const result = typeof a === "number" ? a - b : order.key === "states" ? (a < b ? -1 : Number(a > b)) : collator.compare(a, b);

@@ -1,0 +1,60 @@
+"""What of a class is no graded submission of one student: told first, on the console and on the page, since a mark may
+be missing or another's because of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Things of one kind: what they are, in the singular and in the plural, and each with the reason or what else there
+    is to know of it.
+    """
+
+    one: str
+    many: str
+    lines: Sequence[tuple[str, str]]
+
+    @property
+    def title(self) -> str:
+        """With their number."""
+        return f"{len(self.lines):,} {self.one if len(self.lines) == 1 else self.many}"
+
+
+def beside(summary: Mapping[str, Any]) -> Iterator[Beside]:
+    """What there is of each kind, from `class.json`. Most at risk of a wrong mark comes first."""
+    roster = summary.get("roster") or {}
+    unmatched = [(name, "") for name in roster.get("unmatched", ())]
+    several = [(_who(each["student"]), ", ".join(each["submissions"])) for each in roster.get("several", ())]
+    ignored = [(each["name"], each["why"]) for each in summary.get("ignored", ())]
+    gone = [(name, "") for name in summary.get("gone", ())]
+    without = [
+        (_who(each), " · ".join(filter(None, (each["email"], each["id"]))))
+        for each in roster.get("without_submission", ())
+    ]
+    # Where somebody's work is nobody's, who has none may still have handed in.
+    none = "with no submission that is known to be theirs" if unmatched else "handed in nothing"
+    kinds = (
+        Beside("submission of nobody in the roster", "submissions of nobody in the roster", unmatched),
+        Beside(
+            "student with several submissions, each of them graded",
+            "students with several submissions, each of them graded",
+            several,
+        ),
+        Beside("entry beside the submissions, not graded", "entries beside the submissions, not graded", ignored),
+        Beside(
+            "report of a submission that is gone: kept, counted nowhere",
+            "reports of submissions that are gone: kept, counted nowhere",
+            gone,
+        ),
+        Beside(f"of the roster {none}", f"of the roster {none}", without),
+    )
+    yield from (each for each in kinds if each.lines)
+
+
+def _who(student: Mapping[str, str]) -> str:
+    return student["name"] or student["email"] or student["id"]
