@@ -133,12 +133,14 @@ def _graded(
 ) -> tuple[dict[str, Any], list[float]]:
     """The report, and the points of all exercises of the course."""
     from gradcheck.grading.batch.checkout import grade_checkout
+    from gradcheck.grading.submissions.git import checked_out
 
     _must_hold(chosen, course.exercises, "is not among the exercises of the course")
     job = [course.points_of(name) for name in course.exercises]
     wanted = replace(course, exercises=tuple(name for name in course.exercises if name in chosen or not chosen))
     name = os.environ.get("GITHUB_REPOSITORY", "").rpartition("/")[2] or folder.resolve().name or "submission"
-    return grade_checkout(folder, wanted, name=name, require_sandbox=require_sandbox), job
+    submitted = checked_out(folder) if course.deadline else ""
+    return grade_checkout(folder, wanted, name=name, submitted=submitted, require_sandbox=require_sandbox), job
 
 
 def _taken(path: Path, chosen: list[str]) -> dict[str, Any]:

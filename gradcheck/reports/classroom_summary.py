@@ -56,6 +56,11 @@ def _policy(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"Were this commit handed in, {points(mark)} points would count. {' '.join(counted)}"
     elif counted:
         yield " ".join(counted)
+    policy = report.get("policy") or {}
+    if policy.get("due") and report.get("submitted"):
+        dates = f"by the date of its commit, {report['submitted']}; it was due {policy['due']}"
+        late = f"Late {dates}. Your instructor decides what counts as late."
+        yield late if policy.get("late_days") else f"In time {dates}."
 
 
 def _exercises(report: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from gradcheck.course.hosts.flat_upload import arranged
 from gradcheck.course.hosts.gradescope_metadata import Handed, read_metadata
@@ -58,7 +59,7 @@ def graded(folder: Path, course: Course, handed: Handed, *, require_sandbox: boo
             root, dated(course, handed), name=NAME, submitted=handed.submitted, require_sandbox=require_sandbox
         )
     report["problems"] = [*report.get("problems", []), *told]
-    return report if course.deadline is not None else _told_late(report, handed)
+    return report if course.deadline is not None else _told_late(report, course, handed)
 
 
 def dated(course: Course, handed: Handed) -> Course:
@@ -83,10 +84,13 @@ def _keys(course: Course, handed: Handed) -> Iterator[str]:
             yield from (student.id, student.submission)
 
 
-def _told_late(report: dict[str, Any], handed: Handed) -> dict[str, Any]:
+def _told_late(report: dict[str, Any], course: Course, handed: Handed) -> dict[str, Any]:
     """Without a deadline of the course, Gradescope's is told and costs nothing here."""
     due, submitted = handed.own_due or handed.due, moment(handed.submitted)
-    if due is None or submitted is None or not (days := Deadline(due).days_late(due, submitted)):
+    if due is None or submitted is None:
+        return report
+    due = due.astimezone(ZoneInfo(course.timezone)) if course.timezone else due
+    if not (days := Deadline(due).days_late(due, submitted)):
         return report
     late = f"handed in {days} {'day' if days == 1 else 'days'} after it was due; the autograder takes nothing off"
     policy = report["policy"]

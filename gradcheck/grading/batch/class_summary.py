@@ -115,6 +115,7 @@ class ClassSummary:
             "grader": dict(self._grader),
             "sandbox": [layer.as_dict(name) for name, layer in sorted(self._layers.items(), key=_place)],
             "warnings": warnings,
+            "undated": self._undated(names),
             "ungraded": self._failures_of_the_grader(),
             "max_score": math.fsum(map(self._most, self._exercises)),
             "exercises": [self._exercise(place, each, names) for place, each in enumerate(self._exercises)],
@@ -135,6 +136,11 @@ class ClassSummary:
             # Nobody graded is no mean of 0; a class of nobody always had one.
             "mean_score": round(math.fsum(graded) / max(1, len(graded)), 4) if graded or not cells else None,
         }
+
+    def _undated(self, names: Sequence[str]) -> dict[str, Any]:
+        """The submissions of which nobody knows when they were handed in, where something is due."""
+        found = [name for name in names if self._rows[name].undated]
+        return {"count": len(found), "names": found}
 
     def _failures_of_the_grader(self) -> list[dict[str, Any]]:
         """The exercises that the grader failed on, for whom, and its own reason."""
@@ -195,7 +201,17 @@ class ClassSummary:
 class _Row:
     """What is kept of a submission's report; `cells` are its exercises, in the class's order."""
 
-    __slots__ = ("cells", "final_score", "late_days", "max_score", "problems", "score", "student", "ungraded")
+    __slots__ = (
+        "cells",
+        "final_score",
+        "late_days",
+        "max_score",
+        "problems",
+        "score",
+        "student",
+        "undated",
+        "ungraded",
+    )
 
     def __init__(self, report: Mapping[str, Any], cells: tuple[dict[str, Any], ...]) -> None:
         student, policy = report.get("student"), report.get("policy") or {}
@@ -209,6 +225,7 @@ class _Row:
         self.ungraded = ungraded_in(report)
         self.max_score: float = report["max_score"]
         self.late_days: int = policy.get("late_days", 0)
+        self.undated: bool = policy.get("undated", False)
         self.problems = problems
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradcheck.grading.batch.unusual import unusual
 from gradcheck.grading.submissions.places import Place
-from gradcheck.grading.submissions.submission import Submission
+from gradcheck.grading.submissions.submission import Later, Submission
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Facts:
     problems: tuple[str, ...]
     started: tuple[str, ...]
     unusual: tuple[str, ...] = ()
+    later: Later | None = None
 
 
 @dataclass(frozen=True)
@@ -85,4 +86,5 @@ def facts_of(submission: Submission) -> Facts:
         submission.problems,
         tuple(name for name in submission.sources),
         unusual(submission.sources),
+        submission.later,
     )

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from gradcheck.grading.desk_record import Help
 from gradcheck.grading.policy.course import Course
-from gradcheck.grading.policy.lateness import moment
+from gradcheck.grading.policy.lateness import marked_late, moment
 from gradcheck.grading.report import ungraded_in
+
+
+class Later(Protocol):
+    """What it has to know of the commits after the one that counts."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def unchanged(self) -> int: ...
+    def as_dict(self) -> dict[str, Any]: ...
 
 
 class Facts(Protocol):
@@ -20,6 +31,8 @@ class Facts(Protocol):
     def submitted(self) -> str: ...
     @property
     def commit(self) -> str: ...
+    @property
+    def later(self) -> Later | None: ...
 
 
 def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dict[str, Any]:
@@ -35,9 +48,17 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
     hint_penalty = round(sum(each["score"] * percent / 100 for each, percent in costs), 4)
     left = max(0.0, earned - hint_penalty)
     ungraded = list(ungraded_in({"exercises": exercises}))
-    days, share, notes = _lateness(course, facts)
-    late_penalty = round(left * share, 4)
     student = course.student_of(facts.name)
+    submitted = facts.submitted or (student.submitted if student else "")
+    due, handed_in = course.due(facts.name), moment(submitted)
+    days, share, notes = _lateness(course, due, handed_in)
+    notes += _commits(facts, submitted)
+    late_penalty = round(left * share, 4)
+    problems = list(report.get("problems", ()))
+    if handed_in is None and marked_late(facts.name):
+        problems.append(
+            "Canvas says that it was late; when it was handed in is not known here, so nothing is taken off"
+        )
     if course.roster and student is None:
         notes.append("nobody in the roster has this submission")
     helped = [f"{each['name']} {percent:g} %" for each, percent in costs if percent and each["score"]]
@@ -50,11 +71,15 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
         "score": earned,
         "max_score": round(sum(each["max_score"] for each in exercises), 4),
         "ungraded": ungraded,
+        "problems": problems,
         "student": student.as_dict() if student else None,
-        "submitted": facts.submitted,
+        "submitted": submitted,
         "commit": facts.commit,
+        "later_commits": facts.later.as_dict() if facts.later else None,
         "policy": {
             "earned": earned,
+            "due": due.isoformat() if due else "",
+            "undated": due is not None and handed_in is None,
             "late_days": days,
             "late_penalty": late_penalty,
             "hint_penalty": hint_penalty,
@@ -71,15 +96,26 @@ def _rescaled(exercise: Mapping[str, Any], course: Course) -> dict[str, Any]:
     return {**exercise, "score": round(most * share, 4), "max_score": most}
 
 
-def _lateness(course: Course, facts: Facts) -> tuple[int, float, list[str]]:
+def _lateness(course: Course, due: datetime | None, submitted: datetime | None) -> tuple[int, float, list[str]]:
     """Days late, the share of the points that this costs, and what to say about it."""
-    due = course.due(facts.name)
     if course.deadline is None or due is None:
         return 0, 0.0, []
     extended = [f"extended to {due.isoformat(timespec='minutes')}"] if due != course.deadline.at else []
-    submitted = moment(facts.submitted)
     if submitted is None:
         return 0, 0.0, [*extended, "when it was handed in is unknown, so it counts as in time"]
     days = course.deadline.days_late(due, submitted)
     told = [course.deadline.rule(days)] if days else []
     return days, course.deadline.share_lost(days), extended + told
+
+
+def _commits(facts: Facts, submitted: str) -> list[str]:
+    """Which commit counts, where there are later ones, and why not those."""
+    if facts.later is None:
+        return []
+    why = [f"the commit {facts.commit[:12]}{f' of {submitted}' if submitted else ''} counts"]
+    count = facts.later.unchanged
+    if count == 1:
+        why.append("a later one leaves the exercises as they were")
+    elif count:
+        why.append(f"{count} later ones leave the exercises as they were")
+    return [", and ".join(why)]

@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast, get_args
+from zoneinfo import ZoneInfo, available_timezones
 
 from gradcheck.catalog import all_exercises
 from gradcheck.grading.desk_record import STEPS, Help
-from gradcheck.grading.policy.lateness import Deadline, Late
+from gradcheck.grading.policy.lateness import MOST_DAYS, Deadline, Late
 from gradcheck.grading.policy.roster import Roster, Student, load_roster
 from gradcheck.grading.policy.toml_table import Table, read_table
 
 _TAG = re.compile(r"(?!.*(\.\.|//|@\{|\.lock$|\.$|/\.))[A-Za-z0-9_+@=][A-Za-z0-9_+@=./-]*(?<!/)")
 """The tags that are read: what git allows, without the characters that mean something to anybody else."""
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+"""Of what is due: with grace, extensions and late days there are still dates for it."""
+_MOST_STEPS = 32
+"""Late days at whose ends a git clone is looked at."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,15 @@ class HintCosts:
 
 @dataclass(frozen=True)
 class Commit:
-    """The commit to read from a git clone: a tag's; or the last one at or before `until`; or else the newest."""
+    """The commit to read from a git clone: a tag's; or the last one at or before `until`; or else the newest.
+
+    `steps` are the moments after which it costs more, the earliest first. Where the exercises were at one of them what
+    they are in that commit, the commit of then counts: a later push of something else is no later work.
+    """
 
     tag: str = ""
     until: datetime | None = None
+    steps: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,9 @@ class Course:
 
     `exercises`  names, in the catalog's order.
     `points`     by exercise, where they differ from the catalog's.
-    `tag`, `at`  what of a git clone is read; `at` is deadline, head or worktree.
+    `tag`, `at`  what of a git clone is read. `at` is deadline, late-days (to the last late day on which something is
+                 left), head, worktree, or mtime: the work tree, and whatever nobody dates by the dates of its files.
+    `timezone`   where days are counted, as in Europe/Berlin; empty: by the deadline's own offset.
     """
 
     title: str = ""
@@ -69,6 +82,7 @@ class Course:
     limits: Limits = Limits()
     tag: str = ""
     at: str = "worktree"
+    timezone: str = ""
 
     def points_of(self, exercise: str) -> float:
         """What all of an exercise is worth."""
@@ -90,12 +104,22 @@ class Course:
 
     def commit_wanted(self, submission: str) -> Commit | None:
         """What of a git clone is read; None for the files as they lie there."""
-        if self.tag:
-            return Commit(tag=self.tag)
-        due = self.due(submission)
-        if self.at == "deadline" and self.deadline is not None and due is not None:
-            return Commit(until=self.deadline.accepted_until(due))
-        return Commit() if self.at == "head" else None
+        if not self.tag and self.at in ("worktree", "mtime"):
+            return None
+        due, rule = self.due(submission), self.deadline
+        if rule is None or due is None:
+            return Commit(self.tag)
+        if self.at == "deadline" and not self.tag:
+            return Commit(until=rule.day_ends(due, 0))
+        last = rule.last_day
+        days = range(_MOST_STEPS if last is None else min(_MOST_STEPS, last + 1))
+        until = rule.day_ends(due, last) if last is not None and self.at == "late-days" and not self.tag else None
+        return Commit(self.tag, until, tuple(rule.day_ends(due, day) for day in days))
+
+    def dated_by_files(self, submission: str) -> bool:
+        """Whether it was handed in when its files were last written, as far as nothing better is known."""
+        student = self.student_of(submission) if self.at == "mtime" else None
+        return self.at == "mtime" and not (student and student.submitted)
 
 
 def load_course(path: Path | None) -> Course:
@@ -106,23 +130,26 @@ def load_course(path: Path | None) -> Course:
     if path is None:
         return Course()
     file = read_table(Path(path), "--course names a file like the one in docs/course.md")
-    title = _title(file.table("course"))
+    title, zone = _course(file.table("course"))
     exercises = _exercises(file.table("exercises"))
     points = _points(file.table("points"), exercises)
     roster = _roster(file.table("roster"))
     dated = file.table("deadline")
-    deadline = _deadline(dated, roster) if file.has("deadline") else None
+    deadline = _deadline(dated, roster, zone) if file.has("deadline") else None
     hints = _hints(file.table("hints"))
     limits = _limits(file.table("limits"))
     tag, at = _submissions(file.table("submissions"), deadline)
     file.done()
-    return Course(title, exercises, points, deadline, hints, roster, limits, tag, at)
+    return Course(title, exercises, points, deadline, hints, roster, limits, tag, at, zone.key if zone else "")
 
 
-def _title(table: Table) -> str:
-    title = table.text("title")
+def _course(table: Table) -> tuple[str, ZoneInfo | None]:
+    title, zone = table.text("title"), table.text("timezone")
     table.done()
-    return title
+    if zone and zone not in (known := available_timezones()):
+        meant = _close(zone, known) if known else "; this system has none at all: run pip install tzdata"
+        raise table.wrong("timezone", f"is no time zone; write one such as Europe/Berlin{meant}")
+    return title, ZoneInfo(zone) if zone else None
 
 
 def _exercises(table: Table) -> tuple[str, ...]:
@@ -157,13 +184,13 @@ def _roster(table: Table) -> Roster | None:
     return load_roster(table.file.parent / file) if file else None
 
 
-def _deadline(table: Table, roster: Roster | None) -> Deadline:
-    at = _moment(table, "at", table.get("at"))
+def _deadline(table: Table, roster: Roster | None, zone: ZoneInfo | None) -> Deadline:
+    at = _moment(table, "at", table.get("at"), zone)
     grace = table.number("grace_minutes", 0, 1e5) or 0
     late = cast("Late", table.one_of("late", get_args(Late)) or "none")
     penalty = table.number("penalty_per_day", 0, 100)
-    most = table.whole("max_days", 1, 3650)
-    extensions = _extensions(table.table("extensions"), roster)
+    most = table.whole("max_days", 1, MOST_DAYS)
+    extensions = _extensions(table.table("extensions"), roster, zone)
     table.done()
     if late == "per-day" and penalty is None:
         raise table.wrong("late", 'is "per-day", so penalty_per_day is needed: percent of the points for each day')
@@ -173,7 +200,7 @@ def _deadline(table: Table, roster: Roster | None) -> Deadline:
     return Deadline(at, grace, late, penalty or 0, most, extensions)
 
 
-def _extensions(table: Table, roster: Roster | None) -> Mapping[str, datetime | timedelta]:
+def _extensions(table: Table, roster: Roster | None, zone: ZoneInfo | None) -> Mapping[str, datetime | timedelta]:
     """By email, id or submission's name. Where there is a roster, each must be somebody's: a misspelt one would cost a
     student the extension.
     """
@@ -184,9 +211,9 @@ def _extensions(table: Table, roster: Roster | None) -> Mapping[str, datetime | 
     for key, value in table.content.items():
         given = table.get(key)
         if isinstance(given, datetime):
-            found[key.lower()] = _moment(table, key, given)
+            found[key.lower()] = _moment(table, key, given, zone)
         elif isinstance(given, (int, float)):
-            found[key.lower()] = timedelta(days=table.checked_number(key, value, 0, 3650))
+            found[key.lower()] = timedelta(days=table.checked_number(key, value, 0, MOST_DAYS))
         else:
             raise table.wrong(key, "is a new deadline (2026-10-08T23:59:00+02:00) or a number of days")
         if roster and key.lower() not in known:
@@ -194,11 +221,26 @@ def _extensions(table: Table, roster: Roster | None) -> Mapping[str, datetime | 
     return found
 
 
-def _moment(table: Table, key: str, value: Any) -> datetime:
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        lacks = "it lacks the offset from UTC; " if isinstance(value, datetime) else ""
+def _moment(table: Table, key: str, value: Any, zone: ZoneInfo | None) -> datetime:
+    if not isinstance(value, datetime) or (value.tzinfo is None and zone is None):
+        lacks = "it lacks the offset from UTC, or [course] its timezone; " if isinstance(value, datetime) else ""
         raise table.wrong(key, f"is a date and time: {lacks}write it as 2026-10-01T23:59:00+02:00, without quotes")
-    return value
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise table.wrong(key, f"is a date from {_FIRST_YEAR} to {_LAST_YEAR}, not of the year {value.year}")
+    if zone is None:
+        return value
+    return value.astimezone(zone) if value.tzinfo is not None else _local(table, key, value.replace(tzinfo=zone), zone)
+
+
+def _local(table: Table, key: str, there: datetime, zone: ZoneInfo) -> datetime:
+    """A time by the course's clocks, which must show it once."""
+    first, second = there.replace(fold=0), there.replace(fold=1)
+    if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != there.replace(tzinfo=None):
+        raise table.wrong(key, f"is a time that clocks in {zone.key} skip, since they are put forward; write another")
+    if first.utcoffset() != second.utcoffset():
+        both = f"{first.isoformat()} or {second.isoformat()}"
+        raise table.wrong(key, f"is a time that clocks in {zone.key} show twice, since they are put back; write {both}")
+    return first
 
 
 def _hints(table: Table) -> HintCosts:
@@ -229,15 +271,18 @@ def _limits(table: Table) -> Limits:
 
 def _submissions(table: Table, deadline: Deadline | None) -> tuple[str, str]:
     tag = table.text("tag")
-    at = table.one_of("at", ("deadline", "head", "worktree"))
+    at = table.one_of("at", ("deadline", "late-days", "head", "worktree", "mtime"))
     table.done()
+    per_day = deadline is not None and deadline.late == "per-day"
     if tag and not _TAG.fullmatch(tag):
         raise table.wrong("tag", "is the name of a git tag, such as v1 or week2-final")
     if tag and at:
         raise table.wrong("at", "and tag say two different things; keep one of them")
     if at == "deadline" and deadline is None:
         raise table.wrong("at", 'is "deadline", but there is none; add [deadline] at = …')
-    return tag, at or ("deadline" if deadline else "worktree")
+    if at == "late-days" and not per_day:
+        raise table.wrong("at", 'is "late-days", but there are none; add late = "per-day" to [deadline]')
+    return tag, at or ("late-days" if per_day else "deadline" if deadline else "worktree")
 
 
 def _close(key: str, known: Any) -> str:

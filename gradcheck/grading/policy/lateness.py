@@ -1,21 +1,32 @@
-"""When something was due, how late it is, and what that costs."""
+"""When something was due, how late it is, and what that costs.
+
+Days are calendar days: the first late day ends when the clocks of the course show the deadline's time again, be it 23,
+24 or 25 hours later. Where the course names no time zone the deadline's own offset stays, and a day has 24 hours.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 Late = Literal["none", "per-day", "zero-after"]
 DAY = timedelta(days=1)
+MOST_DAYS = 3650
+"""What a course may say of days; a late rule that takes longer has no end."""
+
+_MARKED_LATE = re.compile(r"[^_]+_late_\d+(?:_.*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Deadline:
     """A deadline and what follows after it.
 
-    `at`               with an offset from UTC.
+    `at`               in the course's time zone; else with its own offset from UTC.
     `grace_minutes`    nothing is late before these are over.
     `late`             none: only told. per-day: `penalty_per_day` percent of what was earned, for every day begun;
                        after `max_days` nothing is left. zero-after: nothing counts that is late.
@@ -32,17 +43,36 @@ class Deadline:
     def due(self, keys: Iterable[str]) -> datetime:
         """When it is due for whoever is called by one of `keys`; with several extensions the latest."""
         own = [self.extensions[key.lower()] for key in keys if key and key.lower() in self.extensions]
-        times = [each if isinstance(each, datetime) else self.at + each for each in own]
-        return max(times) if times else self.at
+        times = [self._here(each) if isinstance(each, datetime) else _later(self.at, each) for each in own]
+        return max(times, key=datetime.timestamp) if times else self.at
 
-    def accepted_until(self, due: datetime) -> datetime:
-        """The last moment that is not late."""
-        return due + timedelta(minutes=self.grace_minutes)
+    def day_ends(self, due: datetime, day: int) -> datetime:
+        """The last moment of a late day, the first of which is 1; of day 0, the last moment that is not late."""
+        return _later(due, day * DAY).astimezone(UTC) + timedelta(minutes=self.grace_minutes)
 
     def days_late(self, due: datetime, submitted: datetime) -> int:
         """The days that have begun since it became late; 0 in time. One second late is one day."""
-        over = submitted - self.accepted_until(due)
-        return -(-over // DAY) if over > timedelta(0) else 0
+        over = submitted - self.day_ends(due, 0)
+        if over <= timedelta(0):
+            return 0
+        day = max(1, over // DAY - 1)  # no clock was ever set by more than a day
+        try:
+            while submitted - self.day_ends(due, day) > timedelta(0):
+                day += 1
+        except OverflowError:  # the day ends after all calendars
+            pass
+        return day
+
+    @property
+    def last_day(self) -> int | None:
+        """The last late day on which something is left of what was earned; None where that never ends."""
+        if self.late == "none":
+            return None
+        if self.late == "zero-after":
+            return 0
+        ends = self.penalty_per_day * MOST_DAYS >= 100
+        left = math.ceil(100 / self.penalty_per_day) - 1 if ends else None
+        return min((each for each in (left, self.max_days) if each is not None), default=None)
 
     def share_lost(self, days: int) -> float:
         """How much of what was earned is lost by being so many days late: 0 to 1."""
@@ -63,6 +93,21 @@ class Deadline:
             return f"{count}: nothing counts after {self.max_days} days"
         return f"{count}: {self.penalty_per_day:g} % of the points for each"
 
+    def _here(self, extended: datetime) -> datetime:
+        """By the course's clocks, if it names any."""
+        return extended.astimezone(self.at.tzinfo) if isinstance(self.at.tzinfo, ZoneInfo) else extended
+
+
+def marked_late(name: str) -> bool:
+    """Whether a submission's name is one that Canvas gives to what came after its own due date."""
+    return _MARKED_LATE.fullmatch(name) is not None
+
+
+def _later(at: datetime, span: timedelta) -> datetime:
+    """So much later by the clocks of its zone. Of a time that they show twice, or skip, the later one."""
+    there = at + span
+    return max(there.replace(fold=0), there.replace(fold=1), key=datetime.timestamp) if span else at
+
 
 def moment(text: str) -> datetime | None:
     """An ISO 8601 time with an offset; None for anything else."""
@@ -71,3 +116,13 @@ def moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo is not None else None
+
+
+def moment_text(seconds: float) -> str:
+    """The text of a time that is known in seconds since 1970; empty for what can be no time of handing in, which a
+    damaged commit or file may have.
+    """
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds > 0 else ""
+    except (ValueError, OverflowError, OSError):
+        return ""

@@ -13,9 +13,10 @@ from functools import cached_property
 from pathlib import Path
 
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.policy.lateness import moment
 from gradcheck.grading.submissions.naming import folded, safe_name
 
-COLUMNS = ("name", "email", "id", "submission")
+COLUMNS = ("name", "email", "id", "submission", "submitted")
 _ALSO = {
     "full name": "name", "student": "name", "student name": "name", "email address": "email", "e-mail": "email",
     "mail": "email", "id number": "id", "student id": "id", "sis user id": "id", "sid": "id", "folder": "submission",
@@ -29,13 +30,14 @@ _LOGINS = ("github_username", "github username", "username", "login")
 @dataclass(frozen=True)
 class Student:
     """One row. `submission` is the name of the folder or archive, or a pattern with `*` and `?`; empty: by the rules
-    of `Roster.match`.
+    of `Roster.match`. `submitted` is when it was handed in, in ISO 8601 with an offset, where the file says it.
     """
 
     name: str = ""
     email: str = ""
     id: str = ""
     submission: str = ""
+    submitted: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """What a report says of a student."""
@@ -170,6 +172,11 @@ def load_roster(file: Path) -> Roster:
         student = Student(**values)
         if not (student.email or student.id or student.submission):
             raise GradcheckError(f"{file}, row {number}: {student.name} has neither email nor id; give one")
+        if student.submitted and moment(student.submitted) is None:
+            raise GradcheckError(
+                f"{file}, row {number}: submitted is {student.submitted[:60]!r}, and no time with its offset; write it "
+                "as 2026-10-01T23:59:00+02:00, or leave it empty"
+            )
         for column in ("id", "email", "submission"):
             value = values.get(column, "")
             first = seen.setdefault((column, folded(value)), number) if value else number

@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,8 +30,9 @@ DEPTH = 4
 
 
 def read_archive(path: Path, findings: Findings, bounds: Bounds | None = None) -> None:
-    """Read the exercises and the record of hints of an archive file into `findings`. It was submitted when the file
-    was last written: the times inside are its author's to choose. Raises OSError when it cannot be opened.
+    """Read the exercises and the record of hints of an archive file into `findings`. No time of it says when it was
+    handed in: a download writes its own, and those inside are its author's to choose. Raises OSError when it cannot be
+    opened.
     """
     descriptor = os.open(path, PLAIN_FILE)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -64,7 +64,7 @@ def read_archive_within(root: Path, findings: Findings) -> None:
 def _read_descriptor(descriptor: int, findings: Findings, bounds: Bounds | None = None) -> None:
     with os.fdopen(descriptor, "rb") as file:
         seen = os.fstat(descriptor)
-        findings.submitted = datetime.fromtimestamp(seen.st_mtime, UTC).isoformat(timespec="seconds")
+        findings.take_written(seen.st_mtime)
         read_open_archive(file, seen.st_size, findings, bounds)
 
 

@@ -54,6 +54,7 @@ def read_folder(root: Path, findings: Findings, *, by_descriptor: bool = _BY_DES
             else:
                 if content is not None:
                     findings.sources[exercise.name] = content
+                    findings.take_written(folder.written)
         try:
             record = folder.read(f"{base}{desk_record.FILE}", desk_record.MAX_BYTES)
         except Refused as reason:
@@ -67,6 +68,9 @@ def read_folder(root: Path, findings: Findings, *, by_descriptor: bool = _BY_DES
 class Opened:
     """A folder whose parts are opened without ever following a link. Paths are relative; none may climb."""
 
+    written = 0.0
+    """When the file that was read last was last written."""
+
     def subfolders(self, path: str) -> list[str]:
         """The names below a folder that are no plain files; none where it cannot be listed."""
         raise NotImplementedError
@@ -77,6 +81,7 @@ class Opened:
         if descriptor is None:
             return None
         try:
+            self.written = os.fstat(descriptor).st_mtime
             return _content(descriptor, path, most)
         except OSError as error:
             raise Refused(f"{path} cannot be read: {error.strerror or error}") from None

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from gradcheck.catalog import all_exercises
+from gradcheck.errors import SubmissionError
 from gradcheck.grading import desk_record
 from gradcheck.grading.load import MAX_BYTES
 from gradcheck.grading.policy.course import Commit
+from gradcheck.grading.policy.lateness import moment_text
 from gradcheck.grading.submissions import git_refs
 from gradcheck.grading.submissions.folder import Refused, opened
 from gradcheck.grading.submissions.git_objects import MOST_COMMITS, GitFailed, Objects, opened_objects
 from gradcheck.grading.submissions.layout import Findings, find_base, too_large
+from gradcheck.grading.submissions.submission import Later
 
 
 def git_folder(path: Path) -> Path | None:
@@ -53,22 +56,84 @@ def read_commit(repository: Path, wanted: Commit, findings: Findings) -> None:
         findings.note(f"the repository cannot be read: {reason}")
 
 
+def checked_out(folder: Path) -> str:
+    """When the commit was made that a checkout stands at, in ISO 8601 with an offset; empty where that is unknown."""
+    findings = Findings()
+    try:
+        if (repository := git_folder(folder)) is not None:
+            read_commit(repository, Commit(), findings)
+    except (OSError, SubmissionError):
+        return ""
+    return findings.submitted
+
+
 def _chosen(objects: Objects, tip: str, wanted: Commit, shallow: bool, findings: Findings) -> str | None:
+    """The commit that counts, and what is to say of its time and of those after it."""
     commits = objects.commits(tip)
-    late = 0
-    for commit, seconds in commits:
-        if wanted.until is None or seconds <= wanted.until.timestamp():
-            if late:
-                findings.note(f"{late} commit{'s' if late > 1 else ''} after the deadline {_were(late)} not read")
-            try:
-                findings.submitted = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-            except (ValueError, OverflowError, OSError):
-                findings.note(f"the commit {commit[:12]} has a date that cannot be")
-            return commit
-        late += 1
-    before = "; earlier ones may be missing from this shallow clone" if shallow or late >= MOST_COMMITS else ""
-    findings.note(f"no commit is from before the deadline ({late} {_were(late)} later), so nothing was read{before}")
-    return None
+    dated = [(place, seconds) for place, (_, seconds) in enumerate(commits) if moment_text(seconds)]
+    newest = 0 if wanted.until is None else _newest_at(wanted.until, dated)
+    over = commits[:newest]
+    if undated := [commit for commit, seconds in over if not moment_text(seconds)]:
+        told = f"{_commits(len(undated))} {_were(len(undated))} not read"
+        findings.note(f"{told}, with a date that cannot be: {undated[0][:12]}")
+    late = len(over) - len(undated)
+    limit = "the last day that counts" if wanted.steps else "the deadline"
+    if newest is None:
+        before = "; earlier ones may be missing from this shallow clone"
+        missing = before if shallow or len(commits) >= MOST_COMMITS else ""
+        findings.note(f"no commit is from before {limit} ({late} {_were(late)} later), so nothing was read{missing}")
+        return None
+    if late:
+        findings.note(f"{_commits(late)} after {limit} {_were(late)} not read")
+    chosen = _first_alike(objects, commits, dated, newest, wanted.steps)
+    commit, seconds = commits[chosen]
+    findings.submitted = moment_text(seconds)
+    if not findings.submitted:
+        findings.note(f"the commit {commit[:12]} has a date that cannot be")
+    if chosen:
+        findings.later = Later(chosen, moment_text(commits[0][1]), chosen - newest)
+    return commit
+
+
+def _newest_at(moment: datetime, dated: Sequence[tuple[int, int]], start: int = 0) -> int | None:
+    """Where the newest commit stands that is of a moment or before; None where there is none."""
+    return next((place for place, seconds in dated if place >= start and seconds <= moment.timestamp()), None)
+
+
+def _first_alike(
+    objects: Objects,
+    commits: Sequence[tuple[str, int]],
+    dated: Sequence[tuple[int, int]],
+    newest: int,
+    steps: Sequence[datetime],
+) -> int:
+    """Where the commit stands that was the newest at the first of the steps at which the exercises were what they are
+    in the one of `newest`; that itself where they were so at none.
+    """
+    found: Findings | None = None
+    places = [place for step in steps if (place := _newest_at(step, dated, newest)) is not None]
+    for place in dict.fromkeys(places):
+        if place == newest:
+            break
+        found = found or _tried(objects, commits[newest][0])
+        earlier = _tried(objects, commits[place][0])
+        if found and earlier and (found.sources, found.refused) == (earlier.sources, earlier.refused):
+            return place
+    return newest
+
+
+def _tried(objects: Objects, commit: str) -> Findings | None:
+    """What a commit holds; None where it cannot be read, as parts of a shallow clone."""
+    findings = Findings()
+    try:
+        _read(objects, commit, findings)
+    except (Refused, GitFailed):
+        return None
+    return findings
+
+
+def _commits(count: int) -> str:
+    return f"{count} commit{'s' if count > 1 else ''}"
 
 
 def _were(count: int) -> str:

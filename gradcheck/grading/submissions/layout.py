@@ -10,7 +10,7 @@ from gradcheck.catalog import all_exercises
 from gradcheck.grading.desk_record import FILE, Help, help_in
 from gradcheck.grading.load import MAX_BYTES
 from gradcheck.grading.submissions.naming import readable
-from gradcheck.grading.submissions.submission import Submission
+from gradcheck.grading.submissions.submission import Later, Submission
 
 WHOLE = "exercises"
 """The folder that holds the units."""
@@ -31,6 +31,9 @@ class Findings:
     help: Mapping[str, Help] = field(default_factory=dict)
     submitted: str = ""
     commit: str = ""
+    later: Later | None = None
+    written: float | None = None
+    """When the newest of the files was last written."""
 
     def note(self, sentence: str) -> None:
         if (text := printable(sentence)) not in self.problems:
@@ -47,9 +50,13 @@ class Findings:
         if problem:
             self.note(f"{FILE} {problem}; it counts as no help taken")
 
+    def take_written(self, seconds: float) -> None:
+        """A file that was read was written then."""
+        self.written = seconds if self.written is None else max(self.written, seconds)
+
     def under(self, name: str) -> Submission:
         return Submission(
-            name, self.sources, self.refused, tuple(self.problems), self.help, self.submitted, self.commit
+            name, self.sources, self.refused, tuple(self.problems), self.help, self.submitted, self.commit, self.later
         )
 
 

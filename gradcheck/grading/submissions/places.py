@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gradcheck.errors import GradcheckError, SubmissionError
 from gradcheck.grading.policy.course import Commit, Course
+from gradcheck.grading.policy.lateness import moment_text
 from gradcheck.grading.submissions.archive import ENDINGS, read_archive, read_archive_within
 from gradcheck.grading.submissions.folder import read_folder
 from gradcheck.grading.submissions.git import git_folder, read_commit
@@ -21,13 +22,16 @@ from gradcheck.grading.submissions.submission import Submission
 @dataclass(frozen=True)
 class Place:
     """Where one submission lies. `name` is what it is called everywhere; `wanted` is which commit to read, if it is a
-    git clone. Small, since it is held for a whole class and travels to the process that reads it.
+    git clone. `submitted` is when it was handed in, as a host told (ISO 8601 with an offset); else `by_files` takes the
+    dates of what is read for that. Small, since it is held for a whole class and travels to the process that reads it.
     """
 
     name: str
     path: str
     is_archive: bool
     wanted: Commit | None = None
+    submitted: str = ""
+    by_files: bool = False
 
     def read(self) -> Submission:
         """What it holds. Never raises for what is in it: trouble becomes `problems` and `refused`.
@@ -41,6 +45,9 @@ class Place:
             raise
         except Exception as error:  # a defect of ours must not cost the class its grades
             findings.note(f"it could not be read: {type(error).__name__}: {error}")
+        if self.by_files and findings.written is not None and not findings.submitted:
+            findings.submitted = moment_text(findings.written)
+        findings.submitted = self.submitted or findings.submitted
         return findings.under(self.name)
 
     def _read(self, findings: Findings) -> None:
@@ -91,7 +98,13 @@ def find(folder: Path, course: Course | None = None, *, exclude: Collection[Path
     found.sort(key=lambda each: (os.fsencode(each[0]), os.fsencode(each[1])))
     names = unique_names(stem for stem, _, _ in found)
     places = [
-        Place(name, f"{root}{os.sep}{entry}", is_archive, course.commit_wanted(name))
+        Place(
+            name,
+            f"{root}{os.sep}{entry}",
+            is_archive,
+            course.commit_wanted(name),
+            by_files=course.dated_by_files(name),
+        )
         for name, (_, entry, is_archive) in zip(names, found, strict=True)
     ]
     places.sort(key=lambda place: place.name)

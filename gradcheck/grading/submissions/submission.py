@@ -9,7 +9,22 @@ from functools import cached_property
 
 from gradcheck.grading.desk_record import Help
 
-__all__ = ["Submission"]
+__all__ = ["Later", "Submission"]
+
+
+@dataclass(frozen=True)
+class Later:
+    """The commits after the one that counts: how many, of when the newest is (empty where its date cannot be), and how
+    many of them were looked at and leave the exercises as they were; the others came too late to count.
+    """
+
+    count: int
+    newest: str
+    unchanged: int
+
+    def as_dict(self) -> dict[str, int | str]:
+        """What a report says of them."""
+        return {"count": self.count, "newest": self.newest, "unchanged": self.unchanged}
 
 
 @dataclass(frozen=True)
@@ -23,6 +38,7 @@ class Submission:
     `help`       the help that was taken, from `.desk.json`.
     `submitted`  when, in ISO 8601 with an offset; empty where nobody knows.
     `commit`     the commit that the files were read from, if they were.
+    `later`      the commits after that, if there are any.
     """
 
     name: str
@@ -32,6 +48,7 @@ class Submission:
     help: Mapping[str, Help] = field(default_factory=dict)
     submitted: str = ""
     commit: str = ""
+    later: Later | None = None
 
     @cached_property
     def digest(self) -> str:
