@@ -130,13 +130,14 @@ def _written(comparison: Comparison, gathered: Gathered, out: Path, known: Mappi
     from gradcheck.reports.collected_folder import write
     from gradcheck.reports.collected_text import collected_markdown, summary_lines
 
+    ignored = [*gathered.ignored, *comparison.staffs]
     files = {
         "gradebook.csv": gradebook_csv(comparison),
-        "collected.md": collected_markdown(comparison, gathered.ignored, gathered.problems).encode("utf-8"),
+        "collected.md": collected_markdown(comparison, ignored, gathered.problems).encode("utf-8"),
     }
     if comparison.regraded:
         files["differences.csv"] = differences_csv(comparison)
-    write(out, known, collected_dict(comparison, gathered.ignored, gathered.problems), files)
+    write(out, known, collected_dict(comparison, ignored, gathered.problems), files)
     for line in summary_lines(comparison, gathered.problems, out):
         click.echo(line)
 

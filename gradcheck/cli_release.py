@@ -13,9 +13,14 @@ import click
 @click.option(
     "--course", "course_file", type=click.Path(path_type=Path), help="Exercises, points, deadline, what hints cost."
 )
+@click.option(
+    "--host",
+    type=click.Choice(("actions", "classroom50", "plain")),
+    help="Who grades a push: our workflow, Classroom 50's, or nobody. Else as the release there has it, or actions.",
+)
 @click.option("--grader", default="", metavar="REQUIREMENT", help="Install gradcheck so; else DEST carries its wheel.")
-def release(dest: Path, units: tuple[str, ...], course_file: Path | None, grader: str) -> None:
-    """Write the learners' repository to DEST: stubs, README, settings, and a workflow that grades each push.
+def release(dest: Path, units: tuple[str, ...], course_file: Path | None, host: str | None, grader: str) -> None:
+    """Write the learners' repository to DEST: stubs, README, settings, and for GitHub Actions a workflow.
 
     No solution, roster or extension is in it. Run again, it brings DEST up to date: files that were changed since are
     kept and listed. Run it in the project's folder.
@@ -26,7 +31,7 @@ def release(dest: Path, units: tuple[str, ...], course_file: Path | None, grader
     from gradcheck.reports.escaping import terminal_text
 
     course = for_units(load_course(course_file), units)
-    made = make(dest, course, root=Path.cwd(), grader=grader)
+    made = make(dest, course, root=Path.cwd(), grader=grader, host=host or "")
     for note in made.notes:
         click.echo(f"note: {note}", err=True)
     outcome = made.outcome

@@ -68,37 +68,53 @@ def classroom50_result(report: Mapping[str, Any], known: Mapping[str, str]) -> d
 
 
 def _after_penalties(pairs: Sequence[tuple[int, int]], report: Mapping[str, Any], mark: float) -> list[int]:
-    """What is left of each score where hints or lateness cost more than rounding down did: the same share of all of
-    them, so that they add up to no more than what counts.
+    """What is left of each score where hints or lateness cost more than rounding down did. What help costs is taken
+    from its own exercise, and what lateness costs from all alike, so that they add up to no more than what counts.
     """
     scores = [score for score, _ in pairs]
-    most = sum(each for _, each in pairs)
     if mark >= float(report["score"]) or not any(scores):
         return scores
+    left = [max(0.0, each["score"] - _cost(each)) for each in report["exercises"]]
+    share = min(1.0, mark / sum(left)) if any(left) else 0.0
     # Points that are not whole are shown as more, 2.5 as 3, and what counts in the same measure.
-    counts = min(sum(scores), math.floor(mark * most / report["max_score"] + _GRACE))
-    exact = [score * counts / sum(scores) for score in scores]
+    exact = [
+        min(score, rest * share * most / each["max_score"]) if most else 0.0
+        for rest, each, (score, most) in zip(left, report["exercises"], pairs, strict=True)
+    ]
     kept = [math.floor(each + _GRACE) for each in exact]
-    for index in sorted(range(len(exact)), key=lambda index: kept[index] - exact[index])[: counts - sum(kept)]:
+    over = math.floor(sum(exact) + _GRACE) - sum(kept)
+    for index in sorted(range(len(exact)), key=lambda index: kept[index] - exact[index])[:over]:
         kept[index] += 1
     return kept
+
+
+def _cost(exercise: Mapping[str, Any]) -> float:
+    """What help took from an exercise."""
+    return float(exercise.get("hint_penalty", 0))
 
 
 def _message(exercise: Mapping[str, Any]) -> str:
     """The first thing to mend, in a line."""
     found = next(failures(exercise), None)
     if found is None:
-        return _STATES.get(exercise["status"], "not right yet")
+        return _state(exercise)
     code = f" [{found.diagnosis.code}]" if found.diagnosis else ""
     return visible(clipped(f"{found.function}: {found.message}", 300) + code).replace("\n", " ")
 
 
+def _state(exercise: Mapping[str, Any]) -> str:
+    """How it stands, and why it has fewer points than that looks like."""
+    state = _STATES.get(exercise["status"], "not right yet")
+    if not _cost(exercise):
+        return state
+    return f"{state}, {'after its solution was shown' if exercise.get('gave_up') else 'with hints'}"
+
+
 def release_body(report: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     """The release's text as Markdown: a table of the exercises, then the feedback, everything escaped."""
-    states = [_STATES.get(each["status"], "not right yet") for each in report["exercises"]]
     rows = [
-        f"| {markdown_text(test['test-name'])} | {test['score']} / {test['max-score']} | {state} |"
-        for test, state in zip(result["tests"], states, strict=True)
+        f"| {markdown_text(test['test-name'])} | {test['score']} / {test['max-score']} | {_state(each)} |"
+        for test, each in zip(result["tests"], report["exercises"], strict=True)
     ]
     said = [f"# {result['score']} of {result['max-score']} points", _counted(report, result)]
     said += ["\n".join(["| Exercise | Points | |", "|---|---|---|", *rows])]
@@ -118,7 +134,9 @@ def _counted(report: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     if exact == str(result["score"]) and points(report["max_score"]) == str(result["max-score"]):
         return ""
     earned = sum(whole(each["score"], each["max_score"])[0] for each in report["exercises"])
-    less = ", and what hints and lateness cost beyond that is taken from all alike" if result["score"] < earned else ""
+    less = ""
+    if result["score"] < earned:
+        less = "; what hints cost is taken from their exercise, what lateness costs from all alike"
     return (
         f"Exactly {exact} of {points(report['max_score'])}. Classroom 50 takes whole points, so those of each exercise "
         f"are rounded down{less}."

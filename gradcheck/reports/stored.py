@@ -140,6 +140,7 @@ def _exercise_holds(exercise: Any) -> bool:
         and all(isinstance(exercise.get(key), str) for key in ("name", "unit"))
         and exercise.get("status") in STATUSES
         and all(_number(exercise.get(key)) for key in ("score", "max_score"))
+        and _number(exercise.get("hint_penalty", 0))
         and isinstance(exercise.get("checks"), list)
         and all(
             isinstance(check, dict)

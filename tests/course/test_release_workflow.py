@@ -43,11 +43,30 @@ def job(workflow):
     return job
 
 
-def test_it_runs_on_pushes_and_for_the_service_but_not_by_its_robot(workflow, job):
+def test_it_runs_on_pushes_and_for_the_service(workflow, job):
     assert {"push", "repository_dispatch"} <= set(workflow["on"])
-    assert job["if"] == "github.actor != 'github-classroom[bot]'"
     assert job["timeout-minutes"] <= 30
     assert workflow["concurrency"]["cancel-in-progress"] is True
+
+
+MADE = {"message": "Initial commit", "committer": {"email": "noreply@github.com"}}
+"""The commit with which GitHub copies a template."""
+
+
+@pytest.mark.parametrize(
+    ("actor", "event", "graded"),
+    [
+        ("learner", {"created": False, "head_commit": {**MADE, "message": "relu"}}, True),
+        ("learner", {"created": True, "head_commit": MADE}, False),
+        ("learner", {"created": True, "head_commit": {**MADE, "committer": {"email": "ada@uni.edu"}}}, True),
+        ("learner", {"created": True, "head_commit": {**MADE, "message": "Add files via upload"}}, True),
+        ("learner", {}, True),  # by hand
+        ("github-classroom[bot]", {"created": False}, False),
+    ],
+)
+def test_what_nobody_has_worked_in_yet_is_not_graded(job, tmp_path, actor, event, graded):
+    runner = Runner(tmp_path, tmp_path, actor=actor, event=event)
+    assert runner._holds(job["if"], failed=False) is graded
 
 
 def test_it_may_do_no_more_than_it_must(workflow, job):

@@ -50,6 +50,7 @@ class Runner:
     origin: Path
     work: Path
     actor: str = "learner"
+    event: dict[str, Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     steps: dict[str, Step] = field(default_factory=dict)
     report: Report | None = None
@@ -78,9 +79,11 @@ class Runner:
     def _holds(self, condition: str, *, failed: bool) -> bool:
         plain = condition.removeprefix("${{").removesuffix("}}").strip()
         names_a_status = re.search(r"\b(always|cancelled|success|failure)\(\)", plain)
-        return (not failed or names_a_status is not None) and all(
-            self._term(term.strip(), failed=failed) for term in plain.split("&&")
-        )
+        return (not failed or names_a_status is not None) and self._all(plain, failed=failed)
+
+    def _all(self, plain: str, *, failed: bool) -> bool:
+        terms = re.split(r"&&(?![^(]*[^()]\))", plain)  # not those within parentheses
+        return all(self._term(term.strip(), failed=failed) for term in terms)
 
     def _term(self, term: str, *, failed: bool) -> bool:
         if term in {"success()", "!cancelled()", "always()"}:
@@ -89,6 +92,13 @@ class Runner:
             return self.steps[found[1]].outcome == found[2]
         if found := re.fullmatch(r"github\.actor != '([^']+)'", term):
             return self.actor != found[1]
+        if found := re.fullmatch(r"!\((.+)\)", term):
+            return not self._all(found[1], failed=failed)
+        if found := re.fullmatch(r"github\.event((?:\.\w+)+)(?: == '([^']+)')?", term):
+            value: Any = self.event
+            for key in found[1].split(".")[1:]:
+                value = value.get(key) if isinstance(value, dict) else None
+            return bool(value) if found[2] is None else value == found[2]
         raise AssertionError(f"this runner does not know {term!r}")
 
     def _value(self, text: str) -> str:

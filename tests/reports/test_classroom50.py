@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from class_data import HOSTILE, final_report, hostile_report, real_report
 from classroom50_rules import IDENTITY, check_result
 
+from gradcheck.catalog import all_exercises
+from gradcheck.grading.policy import apply_policy
+from gradcheck.grading.policy.course import Course, HintCosts
+from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.reports.classroom50 import classroom50_result, identity, release_body
 from gradcheck.reports.classroom50_functions import function_outcomes
 
@@ -80,6 +86,70 @@ def test_scores_are_whole_and_add_up_to_what_counts(pairs, final, scores):
         assert result["score"] <= final * result["max-score"] / report["max_score"]
 
 
+def policed(*exercises, gave_up=100, days=0):
+    """A report after a course's policy: solutions cost that much, hint 3 a quarter, and a day a tenth."""
+    noon = datetime(2026, 10, 1, 12, tzinfo=UTC)
+    first = {**real_report()["exercises"][0], "checks": []}
+    kept = [
+        {**first, "name": name, "score": score, "max_score": most, "status": "passed", **taken}
+        for name, score, most, taken in exercises
+    ]
+    names = tuple(name for name, *_ in exercises)
+    course = Course(
+        exercises=names,
+        points={name: most for name, _, most, _ in exercises},
+        hints=HintCosts((0, 0, 25, 25), gave_up),
+        deadline=Deadline(noon, late="per-day", penalty_per_day=10),
+    )
+    facts = SimpleNamespace(name="ada", submitted=(noon + timedelta(days)).isoformat(), commit="")
+    raw = real_report() | {"exercises": [_in_catalog(each) for each in kept]}
+    return apply_policy(raw, course, facts)
+
+
+def _in_catalog(exercise):
+    """At the catalog's points, as a report is before the course's."""
+    most = all_exercises()[exercise["name"]].max_score
+    return {**exercise, "score": exercise["score"] * most / exercise["max_score"], "max_score": most}
+
+
+SHOWN = {"gave_up": True}
+
+
+@pytest.mark.parametrize(
+    ("exercises", "rules", "scores"),
+    [
+        ([("relu", 4, 4, SHOWN), ("softmax", 6, 6, {})], {}, [0, 6]),
+        ([("relu", 4, 4, {"hint": 3}), ("softmax", 6, 6, {})], {}, [3, 6]),
+        ([("relu", 4, 4, {"hint": 3}), ("softmax", 10, 10, SHOWN)], {"gave_up": 50}, [3, 5]),
+        ([("relu", 4, 4, SHOWN), ("softmax", 6, 6, {})], {"days": 2}, [0, 4]),
+        ([("relu", 4, 4, {}), ("softmax", 6, 6, {})], {"days": 2}, [3, 5]),
+        ([("relu", 2.5, 2.5, SHOWN), ("softmax", 2.5, 2.5, {})], {}, [0, 3]),
+        ([("relu", 4, 4, SHOWN), ("softmax", 0, 6, {})], {}, [0, 0]),
+    ],
+)
+def test_what_help_costs_is_taken_from_its_own_exercise(exercises, rules, scores):
+    report = policed(*exercises, **rules)
+    result = result_of(report)
+    assert [test["score"] for test in result["tests"]] == scores
+    assert result["score"] <= report["final_score"] * result["max-score"] / report["max_score"]
+
+
+def test_the_table_says_which_exercise_the_help_was_taken_from():
+    report = policed(("relu", 4, 4, SHOWN), ("softmax", 6, 6, {}), ("sigmoid", 4, 4, {"hint": 3}))
+    result = result_of(report)
+    assert [test["message"] for test in result["tests"]] == [
+        "complete, after its solution was shown", "complete", "complete, with hints",
+    ]  # fmt: skip
+    body = release_body(report, result)
+    assert "/relu | 0 / 4 | complete, after its solution was shown |" in body
+    assert "/softmax | 6 / 6 | complete |" in body
+
+
+def test_help_that_cost_nothing_is_not_held_against_anybody():
+    (test,) = result_of(policed(("relu", 4, 4, SHOWN), gave_up=0))["tests"]
+    assert (test["score"], test["message"]) == (4, "complete")
+
+
 def test_the_release_has_a_table_and_the_diagnoses():
     report = real_report()
     result = result_of(report)
@@ -95,9 +165,9 @@ def test_rounding_is_explained():
     report = of_points((3.5, 4), (1, 3), final=2.25)
     body = release_body(report, result_of(report))
     assert "Exactly 2.25 of 7. Classroom 50 takes whole points" in body
-    assert "taken from all alike" in body
+    assert "what lateness costs from all alike" in body
     report = of_points((3.5, 4), (1, 3))
-    assert "taken from all alike" not in release_body(report, result_of(report))
+    assert "from all alike" not in release_body(report, result_of(report))
 
 
 def test_exact_points_are_not_explained():

@@ -1,4 +1,6 @@
-"""What is in a learners' repository: stubs, a README, the settings of pytest, CI and a dev container, the grader."""
+"""What is in a learners' repository: stubs, a README, the settings of pytest, of a dev container and perhaps of CI, the
+grader.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,23 @@ _FILES = {
     "gitignore": ".gitignore",
     "pytest.ini": "pytest.ini",
     "requirements.txt": "requirements.txt",
-    "classroom.yml": ".github/workflows/classroom.yml",
 }
 """A template, and where its text goes: a package does not carry files whose names begin with a dot by itself."""
+WORKFLOWS = ".github/workflows"
+_ONLY_ON: dict[str, dict[str, str]] = {
+    "actions": {"classroom.yml": f"{WORKFLOWS}/classroom.yml"},
+    "classroom50": {},
+    "plain": {},
+}
+"""By where pushes are graded. Classroom 50 adds a workflow of its own: with ours, each push would be graded twice."""
+HOSTS = tuple(_ONLY_ON)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def contents(course: Course, stubs: Mapping[str, bytes], grader: Grader) -> dict[str, bytes]:
-    """Every file by its path. Of the course learners get what applies to all of them: no roster, nobody's extension."""
+def contents(course: Course, stubs: Mapping[str, bytes], grader: Grader, host: str = HOSTS[0]) -> dict[str, bytes]:
+    """Every file by its path, for one of HOSTS. Of the course learners get what applies to all of them: no roster,
+    nobody's extension.
+    """
     values = {
         "course": course,
         "course_text": course_text(for_learners(course)),
@@ -42,6 +53,7 @@ def contents(course: Course, stubs: Mapping[str, bytes], grader: Grader) -> dict
         "exercises": [_shown(name, course) for name in course.exercises],
         "grader": grader.line,
         "hints": _hints(course.hints),
+        "host": host,
         "max_score": points(course.max_score),
         "pinned": pinned(),
         "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
@@ -50,7 +62,8 @@ def contents(course: Course, stubs: Mapping[str, bytes], grader: Grader) -> dict
         "torch_index": TORCH_CPU_INDEX,
     }
     environment = _environment()
-    made = {path: environment.get_template(name).render(values).encode() for name, path in _FILES.items()}
+    files = {**_FILES, **_ONLY_ON[host]}
+    made = {path: environment.get_template(name).render(values).encode() for name, path in files.items()}
     return {**made, **stubs, **grader.files}
 
 

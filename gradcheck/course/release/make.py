@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradcheck.course.release.contents import contents
+from gradcheck.course.release.contents import HOSTS, WORKFLOWS, contents
 from gradcheck.course.release.grader import grader_of
 from gradcheck.course.release.stubs import stubs_of
-from gradcheck.course.release.update import Outcome, must_be_ours, update
+from gradcheck.course.release.update import Outcome, host_of, update
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 
@@ -19,24 +19,32 @@ _OURS = ("exercises", "solutions", "gradcheck", "tests", "docs", "examples", ".g
 
 @dataclass(frozen=True)
 class Released:
-    """What was done, file by file, and what the instructor should know of it."""
+    """What was done, file by file, for which host, and what the instructor should know of it."""
 
     outcome: Outcome
+    host: str
     notes: tuple[str, ...]
 
 
-def release(dest: Path, course: Course, *, root: Path, grader: str = "") -> Released:
+def release(dest: Path, course: Course, *, root: Path, grader: str = "", host: str = "") -> Released:
     """Write the learners' repository to `dest`, or bring the one that is there up to date.
 
     `root` is the project, from which the stubs come. `grader` is the requirement that installs gradcheck, such as
-    `gradcheck==0.1.0`; empty: a wheel is put into the repository. Raises GradcheckError; nothing is written then, but
-    where writing itself fails.
+    `gradcheck==0.1.0`; empty: a wheel is put into the repository. `host` is one of HOSTS; empty: that of the release
+    which is there, or else the first. Raises GradcheckError; nothing is written then, but where writing itself fails.
     """
     _must_be_apart(dest, root)
-    must_be_ours(dest)
+    host = host or host_of(dest) or HOSTS[0]
     installs = grader_of(grader, root)
     stubs, notes = stubs_of(course.exercises, root)
-    return Released(update(dest, contents(course, stubs, installs)), notes)
+    outcome = update(dest, contents(course, stubs, installs, host), host=host)
+    return Released(outcome, host, (*notes, *_graded_twice(outcome, host)))
+
+
+def _graded_twice(outcome: Outcome, host: str) -> tuple[str, ...]:
+    """A workflow that somebody has changed stays; with another host that is more than a file left over."""
+    kept = [path for path in outcome.kept if path.startswith(f"{WORKFLOWS}/")] if host != HOSTS[0] else []
+    return tuple(f"{path} was kept, since it was changed, and goes on grading each push; delete it" for path in kept)
 
 
 def _must_be_apart(dest: Path, root: Path) -> None:

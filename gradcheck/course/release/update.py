@@ -12,10 +12,11 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from gradcheck import __version__
+from gradcheck.course.release.contents import HOSTS
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.small_files import read_small, write_whole
 
@@ -40,14 +41,17 @@ class Outcome:
     removed: tuple[str, ...] = ()
 
 
-def must_be_ours(dest: Path) -> None:
-    """Raises GradcheckError unless `dest` is absent, empty but for .git, or an earlier release."""
-    _known(dest)
+def host_of(dest: Path) -> str:
+    """The host that an earlier release is for; empty where it does not say, or where there is none.
+
+    Raises GradcheckError unless `dest` is absent, empty but for .git, or an earlier release.
+    """
+    return _earlier(dest).host
 
 
-def update(dest: Path, files: Mapping[str, bytes]) -> Outcome:
+def update(dest: Path, files: Mapping[str, bytes], *, host: str = "") -> Outcome:
     """Bring `dest` up to `files`, by their paths. Raises GradcheckError."""
-    known = _known(dest)
+    known = _earlier(dest).files
     outcome = _plan(dest, files, known)
     changed = {path: digest(path, files[path]) for path in (*outcome.added, *outcome.renewed)}
     during = {path: [*known.get(path, []), *_one(changed.get(path))] for path in {*known, *changed}}
@@ -56,12 +60,12 @@ def update(dest: Path, files: Mapping[str, bytes]) -> Outcome:
     try:
         dest.mkdir(parents=True, exist_ok=True)
         if changed or outcome.removed:
-            _write_manifest(dest, during)
+            _write_manifest(dest, during, host)
         for path in changed:
             _write(dest, path, files[path])
         for path in outcome.removed:
             _remove(dest, path)
-        _write_manifest(dest, after)
+        _write_manifest(dest, after, host)
     except OSError as error:
         where = error.filename or dest
         raise GradcheckError(
@@ -129,11 +133,19 @@ def _text(dest: Path, path: str) -> bytes:
     return (dest / path).read_bytes()
 
 
-def _known(dest: Path) -> dict[str, list[str]]:
+@dataclass(frozen=True)
+class _Earlier:
+    """The release that is there, as its manifest has it."""
+
+    files: dict[str, list[str]] = field(default_factory=dict)
+    host: str = ""
+
+
+def _earlier(dest: Path) -> _Earlier:
     if dest.is_symlink():
         raise GradcheckError(f"{dest} is a link; give the folder itself, so that nothing is written elsewhere")
     if not dest.exists():
-        return {}
+        return _Earlier()
     if not dest.is_dir():
         raise GradcheckError(f"{dest} is there and no folder; give the release a folder of its own")
     manifest = dest / MANIFEST
@@ -144,7 +156,7 @@ def _known(dest: Path) -> dict[str, list[str]]:
                 f"{dest} holds {others[0]} and no {MANIFEST}, so it is no release of gradcheck's; give an empty or new "
                 "folder"
             )
-        return {}
+        return _Earlier()
     return _manifest(manifest)
 
 
@@ -152,7 +164,7 @@ def _leftover(name: str) -> bool:
     return name.startswith(f".{MANIFEST}.") and name.endswith(".part")
 
 
-def _manifest(path: Path) -> dict[str, list[str]]:
+def _manifest(path: Path) -> _Earlier:
     broken = GradcheckError(
         f"{path} is damaged, so nobody knows which files were changed since; nothing was written. "
         "Take it from an earlier commit, or release into a new folder"
@@ -162,14 +174,16 @@ def _manifest(path: Path) -> dict[str, list[str]]:
     try:
         content = read_small(path, _MOST_BYTES)
         read = json.loads(content or b"")
-        files = read["files"]
-        if read["schema"] != SCHEMA or not all(_safe(each) and isinstance(files[each], list) for each in files):
+        files, host = read["files"], read.get("host", "")
+        if read["schema"] != SCHEMA or host not in ("", *HOSTS):
+            raise broken
+        if not all(_safe(each) and isinstance(files[each], list) for each in files):
             raise broken
     except OSError as error:
         raise GradcheckError(f"{path} cannot be read: {error.strerror}; nothing was written") from None
     except (ValueError, TypeError, KeyError, RecursionError):
         raise broken from None
-    return {path: [str(each) for each in hashes] for path, hashes in files.items()}
+    return _Earlier({path: [str(each) for each in hashes] for path, hashes in files.items()}, host)
 
 
 def _safe(path: str) -> bool:
@@ -179,9 +193,10 @@ def _safe(path: str) -> bool:
     return not odd and parts[0].lower() != ".git" and all(part not in {"", ".", ".."} for part in parts)
 
 
-def _write_manifest(dest: Path, known: _Known) -> None:
+def _write_manifest(dest: Path, known: _Known, host: str) -> None:
     files = {path: sorted(set(known[path])) for path in sorted(known)}
-    text = json.dumps({"schema": SCHEMA, "gradcheck": __version__, "files": files}, indent=1) + "\n"
+    about = {"schema": SCHEMA, "gradcheck": __version__, **({"host": host} if host else {})}
+    text = json.dumps({**about, "files": files}, indent=1) + "\n"
     if _state(dest, MANIFEST) != digest(MANIFEST, text.encode()):
         _write(dest, MANIFEST, text.encode())
 

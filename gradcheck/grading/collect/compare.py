@@ -47,12 +47,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows in the roster's order; what is nobody's, with the reason, as (what, why)."""
+    """Rows in the roster's order; what is nobody's, with the reason, as (what, why); and so what is of the staff, who
+    try an assignment as a student would, and are looked for in no gradebook.
+    """
 
     rows: tuple[Row, ...]
     nobodys: tuple[tuple[str, str], ...]
     regraded: bool
     """Whether a regrade was given at all."""
+    staffs: tuple[tuple[str, str], ...] = ()
 
     @property
     def settled(self) -> bool:
@@ -74,12 +77,13 @@ def compare(
     """`regrades` None: there was no regrade, so that CI's scores stay advisory."""
     of = {student: _Of() for student in roster.students}
     nobodys: list[tuple[str, str]] = []
+    staffs: list[tuple[str, str]] = []
 
     def share(what: str, items: Iterable[T], owner: Callable[[T], Owner], name: Callable[[T], str]) -> None:
         for item in items:
             found = owner(item)
             if found.student is None:
-                nobodys.append((name(item), found.why))
+                (staffs if found.staff else nobodys).append((name(item), found.why))
             else:
                 getattr(of[found.student], what).append(item)
 
@@ -88,7 +92,7 @@ def compare(
     by_key = _by_key(roster)
     share("regrades", regrades or (), lambda each: _regraded(roster, by_key, each), lambda e: f"regrade {e.submission}")
     rows = [_row(student, of[student], regraded=regrades is not None, any_ci=bool(results)) for student in of]
-    return Comparison(tuple(rows), tuple(dict.fromkeys(nobodys)), regrades is not None)
+    return Comparison(tuple(rows), tuple(dict.fromkeys(nobodys)), regrades is not None, tuple(dict.fromkeys(staffs)))
 
 
 def _by_key(roster: Roster) -> Mapping[str, Student]:

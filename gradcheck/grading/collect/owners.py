@@ -10,10 +10,11 @@ from gradcheck.grading.policy.roster import Roster, Student
 
 @dataclass(frozen=True)
 class Owner:
-    """The student, or None and why."""
+    """The student, or None and why; `staff`: it is a teacher's, who is no student."""
 
     student: Student | None
     why: str = ""
+    staff: bool = False
 
 
 def owner_of(roster: Roster, names: Sequence[str]) -> Owner:
@@ -31,4 +32,8 @@ def owner_of(roster: Roster, names: Sequence[str]) -> Owner:
         return Owner(next(iter(found)))
     if found:
         return Owner(None, "it names several students: " + ", ".join(f"{name} is {who}" for who, name in found.items()))
+    theirs = Roster(roster.staff)
+    staff = next(filter(None, map(theirs.match, names)), None)
+    if staff is not None:
+        return Owner(None, f"it is of the staff: {staff}", staff=True)
     return Owner(None, "nobody in the roster goes by this name, or it is not clearly one person's")

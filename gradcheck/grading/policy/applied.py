@@ -36,7 +36,8 @@ class Facts(Protocol):
 
 
 def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dict[str, Any]:
-    """The report with the course's exercises and points, `student`, `submitted`, `commit`, `policy` and `final_score`.
+    """The report with the course's exercises and points, `student`, `submitted`, `commit`, `policy` and `final_score`,
+    and in each exercise `hint_penalty`.
 
     `score` stays the sum over the exercises. What help costs is taken from what an exercise earned, and what lateness
     costs from the rest, so that nothing ever falls below 0. Where the grader failed on an exercise of the course there
@@ -45,6 +46,7 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
     exercises = [_rescaled(each, course) for each in report["exercises"] if each["name"] in course.exercises]
     earned = round(sum(each["score"] for each in exercises), 4)
     costs = [(each, course.hints.percent(Help(each.get("hint", 0), each.get("gave_up", False)))) for each in exercises]
+    exercises = [{**each, "hint_penalty": round(each["score"] * percent / 100, 4)} for each, percent in costs]
     hint_penalty = round(sum(each["score"] * percent / 100 for each, percent in costs), 4)
     left = max(0.0, earned - hint_penalty)
     ungraded = list(ungraded_in({"exercises": exercises}))

@@ -25,6 +25,8 @@ _ALSO = {
 _PARTS_OF_A_NAME = ("first_name", "first name", "last_name", "last name", "surname")
 _LOGINS = ("github_username", "github username", "username", "login")
 """What a submission goes by where repositories are handed in, unless a column `submission` says it."""
+_STAFF = {"teacher", "hta", "ta"}
+"""In Classroom 50's column `role`."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,10 @@ class Unmatched:
 
 @dataclass(frozen=True)
 class Roster:
-    """The students in the order of the file."""
+    """The students in the order of the file. `staff` are in it too, and no students."""
 
     students: tuple[Student, ...]
+    staff: tuple[Student, ...] = ()
 
     def match(self, submission: str) -> Student | None:
         """Whose a submission is, by its name; None where nobody's, or not clearly one person's.
@@ -161,6 +164,7 @@ def load_roster(file: Path) -> Roster:
     if doubled:
         raise GradcheckError(f"{file}: row 1 names the column {doubled[0]} twice; remove or rename one")
     students: list[Student] = []
+    staff: list[Student] = []
     seen: dict[tuple[str, str], int] = {}
     for number, cells in rows[1:]:
         row = [(column, cell.strip()) for column, cell in zip(named, cells, strict=False)]
@@ -182,10 +186,10 @@ def load_roster(file: Path) -> Roster:
             first = seen.setdefault((column, folded(value)), number) if value else number
             if first != number:
                 raise GradcheckError(f"{file}: rows {first} and {number} have the same {column}, {value}; mend one")
-        students.append(student)
+        (staff if dict(row).get("role", "").lower() in _STAFF else students).append(student)
     if not students:
         raise GradcheckError(f"{file} names no student; write one row for each, or leave [roster] out")
-    return Roster(tuple(students))
+    return Roster(tuple(students), tuple(staff))
 
 
 def _rows(file: Path) -> list[tuple[int, list[str]]]:

@@ -79,6 +79,42 @@ def test_all_that_ci_goes_by_is_told(copy):
     ])  # fmt: skip
 
 
+SHIM = """name: Autograde
+on:
+  push:
+    branches: ["main"]
+    tags: ["submit/*"]
+jobs:
+  grade:
+    uses: "uni/classroom50/.github/workflows/autograde-runner.yaml@main"
+    permissions:
+      contents: write
+"""
+
+
+@pytest.mark.parametrize("instructors", [False, True])
+def test_what_classroom50_adds_is_no_difference(copy, tmp_path, instructors):
+    release = load_release(released(tmp_path / "release", RELEASE)) if instructors else None
+    put(copy / ".github/workflows/autograde.yaml", SHIM)
+    put(copy / ".classroom50.yaml", "classroom: backprop\n")
+    assert changed(copy, release) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "on: push\njobs:\n  grade:\n    steps:\n      - run: echo 28\n",
+        SHIM + "  mine:\n    steps:\n      - run: gh release create submit/x result.json\n",
+        SHIM.replace("uni/classroom50", "eve/runner"),
+        SHIM + "  mine: {'steps': [{run: x}]}\n",
+        "",
+    ],
+)
+def test_a_workflow_of_ones_own_in_its_place_is_told(copy, content):
+    put(copy / ".github/workflows/autograde.yaml", content)
+    assert changed(copy) == ["added .github/workflows/autograde.yaml"]
+
+
 def test_a_manifest_that_was_edited_too_is_found_out_by_the_release_itself(copy, tmp_path):
     release = load_release(released(tmp_path / "release", RELEASE))
     released(copy, {**RELEASE, "conftest.py": "mine"})

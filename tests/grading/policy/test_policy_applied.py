@@ -85,6 +85,7 @@ def test_help_costs_a_share_of_what_the_exercise_earned_and_the_dearest_counts()
     for hint, gave_up, cost in ((0, False, 0), (2, False, 0), (3, False, 0.3), (4, False, 1.2), (1, True, 6)):
         done = apply_policy(report(exercise("relu", 3, 4), exercise("softmax", 6, 6, hint, gave_up)), course, facts())
         assert done["policy"]["hint_penalty"] == cost
+        assert [each["hint_penalty"] for each in done["exercises"]] == [0, cost]
         assert done["final_score"] == 9 - cost
         assert done["score"] == 9
         assert ("softmax" in done["policy"]["note"]) == bool(cost)

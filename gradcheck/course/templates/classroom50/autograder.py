@@ -4,7 +4,8 @@ The host runs this file with the submission's checkout as working directory. It 
 into a virtual environment outside the checkout, lets it grade in a sandbox, and puts result.json and release-body.md
 into the checkout last of all, over whatever the submission left under these names. It ends with status 0 then. Where
 the grader itself fails, on an exercise or altogether, there is no result, and the status is 3: no release is published,
-because the gradebook would take it for 0 points, and the run fails with the reason in its log.
+because the gradebook would take it for 0 points, and the run fails with the reason in its log. As grade.py it serves
+declarative tests instead: each is a command of tests.json, which keeps the host from publishing in the same case.
 
 Standard library only, Python 3.11 to 3.14. GRADCHECK_VENV may name a virtual environment, made beforehand, that holds
 the grader already (for self-hosted runners); nothing is installed then.
@@ -31,6 +32,8 @@ BUNDLE = Path(__file__).resolve().parent
 SCHEMA = "classroom50/result/v1"
 UNGRADED = 3
 """The status where there is no result."""
+NOT_PASSED = 10
+"""Of a declarative test whose function is not right. No other failure ends with it: not Python's own, nor a shell's."""
 LIMIT_S = 780.0
 """For everything: 13 minutes, because the host ends the job after 15."""
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -60,7 +63,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Grade the submission in the working directory.")
     parser.add_argument("--limit", type=float, default=LIMIT_S, metavar="SECONDS", help="for everything")
     parser.add_argument("--functions", action="store_true", help="keep the outcomes for --function; write no result")
-    parser.add_argument("--function", metavar="NAME", help="print the outcome of relu.backward, say; 0 if it passed")
+    parser.add_argument(
+        "--function", metavar="NAME", help="print the outcome of relu.backward, say; 0: it passed, 10: not"
+    )
     options = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -70,6 +75,7 @@ def main() -> int:
         signal.signal(each, stopped)
     checkout = Path.cwd()
     try:
+        FUNCTIONS.unlink(missing_ok=True)
         files = graded(checkout, options.limit)
     except BaseException as error:  # the host has to be told of every kind of failure
         for each in (signal.SIGTERM, signal.SIGINT):
@@ -240,9 +246,9 @@ def outcome_of(name: str) -> int:
         outcome = json.loads(FUNCTIONS.read_text("utf-8"))[name]
     except (OSError, ValueError, KeyError):
         say(f"{name} was not graded; the first test says why. {ASSURANCE}")
-        return 1
+        return UNGRADED
     say(outcome["text"])
-    return 0 if outcome["passed"] else 1
+    return 0 if outcome["passed"] else NOT_PASSED
 
 
 def say(text: str) -> None:
