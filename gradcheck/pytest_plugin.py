@@ -7,6 +7,7 @@ they do elsewhere.
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr
+from _pytest.junitxml import LogXML, xml_key
 from _pytest.terminal import TerminalReporter
 
 from gradcheck.catalog import Exercise, advice_for, exercises_of
@@ -217,6 +219,11 @@ def _selected(session: pytest.Session) -> set[str]:
     return session.stash[_SELECTED]
 
 
+def _status(report: pytest.TestReport) -> str | None:
+    """What became of a check, in a report that came from here or from a worker of xdist."""
+    return getattr(report, "gradcheck", {}).get("status") if report.when == "call" else None
+
+
 class OnlyFailures:
     """Keeps what is not started out of what `--lf` runs again: pytest counts it among the failures."""
 
@@ -226,8 +233,27 @@ class OnlyFailures:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         kept = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
-        if kept is not None and getattr(report, "gradcheck", {}).get("status") == NOT_STARTED:
+        if kept is not None and _status(report) == NOT_STARTED:
             kept.pop(getattr(report, "id", report.nodeid), None)  # pytest's own key, which older ones call nodeid
+
+
+class JUnit(LogXML):
+    """The file of --junitxml, which knows as little of a check that waits to be written as `gradcheck export` does: it
+    is skipped there. For the run, its exit status and the terminal it stays what it is.
+    """
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        status = _status(report)
+        if status == NOT_STARTED:
+            report = copy.copy(report)
+            report.outcome, report.longrepr = "skipped", (report.location[0], None, str(report.longrepr))  # type: ignore[assignment]
+        super().pytest_runtest_logreport(report)
+        if status == UNGRADED:
+            # Not among the failures, and pytest has errors only for what it runs around a test.
+            failure = next(each for each in self.node_reporter(report).nodes if each.tag == "failure")
+            failure.tag = "error"
+            self.stats["failure"] -= 1
+            self.add_stats("error")
 
 
 # Hooks.
@@ -249,8 +275,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)  # after pytest's own, which makes the JUnit file
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(OnlyFailures(config), "gradcheck-only-failures")
+    if (xml := config.stash.get(xml_key, None)) is not None:
+        config.pluginmanager.unregister(xml)  # which has its hooks by now
+        xml.__class__ = JUnit
+        config.pluginmanager.register(xml)
     for argument in config.args if config.args_source is config.ArgsSource.ARGS else ():
         path = Path(argument.split("::", 1)[0])
         place = (config.invocation_params.dir / path).resolve()
@@ -326,7 +357,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    status = getattr(report, "gradcheck", {}).get("status") if report.when == "call" else None
+    status = _status(report)
     if status == NOT_STARTED:
         return WORDS[NOT_STARTED], "-", WORDS[NOT_STARTED].upper()
     # Not among the failures: those are the learner's.

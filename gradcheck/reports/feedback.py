@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.reports.escaping import markdown_code_block, markdown_text, visible
 from gradcheck.reports.feedback_view import Item, feedback_of
+from gradcheck.reports.message import hanging
 from gradcheck.reports.templating import environment
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _markdown_item(item: Item) -> str:
         blocks.append(markdown_code_block("\n".join(item.found.lines)))
     if item.rows:
         margin = max(len(row.name) for row in item.rows)
-        lines = [f"{row.name:<{margin}} = {_hanging(row.text, margin + 3)}" for row in item.rows]
+        lines = [hanging(f"{row.name:<{margin}} = ", row.text) for row in item.rows]
         blocks.append(markdown_code_block("\n".join((*lines, *item.notes))))
     if item.found.diagnosis and item.found.diagnosis.think:
         blocks.append(f"> Think: {markdown_text(item.found.diagnosis.think)}")
@@ -64,10 +65,6 @@ def _markdown_item(item: Item) -> str:
         blocks.append(f"Not written yet: {', '.join(map(_code, item.unwritten))}.")
     blocks.append(f"- Check it again: {_code(item.again)}\n- A hint: {_code(f'gradcheck hint {item.name}')}")
     return "\n\n".join(blocks)
-
-
-def _hanging(text: str, margin: int) -> str:
-    return ("\n" + " " * margin).join(line.strip() for line in text.split("\n"))
 
 
 def _lists(units: Sequence[tuple[str, tuple[str, ...]]]) -> str:

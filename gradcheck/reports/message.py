@@ -87,8 +87,8 @@ def _example(example: Counterexample, show_answer: bool) -> list[str]:
     margin = max((len(label) for label, _ in rows), default=0) + 1
     lines = []
     for label, value in rows:
-        shown = tensor_text(value, margin + 8) if not isinstance(value, str) else value
-        lines.append(f"        {label:<{margin}}{shown}")
+        shown = value if isinstance(value, str) else tensor_text(value, margin + 8)
+        lines.append(hanging(f"        {label:<{margin}}", shown))
     if example.where:
         lines += _wrapped(example.where, "        ")
     if example.about:
@@ -110,9 +110,12 @@ def _rows(named: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def tensor_text(value: Any, indent: int = 0) -> str:
-    """Nested lists as a tensor is printed, rows below each other, long ones cut."""
+    """Nested lists as a tensor is printed: rows below each other, and columns too; long ones cut. It has more than one
+    line where there is more than one row, all counted from where the first begins: `hanging` puts them there. A long
+    one is cut so that it fits behind `indent`.
+    """
     if isinstance(value, dict):
-        return "  ".join(f"{name}: {tensor_text(each, indent)}" for name, each in value.items())
+        return "\n".join(hanging(f"{printable(str(name))}: ", tensor_text(each)) for name, each in value.items())
     if not isinstance(value, (list, tuple)):
         return _number(value)
     if _count(value) > _ENTRIES:
@@ -121,23 +124,45 @@ def tensor_text(value: Any, indent: int = 0) -> str:
         while len(shown) > 1 and indent + len(f"[{', '.join(shown)}{rest}") > WIDTH:
             shown.pop()
         return f"[{', '.join(shown)}{rest}"
-    return _nested(value, indent)
+    widths: list[int] = []
+    for row in _innermost(value):
+        widths += [0] * (len(row) - len(widths))
+        widths[: len(row)] = [max(known, len(_number(entry))) for known, entry in zip(widths, row, strict=False)]
+    return _nested(value, widths)
 
 
-def _nested(value: Any, indent: int) -> str:
+def hanging(label: str, text: str) -> str:
+    """`text` behind a label, its further lines below its first."""
+    return label + text.replace("\n", "\n" + " " * len(label))
+
+
+def _nested(value: Any, widths: list[int]) -> str:
+    """`widths` are those of the columns: the entries of every innermost list stand below each other."""
     if not isinstance(value, (list, tuple)):
         return _number(value)
-    inner = [_nested(each, indent + 1) for each in value]
-    deep = any(isinstance(each, (list, tuple)) for each in value)
-    joined = "[" + ", ".join(inner) + "]"
-    if deep and (len(inner) > 1 and len(joined) + indent > WIDTH):
-        return "[" + (",\n" + " " * (indent + 1)).join(inner) + "]"
-    return joined
+    if _is_innermost(value):
+        entries = [_number(entry).rjust(width) for entry, width in zip(value, widths, strict=False)]
+        return f"[{', '.join(entries)}]"
+    return hanging("[", ",\n".join(_nested(each, widths) for each in value)) + "]"
+
+
+def _is_innermost(value: Any) -> bool:
+    return not any(isinstance(each, (list, tuple)) for each in value)
+
+
+def _innermost(value: Any) -> Iterable[Any]:
+    """The lists that hold no others."""
+    if _is_innermost(value):
+        yield value
+        return
+    for each in value:
+        if isinstance(each, (list, tuple)):
+            yield from _innermost(each)
 
 
 def _number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
+        return printable(str(value)).replace("\n", " ")  # as wide as it is shown
     if isinstance(value, int):
         return str(value)
     if not math.isfinite(value):
