@@ -17,6 +17,7 @@ from pathlib import Path
 from gradcheck.course.dev_check.catalog import Record, read_record
 from gradcheck.course.dev_check.exercise import check_exercise
 from gradcheck.course.dev_check.problem import Verdict
+from gradcheck.grading.lifeline import end_with_parent
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Work:
 
 
 def serve(pipe: Connection, work: Work) -> None:
-    """Check the exercises whose catalog modules come through the pipe, until it is closed."""
+    """Check the exercises whose catalog modules come through the pipe, until it is closed or its owner is gone."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever runs the check; it ends its lanes itself
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     with suppress(EOFError, OSError):

@@ -74,8 +74,7 @@ class WorkerLane:
     def stop(self) -> None:
         """End the process and all that it started, whatever it does at the moment."""
         self.stopped = True
-        self._process.kill()  # whoever waits for its answer is told so by the pipe; a zygote ends with its judge
-        self._process.wait()
+        self._kill()  # whoever waits for its answer is told so by the pipe; a zygote ends with its judge
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -84,7 +83,7 @@ class WorkerLane:
         self._process = subprocess.Popen(  # noqa: S603 — our own interpreter
             [sys.executable, "-c", _LANE, str(fd), path],
             pass_fds=(fd,),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # the lane ends when it closes
             stdout=subprocess.DEVNULL,
         )
         theirs.close()
@@ -105,6 +104,11 @@ class WorkerLane:
         raise GradcheckError(told if isinstance(told, str) else "a grading process ended while it was starting")
 
     def _end(self) -> None:
+        self._kill()
+        self._pipe.close()
+
+    def _kill(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._pipe.close()
+        assert self._process.stdin is not None
+        self._process.stdin.close()

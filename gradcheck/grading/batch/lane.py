@@ -10,12 +10,14 @@ from multiprocessing.connection import Connection
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.judge import Judge, Settings
 from gradcheck.grading.batch.tasks import Answer, GradeRead, Prepare, Read, Scan, Task, facts_of
+from gradcheck.grading.lifeline import end_with_parent
 
 
 def main(pipe: Connection, settings: Settings) -> None:
-    """Answer tasks until the other end is closed. The first message sent are the sandbox's layers, or why there is
-    no sandbox to work in.
+    """Answer tasks until the other end is closed, or whoever started this is gone. The first message sent are the
+    sandbox's layers, or why there is no sandbox to work in.
     """
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run; it ends its lanes itself
     # One thread, whenever torch is loaded here: for what tapes confirm it never is.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")

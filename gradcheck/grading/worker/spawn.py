@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import ClassVar
 
+from gradcheck.grading.lifeline import end_with_parent
 from gradcheck.grading.sandbox.layers import none_held
 from gradcheck.grading.worker.launch import Bounds, Lane, SandboxFailure, Worker, environment, module_paths
 from gradcheck.grading.worker.wire import ENDING_S, Closed, Header, Silent, receive_exactly, send
@@ -81,8 +82,8 @@ class SpawningLane(Lane):
             )
             assert self.process.stdin is not None
             port = server.getsockname()[1]
-            with self.process.stdin as stdin:
-                stdin.write(port.to_bytes(2, "big") + token)
+            self.process.stdin.write(port.to_bytes(2, "big") + token)
+            self.process.stdin.flush()  # and it stays open: the process ends when it closes
             while True:
                 sock, _ = server.accept()
                 sock.settimeout(_START_S)
@@ -98,6 +99,8 @@ class SpawningLane(Lane):
                     os.killpg(self.process.pid, signal.SIGKILL)
             self.process.kill()
             self.process.wait()
+            assert self.process.stdin is not None
+            self.process.stdin.close()
             self.process = None
 
 
@@ -107,12 +110,11 @@ def connect() -> None:
     from gradcheck.grading.worker.warm_up import warm_up
 
     told = sys.stdin.buffer.read(2 + _TOKEN)
+    end_with_parent()
     warm_up()
     with socket.create_connection(("127.0.0.1", int.from_bytes(told[:2], "big"))) as sock:
         sock.sendall(told[2:])
         send(sock, {"confined": True})  # to all that there is here
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, 0)
         serve(sock, {})
 
 
