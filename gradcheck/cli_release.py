@@ -1,10 +1,33 @@
-"""The instructor's release: release. Adapters only; heavy imports come late."""
+"""How a course begins: course, release. Adapters only; heavy imports come late."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+
+
+@click.command()
+@click.argument("dest", type=click.Path(path_type=Path))
+@click.option("--title", required=True, help="Stands above every report.")
+@click.option("--deadline", required=True, metavar="TIME", help="When it is due: 2026-10-01T23:59.")
+@click.option("--timezone", default="", metavar="ZONE", help="By whose clocks: Europe/Berlin. Else by this machine's.")
+@click.option("--units", multiple=True, metavar="UNIT", help="These units only: 04_modules or 04; may be given again.")
+@click.option(
+    "--roster", type=click.Path(path_type=Path), help="Who is in it: name, email, id; or an export. It is copied."
+)
+def course(dest: Path, title: str, deadline: str, timezone: str, units: tuple[str, ...], roster: Path | None) -> None:
+    """Begin a course's folder DEST: course.toml, the roster, and a .gitignore, since names and marks come to lie there.
+
+    Nothing that is there already is touched.
+    """
+    from gradcheck.course.begin import begin
+    from gradcheck.reports.escaping import terminal_text
+
+    for path in begin(dest, title=title, deadline=deadline, timezone=timezone, units=units, roster=roster):
+        click.echo(f"wrote {terminal_text(str(path))}")
+    click.echo(f"next: edit {terminal_text(str(dest / 'course.toml'))}, then make what learners get: gradcheck release")
 
 
 @click.command()
@@ -31,6 +54,9 @@ def release(dest: Path, units: tuple[str, ...], course_file: Path | None, host: 
     from gradcheck.reports.escaping import terminal_text
 
     course = for_units(load_course(course_file), units)
+    if course.deadline and course.deadline.at < datetime.now(UTC):
+        due = course.deadline.at.isoformat(timespec="minutes")
+        click.echo(f"note: the deadline, {due}, is over; [deadline] in {course_file} says so", err=True)
     made = make(dest, course, root=Path.cwd(), grader=grader, host=host or "")
     for note in made.notes:
         click.echo(f"note: {note}", err=True)
@@ -53,4 +79,4 @@ def release(dest: Path, units: tuple[str, ...], course_file: Path | None, host: 
         click.echo(f"  kept    {terminal_text(path)}, which was changed since or is no file of the release's")
 
 
-COMMANDS = (release,)
+COMMANDS = (course, release)

@@ -17,11 +17,11 @@ def course_text(course: Course) -> str:
 
 def _lines(course: Course) -> Iterator[str]:
     yield "[course]"
-    yield f"title = {_quoted(course.title)}"
+    yield f"title = {quoted(course.title)}"
     if course.timezone:
-        yield f"timezone = {_quoted(course.timezone)}"
+        yield f"timezone = {quoted(course.timezone)}"
     yield "\n[exercises]"
-    yield f"only = [{', '.join(map(_quoted, course.exercises))}]"
+    yield f"only = [{', '.join(map(quoted, course.exercises))}]"
     if course.points:
         yield "\n[points]"
         yield from (f"{name} = {value!r}" for name, value in course.points.items())
@@ -35,27 +35,27 @@ def _lines(course: Course) -> Iterator[str]:
     yield f"submission_s = {course.limits.submission_s!r}"
     yield f"memory_mib = {course.limits.memory_mib}"
     yield "\n[submissions]"
-    yield f"tag = {_quoted(course.tag)}" if course.tag else f"at = {_quoted(course.at)}"
+    yield f"tag = {quoted(course.tag)}" if course.tag else f"at = {quoted(course.at)}"
 
 
 def _deadline(deadline: Deadline) -> Iterator[str]:
     yield "\n[deadline]"
     yield f"at = {deadline.at.isoformat()}"
     yield f"grace_minutes = {deadline.grace_minutes!r}"
-    yield f"late = {_quoted(deadline.late)}"
+    yield f"late = {quoted(deadline.late)}"
     if deadline.late == "per-day":
         yield f"penalty_per_day = {deadline.penalty_per_day!r}"
         if deadline.max_days is not None:
             yield f"max_days = {deadline.max_days}"
     if deadline.extensions:
         yield "\n[deadline.extensions]"
-        yield from (f"{_quoted(key)} = {_extension(value)}" for key, value in deadline.extensions.items())
+        yield from (f"{quoted(key)} = {_extension(value)}" for key, value in deadline.extensions.items())
 
 
 def _extension(value: datetime | timedelta) -> str:
     return value.isoformat() if isinstance(value, datetime) else repr(value / DAY)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A basic string of TOML, which escapes as JSON does and forbids DEL besides."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

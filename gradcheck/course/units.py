@@ -16,7 +16,7 @@ def for_units(course: Course, named: Iterable[str]) -> Course:
 
     Raises GradcheckError for a unit that there is not, and where no exercise or no point is left.
     """
-    units = _units(named)
+    units = units_named(named)
     catalog = all_exercises()
     kept = tuple(name for name in course.exercises if not units or catalog[name].unit in units)
     if not kept:
@@ -30,7 +30,8 @@ def for_units(course: Course, named: Iterable[str]) -> Course:
     return chosen
 
 
-def _units(named: Iterable[str]) -> list[str]:
+def units_named(named: Iterable[str]) -> list[str]:
+    """The units' whole names, in the course's order. Raises GradcheckError for one that there is not."""
     known = list(dict.fromkeys(each.unit for each in all_exercises().values()))
     found = []
     for name in (part.strip() for each in named for part in each.split(",")):

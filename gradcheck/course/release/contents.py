@@ -8,11 +8,10 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from gradcheck.catalog import all_exercises
 from gradcheck.course.course_text import course_text
+from gradcheck.course.filled import filled
 from gradcheck.course.pins import TORCH_CPU_INDEX, pinned
 from gradcheck.course.release.grader import Grader
 from gradcheck.errors import GradcheckError
@@ -20,7 +19,6 @@ from gradcheck.grading.policy.course import Course, HintCosts
 from gradcheck.reports.escaping import markdown_text
 from gradcheck.reports.terminal import points
 
-_TEMPLATES = Path(__file__).parent.parent / "templates" / "release"
 _FILES = {
     "README.md": "README.md",
     "conftest.py": "conftest.py",
@@ -61,9 +59,8 @@ def contents(course: Course, stubs: Mapping[str, bytes], grader: Grader, host: s
         "title": markdown_text(course.title) or "Backpropagation by hand",
         "torch_index": TORCH_CPU_INDEX,
     }
-    environment = _environment()
     files = {**_FILES, **_ONLY_ON[host]}
-    made = {path: environment.get_template(name).render(values).encode() for name, path in files.items()}
+    made = {path: filled(f"release/{name}", values) for name, path in files.items()}
     return {**made, **stubs, **grader.files}
 
 
@@ -103,23 +100,3 @@ def _runners(names: tuple[str, ...]) -> dict[str, str]:
             raise GradcheckError(f"the exercise {name!r} needs another name: a workflow's step cannot be called by it")
         found[name] = step
     return found
-
-
-def _environment() -> Any:
-    """Jinja2 with marks of its own: GitHub's expressions have double braces too."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(
-        loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"),
-        autoescape=False,  # noqa: S701 — Markdown, YAML and TOML; each value is escaped for where it goes
-        undefined=StrictUndefined,
-        block_start_string="[%",
-        block_end_string="%]",
-        variable_start_string="[[",
-        variable_end_string="]]",
-        comment_start_string="[#",
-        comment_end_string="#]",
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
