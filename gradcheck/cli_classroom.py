@@ -139,7 +139,7 @@ def _graded(
     job = [course.points_of(name) for name in course.exercises]
     wanted = replace(course, exercises=tuple(name for name in course.exercises if name in chosen or not chosen))
     name = os.environ.get("GITHUB_REPOSITORY", "").rpartition("/")[2] or folder.resolve().name or "submission"
-    submitted = checked_out(folder) if course.deadline else ""
+    submitted = checked_out(folder) if course.deadline else None
     return grade_checkout(folder, wanted, name=name, submitted=submitted, require_sandbox=require_sandbox), job
 
 

@@ -11,6 +11,7 @@ import zipfile
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.outside
 
 CLASS = Path(__file__).parents[2] / "examples" / "class" / "course.toml"
 AT = datetime(2026, 10, 1, 23, 59, tzinfo=timezone(timedelta(hours=2)))
+BERLIN = datetime(2026, 10, 24, 23, 59, tzinfo=ZoneInfo("Europe/Berlin"))
 ROSTER = Roster(
     (Student("Ada", "Ada@example.org", "s1"), Student("Ben", "", "s2"), Student("Cy", "cy@x.org", "", "c*"))
 )
@@ -144,6 +146,9 @@ def test_the_course_arrives(archive: zipfile.ZipFile, tmp_path: Path) -> None:
         Course(exercises=("relu", "softmax"), points={"relu": 0, "softmax": 1e-05}, limits=Limits(0.5, 7, 4096)),
         Course(deadline=Deadline(AT), at="deadline"),
         Course(deadline=Deadline(AT, 1.5, "zero-after"), at="head"),
+        Course(deadline=Deadline(BERLIN, extensions={"a@x.org": BERLIN + timedelta(2)}), timezone="Europe/Berlin"),
+        Course(deadline=Deadline(AT, late="per-day", penalty_per_day=5), at="late-days"),
+        Course(at="mtime"),
         Course(
             deadline=Deadline(
                 AT,
@@ -155,7 +160,7 @@ def test_the_course_arrives(archive: zipfile.ZipFile, tmp_path: Path) -> None:
         ),
         Course(deadline=Deadline(AT, late="per-day", penalty_per_day=0)),
     ],
-    ids=["all", "texts", "points", "deadline", "zero-after", "per-day", "free"],
+    ids=["all", "texts", "points", "deadline", "zero-after", "zone", "late-days", "mtime", "per-day", "free"],
 )
 def test_a_course_written_is_the_course_read(course, tmp_path):
     (tmp_path / "course.toml").write_text(course_text(course), encoding="utf-8")

@@ -290,6 +290,14 @@ def test_without_a_time_it_counts_as_in_time_and_all_are_told(place: Path) -> No
     assert lines[0] == f"there is no {place}/submission_metadata.json, which says who handed in and when"
 
 
+def test_the_days_of_gradescope_s_own_deadline_are_the_course_s(place: Path) -> None:
+    due = {"due_date": "2026-10-24T23:59:00+02:00", "total_points": "4.0"}
+    changed = {"assignment": due, "created_at": "2026-10-25T23:59:00+01:00"}
+    for zone, days in (("", "2 days"), ("Europe/Berlin", "1 day")):
+        results, _ = hosted(place, Course(exercises=("relu",), timezone=zone), **changed)
+        assert output(results)[1].startswith(f"Handed in {days} after it was due")
+
+
 def test_without_a_deadline_gradescope_s_is_told_and_costs_nothing(place: Path) -> None:
     course = Course(exercises=("relu",))
     results, _ = hosted(place, course, created_at="2026-10-04T09:00:00.000000+02:00")

@@ -41,6 +41,7 @@ def test_the_keys_are_those_of_the_schema():
         "grader",
         "sandbox",
         "warnings",
+        "undated",
         "ungraded",
         "max_score",
         "exercises",
@@ -184,6 +185,14 @@ def test_a_course_may_set_other_points():
     found = gathered([graded]).as_dict()
     assert found["max_score"] == MOST + 4
     assert next(each for each in found["exercises"] if each["name"] == "softmax")["max_score"] == 10
+
+
+def test_those_whose_time_nobody_knows_are_named_once():
+    found = [report(name) for name in ("b", "c", "a")]
+    for each, undated in zip(found, (True, False, True), strict=True):
+        each["policy"]["undated"] = undated
+    assert gathered(found).as_dict()["undated"] == {"count": 2, "names": ["a", "b"]}
+    assert gathered([report("old")]).as_dict()["undated"] == {"count": 0, "names": []}
 
 
 def test_a_class_of_nobody():

@@ -357,6 +357,31 @@ def test_the_summary_has_points_states_diagnoses_and_what_the_policy_takes(nowhe
     assert any(line.startswith(f"{earned} of {report['max_score']:g} points in all") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (
+            {"due": "2026-10-01T23:59:00+02:00", "late_days": 2, "late_penalty": 1.0},
+            "Late by the date of its commit, 2026-10-03T10:00:00+00:00; it was due 2026-10-01T23:59:00+02:00. Your instr",
+        ),
+        (
+            {"due": "2026-10-03T23:59:00+02:00", "late_days": 0},
+            "In time by the date of its commit, 2026-10-03T10:00:00+00:00; it was due 2026-10-03T23:59:00+02:00.",
+        ),
+        ({"due": "", "late_days": 0}, ""),
+    ],
+    ids=["late", "in time", "no deadline"],
+)
+def test_the_summary_says_whether_the_commit_is_in_time(nowhere, policy, told):
+    report = final_report() | {"submitted": "2026-10-03T10:00:00+00:00", "policy": policy}
+    results = told_of(report, [], nowhere).results
+    lines = [each for each in summary_lines(report, results, nowhere) if "by the date of its commit" in each]
+    assert [told in each for each in lines] == [True] * bool(told)
+    assert ("by the date of its commit" in summary_markdown(report, results, nowhere)) == bool(told)
+    unknown = report | {"submitted": ""}
+    assert "by the date of" not in summary_markdown(unknown, results, nowhere)
+
+
 def test_a_summary_of_everything_stays_below_githubs_limit(nowhere, monkeypatch):
     report = talkative(400)
     told = told_of(report, [], nowhere)

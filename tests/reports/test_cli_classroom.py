@@ -166,7 +166,12 @@ def test_the_course_beside_the_exercises_counts_unless_another_is_named(step, gr
     result = run("05_losses/mse.py", "mse", "--course", tmp_path / "other.toml", "--require-sandbox")
     assert result.exit_code == 0
     folder, course, name, options = grades[-1]
-    assert (folder, course.exercises, name, options) == (Path(), ("mse",), "week2-ada", {"require_sandbox": True})
+    assert (folder, course.exercises, name, options) == (
+        Path(),
+        ("mse",),
+        "week2-ada",
+        {"submitted": None, "require_sandbox": True},
+    )
     assert reported({"mse": outputs(step / "output")[-1]}).notice == (3, 3)
     assert "softmax is not among the exercises of the course; there are: relu, mse" in refused(
         run("softmax", "--course", tmp_path / "other.toml")
@@ -194,6 +199,21 @@ def test_an_output_that_cannot_be_written_is_known_before_anything_is_graded(ste
 
 def test_a_full_disk_loses_the_result_and_says_so(step):
     assert "No space left" in refused(run("--from", step / "report.json", "--output", "/dev/full"))
+
+
+@pytest.mark.outside
+def test_where_something_is_due_the_commits_date_counts(step, grades):
+    """The course of a learners' repository has the deadline, and the checkout its commit."""
+    stamp = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
+             for what, value in (("NAME", "a"), ("EMAIL", "a@b"), ("DATE", "1790000000 +0200"))}  # fmt: skip
+    Path("course.toml").write_text("[deadline]\nat = 2026-10-01T12:00:00Z\n")
+    assert run().exit_code == 0
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"]):
+        subprocess.run(["git", *command], env={**os.environ, **stamp}, check=True)
+    assert run().exit_code == 0
+    Path("course.toml").write_text("")
+    assert run().exit_code == 0
+    assert [options["submitted"] for *_, options in grades] == ["", "2026-09-21T14:13:20+00:00", None]
 
 
 def test_a_summary_that_cannot_be_written_is_no_reason_to_lose_the_result(step, monkeypatch):

@@ -21,8 +21,6 @@ _TAG = re.compile(r"(?!.*(\.\.|//|@\{|\.lock$|\.$|/\.))[A-Za-z0-9_+@=][A-Za-z0-9
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 """Of what is due: with grace, extensions and late days there are still dates for it."""
-_MOST_STEPS = 32
-"""Late days at whose ends a git clone is looked at."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +109,8 @@ class Course:
             return Commit(self.tag)
         if self.at == "deadline" and not self.tag:
             return Commit(until=rule.day_ends(due, 0))
-        last = rule.last_day
-        days = range(_MOST_STEPS if last is None else min(_MOST_STEPS, last + 1))
-        until = rule.day_ends(due, last) if last is not None and self.at == "late-days" and not self.tag else None
-        return Commit(self.tag, until, tuple(rule.day_ends(due, day) for day in days))
+        last = rule.last_day if self.at == "late-days" and not self.tag else None
+        return Commit(self.tag, None if last is None else rule.day_ends(due, last), rule.steps(due))
 
     def dated_by_files(self, submission: str) -> bool:
         """Whether it was handed in when its files were last written, as far as nothing better is known."""

@@ -19,6 +19,7 @@ DAY = timedelta(days=1)
 MOST_DAYS = 3650
 """What a course may say of days; a late rule that takes longer has no end."""
 
+_MOST_STEPS = 32
 _MARKED_LATE = re.compile(r"[^_]+_late_\d+(?:_.*)?", re.IGNORECASE)
 
 
@@ -73,6 +74,15 @@ class Deadline:
         ends = self.penalty_per_day * MOST_DAYS >= 100
         left = math.ceil(100 / self.penalty_per_day) - 1 if ends else None
         return min((each for each in (left, self.max_days) if each is not None), default=None)
+
+    def steps(self, due: datetime) -> tuple[datetime, ...]:
+        """The moments after each of which it costs more, the first ones where there are many."""
+        if self.late == "none":
+            return ()
+        last = self.last_day
+        return tuple(
+            self.day_ends(due, day) for day in range(_MOST_STEPS if last is None else min(_MOST_STEPS, last + 1))
+        )
 
     def share_lost(self, days: int) -> float:
         """How much of what was earned is lost by being so many days late: 0 to 1."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -14,14 +15,14 @@ from gradcheck.grading.policy import Course, Roster, Student, apply_policy
 from gradcheck.grading.policy.course import HintCosts
 from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.grading.report import mark_of
-from gradcheck.grading.submissions.submission import Submission
+from gradcheck.grading.submissions.submission import Later, Submission
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 
 def facts(name: str = "ada", after: timedelta | None = None) -> SimpleNamespace:
     submitted = (NOON + after).isoformat() if after is not None else ""
-    return SimpleNamespace(name=name, submitted=submitted, commit="")
+    return SimpleNamespace(name=name, submitted=submitted, commit="", later=None)
 
 
 def exercise(name: str, score: float, most: float, hint: int = 0, gave_up: bool = False) -> dict:
@@ -41,8 +42,10 @@ PLAIN = report(exercise("relu", 3, 4), exercise("softmax", 6, 6))
 def test_without_rules_the_score_is_the_sum():
     done = apply_policy(PLAIN, Course(), facts())
     assert (done["score"], done["max_score"], done["final_score"]) == (9, 10, 9)
-    assert done["policy"] == {"earned": 9, "late_days": 0, "late_penalty": 0, "hint_penalty": 0, "note": ""}
-    assert (done["student"], done["submitted"], done["commit"]) == (None, "", "")
+    assert done["policy"] == {
+        "earned": 9, "due": "", "undated": False, "late_days": 0, "late_penalty": 0, "hint_penalty": 0, "note": "",
+    }  # fmt: skip
+    assert (done["student"], done["submitted"], done["commit"], done["later_commits"]) == (None, "", "", None)
     assert (done["submission"], done["seed"], done["digest"]) == ("ada", 3, "d")
 
 
@@ -133,9 +136,45 @@ def test_extensions_move_the_deadline_of_one():
 @pytest.mark.parametrize("submitted", ["", "yesterday", "2026-10-01T12:00:00", "9" * 40, "0000-00-00"])
 def test_an_unknown_time_counts_as_in_time_and_says_so(submitted):
     course = Course(exercises=BOTH, deadline=Deadline(NOON, late="zero-after"))
-    done = apply_policy(PLAIN, course, SimpleNamespace(name="a", submitted=submitted, commit=""))
+    done = apply_policy(PLAIN, course, Submission("a", {}, {}, submitted=submitted))
     assert done["final_score"] == 9
+    assert done["policy"]["undated"]
     assert "unknown" in done["policy"]["note"]
+
+
+def test_where_nothing_else_is_known_the_roster_says_when_it_was_handed_in():
+    ada = Student("Ada", "ada@uni.edu", submitted="2026-10-03T12:00:00+00:00")
+    course = Course(exercises=BOTH, deadline=Deadline(NOON, late="zero-after"), roster=Roster((ada,)))
+    done = apply_policy(PLAIN, course, facts("ada"))
+    assert (done["submitted"], done["policy"]["late_days"], done["final_score"]) == (ada.submitted, 2, 0)
+    assert not done["policy"]["undated"]
+    done = apply_policy(PLAIN, course, facts("ada", timedelta(0)))
+    assert (done["policy"]["late_days"], done["final_score"]) == (0, 9)
+    done = apply_policy(PLAIN, replace(course, deadline=None), facts("bob"))
+    assert not done["policy"]["undated"], "where nothing is due it does not matter"
+
+
+@pytest.mark.parametrize("name", ["lovelaceada_LATE_123", "lovelaceada_late_123_456_relu"])
+def test_what_canvas_calls_late_is_told_and_costs_nothing(name):
+    for deadline in (None, Deadline(NOON, late="zero-after")):
+        course = Course(exercises=BOTH, deadline=deadline)
+        done = apply_policy({**PLAIN, "problems": ["another"]}, course, facts(name))
+        assert (done["final_score"], done["policy"]["late_days"]) == (9, 0)
+        assert done["problems"][0] == "another"
+        assert "Canvas says that it was late" in done["problems"][1]
+        dated = apply_policy(PLAIN, course, facts(name, timedelta(0)))
+        assert dated["problems"] == []
+
+
+def test_which_commit_counts_is_said_where_there_are_later_ones():
+    course = Course(exercises=BOTH, deadline=Deadline(NOON, late="zero-after"))
+    for unchanged, words in ((0, ""), (1, ", and a later one leaves the exercises as they were"),
+                             (2, ", and 2 later ones leave the exercises as they were")):  # fmt: skip
+        later = Later(3, "2026-10-04T12:00:00+00:00", unchanged)
+        read = Submission("ada", {}, {}, submitted=NOON.isoformat(), commit="12" * 20, later=later)
+        done = apply_policy(PLAIN, course, read)
+        assert done["later_commits"] == {"count": 3, "newest": "2026-10-04T12:00:00+00:00", "unchanged": unchanged}
+        assert done["policy"]["note"] == f"the commit 121212121212 of 2026-10-01T12:00:00+00:00 counts{words}"
 
 
 def test_a_time_in_another_zone_is_the_same_time():

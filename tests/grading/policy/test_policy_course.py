@@ -58,13 +58,14 @@ def test_the_example_of_the_documentation_is_read(load):
     assert course.hints.percent(Help(3)) == 5
     assert course.hints.percent(Help(1, gave_up=True)) == 100
     assert course.limits == Limits(10, 120, 2048)
-    assert course.at == "deadline"
+    assert course.at == "late-days"
 
 
 def test_every_key_is_documented():
     text = DOCS.read_text(encoding="utf-8")
     for key in ("title", "units", "only", "at", "grace_minutes", "late", "penalty_per_day", "max_days", "extensions",
-                "costs", "gave_up", "file", "call_s", "submission_s", "memory_mib", "tag"):  # fmt: skip
+                "costs", "gave_up", "file", "call_s", "submission_s", "memory_mib", "tag",
+                "timezone"):  # fmt: skip
         assert f"`{key}`" in text, key
 
 

@@ -111,9 +111,16 @@ def test_a_column_of_submissions_is_read(load):
     assert load("id,submission\n1,team-*\n2,\n").students == (Student(id="1", submission="team-*"), Student(id="2"))
 
 
+def test_a_column_says_when_it_was_handed_in(load):
+    ada, alan = load("id,Submitted\n1, 2026-10-01T23:59:00+02:00\n2,\n").students
+    assert (ada.submitted, alan.submitted) == ("2026-10-01T23:59:00+02:00", "")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("id,submitted\n1,2026-10-01T23:59:00\n", ("row 2", "submitted is '2026-10-01T23:59:00'", "offset")),
+        ("id,submitted\n1,\n2,yes\n", ("row 3", "submitted is 'yes'", "leave it empty")),
         ("", ("first row names the columns", "found nothing")),
         ("Ada,ada@uni.edu,1815\n", ("first row names the columns", "Ada")),
         ("name\nAda\n", ("at least email or id",)),

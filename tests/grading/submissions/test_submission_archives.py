@@ -16,9 +16,13 @@ import time
 import warnings
 import zipfile
 import zlib
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from gradcheck.grading.policy import Course, Roster, Student
+from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.grading.submissions import places
 from gradcheck.grading.submissions.archive import archive_in, read_archive
 from gradcheck.grading.submissions.bounds import Bounds
@@ -125,12 +129,26 @@ def test_the_tools_of_the_system_make_archives_that_are_read(tmp_path):
         assert not found.problems
 
 
-def test_it_was_submitted_when_the_file_was_written(tmp_path):
+def test_the_moment_of_a_download_is_no_time_of_handing_in(tmp_path):
     path = tmp_path / "alice.zip"
     path.write_bytes(zipped(PLAIN))
     os.utime(path, (1_790_000_000, 1_790_000_000))
-    (place,) = places.find(tmp_path)
-    assert place.read().submitted == "2026-09-21T14:13:20+00:00"
+    for at in ("worktree", "deadline", "head"):
+        (place,) = places.find(tmp_path, Course(at=at, deadline=Deadline(datetime(2026, 1, 1, tzinfo=UTC))))
+        assert place.read().submitted == ""
+
+
+def test_a_course_may_take_the_dates_of_files(tmp_path):
+    path = tmp_path / "alice.zip"
+    path.write_bytes(zipped(PLAIN))
+    roster = Roster((Student("Bob", id="bob"), Student("Alice", id="alice", submitted="2026-01-01T00:00:00+00:00")))
+    for seconds, submitted in ((1_790_000_000, "2026-09-21T14:13:20+00:00"), (0, "")):
+        os.utime(path, (seconds, seconds))
+        (place,) = places.find(tmp_path, Course(at="mtime"))
+        assert place.read().submitted == submitted
+        assert replace(place, submitted="2026-01-02T00:00:00+00:00").read().submitted == "2026-01-02T00:00:00+00:00"
+        (place,) = places.find(tmp_path, Course(at="mtime", roster=roster))
+        assert place.read().submitted == "", "the roster knows it better"
 
 
 def test_the_ending_does_not_decide_what_it_is(tmp_path):

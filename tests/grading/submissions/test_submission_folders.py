@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from gradcheck.catalog import all_exercises
+from gradcheck.grading.policy import Course
 from gradcheck.grading.submissions import folder as folders
+from gradcheck.grading.submissions import places
 from gradcheck.grading.submissions.folder import read_folder
 from gradcheck.grading.submissions.layout import Findings
 from gradcheck.grading.submissions.submission import Submission
@@ -27,6 +29,19 @@ def by_descriptor(request):
     if request.param and not folders._BY_DESCRIPTOR:
         pytest.skip("not on this system")
     return request.param
+
+
+def test_the_newest_of_the_exercises_dates_a_folder_if_the_course_says_so(submission, by_descriptor):
+    write = {RELU: 1_790_000_000, NLL: 1_790_000_060, "notes.txt": 1_790_000_999, "exercises/.desk.json": 1_790_000_999}
+    for name, seconds in write.items():
+        (submission / name).touch()
+        os.utime(submission / name, (seconds, seconds))
+    findings = Findings()
+    read_folder(submission, findings, by_descriptor=by_descriptor)
+    assert (findings.written, findings.submitted) == (1_790_000_060, "")
+    dated = places.find(submission.parent, Course(at="mtime"))[0].read().submitted
+    assert dated == "2026-09-21T14:14:20+00:00"
+    assert places.find(submission.parent, Course())[0].read().submitted == ""
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from gradcheck.grading.policy.course import Commit, Course
 from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.grading.submissions import git, git_objects, places
 from gradcheck.grading.submissions.layout import Findings
+from gradcheck.grading.submissions.submission import Later
 
 pytestmark = [pytest.mark.outside, pytest.mark.skipif(shutil.which("git") is None, reason="needs git")]
 
@@ -95,6 +97,98 @@ def test_a_course_with_a_deadline_reads_the_commit_extensions_and_grace_counted_
     assert places.find(clone.parent, extended)[0].read().sources == {"relu": b"at one"}
     assert places.find(clone.parent, Course())[0].read().sources == {"relu": b"not committed"}
     assert places.find(clone.parent, Course(at="head"))[0].read().sources == {"relu": b"at one"}
+
+
+def late_days(days: int, penalty: float = 10) -> Course:
+    rule = Deadline(NOON + timedelta(hours=2), late="per-day", penalty_per_day=penalty, max_days=days)
+    return Course(deadline=rule, at="late-days")
+
+
+def test_late_days_that_count_are_read_and_what_comes_after_is_told(clone):
+    for day, content in ((1, "on day 1"), (2, "on day 2"), (4, "on day 4")):
+        write(clone, RELU, content)
+        commit(clone, NOON + timedelta(days=day), content)
+    for days, content, over in ((1, b"on day 1", 2), (3, b"on day 2", 1), (9, b"on day 4", 0)):
+        read = places.find(clone.parent, late_days(days))[0].read()
+        assert read.sources == {"relu": content}
+        assert read.later == (Later(over, "2026-03-05T12:00:00+00:00", 0) if over else None)
+        told = (
+            f"{over} commit{'s' if over > 1 else ''} after the last day that counts w{'ere' if over > 1 else 'as'} not"
+        )
+        assert [each.startswith(told) for each in read.problems] == [True] * bool(over)
+    rest = places.find(clone.parent, late_days(9, penalty=60))[0].read()
+    assert rest.sources == {"relu": b"on day 1"}, "on the second day nothing is left"
+    strict = Course(deadline=Deadline(NOON, late="per-day", penalty_per_day=10), at="deadline")
+    assert places.find(clone.parent, strict)[0].read().sources == {"relu": b"at noon"}
+    early = Course(deadline=Deadline(NOON - timedelta(days=30), late="per-day", penalty_per_day=10), at="late-days")
+    (problem,) = places.find(clone.parent, early)[0].read().problems
+    assert problem == "no commit is from before the last day that counts (5 were later), so nothing was read"
+
+
+@pytest.mark.parametrize("at", ["late-days", "head"])
+def test_a_later_push_that_leaves_the_exercises_as_they_were_is_no_later_work(clone, at):
+    course = replace(late_days(9), at=at)
+    write(clone, RELU, "in time")
+    in_time = commit(clone, NOON + timedelta(hours=2), "in time")
+    for day in (1, 2):
+        write(clone, "README.md", f"day {day}")
+        commit(clone, NOON + timedelta(days=day), "readme")
+    read = places.find(clone.parent, course)[0].read()
+    assert (read.commit, read.submitted) == (in_time, "2026-03-01T14:00:00+00:00")
+    assert (read.later, read.problems) == (Later(2, "2026-03-03T12:00:00+00:00", 2), ())
+    write(clone, RELU, "improved")
+    improved = commit(clone, NOON + timedelta(days=3), "improved")
+    write(clone, "README.md", "day 5")
+    commit(clone, NOON + timedelta(days=5), "readme")
+    read = places.find(clone.parent, course)[0].read()
+    assert (read.commit, read.later) == (improved, Later(1, "2026-03-06T12:00:00+00:00", 1))
+    run(clone, "rm", "-q", "--cached", RELU)
+    run(clone, "commit", "-q", "-m", "all gone", at=NOON + timedelta(days=6))
+    assert places.find(clone.parent, course)[0].read().submitted == "2026-03-07T12:00:00+00:00"
+    write(clone, RELU, "in time")
+    commit(clone, NOON + timedelta(days=7), "back to what was handed in")
+    assert places.find(clone.parent, course)[0].read().commit == in_time
+
+
+def test_a_shallow_clone_has_the_date_that_it_can_show(clone, tmp_path):
+    (tmp_path / "class2").mkdir()
+    write(clone, "README.md", "later")
+    commit(clone, NOON + timedelta(days=1), "readme")
+    run(tmp_path, "clone", "-q", "--depth", "1", f"file://{clone}", "class2/alice")
+    read = places.find(tmp_path / "class2", late_days(9))[0].read()
+    assert (read.submitted, read.sources) == ("2026-03-02T12:00:00+00:00", {"relu": b"not committed"})
+
+
+@pytest.mark.parametrize("date", ["garbage", "99999999999999999999999 +0000", "253402300800 +0000", "0 +0000"])
+def test_a_date_that_cannot_be_is_no_time(clone, date):
+    """git itself reads some of them as 1970, which is before every deadline."""
+    tree = run(clone, "rev-parse", "HEAD^{tree}")
+    parent, who = run(clone, "rev-parse", "HEAD~1"), f"a <a@b> {date}"
+    text = f"tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\nx\n"
+    made = subprocess.run(
+        ["git", "hash-object", "-t", "commit", "-w", "--literally", "--stdin"],
+        cwd=clone, input=text.encode(), capture_output=True, check=True,
+    ).stdout.decode().strip()  # fmt: skip
+    run(clone, "update-ref", "refs/heads/main", made)
+    found = read(clone, Commit(until=NOON + timedelta(days=9)))
+    assert found.sources == {"relu": b"at noon"}
+    assert found.problems == [f"1 commit was not read, with a date that cannot be: {made[:12]}"]
+    assert found.later == Later(1, "", 0)
+    found = read(clone)
+    assert (found.sources, found.submitted) == ({"relu": b"at one"}, "")
+    assert found.problems == [f"the commit {made[:12]} has a date that cannot be"]
+
+
+def test_when_a_checkout_was_committed(clone, tmp_path, monkeypatch):
+    run(clone, "checkout", "-q", "-f", "HEAD~1")
+    assert git.checked_out(clone) == "2026-03-01T12:00:00+00:00"
+    assert git.checked_out(tmp_path) == git.checked_out(tmp_path / "nowhere") == ""
+
+    def missing() -> str:
+        raise SubmissionError("git is not installed")
+
+    monkeypatch.setattr(git_objects, "_git", missing)
+    assert git.checked_out(clone) == ""
 
 
 def test_a_tag_counts_light_or_annotated_loose_or_packed(clone):

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck.errors import SubmissionError
+from gradcheck.grading.policy import Course
 from gradcheck.grading.submissions import places
 from gradcheck.grading.submissions.naming import MOST_BYTES, folded, safe_name, unique_names
 
@@ -120,7 +121,8 @@ def test_a_folder_around_one_archive_is_that_archive(tmp_path):
     os.utime(folder / "work.zip", (1_790_000_000, 1_790_000_000))
     (place,) = places.find(tmp_path)
     read = place.read()
-    assert (read.sources, read.problems, read.submitted) == ({"relu": b"x"}, (), "2026-09-21T14:13:20+00:00")
+    assert (read.sources, read.problems, read.submitted) == ({"relu": b"x"}, (), "")
+    assert places.find(tmp_path, Course(at="mtime"))[0].read().submitted == "2026-09-21T14:13:20+00:00"
     zipped(folder / "again.zip")
     read = place.read()
     assert not read.sources
