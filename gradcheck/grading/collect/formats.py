@@ -24,6 +24,8 @@ from gradcheck.grading.report import SCHEMA, ungraded_in
 from gradcheck.grading.submissions.layout import printable
 
 CLASSROOM50 = "classroom50/result/v1"
+_WARNED = "provenance_warning"
+"""Why Classroom 50 thinks that it was not its workflow which published a result."""
 _MOST_ENTRIES = 50_000
 
 
@@ -31,8 +33,10 @@ def read_json(content: bytes, names: tuple[str, ...], file: str, assignment: str
     """The results of a JSON file. `names` is whose it is by its place; `assignment` picks one of several that a
     collected file holds. Raises Unusable.
     """
-    found = _object(content)
-    if "assignments" in found:
+    found = _parsed(content)
+    if isinstance(found, list):
+        return Read((result_in(_newest(found), names, file),))
+    if "assignments" in _object(found):
         return _collected(found, file, assignment)
     return Read((result_in(found, names, file),))
 
@@ -44,7 +48,7 @@ def read_payload(content: bytes, names: tuple[str, ...], file: str) -> Read:
         decoded = base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
         raise Unusable("it is not base64") from None
-    return Read((result_in(_object(decoded), names, file),))
+    return Read((result_in(_object(_parsed(decoded)), names, file),))
 
 
 def result_in(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
@@ -63,14 +67,27 @@ def result_in(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Re
     raise Unusable("it is no result file that is known here")
 
 
-def _object(content: bytes) -> Mapping[str, Any]:
+def _parsed(content: bytes) -> Any:
     try:
-        found = json.loads(content.decode("utf-8-sig"))
+        return json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise Unusable("it is damaged: it is not JSON") from None
+
+
+def _object(found: Any) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise Unusable("it is not a JSON object")
     return found
+
+
+def _newest(found: list[Any]) -> Mapping[str, Any]:
+    """The result of `results.json`, where `gh teacher download` keeps all submissions of a copy, the newest first."""
+    if not found or not isinstance(found[0], dict) or "submission_tag" not in found[0]:
+        raise Unusable("it is not a JSON object, nor a list of submissions")
+    if not isinstance(found[0].get("result"), dict):
+        raise Unusable("its newest submission has no result")
+    warned = {key: value for key, value in found[0].items() if key == _WARNED}
+    return {**found[0]["result"], **warned}
 
 
 def _report(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
@@ -92,6 +109,7 @@ def _classroom50(found: Mapping[str, Any], names: tuple[str, ...], file: str) ->
     return Result(
         (*names, *_named(text_in(found, "owner"))), *score_of(score, most), "classroom50", file,
         when=text_in(found, "datetime"), commit=commit_in(text_in(found, "commit")), grain=1.0,
+        notes=tuple(f"Classroom 50 warns of its release: {each}" for each in _named(text_in(found, _WARNED))),
     )  # fmt: skip
 
 

@@ -60,3 +60,18 @@ def test_a_stranger_is_still_nobodys(classroom):
     status, printed = collect(*arguments)
     assert status == 1
     assert "nobody's" in printed
+
+
+def test_what_gh_teacher_download_leaves_is_read_as_one_result_each(classroom):
+    """A clone with both files beside it for each, and a table of all."""
+    place = classroom / "downloaded"
+    for owner, points in (("ada-gh", 3), ("alan-gh", 4)):
+        clone = place / owner
+        (clone / ".git").mkdir(parents=True)
+        put(clone / "result.json", classroom50(points))
+        put(clone / "results.json", [{"submission_tag": "submit/1", "result": classroom50(points)}])
+    rows = "ada-gh,Ada,Lovelace,ada@uni.edu,A,3,4,2026-10-01T10:00:00Z\nalan-gh,Alan,Turing,alan@uni.edu,B,4,4,\n"
+    put(place / "scores.csv", f"username,first_name,last_name,email,section,score,max_score,datetime\n{rows}")
+    status, printed = collect(place, "--roster", classroom / "roster.csv", "--out", classroom / "out")
+    assert status == 0, printed
+    assert [row["ci_score"] for row in table(classroom / "out" / "gradebook.csv")] == ["3", "4"]

@@ -49,6 +49,30 @@ def test_a_failure_of_the_grader_is_no_score(found):
         one(found)
 
 
+def test_of_all_submissions_of_a_copy_the_newest_counts():
+    found = [
+        {"submission_tag": "submit/2", "result": classroom50(3), "provenance_warning": "uploaded by eve"},
+        {"submission_tag": "submit/1", "result": classroom50(4)},
+    ]
+    assert (one(found).score, one(found).kind) == (3, "classroom50")
+    assert one(found).notes == ("Classroom 50 warns of its release: uploaded by eve",)
+    assert one(found[1:]).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ([], "nor a list of submissions"),
+        ([1], "nor a list of submissions"),
+        ([classroom50()], "nor a list of submissions"),
+        ([{"submission_tag": "submit/2", "result": None}, {"submission_tag": "submit/1"}], "has no result"),
+    ],
+)
+def test_a_list_without_a_newest_result_gives_no_score(found, told):
+    with pytest.raises(Unusable, match=told):
+        one(found)
+
+
 def test_what_identifies_the_work_is_kept():
     assert (one(classroom50()).commit, one(classroom50()).when) == (COMMIT, "2026-10-01T10:00:00Z")
     assert one(report("w", 1, commit=COMMIT, digest="d")).commit == COMMIT
