@@ -23,7 +23,8 @@ class Facts(Protocol):
 
 
 def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dict[str, Any]:
-    """The report with the course's exercises and points, `student`, `submitted`, `commit`, `policy` and `final_score`.
+    """The report with the course's exercises and points, `student`, `students`, `submitted`, `commit`,
+    `policy` and `final_score`.
 
     `score` stays the sum over the exercises. What help costs is taken from what an exercise earned, and what lateness
     costs from the rest, so that nothing ever falls below 0. Where the grader failed on an exercise of the course there
@@ -37,9 +38,9 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
     ungraded = list(ungraded_in({"exercises": exercises}))
     days, share, notes = _lateness(course, facts)
     late_penalty = round(left * share, 4)
-    student = course.student_of(facts.name)
-    if course.roster and student is None:
-        notes.append("nobody in the roster has this submission")
+    match = course.match(facts.name)
+    if match.why:
+        notes.append(match.reason)
     helped = [f"{each['name']} {percent:g} %" for each, percent in costs if percent and each["score"]]
     if helped:
         notes.append(f"help costs: {', '.join(helped)}")
@@ -50,7 +51,8 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
         "score": earned,
         "max_score": round(sum(each["max_score"] for each in exercises), 4),
         "ungraded": ungraded,
-        "student": student.as_dict() if student else None,
+        "student": match.student.as_dict() if match.student else None,
+        "students": [each.as_dict() for each in match.students],
         "submitted": facts.submitted,
         "commit": facts.commit,
         "policy": {

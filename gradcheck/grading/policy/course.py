@@ -12,7 +12,8 @@ from typing import Any, cast, get_args
 from gradcheck.catalog import all_exercises
 from gradcheck.grading.desk_record import STEPS, Help
 from gradcheck.grading.policy.lateness import Deadline, Late
-from gradcheck.grading.policy.roster import Roster, Student, load_roster
+from gradcheck.grading.policy.roster import Match, Roster, Student
+from gradcheck.grading.policy.roster_file import load_roster
 from gradcheck.grading.policy.toml_table import Table, read_table
 
 _TAG = re.compile(r"(?!.*(\.\.|//|@\{|\.lock$|\.$|/\.))[A-Za-z0-9_+@=][A-Za-z0-9_+@=./-]*(?<!/)")
@@ -78,15 +79,19 @@ class Course:
     def max_score(self) -> float:
         return round(sum(map(self.points_of, self.exercises)), 4)
 
+    def match(self, submission: str) -> Match:
+        """Whose a submission is. Without a roster it is nobody's, and there is no reason for it."""
+        return self.roster.match(submission) if self.roster else Match()
+
     def student_of(self, submission: str) -> Student | None:
-        return self.roster.match(submission) if self.roster else None
+        """Whose it is; of a team the first."""
+        return self.match(submission).student
 
     def due(self, submission: str) -> datetime | None:
-        """The deadline of a submission, extensions counted in; None where there is none."""
+        """The deadline of a submission, extensions counted in, of a team the longest; None where there is none."""
         if self.deadline is None or not self.deadline.extensions:
             return self.deadline.at if self.deadline else None
-        student = self.student_of(submission)
-        return self.deadline.due((submission, student.email, student.id) if student else (submission,))
+        return self.deadline.due((submission, *(key for each in self.match(submission).students for key in each.keys)))
 
     def commit_wanted(self, submission: str) -> Commit | None:
         """What of a git clone is read; None for the files as they lie there."""
@@ -177,9 +182,7 @@ def _extensions(table: Table, roster: Roster | None) -> Mapping[str, datetime | 
     """By email, id or submission's name. Where there is a roster, each must be somebody's: a misspelt one would cost a
     student the extension.
     """
-    known = (
-        {key.lower() for each in roster.students for key in (each.email, each.id, each.submission)} if roster else ()
-    )
+    known = {key.lower() for each in roster.students for key in each.keys} if roster else ()
     found: dict[str, datetime | timedelta] = {}
     for key, value in table.content.items():
         given = table.get(key)
