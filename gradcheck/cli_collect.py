@@ -97,7 +97,7 @@ def collect(
 
 def _roster(course_file: Path | None, roster_file: Path | None) -> Roster:
     from gradcheck.grading.policy.course import load_course
-    from gradcheck.grading.policy.roster import load_roster
+    from gradcheck.grading.policy.roster_file import load_roster
 
     course = load_course(course_file)
     if roster_file is not None:

@@ -12,7 +12,7 @@ from gradcheck.course.filled import filled
 from gradcheck.course.units import units_named
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import load_course
-from gradcheck.grading.policy.roster import load_roster
+from gradcheck.grading.policy.roster_file import load_roster
 from gradcheck.grading.small_files import read_small, write_whole
 
 _MOST_BYTES = 64 << 20

@@ -40,9 +40,9 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
         names = ", ".join(map(terminal_text, noticed[:_TOP]))
         yield from wrap(f"look at: {names}{more}; the page says why", _WIDTH, subsequent_indent="  ")
     for kind in beside(summary):
-        names = [f"{name} ({why})" if why and len(why) <= _SHORT else name for name, why in kind.lines[:_TOP]]
+        named = [f"{name} ({why})" if why and len(why) <= _SHORT else name for name, why in kind.lines[:_TOP]]
         more = f" and {len(kind.lines) - _TOP:,} more" if len(kind.lines) > _TOP else ""
-        told = f"{kind.title}: {', '.join(map(terminal_text, names))}{more}"
+        told = f"{kind.title}: {', '.join(map(terminal_text, named))}{more}"
         yield from wrap(told, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     yield f"report: {out / 'index.html'}"
     yield f"grades: {out / 'grades.csv'}"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.raw_csv import Line, Sheet
 from gradcheck.reports.escaping import terminal_text
-from gradcheck.reports.raw_csv import Line, Sheet
 
 Kind = Literal["canvas", "moodle"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.raw_csv import Sheet, read_sheet
 from gradcheck.reports.escaping import terminal_text
 from gradcheck.reports.gradebook_layouts import NO_GRADE, Kind, Layout, Person, read_layout
 from gradcheck.reports.gradebook_match import Grade, Matching, match
-from gradcheck.reports.raw_csv import Sheet, read_sheet
 from gradcheck.reports.ungraded import names_of
 
 _DIGITS = 4

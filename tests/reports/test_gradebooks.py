@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.raw_csv import read_sheet
 from gradcheck.reports.gradebook_match import Grade
 from gradcheck.reports.gradebooks import fill
-from gradcheck.reports.raw_csv import read_sheet
 
 CANVAS = (
     "Student,ID,SIS User ID,SIS Login ID,Section,Week 1 (101),Week 2 (102),Current Score,Final Score\r\n"

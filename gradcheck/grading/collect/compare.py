@@ -82,10 +82,10 @@ def compare(
     def share(what: str, items: Iterable[T], owner: Callable[[T], Owner], name: Callable[[T], str]) -> None:
         for item in items:
             found = owner(item)
-            if found.student is None:
+            if not found.students:
                 (staffs if found.staff else nobodys).append((name(item), found.why))
-            else:
-                getattr(of[found.student], what).append(item)
+            for student in found.students:
+                getattr(of[student], what).append(item)
 
     share("results", results, lambda each: owner_of(roster, each.names), lambda each: f"result {each.file}")
     share("clones", clones, lambda each: owner_of(roster, (each.name,)), lambda each: f"submission {each.name}")
@@ -102,10 +102,10 @@ def _by_key(roster: Roster) -> Mapping[str, Student]:
 def _regraded(roster: Roster, by_key: Mapping[str, Student], regrade: Regrade) -> Owner:
     """By the submission's name, as for everything; else by what the grading's own roster has found."""
     owner = owner_of(roster, (regrade.submission,))
-    if owner.student is not None:
+    if owner.students:
         return owner
-    found = {by_key[folded(key)] for key in regrade.keys if folded(key) in by_key}
-    return Owner(found.pop()) if len(found) == 1 else owner
+    found = tuple(dict.fromkeys(by_key[folded(key)] for key in regrade.keys if folded(key) in by_key))
+    return Owner(found) if len(found) == 1 else owner
 
 
 def _row(student: Student, of: _Of, *, regraded: bool, any_ci: bool) -> Row:

@@ -5,35 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradcheck.grading.policy.roster import Roster, Student
+from gradcheck.grading.policy.roster import Match, Roster, Student
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The student, or None and why; `staff`: it is a teacher's, who is no student."""
+    """The student, or a team's; or nobody and why. `staff`: it is a teacher's, who is no student."""
 
-    student: Student | None
+    students: tuple[Student, ...]
     why: str = ""
     staff: bool = False
 
 
 def owner_of(roster: Roster, names: Sequence[str]) -> Owner:
-    """The one student whom all the names that are anybody's belong to.
+    """The one student whom all the names that are anybody's belong to, or the team: where one name is a team's and
+    another a member's, it is the member's.
 
     A login is also tried as the end of a repository's name, so that `week2-ada` and `ada` both follow from the
     roster's pattern `*-ada`.
     """
-    found: dict[Student, str] = {}
+    found: dict[tuple[Student, ...], str] = {}
+    others: list[Match] = []
     for name in names:
-        student = roster.match(name) or roster.match(f"-{name}")
-        if student is not None:
-            found.setdefault(student, name)
-    if len(found) == 1:
-        return Owner(next(iter(found)))
+        match = roster.match(name)
+        if match.why == "nobody":
+            match = roster.match(f"-{name}")
+        if match.students:
+            found.setdefault(match.students, name)
+        elif match.why != "nobody":
+            others.append(match)
+    least = min(found, key=len, default=())
+    if found and all(set(least) <= set(each) for each in found):
+        return Owner(least)
     if found:
-        return Owner(None, "it names several students: " + ", ".join(f"{name} is {who}" for who, name in found.items()))
-    theirs = Roster(roster.staff)
-    staff = next(filter(None, map(theirs.match, names)), None)
-    if staff is not None:
-        return Owner(None, f"it is of the staff: {staff}", staff=True)
-    return Owner(None, "nobody in the roster goes by this name, or it is not clearly one person's")
+        told = (f"{name} is {' and '.join(map(str, students))}" for students, name in found.items())
+        return Owner((), f"it names several students: {', '.join(told)}")
+    why = others[0] if others else Match(why="nobody")
+    return Owner((), why.reason, staff=why.why == "staff")

@@ -2,6 +2,7 @@
 
 from gradcheck.grading.policy.applied import apply_policy
 from gradcheck.grading.policy.course import Course, Limits, load_course
-from gradcheck.grading.policy.roster import Roster, Student, load_roster
+from gradcheck.grading.policy.roster import Match, Roster, Student
+from gradcheck.grading.policy.roster_file import load_roster
 
-__all__ = ["Course", "Limits", "Roster", "Student", "apply_policy", "load_course", "load_roster"]
+__all__ = ["Course", "Limits", "Match", "Roster", "Student", "apply_policy", "load_course", "load_roster"]

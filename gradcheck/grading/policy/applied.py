@@ -36,8 +36,8 @@ class Facts(Protocol):
 
 
 def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dict[str, Any]:
-    """The report with the course's exercises and points, `student`, `submitted`, `commit`, `policy` and `final_score`,
-    and in each exercise `hint_penalty`.
+    """The report with the course's exercises and points, `student`, `students`, `submitted`, `commit`, `policy` and
+    `final_score`, and in each exercise `hint_penalty`.
 
     `score` stays the sum over the exercises. What help costs is taken from what an exercise earned, and what lateness
     costs from the rest, so that nothing ever falls below 0. Where the grader failed on an exercise of the course there
@@ -50,8 +50,8 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
     hint_penalty = round(sum(each["score"] * percent / 100 for each, percent in costs), 4)
     left = max(0.0, earned - hint_penalty)
     ungraded = list(ungraded_in({"exercises": exercises}))
-    student = course.student_of(facts.name)
-    submitted = facts.submitted or (student.submitted if student else "")
+    match = course.match(facts.name)
+    submitted = facts.submitted or next((each.submitted for each in match.students if each.submitted), "")
     due, handed_in = course.due(facts.name), moment(submitted)
     days, share, notes = _lateness(course, due, handed_in)
     notes += _commits(facts, submitted)
@@ -61,8 +61,8 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
         problems.append(
             "Canvas says that it was late; when it was handed in is not known here, so nothing is taken off"
         )
-    if course.roster and student is None:
-        notes.append("nobody in the roster has this submission")
+    if match.why:
+        notes.append(match.reason)
     helped = [f"{each['name']} {percent:g} %" for each, percent in costs if percent and each["score"]]
     if helped:
         notes.append(f"help costs: {', '.join(helped)}")
@@ -74,7 +74,8 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
         "max_score": round(sum(each["max_score"] for each in exercises), 4),
         "ungraded": ungraded,
         "problems": problems,
-        "student": student.as_dict() if student else None,
+        "student": match.student.as_dict() if match.student else None,
+        "students": [each.as_dict() for each in match.students],
         "submitted": submitted,
         "commit": facts.commit,
         "later_commits": facts.later.as_dict() if facts.later else None,

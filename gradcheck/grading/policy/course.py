@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from gradcheck.catalog import all_exercises
 from gradcheck.grading.desk_record import STEPS, Help
 from gradcheck.grading.policy.lateness import MOST_DAYS, Deadline, Late
-from gradcheck.grading.policy.roster import Roster, Student, load_roster
+from gradcheck.grading.policy.roster import Match, Roster
+from gradcheck.grading.policy.roster_file import load_roster
 from gradcheck.grading.policy.toml_table import Table, read_table
 
 _TAG = re.compile(r"(?!.*(\.\.|//|@\{|\.lock$|\.$|/\.))[A-Za-z0-9_+@=][A-Za-z0-9_+@=./-]*(?<!/)")
@@ -90,15 +91,15 @@ class Course:
     def max_score(self) -> float:
         return round(sum(map(self.points_of, self.exercises)), 4)
 
-    def student_of(self, submission: str) -> Student | None:
-        return self.roster.match(submission) if self.roster else None
+    def match(self, submission: str) -> Match:
+        """Whose a submission is. Without a roster it is nobody's, and there is no reason for it."""
+        return self.roster.match(submission) if self.roster else Match()
 
     def due(self, submission: str) -> datetime | None:
-        """The deadline of a submission, extensions counted in; None where there is none."""
+        """The deadline of a submission, extensions counted in, of a team the longest; None where there is none."""
         if self.deadline is None or not self.deadline.extensions:
             return self.deadline.at if self.deadline else None
-        student = self.student_of(submission)
-        return self.deadline.due((submission, student.email, student.id) if student else (submission,))
+        return self.deadline.due((submission, *(key for each in self.match(submission).students for key in each.keys)))
 
     def commit_wanted(self, submission: str) -> Commit | None:
         """What of a git clone is read; None for the files as they lie there."""
@@ -114,8 +115,7 @@ class Course:
 
     def dated_by_files(self, submission: str) -> bool:
         """Whether it was handed in when its files were last written, as far as nothing better is known."""
-        student = self.student_of(submission) if self.at == "mtime" else None
-        return self.at == "mtime" and not (student and student.submitted)
+        return self.at == "mtime" and not any(each.submitted for each in self.match(submission).students)
 
 
 def load_course(path: Path | None) -> Course:
@@ -129,7 +129,7 @@ def load_course(path: Path | None) -> Course:
     title, zone = _course(file.table("course"))
     exercises = _exercises(file.table("exercises"))
     points = _points(file.table("points"), exercises)
-    roster = _roster(file.table("roster"))
+    roster = _roster(file.table("roster"), zone)
     dated = file.table("deadline")
     deadline = _deadline(dated, roster, zone) if file.has("deadline") else None
     hints = _hints(file.table("hints"))
@@ -174,10 +174,10 @@ def _points(table: Table, exercises: tuple[str, ...]) -> Mapping[str, float]:
     return points
 
 
-def _roster(table: Table) -> Roster | None:
+def _roster(table: Table, zone: ZoneInfo | None) -> Roster | None:
     file = table.text("file")
     table.done()
-    return load_roster(table.file.parent / file) if file else None
+    return load_roster(table.file.parent / file, zone) if file else None
 
 
 def _deadline(table: Table, roster: Roster | None, zone: ZoneInfo | None) -> Deadline:
@@ -200,9 +200,7 @@ def _extensions(table: Table, roster: Roster | None, zone: ZoneInfo | None) -> M
     """By email, id or submission's name. Where there is a roster, each must be somebody's: a misspelt one would cost a
     student the extension.
     """
-    known = (
-        {key.lower() for each in roster.students for key in (each.email, each.id, each.submission)} if roster else ()
-    )
+    known = {key.lower() for each in roster.students for key in each.keys} if roster else ()
     found: dict[str, datetime | timedelta] = {}
     for key, value in table.content.items():
         given = table.get(key)

@@ -15,14 +15,19 @@ from gradcheck.errors import GradcheckError
 
 _DELIMITERS = (",", ";", "\t")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_ABOVE = re.compile(r"(?:[,;\t ]*(?:\r\n|\r|\n))*(?:sep=.(?:\r\n|\r|\n))?", re.IGNORECASE)
+"""Empty lines, and the one by which Excel is told the delimiter."""
 _QUOTED = r'"[^"]*(?:""[^"]*)*"(?!")'
 
 
 @dataclass
 class Line:
-    """A line of the file, which quoted cells may spread over several: raw cells, and what ended it."""
+    """A line of the file, which quoted cells may spread over several: raw cells, and what ended it. `number` counts
+    the file's lines, `row` is what a spreadsheet calls it.
+    """
 
     number: int
+    row: int
     cells: list[str]
     end: str
 
@@ -61,8 +66,9 @@ class Sheet:
         return self.bom + text.encode(self.encoding)
 
 
-def read_sheet(content: bytes, name: str) -> Sheet:
-    """The file of that content. `name` is what errors call it.
+def read_sheet(content: bytes, name: str, *, by_hand: bool = False) -> Sheet:
+    """The file of that content. `name` is what errors call it. Where it may be written `by_hand` it may begin with
+    empty lines, a line may lack its last cells, and errors count rows; such a file is not to be written back.
 
     Raises GradcheckError where it is no CSV file: not text, a quote that is never closed, lines of different lengths.
     """
@@ -74,20 +80,22 @@ def read_sheet(content: bytes, name: str) -> Sheet:
     except UnicodeDecodeError:
         raise GradcheckError(f"{name} is not UTF-8 text; export it again, or save it as 'CSV UTF-8'") from None
     if "\0" in text:
-        raise GradcheckError(f"{name} is not a text file; export the gradebook as CSV")
+        raise GradcheckError(f"{name} is not a text file; export it as CSV")
     if not text.strip():
-        raise GradcheckError(f"{name} is empty; export the gradebook again")
-    headers = {delimiter: next(_parsed(text, delimiter, name)) for delimiter in _DELIMITERS}
+        raise GradcheckError(f"{name} is empty; export it again")
+    above = _ABOVE.match(text) if by_hand else None
+    start = above.end() if above else 0
+    headers = {delimiter: next(_parsed(text, delimiter, name, start)) for delimiter in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda each: len(headers[each].cells))
-    lines = list(_parsed(text, delimiter, name))
-    _same_length(lines, name)
+    lines = list(_parsed(text, delimiter, name, start))
+    _same_length(lines, name, by_hand=by_hand)
     return Sheet(bom, encoding, delimiter, lines)
 
 
-def _parsed(text: str, delimiter: str, name: str) -> Iterator[Line]:
+def _parsed(text: str, delimiter: str, name: str, place: int) -> Iterator[Line]:
     cell = re.compile(rf"((?:{_QUOTED})?)[^{delimiter}\r\n]*")
     end = re.compile(r"\r\n|\r|\n")
-    place, number = 0, 1
+    number = row = 1 + len(end.findall(text[:place]))
     while place < len(text):
         cells, opened = [], number
         while True:
@@ -102,17 +110,20 @@ def _parsed(text: str, delimiter: str, name: str) -> Iterator[Line]:
                 break
             place += len(delimiter)
         ended = end.match(text, place)
-        yield Line(opened, cells, ended[0] if ended else "")
-        place, number = ended.end() if ended else place, number + 1
+        yield Line(opened, row, cells, ended[0] if ended else "")
+        place, number, row = ended.end() if ended else place, number + 1, row + 1
 
 
-def _same_length(lines: list[Line], name: str) -> None:
-    """A shifted line would put a grade into another column: better none at all."""
+def _same_length(lines: list[Line], name: str, *, by_hand: bool) -> None:
+    """A shifted line would put a grade into another column, or a name: better none at all."""
     width = len(lines[0].cells)
     for line in lines[1:]:
-        if not line.blank and (len(line.cells) < width or any(map(str.strip, line.cells[width:]))):
+        short, long = len(line.cells) < width, any(map(str.strip, line.cells[width:]))
+        if not line.blank and (long or (short and not by_hand)):
             own = f"{len(line.cells)} {'cell' if len(line.cells) == 1 else 'cells'}"
-            raise GradcheckError(f"{name}, line {line.number}: {own}, and the header has {width}; export it again")
+            where = f"row {line.row}" if by_hand else f"line {line.number}"
+            mend = "put quotes around what has a comma in it" if by_hand else "export it again"
+            raise GradcheckError(f"{name}, {where}: {own}, and the header has {width}; {mend}")
 
 
 def _value(raw: str) -> str:
