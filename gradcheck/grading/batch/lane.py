@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.judge import Judge, Settings
-from gradcheck.grading.batch.tasks import Answer, GradeRead, Prepare, Read, Scan, Task, facts_of
+from gradcheck.grading.batch.tasks import Answer, Grade, GradeRead, Prepare, Read, Scan, Task, facts_of
 
 
 def main(pipe: Connection, settings: Settings) -> None:
@@ -33,6 +33,8 @@ def main(pipe: Connection, settings: Settings) -> None:
 
 
 def _answer(judge: Judge, task: Task) -> Answer:
+    if isinstance(task, (Prepare, Grade, GradeRead)):
+        judge.draw_from(task.seed)
     if isinstance(task, Prepare):
         judge.prepare(task.exercise)
         return Answer()

@@ -55,6 +55,7 @@ class Course:
     """Everything that `course.toml` says; what it leaves out is as in `Course()`: all exercises at the catalog's
     points, no deadline, help costs nothing.
 
+    `closed`     nothing is handed in any more: reports name the seeds that drew their inputs.
     `exercises`  names, in the catalog's order.
     `points`     by exercise, where they differ from the catalog's.
     `tag`, `at`  what of a git clone is read; `at` is deadline, head or worktree.
@@ -69,6 +70,7 @@ class Course:
     limits: Limits = Limits()
     tag: str = ""
     at: str = "worktree"
+    closed: bool = False
 
     def points_of(self, exercise: str) -> float:
         """What all of an exercise is worth."""
@@ -106,7 +108,7 @@ def load_course(path: Path | None) -> Course:
     if path is None:
         return Course()
     file = read_table(Path(path), "--course names a file like the one in docs/course.md")
-    title = _title(file.table("course"))
+    title, closed = _itself(file.table("course"))
     exercises = _exercises(file.table("exercises"))
     points = _points(file.table("points"), exercises)
     roster = _roster(file.table("roster"))
@@ -116,13 +118,13 @@ def load_course(path: Path | None) -> Course:
     limits = _limits(file.table("limits"))
     tag, at = _submissions(file.table("submissions"), deadline)
     file.done()
-    return Course(title, exercises, points, deadline, hints, roster, limits, tag, at)
+    return Course(title, exercises, points, deadline, hints, roster, limits, tag, at, closed)
 
 
-def _title(table: Table) -> str:
-    title = table.text("title")
+def _itself(table: Table) -> tuple[str, bool]:
+    title, closed = table.text("title"), table.flag("closed")
     table.done()
-    return title
+    return title, closed
 
 
 def _exercises(table: Table) -> tuple[str, ...]:
