@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gradcheck.grading.policy.course import Course
 
 STATE = ".gradcheck"
-"""In the folder of the reports: the journal, and the expected values of its seed."""
+"""In the folder of the reports: the journal with its seeds, and the expected values of the one in use."""
 
 
 @click.command()
@@ -30,7 +30,7 @@ STATE = ".gradcheck"
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=None, help="Submissions at once; as many as cores.")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**53), default=None, help="Repeat a run: the seed that its reports name."
+    "--seed", type=click.IntRange(0, 2**53), default=None, help="Repeat a run: the seed of its reports or its journal."
 )
 @click.option(
     "--require-sandbox", is_flag=True, help="Refuse to run where a layer of the sandbox's baseline is missing."
@@ -85,7 +85,7 @@ def _grade(
 ) -> None:
     from gradcheck import __version__
     from gradcheck.grading.batch.fingerprint import grader_fingerprint
-    from gradcheck.grading.batch.run import grade_class, new_seed
+    from gradcheck.grading.batch.run import grade_class
     from gradcheck.grading.batch.settings_for import must_hold, settings_for
     from gradcheck.grading.sandbox.layers import warnings_of
     from gradcheck.reports.class_folder import ClassFolder
@@ -93,18 +93,15 @@ def _grade(
     from gradcheck.reports.class_summary_text import summary_lines
     from gradcheck.reports.ungraded import names_of
 
-    if seed is None:
-        seed = journal.seed if journal.seed is not None else new_seed()
-    journal.start(seed)
-    settings = settings_for(course, out / STATE / "expected", seed, hidden=(submissions, out))
-    grader = {"version": __version__, "catalog": grader_fingerprint(), "seed": seed}
+    settings = settings_for(course, out / STATE / "expected", hidden=(submissions, out))
+    grader = {"version": __version__, "catalog": grader_fingerprint()}
     folder = ClassFolder(out, course, grader)
     with _pool(settings, min(jobs, len(places)), dask, require_sandbox=require_sandbox) as pool:
         must_hold(pool.ready(), required=require_sandbox)
         for warning in warnings_of(pool.layers):
             click.echo(f"warning: {warning}", err=True)
         with shown_progress() as progress:
-            for graded in grade_class(places, settings, journal, pool, progress):
+            for graded in grade_class(places, settings, journal, pool, progress, repeat=seed):
                 folder.take(graded)
     summary = folder.finish(places.ignored)
     for line in summary_lines(summary, out):

@@ -29,6 +29,7 @@ from gradcheck.reports.class_folder import ClassFolder
 ROOT = Path(__file__).parents[2]
 UNITS = ("04_modules", "05_losses")
 NAMES = tuple(name for name, each in all_exercises().items() if each.unit in UNITS)
+SEED = 7
 FRESH = 3
 """Submissions that a fresh pytest grades; it takes seconds for each."""
 
@@ -56,9 +57,8 @@ def graded(submissions: Path, out: Path, pool: Pool, settings: Settings) -> floa
     places = find(submissions, course)
     began = time.perf_counter()
     with opened(out / ".gradcheck") as journal:
-        journal.start(settings.seed)
-        folder = ClassFolder(out, course, {"version": "", "catalog": "", "seed": settings.seed})
-        for each in grade_class(places, settings, journal, pool, lambda *_: None):
+        folder = ClassFolder(out, course, {"version": "", "catalog": ""})
+        for each in grade_class(places, settings, journal, pool, lambda *_: None, repeat=SEED):
             assert not each.reused
             started = [one for one in each.report["exercises"] if one["status"] != "not_started"]
             assert {one["status"] for one in started} == {"passed"}
@@ -83,7 +83,7 @@ def fresh_pytest(submission: Path) -> float:
 @pytest.mark.parametrize("whole", [False, True], ids=["one exercise each", "both units each"])
 def test_throughput(benchmark, tmp_path, whole):
     cores = os.cpu_count() or 1
-    settings = Settings(7, tmp_path / "expected", NAMES)
+    settings = Settings(tmp_path / "expected", NAMES)
     fresh = [
         fresh_pytest(class_of(tmp_path / f"fresh{k}", k + 1, whole=whole) / f"student{k:05}") for k in range(FRESH)
     ]

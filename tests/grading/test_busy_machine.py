@@ -100,7 +100,7 @@ def test_two_equal_files_get_equal_points(tmp_path):
     source = f"{head}{BURNS}\ndef backward(grad_output, x):\n    burn()\n{body}"
     submission = Submission("ada", {"relu": source.encode()}, {})
     bounds = Bounds(call_s=1.2, submission_s=30.0, sandbox=sys.platform == "linux")
-    judge = Judge(Settings(3, tmp_path, ("relu",), bounds))
+    judge = Judge(Settings(tmp_path, ("relu",), bounds), 3)
     try:
         quiet = judge.grade(submission)
         with busy():

@@ -10,7 +10,7 @@ from typing import Any
 
 from gradcheck.grading.batch.journal import opened
 from gradcheck.grading.batch.pool import Pool
-from gradcheck.grading.batch.run import Progress, grade_class, new_seed
+from gradcheck.grading.batch.run import Progress, grade_class
 from gradcheck.grading.batch.settings_for import must_hold, settings_for
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.submissions.places import Place
@@ -24,8 +24,6 @@ def grade_checkout(
     course: Course,
     *,
     name: str,
-    state: Path | None = None,
-    seed: int | None = None,
     submitted: str | None = None,
     require_sandbox: bool = False,
     progress: Progress | None = None,
@@ -34,36 +32,24 @@ def grade_checkout(
 
     `folder` holds `exercises/`, or is one of the other layouts that a submission may have; `name` is what the report
     calls it, and what the course's roster knows it by. The working tree is read, whatever the course says of commits.
-    `state` is a folder for expected values that may be kept between runs with the same seed; None: one that is removed
-    afterwards. `submitted` is when it was handed in (ISO 8601 with an offset), where the host knows better than git.
+    `submitted` is when it was handed in (ISO 8601 with an offset), where the host knows better than git. The report
+    names its seed: each is drawn for one run alone, and no later one uses it.
 
     Raises GradcheckError where nothing can be graded on this machine, or with `require_sandbox` not safely.
     """
-    if state is None:
-        with tempfile.TemporaryDirectory(prefix="gradcheck-") as made:
-            return grade_checkout(
-                folder,
-                course,
-                name=name,
-                state=Path(made),
-                seed=seed,
-                submitted=submitted,
-                require_sandbox=require_sandbox,
-                progress=progress,
-            )
-    seed = new_seed() if seed is None else seed
-    settings = settings_for(course, state / "expected", seed, hidden=(folder, state))
     lanes = max(1, min(_MOST_LANES, os.cpu_count() or 1, len(course.exercises)))
     place = Place(name, str(folder.absolute()), is_archive=False)
-    with opened(state) as journal, Pool(settings, lanes) as pool:
-        journal.start(seed)
-        must_hold(pool.ready(), required=require_sandbox)
-        (graded,) = grade_class([place], settings, journal, pool, progress or _quiet)
+    with tempfile.TemporaryDirectory(prefix="gradcheck-") as made:
+        state = Path(made)
+        settings = settings_for(course, state / "expected", hidden=(folder, state))
+        with opened(state) as journal, Pool(settings, lanes) as pool:
+            must_hold(pool.ready(), required=require_sandbox)
+            (graded,) = grade_class([place], settings, journal, pool, progress or _quiet)
     # What is for the instructor alone is said where an instructor grades: a host shows this report to the learner.
     graded = replace(graded, facts=replace(graded.facts, unusual=()))
     if submitted is not None:
         graded = replace(graded, facts=replace(graded.facts, submitted=submitted))
-    return graded.under(course)
+    return graded.under(replace(course, closed=True))
 
 
 def _quiet(_stage: str, _done: int, _of: int) -> None:

@@ -35,17 +35,18 @@ _KINDS = 64
 
 
 class ClassSummary:
-    """The class so far. `course` has `title` and `deadline`, `grader` has `version`, `catalog` and `seed`; `exercises`
-    are those that count, in the catalog's order. An exercise that a report lacks reads as not started.
+    """The class so far. `course` has `title` and `deadline`, `grader` has `version` and `catalog`; `exercises` are
+    those that count, in the catalog's order. An exercise that a report lacks reads as not started.
     """
 
     def __init__(self, course: Mapping[str, Any], grader: Mapping[str, Any], exercises: Sequence[Exercise]) -> None:
         self._course = {"title": str(course.get("title") or ""), "deadline": str(course.get("deadline") or "")}
-        self._grader = {name: grader.get(name, "") for name in ("version", "catalog", "seed")}
+        self._grader = {name: grader.get(name, "") for name in ("version", "catalog")}
         self._exercises = tuple(exercises)
         self._names = frozenset(each.name for each in exercises)
         self._points: dict[str, float] = {}  # as the reports have them: a course may set points of its own
         self._rows: dict[str, _Row] = {}
+        self._seeds: dict[str, dict[str, Any]] = {}
         self._shared: dict[tuple[str, float, tuple[str, ...]], dict[str, Any]] = {}
         self._mistakes: dict[tuple[str, str, str], _Mistake] = {}
         self._ungraded: dict[str, _Mistake] = {}
@@ -63,6 +64,8 @@ class ClassSummary:
         name = report["submission"]
         if name in self._rows:
             raise ValueError(f"the submission {name!r} was added before")
+        drawn = {key: report.get(key) for key in ("seed_hash", "seed", "seed_salt")}
+        self._seeds[str(drawn["seed_hash"] or drawn["seed"])] = drawn
         graded = {each["name"]: each for each in report["exercises"]}
         cells = tuple(self._cell(graded.get(each.name)) for each in self._exercises)
         self._rows[name] = _Row(report, cells)
@@ -112,7 +115,7 @@ class ClassSummary:
         return {
             "schema": SCHEMA,
             "course": dict(self._course),
-            "grader": dict(self._grader),
+            "grader": {**self._grader, **self._drawn_by()},
             "sandbox": [layer.as_dict(name) for name, layer in sorted(self._layers.items(), key=_place)],
             "warnings": warnings,
             "undated": self._undated(names),
@@ -123,6 +126,11 @@ class ClassSummary:
             "submissions": [self._submission(self._rows[name], name) for name in names],
             "timings": self._timings(),
         }
+
+    def _drawn_by(self) -> dict[str, Any]:
+        """The seeds of the reports, as far as these publish them; `seed` is the one of all, if that is known."""
+        seeds = [self._seeds[each] for each in sorted(self._seeds)]
+        return {"seed": seeds[0]["seed"] if len(seeds) == 1 else None, "seeds": seeds}
 
     def _exercise(self, place: int, exercise: Exercise, names: Sequence[str]) -> dict[str, Any]:
         cells = [self._rows[name].cells[place] for name in names]

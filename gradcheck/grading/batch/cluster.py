@@ -51,7 +51,7 @@ class ClusterPool:
         self._values: Any = None
         self._flying: dict[Any, Piece] = {}
         self._weakest: dict[str, Layer] = {}
-        self._sent = 0
+        self._sent = self._seed = 0
         self._workers = 0
         self._looked = self._seen = 0.0
 
@@ -107,6 +107,7 @@ class ClusterPool:
 
     def _graded(self, grades: list[Grade]) -> Iterator[tuple[Task, Answer]]:
         tasks = {task.place.name: task for task in grades}
+        (self._seed,) = {task.seed for task in grades}  # a run has one
         outgoing = Outgoing(self._local.run([Read(task.place) for task in grades]), len(grades))
         self._values = None  # more may have been computed since the last time
         self._flying = flying = dict[Any, Piece]()
@@ -132,7 +133,7 @@ class ClusterPool:
             self._values = self._submit(
                 cluster_worker.kept, self._expected(), key=f"gradcheck-values-{self._run.name}-{self._sent}"
             )
-        packed = pickle.dumps((self._run, piece.submissions))
+        packed = pickle.dumps((self._run, self._seed, piece.submissions))
         return self._submit(cluster_worker.grade, packed, piece.mark, self._values, key=piece.mark)
 
     def _submit(self, function: Any, *arguments: Any, key: str) -> Any:

@@ -50,8 +50,9 @@ class WorkerLane:
         self.stopped = False
         self._start()
 
-    def grade(self, submission: Submission) -> Answer:
-        """The submission's report. Where the lane died twice of it the answer is empty, as a `Pool`'s is.
+    def grade(self, submission: Submission, seed: int) -> Answer:
+        """The submission's report, with inputs that `seed` draws. Where the lane died twice of it the answer is empty,
+        as a `Pool`'s is.
 
         Raises GradcheckError where no lane can be started.
         """
@@ -59,7 +60,7 @@ class WorkerLane:
             if self.stopped:
                 return Answer(failure="the run that this was graded for is over")
             try:
-                self._pipe.send(GradeRead(submission))
+                self._pipe.send(GradeRead(submission, seed))
                 if self._pipe.poll(patience(self.settings)):
                     answer = self._pipe.recv()
                     assert isinstance(answer, Answer)

@@ -128,14 +128,14 @@ def grade(packed: bytes, mark: str, values: bytes) -> Shard | None:
     if sync(worker.loop, asked.event_is_set, name=mark):
         return None
     sync(worker.loop, asked.event_set, name=mark)
-    run, submissions = pickle.loads(packed)  # noqa: S301 — from our own client
+    run, seed, submissions = pickle.loads(packed)  # noqa: S301 — from our own client
     answers: list[Answer]
     layers: Sequence[Layer] = ()
     try:
         bench = _bench_of(run, worker.local_directory)
         bench.take(values)
         with bench.lane() as lane:
-            answers = [grade_one(lane, submission) for submission in submissions]
+            answers = [grade_one(lane, submission, seed) for submission in submissions]
             layers = layers_of(lane)
     except GradcheckError as error:
         answers = [Answer(failure=str(error))]
@@ -149,8 +149,8 @@ def layers_of(lane: WorkerLane) -> Sequence[Layer]:
     return lane.layers or none_held("not on this system")
 
 
-def grade_one(lane: WorkerLane, submission: Submission) -> Answer:
-    return lane.grade(submission)
+def grade_one(lane: WorkerLane, submission: Submission, seed: int) -> Answer:
+    return lane.grade(submission, seed)
 
 
 # What a worker keeps.

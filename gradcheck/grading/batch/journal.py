@@ -12,23 +12,26 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.batch.seeds import Seed
 
-SCHEMA = "gradcheck/journal/v1"
+SCHEMA = "gradcheck/journal/v2"
+"""Of the first version a seed was published in every report: none of those is used again."""
 FILE = "journal.jsonl"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A graded submission: its report before any policy, and how long that took."""
+    """A graded submission: its report before any policy, the seed that it was graded with, and how long that took."""
 
     report: dict[str, Any]
+    seed: Seed
     seconds: float
 
 
@@ -38,12 +41,17 @@ def key_of(digest: str, grading: str) -> str:
 
 
 class Journal:
-    """The journal of one folder of reports. Raises GradcheckError where it cannot be read or written."""
+    """The journal of one folder of reports. Raises GradcheckError where it cannot be read or written.
+
+    One content may be there more than once, graded with several seeds. `seed` is the one in use, None before the first.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self.seed: int | None = None
-        self._places: dict[str, tuple[int, int]] = {}
+        self._seeds: dict[int, Seed] = {}
+        """In the order in which they were put to use, the latest last."""
+        self._judges: frozenset[str] = frozenset()
+        self._places: dict[str, dict[int, tuple[int, int]]] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a+b")
@@ -52,32 +60,58 @@ class Journal:
         self._take()
         self._read()
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._places
-
     def __len__(self) -> int:
         return len(self._places)
 
-    def entry(self, key: str) -> Entry:
-        """What was written under a key. Raises KeyError."""
-        start, length = self._places[key]
+    @property
+    def seed(self) -> Seed | None:
+        return next(reversed(self._seeds.values()), None)
+
+    def may_judge(self, digests: Collection[str]) -> bool:
+        """Whether all these contents had been read before the seed in use was drawn."""
+        return self._judges.issuperset(digests)
+
+    def holds(self, key: str, seed: int | None = None) -> bool:
+        """Whether there is an `entry`."""
+        return self._drawn(key, seed) is not None
+
+    def entry(self, key: str, seed: int | None = None) -> Entry:
+        """What was written under a key: with this seed, or with the one of its seeds that was in use last. Raises
+        KeyError.
+        """
+        drawn = self._drawn(key, seed)
+        if drawn is None:
+            raise KeyError(key)
+        start, length = self._places[key][drawn.number]
         self._file.seek(start)
         record = _record(self._file.read(length))
         assert record is not None, f"{self.path} was changed by somebody else"
         report = json.loads(zlib.decompress(base64.b85decode(record["report"])))
-        return Entry(report, float(record["seconds"]))
+        return Entry(report, drawn, float(record["seconds"]))
 
-    def start(self, seed: int) -> None:
-        """Write which seed the run is graded with, unless it is there."""
-        if self.seed != seed:
-            self._append({"journal": SCHEMA, "seed": seed})
-            self.seed = seed
+    def _drawn(self, key: str, seed: int | None) -> Seed | None:
+        there = self._places.get(key, {})
+        return next(
+            (each for each in reversed(self._seeds.values()) if each.number in there and seed in (None, each.number)),
+            None,
+        )
+
+    def start(self, seed: Seed, digests: Collection[str]) -> Seed:
+        """Put a seed to use, for contents that were read; with its first salt, if it was in use before. A run that is
+        killed here has a seed that judges nothing: the next one draws another.
+        """
+        seed = self._seeds.pop(seed.number, seed)
+        self._append({"journal": SCHEMA, "seed": seed.number, "salt": seed.salt})
+        self._append({"judges": sorted(digests)})
+        self._seeds[seed.number], self._judges = seed, frozenset(digests)
+        return seed
 
     def write(self, key: str, report: dict[str, Any], seconds: float) -> None:
-        """Add a report. It is on the disk when this returns."""
+        """Add a report that was made with the seed in use. It is on the disk when this returns."""
+        assert self.seed is not None, "nothing is graded before there is a seed"
         packed = base64.b85encode(zlib.compress(json.dumps(report).encode(), 6)).decode()
-        place = self._append({"key": key, "seconds": round(seconds, 4), "report": packed})
-        self._places[key] = place
+        record = {"key": key, "drawn": self.seed.number, "seconds": round(seconds, 4), "report": packed}
+        self._places.setdefault(key, {})[self.seed.number] = self._append(record)
 
     def close(self) -> None:
         self._file.close()
@@ -104,14 +138,20 @@ class Journal:
             record = _record(line)
             torn = not line.endswith(b"\n")
             if record is not None:
-                if record.get("journal") == SCHEMA and isinstance(record.get("seed"), int):
-                    self.seed = record["seed"]
-                elif isinstance(record.get("key"), str):
-                    self._places[record["key"]] = (start, len(line))
+                self._note(record, (start, len(line)))
             start += len(line)
         if torn:
             self._file.write(b"\n")
             self._file.flush()
+
+    def _note(self, record: dict[str, Any], place: tuple[int, int]) -> None:
+        if record.get("journal") == SCHEMA:
+            seed = self._seeds.pop(record["seed"], None) or Seed(record["seed"], record["salt"])
+            self._seeds[seed.number], self._judges = seed, frozenset()
+        elif "judges" in record:
+            self._judges = frozenset(record["judges"])
+        elif record.get("drawn") in self._seeds:
+            self._places.setdefault(record["key"], {})[record["drawn"]] = place
 
     def _take(self) -> None:
         """Two runs at once would each grade everything and end with one report: the second one says so instead."""

@@ -42,22 +42,21 @@ _KNOWN_STUBS = 500
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is graded by. `seed` draws every input; `cache` is a folder for expected values that no submission
-    can read; `exercises` are names, in the catalog's order.
+    """What a run is graded by, besides the seed that draws every input. `cache` is a folder for expected values that no
+    submission can read; `exercises` are names, in the catalog's order.
     """
 
-    seed: int
     cache: Path
     exercises: tuple[str, ...]
     bounds: Bounds = field(default_factory=Bounds)
 
     @property
     def grading(self) -> str:
-        """A digest of all that a result depends on besides the submission."""
+        """A digest of all that a result depends on besides the submission and the seed."""
         from gradcheck.grading.batch.fingerprint import grader_fingerprint
 
         bounds = (self.bounds.call_s, self.bounds.submission_s, self.bounds.memory_bytes, self.bounds.sandbox)
-        said = repr((__version__, grader_fingerprint(), self.seed, self.exercises, bounds))
+        said = repr((__version__, grader_fingerprint(), self.exercises, bounds))
         return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -70,15 +69,24 @@ class _Draw:
 
 
 class Judge:
-    """Grades submissions, one after the other."""
+    """Grades submissions, one after the other, with inputs that a seed draws."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, seed: int = 0) -> None:
         self.settings = settings
-        self.warm = Warm(settings.cache, settings.seed, most=len(settings.exercises))
         self.lane = lane_for(settings.bounds)
+        self._stubs: dict[bytes, None] = {}
+        self._made_for(seed)
+
+    def draw_from(self, seed: int) -> None:
+        """Go over to another seed; what was made ready for the one before is forgotten."""
+        if seed != self.seed:
+            self._made_for(seed)
+
+    def _made_for(self, seed: int) -> None:
+        self.seed = seed
+        self.warm = Warm(self.settings.cache, seed, most=len(self.settings.exercises))
         self._draws: dict[str, _Draw] = {}
         self._tapes: dict[str, TapedExercise | None] = {}
-        self._stubs: dict[bytes, None] = {}
         self._fixed: dict[tuple[str, str], dict[str, Any]] = {}
 
     @property
@@ -95,7 +103,7 @@ class Judge:
         """The first draw of an exercise at which all references agree and have a bound, whatever is handed in."""
         if name not in self._draws:
             found = None
-            for seed in draws_from(self.settings.seed):
+            for seed in draws_from(self.seed):
                 found = _Draw(seed, self._prepared(name, seed))
                 if found.why is None:
                     break
@@ -143,7 +151,7 @@ class Judge:
             for name in self.settings.exercises
             for helped in (submission.help.get(name, NO_HELP),)
         ]
-        return raw_report(submission.name, submission.digest, self.settings.seed, self.lane.layers, exercises)
+        return raw_report(submission.name, submission.digest, self.seed, self.lane.layers, exercises)
 
     # From tapes.
 
@@ -220,7 +228,7 @@ class Judge:
         return exercise_dict(unless_we_fail(exercise, None, lambda: self._by_checks(exercise, candidate, words)))
 
     def _by_checks(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None) -> ExerciseReport:
-        verification = verification_of(exercise, candidate, self.settings.seed, self.settings.cache, secret=True)
+        verification = verification_of(exercise, candidate, self.seed, self.settings.cache, secret=True)
         verification.benches, verification.words = self.warm.benches(exercise), words
         verification.draw_from(self._draw(exercise.name).seed)
         results = verification.results()
@@ -233,7 +241,7 @@ class Judge:
             message, seed = "not started", None
             if status == "passed":
                 used = self._draw(name).seed
-                message, seed = "", None if used == self.settings.seed else used
+                message, seed = "", None if used == self.seed else used
             results = [_blank(exercise, function, check, status, message) for function, check in _checks(exercise)]
             self._fixed[name, status] = exercise_dict(ExerciseReport(exercise, tuple(results), seed=seed))
         return self._fixed[name, status]

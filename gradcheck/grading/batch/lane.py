@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.judge import Judge, Settings
-from gradcheck.grading.batch.tasks import Answer, GradeRead, Prepare, Read, Scan, Task, facts_of
+from gradcheck.grading.batch.tasks import Answer, Grade, GradeRead, Prepare, Read, Scan, Task, facts_of
 from gradcheck.grading.lifeline import end_with_parent
 
 
@@ -35,6 +35,8 @@ def main(pipe: Connection, settings: Settings) -> None:
 
 
 def _answer(judge: Judge, task: Task) -> Answer:
+    if isinstance(task, (Prepare, Grade, GradeRead)):
+        judge.draw_from(task.seed)
     if isinstance(task, Prepare):
         judge.prepare(task.exercise)
         return Answer()

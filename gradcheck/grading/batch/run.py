@@ -1,19 +1,22 @@
 """A class is graded: what was graded before is taken from the journal, everything else goes through the lanes.
 
 The order of things makes a run repeatable: a report depends on the submission's content, the grader and the seed, and
-on nothing that happened before it or beside it.
+on nothing that happened before it or beside it. It also keeps a seed worthless for whoever knows it: everything is read
+before the seed is drawn that judges it. A run that was interrupted goes on with its seed; as soon as there is something
+to grade that had not been read then, whosever it is, all that is left to grade gets a new one.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gradcheck.catalog import find_exercise
 from gradcheck.grading.batch.journal import Journal, key_of
 from gradcheck.grading.batch.judge import Settings, raw_report, unjudged
+from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.batch.tasks import Answer, Facts, Grade, Prepare, Scan, Task
 from gradcheck.grading.policy.applied import apply_policy
 from gradcheck.grading.policy.course import Course
@@ -37,65 +40,78 @@ class Graded:
 
     facts: Facts
     report: dict[str, Any]
+    seed: Seed
     seconds: float
     reused: bool
 
     def under(self, course: Course) -> dict[str, Any]:
-        """The report with what was noticed about the submission and the sandbox, and the course's policy applied."""
+        """The report as it is published: with what was noticed about the submission and the sandbox, the course's
+        policy applied, and without the seed before the course is closed.
+        """
         warnings = warnings_of([Layer(**each) for each in self.report["sandbox"]])
         noticed = {"problems": list(self.facts.problems), "unusual": list(self.facts.unusual), "warnings": warnings}
-        return apply_policy({**self.report, **noticed}, course, self.facts)
-
-
-def new_seed() -> int:
-    """A seed that no submission can know: 48 random bits, which every JSON reader keeps exactly."""
-    return secrets.randbits(48)
+        report = self.seed.published(self.report, closed=course.closed)
+        return apply_policy({**report, **noticed}, course, self.facts)
 
 
 def grade_class(
-    places: Sequence[Place], settings: Settings, journal: Journal, pool: Lanes, progress: Progress
+    places: Sequence[Place],
+    settings: Settings,
+    journal: Journal,
+    pool: Lanes,
+    progress: Progress,
+    *,
+    repeat: int | None = None,
 ) -> Iterator[Graded]:
-    """Every submission, as soon as it is graded. Raises GradcheckError where nothing can be graded here; whatever was
-    graded until then is in the journal.
+    """Every submission, as soon as it is graded. With `repeat`, the seed of an earlier run, only what was graded with
+    that seed counts as graded. Raises GradcheckError where nothing can be graded here; whatever was graded until then
+    is in the journal.
     """
-    grading = settings.grading
     facts = dict(_scanned(places, pool, progress))
+    grading = settings.grading
+    keys = {name: key_of(each.digest, grading) for name, each in facts.items()}
+    new = [place for place in places if not journal.holds(keys[place.name], repeat)]
+    seed = _seed_for({facts[place.name].digest for place in new}, settings, journal, repeat)
+    _prepare(new, facts, settings, seed, pool, progress)
+    before = {place.name for place in places} - {place.name for place in new}
     done = 0
-    first_round = True
-
-    def known(place: Place) -> Graded | None:
-        key = key_of(facts[place.name].digest, grading)
-        if key not in journal:
-            return None
-        entry = journal.entry(key)
-        return Graded(facts[place.name], entry.report, entry.seconds, reused=first_round)
-
     rest = list(places)
     while rest:
         waiting = []
         for place in rest:
-            found = known(place)
-            if found is None:
+            if not journal.holds(keys[place.name], repeat):
                 waiting.append(place)
                 continue
+            entry = journal.entry(keys[place.name], repeat)
             done += 1
             progress("grading", done, len(places))
-            yield found
-        if first_round:
-            _prepare(waiting, facts, settings, pool, progress)
-            first_round = False
+            yield Graded(facts[place.name], entry.report, entry.seed, entry.seconds, reused=place.name in before)
         firsts = _first_of_each(waiting, facts)
-        for task, answer in pool.run([Grade(place) for place in firsts]):
+        for task, answer in pool.run([Grade(place, seed.number) for place in firsts]):
             assert isinstance(task, Grade)
-            now = answer.facts or facts[task.place.name]  # it may have changed since it was read first
-            # What the grader failed on is tried anew by the next run.
-            if answer.report and not ungraded_in(answer.report):
-                journal.write(key_of(now.digest, grading), answer.report, answer.seconds)
+            now = answer.facts or facts[task.place.name]
+            report = answer.report or _given_up(now, settings, seed)
+            # The next run tries anew what the grader failed on, and what changed after it had been read: with that,
+            # after the seed was drawn.
+            if not ungraded_in(report) and now.digest == facts[task.place.name].digest:
+                journal.write(keys[task.place.name], report, answer.seconds)
             done += 1
             progress("grading", done, len(places))
-            yield Graded(now, answer.report or _given_up(now, settings), answer.seconds, reused=False)
+            yield Graded(now, report, seed, answer.seconds, reused=False)
         chosen = {place.name for place in firsts}
         rest = [place for place in waiting if place.name not in chosen]
+
+
+def _seed_for(digests: Collection[str], settings: Settings, journal: Journal, repeat: int | None) -> Seed:
+    """The seed in use, where it may judge all of these contents; else another, drawn now that they have been read."""
+    seed = journal.seed
+    if seed is not None and journal.may_judge(digests) and repeat in (None, seed.number):
+        return seed
+    seed = journal.start(Seed.drawn() if repeat is None else Seed.of(repeat), digests)
+    for path in settings.cache.glob("*.json"):  # expected values of seeds that are not used any more
+        with suppress(OSError):
+            path.unlink()
+    return seed
 
 
 def _scanned(places: Sequence[Place], pool: Lanes, progress: Progress) -> Iterator[tuple[str, Facts]]:
@@ -115,18 +131,18 @@ def _first_of_each(places: list[Place], facts: dict[str, Facts]) -> list[Place]:
     return list(seen.values())
 
 
-def _prepare(places: list[Place], facts: dict[str, Facts], settings: Settings, pool: Lanes, progress: Progress) -> None:
+def _prepare(
+    places: list[Place], facts: dict[str, Facts], settings: Settings, seed: Seed, pool: Lanes, progress: Progress
+) -> None:
     """The expected values of what somebody has handed in, the longest first."""
     started = {name for place in places for name in facts[place.name].started}
     names = [name for name in settings.exercises if name in started]
     names.sort(key=lambda name: -len(find_exercise(name).functions))
-    for number, _ in enumerate(pool.run([Prepare(name) for name in names]), 1):
+    for number, _ in enumerate(pool.run([Prepare(name, seed.number) for name in names]), 1):
         progress("preparing", number, len(names))
 
 
-def _given_up(facts: Facts, settings: Settings) -> dict[str, Any]:
+def _given_up(facts: Facts, settings: Settings, seed: Seed) -> dict[str, Any]:
     """The report of a submission at which two grading processes died."""
     told = "grading it ended two grading processes; grade it by itself, and tell whoever looks after the grader"
-    return raw_report(
-        facts.name, facts.digest, settings.seed, [], [unjudged(name, told) for name in settings.exercises]
-    )
+    return raw_report(facts.name, facts.digest, seed.number, [], [unjudged(name, told) for name in settings.exercises])

@@ -13,12 +13,12 @@ from gradcheck.grading.sandbox.layers import Layer, baseline_missing
 from gradcheck.grading.worker.launch import Bounds
 
 
-def settings_for(course: Course, cache: Path, seed: int, hidden: Iterable[Path]) -> Settings:
+def settings_for(course: Course, cache: Path, hidden: Iterable[Path]) -> Settings:
     """`cache` is for expected values; `hidden` are further places that no submission may read."""
     limits = course.limits
     places = tuple(str(place.absolute()) for place in hidden)
     bounds = Bounds(limits.call_s, limits.submission_s, limits.memory_mib << 20, sys.platform == "linux", places)
-    return Settings(seed, cache.absolute(), course.exercises, bounds)
+    return Settings(cache.absolute(), course.exercises, bounds)
 
 
 def must_hold(layers: Sequence[Layer], *, required: bool) -> None:

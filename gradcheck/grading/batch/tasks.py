@@ -19,16 +19,18 @@ class Scan:
 
 @dataclass(frozen=True)
 class Prepare:
-    """Compute the expected values of an exercise."""
+    """Compute the expected values of an exercise, for inputs that `seed` draws."""
 
     exercise: str
+    seed: int
 
 
 @dataclass(frozen=True)
 class Grade:
-    """Read a submission and grade it."""
+    """Read a submission and grade it, with inputs that `seed` draws."""
 
     place: Place
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class GradeRead:
     """Grade a submission that was read elsewhere."""
 
     submission: Submission
+    seed: int
 
 
 Task = Scan | Prepare | Grade | Read | GradeRead

@@ -65,6 +65,7 @@ class Course:
     """Everything that `course.toml` says; what it leaves out is as in `Course()`: all exercises at the catalog's
     points, no deadline, help costs nothing.
 
+    `closed`     nothing is handed in any more: reports name the seeds that drew their inputs.
     `exercises`  names, in the catalog's order.
     `points`     by exercise, where they differ from the catalog's.
     `tag`, `at`  what of a git clone is read. `at` is deadline, late-days (to the last late day on which something is
@@ -82,6 +83,7 @@ class Course:
     tag: str = ""
     at: str = "worktree"
     timezone: str = ""
+    closed: bool = False
 
     def points_of(self, exercise: str) -> float:
         """What all of an exercise is worth."""
@@ -126,7 +128,7 @@ def load_course(path: Path | None) -> Course:
     if path is None:
         return Course()
     file = read_table(Path(path), "--course names a file like the one in docs/course.md")
-    title, zone = _course(file.table("course"))
+    title, zone, closed = _course(file.table("course"))
     exercises = _exercises(file.table("exercises"))
     points = _points(file.table("points"), exercises)
     roster = _roster(file.table("roster"), zone)
@@ -136,16 +138,16 @@ def load_course(path: Path | None) -> Course:
     limits = _limits(file.table("limits"))
     tag, at = _submissions(file.table("submissions"), deadline)
     file.done()
-    return Course(title, exercises, points, deadline, hints, roster, limits, tag, at, zone.key if zone else "")
+    return Course(title, exercises, points, deadline, hints, roster, limits, tag, at, zone.key if zone else "", closed)
 
 
-def _course(table: Table) -> tuple[str, ZoneInfo | None]:
-    title, zone = table.text("title"), table.text("timezone")
+def _course(table: Table) -> tuple[str, ZoneInfo | None, bool]:
+    title, zone, closed = table.text("title"), table.text("timezone"), table.flag("closed")
     table.done()
     if zone and zone not in (known := available_timezones()):
         meant = _close(zone, known) if known else "; this system has none at all: run pip install tzdata"
         raise table.wrong("timezone", f"is no time zone; write one such as Europe/Berlin{meant}")
-    return title, ZoneInfo(zone) if zone else None
+    return title, ZoneInfo(zone) if zone else None, closed
 
 
 def _exercises(table: Table) -> tuple[str, ...]:

@@ -44,6 +44,12 @@ class Table:
             raise self.wrong(key, f"is text in quotes, not {_shown(value)}")
         return value or ""
 
+    def flag(self, key: str) -> bool:
+        value = self.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self.wrong(key, f"is true or false, without quotes, not {_shown(value)}")
+        return bool(value)
+
     def one_of(self, key: str, allowed: Collection[str]) -> str | None:
         value = self.get(key)
         if value is not None and value not in allowed:

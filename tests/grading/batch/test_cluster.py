@@ -45,6 +45,8 @@ SOURCES = {
     "gus": RIGHT + "\n# done by me\n",
 }
 
+SEED = 5
+
 
 def write(folder: Path, sources: dict[str, str]) -> Path:
     for name, source in sources.items():
@@ -56,7 +58,7 @@ def write(folder: Path, sources: dict[str, str]) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    return Settings(5, tmp_path_factory.mktemp("expected"), ("relu",))
+    return Settings(tmp_path_factory.mktemp("expected"), ("relu",))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,7 @@ def pool(cluster, settings, wanted):
 
 def graded(pool: Any, places: Any, settings: Settings, folder: Path, progress: Any = None) -> dict[str, Any]:
     with opened(folder) as journal:
-        every = grade_class(places, settings, journal, pool, progress or (lambda *_: None))
+        every = grade_class(places, settings, journal, pool, progress or (lambda *_: None), repeat=SEED)
         return {each.facts.name: each.report for each in every}
 
 
@@ -150,12 +152,12 @@ class DiesOfKiller(distributed.WorkerPlugin):
     def setup(self, worker: Any) -> None:
         deaths, usual = self.deaths, cluster_worker.grade_one
 
-        def grade_one(lane: Any, submission: Submission) -> Answer:
+        def grade_one(lane: Any, submission: Submission, seed: int) -> Answer:
             if submission.name == "killer":
                 with Path(deaths).open("a") as file:
                     file.write(f"{os.getpid()}\n")
                 os.kill(os.getpid(), signal.SIGKILL)
-            return usual(lane, submission)
+            return usual(lane, submission, seed)
 
         cluster_worker.grade_one = grade_one
         self.usual = usual
@@ -295,7 +297,7 @@ def test_a_lost_connection_is_said_in_words_and_keeps_what_was_graded(pool, plac
         opened(tmp_path) as journal,
         pytest.raises(GradcheckError, match=r"the connection to the scheduler tcp://.* is lost.*is kept"),
     ):
-        list(grade_class(places, settings, journal, pool, lose_it))
+        list(grade_class(places, settings, journal, pool, lose_it, repeat=SEED))
     with opened(tmp_path) as journal:
         assert 0 < len(journal) < len(SOURCES)
 
@@ -369,4 +371,4 @@ def test_other_tasks_are_done_here(settings):
     pool = ClusterPool(settings, "tcp://127.0.0.1:1")
     asked = []
     pool._local.run = lambda tasks: iter([(task, Answer()) for task in tasks if not asked.append(task)])
-    assert [task for task, _ in pool.run([Prepare("relu")])] == asked == [Prepare("relu")]
+    assert [task for task, _ in pool.run([Prepare("relu", SEED)])] == asked == [Prepare("relu", SEED)]

@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from instant_class import RELU, InstantPool, Interrupted, hand_in, reports, results, run
 
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.batch.journal import FILE, Journal, key_of, opened
+from gradcheck.grading.batch.journal import FILE, Entry, Journal, key_of, opened
 from gradcheck.grading.batch.judge import Settings
-from gradcheck.grading.batch.run import grade_class
-from gradcheck.grading.batch.tasks import Answer, Grade, Prepare, facts_of
-from gradcheck.grading.policy.course import Course
-from gradcheck.grading.submissions.places import find
-from gradcheck.reports.class_folder import ClassFolder
+from gradcheck.grading.batch.seeds import Seed
 
 pytestmark = pytest.mark.outside
 
 ROOT = Path(__file__).parents[3]
-RELU = ("relu",)
+
+
+SEED = Seed.of(7)
 
 
 def test_what_was_written_is_found_again(tmp_path):
     with opened(tmp_path) as journal:
-        journal.start(7)
+        journal.start(SEED, ["content"])
         journal.write("a", {"score": 1.5, "text": "δ\ud7ff\n"}, 0.25)
     with opened(tmp_path) as journal:
-        assert journal.seed == 7
-        assert "a" in journal
-        assert journal.entry("a").report == {"score": 1.5, "text": "δ\ud7ff\n"}
-        assert journal.entry("a").seconds == 0.25
+        assert journal.seed == SEED
+        assert journal.may_judge(["content"])
+        assert not journal.may_judge(["content", "another"])
+        assert journal.holds("a")
+        assert journal.entry("a") == Entry({"score": 1.5, "text": "δ\ud7ff\n"}, SEED, 0.25)
         journal.write("b", {}, 0)
         assert journal.entry("a").report["score"] == 1.5
         assert len(journal) == 2
 
 
+def test_a_content_graded_with_several_seeds_has_the_report_of_the_one_in_use_last(tmp_path):
+    with opened(tmp_path) as journal:
+        for number in (7, 8):
+            journal.start(Seed.of(number), ["content"])
+            journal.write("a", {"score": number}, 0)
+        salt = journal.entry("a", 7).seed.salt
+        assert journal.entry("a").seed.number == 8
+        assert journal.start(Seed.of(7), ["content"]).salt == salt  # else one seed had two hashes
+    with opened(tmp_path) as journal:
+        assert (journal.entry("a").report, journal.entry("a", 8).report) == ({"score": 7}, {"score": 8})
+        assert journal.entry("a").seed.salt == salt
+        assert not journal.holds("a", 9)
+
+
 def test_a_file_cut_anywhere_gives_back_every_whole_line(tmp_path):
     with opened(tmp_path / "whole") as journal:
-        journal.start(7)
+        journal.start(SEED, ["content"])
         for name in "abc":
             journal.write(name, {"name": name}, 0)
     whole = (tmp_path / "whole" / FILE).read_bytes()
@@ -52,23 +65,26 @@ def test_a_file_cut_anywhere_gives_back_every_whole_line(tmp_path):
         (folder / FILE).write_bytes(whole[:cut])
         with opened(folder) as journal:
             complete = sum(cut >= end - 1 for end in ends)  # the line's end may be what is missing
-            assert len(journal) == max(0, complete - 1)
+            assert len(journal) == max(0, complete - 2)
+            assert (journal.seed is not None, journal.may_judge(["content"])) == (complete > 0, complete > 1)
+            journal.start(Seed.of(8), [])
             journal.write("new", {"name": "new"}, 0)
         with opened(folder) as journal:
-            assert len(journal) == max(0, complete - 1) + 1
+            assert len(journal) == max(0, complete - 2) + 1
             assert journal.entry("new").report == {"name": "new"}
 
 
 def test_a_line_that_was_changed_does_not_count(tmp_path):
     with opened(tmp_path) as journal:
+        journal.start(SEED, [])
         journal.write("a", {"score": 1}, 0)
         journal.write("b", {"score": 1}, 0)
     path = tmp_path / FILE
     lines = path.read_bytes().splitlines(keepends=True)
-    lines[0] = lines[0].replace(b'"a"', b'"z"')
+    lines[2] = lines[2].replace(b'"a"', b'"z"')
     path.write_bytes(b"".join(lines))
     with opened(tmp_path) as journal:
-        assert ("a" in journal, "z" in journal, "b" in journal) == (False, False, True)
+        assert [journal.holds(each) for each in "azb"] == [False, False, True]
 
 
 def test_two_runs_do_not_write_one_journal(tmp_path):
@@ -86,87 +102,18 @@ def test_a_key_changes_with_content_and_grading():
     assert len({key_of("a", "x"), key_of("b", "x"), key_of("a", "y"), key_of("a", "x")}) == 3
 
 
-def test_a_result_depends_on_seed_exercises_and_limits(tmp_path):
+def test_a_result_depends_on_exercises_and_limits(tmp_path):
     from gradcheck.grading.worker.launch import Bounds
 
-    base = Settings(1, tmp_path, RELU)
-    others = [
-        Settings(2, tmp_path, RELU),
-        Settings(1, tmp_path, ("add",)),
-        Settings(1, tmp_path, RELU, Bounds(call_s=1)),
-    ]
-    assert len({each.grading for each in (base, *others)}) == 4
-    assert Settings(1, tmp_path / "elsewhere", RELU).grading == base.grading
-
-
-class Interrupted(Exception):
-    """Somebody pulled the plug."""
-
-
-class InstantPool:
-    """Grades by a rule, at once, and may be interrupted."""
-
-    def __init__(self, last=None):
-        self.graded, self.last = [], last
-
-    def run(self, tasks):
-        for task in tasks:
-            if isinstance(task, Prepare):
-                yield task, Answer()
-                continue
-            submission = task.place.read()
-            if not isinstance(task, Grade):
-                yield task, Answer(facts_of(submission))
-                continue
-            if self.last is not None and len(self.graded) >= self.last:
-                raise Interrupted
-            self.graded.append(submission.name)
-            yield task, Answer(facts_of(submission), report_of(submission), 0.125)
-
-
-def report_of(submission):
-    from gradcheck.grading.batch.judge import unjudged
-
-    score = float(len(submission.sources["relu"]) % 5)
-    exercise = unjudged("relu", "told")
-    checks = [{**each, "status": "failed"} for each in exercise["checks"]]
-    exercise |= {"status": "failed", "score": score, "max_score": 4.0, "checks": checks}
-    opening = {"schema": "gradcheck/report/v1", "submission": submission.name, "seed": 7}
-    return {
-        **opening,
-        "digest": submission.digest,
-        "score": score,
-        "max_score": 4.0,
-        "sandbox": [],
-        "exercises": [exercise],
-    }
+    base = Settings(tmp_path, RELU)
+    others = [Settings(tmp_path, ("add",)), Settings(tmp_path, RELU, Bounds(call_s=1))]
+    assert len({each.grading for each in (base, *others)}) == 3
+    assert Settings(tmp_path / "elsewhere", RELU).grading == base.grading
 
 
 @pytest.fixture
 def submissions(tmp_path):
-    for number in range(9):
-        unit = tmp_path / "class" / f"student{number}" / "exercises" / "04_modules"
-        unit.mkdir(parents=True)
-        unit.joinpath("relu.py").write_text("#" * (number // 2))  # some have handed in the same
-    return tmp_path / "class"
-
-
-def run(submissions, out, pool):
-    course = Course(exercises=RELU)
-    places = find(submissions, course)
-    with opened(out / ".gradcheck") as journal:
-        journal.start(7)
-        folder = ClassFolder(out, course, {"version": "1", "catalog": "c", "seed": 7})
-        for graded in grade_class(places, Settings(7, out, RELU), journal, pool, lambda *_: None):
-            folder.take(graded)
-    folder.finish([])
-
-
-def results(out):
-    found = {path.name: path.read_bytes() for path in sorted((out / "reports").iterdir())}
-    summary = json.loads((out / "class.json").read_bytes())
-    del summary["timings"]
-    return found, summary, (out / "grades.csv").read_bytes()
+    return hand_in(tmp_path / "class")
 
 
 def test_a_run_that_is_interrupted_anywhere_ends_with_the_same_report(submissions, tmp_path):
@@ -181,6 +128,7 @@ def test_a_run_that_is_interrupted_anywhere_ends_with_the_same_report(submission
         run(submissions, out, again)
         assert len(again.graded) == 5 - stop
         assert results(out) == results(tmp_path / "whole")
+        assert len({each["seed_hash"] for each in reports(out).values()}) == 1
 
 
 def test_only_what_changed_is_graded_again(submissions, tmp_path):

@@ -56,7 +56,7 @@ def lane() -> Any:
 
 @pytest.fixture
 def judge(tmp_path: Path, lane: Any) -> Judge:
-    made = Judge(Settings(SEED, tmp_path, NAMES, BOUNDS))
+    made = Judge(Settings(tmp_path, NAMES, BOUNDS), SEED)
     made.lane = lane
     return made
 
@@ -106,7 +106,7 @@ def test_one_that_persists_leaves_the_exercise_ungraded_for_everybody(judge, dis
     messages = {check["message"] for check in found["right"]["relu"]["checks"]}
     assert len(messages) == 1
     assert "not your code" in next(iter(messages))
-    assert str(SEED) not in next(iter(messages))  # it is the class's secret; the report names it
+    assert str(SEED) not in next(iter(messages))  # it is the class's secret
 
 
 def test_an_error_of_ours_while_values_are_made_is_no_submission_s(judge, monkeypatch):
@@ -167,8 +167,7 @@ def test_what_is_ungraded_is_tried_again_the_next_time(judge, disagree, tmp_path
 
     def run() -> list[str]:
         with opened(tmp_path / "journal") as journal:
-            journal.start(SEED)
-            graded = list(grade_class(places, judge.settings, journal, lanes, lambda *_: None))
+            graded = list(grade_class(places, judge.settings, journal, lanes, lambda *_: None, repeat=SEED))
         return [each.report["exercises"][0]["status"] for each in graded]
 
     disagree(*draws_from(SEED))

@@ -235,7 +235,10 @@ def test_what_others_wrote_is_harmless_in_every_file(tmp_path, ci):
         (["ci", "--roster", "roster.csv", "--out", "roster.csv/x"], "give --out another place"),
         (["ci", "--roster", "roster.csv", "--out", "ci"], "give a folder beside it"),
         (["ci", "--roster", "roster.csv", "--out", "out", "--regrade", "nowhere"], "run this first: gradcheck grade"),
-        (["ci", "--roster", "roster.csv", "--out", "out", "--regrade", "torn"], "there is no torn/reports/ada.json; grade the submission again"),
+        (
+            ["ci", "--roster", "roster.csv", "--out", "out", "--regrade", "torn"],
+            "there is no torn/reports/ada.json; grade the submission again",
+        ),
         (["ci", "--roster", "roster.csv", "--out", "out", "--release", "ci"], "no .gradcheck-release.json"),
         (["ci", "--roster", "roster.csv", "--out", "out", "--grade"], "no SOURCE has clones"),
         (["mixed", "--roster", "roster.csv", "--out", "out", "--grade"], "would give them 0 points"),
