@@ -77,7 +77,8 @@ def classroom(
             if save is not None:
                 _saved(save, report)
             # Of all steps of a job GitHub shows twenty summaries: those that take a part of a report write none.
-            told, shown = _delivered(report, job, chosen, folder, target, summary=stored is None or not chosen)
+            summary = stored is None or not chosen
+            told, shown = _delivered(report, job, chosen, folder, target, summary=summary, apart=save is not None)
     except GradcheckError as error:
         raise GradcheckError(terminal_text(str(error))) from None  # it may quote a course.toml that a learner wrote
     # After a step that fails no other step follows that would show them.
@@ -88,12 +89,21 @@ def classroom(
 
 
 def _delivered(
-    report: dict[str, Any], job: list[float], chosen: list[str], folder: Path, target: Path, *, summary: bool
+    report: dict[str, Any],
+    job: list[float],
+    chosen: list[str],
+    folder: Path,
+    target: Path,
+    *,
+    summary: bool,
+    apart: bool,
 ) -> tuple[Told, list[str]]:
-    """What was told. Everything is written but the annotations, which come back."""
+    """What was told. Everything is written but the annotations, which come back. `apart`: the exercises have steps of
+    their own, which show them.
+    """
     from gradcheck.reports import classroom_step as step
     from gradcheck.reports.classroom import encoded, told_of
-    from gradcheck.reports.classroom_annotations import error_commands
+    from gradcheck.reports.classroom_annotations import MOST_OF_JOB, annotated, left_out, of_step
     from gradcheck.reports.classroom_findings import Sources
     from gradcheck.reports.classroom_summary import summary_lines, summary_markdown
     from gradcheck.reports.escaping import terminal_text
@@ -104,10 +114,14 @@ def _delivered(
         step.append_output(target, "result", encoded(told.result))
     for line in summary_lines(told.report, told.results, sources):
         click.echo(line)
-    text = summary_markdown(told.report, told.results, sources) if summary else ""
+    found = annotated(report, sources)
+    unannotated = left_out(found, apart=apart and told.result is not None)
+    text = summary_markdown(told.report, told.results, sources, unannotated) if summary else ""
     if problem := step.append_summary(os.environ, text):
         click.echo(f"gradcheck: {terminal_text(problem)}", err=True)
-    return told, error_commands(told.report, sources)
+    # A report of some exercises of the course leaves the others their share.
+    most = MOST_OF_JOB * len(report["exercises"]) // len(job) if job else MOST_OF_JOB
+    return told, of_step(found, chosen, most)
 
 
 def _chosen(names: tuple[str, ...]) -> list[str]:

@@ -150,7 +150,7 @@ def _tests(exercise: Mapping[str, Any], division: Division, found: list[Finding]
 def _failing(test: UnitTest, told: Sequence[Finding]) -> dict[str, Any]:
     texts = [each.text for each in told]
     if test.function == REST:
-        texts.insert(0, "The functions' points are not whole: what is left over of them is counted here, together.")
+        texts.insert(0, "Points are counted in whole ones. What the functions leave over is counted here, together.")
     return _test(test.name, passed=False, text="\n\n".join(texts), finding=told[0] if told else None)
 
 

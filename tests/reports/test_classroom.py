@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from class_data import HOSTILE, LONG, final_report, hostile_report, real_report
-from classroom_data import exercise_of, report_of
+from classroom_data import all_wrong, exercise_of, report_of
 from classroom_reporter import COMMAND, assert_protocol, decoded, reported
 
 from gradcheck.catalog import all_exercises
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.reports import classroom, classroom_summary
 from gradcheck.reports.classroom import MOST_BYTES, encoded, result_of_all, results_by_exercise, told_of
-from gradcheck.reports.classroom_annotations import error_commands
+from gradcheck.reports.classroom_annotations import MOST, MOST_OF_JOB, annotated, left_out, of_step
 from gradcheck.reports.classroom_findings import Sources, findings
 from gradcheck.reports.classroom_summary import MOST_BYTES as MOST_SUMMARY
 from gradcheck.reports.classroom_summary import summary_lines, summary_markdown
@@ -23,6 +24,10 @@ COMMANDS = (
 )
 BAD = [HOSTILE, COMMANDS, LONG, "", "\udcff", "::", "a%0A::error::x", '"\\' * 3_000, "Σ∂" * 3_000]
 IDS = ["markup", "commands", "long", "empty", "surrogate", "colons", "percent", "quotes", "unicode"]
+
+
+def error_commands(report, sources, *names) -> list[str]:
+    return of_step(annotated(report, sources), names)
 
 
 @pytest.fixture
@@ -124,10 +129,13 @@ def test_what_the_grader_failed_on_has_no_result_that_could_count_as_0(nowhere):
     ]
     told = summary_markdown(report, results, nowhere)
     assert told.startswith("## Not graded: the grader itself failed\n\nrelu was not graded")
-    assert "| 04\\_modules/relu | – | 4 | – | not graded: the grader itself failed |" in told
+    assert "| 04\\_modules/relu | – | 4 | not graded: the grader itself failed |" in told
     assert "| relu.backward | not graded |" in told
-    assert "relu: not graded: the grader itself failed" in summary_lines(report, results, nowhere)
-    assert "0 of" not in told + "".join(summary_lines(report, results, nowhere))
+    lines = summary_lines(report, results, nowhere)
+    assert lines[0].startswith("relu was not graded: the grader itself failed, not your code.")
+    assert "mse has 3 of 3 points. It is complete." in lines
+    assert lines[-1] == "There are no points in all yet, since not all was graded."
+    assert "0 of" not in told + "".join(lines)
 
 
 def test_what_raised_is_a_failure_of_the_submission(nowhere):
@@ -183,7 +191,7 @@ def test_hostile_texts_are_text_everywhere(text, nowhere):
     assert not re.search(r"(?<!\\)\]\(", page)  # no link
     assert not any(COMMAND.search(line) for line in page.splitlines())
     tables = [line for line in page.splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in tables} == {6, 5}
+    assert {line.replace("\\|", "").count("|") for line in tables} == {5}
 
 
 def test_hostile_names_of_checks_and_places_are_text(tmp_path):
@@ -331,13 +339,88 @@ def test_links_and_pipes_are_not_followed(tmp_path):
 
 
 def test_annotations_are_ten_at_most_one_for_a_place(nowhere):
-    assert len(error_commands(talkative(400), nowhere)) == 10
+    assert len(error_commands(talkative(400), nowhere)) == MOST == 10
     tanh = exercise_of("tanh", "errored")
     for check in tanh["checks"]:
         check |= {"message": "Python cannot read the file", "diagnosis": {"code": "raised", "text": ""}}
     assert error_commands(report_of(tanh), nowhere) == [
         "::error file=exercises/04_modules/tanh.py,title=tanh.forward [raised]::Python cannot read the file"
     ]
+
+
+def test_a_job_of_forty_steps_stays_below_what_github_shows(nowhere):
+    """Every exercise has its first mistake beside its lines; what room is left goes to second ones, in order."""
+    report = report_of(*all_wrong())
+    found = annotated(report, nowhere)
+    steps = {name: of_step(found, [name]) for name in all_exercises()}
+    shown = [command for each in steps.values() for command in each]
+    assert len(steps) == 40
+    assert len(found) > 50
+    assert len(shown) == MOST_OF_JOB
+    assert MOST_OF_JOB + 4 <= 50  # the reporter: two notices, its failure, the runner's warning
+    assert all(steps.values())
+    second = [name for name, each in steps.items() if len(each) == 2]
+    assert second == [name for name, each in all_exercises().items() if len(each.functions) > 1][:6]
+    assert left_out(found, apart=True) == len(found) - len(shown)
+    assert steps == {name: of_step(annotated(report, nowhere), [name]) for name in all_exercises()}
+    page = summary_markdown(report, told_of(report, [], nowhere).results, nowhere, left_out(found, apart=True))
+    assert f"{len(found) - len(shown)} more of these are not shown beside the lines of your files" in page
+    rows = page.split("### What to mend", 1)[1]
+    assert sum(line.startswith("| ") for line in rows.splitlines()) == 1 + len(found)
+
+
+def test_one_step_for_all_shows_a_mistake_of_ten_exercises(nowhere):
+    report = report_of(*all_wrong())
+    found = annotated(report, nowhere)
+    shown = of_step(found, ())
+    assert [re.search(r"title=(\w+)\.", each)[1] for each in shown] == list(all_exercises())[:10]
+    assert left_out(found, apart=False) == len(found) - 10
+    one = annotated(report_of(exercise_of("relu", {"backward": "failed"})), nowhere)
+    assert left_out(one, apart=True) == left_out(one, apart=False) == 0
+    assert "not shown beside" not in summary_markdown(report, told_of(report, [], nowhere).results, nowhere)
+
+
+def test_a_step_speaks_in_sentences_and_shows_one_number(nowhere):
+    softmax = exercise_of("softmax", {"backward.values": "failed", "jacobian": "not_started"}, points=10)
+    text = "the rows of the Jacobian were taken for its columns, and then once more for the other one"
+    for check in softmax["checks"]:
+        check["message"] = text if check["status"] == "failed" else check["message"]
+    report = report_of(softmax)
+    told = told_of(report, [], nowhere)
+    assert softmax["score"] == 1.6667
+    assert summary_lines(report, told.results, nowhere) == [
+        "softmax has 1 of 10 points. This is to be mended:",
+        "  backward: the rows of the Jacobian were taken for its columns, and then once",
+        "    more for the other one [missing-term]",
+        "  jacobian is not written yet.",
+        "  See a case of it: pytest exercises/04_modules/softmax.py",
+        "  A hint: gradcheck hint softmax",
+        "Points are counted in whole ones here, rounded down.",
+    ]
+    page = summary_markdown(report, told.results, nowhere)
+    assert page.startswith("## 1 of 10 points\n\nPoints are counted in whole ones here, rounded down.\n")
+    assert "1.6" not in page + json.dumps(told.result)
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ("passed", ["relu has 4 of 4 points. It is complete."]),
+        ("not_started", ["relu has 0 of 4 points. It is not started.", "  Write it in exercises/04_modules/relu.py."]),
+        ({"backward": "not_started"},
+         ["relu has 2 of 4 points. What is written is right.", "  backward is not written yet."]),
+    ],
+)  # fmt: skip
+def test_what_is_right_so_far_is_not_said_to_be_wrong(states, said, nowhere):
+    report = report_of(exercise_of("relu", states))
+    assert summary_lines(report, told_of(report, [], nowhere).results, nowhere) == said
+
+
+def test_every_line_of_a_step_fits_on_80_columns(nowhere):
+    report = talkative(400)
+    lines = summary_lines(report, told_of(report, [], nowhere).results, nowhere)
+    assert any(line.startswith("All together: ") for line in lines)
+    assert max(map(len, lines)) <= 80
 
 
 def test_the_summary_has_points_states_diagnoses_and_what_the_policy_takes(nowhere):
@@ -347,14 +430,14 @@ def test_the_summary_has_points_states_diagnoses_and_what_the_policy_takes(nowhe
     assert page.startswith(f"## {report['score']:g} of {report['max_score']:g} points\n")
     assert f"Were this commit handed in, {report['final_score']:g} points would count. Handed in 2 days late: 1" in page
     assert "- mse.py is a link, which is not read" in page
-    assert "| 04\\_modules/add | 3 | 3 | 3 / 3 | complete |" in page
-    assert "| 05\\_losses/mse | 0 | 3 | 0 / 3 | not started |" in page
+    assert "| 04\\_modules/add | 3 | 3 | complete |" in page
+    assert "| 05\\_losses/mse | 0 | 3 | not started |" in page
     assert "| softmax.backward | missing-term | a term is missing from the gradient of x" in page
     assert page.count("nothing in it was graded") == 3  # the three functions of tanh
     lines = summary_lines(report, told.results, nowhere)
-    assert "add: 3 of 3 points, complete" in lines
+    assert "add has 3 of 3 points. It is complete." in lines
     earned = sum(test["score"] for each in told.results.values() for test in each["tests"])
-    assert any(line.startswith(f"{earned} of {report['max_score']:g} points in all") for line in lines)
+    assert f"All together: {earned} of {report['max_score']:g} points." in lines
 
 
 @pytest.mark.parametrize(

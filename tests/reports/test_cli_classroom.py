@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from class_data import HOSTILE
-from classroom_data import exercise_of, report_of
+from classroom_data import all_wrong, exercise_of, report_of
 from classroom_reporter import COMMAND, assert_protocol, reported
 from click.testing import CliRunner
 
+from gradcheck.catalog import all_exercises
 from gradcheck.cli_classroom import classroom
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.batch import checkout
@@ -134,9 +135,10 @@ def test_the_log_says_what_happened_and_annotations_come_last(step, monkeypatch)
     lines = [run("relu", "--from", step / "report.json").output.splitlines() for _ in range(2)]
     first, *middle, last, command = lines[0]
     assert middle == [
-        "relu: 2 of 4 points, something to mend",
+        "relu has 2 of 4 points. This is to be mended:",
         "  backward, line 5: it is wrong [missing-term]",
-        "2 of 4 points in all",
+        "  See a case of it: pytest exercises/04_modules/relu.py",
+        "  A hint: gradcheck hint relu",
     ]
     token = re.fullmatch(r"::stop-commands::([0-9a-f]{32})", first)[1]
     assert last == f"::{token}::"
@@ -298,3 +300,23 @@ def test_telling_needs_no_heavy_library_and_a_refusal_no_traceback(step):
     damaged = command("relu", "--from", step)
     assert (damaged.returncode, len(damaged.stderr.splitlines())) == (2, 1)
     assert damaged.stderr.startswith("gradcheck: ")
+
+
+def test_the_steps_of_a_job_share_what_github_shows(step, monkeypatch):
+    """One step grades; those after it have fewer than fifty annotations together, and the summary says how many more."""
+    report = report_of(*all_wrong())
+    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report)
+    assert "::error" not in run("--save", step / "saved.json").output
+    shown = {name: run(name, "--from", step / "saved.json").output.count("::error") for name in all_exercises()}
+    assert min(shown.values()) >= 1
+    assert sum(shown.values()) == 46
+    more = re.search(r"(\d+) more of these are not shown beside", (step / "summary").read_text())
+    assert int(more[1]) == (step / "summary").read_text().count("| wrong in its own way") - 46
+
+
+def test_a_step_that_grades_one_exercise_leaves_the_others_their_share(step, monkeypatch):
+    report = report_of(*all_wrong("relu"))
+    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report)
+    assert run("relu").output.count("::error") == 1  # of forty exercises
+    Path("course.toml").write_text('[exercises]\nonly = ["relu", "mse"]\n')
+    assert run("relu").output.count("::error") == 3

@@ -11,7 +11,7 @@ from class_data import HOSTILE, LONG, final_report, hostile_report, real_report
 from pages import Page
 
 from gradcheck.reports.classroom import told_of
-from gradcheck.reports.classroom_annotations import error_commands
+from gradcheck.reports.classroom_annotations import annotated, of_step
 from gradcheck.reports.classroom_findings import Sources
 from gradcheck.reports.classroom_summary import summary_lines, summary_markdown
 from gradcheck.reports.feedback import feedback_html, feedback_markdown
@@ -223,7 +223,7 @@ def test_what_is_for_the_instructor_alone_is_in_no_feedback(tmp_path):
         json.dumps(told.result),
         summary_markdown(report, told.results, Sources(tmp_path)),
         *summary_lines(report, told.results, Sources(tmp_path)),
-        *error_commands(report, Sources(tmp_path)),
+        *of_step(annotated(report, Sources(tmp_path)), ()),
     ]
     assert all(shown)
     assert not any("no exercise needs" in text or "torch.func.vjp" in text for text in shown)
