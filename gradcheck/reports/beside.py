@@ -28,7 +28,8 @@ class Beside:
 def beside(summary: Mapping[str, Any]) -> Iterator[Beside]:
     """What there is of each kind, from `class.json`. Most at risk of a wrong mark comes first."""
     roster = summary.get("roster") or {}
-    unmatched = [(name, "") for name in roster.get("unmatched", ())]
+    reasons = roster.get("reasons", {})
+    unmatched = [(name, reasons.get(name, "")) for name in roster.get("unmatched", ())]
     several = [(_who(each["student"]), ", ".join(each["submissions"])) for each in roster.get("several", ())]
     ignored = [(each["name"], each["why"]) for each in summary.get("ignored", ())]
     gone = [(name, "") for name in summary.get("gone", ())]
@@ -36,6 +37,8 @@ def beside(summary: Mapping[str, Any]) -> Iterator[Beside]:
         (_who(each), " · ".join(filter(None, (each["email"], each["id"]))))
         for each in roster.get("without_submission", ())
     ]
+    undated = [(name, "") for name in (summary.get("undated") or {}).get("names", ())]
+    unread = [(text, "") for text in roster.get("unread_times", ())]
     # Where somebody's work is nobody's, who has none may still have handed in.
     none = "with no submission that is known to be theirs" if unmatched else "handed in nothing"
     kinds = (
@@ -50,6 +53,16 @@ def beside(summary: Mapping[str, Any]) -> Iterator[Beside]:
             "report of a submission that is gone: kept, counted nowhere",
             "reports of submissions that are gone: kept, counted nowhere",
             gone,
+        ),
+        Beside(
+            "time in the roster that cannot be read, or says no offset: taken as unknown",
+            "times in the roster that cannot be read, or say no offset: taken as unknown",
+            unread,
+        ),
+        Beside(
+            "submission counts as in time, since nobody knows when it was handed in",
+            "submissions count as in time, since nobody knows when they were handed in",
+            undated,
         ),
         Beside(f"of the roster {none}", f"of the roster {none}", without),
     )

@@ -83,6 +83,8 @@ class ClassFolder:
         return {
             "without_submission": [student.as_dict() for student in found.students],
             "unmatched": list(found.submissions),
+            "reasons": {name: match.reason for name, match in found.nobodys},
+            "unread_times": list(self.course.roster.unread_times),
             "several": [{"student": student.as_dict(), "submissions": list(names)} for student, names in found.shared],
         }
 

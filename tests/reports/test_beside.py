@@ -20,6 +20,8 @@ def class_with(**changes):
         "without_submission": changes.pop("without", []),
         "unmatched": changes.pop("unmatched", []),
         "several": changes.pop("several", []),
+        "reasons": changes.pop("reasons", {}),
+        "unread_times": changes.pop("unread_times", []),
     }
     return {**summary, **changes}
 
@@ -34,6 +36,18 @@ def printed(summary) -> str:
     ("found", "told"),
     [
         ({"unmatched": ["stranger"]}, "1 submission of nobody in the roster: stranger"),
+        (
+            {"unmatched": ["ada"], "reasons": {"ada": "it fits several of the roster: Ada A, Ada B"}},
+            "1 submission of nobody in the roster: ada (it fits several of the roster: Ada A, Ada B)",
+        ),
+        (
+            {"unread_times": ["yesterday"]},
+            "1 time in the roster that cannot be read, or says no offset: taken as unknown: yesterday",
+        ),
+        (
+            {"undated": {"count": 2, "names": ["a", "b"]}},
+            "2 submissions count as in time, since nobody knows when they were handed in: a, b",
+        ),
         (
             {"several": [{"student": ADA, "submissions": ["ada", "ada-2"]}]},
             "1 student with several submissions, each of them graded: Ada Lovelace (ada, ada-2)",
