@@ -21,6 +21,8 @@ from gradcheck.grading.policy.course import Course
 from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.json_report import text_of
 
+_WHO = 10
+"""Of the students whose a submission may be."""
 _HALF = re.compile(r"\..+\.(?:json|csv|html)\.\d+\.part")
 
 
@@ -66,6 +68,10 @@ class ClassFolder:
         return {
             "without_submission": [student.as_dict() for student in found.students],
             "unmatched": list(found.submissions),
+            "reasons": [
+                {"submission": name, "why": match.why, "who": [each.as_dict() for each in match.who[:_WHO]]}
+                for name, match in found.nobodys
+            ],
             "several": [{"student": student.as_dict(), "submissions": list(names)} for student, names in found.shared],
         }
 

@@ -52,7 +52,7 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
         "max_score": round(sum(each["max_score"] for each in exercises), 4),
         "ungraded": ungraded,
         "student": match.student.as_dict() if match.student else None,
-        "students": [each.as_dict() for each in match.students],
+        "students": [each.as_member() for each in match.students],
         "submitted": facts.submitted,
         "commit": facts.commit,
         "policy": {
