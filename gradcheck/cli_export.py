@@ -148,7 +148,7 @@ def gradebook(out: Path, exported: Path, column: str, to: Path, kind: str | None
     filled = fill(
         content,
         column,
-        [Grade.of(row) for row in summary["submissions"]],
+        [grade for row in summary["submissions"] for grade in Grade.of(row)],
         file=str(exported),
         kind="canvas" if kind == "canvas" else "moodle" if kind == "moodle" else None,
         overwrite=overwrite,

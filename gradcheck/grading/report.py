@@ -118,6 +118,14 @@ def mark_of(report: Mapping[str, Any]) -> float | None:
     return float(report["final_score"] if "final_score" in report else report["score"])
 
 
+def students_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Whose a report is, or a row of `class.json`: a team's members, one student, or nobody. What is older than teams
+    has only the one.
+    """
+    found = report.get("students") or [report.get("student")]
+    return [each for each in found if each is not None]
+
+
 def state_of(statuses: Iterable[str]) -> State:
     """How an exercise stands whose checks are these."""
     states = set(statuses)

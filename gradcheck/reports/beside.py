@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gradcheck.grading.policy.roster import Match, Student
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -28,7 +30,7 @@ class Beside:
 def beside(summary: Mapping[str, Any]) -> Iterator[Beside]:
     """What there is of each kind, from `class.json`. Most at risk of a wrong mark comes first."""
     roster = summary.get("roster") or {}
-    reasons = roster.get("reasons", {})
+    reasons = {each["submission"]: _reason(each) for each in roster.get("reasons", ())}
     unmatched = [(name, reasons.get(name, "")) for name in roster.get("unmatched", ())]
     several = [(_who(each["student"]), ", ".join(each["submissions"])) for each in roster.get("several", ())]
     ignored = [(each["name"], each["why"]) for each in summary.get("ignored", ())]
@@ -67,6 +69,11 @@ def beside(summary: Mapping[str, Any]) -> Iterator[Beside]:
         Beside(f"of the roster {none}", f"of the roster {none}", without),
     )
     yield from (each for each in kinds if each.lines)
+
+
+def _reason(found: Mapping[str, Any]) -> str:
+    who = tuple(Student(each["name"], each["email"], each["id"]) for each in found["who"])
+    return Match(why=found["why"], who=who).reason
 
 
 def _who(student: Mapping[str, str]) -> str:

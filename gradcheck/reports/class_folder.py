@@ -23,6 +23,8 @@ from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.feedback import feedback_html
 from gradcheck.reports.json_report import text_of
 
+_WHO = 10
+"""Of the students whose a submission may be."""
 _HALF = re.compile(r"\..+\.(?:json|csv|html)\.\d+\.part")
 
 
@@ -83,7 +85,10 @@ class ClassFolder:
         return {
             "without_submission": [student.as_dict() for student in found.students],
             "unmatched": list(found.submissions),
-            "reasons": {name: match.reason for name, match in found.nobodys},
+            "reasons": [
+                {"submission": name, "why": match.why, "who": [each.as_dict() for each in match.who[:_WHO]]}
+                for name, match in found.nobodys
+            ],
             "unread_times": list(self.course.roster.unread_times),
             "several": [{"student": student.as_dict(), "submissions": list(names)} for student, names in found.shared],
         }

@@ -1,39 +1,40 @@
-"""Where Canvas and Moodle keep what in the CSV files that they export.
+"""Where Canvas, Moodle, Brightspace and Blackboard keep what in the tables of grades that they export.
 
 Canvas: lib/gradebook_exporter.rb and lib/gradebook_importer.rb of instructure/canvas-lms. Moodle: the gradebook's
 plain-text export (grade/export/txt) and an assignment's offline grading worksheet (mod/assign/gradingtable.php).
+Brightspace: Grades, Export, with points. Blackboard: the full Grade Center, downloaded to work offline.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.policy.columns import (
+    MOODLES_OWN,
+    NO_POINTS,
+    NOT_CHANGEABLE,
+    Columns,
+    Host,
+    Meaning,
+    columns_of,
+    comparable,
+    comparable_name,
+    header_key,
+    host_numbers,
+    meaning_of,
+    participant_number,
+)
 from gradcheck.grading.raw_csv import Line, Sheet
 from gradcheck.reports.escaping import terminal_text
 
-Kind = Literal["canvas", "moodle"]
-
 NO_GRADE = ("", "-")
 
-_CANVAS_OWN = (
-    "Student", "LastName", "FirstName", "ID", "SIS User ID", "SIS Login ID", "Integration ID", "Root Account",
-    "Section",
-)  # fmt: skip
-_CANVAS_SUMS = re.compile(r"(Current|Final) (Score|Points|Grade)|Override (Grade|Status)")
-_CANVAS_POSTING = re.compile(r"\s*(Muted|Manual Posting.*)?\s*", re.IGNORECASE)
-_MOODLE_OWN = (
-    "First name", "Last name", "Surname", "Full name", "ID number", "Email address", "Username", "Institution",
-    "Department", "Identifier", "Participant", "Last downloaded from this course", "Suspended", "Status",
-    "Maximum grade", "Grade can be changed", "Last modified (submission)", "Last modified (grade)",
-    "Feedback comments",
-)  # fmt: skip
-_NO_POINTS = re.compile(r"\((Percentage|Letter|Feedback)\)$", re.IGNORECASE)
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_IDS: tuple[Meaning, ...] = ("id", "integration", "canvas")
+"""From the most to the least telling."""
+_CANVAS_LOCKS = {"EX": "is excused", "N/A": "was not assigned this"}
 
 
 @dataclass(frozen=True)
@@ -55,157 +56,159 @@ class Person:
 class Layout:
     """A file, read as `kind`: its students, the column to fill, and out of how many points it is, where it says so."""
 
-    kind: Kind
+    kind: Host
     column: int
     people: tuple[Person, ...]
     points_possible: str
 
 
-def read_layout(sheet: Sheet, column: str, kind: Kind | None, file: str) -> Layout:
-    """Raises GradcheckError where the file is neither's, or `column` is absent, ambiguous, or holds no points."""
-    kind = kind or _guess(sheet, file)
-    if kind == "canvas":
-        if "Student" not in sheet.header and "LastName" not in sheet.header:
-            raise GradcheckError(f"{file} has no column 'Student', as Canvas exports it; {_there_are(sheet.header)}")
-        return _canvas(sheet, _chosen(sheet, column, kind, file), file)
-    return _moodle(sheet, _chosen(sheet, column, kind, file), file)
+@dataclass(frozen=True)
+class _Book:
+    """How a host names columns of points.
+
+    `short`   what people call such a column, in the group `name`, and what it is out of, in `most`, if that is there.
+    `summed`  columns that the host makes from others, or shows in another way: they take no points.
+    `prefix`  what may stand before the short name.
+    """
+
+    shown: str
+    short: re.Pattern[str]
+    summed: re.Pattern[str]
+    prefix: str = ""
+
+    def names_of(self, column: str) -> set[str]:
+        found = self.short.fullmatch(column)
+        bare = found["name"] if found else column
+        return {each.casefold() for each in (column, bare, re.sub(self.prefix, "", bare) if self.prefix else bare)}
+
+    def most(self, column: str) -> str:
+        found = self.short.fullmatch(column)
+        return (found.groupdict().get("most") or "") if found else ""
+
+    def takes_points(self, column: str) -> bool:
+        return not self.summed.search(column)
 
 
-def _guess(sheet: Sheet, file: str) -> Kind:
-    header = sheet.header
-    if "ID" in header and "Section" in header and ("Student" in header or "LastName" in header):
-        return "canvas"
-    if any(name in header for name in ("Email address", "ID number", "Full name")) or _email_columns(sheet):
-        return "moodle"
-    raise GradcheckError(
-        f"{file} looks like neither Canvas's gradebook nor Moodle's; {_there_are(header)}. Say --canvas or --moodle"
-    )
+_BOOKS: Mapping[Host, _Book] = {
+    "canvas": _Book(
+        "Canvas",
+        re.compile(r"(?P<name>.*?)\s*\(\d+\)"),
+        re.compile(r"(Current|Final) (Score|Points|Grade)|Override (Grade|Status)"),
+    ),
+    "moodle": _Book(
+        "Moodle",
+        re.compile(r"(?P<name>.*?)\s*\([^()]*\)"),
+        re.compile(rf"\(({'|'.join(map(re.escape, NO_POINTS))})\)$", re.IGNORECASE),
+        r"^[^:]{1,40}:\s*",
+    ),
+    "brightspace": _Book(
+        "Brightspace",
+        re.compile(r"(?P<name>.*?) Points Grade(?: <(?:Numeric )?MaxPoints:(?P<most>[\d.,]+).*>)?", re.IGNORECASE),
+        re.compile(r"^(?!.* Points Grade( <|$))", re.IGNORECASE),
+    ),
+    "blackboard": _Book(
+        "Blackboard",
+        re.compile(r"(?P<name>.*?)\s*\[Total Pts: (?P<most>[\d.,]+)(?: [^\]]*)?\]\s*\|\d+", re.IGNORECASE),
+        re.compile(r"^(?!.*\[Total Pts: [\d.,]+( (Score|Points))?\]\s*\|\d+$)", re.IGNORECASE),
+    ),
+}
+
+
+def shown_host(host: Host) -> str:
+    return _BOOKS[host].shown
+
+
+def read_layout(sheet: Sheet, column: str, kind: Host | None, file: str) -> Layout:
+    """Raises GradcheckError where the file is nobody's, or `column` is absent, ambiguous, or holds no points."""
+    columns = columns_of(sheet, kind)
+    _must_say_who(columns, sheet, file, asked=kind)
+    host = columns.host
+    assert host is not None  # or it was refused
+    chosen = _chosen(sheet, column, columns, file)
+    people = tuple(_person(line, columns, line.value(chosen).strip()) for line in columns.people(sheet))
+    return Layout(host, chosen, people, _points_possible(sheet, columns, chosen, file))
+
+
+def _must_say_who(columns: Columns, sheet: Sheet, file: str, asked: Host | None) -> None:
+    there = _there_are(sheet.header)
+    if columns.host is None:
+        flags = "--canvas, --moodle, --brightspace or --blackboard"
+        raise GradcheckError(
+            f"{file} looks like neither Canvas's gradebook nor Moodle's, Brightspace's or Blackboard's; {there}. Say "
+            f"{flags}"
+        )
+    names = {header_key(each) for each in sheet.header}
+    if asked == "canvas" and not {"student", "lastname"} & names:
+        raise GradcheckError(f"{file} has no column 'Student', as Canvas exports it; {there}")
+    who = any(columns.where.get(meaning) for meaning in (*_IDS, "email", "login", "name", "last", "identifier"))
+    if columns.host == "moodle":  # which calls them otherwise than all others do
+        who = bool(columns.where.get("email") or columns.where.get("identifier") or names & MOODLES_OWN)
+    if not who:
+        raise GradcheckError(
+            f"{file} says of nobody who it is: it has neither e-mail addresses nor ids such as 'ID number'; {there}"
+        )
+    twice: tuple[Meaning, ...] = ("id", "email", "login", "name", "first", "last")
+    for meaning in twice:
+        keys = [header_key(sheet.header[at]) for at in columns.where.get(meaning, ())]
+        if len(set(keys)) < len(keys):
+            raise GradcheckError(f"{file} has two columns {sheet.header[columns.where[meaning][0]]!r}; export it again")
 
 
 def _there_are(names: list[str]) -> str:
     return "there are: " + ", ".join(repr(terminal_text(name)) for name in names[:60] if name)
 
 
-def _chosen(sheet: Sheet, column: str, kind: Kind, file: str) -> int:
-    header, wanted = sheet.header, column.strip()
-    own = _CANVAS_OWN if kind == "canvas" else _MOODLE_OWN
-    known = [at for at, name in enumerate(header) if name.lower() in map(str.lower, own)]
-    found = [at for at, name in enumerate(header) if name == wanted]
+def _chosen(sheet: Sheet, column: str, columns: Columns, file: str) -> int:
+    assert columns.host is not None
+    header, wanted, book = sheet.header, column.strip(), _BOOKS[columns.host]
+    known = {at for meaning, found in columns.where.items() if meaning != "grade" for at in found}
+    takes = [
+        at
+        for at, name in enumerate(header)
+        if at not in known and (book.takes_points(name) or meaning_of(name) == "grade")
+    ]
+    found = _of_that_name(range(len(header)), header, lambda name: name == wanted)
+    found = found or _of_that_name(takes, header, lambda name: comparable(name) == comparable(wanted))
+    found = found or _of_that_name(takes, header, lambda name: wanted.casefold() in book.names_of(name))
+    choice = _there_are([header[at] for at in takes])
     if not found:
-        found = [
-            at
-            for at, name in enumerate(header)
-            if at not in known and wanted.casefold() in _short_names(name, kind) and not _NO_POINTS.search(name)
-        ]
-    choice = [name for at, name in enumerate(header) if at not in known and not _sums(name, kind)]
-    if not found:
-        raise GradcheckError(f"{file} has no column {terminal_text(wanted)!r}; {_there_are(choice)}")
+        raise GradcheckError(f"{file} has no column {terminal_text(wanted)!r}; {choice}")
     if len(found) > 1:
         names = ", ".join(repr(terminal_text(header[at])) for at in found)
         raise GradcheckError(
             f"several columns of {file} could be {terminal_text(wanted)!r}: {names}; give one whole name"
         )
-    name = header[found[0]]
-    if found[0] in known or _sums(name, kind) or (kind == "moodle" and _NO_POINTS.search(name)):
-        raise GradcheckError(f"the column {terminal_text(name)!r} of {file} takes no points; {_there_are(choice)}")
+    if found[0] not in takes:
+        raise GradcheckError(f"the column {terminal_text(header[found[0]])!r} of {file} takes no points; {choice}")
     return found[0]
 
 
-def _sums(name: str, kind: Kind) -> bool:
-    return kind == "canvas" and _CANVAS_SUMS.search(name) is not None
+def _of_that_name(among: range | list[int], header: list[str], fits: Callable[[str], bool]) -> list[int]:
+    return [at for at in among if fits(header[at])]
 
 
-def _short_names(name: str, kind: Kind) -> set[str]:
-    """What people call a column: Canvas adds a number, `Week 2 (47)`, Moodle its kind, `Assignment: Week 2 (Real)`."""
-    if kind == "canvas":
-        return {re.sub(r"\s*\(\d+\)$", "", name).casefold()}
-    bare = re.sub(r"\s*\([^()]*\)$", "", name)
-    return {each.casefold() for each in (name, bare, re.sub(r"^[^:]{1,40}:\s*", "", bare))}
+def _person(line: Line, columns: Columns, grade: str) -> Person:
+    name = columns.name(line)
+    ids = tuple(comparable(columns.one(line, meaning)) for meaning in _IDS)
+    numbers = host_numbers(columns.one(line, "canvas"), participant_number(columns.one(line, "identifier")))
+    logins = (*columns.all(line, "email"), *columns.all(line, "login"))
+    shown = name or next(iter(logins), "") or next(filter(None, ids), "") or columns.one(line, "identifier")
+    fixed = _CANVAS_LOCKS.get(grade.upper(), "") if columns.host == "canvas" else ""
+    if comparable(columns.one(line, "changeable")) in NOT_CHANGEABLE:
+        fixed = "may not be changed, says Moodle"
+    return Person(line, ids, (*map(comparable, logins), *numbers), comparable_name(name), shown, fixed)
 
 
-def _canvas(sheet: Sheet, column: int, file: str) -> Layout:
-    header = sheet.header
-    where = {name: at for at, name in reversed(list(enumerate(header))) if name in _CANVAS_OWN}
-    points_possible = ""
-    people = []
+def _points_possible(sheet: Sheet, columns: Columns, chosen: int, file: str) -> str:
+    """What the column is out of: by its name, by Canvas's line of it, or by a worksheet's own column."""
+    assert columns.host is not None
+    name = sheet.header[chosen]
     for line in sheet.lines[1:]:
-        first = line.value(0)
-        if "Points Possible" in first:
-            points_possible = line.value(column).strip()
-            if re.search(r"[^\d.,\s]", points_possible):
-                raise GradcheckError(f"the column {terminal_text(header[column])!r} of {file} is {points_possible}")
-        elif not line.blank and not all(_CANVAS_POSTING.fullmatch(line.value(at)) for at in range(len(line.cells))):
-            people.append(_canvas_person(line, where, line.value(column).strip()))
-    return Layout("canvas", column, tuple(each for each in people if not _test_student(each)), points_possible)
-
-
-def _canvas_person(line: Line, where: dict[str, int], grade: str) -> Person:
-    def value(name: str) -> str:
-        return line.value(where[name]).strip() if name in where else ""
-
-    shown = value("Student") or f"{value('LastName')}, {value('FirstName')}"
-    guarded = re.fullmatch(r'="(.*)"', shown)  # how Canvas keeps a name from being a formula
-    shown = guarded[1] if guarded else shown
-    fixed = {"EX": "is excused", "N/A": "was not assigned this"}.get(grade.upper(), "")
-    ids = tuple(comparable(value(name)) for name in ("SIS User ID", "Integration ID", "ID"))
-    return Person(line, ids, (comparable(value("SIS Login ID")),), comparable_name(shown), shown, fixed)
-
-
-def _test_student(person: Person) -> bool:
-    return person.name in ("test student", "student test") and not person.ids[0]
-
-
-def _moodle(sheet: Sheet, column: int, file: str) -> Layout:
-    where = {name.lower(): at for at, name in reversed(list(enumerate(sheet.header)))}
-    emails = [where["email address"]] if "email address" in where else _email_columns(sheet)
-    if not emails and not {"id number", "full name"} & set(where):
-        raise GradcheckError(f"{file} says of nobody who it is: it has neither e-mail addresses nor 'ID number'")
-
-    def people() -> Iterator[Person]:
-        for line in sheet.lines[1:]:
-            if line.blank:
-                continue
-
-            def value(name: str, line: Line = line) -> str:
-                return line.value(where[name]).strip() if name in where else ""
-
-            last = value("last name") or value("surname")
-            shown = value("full name") or f"{value('first name')} {last}".strip()
-            logins = (*(line.value(at).strip() for at in emails), value("username"))
-            fixed = "may not be changed, says Moodle" if value("grade can be changed").lower() == "no" else ""
-            told = shown or next(filter(None, logins), "") or value("id number")
-            yield Person(
-                line,
-                (comparable(value("id number")),),
-                tuple(map(comparable, logins)),
-                comparable_name(shown),
-                told,
-                fixed,
-            )
-
-    found = tuple(people())
-    maximum = where.get("maximum grade") if sheet.header[column].lower() == "grade" else None
-    return Layout(
-        "moodle", column, found, found[0].line.value(maximum).strip() if found and maximum is not None else ""
-    )
-
-
-def _email_columns(sheet: Sheet) -> list[int]:
-    """Columns of e-mail addresses, whatever language their names are in."""
-    return [at for at in range(len(sheet.header)) if _all_emails([line.value(at).strip() for line in sheet.lines[1:]])]
-
-
-def _all_emails(values: list[str]) -> bool:
-    there = [value for value in values if value]
-    return bool(there) and all(_EMAIL.fullmatch(value) for value in there)
-
-
-def comparable(text: str) -> str:
-    """An id, an e-mail address or a login as it is compared: capitals and the width of letters do not count."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def comparable_name(text: str) -> str:
-    """The same of a name: `Lovelace, Ada` is `ada lovelace`."""
-    last, comma, first = text.partition(",")
-    return comparable(f"{first} {last}" if comma and "," not in first else text)
+        if columns.points_possible(line):
+            possible = line.value(chosen).strip()
+            if re.search(r"[^\d.,\s]", possible):
+                raise GradcheckError(f"the column {terminal_text(name)!r} of {file} is {possible}")
+            return possible
+    if meaning_of(name) == "grade":
+        return next((most for line in columns.people(sheet) if (most := columns.one(line, "maximum"))), "")
+    return _BOOKS[columns.host].most(name)

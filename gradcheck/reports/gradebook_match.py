@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gradcheck.grading.report import mark_of, ungraded_in
-from gradcheck.reports.gradebook_layouts import Person, comparable, comparable_name
+from gradcheck.grading.policy.columns import comparable, comparable_name
+from gradcheck.grading.report import mark_of, students_of, ungraded_in
+from gradcheck.reports.gradebook_layouts import Person
 
 _BY_NAME = "name"
 
@@ -31,16 +32,23 @@ class Grade:
     ungraded: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Grade:
-        """From a row of `class.json`."""
-        submission, student = row["name"], row.get("student")
-        mark, ungraded = mark_of(row), ungraded_in(row)
-        if student is None:
+    def of(cls, row: Mapping[str, Any]) -> tuple[Grade, ...]:
+        """From a row of `class.json`: the student's, or one for every member of a team."""
+        submission, mark, ungraded = row["name"], mark_of(row), ungraded_in(row)
+        students = students_of(row)
+        if not students:
             key = comparable(submission)
-            return cls(submission, mark, (key,), (key,), comparable_name(submission), ungraded)
+            return (cls(submission, mark, (key,), (key,), comparable_name(submission), ungraded),)
+        return tuple(cls._of_student(submission, mark, ungraded, each) for each in students)
+
+    @classmethod
+    def _of_student(
+        cls, submission: str, mark: float | None, ungraded: tuple[str, ...], student: Mapping[str, Any]
+    ) -> Grade:
         number, email = comparable(student.get("id", "")), comparable(student.get("email", ""))
         name = comparable_name(student.get("name", ""))
-        return cls(submission, mark, (number,), (email, number), name, ungraded)
+        logins = map(comparable, student.get("logins", ()))
+        return cls(submission, mark, (number,), (email, number, *logins), name, ungraded)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Grades filled into the file that an instructor exported from Canvas or Moodle: one column, and nothing else."""
+"""Grades filled into the file that an instructor exported from where grades are kept: one column, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.policy.columns import Host
 from gradcheck.grading.raw_csv import Sheet, read_sheet
 from gradcheck.reports.escaping import terminal_text
-from gradcheck.reports.gradebook_layouts import NO_GRADE, Kind, Layout, Person, read_layout
+from gradcheck.reports.gradebook_layouts import NO_GRADE, Layout, Person, read_layout
 from gradcheck.reports.gradebook_match import Grade, Matching, match
 from gradcheck.reports.ungraded import names_of
 
@@ -22,7 +23,7 @@ _NUMBER = re.compile(r"[+-]?\d+(?:[.,](\d+))?")
 class Filled:
     """The new file, and what became of every grade and every line. `lines` says it to people."""
 
-    kind: Kind
+    kind: Host
     column: str
     matching: Matching
     content: bytes = b""
@@ -72,7 +73,7 @@ def fill(
     grades: Sequence[Grade],
     *,
     file: str = "the file",
-    kind: Kind | None = None,
+    kind: Host | None = None,
     overwrite: bool = False,
     max_score: float | None = None,
 ) -> Filled:
@@ -86,10 +87,7 @@ def fill(
     layout = read_layout(sheet, column, kind, file)
     matching = match(grades, layout.people)
     if not matching.matched:
-        raise GradcheckError(
-            f"none of the {_count(len(grades), 'submission')} belongs to anybody in {file}, so nothing was written; "
-            "ids, e-mail addresses and names come from the roster in course.toml"
-        )
+        raise GradcheckError(_nothing(grades, matching, file))
     filled = Filled(layout.kind, sheet.header[layout.column], matching)
     filled.notes += _notes(layout, max_score)
     comma = _decimal_comma(sheet)
@@ -103,6 +101,20 @@ def fill(
         _enter(filled, sheet, layout, each.person, _score_text(each.grade.score, comma=comma), who, overwrite)
     filled.content = sheet.content()
     return filled
+
+
+def _nothing(grades: Sequence[Grade], matching: Matching, file: str) -> str:
+    """Why not a single grade belongs into the file."""
+    whose = f"none of the {_count(len({each.submission for each in grades}), 'submission')}"
+    if not matching.unclear:
+        return (
+            f"{whose} belongs to anybody in {file}, so nothing was written; ids, e-mail addresses and names come from "
+            "the roster in course.toml"
+        )
+    shown = [f"{grade.submission}: {why}" for grade, why in matching.unclear[:5]]
+    more = [f"{len(matching.unclear) - 5} more"] if len(matching.unclear) > 5 else []
+    each = "each fits twice" if len(matching.unclear) == len(grades) else f"{len(matching.unclear)} fit twice"
+    return f"{whose} is clearly of one line of {file}, so nothing was written; {each}: {'; '.join([*shown, *more])}"
 
 
 def _enter(filled: Filled, sheet: Sheet, layout: Layout, person: Person, score: str, who: str, overwrite: bool) -> None:

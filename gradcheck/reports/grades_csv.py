@@ -1,49 +1,71 @@
-"""grades.csv: a row per submission, a column per exercise, for spreadsheets and for scripts."""
+"""grades.csv: a row per student, a column per exercise, for spreadsheets and for scripts."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
-from gradcheck.grading.report import GRADED, ungraded_in
+from gradcheck.grading.report import GRADED, students_of, ungraded_in
 from gradcheck.reports.escaping import csv_cell
 
 OPENING = ("name", "student", "email", "id", "final_score", "score", "max_score", "late_days")
+NOTHING = "nothing handed in"
+SEVERAL = "one of several of this student"
+NOBODYS = "of nobody in the roster"
 
 
 def grades_csv(summary: Mapping[str, Any]) -> bytes:
-    """The file's bytes, from `gradcheck/class/v1`: rows in the order of the summary, which is by name.
+    """The file's bytes, from `gradcheck/class/v1`: submissions in the order of the summary, which is by name, a row for
+    every member of a team; then, in the roster's order, who handed in nothing: without a mark, which is for people to
+    give, and with that as the note.
 
     UTF-8 with a byte order mark: without one, Excel on Windows reads names as another encoding and breaks every Müller;
     LibreOffice, Numbers, Google Sheets and pandas take it either way, and Python's csv with `utf-8-sig`. Lines end as
     RFC 4180 says. Text cannot become a formula; numbers have a decimal point and stay numbers.
 
     Where the grader failed on an exercise, its cell and the totals are empty, since whatever imports the file would
-    take a number for a mark; the last column names the exercises.
+    take a number for a mark; the column `ungraded` names the exercises.
     """
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     names = [each["name"] for each in summary["exercises"]]
-    writer.writerow([*OPENING, *map(csv_cell, names), *GRADED, "ungraded"])
+    writer.writerow([*OPENING, *map(csv_cell, names), *GRADED, "ungraded", "note"])
     writer.writerows(_rows(summary, names))
     return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8")
 
 
 def _rows(summary: Mapping[str, Any], names: list[str]) -> Iterator[list[str]]:
+    roster = summary.get("roster") or {}
+    several = {(name, *_key(each["student"])) for each in roster.get("several", ()) for name in each["submissions"]}
     for row in summary["submissions"]:
-        student, ungraded = row["student"] or {}, ungraded_in(row)
+        ungraded = ungraded_in(row)
         totals = (None, None) if ungraded else (row["final_score"], row["score"])
         cells = {name: cell["score"] for name, cell in row["exercises"].items() if name not in ungraded}
-        yield [
-            csv_cell(row["name"]),
-            *(csv_cell(student.get(key, "")) for key in ("name", "email", "id")),
-            *map(_number, (*totals, row["max_score"], row["late_days"])),
-            *(_number(cells.get(name)) for name in names),
-            *(_number(row["status"][status]) for status in GRADED),
-            csv_cell(" ".join(ungraded)),
-        ]
+        nobodys = NOBODYS if roster else ""
+        for student in students_of(row) or [{}]:
+            note = SEVERAL if (row["name"], *_key(student)) in several else "" if student else nobodys
+            yield [
+                csv_cell(row["name"]),
+                *_person(student),
+                *map(_number, (*totals, row["max_score"], row["late_days"])),
+                *(_number(cells.get(name)) for name in names),
+                *(_number(row["status"][status]) for status in GRADED),
+                csv_cell(" ".join(ungraded)),
+                note,
+            ]
+    empty: Sequence[str] = [""] * (4 + len(names) + len(GRADED) + 1)
+    for student in roster.get("without_submission", ()):
+        yield ["", *_person(student), *empty, NOTHING]
+
+
+def _key(student: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(student.get(key, "") for key in ("name", "email", "id"))
+
+
+def _person(student: Mapping[str, Any]) -> Iterator[str]:
+    return map(csv_cell, _key(student))
 
 
 def _number(value: float | None) -> str:

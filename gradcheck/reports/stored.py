@@ -63,7 +63,7 @@ def read_class(out: Path) -> dict[str, Any]:
             or not _marked(row, row.get("final_score"))
         ):
             raise GradcheckError(f"{path} has a submission without a name or a final score; {_first(out)}")
-        if not _student_or_none(row.get("student")):
+        if not _whose_holds(row):
             raise GradcheckError(f"{path}: what it says of the student of {row['name']!r} is damaged; {_first(out)}")
     return summary
 
@@ -104,7 +104,7 @@ def _problem(report: Mapping[str, Any]) -> str:
     policy = report.get("policy", {})
     if not isinstance(policy, dict) or not all(_number(policy.get(key, 0)) for key in _AMOUNTS):
         return "its policy is damaged"
-    if not _student_or_none(report.get("student")):
+    if not _whose_holds(report):
         return "what it says of the student is damaged"
     exercises = report.get("exercises")
     if not isinstance(exercises, list) or not all(map(_exercise_holds, exercises)):
@@ -115,9 +115,17 @@ def _problem(report: Mapping[str, Any]) -> str:
 _AMOUNTS = ("late_days", "late_penalty", "hint_penalty")
 
 
-def _student_or_none(student: Any) -> bool:
-    return student is None or (
-        isinstance(student, dict) and all(isinstance(student.get(key, ""), str) for key in ("name", "email", "id"))
+def _whose_holds(record: Mapping[str, Any]) -> bool:
+    """Whether it says of nobody, of a student, or of a team's members who they are."""
+    one, all_of = record.get("student"), record.get("students", [])
+    return (one is None or _is_student(one)) and isinstance(all_of, list) and all(map(_is_student, all_of))
+
+
+def _is_student(student: Any) -> bool:
+    return (
+        isinstance(student, dict)
+        and all(isinstance(student.get(key, ""), str) for key in ("name", "email", "id"))
+        and _strings(student.get("logins", []))
     )
 
 

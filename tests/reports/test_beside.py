@@ -20,7 +20,7 @@ def class_with(**changes):
         "without_submission": changes.pop("without", []),
         "unmatched": changes.pop("unmatched", []),
         "several": changes.pop("several", []),
-        "reasons": changes.pop("reasons", {}),
+        "reasons": changes.pop("reasons", []),
         "unread_times": changes.pop("unread_times", []),
     }
     return {**summary, **changes}
@@ -37,8 +37,8 @@ def printed(summary) -> str:
     [
         ({"unmatched": ["stranger"]}, "1 submission of nobody in the roster: stranger"),
         (
-            {"unmatched": ["ada"], "reasons": {"ada": "it fits several of the roster: Ada A, Ada B"}},
-            "1 submission of nobody in the roster: ada (it fits several of the roster: Ada A, Ada B)",
+            {"unmatched": ["a"], "reasons": [{"submission": "a", "why": "several", "who": [ADA, ZOE]}]},
+            "1 submission of nobody in the roster: a (it fits several of the roster: Ada Lovelace, Zoë Ng)",
         ),
         (
             {"unread_times": ["yesterday"]},

@@ -56,6 +56,7 @@ def test_the_keys_are_those_of_the_schema():
     assert list(row) == [
         "name",
         "student",
+        "students",
         "score",
         "final_score",
         "max_score",

@@ -47,7 +47,7 @@ WEI = row("wei", 8.0, ("Wei Zhang", "wz43", "0043"))
 
 def filled(text, column, *rows, **options):
     content = text if isinstance(text, bytes) else text.encode("utf-8")
-    return fill(content, column, [Grade.of(each) for each in rows], file="book.csv", **options)
+    return fill(content, column, [grade for each in rows for grade in Grade.of(each)], file="book.csv", **options)
 
 
 def grid(content: bytes, delimiter: str = ",") -> list[list[str]]:

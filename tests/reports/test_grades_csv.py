@@ -26,6 +26,7 @@ HEADER = [
     "errored",
     "not_started",
     "ungraded",
+    "note",
 ]
 
 
@@ -54,7 +55,7 @@ def test_a_row_has_all_there_is_to_say():
 
 def test_numbers_are_numbers():
     for row in read(summary_of(reports(20))):
-        for name in HEADER[4:-1]:
+        for name in HEADER[4:-2]:
             assert float(row[name]) >= 0
             assert "e" not in row[name]
         assert float(row["score"]) == round(sum(float(row[name]) for name in NAMES), 4)
@@ -83,3 +84,26 @@ def test_half_a_surrogate_pair_stops_nobody():
 
 def test_a_class_of_nobody_has_a_header():
     assert grades_csv(summary_of([])).decode("utf-8-sig").splitlines() == [",".join(HEADER)]
+
+
+def test_all_of_the_roster_is_in_it_and_every_member_of_a_team():
+    team = [{"name": "Ada", "email": "a@x", "id": "1"}, {"name": "Bo", "email": "", "id": "2"}]
+    found = [report("team-3", started=3), report("one", student=team[1]), report("two"), report("zed")]
+    found[0]["students"] = team
+    summary = summary_of(found)
+    summary["roster"] = {
+        "without_submission": [{"name": "=Cy", "email": "c@x", "id": "3"}],
+        "unmatched": ["two", "zed"],
+        "several": [{"student": team[1], "submissions": ["one", "team-3"]}],
+    }
+    rows = read(summary)
+    assert [(row["name"], row["student"], row["note"]) for row in rows] == [
+        ("one", "Bo", "one of several of this student"),
+        ("team-3", "Ada", ""),
+        ("team-3", "Bo", "one of several of this student"),
+        ("two", "", "of nobody in the roster"),
+        ("zed", "", "of nobody in the roster"),
+        ("", "'=Cy", "nothing handed in"),
+    ]
+    assert rows[1]["final_score"] == rows[2]["final_score"] != ""
+    assert {value for key, value in rows[-1].items() if key not in ("student", "email", "id", "note")} == {""}

@@ -177,7 +177,7 @@ def test_the_cell_stays_byte_for_byte_and_is_listed(overwrite):
         {**row("grace", 0.0, GRACE), "final_score": None, "ungraded": ["relu", "mse"]},
     ]
     content = BOOK.encode()
-    filled = fill(content, "Week 2", [Grade.of(each) for each in rows], overwrite=overwrite)
+    filled = fill(content, "Week 2", [grade for each in rows for grade in Grade.of(each)], overwrite=overwrite)
     assert filled.content == content
     assert filled.entered == filled.replaced == filled.kept == []
     told = "\n".join(filled.lines())

@@ -15,7 +15,7 @@ from typing import Any
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import FAULTS
-from gradcheck.grading.report import EXERCISE_STATUSES, mark_of, ungraded_in
+from gradcheck.grading.report import EXERCISE_STATUSES, mark_of, students_of, ungraded_in
 
 SCHEMA = "gradcheck/class/v1"
 
@@ -180,7 +180,8 @@ class ClassSummary:
     def _submission(self, row: _Row, name: str) -> dict[str, Any]:
         return {
             "name": name,
-            "student": row.student,
+            "student": row.students[0] if row.students else None,
+            "students": row.students,
             "score": row.score,
             "final_score": row.final_score,
             "max_score": row.max_score,
@@ -210,24 +211,16 @@ class _Row:
     """What is kept of a submission's report; `cells` are its exercises, in the class's order."""
 
     __slots__ = (
-        "cells",
-        "final_score",
-        "late_days",
-        "max_score",
-        "problems",
-        "score",
-        "student",
-        "undated",
-        "ungraded",
-    )
+        "cells", "final_score", "late_days", "max_score", "problems", "score", "students", "undated", "ungraded",
+    )  # fmt: skip
 
     def __init__(self, report: Mapping[str, Any], cells: tuple[dict[str, Any], ...]) -> None:
-        student, policy = report.get("student"), report.get("policy") or {}
+        policy = report.get("policy") or {}
         problems = [_short(each) for key in ("problems", "unusual") for each in report.get(key) or ()]
         if len(problems) > _PROBLEMS:
             problems[_PROBLEMS - 1 :] = [f"There are {len(problems) - _PROBLEMS + 1} more; the report has them."]
         self.cells = cells
-        self.student = {key: _short(student.get(key) or "") for key in ("name", "email", "id")} if student else None
+        self.students = [_student(each) for each in students_of(report)]
         self.score: float = report["score"]
         self.final_score: float | None = mark_of(report)
         self.ungraded = ungraded_in(report)
@@ -235,6 +228,11 @@ class _Row:
         self.late_days: int = policy.get("late_days", 0)
         self.undated: bool = policy.get("undated", False)
         self.problems = problems
+
+
+def _student(found: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {key: _short(found.get(key) or "") for key in ("name", "email", "id")}
+    return {**shown, "logins": [_short(each) for each in found.get("logins", ())]}
 
 
 class _Mistake:

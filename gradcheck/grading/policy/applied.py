@@ -75,7 +75,7 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
         "ungraded": ungraded,
         "problems": problems,
         "student": match.student.as_dict() if match.student else None,
-        "students": [each.as_dict() for each in match.students],
+        "students": [each.as_member() for each in match.students],
         "submitted": submitted,
         "commit": facts.commit,
         "later_commits": facts.later.as_dict() if facts.later else None,

@@ -194,13 +194,19 @@ def _table() -> dict[str, Meaning]:
 
 
 _MEANINGS = _table()
-_ONLY_MOODLES = frozenset(
+MOODLES_OWN = frozenset(
     header_key(name)
     for words in _MOODLE.values()
     for meaning, names in words.items()
     for name in names
     if meaning in {"id", "email", "name", "changeable", "submitted"}
 )
+"""Names of columns by which a table is known as Moodle's."""
+
+
+def meaning_of(name: str) -> Meaning | None:
+    """What a column of that name is, whosever file it is in."""
+    return _MEANINGS.get(header_key(name))
 
 
 @dataclass(frozen=True)
@@ -277,7 +283,7 @@ def _guess(sheet: Sheet, keys: list[str]) -> Host | None:
         named |= set(filter(_CANVAS_COLUMN.search, keys))
         if named or any(_CANVAS_POINTS.fullmatch(line.value(0)) for line in sheet.lines[1:4]):
             return "canvas"
-    if _ONLY_MOODLES & set(keys) or any(_of_addresses(sheet, at) for at in range(len(keys))):
+    if MOODLES_OWN & set(keys) or any(_of_addresses(sheet, at) for at in range(len(keys))):
         return "moodle"
     return None
 
@@ -305,6 +311,11 @@ def participant_number(identifier: str) -> str:
     """The number in Moodle's `Participant 12`; empty where it is something else."""
     word, _, number = comparable(identifier).rpartition(" ")
     return number if word in PARTICIPANTS and number.isascii() and number.isdigit() else ""
+
+
+def host_numbers(canvas: str, participant: str) -> tuple[str, ...]:
+    """The numbers that a host gives people, in words, so that none is taken for the university's or another host's."""
+    return tuple(f"{host} {number}" for host, number in (("canvas", canvas), ("participant", participant)) if number)
 
 
 def is_staff(roles: tuple[str, ...]) -> bool:

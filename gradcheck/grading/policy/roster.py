@@ -8,43 +8,20 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
-from gradcheck.grading.policy.columns import PARTICIPANTS, comparable_name, participant_number
+from gradcheck.grading.policy.columns import PARTICIPANTS, comparable_name, host_numbers, participant_number
 from gradcheck.grading.submissions.naming import folded, safe_name
 
 Why = Literal["", "nobody", "several", "contradiction", "unsure", "staff"]
 
 _GROUP_WORDS = frozenset(
-    [
-        "group",
-        "groups",
-        "team",
-        "section",
-        "lab",
-        "class",
-        "tutorial",
-        "seminar",
-        "course",
-        "cohort",
-        "gruppe",
-        "labor",
-        "klasse",
-        "kurs",
-        "tutorium",
-        "ubung",
-        "ubungsgruppe",
-        "groupe",
-        "equipe",
-        "classe",
-        "cours",
-        "grupo",
-        "equipo",
-        "clase",
-        "curso",
-        "turma",
-    ]
-)
+    (
+        "group", "groups", "team", "section", "lab", "class", "tutorial", "seminar", "course", "cohort",
+        "gruppe", "labor", "klasse", "kurs", "tutorium", "ubung", "ubungsgruppe",
+        "groupe", "equipe", "classe", "cours", "grupo", "equipo", "clase", "curso", "turma",
+    )
+)  # fmt: skip
 """Without accents: what makes the beginning of a name read as a group's rather than as half of a double name."""
 _HIDDEN = frozenset(("anonymous", "anon"))
 
@@ -79,6 +56,11 @@ class Student:
     def as_dict(self) -> dict[str, str]:
         """What a report says of a student."""
         return {"name": self.name, "email": self.email, "id": self.id}
+
+    def as_member(self) -> dict[str, Any]:
+        """The same, and by what else a gradebook may know them."""
+        numbers = host_numbers(self.canvas, self.participant)
+        return {**self.as_dict(), "logins": [*self.logins, *numbers]}
 
     def __str__(self) -> str:
         return self.name or self.email or self.id or self.submission or next(iter(self.logins), "")

@@ -292,10 +292,10 @@ def test_a_name_that_looks_like_a_formula_is_a_name(load):
     assert str(load("name,email\n=cmd|'/c calc'!A1,a@x.y\n").students[0]) == "=cmd|'/c calc'!A1"
 
 
-def test_a_hundred_thousand_rows_of_one_name_are_read_and_matched(load):
-    roster = load("name,email\n" + "".join(f"Kim Lee,s{n}@x.y\n" for n in range(100_000)))
-    assert roster.match("s99999").student == roster.students[-1]
-    assert len(roster.match("Kim Lee_1_assignsubmission_file").who) == 100_000
+def test_twenty_thousand_rows_of_one_name_are_read_and_matched(load):
+    roster = load("name,email\n" + "".join(f"Kim Lee,s{n}@x.y\n" for n in range(20_000)))
+    assert roster.match("s19999").student == roster.students[-1]
+    assert len(roster.match("Kim Lee_1_assignsubmission_file").who) == 20_000
     assert len(roster.match("Kim Lee_1_assignsubmission_file").reason) < 200
 
 
