@@ -12,7 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from gradcheck.grading.report import mark_of, ungraded_in
+from gradcheck.grading.report import mark_of, students_of, ungraded_in
 from gradcheck.reports import class_charts as charts
 from gradcheck.reports.beside import beside
 from gradcheck.reports.escaping import visible
@@ -195,13 +195,13 @@ def _top(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _student(row: Mapping[str, Any], exercises: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    student = row["student"] or {}
+    whose = students_of(row)
     states = (row["exercises"].get(each["name"], {}).get("status", "not_started") for each in exercises)
     return {
         "name": _shown(row["name"]),
-        "student": _shown(student.get("name", "")),
-        "email": _shown(student.get("email", "")),
-        "id": _shown(student.get("id", "")),
+        "student": _joined(whose, "name"),
+        "email": _joined(whose, "email"),
+        "id": _joined(whose, "id"),
         "final": mark_of(row),
         "ungraded": _shown(names_of(names)) if (names := ungraded_in(row)) else "",
         "score": row["score"],
@@ -211,6 +211,11 @@ def _student(row: Mapping[str, Any], exercises: Sequence[Mapping[str, Any]]) -> 
         "link": _own(_link(row["feedback"])),  # cut, it would lead nowhere
         "report": _own(_link(row["report"])),
     }
+
+
+def _joined(whose: Sequence[Mapping[str, Any]], key: str) -> str:
+    """What is said of a team's members, one after the other."""
+    return _shown(", ".join(filter(None, (each.get(key, "") for each in whose))))
 
 
 def _link(path: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from gradcheck.catalog import all_exercises
 from gradcheck.checks.results import FAULTS, CheckResult, Counterexample
-from gradcheck.grading.report import mark_of, ungraded_in
+from gradcheck.grading.report import mark_of, students_of, ungraded_in
 from gradcheck.reports.message import tensor_text
 from gradcheck.reports.stored import checks_by_function, clipped, failures, penalties, problems
 from gradcheck.reports.terminal import points
@@ -118,13 +118,13 @@ class Feedback:
 
 def feedback_of(report: Mapping[str, Any]) -> Feedback:
     """What is said about a report as `stored.read_report` gives it."""
-    student = report.get("student") or {}
+    who = ", ".join(filter(None, (each.get("name", "") for each in students_of(report))))
     unfinished = [each for each in report["exercises"] if each["status"] in FAULTS]
     graded = [each for each in report["exercises"] if each["status"] != "ungraded"]
     names, mark = ungraded_in(report), mark_of(report)
     items = [item for item in map(_item, unfinished) if item is not None]
     return Feedback(
-        clipped(student.get("name") or report["submission"], 120),
+        clipped(who or report["submission"], 120),
         not_your_fault(names) if names else "",
         "" if mark is None else points(mark),
         points(report["score"]),

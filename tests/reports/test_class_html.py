@@ -204,6 +204,14 @@ def test_a_persons_name_is_the_large_one_and_leads_to_the_feedback():
     assert "Ada Lovelace" in page.text.split("ada-77 · 42")[0][-40:]
 
 
+def test_a_team_is_shown_with_all_its_members():
+    ada, ben = ({"name": name, "email": f"{name}@x", "id": name[0], "logins": []} for name in ("Ada", "Ben"))
+    row = data_of(Parsed(class_html(summary_of([report("team-3", student=ada) | {"students": [ada, ben]}]))))[
+        "students"
+    ][0]
+    assert row[:4] == ["team-3", "Ada, Ben", "Ada@x, Ben@x", "A, B"]
+
+
 def test_the_headline_numbers():
     found = [report("a"), report("b", wrong=[("softmax", "backward", "raised", "x")]), report("c", started=0, late=1)]
     text = " ".join(Parsed(class_html(summary_of(found))).text.split())

@@ -227,3 +227,9 @@ def test_what_is_for_the_instructor_alone_is_in_no_feedback(tmp_path):
     ]
     assert all(shown)
     assert not any("no exercise needs" in text or "torch.func.vjp" in text for text in shown)
+
+
+def test_a_teams_feedback_names_all_of_it():
+    members = [{"name": name, "email": "", "id": name[0]} for name in ("Ada Winter", "Ben Okafor")]
+    text = feedback_markdown(final_report(student=members[0], students=members))
+    assert text.startswith("# Feedback for Ada Winter, Ben Okafor\n")
