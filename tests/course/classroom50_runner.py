@@ -32,8 +32,7 @@ class Rules:
 
 
 RULES = {
-    "july": Rules(KEYS, tells_where=False),
-    "august": Rules(KEYS, tells_where=False),
+    "july to august": Rules(KEYS, tells_where=False),
     "later": Rules(KEYS | {"failure-details", "show-output", "show-command"}, tells_where=True),
 }
 

@@ -1,4 +1,4 @@
-"""Declarative tests of Classroom 50 as its runners of July, of August and later ones run them: the points of what was
+"""Declarative tests of Classroom 50 as its runners of July and August 2026 and later ones run them: the points of what was
 graded, and nothing at all where the grader did not get to it.
 
 The grader is a stand-in, in the place that GRADCHECK_VENV names.
@@ -100,14 +100,14 @@ def test_a_grader_that_is_not_there_is_not_published_as_0_points(bundle, checkou
     job = environment(GRADES)
     (bundle / "grade.py" if lost == "grade.py" else Path(job["PATH"]) / "python3").unlink()
     with pytest.raises(NothingPublished, match=r"result\.json") as told:
-        declarative(bundle, checkout, job, RULES["august"])
+        declarative(bundle, checkout, job, RULES["july to august"])
     assert lost in told.value.printed["the grader ran"]
 
 
 def test_a_bundle_that_is_somewhere_else_is_not_published_as_0_points(bundle, checkout, environment):
     job = environment(GRADES) | {"ASSIGNMENT": "another"}
     with pytest.raises(NothingPublished, match=r"result\.json"):
-        declarative(bundle, checkout, job, RULES["august"])
+        declarative(bundle, checkout, job, RULES["july to august"])
 
 
 def test_a_test_that_runs_out_of_time_is_not_published_as_0_points(bundle, checkout, environment):
@@ -130,4 +130,4 @@ def test_outcomes_of_an_earlier_run_do_not_count(bundle, checkout, environment):
 
 def test_what_a_submission_left_in_the_place_of_the_result_changes_nothing(bundle, checkout, environment):
     (checkout / "result.json").write_text('{"score": 28}')
-    assert declarative(bundle, checkout, environment(GRADES), RULES["august"]).score < 28
+    assert declarative(bundle, checkout, environment(GRADES), RULES["july to august"]).score < 28
