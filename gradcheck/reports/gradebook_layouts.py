@@ -79,7 +79,7 @@ class _Book:
     def names_of(self, column: str) -> set[str]:
         found = self.short.fullmatch(column)
         bare = found["name"] if found else column
-        return {each.casefold() for each in (column, bare, re.sub(self.prefix, "", bare) if self.prefix else bare)}
+        return {comparable(each) for each in (column, bare, re.sub(self.prefix, "", bare) if self.prefix else bare)}
 
     def most(self, column: str) -> str:
         found = self.short.fullmatch(column)
@@ -169,7 +169,7 @@ def _chosen(sheet: Sheet, column: str, columns: Columns, file: str) -> int:
     ]
     found = _of_that_name(range(len(header)), header, lambda name: name == wanted)
     found = found or _of_that_name(takes, header, lambda name: comparable(name) == comparable(wanted))
-    found = found or _of_that_name(takes, header, lambda name: wanted.casefold() in book.names_of(name))
+    found = found or _of_that_name(takes, header, lambda name: comparable(wanted) in book.names_of(name))
     choice = _there_are([header[at] for at in takes])
     if not found:
         raise GradcheckError(f"{file} has no column {terminal_text(wanted)!r}; {choice}")

@@ -147,10 +147,10 @@ class Roster:
                 return _only(found)
         if patterned := [student for pattern, student in self._patterns if pattern.match(name)]:
             return _only(patterned)
-        found = self._from_download(name)
-        if found.why == "nobody" and (team := self._by_group.get(_squeezed(name))):
+        download = self._from_download(name)
+        if download.why == "nobody" and (team := self._by_group.get(_squeezed(name))):
             return Match(tuple(team))
-        return self._from_repository(name) if found.why == "nobody" else found
+        return self._from_repository(name) if download.why == "nobody" else download
 
     def unmatched(self, submissions: Iterable[str] | Mapping[str, Sequence[Student]]) -> Unmatched:
         """Submissions of nobody, and students without one: both are told, neither is guessed. A mapping has what each
