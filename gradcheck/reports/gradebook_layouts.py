@@ -71,7 +71,6 @@ class _Book:
     `prefix`  what may stand before the short name.
     """
 
-    shown: str
     short: re.Pattern[str]
     summed: re.Pattern[str]
     prefix: str = ""
@@ -91,31 +90,23 @@ class _Book:
 
 _BOOKS: Mapping[Host, _Book] = {
     "canvas": _Book(
-        "Canvas",
         re.compile(r"(?P<name>.*?)\s*\(\d+\)"),
         re.compile(r"(Current|Final) (Score|Points|Grade)|Override (Grade|Status)"),
     ),
     "moodle": _Book(
-        "Moodle",
         re.compile(r"(?P<name>.*?)\s*\([^()]*\)"),
         re.compile(rf"\(({'|'.join(map(re.escape, NO_POINTS))})\)$", re.IGNORECASE),
         r"^[^:]{1,40}:\s*",
     ),
     "brightspace": _Book(
-        "Brightspace",
         re.compile(r"(?P<name>.*?) Points Grade(?: <(?:Numeric )?MaxPoints:(?P<most>[\d.,]+).*>)?", re.IGNORECASE),
         re.compile(r"^(?!.* Points Grade( <|$))", re.IGNORECASE),
     ),
     "blackboard": _Book(
-        "Blackboard",
         re.compile(r"(?P<name>.*?)\s*\[Total Pts: (?P<most>[\d.,]+)(?: [^\]]*)?\]\s*\|\d+", re.IGNORECASE),
         re.compile(r"^(?!.*\[Total Pts: [\d.,]+( (Score|Points))?\]\s*\|\d+$)", re.IGNORECASE),
     ),
 }
-
-
-def shown_host(host: Host) -> str:
-    return _BOOKS[host].shown
 
 
 def read_layout(sheet: Sheet, column: str, kind: Host | None, file: str) -> Layout:
