@@ -7,11 +7,15 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from gradcheck.errors import GradcheckError, Ungraded
+
+if TYPE_CHECKING:
+    from gradcheck.grading.policy.columns import Host
+    from gradcheck.reports.feedback_zip import ZipHost
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of a gradebook."""
@@ -27,7 +31,18 @@ MOST_BYTES = 64 * 1024 * 1024
     help="gradescope: NAME/results.json; junit: NAME.xml; feedback: NAME.md, NAME.html.",
 )
 @click.option("--to", type=click.Path(path_type=Path), help="Where the files go; else a folder in OUT_DIR.")
-def export(out: Path, kind: str, to: Path | None) -> None:
+@click.option(
+    "--zip",
+    "host",
+    type=click.Choice(["moodle", "canvas"]),
+    help="Feedback as the one zip that this host takes back; --to names it.",
+)
+@click.option(
+    "--submissions",
+    type=click.Path(path_type=Path),
+    help="With --zip canvas: what Canvas had downloaded, which knows the files' numbers.",
+)
+def export(out: Path, kind: str, to: Path | None, host: str | None, submissions: Path | None) -> None:
     """Write every report of OUT_DIR, which `gradcheck grade` made, for another reader.
 
     Where the grader itself failed on an exercise there are no points, and so no results.json for Gradescope.
@@ -39,8 +54,16 @@ def export(out: Path, kind: str, to: Path | None) -> None:
     from gradcheck.reports.stored import report_files
 
     folder, ending, text_of = _reader(kind)
-    target = to if to is not None else out / folder
-    found = [_exported(path, target / f"{path.stem}{ending}", text_of) for path in report_files(out)]
+    if host is not None:
+        if folder != "feedback":
+            raise GradcheckError(f"--zip is for feedback; give --format feedback-html or feedback-md instead of {kind}")
+        target = to if to is not None else out / f"feedback-{host}.zip"
+        found = _zipped(
+            report_files(out), target, "moodle" if host == "moodle" else "canvas", ending, submissions, text_of
+        )
+    else:
+        target = to if to is not None else out / folder
+        found = [_exported(path, _into(target / f"{path.stem}{ending}"), text_of) for path in report_files(out)]
     written = sum(each.written for each in found)
     click.echo(f"{written} {'file' if written == 1 else 'files'} in {terminal_text(str(target))}")
     sys.exit(
@@ -53,14 +76,63 @@ def export(out: Path, kind: str, to: Path | None) -> None:
 
 
 class _Export(NamedTuple):
-    """What became of a report."""
+    """What became of a report. `damaged`: it has no place among the others, by a fault of its own or of its name."""
 
     written: bool
     ungraded: bool = False
     damaged: bool = False
 
 
-def _exported(path: Path, target: Path, text_of: Callable[[dict[str, Any]], str]) -> _Export:
+def _into(target: Path) -> Callable[[dict[str, Any], bytes | None], bool]:
+    """Puts a text into a file, or removes the file where there is none: an earlier one is of another grading, and would
+    pass for this one's.
+    """
+
+    def put(_: dict[str, Any], content: bytes | None) -> bool:
+        if content is None:
+            _remove(target)
+        else:
+            _write(target, content)
+        return True
+
+    return put
+
+
+def _zipped(
+    reports: list[Path],
+    target: Path,
+    host: ZipHost,
+    ending: str,
+    submissions: Path | None,
+    text_of: Callable[[dict[str, Any]], str],
+) -> list[_Export]:
+    """All in one zip; what has no place in it is named."""
+    from gradcheck.reports.escaping import terminal_text
+    from gradcheck.reports.feedback_zip import files_handed_in, needs_files, path_in_zip, zip_of
+
+    handed_in = files_handed_in(submissions)
+    files: dict[str, bytes] = {}
+
+    def put(report: dict[str, Any], content: bytes | None) -> bool:
+        name = report["submission"]
+        place = path_in_zip(host, name, ending, handed_in)
+        if place is None or content is None:
+            hint = "; --submissions gives the download" if host == "canvas" and needs_files(name) else ""
+            told = f"{name} is not in the zip: its name has not the numbers that {host.capitalize()} gave it{hint}"
+            click.echo(f"gradcheck: {terminal_text(told)}", err=True)
+            return False
+        files[place] = content
+        return True
+
+    found = [_exported(path, put, text_of) for path in reports]
+    if files:
+        _write(target, zip_of(sorted(files.items())))
+    return found
+
+
+def _exported(
+    path: Path, put: Callable[[dict[str, Any], bytes | None], bool], text_of: Callable[[dict[str, Any]], str]
+) -> _Export:
     """Whatever keeps a report from being written is told, and so is what the grader failed on."""
     from gradcheck.grading.report import ungraded_in
     from gradcheck.reports.escaping import terminal_text
@@ -75,10 +147,11 @@ def _exported(path: Path, target: Path, text_of: Callable[[dict[str, Any]], str]
     try:
         text = text_of(report)
     except Ungraded as reason:
-        _remove(target)  # an earlier one is of another grading, and would pass for this one's
+        put(report, None)
         click.echo(f"gradcheck: {terminal_text(path.stem)} is not exported: {terminal_text(str(reason))}", err=True)
         return _Export(written=False, ungraded=True)
-    _write(target, text.encode("utf-8"))
+    if not put(report, text.encode("utf-8")):
+        return _Export(written=False, ungraded=bool(ungraded_in(report)), damaged=True)
     if names := ungraded_in(report):
         told = f"{path.stem} has no mark: the grader itself failed on {names_of(names)}"
         click.echo(f"gradcheck: {terminal_text(told)}", err=True)
@@ -126,9 +199,12 @@ def _write(path: Path, content: bytes) -> None:
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="The new file, to be imported.")
 @click.option("--canvas", "kind", flag_value="canvas", help="It is Canvas's; else this is guessed.")
 @click.option("--moodle", "kind", flag_value="moodle", help="It is Moodle's.")
+@click.option("--brightspace", "kind", flag_value="brightspace", help="It is Brightspace's.")
+@click.option("--blackboard", "kind", flag_value="blackboard", help="It is Blackboard's.")
 @click.option("--overwrite", is_flag=True, help="Replace grades that are there already; else they are kept and listed.")
-def gradebook(out: Path, exported: Path, column: str, to: Path, kind: str | None, overwrite: bool) -> None:
-    """Fill the final scores of OUT_DIR into a copy of EXPORTED.csv, a gradebook exported from Canvas or Moodle.
+def gradebook(out: Path, exported: Path, column: str, to: Path, kind: Host | None, overwrite: bool) -> None:
+    """Fill the final scores of OUT_DIR into a copy of EXPORTED.csv, as Canvas, Moodle, Brightspace or Blackboard
+    exported it.
 
     Nothing but the one column changes. A submission that the grader itself failed on has no score: its cell stays as
     it is, and it is listed.
@@ -150,7 +226,7 @@ def gradebook(out: Path, exported: Path, column: str, to: Path, kind: str | None
         column,
         [grade for row in summary["submissions"] for grade in Grade.of(row)],
         file=str(exported),
-        kind="canvas" if kind == "canvas" else "moodle" if kind == "moodle" else None,
+        kind=kind,
         overwrite=overwrite,
         max_score=most if isinstance(most, (int, float)) else None,
     )

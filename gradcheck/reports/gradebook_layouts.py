@@ -71,7 +71,6 @@ class _Book:
     `prefix`  what may stand before the short name.
     """
 
-    shown: str
     short: re.Pattern[str]
     summed: re.Pattern[str]
     prefix: str = ""
@@ -79,7 +78,7 @@ class _Book:
     def names_of(self, column: str) -> set[str]:
         found = self.short.fullmatch(column)
         bare = found["name"] if found else column
-        return {each.casefold() for each in (column, bare, re.sub(self.prefix, "", bare) if self.prefix else bare)}
+        return {comparable(each) for each in (column, bare, re.sub(self.prefix, "", bare) if self.prefix else bare)}
 
     def most(self, column: str) -> str:
         found = self.short.fullmatch(column)
@@ -91,31 +90,23 @@ class _Book:
 
 _BOOKS: Mapping[Host, _Book] = {
     "canvas": _Book(
-        "Canvas",
         re.compile(r"(?P<name>.*?)\s*\(\d+\)"),
         re.compile(r"(Current|Final) (Score|Points|Grade)|Override (Grade|Status)"),
     ),
     "moodle": _Book(
-        "Moodle",
         re.compile(r"(?P<name>.*?)\s*\([^()]*\)"),
         re.compile(rf"\(({'|'.join(map(re.escape, NO_POINTS))})\)$", re.IGNORECASE),
         r"^[^:]{1,40}:\s*",
     ),
     "brightspace": _Book(
-        "Brightspace",
         re.compile(r"(?P<name>.*?) Points Grade(?: <(?:Numeric )?MaxPoints:(?P<most>[\d.,]+).*>)?", re.IGNORECASE),
         re.compile(r"^(?!.* Points Grade( <|$))", re.IGNORECASE),
     ),
     "blackboard": _Book(
-        "Blackboard",
         re.compile(r"(?P<name>.*?)\s*\[Total Pts: (?P<most>[\d.,]+)(?: [^\]]*)?\]\s*\|\d+", re.IGNORECASE),
         re.compile(r"^(?!.*\[Total Pts: [\d.,]+( (Score|Points))?\]\s*\|\d+$)", re.IGNORECASE),
     ),
 }
-
-
-def shown_host(host: Host) -> str:
-    return _BOOKS[host].shown
 
 
 def read_layout(sheet: Sheet, column: str, kind: Host | None, file: str) -> Layout:
@@ -169,7 +160,7 @@ def _chosen(sheet: Sheet, column: str, columns: Columns, file: str) -> int:
     ]
     found = _of_that_name(range(len(header)), header, lambda name: name == wanted)
     found = found or _of_that_name(takes, header, lambda name: comparable(name) == comparable(wanted))
-    found = found or _of_that_name(takes, header, lambda name: wanted.casefold() in book.names_of(name))
+    found = found or _of_that_name(takes, header, lambda name: comparable(wanted) in book.names_of(name))
     choice = _there_are([header[at] for at in takes])
     if not found:
         raise GradcheckError(f"{file} has no column {terminal_text(wanted)!r}; {choice}")

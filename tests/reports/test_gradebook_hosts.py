@@ -154,7 +154,7 @@ def test_where_everything_fits_twice_that_is_said():
     ("text", "message"),
     [
         ("ID number,ID number,Grade\ns1,s2,\n", "two columns 'ID number'"),
-        ("Email address,Full name,Grade\nada@x.org,Winter, Ada,\n", "line 2: 4 cells, and the header has 3"),
+        ("Email address,Full name,Grade\nada@x.org,Winter, Ada,3\n", "line 2: 4 cells, and the header has 3"),
         ("Email address,Grade,Feedback comments\nada@x.org\n", "line 2: 1 cell, and the header has 3"),
         ("Email address,Grade,Grade\nada@x.org,,\n", "several columns"),
     ],

@@ -180,7 +180,7 @@ class ClassSummary:
     def _submission(self, row: _Row, name: str) -> dict[str, Any]:
         return {
             "name": name,
-            "student": row.students[0] if row.students else None,
+            "student": _one(row.students[0]) if row.students else None,
             "students": row.students,
             "score": row.score,
             "final_score": row.final_score,
@@ -220,7 +220,7 @@ class _Row:
         if len(problems) > _PROBLEMS:
             problems[_PROBLEMS - 1 :] = [f"There are {len(problems) - _PROBLEMS + 1} more; the report has them."]
         self.cells = cells
-        self.students = [_student(each) for each in students_of(report)]
+        self.students = [_member(each) for each in students_of(report)]
         self.score: float = report["score"]
         self.final_score: float | None = mark_of(report)
         self.ungraded = ungraded_in(report)
@@ -230,9 +230,12 @@ class _Row:
         self.problems = problems
 
 
-def _student(found: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {key: _short(found.get(key) or "") for key in ("name", "email", "id")}
-    return {**shown, "logins": [_short(each) for each in found.get("logins", ())]}
+def _one(student: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _short(student.get(key) or "") for key in ("name", "email", "id")}
+
+
+def _member(student: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_one(student), "logins": [_short(each) for each in student.get("logins", ())]}
 
 
 class _Mistake:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -147,10 +147,10 @@ class Roster:
                 return _only(found)
         if patterned := [student for pattern, student in self._patterns if pattern.match(name)]:
             return _only(patterned)
-        found = self._from_download(name)
-        if found.why == "nobody" and (team := self._by_group.get(_squeezed(name))):
+        download = self._from_download(name)
+        if download.why == "nobody" and (team := self._by_group.get(_squeezed(name))):
             return Match(tuple(team))
-        return self._from_repository(name) if found.why == "nobody" else found
+        return self._from_repository(name) if download.why == "nobody" else download
 
     def unmatched(self, submissions: Iterable[str] | Mapping[str, Sequence[Student]]) -> Unmatched:
         """Submissions of nobody, and students without one: both are told, neither is guessed. A mapping has what each
@@ -327,6 +327,17 @@ class Roster:
             spelt = {"".join(words[turn:] + words[:turn]) for turn in range(len(words))}
             pairs += [(each, student) for each in sorted(spelt)]
         return _index(pairs)
+
+
+def roster_notes(roster: Roster | None) -> Iterator[str]:
+    """What a roster leaves open, said once and for all of them."""
+    if roster is not None and roster.unread_times:
+        number, first = len(roster.unread_times), roster.unread_times[0][:60]
+        yield (
+            f"{number} {'time' if number == 1 else 'times'} of handing in {'is' if number == 1 else 'are'} not read from "
+            f"the roster, such as {first!r}: without an offset from UTC it has to be a date and time, and the course's "
+            "[course] timezone has to be known"
+        )
 
 
 def same_name(one: str, other: str) -> bool:

@@ -101,6 +101,11 @@ def _row(line: Line, columns: Columns, zone: tzinfo | None, unread: list[str], f
             email = identifier
         elif not number:
             number = identifier
+    if email and "@" not in email and any("@" in cell for cell in map(line.value, range(len(line.cells)))):
+        raise GradcheckError(
+            f"{file}, row {line.row}: {email} stands where the address should, and the address elsewhere; put quotes "
+            "around what has a comma in it"
+        )
     when = columns.one(line, "submitted")
     submitted = with_offset(when, zone)
     if when not in _NO_TIME and not submitted:

@@ -257,6 +257,7 @@ def test_a_student_in_two_sections_is_one(load):
     [
         ("name,email,id\nWinter, Ada,ada@x.y,s1\n", ("row 2", "4 cells, and the header has 3", "quotes around")),
         ('name,email\n"a\nb",x@y.z\nWinter, Ada,ada@x.y\n', ("row 3",)),
+        ("name,email,id\nWinter, Ada,ada@x.y,\n", ("row 2", "Ada stands where the address should", "quotes around")),
         ("name,email,id\nAda,a@x.y,1\nAda,a@x.y,2\n", ("rows 2 and 3", "same email, a@x.y")),
         ("name,email,id\nAda,a@x.y,1\nBo,b@x.y,2\nAda,a@x.y,2\n", ("rows 3 and 4", "same id, 2")),
         ("name,email,id\nAda,a@x.y,\nAda,,2\nAda,a@x.y,2\n", ("rows 2 and 4", "same email, a@x.y")),
