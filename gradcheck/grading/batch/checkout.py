@@ -29,6 +29,7 @@ def grade_checkout(
     submitted: str | None = None,
     require_sandbox: bool = False,
     progress: Progress | None = None,
+    unusual: list[str] | None = None,
 ) -> dict[str, Any]:
     """A folder's report, as `gradcheck grade` writes it (docs/report-v1.md), after the course's policy.
 
@@ -36,6 +37,7 @@ def grade_checkout(
     calls it, and what the course's roster knows it by. The working tree is read, whatever the course says of commits.
     `state` is a folder for expected values that may be kept between runs with the same seed; None: one that is removed
     afterwards. `submitted` is when it was handed in (ISO 8601 with an offset), where the host knows better than git.
+    What is for the instructor alone is in no report of a host, which shows it to the learner; it goes to `unusual`.
 
     Raises GradcheckError where nothing can be graded on this machine, or with `require_sandbox` not safely.
     """
@@ -50,6 +52,7 @@ def grade_checkout(
                 submitted=submitted,
                 require_sandbox=require_sandbox,
                 progress=progress,
+                unusual=unusual,
             )
     seed = new_seed() if seed is None else seed
     settings = settings_for(course, state / "expected", seed, hidden=(folder, state))
@@ -59,7 +62,8 @@ def grade_checkout(
         journal.start(seed)
         must_hold(pool.ready(), required=require_sandbox)
         (graded,) = grade_class([place], settings, journal, pool, progress or _quiet)
-    # What is for the instructor alone is said where an instructor grades: a host shows this report to the learner.
+    if unusual is not None:
+        unusual += graded.facts.unusual
     graded = replace(graded, facts=replace(graded.facts, unusual=()))
     if submitted is not None:
         graded = replace(graded, facts=replace(graded.facts, submitted=submitted))
