@@ -32,7 +32,7 @@ def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], require_
     It holds the grader without solutions, and of the course what grading needs: no roster. docs/gradescope.md says
     what to set there.
     """
-    from gradcheck.course.hosts.bundle_gradescope import write_bundle
+    from gradcheck.course.hosts.bundle_gradescope import limit_s, timeout_min, write_bundle
     from gradcheck.course.units import for_units
     from gradcheck.grading.policy.course import load_course
     from gradcheck.reports.escaping import terminal_text
@@ -43,6 +43,7 @@ def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], require_
     count = len(course.exercises)
     click.echo(f"wrote {terminal_text(str(path))}: {count} {'exercise' if count == 1 else 'exercises'}")
     click.echo(f"on Gradescope, set the assignment's autograder points to {points(course.max_score)}")
+    click.echo(f"and its timeout to at least {timeout_min(limit_s(course))} minutes")
 
 
 @click.command("gradescope")

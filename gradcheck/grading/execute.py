@@ -78,7 +78,7 @@ def _told(shown: str, outcome: Outcome) -> Outcome:
         line = f", line {fault.lines[0].rsplit(':', 1)[-1]}" if fault.lines else ""
         text = f"{shown}{line}: Python cannot read the file ({fault.text}); {remedy}"
     elif outcome.state == "timed_out":
-        text = f"{shown} was still running after the time limit when it was loaded; {remedy}"
+        text = f"{shown} was still running after the time limit when it was loaded ({fault.text}); {remedy}"
     elif outcome.state == "exited":
         text = f"{shown} called sys.exit() when it was loaded; remove the call"
     elif fault.kind in ("RecursionError", "MemoryError"):

@@ -108,13 +108,33 @@ def test_the_pinned_torch_comes_without_cuda(archive: zipfile.ZipFile) -> None:
     assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in wanted)
 
 
-def test_the_time_limit_grows_with_the_course_s() -> None:
-    def limit(course: Course) -> int:
-        script = zipfile.ZipFile(io.BytesIO(bundle(course))).read("run_autograder").decode()
-        return int(re.search(r"timeout -k 10 (\d+) ", script)[1])
+@pytest.mark.parametrize(
+    ("submission_s", "limit", "timeout"),
+    [(120, 540, 10), (135, 585, 10), (137, 591, 11), (600, 1980, 34), (715, 2325, 39)],
+)
+def test_every_text_names_the_time_limit_that_is_kept(submission_s, limit, timeout):
+    """Gradescope's own timeout gives 0 points, so it comes later than the killing of a grading."""
+    archive = zipfile.ZipFile(io.BytesIO(bundle(Course(limits=Limits(submission_s=submission_s)))))
+    script, readme = (archive.read(name).decode() for name in ("run_autograder", "README.md"))
+    assert re.findall(r"^limit=(\d+) ", script, re.MULTILINE) == [str(limit)]
+    assert 'timeout -k 10 "$limit" ' in script
+    assert "grading took longer than $limit seconds" in script
+    assert str(limit) not in script.replace(f"limit={limit}", "")
+    assert f"- Timeout: at least {timeout} minutes. `run_autograder` itself stops after {limit} seconds" in readme
+    assert limit + 10 < 60 * timeout <= 40 * 60
 
-    assert limit(Course()) == 540
-    assert limit(Course(limits=Limits(submission_s=1200))) == 3780
+
+def test_a_limit_that_gradescope_cannot_wait_for_is_refused(tmp_path):
+    with pytest.raises(GradcheckError, match=r"submission_s = 1200 does not fit: .* 64 minutes, .* 40 at most, with 0"):
+        bundle(Course(limits=Limits(submission_s=1200)))
+    (told,) = re.findall(r"give (\d+) or less", _refusal(Course(limits=Limits(submission_s=1200))))
+    bundle(Course(limits=Limits(submission_s=int(told))))
+
+
+def _refusal(course: Course) -> str:
+    with pytest.raises(GradcheckError) as refused:
+        bundle(course)
+    return str(refused.value)
 
 
 def test_a_required_sandbox_is_required_there() -> None:
@@ -199,10 +219,11 @@ def test_the_command_writes_one_file_and_says_what_to_set(tmp_path: Path, conten
     path = tmp_path / "new" / "there" / "autograder.zip"
     assert done.output.replace("\n", " ") == (
         f"wrote {path}: 5 exercises on Gradescope, set the assignment's autograder points to 28 "
+        "and its timeout to at least 10 minutes "
     )
     assert path.read_bytes() == content
     again = run("--out", path, "--course", CLASS, "--units", "05_losses")
-    assert again.output.endswith("points to 4\n")
+    assert "autograder points to 4\n" in again.output
     assert path.read_bytes() != content
     assert [each.name for each in path.parent.iterdir()] == ["autograder.zip"]
 

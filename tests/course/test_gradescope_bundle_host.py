@@ -220,8 +220,9 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "results").mkdir()
     (tmp_path / "submission_metadata.json").write_text(json.dumps(in_time()))
 
-    def full(folder, course, *, name, submitted, require_sandbox):
+    def full(folder, course, *, name, submitted, require_sandbox, unusual):
         assert folder.is_dir()
+        unusual.append("relu has words that no exercise needs (gc); look at it")
         exercise = unjudged("relu", "")
         passed = [{**check, "status": "passed", "message": ""} for check in exercise["checks"]]
         relu = {**exercise, "status": "passed", "score": exercise["max_score"], "checks": passed}
@@ -315,11 +316,18 @@ def test_the_instructor_is_told_what_does_not_agree(place: Path) -> None:
     assert lines[0] == "due on Gradescope 2026-10-02T23:59+02:00, by course.toml 2026-10-01T21:59+00:00, which counts"
     assert lines[1].startswith("worth 3 points on Gradescope, but 4 can be earned: set")
     same = {"due_date": "2026-10-01T23:59:00.000000+02:00", "total_points": "28.0"}
-    assert hosted(place, assignment=same)[1][0] == "no Landlock"
+    assert hosted(place, assignment=same)[1][1] == "no Landlock"
+
+
+def test_words_that_no_exercise_needs_are_told_to_the_instructor_alone(place):
+    results, lines = hosted(place)
+    assert lines.count("relu has words that no exercise needs (gc); look at it") == 1
+    assert "no exercise needs" not in json.dumps(results)
+    assert results["stdout_visibility"] == "hidden"  # of what is printed
 
 
 def test_what_the_grader_failed_on_leaves_no_result_and_says_why(place, monkeypatch):
-    def failing(folder, course, *, name, submitted, require_sandbox):
+    def failing(folder, course, *, name, submitted, **_):
         relu = unjudged("relu", "the references disagree")
         relu |= {"status": "ungraded", "checks": [{**each, "status": "ungraded"} for each in relu["checks"]]}
         report = raw_report(name, "d" * 64, 7, [], [relu])

@@ -240,7 +240,7 @@ def test_a_machine_that_fails_gives_no_points_not_0(autograder, tmp_path, broken
     root = tmp_path
     for name in ("source", "results", "submission"):
         (root / name).mkdir()
-    script = (autograder / "run_autograder").read_text().replace("-k 10 540", "-k 1 0.3")
+    script = (autograder / "run_autograder").read_text().replace("limit=540 ", "limit=0.3 ")
     (root / "run_autograder").write_text(script)
     (root / "results" / "results.json").write_text('{"score": 3.0}')
     if broken == "course":
@@ -255,7 +255,7 @@ def test_a_machine_that_fails_gives_no_points_not_0(autograder, tmp_path, broken
     done = called(root, "bash", root / "run_autograder")
     assert done.returncode == {"course": 2, "time": 124, "memory": 137}[broken]
     assert done.stdout.splitlines()[-1].startswith("gradcheck: this submission was not graded (exit status ")
-    assert ("gradcheck: grading took longer than" in done.stdout) == (broken == "time")
+    assert ("gradcheck: grading took longer than 0.3 seconds, the limit" in done.stdout) == (broken == "time")
     assert ("gradcheck: the grader was killed: out of memory" in done.stdout) == (broken == "memory")
     assert list((root / "results").iterdir()) == []
 

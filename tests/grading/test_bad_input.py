@@ -326,6 +326,7 @@ def test_an_endless_loop_on_import_is_ended_and_what_it_prints_is_bounded(
     assert candidate.broken is not None
     assert candidate.broken.fault is not None
     assert candidate.broken.fault.text.startswith(f"{FILE} was still running after the time limit")
+    assert "(no result after 0.4 s" in candidate.broken.fault.text
     printed = candidate.printed.take()
     assert len(printed) < 5_000
     assert "more characters not shown" in printed

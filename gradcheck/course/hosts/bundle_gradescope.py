@@ -31,6 +31,10 @@ _LEAST_LIMIT_S = 540
 """Of one grading, below the shortest timeout that Gradescope has had by default, ten minutes."""
 _REST_S = 180
 """What grading may take besides waiting for the submission, on half a core."""
+_KILL_S = 10
+"""So much later a grading that did not end by itself is killed."""
+_MOST_TIMEOUT_MIN = 40
+"""The longest that Gradescope lets an assignment have (its documentation, Troubleshooting)."""
 
 
 def write_bundle(out: Path, course: Course, *, require_sandbox: bool = False) -> Path:
@@ -51,17 +55,18 @@ def write_bundle(out: Path, course: Course, *, require_sandbox: bool = False) ->
 
 
 def bundle(course: Course, *, require_sandbox: bool = False) -> bytes:
-    """The bytes of the zip file. Raises GradcheckError for an extension that could not be honoured."""
+    """The bytes of the zip file. Raises GradcheckError for an extension or a limit that could not be honoured."""
+    limit = limit_s(course)
     wheel, grader = grader_wheel()
     libraries = pinned()
-    limit = max(_LEAST_LIMIT_S, int(Bounds(submission_s=course.limits.submission_s).patience_s(0)) + _REST_S)
     values = {
         "PYTHON": f"python{sys.version_info[0]}.{sys.version_info[1]}",
         "TORCH_INDEX": TORCH_CPU_INDEX,
         "TORCH": next(line for line in libraries.splitlines() if line.startswith("torch==")),
         "WHEEL": wheel,
         "LIMIT_S": str(limit),
-        "TIMEOUT_MIN": str(limit // 60 + 1),
+        "KILL_S": str(_KILL_S),
+        "TIMEOUT_MIN": str(timeout_min(limit)),
         "OPTIONS": " --require-sandbox" if require_sandbox else "",
         "POINTS": points(course.max_score),
     }
@@ -70,6 +75,27 @@ def bundle(course: Course, *, require_sandbox: bool = False) -> bytes:
     files["requirements.txt"] = libraries.encode()
     everything = {**files, wheel: grader}
     return zipped({name: everything[name] for name in sorted(everything)}, _EXECUTABLE)
+
+
+def limit_s(course: Course) -> int:
+    """Seconds for which `run_autograder` lets a grading run. Raises GradcheckError where Gradescope would end it first,
+    and give 0 points for that.
+    """
+    of_one = Bounds(submission_s=1).patience_s(0)
+    limit = max(_LEAST_LIMIT_S, int(of_one * course.limits.submission_s) + _REST_S)
+    if timeout_min(limit) > _MOST_TIMEOUT_MIN:
+        most = int((60 * (_MOST_TIMEOUT_MIN - 1) - _KILL_S - _REST_S) / of_one)
+        raise GradcheckError(
+            f"[limits] submission_s = {course.limits.submission_s:g} does not fit: grading may then take "
+            f"{timeout_min(limit)} minutes, and Gradescope ends an autograder after {_MOST_TIMEOUT_MIN} at most, with "
+            f"0 points; give {most} or less"
+        )
+    return limit
+
+
+def timeout_min(limit: int) -> int:
+    """The timeout in minutes that Gradescope has to be given, so that a grading is always ended before it."""
+    return (limit + _KILL_S) // 60 + 1
 
 
 _ABOUT = "# Made by gradcheck bundle gradescope, from the instructor's course.toml without its roster.\n\n"

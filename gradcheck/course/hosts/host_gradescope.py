@@ -41,7 +41,9 @@ def host(folder: Path, metadata: Path, course: Course, out: Path, *, require_san
     with _place_for(out) as place:
         yield from handed.problems
         yield from _differences(course, handed)
-        report = graded(folder, course, handed, require_sandbox=require_sandbox)
+        unusual: list[str] = []
+        report = graded(folder, course, handed, unusual, require_sandbox=require_sandbox)
+        yield from unusual
         yield from report["warnings"]
         content = json.dumps(gradescope_results(report), indent=1, allow_nan=False) + "\n"
         place.write_text(content, encoding="utf-8")
@@ -49,14 +51,23 @@ def host(folder: Path, metadata: Path, course: Course, out: Path, *, require_san
     yield f"handed in: {report['submitted'] or 'unknown'}; seed {report['seed']}; digest {report['digest']}"
 
 
-def graded(folder: Path, course: Course, handed: Handed, *, require_sandbox: bool = False) -> dict[str, Any]:
-    """The report of a submission, the course's late rule applied to when Gradescope received it."""
+def graded(
+    folder: Path, course: Course, handed: Handed, unusual: list[str], *, require_sandbox: bool = False
+) -> dict[str, Any]:
+    """The report of a submission, the course's late rule applied to when Gradescope received it. What is for the
+    instructor alone goes to `unusual`.
+    """
     from gradcheck.grading.batch.checkout import grade_checkout
 
     with tempfile.TemporaryDirectory(prefix="gradcheck-") as made:
         root, told = arranged(folder.resolve(), Path(made) / "submission")
         report = grade_checkout(
-            root, dated(course, handed), name=NAME, submitted=handed.submitted, require_sandbox=require_sandbox
+            root,
+            dated(course, handed),
+            name=NAME,
+            submitted=handed.submitted,
+            require_sandbox=require_sandbox,
+            unusual=unusual,
         )
     report["problems"] = [*report.get("problems", []), *told]
     return report if course.deadline is not None else _told_late(report, course, handed)

@@ -27,13 +27,15 @@ def grade_checkout(
     submitted: str | None = None,
     require_sandbox: bool = False,
     progress: Progress | None = None,
+    unusual: list[str] | None = None,
 ) -> dict[str, Any]:
     """A folder's report, as `gradcheck grade` writes it (docs/report-v1.md), after the course's policy.
 
     `folder` holds `exercises/`, or is one of the other layouts that a submission may have; `name` is what the report
     calls it, and what the course's roster knows it by. The working tree is read, whatever the course says of commits.
     `submitted` is when it was handed in (ISO 8601 with an offset), where the host knows better than git. The report
-    names its seed: each is drawn for one run alone, and no later one uses it.
+    names its seed: each is drawn for one run alone, and no later one uses it. What is for the instructor alone is in no
+    report of a host, which shows it to the learner; it goes to `unusual`.
 
     Raises GradcheckError where nothing can be graded on this machine, or with `require_sandbox` not safely.
     """
@@ -45,7 +47,8 @@ def grade_checkout(
         with opened(state) as journal, Pool(settings, lanes) as pool:
             must_hold(pool.ready(), required=require_sandbox)
             (graded,) = grade_class([place], settings, journal, pool, progress or _quiet)
-    # What is for the instructor alone is said where an instructor grades: a host shows this report to the learner.
+    if unusual is not None:
+        unusual += graded.facts.unusual
     graded = replace(graded, facts=replace(graded.facts, unusual=()))
     if submitted is not None:
         graded = replace(graded, facts=replace(graded.facts, submitted=submitted))

@@ -16,13 +16,16 @@ pytestmark = pytest.mark.outside
 ROOT = Path(__file__).parents[3]
 
 
+UNUSUAL: list[str] = []
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("checkout") / "solutions"
     shutil.copytree(ROOT / "solutions", folder)
     with (folder / "04_modules" / "relu.py").open("a") as file:
         file.write("import gc\n")
-    return grade_checkout(folder, Course(), name="ada", submitted="2026-10-01T12:00:00+02:00")
+    return grade_checkout(folder, Course(), name="ada", submitted="2026-10-01T12:00:00+02:00", unusual=UNUSUAL)
 
 
 def test_every_solution_passes_every_check_in_the_sandbox(report):
@@ -44,3 +47,4 @@ def test_the_host_says_what_it_is_called_and_when_it_came(report):
 def test_what_is_for_the_instructor_alone_is_not_in_what_a_host_shows(report):
     """relu.py imports gc."""
     assert report["unusual"] == []
+    assert UNUSUAL == ["relu has words that no exercise needs (gc); look at it"]
