@@ -18,6 +18,8 @@ def course_text(course: Course) -> str:
 def _lines(course: Course) -> Iterator[str]:
     yield "[course]"
     yield f"title = {_quoted(course.title)}"
+    if course.closed:
+        yield "closed = true"
     yield "\n[exercises]"
     yield f"only = [{', '.join(map(_quoted, course.exercises))}]"
     if course.points:
