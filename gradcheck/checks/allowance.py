@@ -5,10 +5,12 @@ The kernel knows for how long a process or thread had a processor, whatever else
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 WAITING = 6
 """So many times as long as it may compute, a call may take in all: asleep, blocked, or on a busy machine."""
@@ -96,3 +98,51 @@ class Allowance:
         why = "it waits for something, or the machine is far too busy"
         waited = max(self.waiting_s, BUSY * computed)
         return f"{waited:.3g} s, though it computed for {computed:.1f} s only ({why})"
+
+
+class OutOfBudget(Exception):
+    """A search has to end: all that it may spend is spent."""
+
+
+class Budget:
+    """Seconds of computing that searches share: for the smallest case of a failure, for the name of a mistake. No point
+    depends on what they find. `clock` tells what has been computed; without one, by this thread. `cut` counts what was
+    given up for want of time.
+    """
+
+    def __init__(self, seconds: float = math.inf, clock: Callable[[], float] | None = None) -> None:
+        self.seconds, self.cut = seconds, 0
+        self._clock = clock or OwnTime()
+        self._computed = self._waited = 0.0
+        self._running: Allowance | None = None
+
+    @contextmanager
+    def spending(self) -> Iterator[None]:
+        """Whatever the block computes is spent."""
+        left, patience = self.seconds - self._computed, WAITING * self.seconds - self._waited
+        self._running = Allowance(left, patience, self._clock)
+        try:
+            yield
+        finally:
+            self._computed += self._running.computed
+            self._waited += self._running.elapsed
+            self._running = None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a block is spending."""
+        return self._running is not None
+
+    def may_go_on(self) -> bool:
+        """Whether something is left, asked by a search before its next step; if not, something was cut off."""
+        if self._running is not None:
+            left = self._running.left() > 0
+        else:
+            left = self._computed < self.seconds and self._waited < WAITING * self.seconds
+        self.cut += not left
+        return left
+
+    def must_go_on(self) -> None:
+        """Raises OutOfBudget where nothing is left."""
+        if not self.may_go_on():
+            raise OutOfBudget

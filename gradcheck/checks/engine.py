@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gradcheck.checks import properties, wording
+from gradcheck.checks.allowance import Budget
 from gradcheck.checks.asking import Unfinished
 from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.bench import Bench, Benches
@@ -36,6 +38,7 @@ class Verification:
     With `shrink` a failure is narrowed to a small counterexample; without, the failing case is shown as it is.
     `supplied` holds, by check, the properties that a record leaves to a room above. `explain` gives a failure its
     diagnosis; it comes from above too. `words` are those of the candidate's file, where it runs without autograd.
+    `budget` is what all searches may spend; where it ran out, a failure is `cut_short`.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Verification:
         self.failures: list[Exception] = []
         """The grader's own, at all draws."""
         self.words: AutodiffWords | None = None
+        self.budget = Budget()
         self._results: dict[tuple[str, str], CheckResult] = {}
         self._outcomes: dict[tuple[str, str, str], Outcome] = {}
 
@@ -114,11 +118,13 @@ class Verification:
         return self._results[key]
 
     def _found(self, spec: FunctionSpec, check: str) -> CheckResult:
+        cut = self.budget.cut
         try:
             found = self._run(spec, check)
             if found.status in ("failed", "errored"):
                 found = replace(self._by_autograd(spec, found), waiting=spec.waiting_for(check))
                 found = self.explain(self, spec, found) if self.explain else found
+                found = replace(found, cut_short=self.budget.cut > cut)
         except OwnFailure:
             raise  # by a check that this one asked for
         except Exception as error:
@@ -245,21 +251,38 @@ class Verification:
         self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome, judged: Judged = judge
     ) -> CheckResult:
         """The same kind of failure on the smallest inputs that show it."""
-        if not self.shrink or outcome.state in ("timed_out", "missing", "exited"):
+        if not self.shrink or outcome.state in ("timed_out", "missing", "exited") or not self.budget.may_go_on():
             return failure
+        with self.searching():
+            return self._smallest(spec, failure, trial, outcome, judged) or failure
+
+    @contextmanager
+    def searching(self) -> Iterator[None]:
+        """Calls in the block are for a search: they are paid from the budget, and cost the candidate nothing."""
+        if self.budget.in_use:  # a search within another
+            yield
+            return
+        aside = getattr(self.candidate, "aside", nullcontext)
+        with aside(), self.budget.spending():
+            yield
+
+    def _smallest(
+        self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome, judged: Judged
+    ) -> CheckResult | None:
         # A run that fails nowhere needs no Hypothesis.
         if spec.reference:
             if trial.raises:
-                return failure
+                return None
             from gradcheck.checks.reference_trials import ReferenceTrials
             from gradcheck.checks.shrink_reference import smallest_arguments
 
             bench = self.bench(spec)
             assert isinstance(bench, ReferenceTrials)
-            return smallest_arguments(bench, self.candidate, spec, failure, trial, judged) or failure
+            return smallest_arguments(bench, self.candidate, spec, failure, trial, self.budget, judged)
         from gradcheck.checks.shrink import smallest
 
-        return smallest(self.benches.trials(spec), self.candidate, spec, failure, trial, outcome, judged) or failure
+        trials = self.benches.trials(spec)
+        return smallest(trials, self.candidate, spec, failure, trial, outcome, self.budget, judged)
 
     def _confusion(self, spec: FunctionSpec, blank: CheckResult, confusion: Confusion) -> CheckResult:
         """The result is not the right one in the wrong order."""

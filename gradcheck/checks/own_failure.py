@@ -35,7 +35,7 @@ def is_ours(error: Exception) -> bool:
 
 
 def told(error: Exception, seed: int | None) -> str:
-    """The failure in one sentence for whoever reads the report. Without a seed, it is the report that names it."""
+    """The failure in one sentence for whoever reads the report. Without a seed, it is a secret of whoever grades."""
     with_seed = "tell whoever grades this course" if seed is None else f"report it, and name the seed {seed}"
     return (
         f"the grader itself failed at this, not your code ({_what(error)}). Please {with_seed}; no points depend on it"

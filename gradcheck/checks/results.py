@@ -62,7 +62,8 @@ class CheckResult:
 
     `message` is one sentence for the learner, `lines` are places in the learner's file, `code` a diagnosis code where
     the check itself knows the mistake; `diagnosis` says more, once somebody has looked at the evidence. `blocked_by` is
-    the check that must pass first, `waiting` those that wait for this one.
+    the check that must pass first, `waiting` those that wait for this one. `cut_short`: the time for searches ran out,
+    so that there may be a smaller case, or a name for the mistake.
     """
 
     task: str
@@ -76,6 +77,7 @@ class CheckResult:
     blocked_by: str = ""
     waiting: tuple[str, ...] = ()
     diagnosis: Diagnosis | None = None
+    cut_short: bool = False
 
     @property
     def id(self) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck.checks import compare
-from gradcheck.checks.allowance import WAITING, Allowance, OwnTime
+from gradcheck.checks.allowance import WAITING, Allowance, Budget, OwnTime
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.judge import Judged, judge
@@ -37,10 +37,13 @@ _LARGE = (40.0, -40.0, 100.0, -100.0, 800.0, -800.0, 1e4, -1e4)
 
 
 class Search:
-    """Looks for a failure like a given one on smaller inputs, within a budget of calls."""
+    """Looks for a failure like a given one on smaller inputs, within a budget of calls, and of what searches share."""
 
-    def __init__(self, candidate: Candidate, spec: FunctionSpec, failure: CheckResult, judged: Judged = judge) -> None:
+    def __init__(
+        self, candidate: Candidate, spec: FunctionSpec, failure: CheckResult, budget: Budget, judged: Judged = judge
+    ) -> None:
         self.candidate, self.spec, self.failure, self.judged = candidate, spec, failure, judged
+        self.budget = budget
         self.blank = replace(
             failure, status="passed", message="", code="", counterexample=None, lines=(), blocked_by=""
         )
@@ -71,10 +74,10 @@ class Search:
             suppress_health_check=list(HealthCheck),
         )
         with suppress(HypothesisException):
-            find(drawn, lambda each: self._may_go_on() and shows(each), settings=options)
+            find(drawn, lambda each: self.may_go_on() and shows(each), settings=options)
 
-    def _may_go_on(self) -> bool:
-        return self.calls < MOST_CALLS and self.allowance.left() > 0
+    def may_go_on(self) -> bool:
+        return self.calls < MOST_CALLS and self.allowance.left() > 0 and self.budget.may_go_on()
 
 
 def smallest(
@@ -84,10 +87,11 @@ def smallest(
     failure: CheckResult,
     trial: Trial,
     outcome: Outcome,
+    budget: Budget,
     judged: Judged = judge,
 ) -> CheckResult | None:
     """The same failure on smaller inputs; None when nothing smaller shows it within the budget."""
-    search = Search(candidate, spec, failure, judged)
+    search = Search(candidate, spec, failure, budget, judged)
     found: dict[str, tuple[Case, Floats | None]] = {}
 
     def shows(drawn: tuple[Case, Floats | None]) -> bool:
@@ -98,7 +102,7 @@ def smallest(
 
     for values in _choices(trials, trial, outcome):
         search.smallest(_drawn(trials, spec, trial, values), shows, 150)
-        if found:
+        if found or not search.may_go_on():
             break
     if not found:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradcheck.checks.allowance import Budget
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.drawing import SmallDraw
@@ -21,12 +22,13 @@ def smallest_arguments(
     spec: FunctionSpec,
     failure: CheckResult,
     trial: Trial,
+    budget: Budget,
     judged: Judged = judge,
 ) -> CheckResult | None:
     """The same failure on smaller arguments; None when nothing smaller shows it within the budget."""
     from hypothesis import strategies as st
 
-    search = Search(candidate, spec, failure, judged)
+    search = Search(candidate, spec, failure, budget, judged)
     found: dict[str, CheckResult] = {}
 
     @st.composite

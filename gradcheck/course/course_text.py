@@ -20,6 +20,8 @@ def _lines(course: Course) -> Iterator[str]:
     yield f"title = {quoted(course.title)}"
     if course.timezone:
         yield f"timezone = {quoted(course.timezone)}"
+    if course.closed:
+        yield "closed = true"
     yield "\n[exercises]"
     yield f"only = [{', '.join(map(quoted, course.exercises))}]"
     if course.points:

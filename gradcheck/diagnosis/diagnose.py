@@ -60,14 +60,14 @@ def diagnosis_of(
         found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
         found = by_size(verification, gather(verification, spec), failure)
-    return found or _as_told(failure, spec)
+    return found or as_told(failure, spec)
 
 
 def _nothing(*_: object) -> None:
     return None
 
 
-def _as_told(failure: CheckResult, spec: FunctionSpec) -> Diagnosis:
+def as_told(failure: CheckResult, spec: FunctionSpec) -> Diagnosis:
     """What the check itself knows."""
     code = failure.code or _BY_CHECK.get(failure.check, UNRECOGNISED)
     known = code != UNRECOGNISED
@@ -151,7 +151,7 @@ def mistake_in(
     """
     observations = evidence.observations
     context = Context(spec, Calculator(verification.task, spec), observations)
-    search = Search(context, exercise)
+    search = Search(context, exercise, verification.budget)
     found: dict[str, list[Explanation]] = {}
     for name in wrong:
         plain = _plain(observations, name, SURELY if RATES & set(spec.parameters) and observations[0].tensors else 1)

@@ -139,11 +139,12 @@ def observe(trial: Trial, outcome: Outcome, operator: Operator | None = None) ->
 
 
 def gather(verification: Verification, spec: FunctionSpec, group: str = "generic") -> Evidence:
-    """Make, or remember, the calls of a group of cases, within the budget."""
+    """Make, or remember, the calls of a group of cases, within both budgets. Raises OutOfBudget for the one of all."""
     evidence = Evidence(spec, None if spec.reference else spec.operator or verification.task.operator)
     clock, computed, waited = OwnTime(), 0.0, 0.0
     blank = CheckResult(verification.task.name, spec.name, "values", "passed")
     for trial in _trials(verification, spec, group):
+        verification.budget.must_go_on()
         started = clock(), time.monotonic()
         outcome = verification.outcome(spec, trial)
         computed, waited = computed + clock() - started[0], waited + time.monotonic() - started[1]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck.catalog import Exercise
+from gradcheck.checks.allowance import OutOfBudget
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 
@@ -17,14 +18,18 @@ def explained_for(exercise: Exercise | None) -> Explain:
     """What `Verification` calls with a failure of this exercise: the failure with its diagnosis."""
 
     def explain(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> CheckResult:
-        from gradcheck.diagnosis.diagnose import diagnosis_of
+        from gradcheck.diagnosis.diagnose import as_told, diagnosis_of
         from gradcheck.diagnosis.numbers_first import numbers_first
 
         try:
-            first = numbers_first(verification, spec, failure, exercise)
-            if first is not None:
-                return with_diagnosis(*first)
-            diagnosis = diagnosis_of(verification, spec, failure, exercise)
+            verification.budget.must_go_on()
+            with verification.searching():
+                first = numbers_first(verification, spec, failure, exercise)
+                if first is not None:
+                    return with_diagnosis(*first)
+                diagnosis = diagnosis_of(verification, spec, failure, exercise)
+        except OutOfBudget:
+            diagnosis = as_told(failure, spec)  # half of a search may have found the worse name
         except Exception as error:  # the verdict stands, whatever becomes of its explanation
             if STRICT:
                 raise

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gradcheck.catalog import Exercise
+from gradcheck.checks.allowance import Budget
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis import from_arguments, from_expected, from_formula, from_upstream, with_more
 from gradcheck.diagnosis.evidence import Observation
@@ -64,17 +65,17 @@ class Explanation:
 
 class Search:
     """All guesses at one function's mistake. What a guess predicts is remembered: a network has many parts, and each
-    may be wrong.
+    may be wrong. Raises OutOfBudget where that of all searches is spent.
     """
 
-    def __init__(self, context: Context, exercise: Exercise | None) -> None:
-        self.context = context
-        self.guesses = [_remembering(each) for each in _guesses(context, exercise)]
+    def __init__(self, context: Context, exercise: Exercise | None, budget: Budget) -> None:
+        self.context, self.budget = context, budget
+        self.guesses = [_remembering(each, budget) for each in _guesses(context, exercise)]
 
     @cached_property
     def pairs(self) -> list[Guess]:
         """Two mistakes at once, for when one does not explain it."""
-        return [_remembering(each) for each in _composed(self.context, self.guesses)]
+        return [_remembering(each, self.budget) for each in _composed(self.context, self.guesses)]
 
     def explanations(self, name: str) -> list[Explanation]:
         """Everything that explains the leaves called `name`, the plainest first."""
@@ -93,11 +94,12 @@ class Search:
         return sorted(found, key=lambda each: each.cost)
 
 
-def _remembering(guess: Guess) -> Guess:
+def _remembering(guess: Guess, budget: Budget) -> Guess:
     memory: dict[int, tuple[Trial, Predicted]] = {}
 
     def predict(observation: Observation) -> Predicted:
         key = id(observation.trial)
+        budget.must_go_on()
         if key not in memory:  # the trial is kept, or another one could get its id
             memory[key] = observation.trial, guess.predict(observation)
         return memory[key][1]

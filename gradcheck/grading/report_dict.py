@@ -47,6 +47,8 @@ def _check(result: CheckResult) -> dict[str, Any]:
         record["diagnosis"] = {"code": result.code, "text": _clean(result.message)}
     if result.counterexample:
         record["counterexample"] = _counterexample(result.counterexample)
+    if result.cut_short:
+        record["cut_short"] = True
     if result.lines:
         record["location"] = [_clean(line) for line in result.lines]
     return record

@@ -15,6 +15,7 @@ from typing import Any
 
 from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
+from gradcheck.checks.allowance import Budget, OwnTime
 from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.bench import Benches
 from gradcheck.checks.own_failure import draws_from, is_ours, show_traceback, told
@@ -39,6 +40,11 @@ _PLAY_S = 3.0
 
 _KNOWN_STUBS = 500
 
+SEARCHES_S = 30.0
+"""Seconds of computing, by judge and submission, for all searches that a submission sets off: for small cases, and for
+the names of mistakes. Nearly all need less than two.
+"""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -49,6 +55,7 @@ class Settings:
     cache: Path
     exercises: tuple[str, ...]
     bounds: Bounds = field(default_factory=Bounds)
+    searches_s: float = SEARCHES_S
 
     @property
     def grading(self) -> str:
@@ -56,7 +63,7 @@ class Settings:
         from gradcheck.grading.batch.fingerprint import grader_fingerprint
 
         bounds = (self.bounds.call_s, self.bounds.submission_s, self.bounds.memory_bytes, self.bounds.sandbox)
-        said = repr((__version__, grader_fingerprint(), self.exercises, bounds))
+        said = repr((__version__, grader_fingerprint(), self.exercises, bounds, self.searches_s))
         return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -75,6 +82,7 @@ class Judge:
         self.settings = settings
         self.lane = lane_for(settings.bounds)
         self._stubs: dict[bytes, None] = {}
+        self._budget = Budget()
         self._made_for(seed)
 
     def draw_from(self, seed: int) -> None:
@@ -137,6 +145,8 @@ class Judge:
             if name in submission.sources
         }
         sandboxed = Sandboxed(self.lane, files)
+        own = OwnTime()
+        self._budget = Budget(self.settings.searches_s, lambda: own() + sandboxed.computed)
         found: dict[str, dict[str, Any]] = {}
         try:
             for name in self._confirmed(files, sandboxed):
@@ -230,6 +240,7 @@ class Judge:
     def _by_checks(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None) -> ExerciseReport:
         verification = verification_of(exercise, candidate, self.seed, self.settings.cache, secret=True)
         verification.benches, verification.words = self.warm.benches(exercise), words
+        verification.budget = self._budget
         verification.draw_from(self._draw(exercise.name).seed)
         results = verification.results()
         return ExerciseReport(exercise, tuple(results), seed=verification.drawn_again)

@@ -8,7 +8,7 @@ to grade that had not been read then, whosever it is, all that is left to grade 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -49,9 +49,20 @@ class Graded:
         policy applied, and without the seed before the course is closed.
         """
         warnings = warnings_of([Layer(**each) for each in self.report["sandbox"]])
-        noticed = {"problems": list(self.facts.problems), "unusual": list(self.facts.unusual), "warnings": warnings}
+        unusual = [*self.facts.unusual, *_cut_short(self.report)]
+        noticed = {"problems": list(self.facts.problems), "unusual": unusual, "warnings": warnings}
         report = self.seed.published(self.report, closed=course.closed)
         return apply_policy({**report, **noticed}, course, self.facts)
+
+
+def _cut_short(report: Mapping[str, Any]) -> Iterator[str]:
+    """What the instructor should know of a report whose searches were ended."""
+    names = [each["name"] for each in report["exercises"] if any(check.get("cut_short") for check in each["checks"])]
+    if names:
+        yield (
+            f"the time for searches was used up at {', '.join(names)}: what is shown there may be a larger case than "
+            "need be, and the mistake without a name; no points depend on it"
+        )
 
 
 def grade_class(
