@@ -57,10 +57,13 @@ def collect(
     from gradcheck.grading.collect.clones import load_release
     from gradcheck.grading.collect.compare import compare
     from gradcheck.grading.collect.sources import gather, must_exist
+    from gradcheck.grading.policy.roster import roster_notes
     from gradcheck.reports.collected_folder import must_be_free
     from gradcheck.reports.collected_regrade import regrades_in
 
     roster = _roster(course_file, roster_file)
+    for line in roster_notes(roster):
+        click.echo(f"note: {line}", err=True)
     for source in sources:
         must_exist(source)
         if source.resolve() == out.resolve():

@@ -41,7 +41,7 @@ def graded(tmp_path):
 def test_moodle_reads_the_number_and_the_plugin_of_the_folder(submission, place):
     assert path_in_zip("moodle", submission, ".md", {}) == place
     if place:
-        who, number, plugin, kind, *rest = place.split("/")[0].split("_", 4)
+        _who, number, plugin, _kind, *rest = place.split("/")[0].split("_", 4)
         assert (number, plugin, rest) == ("40009", "assignsubmission", [])
 
 

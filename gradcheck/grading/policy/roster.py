@@ -334,9 +334,8 @@ def roster_notes(roster: Roster | None) -> Iterator[str]:
     if roster is not None and roster.unread_times:
         number, first = len(roster.unread_times), roster.unread_times[0][:60]
         yield (
-            f"{number} {'time' if number == 1 else 'times'} of handing in {'is' if number == 1 else 'are'} not read from "
-            f"the roster, such as {first!r}: without an offset from UTC it has to be a date and time, and the course's "
-            "[course] timezone has to be known"
+            f"when {number} {'person' if number == 1 else 'people'} handed in could not be read from the roster, as in "
+            f"{first!r}: without an offset from UTC it has to be a date and time, and course.toml needs a time zone"
         )
 
 

@@ -101,14 +101,23 @@ def test_one_file_for_everybody(tmp_path):
     assert "Eve: nothing found" in printed
 
 
-def test_a_roster_of_classroom_50_names_logins(tmp_path, ci):
-    students = "username,first_name,last_name,email,section,github_id\nada-gh,Ada,Lovelace,ada@uni.edu,1,7\n"
+@pytest.mark.parametrize(
+    "students",
+    [
+        "username,first_name,last_name,email,section,github_id\nada-gh,Ada,Lovelace,ada@uni.edu,1,7\n",
+        "username,first_name,last_name,email,section,github_id,role\nada-gh,Ada,Lovelace,,1,7,student\nbo,B,O,,,8,teacher\n",
+        "identifier,github_username,github_id,name\nada@uni.edu,ada-gh,7,Ada Lovelace\n",
+    ],
+)
+def test_a_roster_of_a_classroom_names_logins(tmp_path, ci, students):
     put(ci / "ada-gh.json", classroom50(3))
     for name in ("alan.txt", "eve.json", "week2-ada-gh/result.json"):
         (ci / name).unlink()
     (ci / "week2-ada-gh").rmdir()
     assert collect(ci, "--roster", put(tmp_path / "students.csv", students), "--out", tmp_path / "out")[0] == 0
-    assert table(tmp_path / "out/gradebook.csv")[0]["name"] == "Ada Lovelace"
+    assert [row["name"] for row in table(tmp_path / "out/gradebook.csv")] == ["Ada Lovelace"]
+    (ci / "ada-gh.json").rename(ci / "week2-ada-gh.json")
+    assert collect(ci, "--roster", tmp_path / "students.csv", "--out", tmp_path / "out")[0] == 0
 
 
 def test_clones_that_nobody_has_graded_say_what_grades_them(tmp_path):

@@ -162,3 +162,16 @@ def test_what_the_grader_failed_on_gives_no_score_and_is_no_difference():
     assert not found.settled
     twice = rows(regrades=[failed, Regrade.of(report("1815", 4))]).rows[0]
     assert "none chosen: ungraded/4 as ada; 4/4 as 1815" in twice.matters[0]
+
+
+def test_what_is_a_teams_is_every_members_and_why_not_is_said():
+    one, other = (Student(name, id=name, groups=("Team 3",)) for name in ("ann", "bob"))
+    roster = Roster((one, other), staff=(Student("Boss", logins=("boss",)),))
+    found = compare(roster, [named("week2-team-3"), named("boss"), named("ann-bob")], [], None)
+    assert [[each.names for each in row.all_ci] for row in found.rows] == [[("week2-team-3",)]] * 2
+    assert dict(found.nobodys) == {
+        "result boss.json": "it is of the staff: Boss",
+        "result ann-bob.json": "it fits several of the roster: bob, ann",
+    }
+    member = compare(roster, [named("week2-team-3", "bob")], [], None)
+    assert [len(row.all_ci) for row in member.rows] == [0, 1]

@@ -213,3 +213,19 @@ def test_the_parts_add_up_and_nothing_is_below_zero_or_above_what_was_earned(
     assert final == pytest.approx(policy["earned"] - policy["hint_penalty"] - policy["late_penalty"], abs=2e-4)
     assert final == round(final, 4)
     assert (policy["late_days"] > 0) == (seconds > 0)
+
+
+def test_a_team_is_named_whole_and_its_longest_extension_counts():
+    team = (
+        Student("Ada", "ada@uni.edu", "1", groups=("Team 3",)),
+        Student("Bo", "bo@uni.edu", "2", groups=("Team 3",)),
+    )
+    deadline = Deadline(NOON, late="zero-after", extensions={"bo@uni.edu": timedelta(days=3)})
+    course = Course(exercises=BOTH, deadline=deadline, roster=Roster(team))
+    found = apply_policy(PLAIN, course, facts("Team 3", timedelta(days=2)))
+    assert found["student"] == {"name": "Ada", "email": "ada@uni.edu", "id": "1"}
+    assert [each["name"] for each in found["students"]] == ["Ada", "Bo"]
+    assert found["policy"]["late_days"] == 0
+    nobody = apply_policy(PLAIN, course, facts("ada-bo"))
+    assert (nobody["student"], nobody["students"]) == (None, [])
+    assert "it fits several of the roster: Bo, Ada" in nobody["policy"]["note"]
