@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 
 import pytest
 from class_data import HOSTILE, LONG, final_report, hostile_report, real_report
 from pages import Page
 
-from gradcheck.reports.classroom import told_of
-from gradcheck.reports.classroom_annotations import annotated, of_step
-from gradcheck.reports.classroom_findings import Sources
-from gradcheck.reports.classroom_summary import summary_lines, summary_markdown
 from gradcheck.reports.feedback import feedback_html, feedback_markdown
 from gradcheck.reports.feedback_view import feedback_of
-from gradcheck.reports.gradescope import gradescope_results
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "ul", "li", "span", "code", "pre",
@@ -210,20 +204,3 @@ def test_the_page_loads_nothing_and_runs_nothing():
     assert not re.search(r"url\(|@import|https?:", page.style)
     assert "prefers-color-scheme: dark" in page.style
     assert "@media print" in page.style
-
-
-def test_what_is_for_the_instructor_alone_is_in_no_feedback(tmp_path):
-    said = "relu has words that no exercise needs (torch.func.vjp); look at it"
-    report = final_report(unusual=[said])
-    told = told_of(report, (), Sources(tmp_path))
-    shown = [
-        feedback_markdown(report),
-        feedback_html(report),
-        json.dumps(gradescope_results(report)),
-        json.dumps(told.result),
-        summary_markdown(report, told.results, Sources(tmp_path)),
-        *summary_lines(report, told.results, Sources(tmp_path)),
-        *of_step(annotated(report, Sources(tmp_path)), ()),
-    ]
-    assert all(shown)
-    assert not any("no exercise needs" in text or "torch.func.vjp" in text for text in shown)
