@@ -119,5 +119,9 @@ def _pool(settings: Settings, jobs: int, dask: str | None, *, require_sandbox: b
 
         return Pool(settings, jobs)
     from gradcheck.grading.batch.cluster import ClusterPool
+    from gradcheck.reports.escaping import terminal_text
 
-    return ClusterPool(settings, dask, jobs, require_sandbox=require_sandbox)
+    def say(text: str) -> None:
+        click.echo(f"warning: {terminal_text(text)}", err=True)
+
+    return ClusterPool(settings, dask, jobs, require_sandbox=require_sandbox, say=say)

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 
 import pytest
 from class_data import HOSTILE, LONG, final_report, hostile_report, real_report
 from pages import Page
 
-from gradcheck.reports.classroom import told_of
-from gradcheck.reports.classroom_annotations import annotated, of_step
-from gradcheck.reports.classroom_findings import Sources
-from gradcheck.reports.classroom_summary import summary_lines, summary_markdown
 from gradcheck.reports.feedback import feedback_html, feedback_markdown
 from gradcheck.reports.feedback_view import feedback_of
-from gradcheck.reports.gradescope import gradescope_results
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "ul", "li", "span", "code", "pre",

@@ -4,7 +4,7 @@ Archives are read and expected values computed on this machine, by lanes of its 
 goes to the cluster are shards of submissions that were read, as many as keep it busy, so that memory stays bounded.
 
 A worker that dies costs nobody anything. Its shard is begun nowhere else, but comes back, and each submission of it
-goes out alone; one at which two more workers die is given up.
+goes out alone; one at which two more workers die is given up. Either is said when it happens.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import pickle
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -31,15 +32,30 @@ _LOOK_S = 2.0
 _NO_WORKERS_S = 60.0
 """A nanny starts a worker anew in a few seconds; a cluster without any for so long has none."""
 _MOST_LOST = 10
+_MOST_NAMED = 8
+
+
+def _in_words(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 class ClusterPool:
-    """What a `Pool` is, on the cluster of `scheduler`: an address, or a scheduler file. `jobs` lanes read here.
+    """What a `Pool` is, on the cluster of `scheduler`: an address, or a scheduler file. `jobs` lanes read here. `say`
+    is told of workers that are lost.
 
     Raises GradcheckError where the cluster cannot be reached, is lost, or has another grader installed.
     """
 
-    def __init__(self, settings: Settings, scheduler: str, jobs: int = 1, *, require_sandbox: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        scheduler: str,
+        jobs: int = 1,
+        *,
+        require_sandbox: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         cluster_client.must_be_installed()
         self.settings, self.scheduler = settings, scheduler
         self.layers: list[Layer] = []
@@ -50,6 +66,13 @@ class ClusterPool:
         self._client: Any = None
         self._values: Any = None
         self._flying: dict[Any, Piece] = {}
+        self._say = say
+        self._heard: deque[tuple[float, Any]] = deque()
+        """What the scheduler says of workers, by another thread."""
+        self._names: dict[str, str] = {}
+        """Of workers, by address; of those that are gone too."""
+        self._sent_names: dict[str, Sequence[str]] = {}
+        """The submissions of every shard that was sent, by its mark."""
         self._weakest: dict[str, Layer] = {}
         self._sent = self._seed = 0
         self._workers = 0
@@ -62,6 +85,7 @@ class ClusterPool:
         except BaseException:
             self._client.close()
             raise
+        self._client.subscribe_topic("all", self._heard.append)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,6 +145,7 @@ class ClusterPool:
                 piece = flying.pop(future)
                 for name, answer in self._collected(future, piece, outgoing):
                     yield tasks[name], answer
+            self._say_who_is_lost()
             self._look()
             if not done:
                 time.sleep(_PAUSE_S)
@@ -129,6 +154,7 @@ class ClusterPool:
         """The future of a shard that was sent. Raises GradcheckError."""
         self._sent += 1
         piece.mark = f"gradcheck-{self._run.name}-{self._sent}"
+        self._sent_names[piece.mark] = [submission.name for submission in piece.submissions]
         if self._values is None or self._values.status in ("error", "cancelled", "lost"):
             self._values = self._submit(
                 cluster_worker.kept, self._expected(), key=f"gradcheck-values-{self._run.name}-{self._sent}"
@@ -181,6 +207,7 @@ class ClusterPool:
         if begun:
             cluster_client.unmark(self._client, piece.mark)
             for submission in outgoing.again(piece):
+                self._say(f"{submission.name} is given up: {piece.deaths} workers were lost that graded it alone")
                 yield submission.name, Answer()
             return
         piece.lost += 1
@@ -198,7 +225,10 @@ class ClusterPool:
             return
         cluster_client.must_be_there(self._client, self.scheduler)
         with cluster_client.explained(self._client, self.scheduler):
-            self._workers = sum(self._client.nthreads().values())
+            threads = self._client.nthreads()
+            if threads.keys() - self._names.keys():
+                self._names |= self._client.run_on_scheduler(cluster_worker.names)
+        self._workers = sum(threads.values())
         self._looked = now
         if self._workers or not self._seen:
             self._seen = now
@@ -207,6 +237,20 @@ class ClusterPool:
                 f"the cluster of {self.scheduler} has had no worker for {_NO_WORKERS_S:.0f} s. What was graded so far "
                 "is kept; start workers and run the same command again"
             )
+
+    def _say_who_is_lost(self) -> None:
+        """Which workers went away since this was asked last, and what becomes of what they had. One that its own people
+        took away when it had nothing to do is not lost.
+        """
+        while self._heard:
+            _, event = self._heard.popleft()
+            if not isinstance(event, Mapping) or event.get("action") != "remove-worker" or event.get("expected"):
+                continue
+            where = str(event.get("worker"))
+            called = self._names.get(where, where)
+            names = [name for mark in event.get("processing-tasks") or () for name in self._sent_names.get(mark, ())]
+            fate = f"what it had goes to others: {_in_words(sorted(names))}" if names else "it had nothing to grade"
+            self._say(f"the worker {where}{f' ({called})' if called != where else ''} is lost; {fate}")
 
     def _note(self, where: str, layers: Iterable[Layer]) -> None:
         """A layer is held only if it is held on every worker that was seen."""

@@ -81,6 +81,11 @@ def host() -> str:
 # What the cluster is asked for.
 
 
+def names(dask_scheduler: Any) -> dict[str, str]:
+    """What the workers are called, by address. Runs on the scheduler."""
+    return {where: str(worker.name) for where, worker in dask_scheduler.workers.items()}
+
+
 def kept(values: bytes) -> bytes:
     """The expected values, as the result of a task: a cluster makes a lost one again by itself, and forgets it when
     the run is over, however that ends.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from contextlib import suppress
@@ -92,8 +93,10 @@ def pool(cluster, settings, wanted):
     """One for all tests: its local lane and the workers' lanes take seconds to start. `wanted` first, so that expected
     values are computed once.
     """
-    with ClusterPool(settings, cluster.scheduler_address, require_sandbox=False) as pool:
+    said: list[str] = []
+    with ClusterPool(settings, cluster.scheduler_address, require_sandbox=False, say=said.append) as pool:
         pool.ready()
+        pool.said = said
         yield pool
 
 
@@ -136,9 +139,13 @@ def test_a_worker_that_is_killed_costs_nothing(pool, places, settings, wanted, t
         os.kill(pid, signal.SIGKILL)
         killed.append(busy[0])
 
+    pool.said.clear()
     assert graded(pool, places, settings, tmp_path, kill_a_busy_one) == wanted
     assert killed
     assert killed[0] not in pool._client.nthreads()
+    (told,) = pool.said
+    assert re.fullmatch(rf"the worker {killed[0]} \([01]\) is lost; what it had goes to others: [a-z, ]+", told)
+    assert set(told.rpartition(": ")[2].split(", ")) <= set(SOURCES)
 
 
 class DiesOfKiller(distributed.WorkerPlugin):
@@ -170,6 +177,7 @@ def test_a_submission_that_kills_its_worker_is_found_out(pool, places, settings,
     import cloudpickle
 
     deaths = tmp_path / "deaths"
+    pool.said.clear()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
     try:
         pool._client.register_plugin(DiesOfKiller(str(deaths)))
@@ -178,6 +186,12 @@ def test_a_submission_that_kills_its_worker_is_found_out(pool, places, settings,
         with suppress(OSError):  # a worker that has just died cannot be told, and its successor does not get the plugin
             pool._client.unregister_worker_plugin(DiesOfKiller.name)
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    assert [line for line in pool.said if "killer" in line][-1] == (
+        "killer is given up: 2 workers were lost that graded it alone"
+    )
+    lost = [line for line in pool.said if "is lost; what it had goes to others: " in line]
+    assert len(lost) == len(deaths.read_text().split())
+    assert all("killer" in line for line in lost)
     given_up = found.pop("killer")
     assert found == {name: report for name, report in wanted.items() if name != "killer"}
     assert [each["status"] for each in given_up["exercises"]] == ["ungraded"]
@@ -300,6 +314,30 @@ def test_a_lost_connection_is_said_in_words_and_keeps_what_was_graded(pool, plac
         list(grade_class(places, settings, journal, pool, lose_it, repeat=SEED))
     with opened(tmp_path) as journal:
         assert 0 < len(journal) < len(SOURCES)
+
+
+def test_a_worker_that_went_away_is_named_and_one_that_was_sent_away_is_not(settings):
+    said: list[str] = []
+    pool = ClusterPool(settings, "tcp://127.0.0.1:1", say=said.append)
+    pool._names = {"tcp://10.0.0.7:1": "lab-7", "tcp://10.0.0.8:1": "tcp://10.0.0.8:1"}
+    pool._sent_names = {"m1": ["bob", "ada"], "m2": [f"s{number}" for number in range(10)]}
+    gone = {"action": "remove-worker", "expected": False, "processing-tasks": {"m1", "other"}}
+    pool._heard += [
+        (0.0, {**gone, "worker": "tcp://10.0.0.7:1"}),
+        (0.1, {**gone, "worker": "tcp://10.0.0.8:1", "processing-tasks": ["m2"]}),
+        (0.2, {**gone, "worker": "tcp://10.0.0.9:1", "processing-tasks": ()}),
+        (0.3, {**gone, "worker": "tcp://10.0.0.6:1", "expected": True}),
+        (0.4, {"action": "add-worker", "worker": "tcp://10.0.0.5:1"}),
+        (0.5, "a word"),
+    ]
+    pool._say_who_is_lost()
+    assert said == [
+        "the worker tcp://10.0.0.7:1 (lab-7) is lost; what it had goes to others: ada, bob",
+        "the worker tcp://10.0.0.8:1 is lost; what it had goes to others: s0, s1, s2, s3, s4, s5, s6, s7 and 2 more",
+        "the worker tcp://10.0.0.9:1 is lost; it had nothing to grade",
+    ]
+    pool._say_who_is_lost()
+    assert len(said) == 3
 
 
 # What goes out.
