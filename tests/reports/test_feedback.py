@@ -206,23 +206,6 @@ def test_the_page_loads_nothing_and_runs_nothing():
     assert "@media print" in page.style
 
 
-def test_what_is_for_the_instructor_alone_is_in_no_feedback(tmp_path):
-    said = "relu has words that no exercise needs (torch.func.vjp); look at it"
-    report = final_report(unusual=[said])
-    told = told_of(report, (), Sources(tmp_path))
-    shown = [
-        feedback_markdown(report),
-        feedback_html(report),
-        json.dumps(gradescope_results(report)),
-        json.dumps(told.result),
-        summary_markdown(report, told.results, Sources(tmp_path)),
-        *summary_lines(report, told.results, Sources(tmp_path)),
-        *of_step(annotated(report, Sources(tmp_path)), ()),
-    ]
-    assert all(shown)
-    assert not any("no exercise needs" in text or "torch.func.vjp" in text for text in shown)
-
-
 def test_a_teams_feedback_names_all_of_it():
     members = [{"name": name, "email": "", "id": name[0]} for name in ("Ada Winter", "Ben Okafor")]
     text = feedback_markdown(final_report(student=members[0], students=members))

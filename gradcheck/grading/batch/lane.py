@@ -11,6 +11,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.judge import Judge, Settings
 from gradcheck.grading.batch.tasks import Answer, Grade, GradeRead, Prepare, Read, Scan, Task, facts_of
 from gradcheck.grading.lifeline import end_with_parent
+from gradcheck.grading.sandbox.kernel import keep_memory_private
 
 
 def main(pipe: Connection, settings: Settings) -> None:
@@ -18,6 +19,7 @@ def main(pipe: Connection, settings: Settings) -> None:
     sandbox's layers, or why there is no sandbox to work in.
     """
     end_with_parent()
+    keep_memory_private()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run; it ends its lanes itself
     # One thread, whenever torch is loaded here: for what tapes confirm it never is.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")

@@ -16,6 +16,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch import lane
 from gradcheck.grading.batch.judge import Settings
 from gradcheck.grading.batch.tasks import Answer, Task
+from gradcheck.grading.sandbox.kernel import keep_memory_private
 from gradcheck.grading.sandbox.layers import Layer
 
 _ATTEMPTS = 2
@@ -47,6 +48,7 @@ class Pool:
         self._lanes: list[_Lane] = []
 
     def __enter__(self) -> Pool:  # noqa: PYI034 — typing.Self came with Python 3.11
+        keep_memory_private()
         self._lanes = [self._start() for _ in range(self.jobs)]
         return self
 

@@ -26,7 +26,7 @@ NAMES = (
     "address space", "cpu time", "file size", "processes",
     "no_new_privs", "capabilities", "Landlock", "seccomp", "other user",
 )  # fmt: skip
-"""The layers of a Confinement. The namespaces are entered before, by namespaces.enter()."""
+"""The layers of a Confinement. The namespaces are entered before, by namespaces.enter() and mounts.keep_only()."""
 
 if sys.platform != "win32":
     import resource
@@ -58,6 +58,7 @@ class Confinement:
         self = cls(limits or Limits(), without)
         if self._why:
             return self
+        kernel.keep_memory_private()  # that of this process, which its children would have for a parent
         if "Landlock" not in self._without:
             try:
                 self._ruleset = landlock.build(readable, listed_places(readable))
@@ -88,9 +89,9 @@ class Confinement:
             os.setsid()  # a group and a session of its own: to be killed as one, without a terminal
         close_others({0, 1, 2, *keep_fds, self._ruleset})
         layers = [*set_limits(self._limits, self._threads, self._without), *self._drop()]
-        for option, value in ((kernel.PR_SET_DUMPABLE, 0), (kernel.PR_SET_PDEATHSIG, int(signal.SIGKILL))):
-            with suppress(OSError):
-                kernel.prctl(option, value)
+        kernel.keep_memory_private()  # once more: another user had made it public
+        with suppress(OSError):
+            kernel.prctl(kernel.PR_SET_PDEATHSIG, int(signal.SIGKILL))
         if os.getppid() != parent:
             os._exit(1)
         layers.append(self._no_new_privs())

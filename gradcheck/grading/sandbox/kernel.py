@@ -7,6 +7,7 @@ import errno
 import os
 import platform
 import sys
+from contextlib import suppress
 from functools import cache
 
 from gradcheck.grading.sandbox.syscalls import ARCHITECTURES, numbers
@@ -73,6 +74,13 @@ def prctl(option: int, first: int = 0, second: int = 0) -> int:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), "prctl")
     return result
+
+
+def keep_memory_private() -> None:
+    """Other processes of this user can no longer read or write this one's memory, nor what else /proc has of it."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            prctl(PR_SET_DUMPABLE, 0)
 
 
 def reason(error: OSError) -> str:

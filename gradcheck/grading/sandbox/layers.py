@@ -29,7 +29,10 @@ class Kind:
 _LINUX = "Grade on Linux: a container or a virtual machine will do."
 _NEWER = "Use a kernel of 5.13 or later with Landlock on (the boot option lsm=landlock,...)."
 _NAMESPACES = "Start as root, or allow unprivileged user namespaces (kernel.apparmor_restrict_unprivileged_userns=0)."
-_MOUNTS = "Start as root, or in a container that is allowed to mount (--security-opt, CAP_SYS_ADMIN)."
+_MOUNTS = (
+    "A submission can ask which other files there are, and how large. "
+    "Start as root, or in a container that is allowed to mount (--security-opt, CAP_SYS_ADMIN)."
+)
 
 KINDS = (
     Kind("address space", "cannot take more memory than its limit", _LINUX, baseline=True),
@@ -43,7 +46,7 @@ KINDS = (
     Kind("user namespace", "has no rights outside its own namespace", _NAMESPACES),
     Kind("network namespace", "sees no network, not even this machine's", _NAMESPACES),
     Kind("pid namespace", "sees no other process and leaves none behind", _NAMESPACES),
-    Kind("mount namespace", "sees every disk read-only, and neither homes nor /proc", _MOUNTS),
+    Kind("mount namespace", "finds no file but those, nor that there are others", _MOUNTS),
     Kind("other user", "runs as a user who owns nothing", "Start as root, with Python where every user can read it."),
 )
 """From the top of every table to its end."""

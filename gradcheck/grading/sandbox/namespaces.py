@@ -1,7 +1,8 @@
-"""Namespaces: a network without a way out, processes and disks of one's own, and rights that end at their edge.
+"""Namespaces: a network without a way out, processes of one's own, and rights that end at their edge.
 
 Entered once, by the process that will fork the workers, while it is young. Each is tried by itself, so that a refusal
-costs that one only. Source: namespaces(7), user_namespaces(7), pid_namespaces(7).
+costs that one only. That of the disks comes later: see mounts.py.
+Source: namespaces(7), user_namespaces(7), pid_namespaces(7).
 """
 
 from __future__ import annotations
@@ -18,13 +19,11 @@ from typing import NoReturn
 from gradcheck.grading.sandbox import kernel
 from gradcheck.grading.sandbox.confine import close_others
 from gradcheck.grading.sandbox.layers import Layer, in_order, none_held
-from gradcheck.grading.sandbox.mounts import hide_disks
 
 __all__ = ["NAMES", "enter", "enter_user"]
 
-NAMES = ("user namespace", "network namespace", "pid namespace", "mount namespace")
+NAMES = ("user namespace", "network namespace", "pid namespace")
 
-_NEW_MOUNTS = 0x00020000
 _NEW_UTS = 0x04000000
 _NEW_IPC = 0x08000000
 _NEW_USER = 0x10000000
@@ -40,9 +39,7 @@ def enter(*, die_with_parent: bool = True, without: tuple[str, ...] = ()) -> lis
     """Move this process into namespaces of its own, as far as the system allows. It must have one thread only.
 
     Where a pid namespace is allowed this forks: the child, number 1 there, returns; the outer process stays behind,
-    holds no file but 0 to 2, passes SIGTERM on, ends as the child ends, and the child ends when it does. Where a mount
-    namespace is allowed, the working directory becomes `/`, and /tmp, /home, /root and /proc are empty but for what
-    Python needs; relative entries of `sys.path` are made absolute before.
+    holds no file but 0 to 2, passes SIGTERM on, ends as the child ends, and the child ends when it does.
 
     `die_with_parent`: end when the thread that started this process ends (PR_SET_PDEATHSIG).
     `without`: names of layers to leave out, for tests and probes. Raises nothing: what is missing, the layers tell.
@@ -50,7 +47,7 @@ def enter(*, die_with_parent: bool = True, without: tuple[str, ...] = ()) -> lis
     why = kernel.unsupported()
     if why or sys.platform != "linux":
         return none_held(why, NAMES)
-    layers = none_held("left out", without)
+    layers = none_held("left out", set(NAMES) & set(without))
     if "user namespace" not in without:
         layers.append(enter_user())
     if die_with_parent:
@@ -59,8 +56,6 @@ def enter(*, die_with_parent: bool = True, without: tuple[str, ...] = ()) -> lis
         layers.append(_enter_network())
     if "pid namespace" not in without:
         layers.append(_enter_pids())
-    if "mount namespace" not in without:
-        layers.append(_enter_mounts())
     return in_order(layers)
 
 
@@ -208,16 +203,6 @@ def _die_of(number: int) -> None:
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(128 + number)
-
-
-def _enter_mounts() -> Layer:
-    name = "mount namespace"
-    try:
-        _unshare(_NEW_MOUNTS)
-        detail = hide_disks()
-    except OSError as error:
-        return Layer(name, held=False, detail=kernel.reason(error))
-    return Layer(name, held=True, detail=detail)
 
 
 def _die_with_parent() -> None:

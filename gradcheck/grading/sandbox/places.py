@@ -31,7 +31,7 @@ def readable_places(hidden: Iterable[Path] = ()) -> list[Path]:
     secret = [PACKAGE, PACKAGE.parent / "solutions", *(place.resolve() for place in hidden)]
     kept_out = [*_package_folders(), *secret]
     for folder in {"/usr/lib", "/usr/local/lib", f"{sys.base_prefix}/lib"}:
-        kept_out += Path(folder).resolve().glob("python3*/*-packages/*gradcheck*")  # of another Python
+        kept_out += Path(folder).resolve().glob("python3*/*-packages")  # of another Python
     library = Path(sysconfig.get_path("stdlib"))
     platform_library = Path(sysconfig.get_path("platstdlib"))
     base = Path(sys.base_prefix)

@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from gradcheck.grading.sandbox import confine, kernel, namespaces, privileges
+from gradcheck.grading.sandbox import confine, kernel, mounts, namespaces, privileges
 from gradcheck.grading.sandbox.confine import Confinement, readable_places
 from gradcheck.grading.sandbox.layers import KINDS, Layer, in_order, none_held
 from gradcheck.grading.sandbox.limits import Limits
@@ -88,12 +88,23 @@ def _in_user_namespace(writer: int) -> None:
 
 
 def _in_namespaces(only: Collection[str], writer: int) -> None:
-    """As a grader would start: namespaces first, then one child for each layer that confines."""
+    """As a grader would start: namespaces first, then one child for each layer that confines.
+
+    Most are tried where there still are files that a layer must refuse, the others where another user finds Python.
+    """
     places = readable_places()
     for layer in namespaces.enter():
         if layer.name in _SEEN_INSIDE:
             _tell(writer, layer, _SEEN_INSIDE[layer.name]())
-    children = {_fork(partial(_confined, name, places, writer)): name for name in confine.NAMES if name in only}
+
+    def tried(names: Collection[str]) -> dict[int, str]:
+        return {_fork(partial(_confined, name, places, writer)): name for name in names if name in only}
+
+    later = [name for name in confine.NAMES if "other user" in (name, *_NEEDS.get(name, ()))]
+    children = tried([name for name in confine.NAMES if name not in later])
+    disks = mounts.keep_only(places)
+    _tell(writer, disks, _disks())
+    children |= tried(later)
     for child, name in children.items():
         _, status = os.waitpid(child, 0)
         if name == "cpu time" and os.waitstatus_to_exitcode(status) in {-signal.SIGXCPU, -signal.SIGKILL}:
@@ -229,7 +240,9 @@ def _disks() -> str:
         with suppress(OSError):
             os.rmdir(tempfile.mkdtemp(prefix=".gradcheck-probe-", dir=folder))  # noqa: PTH106 - a name, and soon none
             return f"{folder} can be written to"
-    return "processes can be seen in /proc" if any(Path("/proc").glob("[0-9]*")) else ""
+    if any(Path("/proc").glob("[0-9]*")):
+        return "processes can be seen in /proc"
+    return "gradcheck's files can be seen" if Path(__file__).exists() else ""
 
 
-_SEEN_INSIDE = {"network namespace": _network, "pid namespace": _processes, "mount namespace": _disks}
+_SEEN_INSIDE = {"network namespace": _network, "pid namespace": _processes}

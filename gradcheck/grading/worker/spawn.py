@@ -77,6 +77,7 @@ class SpawningLane(Lane):
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                cwd=os.sep,
                 env=environment(),
                 start_new_session=os.name == "posix",
             )

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck.grading.sandbox.confine import Confinement
+from gradcheck.grading.sandbox.kernel import keep_memory_private
 from gradcheck.grading.sandbox.layers import Layer, in_order
 from gradcheck.grading.sandbox.limits import Limits
+from gradcheck.grading.sandbox.mounts import keep_only
 from gradcheck.grading.sandbox.namespaces import enter
 from gradcheck.grading.sandbox.places import readable_places
 from gradcheck.grading.worker.warm_up import warm_up
@@ -35,6 +37,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     settings, _ = receive(control, most_header=ANYTHING)
     layers = enter() if settings["sandbox"] else []
+    keep_memory_private()
     Zygote(control, settings, layers).serve()
 
 
@@ -42,7 +45,7 @@ class Zygote:
     """One worker at a time; a lane has a zygote of its own."""
 
     def __init__(self, control: socket.socket, settings: Header, layers: list[Layer]) -> None:
-        self.control, self.settings = control, settings
+        self.control = control
         self.tapes: dict[str, Tape] = {}
         self.child = 0
         self.alone = os.getpid() == 1 and any(layer.name == "pid namespace" and layer.held for layer in layers)
@@ -50,8 +53,9 @@ class Zygote:
         self.confinement = None
         if settings["sandbox"]:
             limits = Limits(memory_bytes=settings["memory_bytes"], cpu_s=settings["cpu_s"])
-            hidden = [Path(place) for place in settings["hidden"]]
-            self.confinement = Confinement.prepare(limits, readable_places(hidden))
+            readable = readable_places(map(Path, settings.pop("hidden")))  # children need not know the names
+            layers.append(keep_only(readable))
+            self.confinement = Confinement.prepare(limits, readable)
         self.layers = layers
         self.rehearsed: list[Layer] = []
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.run import Graded
 from gradcheck.grading.batch.seeds import Seed
+from gradcheck.grading.batch.settings_for import must_hold
 from gradcheck.grading.batch.tasks import Facts
 from gradcheck.grading.policy.course import Course
-from gradcheck.grading.sandbox.layers import KINDS
+from gradcheck.grading.sandbox.layers import KINDS, Layer
 
 FACTS = Facts("ada", "0" * 64, "2026-10-01T12:00:00+02:00", "", ("one file was refused",), ())
 
@@ -27,3 +31,11 @@ def test_a_whole_baseline_gives_none_and_problems_and_time_are_told():
     assert report["warnings"] == []
     assert report["problems"] == ["one file was refused"]
     assert report["submitted"] == FACTS.submitted
+
+
+def test_what_is_required_and_missing_is_refused():
+    layers = [Layer(kind.name, held=kind.name != "Landlock", detail="not in this kernel") for kind in KINDS]
+    must_hold(layers, required=False)
+    with pytest.raises(GradcheckError, match="the sandbox lacks Landlock: not in this kernel"):
+        must_hold(layers, required=True)
+    must_hold([Layer(kind.name, held=kind.baseline, detail="") for kind in KINDS], required=True)

@@ -16,6 +16,7 @@ import resource
 import signal
 import socket
 import sys
+import sysconfig
 import termios
 import threading
 import zlib
@@ -24,6 +25,7 @@ from pathlib import Path
 from gradcheck.grading.sandbox.syscalls import numbers
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+PACKAGES = Path(sysconfig.get_path("purelib"))
 ATTACKS = {}
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -210,6 +212,44 @@ def read_this_file(_place):
 @attack("Landlock", "mount namespace", "other user")
 def read_another_submission(place):
     return bool((place / "private").read_bytes())
+
+
+@attack("mount namespace")
+def size_of_another_submission(place):
+    return (place / "private").stat().st_size > 0
+
+
+@attack("mount namespace")
+def who_else_is_there(place):
+    # As one guesses names, where they cannot be listed.
+    return any((place / name).exists() for name in ("ada", "private"))
+
+
+@attack("Landlock", "mount namespace")
+def names_of_the_class(place):
+    return bool(list(place.parent.iterdir()))
+
+
+@attack("mount namespace")
+def size_of_a_solution(_place):
+    return os.lstat(REPOSITORY / "solutions" / "04_modules" / "relu.py").st_size > 0
+
+
+@attack("mount namespace")
+def when_the_grader_was_changed(_place):
+    return Path(REPOSITORY, "gradcheck", "errors.py").stat().st_mtime > 0
+
+
+@attack("mount namespace")
+def what_else_is_installed(_place):
+    # The folder may be listed for imports to find what is in it.
+    return any(each.name.startswith("gradcheck") for each in PACKAGES.iterdir())
+
+
+@attack("Landlock", "mount namespace")
+def packages_of_another_python(_place):
+    folders = [*Path(sys.base_prefix, "lib").glob("python3*/*-packages"), *Path("/usr/lib").glob("python3*/*-packages")]
+    return any(list(folder.iterdir()) for folder in folders if folder != PACKAGES)
 
 
 @attack("Landlock", "mount namespace", "other user", root=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from gradcheck.grading.sandbox.confine import Confinement, readable_places
 from gradcheck.grading.sandbox.limits import Limits
+from gradcheck.grading.sandbox.mounts import keep_only
 from gradcheck.grading.sandbox.namespaces import enter
 
 
@@ -33,6 +34,7 @@ def main():
         if request.get("torch"):
             warm_up()
         places = readable_places()
+        layers.append(astuple(keep_only(places, request["without"])))
         confinement = Confinement.prepare(Limits(**request.get("limits", {})), places, without=request["without"])
         outcomes = {}
         for name, snippet in getattr(module, request["table"]).items():

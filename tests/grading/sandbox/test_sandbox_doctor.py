@@ -34,7 +34,7 @@ def layers(held=True):
 PROBE = """
 import json
 from dataclasses import astuple
-from gradcheck.grading.sandbox import confine, landlock, limits, namespaces, privileges, probe, seccomp
+from gradcheck.grading.sandbox import confine, landlock, limits, mounts, namespaces, privileges, probe, seccomp
 {sabotage}
 print(json.dumps([astuple(layer) for layer in probe.probe_layers({only})]))
 """
@@ -64,7 +64,7 @@ SABOTAGE = {
     "no_new_privs": "confine.kernel.PR_SET_NO_NEW_PRIVS = 3",
     "user namespace": "namespaces._new_user = namespaces._try_user = lambda: None",
     "network namespace": "namespaces._NEW_NETWORK = namespaces._NEW_UTS",
-    "mount namespace": "namespaces.hide_disks = lambda: 'all is well'",
+    "mount namespace": "mounts._become_root = lambda *_: None",
 }
 
 
@@ -95,9 +95,10 @@ for module in pkgutil.iter_modules(room.__path__):
     importlib.import_module(room.__name__ + '.' + module.name)
 from gradcheck.grading.sandbox.confine import Confinement, readable_places
 from gradcheck.grading.sandbox.limits import Limits
+from gradcheck.grading.sandbox.mounts import keep_only
 from gradcheck.grading.sandbox.namespaces import enter
 from gradcheck.grading.sandbox.probe import probe_layers
-layers = [*enter(), *Confinement.prepare(Limits(), []).apply([])]
+layers = [*enter(), keep_only([]), *Confinement.prepare(Limits(), []).apply([])]
 assert not any(layer.held for layer in layers), layers
 assert {{layer.detail for layer in layers}} == {{'only Linux has it'}}
 assert [layer.name for layer in probe_layers()] == sorted((layer.name for layer in layers), key={names!r}.index)

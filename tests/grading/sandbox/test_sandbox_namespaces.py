@@ -21,7 +21,11 @@ if sys.platform != "linux":
 ENTER = """
 import os, signal, socket, sys, time
 from gradcheck.grading.sandbox import mounts, namespaces
+from gradcheck.grading.sandbox.mounts import keep_only
 from gradcheck.grading.sandbox.namespaces import enter
+from gradcheck.grading.sandbox.places import readable_places
+def enter_all():
+    return [*enter(), keep_only(readable_places())]
 """
 
 
@@ -72,7 +76,7 @@ def run(script):
 @pytest.fixture(scope="session")
 def held():
     """The layers that hold on this machine."""
-    output = run("print(*[layer.name for layer in enter() if layer.held], sep=';')")
+    output = run("print(*[layer.name for layer in enter_all() if layer.held], sep=';')")
     return set(output.strip().split(";"))
 
 
@@ -206,15 +210,16 @@ def test_it_may_outlive_who_started_it(start):
 
 
 def test_what_is_left_out_is_said():
-    names = "('user namespace', 'network namespace', 'pid namespace', 'mount namespace')"
-    output = run(f"print(os.getpid()); [print(layer) for layer in enter(without={names})]; print(os.getpid())")
+    names = "('user namespace', 'network namespace', 'pid namespace')"
+    layers = f"*enter(without={names}), keep_only([], ['mount namespace'])"
+    output = run(f"print(os.getpid()); print({layers}, sep='\\n'); print(os.getpid())")
     first, *layers, last = output.splitlines()
     assert first == last
     assert len(layers) == 4
     assert all("held=False, detail='left out'" in layer for layer in layers)
 
 
-@pytest.mark.parametrize("refused", ["_NEW_USER", "_NEW_NETWORK", "_NEW_PID", "_NEW_MOUNTS"])
+@pytest.mark.parametrize("refused", ["_NEW_USER", "_NEW_NETWORK", "_NEW_PID"])
 def test_one_refusal_does_not_cost_the_others(held, refused):
     script = f"""
     real = namespaces._unshare
@@ -230,34 +235,65 @@ def test_one_refusal_does_not_cost_the_others(held, refused):
         name: (state == "True", detail)
         for name, state, detail in (line.split(";") for line in run(script).splitlines())
     }
-    name = {"_NEW_USER": "user", "_NEW_NETWORK": "network", "_NEW_PID": "pid", "_NEW_MOUNTS": "mount"}[
-        refused
-    ] + " namespace"
+    name = {"_NEW_USER": "user", "_NEW_NETWORK": "network", "_NEW_PID": "pid"}[refused] + " namespace"
     assert layers[name] == (False, "the system does not permit it (unshare)")
     if os.geteuid() == 0:  # others have rights only in a user namespace
-        assert {other for other, (holds, _) in layers.items() if holds} == held - {name}
+        assert {other for other, (holds, _) in layers.items() if holds} == held - {name, "mount namespace"}
 
 
 @pytest.mark.usefixtures("disks")
-def test_other_peoples_files_are_gone_and_pythons_are_there(tmp_path):
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "my_module.py").write_text("answer = 42")
-    (tmp_path / "class").mkdir()
-    (tmp_path / "class" / "solution.py").touch()
-    if not str(tmp_path).startswith(("/tmp/", "/var/tmp/")):
-        pytest.skip("the temporary folder is elsewhere")
+def test_there_is_nothing_but_python_and_the_names_that_lead_to_it(tmp_path):
+    library = tmp_path / "real" / "lib"
+    for folder in (library, tmp_path / "real" / "class", tmp_path / "elsewhere"):
+        folder.mkdir(parents=True)
+    (library / "my_module.py").write_text("answer = 42")
+    (tmp_path / "real" / "class" / "ada.py").touch()
+    (tmp_path / "elsewhere" / "by_link").symlink_to("../link/lib")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "to_the_class").symlink_to(tmp_path / "real" / "class")
+    (tmp_path / "to_itself").symlink_to("to_itself")
     script = f"""
-    sys.path.append({str(tmp_path / "lib")!r})
-    link = {str(tmp_path / "link")!r}
-    os.symlink({str(tmp_path / "lib")!r}, link)
-    sys.path.insert(0, link)
+    here, by_link = {str(tmp_path)!r}, {str(tmp_path / "elsewhere" / "by_link")!r}
+    sys.path.insert(0, by_link)
     enter()
+    print(keep_only([*readable_places(), mounts.Path(here, "real", "lib")]).held)
     import my_module
-    assert my_module.answer == 42 and my_module.__file__.startswith(link)
-    print(sorted(os.listdir({str(tmp_path)!r})))
+    assert my_module.answer == 42 and my_module.__file__.startswith(by_link)
+    print(sorted(os.path.relpath(os.path.join(*each), here) for each in
+        [(folder, name) for folder, *names in os.walk(here) for name in sum(names, [])]))
     print(os.listdir('/proc'), os.getcwd())
     """
-    assert run(script) == "['lib', 'link']\n['cpuinfo'] /\n"
+    found = ["elsewhere", "elsewhere/by_link", "link", "real", "real/lib", "real/lib/my_module.py"]
+    assert run(script) == f"True\n{found}\n['cpuinfo'] /\n"
+
+
+CHANGES = {
+    "a root that cannot be moved": ("pivot_root", ""),
+    "no mount of another folder": ("mount", "if arguments[3] == mounts._BIND | mounts._RECURSIVE:"),
+    "no namespace": ("unshare", "if arguments[0] == mounts._NEW_MOUNTS:"),
+}
+
+
+@pytest.mark.usefixtures("disks")
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_refusal_leaves_all_as_it_was_or_costs_nothing(change):
+    name, condition = CHANGES[change]
+    script = f"""
+    real = mounts.kernel.call
+    def call(name, *arguments):
+        if name == {name!r}:
+            {condition or "if True:"}
+                raise OSError(22, 'Invalid argument', name)
+        return real(name, *arguments)
+    enter()
+    mounts.kernel.call = call
+    before = sorted(os.listdir('/tmp')), sorted(os.listdir('/'))
+    layer = keep_only(readable_places())
+    after = sorted(os.listdir('/tmp')), sorted(os.listdir('/'))
+    print(layer.held, after == before, os.path.exists(mounts.__file__), os.path.exists(os.__file__))
+    """
+    moved = change == "a root that cannot be moved"
+    assert run(script) == ("True False False True\n" if moved else "False True True True\n")
 
 
 @pytest.mark.usefixtures("disks")
@@ -272,7 +308,7 @@ def test_every_disk_is_read_only(old):
             return real(name, *arguments)
         mounts.kernel.call = call
     mounted = [line.split()[1] for line in open('/proc/mounts')]
-    enter()
+    assert enter_all()[-1].held
     for place in ['/', '/tmp', '/dev/shm', '/proc', '/root', '/home', *mounted]:
         try:
             os.mkdir(os.path.join(place, '.gradcheck-test'))
@@ -289,7 +325,7 @@ def test_every_disk_is_read_only(old):
 @pytest.mark.usefixtures("disks")
 def test_nothing_outside_changes():
     before = Path("/proc/self/mountinfo").read_text()
-    run("enter()")
+    run("enter_all()")
     assert Path("/proc/self/mountinfo").read_text() == before
     assert Path("/proc/self").exists()
 
@@ -300,12 +336,12 @@ def test_nothing_outside_changes_where_mounts_are_shared():
     # As systemd shares them. Tried in a mount namespace of this test's own.
     script = """
     from gradcheck.grading.sandbox import kernel
-    kernel.call('unshare', namespaces._NEW_MOUNTS)
+    kernel.call('unshare', mounts._NEW_MOUNTS)
     kernel.call('mount', b'none', b'/', None, 1 << 14 | 1 << 20, None)
     before = open('/proc/self/mountinfo').read()
     child = os.fork()
     if child == 0:
-        os._exit(not enter(without=('user namespace', 'pid namespace'))[-1].held)
+        os._exit(not keep_only(readable_places()).held)
     assert os.waitpid(child, 0)[1] == 0
     print(open('/proc/self/mountinfo').read() == before)
     """
