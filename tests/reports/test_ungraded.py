@@ -17,6 +17,7 @@ from gradcheck.cli_export import export, gradebook
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.batch import checkout
 from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.batch.tasks import Facts
 from gradcheck.grading.report import mark_of, ungraded_in
 from gradcheck.reports.classroom50 import classroom50_result, identity
@@ -222,9 +223,9 @@ def test_grade_ends_with_3_where_somebody_has_no_mark(tmp_path, monkeypatch, rel
             return []
 
     found = {**report_of(exercise_of("relu", {"backward.values": relu})), "sandbox": []}
-    graded = Graded(Facts("ada", "d", "", "", (), ("relu",)), found, 0.1, reused=False)
+    graded = Graded(Facts("ada", "d", "", "", (), ("relu",)), found, Seed.of(3), 0.1, reused=False)
     monkeypatch.setattr(cli_class, "_pool", lambda *_, **__: Idle())
-    monkeypatch.setattr("gradcheck.grading.batch.run.grade_class", lambda *_: iter([graded]))
+    monkeypatch.setattr("gradcheck.grading.batch.run.grade_class", lambda *_, **__: iter([graded]))
     (tmp_path / "class" / "ada" / "exercises").mkdir(parents=True)
     (tmp_path / "course.toml").write_text('[exercises]\nonly = ["relu"]\n')
     options = [tmp_path / "class", "--course", tmp_path / "course.toml", "--out", tmp_path / "out"]

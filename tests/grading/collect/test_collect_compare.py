@@ -169,9 +169,7 @@ def test_what_is_a_teams_is_every_members_and_why_not_is_said():
     roster = Roster((one, other), staff=(Student("Boss", logins=("boss",)),))
     found = compare(roster, [named("week2-team-3"), named("boss"), named("ann-bob")], [], None)
     assert [[each.names for each in row.all_ci] for row in found.rows] == [[("week2-team-3",)]] * 2
-    assert dict(found.nobodys) == {
-        "result boss.json": "it is of the staff: Boss",
-        "result ann-bob.json": "it fits several of the roster: bob, ann",
-    }
+    assert dict(found.staffs) == {"result boss.json": "it is of the staff: Boss"}
+    assert dict(found.nobodys) == {"result ann-bob.json": "it fits several of the roster: bob, ann"}
     member = compare(roster, [named("week2-team-3", "bob")], [], None)
     assert [len(row.all_ci) for row in member.rows] == [0, 1]
