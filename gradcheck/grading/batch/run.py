@@ -118,11 +118,12 @@ def _seed_for(digests: Collection[str], settings: Settings, journal: Journal, re
     seed = journal.seed
     if seed is not None and journal.may_judge(digests) and repeat in (None, seed.number):
         return seed
-    seed = journal.start(Seed.drawn() if repeat is None else Seed.of(repeat), digests)
-    for path in settings.cache.glob("*.json"):  # expected values of seeds that are not used any more
-        with suppress(OSError):
-            path.unlink()
-    return seed
+    drawn = journal.start(Seed.drawn() if repeat is None else Seed.of(repeat), digests)
+    if seed not in (None, drawn):
+        for path in settings.cache.glob("*.json"):  # the expected values of a seed that is not used any more
+            with suppress(OSError):
+                path.unlink()
+    return drawn
 
 
 def _scanned(places: Sequence[Place], pool: Lanes, progress: Progress) -> Iterator[tuple[str, Facts]]:

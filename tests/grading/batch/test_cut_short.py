@@ -7,6 +7,8 @@ for a small case tries all that it may, and finds none.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,21 @@ def test_a_learner_reads_a_message_and_the_instructor_that_it_was_cut_short(lane
     assert all(name in said for name in ("weighted_sum", "relu", "add"))
     messages = " ".join(check["message"] for exercise in report["exercises"] for check in exercise["checks"])
     assert "search" not in messages
+
+
+def test_a_slow_submission_loses_no_points_by_what_is_searched_for(lane, monkeypatch):
+    """Every answer takes 0.4 s of the 120 that there are: what 600 calls of one search take would be all of them."""
+    wanted = told(with_budget(lane, 0.0).grade(worst(NAMES)))
+    allowed = Sandboxed.allowed
+
+    @contextmanager
+    def slowly(self: Sandboxed, *arguments: Any) -> Iterator[Any]:
+        with allowed(self, *arguments) as allowance:
+            yield allowance
+        self.computed += 0.4
+
+    monkeypatch.setattr(Sandboxed, "allowed", slowly)
+    assert told(with_budget(lane, 1e6).grade(worst(NAMES))) == wanted
 
 
 def test_what_a_search_calls_costs_the_submission_nothing():
