@@ -9,9 +9,9 @@ from pathlib import Path
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.collect.manifest import FILE, Manifest, changes, manifest_in
 from gradcheck.grading.submissions import git_refs
-from gradcheck.grading.submissions.folder import Refused, opened
+from gradcheck.grading.submissions.folder import opened
 from gradcheck.grading.submissions.git import git_folder
-from gradcheck.grading.submissions.layout import WHOLE, units
+from gradcheck.grading.submissions.layout import WHOLE, Refused, units
 from gradcheck.grading.submissions.places import Place
 
 

@@ -13,8 +13,8 @@ from gradcheck.grading.collect.formats import read_json, read_payload
 from gradcheck.grading.collect.manifest import Manifest
 from gradcheck.grading.collect.result import Read, Result, Unusable
 from gradcheck.grading.collect.tables import read_table
-from gradcheck.grading.submissions.folder import Opened, Refused, opened
-from gradcheck.grading.submissions.layout import printable
+from gradcheck.grading.submissions.folder import Opened, opened
+from gradcheck.grading.submissions.layout import Refused, printable
 from gradcheck.grading.submissions.naming import safe_name
 from gradcheck.grading.submissions.places import Place, find
 

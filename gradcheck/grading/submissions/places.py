@@ -10,12 +10,17 @@ from pathlib import Path
 
 from gradcheck.errors import GradcheckError, SubmissionError
 from gradcheck.grading.policy.course import Commit, Course
-from gradcheck.grading.submissions.archive import ENDINGS, read_archive, read_archive_within
-from gradcheck.grading.submissions.folder import read_folder
-from gradcheck.grading.submissions.git import git_folder, read_commit
+from gradcheck.grading.submissions.archive import ENDINGS
+from gradcheck.grading.submissions.git import git_folder, read_commit, tell_other_branches
 from gradcheck.grading.submissions.layout import WHOLE, Findings, printable, units
 from gradcheck.grading.submissions.naming import unique_names
+from gradcheck.grading.submissions.reading import read_archive, read_folder
 from gradcheck.grading.submissions.submission import Submission
+
+_NO_REPOSITORY = (
+    "its .git is no repository but leads to one, as in a worktree or a submodule, or is damaged; its commits are "
+    "elsewhere and nothing was read: hand in a clone"
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,12 @@ class Place:
                 read_commit(repository, self.wanted or Commit(), findings)
             elif repository is not None and self.wanted is not None:
                 read_commit(repository, self.wanted, findings)
-            elif not read_folder(path, findings):
-                read_archive_within(path, findings)
+            elif self.wanted is not None and os.path.lexists(path / ".git"):
+                findings.note(_NO_REPOSITORY)
+            else:
+                read_folder(path, findings)
+                if repository is not None:
+                    tell_other_branches(repository, findings)
         except OSError as error:
             findings.note(f"it cannot be opened: {error.strerror or error}")
 

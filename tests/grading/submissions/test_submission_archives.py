@@ -20,9 +20,9 @@ import zlib
 import pytest
 
 from gradcheck.grading.submissions import places
-from gradcheck.grading.submissions.archive import archive_in, read_archive
 from gradcheck.grading.submissions.bounds import Bounds
 from gradcheck.grading.submissions.layout import Findings
+from gradcheck.grading.submissions.reading import archive_in, read_archive
 
 pytestmark = pytest.mark.outside
 
