@@ -40,6 +40,8 @@ class ArchiveTree:
     size: int
     spent: Spent
     trouble: list[str] = field(default_factory=list)
+    is_cut: bool = False
+    """Whether members may be missing."""
     _entries: dict[str, Entry] = field(default_factory=dict)
     _contents: dict[str, bytes | Refused | Callable[[int], bytes]] = field(default_factory=dict)
     _outside: int = 0
@@ -50,13 +52,14 @@ class ArchiveTree:
         beginning = self.file.read(1024)
         self.file.seek(0)
         if told := "" if beginning.startswith(b"PK") else instead_of_text(beginning):
-            raise Refused(f"is no archive but {told}")
+            raise Refused(f"cannot be opened as an archive: it is {told}")
         in_any_order = beginning.startswith(b"PK")
         members = zip_members(self.file, self.size, self.spent) if in_any_order else tar_members(self.file, self.spent)
         try:
             for member in members:
                 self._take(member, in_any_order=in_any_order)
         except Damaged as error:
+            self.is_cut = True
             self.trouble.append(f"the archive is damaged: {error}; only what could be read was graded")
         except TooMuch as error:
             self._too_much(error)
@@ -133,6 +136,7 @@ class ArchiveTree:
             self._entries = {path: each for path, each in self._entries.items() if not path.startswith(made)}
 
     def _too_much(self, error: TooMuch) -> None:
+        self.is_cut = True
         told = f"the archive is too large: {error}; only what was read before was graded"
         if told not in self.trouble:
             self.trouble.append(told)

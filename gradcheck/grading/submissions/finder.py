@@ -41,7 +41,8 @@ def holds_work(tree: Tree) -> bool:
     return any(
         each.name == WHOLE
         or each.name in units()
-        or (each.kind == "file" and (each.name.lower().endswith(ENDINGS) or exercise_named(each.name) is not None))
+        or (each.kind == "file" and each.name.lower().endswith(ENDINGS))
+        or (each.kind == "file" and each.name.lower().endswith(".py") and exercise_named(each.name) is not None)
         for each in tree.entries()
     )
 

@@ -36,15 +36,16 @@ def read_archive(path: Path, findings: Findings, bounds: Bounds | None = None) -
     with os.fdopen(descriptor, "rb") as file:
         seen = os.fstat(descriptor)
         findings.submitted = datetime.fromtimestamp(seen.st_mtime, UTC).isoformat(timespec="seconds")
-        _read_open_archive(file, seen.st_size, findings, bounds)
+        read_open_archive(file, seen.st_size, findings, bounds)
 
 
 def archive_in(content: bytes, findings: Findings, bounds: Bounds | None = None) -> None:
     """The same for an archive in memory."""
-    _read_open_archive(io.BytesIO(content), len(content), findings, bounds)
+    read_open_archive(io.BytesIO(content), len(content), findings, bounds)
 
 
-def _read_open_archive(file: BinaryIO, size: int, findings: Findings, bounds: Bounds | None) -> None:
+def read_open_archive(file: BinaryIO, size: int, findings: Findings, bounds: Bounds | None = None) -> None:
+    """The same for an archive that is open already."""
     spent = Spent(bounds or Bounds())
     try:
         tree = ArchiveTree(file, size, spent)

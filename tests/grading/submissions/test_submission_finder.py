@@ -173,8 +173,14 @@ def test_what_is_not_is_refused_by_name(files, words, kind, tmp_path):
 TOLD: dict[str, tuple[Files, str]] = {
     "a RAR archive": ({"work.rar": b"Rar!\x1a\x07"}, "work.rar is an archive of a kind that is not read here"),
     "a 7z archive beside stubs": ({PLACE: STUB, "work.7z": b"7z\xbc\xaf\x27\x1c"}, "work.7z is an archive of a kind"),
-    "RAR called zip": ({"work.zip": b"Rar!\x1a\x07\1\0"}, "work.zip is no archive but a RAR archive"),
-    "a page called zip": ({"work.zip": b"\n<!doctype HTML><p>Log in"}, "work.zip is no archive but a web page"),
+    "RAR called zip": (
+        {"work.zip": b"Rar!\x1a\x07\1\0"},
+        "work.zip cannot be opened as an archive: it is a RAR archive",
+    ),
+    "a page called zip": (
+        {"work.zip": b"\n<!doctype HTML><p>Log in"},
+        "work.zip cannot be opened as an archive: it is a web page",
+    ),
     "a notebook of another name": ({"week 2.ipynb": b"{}"}, "week 2.ipynb is a notebook"),
     "work of another name": ({"homework.py": WORK}, "no exercise is called so, and so it was not read: homework.py"),
     "elsewhere beside a stub": ({PLACE: STUB, "solutions/04_modules/relu.py": WORK}, "solutions/04_modules/relu.py"),
@@ -218,7 +224,9 @@ def test_an_archive_with_a_password_is_named(kind, tmp_path):
 def test_a_page_in_the_place_of_a_submission_is_told(tmp_path):
     (tmp_path / "ada.zip").write_bytes(b"<html><title>Log in</title></html>")
     (place,) = places.find(tmp_path)
-    assert place.read().problems == ("it is no archive but a web page; hand in the file that the page is about",)
+    assert place.read().problems == (
+        "it cannot be opened as an archive: it is a web page; hand in the file that the page is about",
+    )
 
 
 def test_the_record_of_hints_of_flat_files_counts(tmp_path):
