@@ -63,14 +63,24 @@ class _Candidate:
 
     @cached_property
     def content(self) -> bytes | Refused:
+        if isinstance(self._raw, Refused):
+            return self._raw
+        told = instead_of_text(self._raw)
+        return Refused(f"{self.path} is {told}") if told else self._raw
+
+    @property
+    def is_no_text(self) -> bool:
+        """Whether it can be read, and is something else than a program's text."""
+        return isinstance(self._raw, bytes) and isinstance(self.content, Refused)
+
+    @cached_property
+    def _raw(self) -> bytes | Refused:
         try:
-            content = self.tree.read(self.within, MAX_BYTES)
+            return self.tree.read(self.within, MAX_BYTES)
         except Refused as reason:
             # Inside of an archive a sentence begins with the path there.
             outer = self.path.removesuffix(self.within)
             return Refused(f"{outer}{reason}" if outer and str(reason).startswith(self.within) else str(reason))
-        told = instead_of_text(content)
-        return Refused(f"{self.path} is {told}") if told else content
 
     @cached_property
     def sort(self) -> Sort | None:
@@ -87,6 +97,7 @@ class _Choice:
 
     def __post_init__(self) -> None:
         self.base: str | None = None
+        self.told: list[str] = []
         self.renamed: list[str] = []
         self.beside: list[str] = []
         self.elsewhere: list[str] = []
@@ -110,6 +121,10 @@ class _Choice:
             self._choose(exercise, by_exercise.get(exercise.name, []))
         self._tell_blocked(entries)
         self._tell_nothing(entries)
+        for told in self.told[:_MOST_TOLD]:
+            self.findings.note(told)
+        if len(self.told) > _MOST_TOLD:
+            self.findings.note(f"{len(self.told) - _MOST_TOLD} more exercises were not read; each says why")
         if self.renamed:
             self.findings.note(f"read although it is not where it belongs: {_listed(self.renamed)}")
         if self.beside:
@@ -163,7 +178,8 @@ class _Choice:
         if first is None:
             self._choose_among(exercise, others, None)
         elif isinstance(first.content, Refused):
-            self.findings.refuse(exercise.name, str(first.content))
+            # What can be no file at all is said of the exercise alone: somebody means it to be so.
+            self._refuse(exercise, str(first.content), tell=first.is_no_text)
         elif (b"NotImplementedError" in first.content or b"def " not in first.content) and first.sort == "stub":
             self._choose_among(exercise, others, first)
         else:
@@ -189,9 +205,7 @@ class _Choice:
         if work:
             kept = f"keep one of them, as {WHOLE}/{exercise.path}"
             paths = _listed([each.path for each in work])
-            self.findings.refuse(
-                exercise.name, f"{len(work)} files could be {exercise.name} and differ: {paths}; {kept}"
-            )
+            self._refuse(exercise, f"{len(work)} files could be {exercise.name} and differ: {paths}; {kept}")
             return
         self._without_work(exercise, others, near, stub)
 
@@ -202,7 +216,7 @@ class _Choice:
             self.findings.take(exercise.name, stub.content, is_work=False)
         unread = [each for each in near if isinstance(each.content, Refused)]
         if unread:
-            self.findings.refuse(exercise.name, str(unread[0].content))
+            self._refuse(exercise, str(unread[0].content))
             return
         foreign = _different([each for each in near if each.sort == "foreign"])
         if stub is None and len(foreign) == 1 and isinstance(foreign[0].content, bytes):
@@ -214,7 +228,7 @@ class _Choice:
         if perhaps:
             paths = _listed([each.path for each in perhaps])
             told = f"{paths} could be {exercise.name}, but is not called so, and was not read"
-            self.findings.refuse(exercise.name, f"{told}; hand it in as {WHOLE}/{exercise.path}")
+            self._refuse(exercise, f"{told}; hand it in as {WHOLE}/{exercise.path}")
             return
         self.elsewhere += [each.path for each in others if each not in near and each.sort in {"work", None}]
         if foreign:
@@ -224,6 +238,12 @@ class _Choice:
         stubs = [each for each in near if each.sort == "stub"]
         if stub is None and stubs and isinstance(stubs[0].content, bytes):
             self.findings.take(exercise.name, stubs[0].content, is_work=False)
+
+    def _refuse(self, exercise: Exercise, told: str, *, tell: bool = True) -> None:
+        """Refuse an exercise, and say it of the whole submission as well: whoever looks at the class should."""
+        self.findings.refuse(exercise.name, told)
+        if tell:
+            self.told.append(told)
 
     @staticmethod
     def _could_be(candidate: _Candidate, stub: _Candidate | None) -> bool:

@@ -116,7 +116,11 @@ def _tell_other_branches(objects: Objects, others: dict[str, str], findings: Fin
             choose(CommitTree(objects, tip), there)
         except GitFailed:
             continue
-        for exercise in sorted(lacking - there.lacking):
+        found = sorted(lacking - there.lacking)
+        if found:
+            listed = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+            findings.note(f"the branch {name} holds work on {listed}, and the branch that is read does not")
+        for exercise in found:
             told = f"the branch {name} holds work on {exercise}, and the branch that is read does not"
             findings.refuse(exercise, f"{told}; merge it into the one that is handed in")
 

@@ -73,7 +73,7 @@ def committed(root: Path, files: Files, branch: str = "main") -> None:
 def read(kind: str, files: Files, tmp_path: Path) -> Submission:
     """The same files as a submission of each kind, through the door that `gradcheck grade` uses."""
     school = tmp_path / kind
-    school.mkdir()
+    (school / "zoe").mkdir(parents=True)
     course = Course()
     if kind == "folder":
         (school / "ada").mkdir()
@@ -83,8 +83,8 @@ def read(kind: str, files: Files, tmp_path: Path) -> Submission:
         course = Course(at="head")
     else:
         (school / f"ada.{kind}").write_bytes(zipped(files) if kind == "zip" else tarred(files))
-    (place,) = places.find(school, course)
-    return place.read()
+    ada, _ = places.find(school, course)
+    return ada.read()
 
 
 KINDS = [
@@ -168,6 +168,7 @@ def test_what_is_not_is_refused_by_name(files, words, kind, tmp_path):
     found = read(kind, files, tmp_path)
     assert "relu" not in found.sources
     assert words in found.refused["relu"]
+    assert any(words in problem for problem in found.problems), "and whoever looks at the class sees it"
 
 
 TOLD: dict[str, tuple[Files, str]] = {
@@ -240,6 +241,14 @@ def test_files_beside_flat_ones_that_are_no_exercise_are_told(tmp_path):
     assert found.problems == ("no exercise is called so, and so it was not read: helper.py",)
 
 
+def test_many_refusals_are_told_as_a_few(tmp_path):
+    names = ("relu", "tanh", "sigmoid", "softplus", "maximum", "add", "duplicate")
+    found = read("zip", {f"{name}.txt": WORK for name in names}, tmp_path)
+    assert found.refused.keys() == set(names)
+    assert len(found.problems) == 6
+    assert found.problems[-1] == "2 more exercises were not read; each says why"
+
+
 # --- branches ---
 
 
@@ -257,6 +266,7 @@ def test_work_on_another_branch_is_named(tmp_path, at):
         assert found.sources == {"tanh": TANH}
         assert found.refused.keys() == {"relu"}
         assert "the branch mine holds work on relu" in found.refused["relu"]
+        assert "the branch mine holds work on relu" in found.problems[0]
         run(ada, "pack-refs", "--all")
         run(ada, "gc", "-q")
 
