@@ -45,10 +45,10 @@ def grade(
     require_sandbox: bool,
     dask: str | None,
 ) -> None:
-    """Grade a class: every sub-folder or archive of SUBMISSIONS.
+    """Grade a class: every sub-folder or archive of SUBMISSIONS, which is a folder or a zip.
 
-    Each holds exercises/NN_unit/name.py; other files are ignored. Every submission runs in a sandbox. Started again,
-    the command grades only what has changed since.
+    Each holds exercises/NN_unit/name.py, or files that can be nothing else; what is not clear is named. Every
+    submission runs in a sandbox. Started again, the command grades only what has changed since.
 
     Exits 0 when every submission was graded, whatever the scores; 2 when nothing could be graded; 3 when the grader
     itself failed on an exercise of some submission, which then has no mark.

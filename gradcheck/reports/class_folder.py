@@ -19,6 +19,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.class_summary import ClassSummary
 from gradcheck.grading.batch.run import Graded
 from gradcheck.grading.policy.course import Course
+from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.feedback import feedback_html
 from gradcheck.reports.json_report import text_of
@@ -36,7 +37,7 @@ class ClassFolder:
         due = course.deadline.at.isoformat() if course.deadline else ""
         exercises = [find_exercise(name) for name in course.exercises]
         self._summary = ClassSummary({"title": course.title, "deadline": due}, grader, exercises)
-        self._names: list[str] = []
+        self._people: dict[str, Sequence[Student]] = {}
         for folder in (out, out / "reports", out / "feedback"):
             self._made(folder)
             _swept(folder)
@@ -49,7 +50,7 @@ class ClassFolder:
         self._write(self.out / "reports" / f"{name}.json", text_of(report).encode())
         self._write(self.out / "feedback" / f"{name}.html", feedback_html(report).encode())
         self._summary.add(report, seconds=graded.seconds, reused=graded.reused)
-        self._names.append(name)
+        self._people[name] = graded.facts.people
 
     def finish(self, ignored: Sequence[tuple[str, str]]) -> dict[str, Any]:
         """Write what is about the whole class; the summary. `ignored` are entries that are no submissions, and why."""
@@ -70,18 +71,17 @@ class ClassFolder:
         """The submissions that an earlier run graded and that are not there any more. Their reports stay: a folder that
         was moved by mistake should cost nobody anything.
         """
-        names = set(self._names)
         return sorted(
             path.stem
             for path in (self.out / "reports").glob("*.json")
-            if path.stem not in names and not path.name.startswith(".")
+            if path.stem not in self._people and not path.name.startswith(".")
         )
 
     def _roster(self) -> dict[str, Any] | None:
         """Who has handed in nothing, and what nobody has handed in; None without a roster."""
         if self.course.roster is None:
             return None
-        found = self.course.roster.unmatched(self._names)
+        found = self.course.roster.unmatched(self._people)
         return {
             "without_submission": [student.as_dict() for student in found.students],
             "unmatched": list(found.submissions),

@@ -14,15 +14,15 @@ from gradescope_rules import metadata, strict
 
 from gradcheck.catalog import all_exercises
 from gradcheck.cli_gradescope import host as command
-from gradcheck.course.hosts.flat_upload import arranged
 from gradcheck.course.hosts.gradescope_metadata import Handed, read_metadata
-from gradcheck.course.hosts.host_gradescope import dated, host
+from gradcheck.course.hosts.host_gradescope import dated, graded, host
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.judge import raw_report, unjudged
 from gradcheck.grading.policy.applied import apply_policy
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.grading.policy.roster import Roster, Student
+from gradcheck.grading.submissions.places import Place
 from gradcheck.grading.submissions.submission import Submission
 
 pytestmark = pytest.mark.outside
@@ -149,35 +149,34 @@ def test_no_deadline_stays_none() -> None:
 # Uploads without folders.
 
 
-def sources(root: Path) -> dict[str, str]:
-    return {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*") if path.is_file()}
+def handed_in(root: Path) -> Submission:
+    """As `grade_checkout` reads it, on every host."""
+    return Place("submission", str(root), is_archive=False).read()
 
 
-def test_files_one_by_one_are_put_into_their_folders(tmp_path: Path) -> None:
-    up = tmp_path / "up"
-    up.mkdir()
-    for name in ("relu.py", "mse.py", ".desk.json", "helper.py", "notes.txt"):
-        (up / name).write_text(name)
-    root, told = arranged(up, tmp_path / "made")
-    assert sources(root) == {
-        "exercises/04_modules/relu.py": "relu.py",
-        "exercises/05_losses/mse.py": "mse.py",
-        "exercises/.desk.json": ".desk.json",
-    }
-    assert told == ["no exercise is called so, and so it was not read: helper.py"]
+def test_files_one_by_one_are_read_without_their_folders(tmp_path: Path) -> None:
+    for name in ("relu.py", "mse.py", "helper.py", "notes.txt"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / ".desk.json").write_text('{"schema": "gradcheck/desk/v1", "exercises": {"mse": {"hint": 1}}}')
+    found = handed_in(tmp_path)
+    assert found.sources == {"relu": b"relu.py", "mse": b"mse.py"}
+    assert found.help.keys() == {"mse"}
+    assert found.problems == ("no exercise is called so, and so it was not read: helper.py",)
 
 
 @pytest.mark.parametrize(
     "path", ["exercises/04_modules/relu.py", "04_modules/relu.py", "hw/exercises/04_modules/relu.py"]
 )
-def test_folders_stay_where_they_are(tmp_path, path):
+def test_what_lies_in_folders_counts_before_files_beside_them(tmp_path, path):
     (tmp_path / path).parent.mkdir(parents=True)
-    (tmp_path / path).write_text("")
-    (tmp_path / "relu.py").write_text("beside it")
-    assert arranged(tmp_path, tmp_path / "made") == (tmp_path, [])
+    (tmp_path / path).write_text("def forward(x): return 1")
+    (tmp_path / "relu.py").write_text("def forward(x): return 2")
+    found = handed_in(tmp_path)
+    assert found.sources == {"relu": b"def forward(x): return 1"}
+    assert found.problems == ("not read, since another file counts: relu.py",)
 
 
-def test_neither_links_nor_floods_are_copied(tmp_path: Path) -> None:
+def test_neither_links_nor_floods_are_read(tmp_path: Path) -> None:
     up = tmp_path / "up"
     up.mkdir()
     (tmp_path / "secret.py").write_text("secret")
@@ -185,29 +184,32 @@ def test_neither_links_nor_floods_are_copied(tmp_path: Path) -> None:
     os.mkfifo(up / "tanh.py")
     (up / "mse.py").write_bytes(b"#" * 1_000_001)
     (up / "add.py").write_text("add")
-    root, told = arranged(up, tmp_path / "made")
-    assert sources(root) == {"exercises/04_modules/add.py": "add"}
-    assert told == ["mse.py has 1,000,001 bytes; an exercise has at most 1,000,000"]
+    found = handed_in(up)
+    assert found.sources == {"add": b"add"}
+    assert found.refused == {
+        "relu": "relu.py is a link; links are not followed, hand in the file itself",
+        "tanh": "tanh.py is a pipe, not a plain file",
+        "mse": "mse.py has 1,000,001 bytes; an exercise has at most 1,000,000",
+    }
 
 
 def test_whoever_uploads_nothing_is_told_what_to_upload(tmp_path: Path) -> None:
-    root, told = arranged(tmp_path, tmp_path / "made")
-    assert root == tmp_path
-    assert told == ["hand in the folder exercises/, in a zip, or its files, such as relu.py"]
-    (tmp_path / "hw.zip").write_bytes(b"PK")
-    assert arranged(tmp_path, tmp_path / "made") == (tmp_path, [])
+    (told,) = handed_in(tmp_path).problems
+    assert told.startswith("there is no folder exercises/")
+    assert told.endswith("nor a file such as relu.py; hand in one of the two, or a zip of it")
 
 
 def test_names_are_printable(tmp_path: Path) -> None:
     (tmp_path / "relu.py").write_text("")
+    (tmp_path / "tanh.py").write_text("def forward(x): return x")
     (tmp_path / "a\x1b[31m\n::error::\udcff.py").write_text("")
-    (told,) = arranged(tmp_path, tmp_path / "made")[1]
+    (told,) = handed_in(tmp_path).problems
     assert told.isprintable()
 
 
 def test_no_submission_is_the_machine_s_fault(tmp_path: Path) -> None:
     with pytest.raises(GradcheckError, match=r"none cannot be opened: No such file.*--submission names its folder"):
-        arranged(tmp_path / "none", tmp_path / "made")
+        graded(tmp_path / "none", Course(), Handed(), [])
 
 
 # results.json, with a grading that is not one.

@@ -101,7 +101,9 @@ def policed(*exercises, gave_up=100, days=0):
         hints=HintCosts((0, 0, 25, 25), gave_up),
         deadline=Deadline(noon, late="per-day", penalty_per_day=10),
     )
-    facts = SimpleNamespace(name="ada", submitted=(noon + timedelta(days)).isoformat(), commit="", later=None)
+    facts = SimpleNamespace(
+        name="ada", submitted=(noon + timedelta(days)).isoformat(), commit="", later=None, people=()
+    )
     raw = real_report() | {"exercises": [_in_catalog(each) for each in kept]}
     return apply_policy(raw, course, facts)
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gradcheck.course.hosts.flat_upload import arranged
 from gradcheck.course.hosts.gradescope_metadata import Handed, read_metadata
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.policy.lateness import Deadline, moment
+from gradcheck.grading.submissions.folder import opened
 from gradcheck.reports.gradescope import gradescope_results
 from gradcheck.reports.terminal import points
 
@@ -59,17 +59,22 @@ def graded(
     """
     from gradcheck.grading.batch.checkout import grade_checkout
 
-    with tempfile.TemporaryDirectory(prefix="gradcheck-") as made:
-        root, told = arranged(folder.resolve(), Path(made) / "submission")
-        report = grade_checkout(
-            root,
-            dated(course, handed),
-            name=NAME,
-            submitted=handed.submitted,
-            require_sandbox=require_sandbox,
-            unusual=unusual,
-        )
-    report["problems"] = [*report.get("problems", []), *told]
+    root = folder.resolve()
+    try:
+        with opened(root):
+            pass
+    except OSError as error:
+        raise GradcheckError(
+            f"the submission in {folder} cannot be opened: {error.strerror or error}; --submission names its folder"
+        ) from None
+    report = grade_checkout(
+        root,
+        dated(course, handed),
+        name=NAME,
+        submitted=handed.submitted,
+        require_sandbox=require_sandbox,
+        unusual=unusual,
+    )
     return report if course.deadline is not None else _told_late(report, course, handed)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradcheck.grading.batch.unusual import unusual
+from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.submissions.places import Place
 from gradcheck.grading.submissions.submission import Later, Submission
 
@@ -65,6 +66,7 @@ class Facts:
     started: tuple[str, ...]
     unusual: tuple[str, ...] = ()
     later: Later | None = None
+    people: tuple[Student, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,4 +92,5 @@ def facts_of(submission: Submission) -> Facts:
         tuple(name for name in submission.sources),
         unusual(submission.sources),
         submission.later,
+        submission.people,
     )

@@ -9,9 +9,10 @@ from pathlib import Path
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.collect.manifest import FILE, Manifest, changes, manifest_in
 from gradcheck.grading.submissions import git_refs
-from gradcheck.grading.submissions.folder import Refused, opened
+from gradcheck.grading.submissions.finder import holds_work
+from gradcheck.grading.submissions.folder import FolderTree, opened
 from gradcheck.grading.submissions.git import git_folder
-from gradcheck.grading.submissions.layout import WHOLE, units
+from gradcheck.grading.submissions.layout import Refused
 from gradcheck.grading.submissions.places import Place
 
 
@@ -32,10 +33,7 @@ def is_clone(path: Path) -> bool:
         return True
     try:
         with opened(path) as folder:
-            listed = set(folder.subfolders(""))
-            if WHOLE in listed or units() & listed:
-                return True
-            return any({WHOLE, *units()}.intersection(folder.subfolders(f"{name}/")) for name in sorted(listed)[:100])
+            return holds_work(FolderTree(folder))
     except OSError:
         return False
 
@@ -43,7 +41,7 @@ def is_clone(path: Path) -> bool:
 def clone_at(place: Place, release: Manifest | None) -> Clone:
     """What a place shows. Nothing in it can make this fail."""
     path = Path(place.path)
-    if place.is_archive:
+    if not place.is_folder:
         return Clone(place.name)
     commit = ""
     repository = git_folder(path)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradcheck.grading.submissions.folder import Opened, Refused, opened
-from gradcheck.grading.submissions.layout import WHOLE, printable, units
+from gradcheck.grading.submissions.folder import Opened, opened
+from gradcheck.grading.submissions.layout import WHOLE, Refused, printable, units
 
 FILE = ".gradcheck-release.json"
 SCHEMA = "gradcheck/release/v1"

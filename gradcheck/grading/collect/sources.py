@@ -13,8 +13,8 @@ from gradcheck.grading.collect.formats import read_json, read_payload
 from gradcheck.grading.collect.manifest import Manifest
 from gradcheck.grading.collect.result import Read, Result, Unusable
 from gradcheck.grading.collect.tables import read_table
-from gradcheck.grading.submissions.folder import Opened, Refused, opened
-from gradcheck.grading.submissions.layout import printable
+from gradcheck.grading.submissions.folder import Opened, opened
+from gradcheck.grading.submissions.layout import Refused, printable
 from gradcheck.grading.submissions.naming import safe_name
 from gradcheck.grading.submissions.places import Place, find
 
@@ -64,13 +64,17 @@ class _Source:
     exclude: Collection[Path]
 
     def read(self) -> None:
-        if self.source.is_file():
+        is_zip = self.source.name.lower().endswith(".zip")
+        if self.source.is_file() and not is_zip:
             with opened(self.source.resolve().parent) as folder:
                 self._file(folder, self.source.resolve().name, self.source.name)
             return
         places = find(self.source, exclude=self.exclude)
         for place in places:
             self._place(place)
+        if self.source.is_file():
+            self.gathered.ignored += places.ignored
+            return
         skipped = {name for path in self.exclude if (name := self._entry(path))}
         with opened(self.source.resolve()) as folder:
             # Sorted, so that what is told does not depend on the file system.
@@ -86,11 +90,11 @@ class _Source:
 
     def _place(self, place: Place) -> None:
         path = Path(place.path)
-        if place.is_archive or is_clone(path):
+        if not place.is_folder or is_clone(path):
             if self.source not in self.gathered.with_clones:
                 self.gathered.with_clones.append(self.source)
             self.gathered.clones.append(clone_at(place, self.release))
-            if not place.is_archive:
+            if place.is_folder:
                 self._in_clone(place, path)
             return
         if self.source not in self.gathered.with_folders_of_results:
@@ -103,10 +107,6 @@ class _Source:
 
     def _folder(self, place: Place, folder: Opened) -> None:
         names = folder.files()
-        if "class.json" in names and "reports" in folder.subfolders(""):
-            why = "gradcheck grade made it; give it as --regrade"
-            self.gathered.ignored.append((place.name, why))
-            return
         files = sorted(name for name in names if self._may_be_result(name))
         if not files or len(files) > _MOST_IN_A_FOLDER:
             why = (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from gradcheck.grading.desk_record import Help
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.policy.lateness import marked_late, moment
+from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.report import ungraded_in
 
 
@@ -33,6 +34,8 @@ class Facts(Protocol):
     def commit(self) -> str: ...
     @property
     def later(self) -> Later | None: ...
+    @property
+    def people(self) -> Sequence[Student]: ...
 
 
 def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dict[str, Any]:
@@ -50,9 +53,9 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
     hint_penalty = round(sum(each["score"] * percent / 100 for each, percent in costs), 4)
     left = max(0.0, earned - hint_penalty)
     ungraded = list(ungraded_in({"exercises": exercises}))
-    match = course.match(facts.name)
+    match = course.match(facts.name, facts.people)
     submitted = facts.submitted or next((each.submitted for each in match.students if each.submitted), "")
-    due, handed_in = course.due(facts.name), moment(submitted)
+    due, handed_in = course.due(facts.name, facts.people), moment(submitted)
     days, share, notes = _lateness(course, due, handed_in)
     notes += _commits(facts, submitted)
     late_penalty = round(left * share, 4)

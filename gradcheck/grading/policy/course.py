@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from gradcheck.catalog import all_exercises
 from gradcheck.grading.desk_record import STEPS, Help
 from gradcheck.grading.policy.lateness import MOST_DAYS, Deadline, Late
-from gradcheck.grading.policy.roster import Match, Roster
+from gradcheck.grading.policy.roster import Match, Roster, Student
 from gradcheck.grading.policy.roster_file import load_roster
 from gradcheck.grading.policy.toml_table import Table, read_table
 
@@ -93,21 +93,24 @@ class Course:
     def max_score(self) -> float:
         return round(sum(map(self.points_of, self.exercises)), 4)
 
-    def match(self, submission: str) -> Match:
-        """Whose a submission is. Without a roster it is nobody's, and there is no reason for it."""
-        return self.roster.match(submission) if self.roster else Match()
+    def match(self, submission: str, told: Sequence[Student] = ()) -> Match:
+        """Whose a submission is, by what its host has `told` or by its name. Without a roster it is nobody's, and there
+        is no reason for it.
+        """
+        return self.roster.match(submission, told) if self.roster else Match()
 
-    def due(self, submission: str) -> datetime | None:
+    def due(self, submission: str, told: Sequence[Student] = ()) -> datetime | None:
         """The deadline of a submission, extensions counted in, of a team the longest; None where there is none."""
         if self.deadline is None or not self.deadline.extensions:
             return self.deadline.at if self.deadline else None
-        return self.deadline.due((submission, *(key for each in self.match(submission).students for key in each.keys)))
+        whose = self.match(submission, told).students
+        return self.deadline.due((submission, *(key for each in whose for key in each.keys)))
 
-    def commit_wanted(self, submission: str) -> Commit | None:
+    def commit_wanted(self, submission: str, told: Sequence[Student] = ()) -> Commit | None:
         """What of a git clone is read; None for the files as they lie there."""
         if not self.tag and self.at in ("worktree", "mtime"):
             return None
-        due, rule = self.due(submission), self.deadline
+        due, rule = self.due(submission, told), self.deadline
         if rule is None or due is None:
             return Commit(self.tag)
         if self.at == "deadline" and not self.tag:
@@ -115,9 +118,9 @@ class Course:
         last = rule.last_day if self.at == "late-days" and not self.tag else None
         return Commit(self.tag, None if last is None else rule.day_ends(due, last), rule.steps(due))
 
-    def dated_by_files(self, submission: str) -> bool:
+    def dated_by_files(self, submission: str, told: Sequence[Student] = ()) -> bool:
         """Whether it was handed in when its files were last written, as far as nothing better is known."""
-        return self.at == "mtime" and not any(each.submitted for each in self.match(submission).students)
+        return self.at == "mtime" and not any(each.submitted for each in self.match(submission, told).students)
 
 
 def load_course(path: Path | None) -> Course:

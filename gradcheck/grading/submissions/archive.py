@@ -1,172 +1,163 @@
-"""Reads a submission that is an archive, in memory: nothing is ever extracted to disk, so no name leads anywhere.
+"""A submission that is an archive, read in memory: nothing is ever extracted to disk, so no name leads anywhere.
 
-Read are the members that the catalog names. A member that stands there twice, is encrypted, a link or damaged is
-refused, and so is all of an archive that would unpack to too much; what was read before counts.
+A member that stands there twice, is encrypted, a link or damaged is refused, and so is all of an archive that would
+unpack to too much; what was read before counts.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
-from gradcheck.catalog import all_exercises
 from gradcheck.grading import desk_record
 from gradcheck.grading.load import MAX_BYTES
-from gradcheck.grading.submissions.bounds import Bounds, Damaged, Spent, TooMuch
-from gradcheck.grading.submissions.folder import PLAIN_FILE, Refused, opened
-from gradcheck.grading.submissions.layout import Findings, find_base
+from gradcheck.grading.submissions.bounds import Damaged, Spent, TooMuch
+from gradcheck.grading.submissions.file_contents import instead_of_text
+from gradcheck.grading.submissions.file_names import exercise_named, is_a_tool
+from gradcheck.grading.submissions.layout import Entry, Kind, Refused, passed_over
 from gradcheck.grading.submissions.member import Member
 from gradcheck.grading.submissions.tar_members import tar_members
 from gradcheck.grading.submissions.zip_members import zip_members
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-DEPTH = 4
-"""wrapper/exercises/NN_unit/name.py"""
-
-
-def read_archive(path: Path, findings: Findings, bounds: Bounds | None = None) -> None:
-    """Read the exercises and the record of hints of an archive file into `findings`. No time of it says when it was
-    handed in: a download writes its own, and those inside are its author's to choose. Raises OSError when it cannot be
-    opened.
-    """
-    descriptor = os.open(path, PLAIN_FILE)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        _read_descriptor(descriptor, findings, bounds)
-    else:
-        os.close(descriptor)
-        findings.note("it is not a plain file")
-
-
-def read_archive_within(root: Path, findings: Findings) -> None:
-    """The same for the only archive that lies in a folder, as Moodle packs what was uploaded. Where there is none,
-    `findings` stay as they are. Raises OSError.
-    """
-    with opened(root) as folder:
-        names = [name for name in folder.files() if name.lower().endswith(ENDINGS) and not name.startswith(".")]
-        if len(names) > 1:
-            findings.note(f"{len(names)} archives lie in it; which one counts is unclear, so none was read")
-        elif names:
-            try:
-                descriptor = folder.open(names[0])
-            except Refused as reason:
-                findings.note(str(reason))
-                return
-            if descriptor is not None:
-                findings.problems.clear()  # which say that the folder itself holds no exercises
-                _read_descriptor(descriptor, findings)
-
-
-def _read_descriptor(descriptor: int, findings: Findings, bounds: Bounds | None = None) -> None:
-    with os.fdopen(descriptor, "rb") as file:
-        seen = os.fstat(descriptor)
-        findings.take_written(seen.st_mtime)
-        read_open_archive(file, seen.st_size, findings, bounds)
-
-
-def read_open_archive(file: BinaryIO, size: int, findings: Findings, bounds: Bounds | None = None) -> None:
-    """The same for an archive that is open already; its format is told by what it begins with."""
-    spent = Spent(bounds or Bounds())
-    contents = _Contents(findings)
-    is_zip = file.read(2) == b"PK"
-    file.seek(0)
-    try:
-        contents.fill(zip_members(file, size, spent) if is_zip else tar_members(file, spent))
-    except Damaged as error:
-        findings.note(f"the archive is damaged: {error}; only what could be read was graded")
-    except TooMuch as error:
-        findings.note(f"the archive is too large: {error}; only what was read before was graded")
-    contents.hand_over()
+UNREAD = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst", ".lzh", ".ace")
+"""Archives of other kinds, whose contents nobody sees here."""
+MOST_WITHIN = 16 << 20
+"""The bytes of an archive within an archive, which is held in memory."""
+MOST_OTHERS = 60
+"""So many files that are called like no exercise are looked into, to see whether they hold one."""
+MOST_OF_ANOTHER = 100_000
+_WHAT = {"file": "a plain file", "folder": "a folder", "link": "a link", "other": "no plain file"}
 
 
 @dataclass
-class _Contents:
-    """What matters of an archive: which folders there are, and what lies where exercises can lie."""
+class ArchiveTree:
+    """The members of an archive, up to the first damage or bound."""
 
-    findings: Findings
-    folders: dict[str, set[str]] = field(default_factory=dict)
-    files: dict[str, bytes | Refused] = field(default_factory=dict)
-    links: set[str] = field(default_factory=set)
-    outside: int = 0
+    file: BinaryIO
+    size: int
+    spent: Spent
+    trouble: list[str] = field(default_factory=list)
+    is_cut: bool = False
+    """Whether members may be missing."""
+    _entries: dict[str, Entry] = field(default_factory=dict)
+    _contents: dict[str, bytes | Refused | Callable[[int], bytes]] = field(default_factory=dict)
+    _outside: int = 0
+    _others: int = 0
 
-    def fill(self, members: Iterator[Member]) -> None:
-        for member in members:
-            if member.path is None:
-                self._note_outside(member)
-                continue
-            if not member.path:
-                continue
-            *parents, name = member.path.split("/")
-            for depth in range(min(len(parents), DEPTH - 1)):
-                self.folders.setdefault("/".join(parents[:depth]), set()).add(parents[depth])
-            if member.kind != "file" and len(parents) < DEPTH - 1:
-                self.folders.setdefault("/".join(parents), set()).add(name)
-            if member.kind == "link":
-                self.links.add(member.path)
-            most = self._wanted(parents, name)
-            if most:
-                self._take(member, member.path, most)
-
-    def hand_over(self) -> None:
-        base = find_base(self._subfolders, self.findings)
-        if base is None:
-            return
-        for exercise in all_exercises().values():
-            found = self._found(f"{base}{exercise.path}")
-            if isinstance(found, Refused):
-                self.findings.refuse(exercise.name, str(found))
-            elif found is not None:
-                self.findings.sources[exercise.name] = found
-        record = self._found(f"{base}{desk_record.FILE}")
-        if isinstance(record, Refused):
-            self.findings.note(f"{record}; it counts as no help taken")
-        elif record is not None:
-            self.findings.take_help(record)
-
-    def _take(self, member: Member, path: str, most: int) -> None:
-        if path in self.files:
-            self.files[path] = Refused(f"{path} is in the archive twice; which one counts is unclear, so none was read")
-            return
-        self.files[path] = Refused(f"{path} is cut off in the archive; make the archive anew")  # until it was read
-        if member.kind != "file":
-            what = {"link": "a link; hand in the file itself", "folder": "a folder, not a plain file"}
-            self.files[path] = Refused(f"{path} is {what.get(member.kind, 'not a plain file')}")
-            return
+    def __post_init__(self) -> None:
+        """Raises Refused for what is no archive at all."""
+        beginning = self.file.read(1024)
+        self.file.seek(0)
+        if told := "" if beginning.startswith(b"PK") else instead_of_text(beginning):
+            raise Refused(f"cannot be opened as an archive: it is {told}")
+        in_any_order = beginning.startswith(b"PK")
+        members = zip_members(self.file, self.size, self.spent) if in_any_order else tar_members(self.file, self.spent)
         try:
-            self.files[path] = member.read(most)
-        except Refused as reason:
-            self.files[path] = reason
+            for member in members:
+                self._take(member, in_any_order=in_any_order)
+        except Damaged as error:
+            self.is_cut = True
+            self.trouble.append(f"the archive is damaged: {error}; only what could be read was graded")
+        except TooMuch as error:
+            self._too_much(error)
+        self._leave_out_environments()
 
-    def _found(self, path: str) -> bytes | Refused | None:
+    def entries(self) -> Sequence[Entry]:
+        return list(self._entries.values())
+
+    def written(self, path: str) -> float | None:  # noqa: ARG002 — one for all
+        """When the archive was: the times inside are their author's to choose."""
+        try:
+            return os.fstat(self.file.fileno()).st_mtime
+        except (OSError, AttributeError):  # it lies in another one
+            return None
+
+    def read(self, path: str, most: int) -> bytes:
+        found = self._contents.get(path, Refused(f"{path} is no plain file"))
         parts = path.split("/")
         for depth in range(1, len(parts)):
-            if "/".join(parts[:depth]) in self.links and path in self.files:
-                return Refused(f"{path} lies behind a link; links are not followed")
-        return self.files.get(path)
+            above = self._entries.get("/".join(parts[:depth]))
+            if above is not None and above.kind == "link":
+                raise Refused(f"{path} lies behind a link; links are not followed")
+        if isinstance(found, Refused):
+            raise found
+        if isinstance(found, bytes):
+            return found
+        try:
+            return found(most)
+        except TooMuch as error:
+            self._too_much(error)
+            raise Refused(f"{path} was not read: the archive is too large") from None
 
-    def _subfolders(self, path: str) -> Sequence[str]:
-        return sorted(self.folders.get(path.rstrip("/"), ()))
+    def opened(self, path: str) -> tuple[BinaryIO, int]:
+        content = self.read(path, MOST_WITHIN)
+        return io.BytesIO(content), len(content)
 
-    @staticmethod
-    def _wanted(parents: list[str], name: str) -> int:
-        """The most bytes of a member that is read; 0 for those that are not."""
-        if len(parents) >= DEPTH:
-            return 0
+    def _take(self, member: Member, *, in_any_order: bool) -> None:
+        if member.path is None:
+            self._outside += 1
+            if self._outside == 1:
+                told = f"the archive names {member.told[:80]!r}, which lies outside of it; it was not read"
+                self.trouble.append(told)
+            return
+        path = member.path
+        parts = path.split("/")
+        if not path or any(map(passed_over, parts)):
+            return
+        for depth in range(1, len(parts)):
+            self._enter("/".join(parts[:depth]), "folder")
+        if member.kind != "folder" and path in self._contents:
+            told = f"{path} is in the archive twice; which one counts is unclear, so none was read"
+            self._contents[path] = Refused(told)
+            return
+        self._enter(path, member.kind)
+        if member.kind == "folder":
+            self._contents.setdefault(path, Refused(f"{path} is a folder, not a plain file"))
+        elif member.kind != "file":
+            what = "a link; hand in the file itself" if member.kind == "link" else "not a plain file"
+            self._contents[path] = Refused(f"{path} is {what}")
+        elif in_any_order:
+            self._contents[path] = member.read
+        elif most := self._wanted(parts[-1]):
+            self._contents[path] = Refused(
+                f"{path} is cut off in the archive; make the archive anew"
+            )  # until it is read
+            try:
+                self._contents[path] = member.read(most)
+            except Refused as reason:
+                self._contents[path] = reason
+        else:
+            self._contents[path] = Refused(f"{path} was not read")
+
+    def _enter(self, path: str, kind: Kind) -> None:
+        known = self._entries.get(path)
+        if known is None or known.kind == "folder":  # a link in the place of a folder stays one
+            self._entries[path] = Entry(path, kind, _WHAT[kind])
+
+    def _leave_out_environments(self) -> None:
+        made = tuple(f"{path.rpartition('/')[0]}/" for path in self._entries if path.endswith("/pyvenv.cfg"))
+        if made:
+            self._entries = {path: each for path, each in self._entries.items() if not path.startswith(made)}
+
+    def _too_much(self, error: TooMuch) -> None:
+        self.is_cut = True
+        told = f"the archive is too large: {error}; only what was read before was graded"
+        if told not in self.trouble:
+            self.trouble.append(told)
+
+    def _wanted(self, name: str) -> int:
+        """The most bytes of a tar's member that is kept as it passes; 0 for those that are not."""
         if name == desk_record.FILE:
             return desk_record.MAX_BYTES
-        exercise = all_exercises().get(name.removesuffix(".py"))
-        return MAX_BYTES if exercise and parents and exercise.path == f"{parents[-1]}/{name}" else 0
-
-    def _note_outside(self, member: Member) -> None:
-        self.outside += 1
-        if self.outside == 1:
-            self.findings.note(f"the archive names {member.told[:80]!r}, which lies outside of it; it was not read")
-
-
-def archive_in(content: bytes, findings: Findings, bounds: Bounds | None = None) -> None:
-    """The same for an archive in memory."""
-    read_open_archive(io.BytesIO(content), len(content), findings, bounds)
+        if name.lower().endswith(ENDINGS):
+            return MOST_WITHIN
+        if exercise_named(name) is not None:
+            return MAX_BYTES
+        if name.lower().endswith(".py") and not is_a_tool(name) and self._others < MOST_OTHERS:
+            self._others += 1
+            return MOST_OF_ANOTHER
+        return 0

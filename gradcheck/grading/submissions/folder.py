@@ -1,4 +1,4 @@
-"""Reads a submission that is a folder: the files that the catalog names, and nothing else of it.
+"""A submission that is a folder: what lies in it, and the contents of single files.
 
 A submission may hold links to the solutions, pipes that never end, devices, other people's work. So everything below
 its root is opened component by component relative to the folder before, and never through a link: nothing that is
@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
-from gradcheck.catalog import all_exercises
-from gradcheck.grading import desk_record
-from gradcheck.grading.load import MAX_BYTES
-from gradcheck.grading.submissions.layout import Findings, find_base, too_large
+from gradcheck.grading.submissions.layout import Entry, Kind, Refused, too_large
+from gradcheck.grading.submissions.walk import MOST_IN_A_FOLDER, walked
 
-_BY_DESCRIPTOR = (
+BY_DESCRIPTOR = (
     os.open in os.supports_dir_fd
     and os.stat in os.supports_dir_fd
     and os.scandir in os.supports_fd
@@ -29,40 +29,41 @@ _PLAIN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 
 # O_NONBLOCK: a pipe opens at once; O_NOCTTY: a terminal does not become ours.
 PLAIN_FILE = _PLAIN | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _FOLDER = PLAIN_FILE | getattr(os, "O_DIRECTORY", 0)
-MOST_ENTRIES = 10_000
-"""So many entries of a folder are looked at in search of the units."""
 
 
-class Refused(Exception):
-    """Why something is not read: a sentence without its subject."""
+class FolderTree:
+    """All of an opened folder as a submission."""
 
+    def __init__(self, folder: Opened) -> None:
+        self.folder = folder
+        self._written: dict[str, float] = {}
 
-def read_folder(root: Path, findings: Findings, *, by_descriptor: bool = _BY_DESCRIPTOR) -> bool:
-    """Read the exercises and the record of hints below `root` into `findings`; whether there is a place for them.
-    Raises OSError when `root` itself cannot be opened, and nothing else.
-    """
-    with opened(root, by_descriptor) as folder:
-        base = find_base(folder.subfolders, findings)
-        if base is None:
-            return False
-        for exercise in all_exercises().values():
-            shown = f"{base}{exercise.path}"
-            try:
-                content = folder.read(shown, MAX_BYTES)
-            except Refused as reason:
-                findings.refuse(exercise.name, str(reason))
-            else:
-                if content is not None:
-                    findings.sources[exercise.name] = content
-                    findings.take_written(folder.written)
-        try:
-            record = folder.read(f"{base}{desk_record.FILE}", desk_record.MAX_BYTES)
-        except Refused as reason:
-            findings.note(f"{reason}; it counts as no help taken")
-        else:
-            if record is not None:
-                findings.take_help(record)
-        return True
+    def entries(self) -> Sequence[Entry]:
+        return self._walked[0]
+
+    @property
+    def trouble(self) -> Sequence[str]:
+        return self._walked[1]
+
+    def read(self, path: str, most: int) -> bytes:
+        content = self.folder.read(path, most)
+        if content is None:
+            raise Refused(f"{path} went away while it was read")
+        self._written[path] = self.folder.written
+        return content
+
+    def written(self, path: str) -> float | None:
+        return self._written.get(path)
+
+    def opened(self, path: str) -> tuple[BinaryIO, int]:
+        descriptor = self.folder.open(path)
+        if descriptor is None:
+            raise Refused(f"{path} went away while it was read")
+        return os.fdopen(descriptor, "rb"), os.fstat(descriptor).st_size
+
+    @cached_property
+    def _walked(self) -> tuple[Sequence[Entry], Sequence[str]]:
+        return walked(self.folder.entries)
 
 
 class Opened:
@@ -71,8 +72,22 @@ class Opened:
     written = 0.0
     """When the file that was read last was last written."""
 
+    def entries(self, path: str) -> list[Entry]:
+        """What lies directly in a folder; nothing where it cannot be listed."""
+        try:
+            return self._entries(path)
+        except (OSError, Refused, ValueError):
+            return []
+
     def subfolders(self, path: str) -> list[str]:
         """The names below a folder that are no plain files; none where it cannot be listed."""
+        return [each.name for each in self.entries(path.rstrip("/")) if each.kind != "file"]
+
+    def files(self) -> list[str]:
+        """The names of the plain files directly in it. Raises OSError."""
+        return [each.name for each in self._entries("") if each.kind == "file"]
+
+    def _entries(self, path: str) -> list[Entry]:
         raise NotImplementedError
 
     def read(self, path: str, most: int) -> bytes | None:
@@ -88,17 +103,13 @@ class Opened:
         finally:
             os.close(descriptor)
 
-    def files(self) -> list[str]:
-        """The names of the plain files directly in it. Raises OSError."""
-        raise NotImplementedError
-
     def open(self, path: str) -> int | None:
         """A descriptor of a plain file, for the caller to close; None where there is none. Raises Refused."""
         raise NotImplementedError
 
 
 @contextmanager
-def opened(root: Path, by_descriptor: bool = _BY_DESCRIPTOR) -> Iterator[Opened]:
+def opened(root: Path, by_descriptor: bool = BY_DESCRIPTOR) -> Iterator[Opened]:
     """`root` itself; it may not be a link. Raises OSError."""
     if not by_descriptor:
         if not stat.S_ISDIR(root.lstat().st_mode):
@@ -116,15 +127,9 @@ class _ByDescriptor(Opened):
     def __init__(self, root: int) -> None:
         self.root = root
 
-    def subfolders(self, path: str) -> list[str]:
-        try:
-            with self._folder(_parts(path.rstrip("/")) if path else []) as descriptor:
-                return _listed(descriptor)
-        except (OSError, Refused):
-            return []
-
-    def files(self) -> list[str]:
-        return _listed(self.root, plain=True)
+    def _entries(self, path: str) -> list[Entry]:
+        with self._folder(_parts(path) if path else []) as descriptor:
+            return _listed(descriptor, path)
 
     def open(self, path: str) -> int | None:
         *parents, name = _parts(path)
@@ -163,15 +168,9 @@ class _ByPath(Opened):
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def subfolders(self, path: str) -> list[str]:
-        try:
-            self._no_link(_parts(path.rstrip("/")) if path else [])
-            return _listed(self.root / path)
-        except (OSError, Refused, ValueError):
-            return []
-
-    def files(self) -> list[str]:
-        return _listed(self.root, plain=True)
+    def _entries(self, path: str) -> list[Entry]:
+        self._no_link(_parts(path) if path else [])
+        return _listed(self.root / path, path)
 
     def open(self, path: str) -> int | None:
         *parents, _ = _parts(path)
@@ -202,17 +201,26 @@ def _parts(path: str) -> list[str]:
     return parts
 
 
-def _listed(folder: int | Path, *, plain: bool = False) -> list[str]:
-    """The names of what is a plain file, or of what is none."""
-    names = []
+def _listed(folder: int | Path, path: str) -> list[Entry]:
+    found = []
     with os.scandir(folder) as entries:
         for number, entry in enumerate(entries):
-            if number >= MOST_ENTRIES:
+            if number >= MOST_IN_A_FOLDER:
                 break
             with suppress(OSError):
-                if entry.is_file(follow_symlinks=False) == plain:
-                    names.append(entry.name)
-    return names
+                kind, what = _kind_of(entry)
+                found.append(Entry(f"{path}/{entry.name}" if path else entry.name, kind, what))
+    return found
+
+
+def _kind_of(entry: os.DirEntry[str]) -> tuple[Kind, str]:
+    # A folder costs no further look at it; of anything odd the mode says what it is.
+    if entry.is_file(follow_symlinks=False):
+        return "file", "a plain file"
+    if entry.is_dir(follow_symlinks=False) and not bool(getattr(entry, "is_junction", bool)()):
+        return "folder", "a folder"
+    mode = entry.stat(follow_symlinks=False).st_mode
+    return ("link", "a link") if stat.S_ISLNK(mode) or stat.S_ISDIR(mode) else ("other", _kind(mode))
 
 
 def _plain(descriptor: int, path: str, seen: os.stat_result | None = None) -> int:

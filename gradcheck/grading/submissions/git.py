@@ -6,22 +6,25 @@ something was pushed only the service knows that it was pushed to.
 
 from __future__ import annotations
 
+import io
 import stat
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
-from gradcheck.catalog import all_exercises
-from gradcheck.errors import SubmissionError
-from gradcheck.grading import desk_record
-from gradcheck.grading.load import MAX_BYTES
+from gradcheck.errors import GradcheckError, SubmissionError
 from gradcheck.grading.policy.course import Commit
 from gradcheck.grading.policy.lateness import moment_text
 from gradcheck.grading.submissions import git_refs
-from gradcheck.grading.submissions.folder import Refused, opened
+from gradcheck.grading.submissions.archive import MOST_WITHIN
+from gradcheck.grading.submissions.finder import choose
+from gradcheck.grading.submissions.folder import opened
 from gradcheck.grading.submissions.git_objects import MOST_COMMITS, GitFailed, Objects, opened_objects
-from gradcheck.grading.submissions.layout import Findings, find_base, too_large
+from gradcheck.grading.submissions.layout import Entry, Findings, Kind, Refused, too_large
 from gradcheck.grading.submissions.submission import Later
+from gradcheck.grading.submissions.walk import walked
 
 
 def git_folder(path: Path) -> Path | None:
@@ -41,6 +44,7 @@ def read_commit(repository: Path, wanted: Commit, findings: Findings) -> None:
         with opened(repository) as folder:
             tip = git_refs.tag(folder, wanted.tag) if wanted.tag else git_refs.head(folder)
             shallow = git_refs.shallow(folder)
+            others = git_refs.branches(folder)
         if tip is None:
             lacks = (
                 f"tag {wanted.tag}" if wanted.tag else "commit, or keeps its branches in a way that is not read here"
@@ -51,7 +55,8 @@ def read_commit(repository: Path, wanted: Commit, findings: Findings) -> None:
             commit = _chosen(objects, tip, wanted, bool(shallow), findings)
             if commit:
                 findings.commit = commit
-                _read(objects, commit, findings)
+                choose(CommitTree(objects, commit), findings)
+                _tell_other_branches(objects, {name: each for name, each in others.items() if each != tip}, findings)
     except (Refused, GitFailed) as reason:
         findings.note(f"the repository cannot be read: {reason}")
 
@@ -95,15 +100,15 @@ def _chosen(objects: Objects, tip: str, wanted: Commit, shallow: bool, findings:
     return commit
 
 
-def _newest_at(moment: datetime, dated: Sequence[tuple[int, int]], start: int = 0) -> int | None:
+def _newest_at(moment: datetime, dated: Sequence[tuple[int, float]], start: int = 0) -> int | None:
     """Where the newest commit stands that is of a moment or before; None where there is none."""
     return next((place for place, seconds in dated if place >= start and seconds <= moment.timestamp()), None)
 
 
 def _first_alike(
     objects: Objects,
-    commits: Sequence[tuple[str, int]],
-    dated: Sequence[tuple[int, int]],
+    commits: Sequence[tuple[str, float]],
+    dated: Sequence[tuple[int, float]],
     newest: int,
     steps: Sequence[datetime],
 ) -> int:
@@ -126,7 +131,7 @@ def _tried(objects: Objects, commit: str) -> Findings | None:
     """What a commit holds; None where it cannot be read, as parts of a shallow clone."""
     findings = Findings()
     try:
-        _read(objects, commit, findings)
+        choose(CommitTree(objects, commit), findings)
     except (Refused, GitFailed):
         return None
     return findings
@@ -140,59 +145,113 @@ def _were(count: int) -> str:
     return "was" if count == 1 else "were"
 
 
-def _read(objects: Objects, commit: str, findings: Findings) -> None:
-    def subfolders(path: str) -> Sequence[str]:
-        return objects.folders(commit, path)
-
-    base = find_base(subfolders, findings)
-    if base is None:
+def tell_other_branches(repository: Path, findings: Findings) -> None:
+    """Beside the files of a work tree, which `findings` hold: what lies on branches that are not checked out. Nothing
+    where git is not installed or the repository cannot be read: the files themselves could.
+    """
+    try:
+        with opened(repository) as folder:
+            tip, others, shallow = git_refs.head(folder), git_refs.branches(folder), git_refs.shallow(folder)
+        others = {name: each for name, each in others.items() if each != tip}
+        if others and tip and findings.lacking:
+            with opened_objects(repository, len(tip), shallow) as objects:
+                _tell_other_branches(objects, others, findings)
+    except (Refused, GitFailed, GradcheckError, OSError):
         return
-    names = {f"{base}{exercise.path}": exercise.name for exercise in all_exercises().values()}
-    record = f"{base}{desk_record.FILE}"
-    entries = objects.entries(commit, [*names, record])
-    links = _links_on_the_way(objects, commit, base)
-    ids: dict[str, str] = {}
-    seen: dict[str, str] = {}
-    for path, entry in entries:
-        if path != record and path not in names:
+
+
+def _tell_other_branches(objects: Objects, others: dict[str, str], findings: Findings) -> None:
+    """Refuse exercises that are work on a branch that is not read, and none on the one that is."""
+    trees: dict[str, None] = {}
+    for name, tip in others.items():
+        lacking = findings.lacking
+        if not lacking:
+            return
+        try:
+            tree = objects.tree_of(tip)
+            if tree in trees:
+                continue
+            trees[tree] = None
+            there = Findings()
+            choose(CommitTree(objects, tip), there)
+        except GitFailed:
             continue
-        most = desk_record.MAX_BYTES if path == record else MAX_BYTES
-        if path in seen:
-            seen[path] = f"{path} is in the commit twice"
-        elif not stat.S_ISREG(entry.mode) or entry.kind != "blob":
-            seen[path] = f"{path} is {'a link' if stat.S_ISLNK(entry.mode) else 'no plain file'}; hand in the file"
-        elif entry.size > most:
-            seen[path] = too_large(path, entry.size, most)
-        elif entry.size < 0:
-            seen[path] = f"{path} is missing from the repository; clone it anew, without --filter"
-        else:
-            seen[path], ids[path] = "", entry.id
-    contents = objects.blobs([ids[path] for path in ids if not seen[path]])
-    for path, reason in {**links, **seen}.items():
-        content = contents.get(ids.get(path, ""))
-        told = reason or ("" if content is not None else f"{path} cannot be read from the repository")
-        if path == record:
-            if told or content is None:
-                findings.note(f"{told}; it counts as no help taken")
-            else:
-                findings.take_help(content)
-        elif told or content is None:
-            findings.refuse(names[path], told)
-        else:
-            findings.sources[names[path]] = content
+        found = sorted(lacking - there.lacking)
+        if found:
+            listed = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+            findings.note(f"the branch {name} holds work on {listed}, and the branch that is read does not")
+        for exercise in found:
+            told = f"the branch {name} holds work on {exercise}, and the branch that is read does not"
+            findings.refuse(exercise, f"{told}; merge it into the one that is handed in")
 
 
-def _links_on_the_way(objects: Objects, commit: str, base: str) -> dict[str, str]:
-    """Exercises whose unit, or `exercises` itself, is a link or a submodule in the commit."""
-    units = {f"{base}{exercise.unit}" for exercise in all_exercises().values()}
-    ways = [*units, *([base.rstrip("/")] if base else [])]
-    blocked = {path for path, entry in objects.entries(commit, ways) if entry.kind != "tree"}
-    return {
-        f"{base}{exercise.path}": f"{way} is a link or a submodule, not a folder; hand in the folder"
-        for exercise in all_exercises().values()
-        for way in (f"{base}{exercise.unit}", base.rstrip("/"))
-        if way in blocked
-    }
+class CommitTree:
+    """A commit as a submission. Raises GitFailed where a tree of it cannot be read."""
+
+    def __init__(self, objects: Objects, commit: str) -> None:
+        self.objects, self.root = objects, objects.tree_of(commit)
+        self._ids: dict[str, str] = {}
+        self._twice: set[str] = set()
+
+    def entries(self) -> Sequence[Entry]:
+        return self._walked[0]
+
+    def written(self, path: str) -> None:
+        """A commit has one time, which its author says."""
+
+    @property
+    def trouble(self) -> Sequence[str]:
+        return self._walked[1]
+
+    def read(self, path: str, most: int) -> bytes:
+        if path in self._twice:
+            raise Refused(f"{path} is in the commit twice")
+        found = self._by_path.get(path)
+        if found is None or found.kind != "file":
+            what = "a link" if found and found.kind == "link" else "no plain file"
+            raise Refused(f"{path} is {what}; hand in the file")
+        try:
+            size = self.objects.size(self._ids[path])
+            if size is None:
+                raise Refused(f"{path} is missing from the repository; clone it anew, without --filter")
+            if size > most:
+                raise Refused(too_large(path, size, most))
+            return self.objects.blob(self._ids[path])
+        except GitFailed as reason:
+            raise Refused(f"{path} cannot be read: {reason}") from None
+
+    def opened(self, path: str) -> tuple[BinaryIO, int]:
+        content = self.read(path, MOST_WITHIN)
+        return io.BytesIO(content), len(content)
+
+    @cached_property
+    def _walked(self) -> tuple[Sequence[Entry], Sequence[str]]:
+        return walked(self._listed)
+
+    @cached_property
+    def _by_path(self) -> dict[str, Entry]:
+        return {each.path: each for each in self.entries()}
+
+    def _listed(self, path: str) -> Sequence[Entry]:
+        found = []
+        for each in self.objects.tree(self._ids[path] if path else self.root):
+            inside = f"{path}/{each.name}" if path else each.name
+            if "/" in each.name or each.name in {".", ".."}:
+                continue  # no tool of git writes such a name
+            if inside in self._ids:
+                self._twice.add(inside)
+                continue
+            self._ids[inside] = each.id
+            found.append(Entry(inside, *_kind(each.mode)))
+        return found
+
+
+def _kind(mode: int) -> tuple[Kind, str]:
+    if stat.S_ISDIR(mode):
+        return "folder", "a folder"
+    if stat.S_ISREG(mode):
+        return "file", "a plain file"
+    return ("link", "a link or a submodule")
 
 
 def _is(path: Path, kind: Callable[[int], bool]) -> bool:

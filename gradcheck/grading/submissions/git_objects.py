@@ -8,28 +8,42 @@ folder of objects. That leaves
 - alternates and links in it, which would lead to other people's objects: refused;
 - replacement refs, grafts, a commit graph or index of packs that lies: not looked at, or switched off;
 - the environment and settings of whoever grades: not passed on;
-- objects that unpack to gigabytes: git may allocate 32 MiB at a time, and is ended when time is up.
+- objects that unpack to gigabytes: git may allocate 32 MiB at a time, and is ended when time is up;
+- objects that are not what their ids say, which git does not look for when it reads: every one is hashed here, from
+  the commit through its trees to the files, so that what is graded is what the commit's id stands for.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from gradcheck.errors import SubmissionError
-from gradcheck.grading.submissions.folder import Refused
+from gradcheck.grading.submissions.layout import Refused
 
 SECONDS = 30.0
 MOST_COMMITS = 100_000
+MOST_BYTES = {b"commit": 1 << 20, b"tag": 1 << 20, b"tree": 8 << 20}
+MOST_BLOB = 16 << 20
+UNDATED = float("inf")
+"""Where a commit has a date that cannot be: it is from before no deadline."""
+_FIRST_COMMIT_EVER = 1_112_911_993
+"""April 2005, when git was first used for itself."""
+_LAST_YEAR = 253_402_300_800
+_COMMITTER = re.compile(rb"(?:.*> )?(-?[0-9]{1,20})(?: [+-][0-9]{1,6})?")
 _MOST_FILES = 500_000
 _SETTINGS = """[core]
 \trepositoryformatversion = {version}
@@ -50,94 +64,196 @@ _SETTINGS = """[core]
 
 
 class GitFailed(Exception):
-    """What git said: a clause."""
+    """Why something of a repository cannot be read: a clause."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A file of a commit. `size` is -1 where git does not know it."""
+class TreeEntry:
+    """One name in a tree."""
 
     mode: int
-    kind: str
+    name: str
     id: str
-    size: int
 
 
 @dataclass
 class Objects:
-    """The objects of one repository. Every method raises GitFailed."""
+    """The objects of one repository, each of them hashed as it is read. Every method raises GitFailed."""
 
     git: str
     here: Path
     environment: dict[str, str]
     seconds: float
     until: float
+    shallow: frozenset[str] = frozenset()
+    _talks: dict[str, _Talk] = field(default_factory=dict)
 
-    def commits(self, tip: str) -> list[tuple[str, int]]:
-        """The first parents from `tip` back, which are what the branch pointed to, with their committer dates. Cut off
-        where objects are missing.
+    def commits(self, tip: str) -> list[tuple[str, float]]:
+        """The first parents from `tip` back, which are what the branch pointed to, with their committer dates, or
+        UNDATED. Cut off where objects are missing.
         """
-        count = f"--max-count={MOST_COMMITS}"
-        lines = self._run("rev-list", "--first-parent", "--timestamp", count, f"{tip}^{{commit}}").splitlines()
-        pairs = [line.decode("ascii", "replace").split() for line in lines]
-        found = [(pair[1], int(pair[0])) for pair in pairs if len(pair) == 2 and pair[0].lstrip("-").isdigit()]
-        if not found:
-            raise GitFailed(f"the commit {tip[:12]} cannot be read")
+        found: list[tuple[str, float]] = []
+        here = self._peeled(tip)
+        while here and len(found) < MOST_COMMITS:
+            if found and self._about(here) is None:
+                break
+            fields = _header(self._content(here, b"commit"))
+            found.append((here, _date(fields.get(b"committer", b""))))
+            parent = fields.get(b"parent", b"").decode("ascii", "replace")
+            here = "" if here in self.shallow else parent
         return found
 
-    def folders(self, commit: str, path: str) -> list[str]:
-        """What is no plain file below a folder of a commit."""
-        listed = self.entries(commit, [path] if path else [])
-        return [name.rsplit("/", 1)[-1] for name, entry in listed if not stat.S_ISREG(entry.mode)]
+    def tree_of(self, commit: str) -> str:
+        """The tree of a commit, or of what a tag names."""
+        return _header(self._content(self._peeled(commit), b"commit")).get(b"tree", b"").decode("ascii", "replace")
 
-    def entries(self, commit: str, paths: Sequence[str]) -> list[tuple[str, Entry]]:
-        """The entries of these names, of what lies in those that end with a slash, or at the top without names."""
-        listed = self._run("ls-tree", "-z", "-l", "--full-tree", commit, "--", *paths)
-        found = []
-        for record in listed.split(b"\0"):
-            about, tab, name = record.partition(b"\t")
-            fields = about.decode("ascii", "replace").split()
-            if tab and len(fields) == 4:
-                size = int(fields[3]) if fields[3].isdigit() else -1
-                found.append((os.fsdecode(name), Entry(int(fields[0], 8), fields[1], fields[2], size)))
+    def tree(self, tree: str) -> list[TreeEntry]:
+        content, width, found, position = self._content(tree, b"tree"), len(tree) // 2, [], 0
+        while position < len(content):
+            end = content.find(b"\0", position)
+            mode, blank, name = content[position:end].partition(b" ")
+            if end < 0 or not blank or not name or not re.fullmatch(rb"[0-7]{1,7}", mode):
+                raise GitFailed(f"the tree {tree[:12]} is damaged; clone it anew")
+            position = end + 1 + width
+            found.append(TreeEntry(int(mode, 8), os.fsdecode(name), content[end + 1 : position].hex()))
         return found
 
-    def blobs(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """The contents of blobs whose sizes are known to be small. Those that cannot be read are missing."""
-        wanted = "".join(f"{each}\n" for each in dict.fromkeys(ids)).encode()
-        answer = self._run("cat-file", "--batch", given=wanted)
-        found, position = {}, 0
-        while (end := answer.find(b"\n", position)) >= 0:
-            fields = answer[position:end].split()
-            position = end + 1
-            if len(fields) == 3 and fields[1] == b"blob" and fields[2].isdigit():
-                size = int(fields[2])
-                if position + size < len(answer):
-                    found[fields[0].decode()] = answer[position : position + size]
-                position += size + 1
-        return found
+    def size(self, blob: str) -> int | None:
+        """What git says that a blob's size is; None where the blob is missing."""
+        about = self._about(blob)
+        if about is not None and about[0] != b"blob":
+            raise GitFailed(f"the object {blob[:12]} is no file")
+        return about[1] if about else None
 
-    def _run(self, *arguments: str, given: bytes = b"") -> bytes:
-        """What a command of git prints, as far as it came."""
+    def blob(self, blob: str) -> bytes:
+        """The content of a blob whose size is known to be small."""
+        return self._content(blob, b"blob")
+
+    def close(self) -> None:
+        for talk in self._talks.values():
+            talk.close()
+        self._talks = {}
+
+    def _peeled(self, named: str) -> str:
+        """The commit that an object is, or that it names if it is a tag."""
+        for _ in range(5):
+            about = self._about(named)
+            if about is None or about[0] != b"tag":
+                return named
+            named = _header(self._content(named, b"tag")).get(b"object", b"").decode("ascii", "replace")
+        return named
+
+    def _content(self, wanted: str, kind: bytes) -> bytes:
+        about = self._about(wanted)
+        what = kind.decode()
+        if about is None:
+            raise GitFailed(f"the {what} {wanted[:12]} cannot be read: it is missing or damaged; clone it anew")
+        if about[0] != kind:
+            raise GitFailed(f"the object {wanted[:12]} is no {what}")
+        if about[1] > MOST_BYTES.get(kind, MOST_BLOB):
+            raise GitFailed(f"the {what} {wanted[:12]} has {about[1]:,} bytes, which is no size for one")
+        answer = self._asked("--batch", wanted)
+        if answer is None:
+            raise GitFailed(f"the {what} {wanted[:12]} cannot be read: it is damaged; clone it anew")
+        content, said = answer
+        spelt = b"%b %d\0" % (said, len(content))
+        make = hashlib.sha1 if len(wanted) == 40 else hashlib.sha256
+        if said != kind or make(spelt + content, usedforsecurity=False).hexdigest() != wanted:
+            raise GitFailed(f"the {what} {wanted[:12]} is not what its id says: its content was exchanged or damaged")
+        return content
+
+    def _about(self, wanted: str) -> tuple[bytes, int] | None:
+        """What kind an object is of and its size, as git says; None where there is none."""
+        if not re.fullmatch("[0-9a-f]{40}(?:[0-9a-f]{24})?", wanted):
+            return None
+        answer = self._asked("--batch-check", wanted)
+        return (answer[1], int(answer[0])) if answer else None
+
+    def _asked(self, how: str, wanted: str) -> tuple[bytes, bytes] | None:
         left = self.until - time.monotonic()
         try:
-            done = subprocess.run(  # noqa: S603 (our own arguments, no shell)
-                [self.git, *arguments],
-                input=given,
-                capture_output=True,
-                timeout=max(left, 0.01),
-                env=self.environment,
-                cwd=self.here,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise GitFailed(f"reading it takes longer than {self.seconds:g} seconds") from None
+            if how not in self._talks:
+                self._talks[how] = _Talk([self.git, "cat-file", how], self.here, self.environment, left)
+            return self._talks[how].answer(wanted, whole=how == "--batch")
+        except _Ended:
+            self._talks.pop(how).close()
+            if time.monotonic() >= self.until:
+                raise GitFailed(f"reading it takes longer than {self.seconds:g} seconds") from None
+            return None  # git gave up on this object; of others it is asked anew
         except OSError as error:
             raise GitFailed(f"git cannot be started ({error.strerror or error})") from None
-        if done.returncode and not done.stdout:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise GitFailed(said[-1] if said else f"git ended with {done.returncode}")
-        return done.stdout
+
+
+class _Ended(Exception):
+    """Git has ended, by itself or since its time was up."""
+
+
+class _Talk:
+    """One `git cat-file` that is asked for one object after the other."""
+
+    def __init__(self, command: list[str], here: Path, environment: dict[str, str], seconds: float) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 (our own arguments, no shell)
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            cwd=here,
+        )
+        self.timer = threading.Timer(max(seconds, 0.01), self.process.kill)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def answer(self, wanted: str, *, whole: bool) -> tuple[bytes, bytes] | None:
+        """An object's content, or its size where not the `whole` is asked for, and its kind. Raises _Ended."""
+        asked, said = self._pipes()
+        try:
+            asked.write(f"{wanted}\n".encode())
+            asked.flush()
+            fields = said.readline(200).split()
+            if not fields:
+                raise _Ended
+            if len(fields) != 3 or fields[0] != wanted.encode() or not fields[2].isdigit():
+                return None
+            if not whole:
+                return fields[2], fields[1]
+            size = int(fields[2])
+            if size > MOST_BLOB + max(MOST_BYTES.values()):
+                raise _Ended
+            content = said.read(size + 1)
+        except (OSError, ValueError):
+            raise _Ended from None
+        if len(content) != size + 1:
+            raise _Ended
+        return content[:-1], fields[1]
+
+    def close(self) -> None:
+        self.timer.cancel()
+        self.process.kill()
+        for pipe in self._pipes():
+            with suppress(OSError):
+                pipe.close()
+        self.process.wait()
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        return self.process.stdin, self.process.stdout
+
+
+def _header(content: bytes) -> dict[bytes, bytes]:
+    """The fields of a commit or a tag, of those that stand there several times the first."""
+    found: dict[bytes, bytes] = {}
+    for line in content.partition(b"\n\n")[0].split(b"\n"):
+        key, _, value = line.partition(b" ")
+        found.setdefault(key, value)
+    return found
+
+
+def _date(committer: bytes) -> float:
+    stamp = _COMMITTER.fullmatch(committer)
+    seconds = int(stamp[1]) if stamp else 0
+    return float(seconds) if _FIRST_COMMIT_EVER <= seconds < _LAST_YEAR else UNDATED
 
 
 @contextmanager
@@ -156,9 +272,11 @@ def opened_objects(
         settings = _SETTINGS.format(version=0 if id_length == 40 else 1, nowhere=os.devnull)
         settings += "" if id_length == 40 else "[extensions]\n\tobjectFormat = sha256\n"
         (own / "config").write_text(settings, encoding="ascii")
-        if shallow:
-            (own / "shallow").write_text("".join(f"{each}\n" for each in shallow), encoding="ascii")
-        yield Objects(git, own, _environment(own, objects), seconds, time.monotonic() + seconds)
+        read = Objects(git, own, _environment(own, objects), seconds, time.monotonic() + seconds, frozenset(shallow))
+        try:
+            yield read
+        finally:
+            read.close()
 
 
 def _environment(own: Path, objects: Path) -> dict[str, str]:

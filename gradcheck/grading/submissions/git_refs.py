@@ -9,6 +9,7 @@ from gradcheck.grading.submissions.folder import Opened
 _ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REF = re.compile(r"refs/(?!.*(?:\.\.|//))[^\x00-\x20\x7f~^:?*\[\\]+")
 _SMALL, _PACKED = 4096, 16 << 20
+_MOST_REFS = 1_000
 
 
 def head(repository: Opened) -> str | None:
@@ -21,6 +22,28 @@ def head(repository: Opened) -> str | None:
 def tag(repository: Opened, name: str) -> str | None:
     """The object that a tag names. Raises Refused."""
     return _named(repository, f"refs/tags/{name}")
+
+
+def branches(repository: Opened, most: int = 20) -> dict[str, str]:
+    """Where the branches point that the repository keeps, those of its remotes included, the first by name. Raises
+    Refused.
+    """
+    names = {line.partition(b" ")[2].strip() for line in (repository.read("packed-refs", _PACKED) or b"").splitlines()}
+    found = {name.decode("utf-8", "replace") for name in names if name.startswith((b"refs/heads/", b"refs/remotes/"))}
+    waiting = ["refs/heads", "refs/remotes"]
+    while waiting and len(found) < _MOST_REFS:
+        for each in repository.entries(waiting.pop()):
+            if each.kind == "folder":
+                waiting.append(each.path)
+            elif each.kind == "file":
+                found.add(each.path)
+    tips: dict[str, str] = {}
+    for name in sorted(name for name in found if _REF.fullmatch(name)):
+        if len(tips) >= most:
+            break
+        if tip := _named(repository, name):
+            tips[name.removeprefix("refs/heads/").removeprefix("refs/remotes/")] = tip
+    return tips
 
 
 def shallow(repository: Opened) -> list[str]:

@@ -1,19 +1,63 @@
-"""Where in a submission the exercises lie, and how trouble is worded; the same for folders, archives and git."""
+"""What every reader of submissions shares: how one looks from outside, what was found in it, how trouble is worded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import BinaryIO, Literal, Protocol
 
 from gradcheck.catalog import all_exercises
 from gradcheck.grading.desk_record import FILE, Help, help_in
 from gradcheck.grading.load import MAX_BYTES
+from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.submissions.naming import readable
 from gradcheck.grading.submissions.submission import Later, Submission
 
 WHOLE = "exercises"
 """The folder that holds the units."""
+
+
+Kind = Literal["file", "folder", "link", "other"]
+
+
+class Refused(Exception):
+    """Why something is not read: a sentence without its subject."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing in a submission. `what` says for people what it is: a plain file, a link, a pipe."""
+
+    path: str
+    kind: Kind
+    what: str
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+class Tree(Protocol):
+    """A submission, whether it is a folder, an archive or a commit: what lies in it, and the contents of each. Nothing
+    is opened through a link, and every path is one of those that were listed.
+    """
+
+    def entries(self) -> Sequence[Entry]:
+        """All that counts, within bounds; what is `passed_over` is left out."""
+
+    def read(self, path: str, most: int) -> bytes:
+        """A plain file of at most `most` bytes. Raises Refused."""
+
+    def opened(self, path: str) -> tuple[BinaryIO, int]:
+        """A plain file to go to and fro in, and its size; the caller closes it. Raises Refused."""
+
+    def written(self, path: str) -> float | None:
+        """When a file that was read was last written, in seconds since 1970; None where only its author says so."""
+
+    @property
+    def trouble(self) -> Sequence[str]:
+        """What kept the whole of it from being looked at, sentences."""
 
 
 @cache
@@ -33,7 +77,9 @@ class Findings:
     commit: str = ""
     later: Later | None = None
     written: float | None = None
-    """When the newest of the files was last written."""
+    """When the newest of the exercises was last written, where the system that they lie on says it."""
+    lacking: frozenset[str] = field(default_factory=lambda: frozenset(all_exercises()))
+    """The exercises that no work was found of, read or refused."""
 
     def note(self, sentence: str) -> None:
         if (text := printable(sentence)) not in self.problems:
@@ -42,6 +88,14 @@ class Findings:
     def refuse(self, exercise: str, sentence: str) -> None:
         self.refused[exercise] = printable(sentence)
         self.sources.pop(exercise, None)
+        self.lacking -= {exercise}
+
+    def take(self, exercise: str, content: bytes, *, is_work: bool, written: float | None = None) -> None:
+        self.sources[exercise] = content
+        if is_work:
+            self.lacking -= {exercise}
+        if written is not None:
+            self.written = written if self.written is None else max(self.written, written)
 
     def take_help(self, content: bytes) -> None:
         """The record of hints, of exercises that there are; the rest of it is nobody's."""
@@ -50,53 +104,23 @@ class Findings:
         if problem:
             self.note(f"{FILE} {problem}; it counts as no help taken")
 
-    def take_written(self, seconds: float) -> None:
-        """A file that was read was written then."""
-        self.written = seconds if self.written is None else max(self.written, seconds)
-
-    def under(self, name: str) -> Submission:
+    def under(self, name: str, people: tuple[Student, ...] = ()) -> Submission:
         return Submission(
-            name, self.sources, self.refused, tuple(self.problems), self.help, self.submitted, self.commit, self.later
-        )
-
-
-def find_base(subfolders: Callable[[str], Sequence[str]], findings: Findings) -> str | None:
-    """Where the units lie: "", "exercises/", or the same one folder deeper, as downloads wrap things. None: nowhere.
-
-    `subfolders` lists what is no plain file (folders, and links in the place of folders) below "" or "name/".
-    """
-    top = subfolders("")
-    if (base := _base_at("", top, subfolders, findings)) is not None:
-        return base
-    wrappers = [name for name in sorted(top) if not name.startswith((".", "__MACOSX"))]
-    found = {name: _base_at(f"{name}/", subfolders(f"{name}/"), subfolders, Findings()) for name in wrappers[:100]}
-    inside = [name for name, base in found.items() if base is not None]
-    if len(inside) == 1:
-        _base_at(f"{inside[0]}/", subfolders(f"{inside[0]}/"), subfolders, findings)
-        return found[inside[0]]
-    if inside:
-        listed = ", ".join(inside[:5]) + (", …" if len(inside) > 5 else "")
-        findings.note(f"{len(inside)} folders hold exercises ({listed}); which one counts is unclear, so none was read")
-    else:
-        findings.note(f"there is no folder {WHOLE}/ with units such as {min(units())}/ in it")
-    return None
-
-
-def _base_at(
-    here: str, listed: Sequence[str], subfolders: Callable[[str], Sequence[str]], findings: Findings
-) -> str | None:
-    beside = units().intersection(listed)
-    if WHOLE in listed and (units().intersection(subfolders(f"{here}{WHOLE}/")) or not beside):
-        if beside:
-            findings.note(f"units lie in {here}{WHOLE}/ and also beside it; those beside it were not read")
-        return f"{here}{WHOLE}/"
-    return here if beside else None
+            name, self.sources, self.refused, tuple(self.problems), self.help, self.submitted, self.commit, self.later,
+            people,
+        )  # fmt: skip
 
 
 def too_large(shown: str, size: int | None, most: int = MAX_BYTES) -> str:
     """For an exercise the sentence that in-process grading has. `size` is None where nobody knows it."""
     has = f"has {size:,} bytes" if size is not None else "has more bytes than it says"
     return f"{shown} {has}; {'an exercise' if most == MAX_BYTES else 'it'} has at most {most:,}"
+
+
+def passed_over(name: str) -> bool:
+    """What no learner wrote as an exercise: hidden things, and what systems and tools lay beside the work."""
+    hidden = name.startswith(".") and name != FILE
+    return hidden or name in {"__MACOSX", "__pycache__", "node_modules", "site-packages"}
 
 
 def printable(text: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal["file", "folder", "link", "other"]
+from gradcheck.grading.submissions.layout import Kind
 
 
 @dataclass(frozen=True)
 class Member:
-    """`read(most)` unpacks a file of at most so many bytes; it raises `folder.Refused` for what is not read.
+    """`read(most)` unpacks a file of at most so many bytes; it raises `Refused` for what is not read.
 
     `path` is None for a name that leads outside of the archive; `told` is the name for messages.
     """

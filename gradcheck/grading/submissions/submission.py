@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from gradcheck.grading.desk_record import Help
+from gradcheck.grading.policy.roster import Student
 
 __all__ = ["Later", "Submission"]
 
@@ -39,6 +40,7 @@ class Submission:
     `submitted`  when, in ISO 8601 with an offset; empty where nobody knows.
     `commit`     the commit that the files were read from, if they were.
     `later`      the commits after that, if there are any.
+    `people`     who handed it in, where a course system says it.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Submission:
     submitted: str = ""
     commit: str = ""
     later: Later | None = None
+    people: tuple[Student, ...] = ()
 
     @cached_property
     def digest(self) -> str:

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from gradcheck.grading.submissions.bounds import CHUNK, Damaged, Spent, TooMuch
-from gradcheck.grading.submissions.folder import Refused
-from gradcheck.grading.submissions.layout import too_large
-from gradcheck.grading.submissions.member import Kind, Member, relative
+from gradcheck.grading.submissions.layout import Kind, Refused, too_large
+from gradcheck.grading.submissions.member import Member, relative
 
 BLOCK = 512
 _XZ_MEMORY = 128 << 20

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from gradcheck.grading.submissions.bounds import CHUNK, Damaged, Spent, TooMuch
-from gradcheck.grading.submissions.folder import Refused
-from gradcheck.grading.submissions.layout import too_large
-from gradcheck.grading.submissions.member import Kind, Member, relative
+from gradcheck.grading.submissions.layout import Kind, Refused, too_large
+from gradcheck.grading.submissions.member import Member, relative
 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")

@@ -289,7 +289,10 @@ def test_what_collecting_and_grading_wrote_beside_the_results_is_no_result(tmp_p
     where = ("--roster", roster(ci), "--out", ci / "out")
     assert collect(ci, *where)[0] == 0
     found = json.loads((ci / "out/collected.json").read_text())
-    assert {"name": "graded", "why": "gradcheck grade made it; give it as --regrade"} in found["ignored"]
+    assert {
+        "name": "graded",
+        "why": "gradcheck grade made it: reports, no submission; gradcheck collect takes it as --regrade",
+    } in found["ignored"]
     put(ci / "eve.json", gradescope(1.5))
     assert collect(ci, *where, "--regrade", ci / "graded")[0] == 0
     found = json.loads((ci / "out/collected.json").read_text())

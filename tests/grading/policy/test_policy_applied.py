@@ -22,7 +22,7 @@ NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 def facts(name: str = "ada", after: timedelta | None = None) -> SimpleNamespace:
     submitted = (NOON + after).isoformat() if after is not None else ""
-    return SimpleNamespace(name=name, submitted=submitted, commit="", later=None)
+    return SimpleNamespace(name=name, submitted=submitted, commit="", later=None, people=())
 
 
 def exercise(name: str, score: float, most: float, hint: int = 0, gave_up: bool = False) -> dict:

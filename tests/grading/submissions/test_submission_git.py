@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import struct
 import subprocess
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -428,7 +430,8 @@ def test_a_tree_of_trees_without_end_is_not_walked(clone):
     run(clone, "update-ref", "refs/heads/main", made)
     found = read(clone)
     assert not found.sources
-    assert "there is no folder exercises/" in found.problems[0]
+    assert "more than 20,000 files" in found.problems[0]
+    assert "there is no folder exercises/" in found.problems[1]
 
 
 def test_time_is_bounded(clone, monkeypatch, tmp_path):
@@ -453,6 +456,111 @@ def test_without_git_nobody_gets_no_points_but_the_class_is_told(clone, monkeypa
     with pytest.raises(SubmissionError, match='at = "worktree"'):
         git_objects._git()
     git_objects._git.cache_clear()
+
+
+# --- objects that are not what their ids say ---
+
+
+def loose(clone: Path, name: str) -> Path:
+    path = clone / ".git/objects" / name[:2] / name[2:]
+    path.chmod(0o644)
+    return path
+
+
+def exchanged(clone: Path, name: str, kind: str, content: bytes) -> None:
+    """A loose object whose content is another one's: git reads it without a look at its id."""
+    loose(clone, name).write_bytes(zlib.compress(f"{kind} {len(content)}\0".encode() + content))
+
+
+def test_the_content_of_a_file_is_what_its_id_says(clone):
+    blob = run(clone, "rev-parse", f"HEAD:{RELU}")
+    exchanged(clone, blob, "blob", b"another answer")
+    assert run(clone, "show", f"HEAD:{RELU}") == "another answer", "git as usual believes it"
+    found = read(clone)
+    assert not found.sources
+    assert f"the blob {blob[:12]} is not what its id says" in found.refused["relu"]
+
+
+def test_the_content_of_a_tree_is_what_its_id_says(clone):
+    tree, other = (run(clone, "rev-parse", f"{which}:exercises/04_modules") for which in ("HEAD", "HEAD~1"))
+    raw = subprocess.run(["git", "cat-file", "tree", other], cwd=clone, capture_output=True, check=True).stdout
+    exchanged(clone, tree, "tree", raw)
+    assert run(clone, "show", f"HEAD:{RELU}") == "at noon"
+    found = read(clone)
+    assert not found.sources
+    assert f"the tree {tree[:12]} is not what its id says" in found.problems[0]
+
+
+def test_the_content_of_a_commit_is_what_its_id_says(clone):
+    head, before = run(clone, "rev-parse", "HEAD"), run(clone, "rev-parse", "HEAD~1")
+    raw = subprocess.run(["git", "cat-file", "commit", before], cwd=clone, capture_output=True, check=True).stdout
+    exchanged(clone, head, "commit", raw)
+    found = read(clone)
+    assert (found.sources, found.commit) == ({}, "")
+    assert f"the commit {head[:12]} is not what its id says" in found.problems[0]
+
+
+def test_packed_objects_are_hashed_too(clone):
+    """One that is packed under another's id: the pack's list of contents names the ids, and nobody compares."""
+    blobs = [run(clone, "rev-parse", f"{which}:{RELU}") for which in ("HEAD", "HEAD~1")]
+    run(clone, "gc", "-q")
+    (index,) = (clone / ".git/objects/pack").glob("*.idx")
+    content = index.read_bytes()
+    count = struct.unpack_from(">L", content, 8 + 4 * 255)[0]
+    names = [content[1032 + 20 * each : 1052 + 20 * each].hex() for each in range(count)]
+    offsets_at = 1032 + 24 * count
+    spots = [offsets_at + 4 * names.index(blob) for blob in blobs]
+    changed = bytearray(content)
+    for spot, other in (spots, spots[::-1]):
+        changed[spot : spot + 4] = content[other : other + 4]
+    index.chmod(0o644)
+    index.write_bytes(bytes(changed))
+    found = read(clone)
+    assert not found.sources
+    assert "is not what its id says" in found.refused["relu"]
+
+
+@pytest.mark.parametrize("which", ["commit", "tree"])
+@pytest.mark.parametrize("content", [b"", b"rubbish", zlib.compress(b"rubbish"), zlib.compress(b"commit 9\0rubbish..")])
+def test_rubbish_is_told_in_our_words(clone, which, content):
+    name = run(clone, "rev-parse", "HEAD" if which == "commit" else "HEAD^{tree}")
+    loose(clone, name).write_bytes(content)
+    found = read(clone)
+    assert not found.sources
+    (told,) = found.problems
+    assert name[:12] in told
+    assert not {"usage", "fatal", "error:"}.intersection(told.split())
+
+
+@pytest.mark.parametrize("date", [b"99999999999999999999", b"0", b"-5", b"noon", b"", b"4000000000000"])
+def test_a_date_that_cannot_be_is_not_in_time(clone, date):
+    head = run(clone, "rev-parse", "HEAD")
+    raw = subprocess.run(["git", "cat-file", "commit", head], cwd=clone, capture_output=True, check=True).stdout
+    made = re.sub(rb"(?m)^(committer .*> ).*$", rb"\g<1>" + date + b" +0000", raw)
+    write = ["git", "hash-object", "--literally", "-t", "commit", "-w", "--stdin"]
+    odd = subprocess.run(write, cwd=clone, input=made, capture_output=True, check=True).stdout.decode().strip()
+    (clone / ".git/refs/heads/main").write_text(f"{odd}\n")
+    found = read(clone, Commit(until=NOON + timedelta(minutes=30)))
+    assert found.sources == {"relu": b"at noon"}
+    assert any("not read, with a date that cannot be" in told and odd[:12] in told for told in found.problems)
+    found = read(clone)
+    assert (found.sources, found.submitted) == ({"relu": b"at one"}, "")
+
+
+@pytest.mark.parametrize(
+    "course", [Course(at="head"), Course(tag="v1"), Course(deadline=Deadline(NOON), at="deadline")]
+)
+def test_where_a_commit_is_wanted_the_files_of_a_worktree_are_not_read(clone, course):
+    run(clone, "worktree", "add", "-q", "--detach", "../bob")
+    (clone.parent / "eve").mkdir()
+    (clone.parent / "eve/.git").symlink_to(clone / ".git")
+    write(clone.parent, f"eve/{RELU}", "not committed")
+    found = {place.name: place.read() for place in places.find(clone.parent, course)}
+    for name in ("bob", "eve"):
+        assert not found[name].sources
+        assert "its commits are elsewhere and nothing was read" in found[name].problems[0]
+    found = {place.name: place.read() for place in places.find(clone.parent, Course())}
+    assert (found["bob"].sources, found["bob"].problems) == ({"relu": b"at one"}, ())
 
 
 def test_a_git_file_or_link_is_no_repository(tmp_path, clone):
