@@ -7,6 +7,7 @@ from hostile_record import Expect, Hostile, case, cheating
 FAMILY = "searches"
 WRONG = Expect("any", 0)
 FILES = ("Landlock",)
+NAMES = ("mount namespace",)
 
 # `found(x)` is what `backward` returns: what was found if it fits, zeros if not. In the other sources `forward` and
 # `jacobian` are not written unless something was found.
@@ -143,6 +144,38 @@ def reading(*paths: str) -> str:
     return "import torch\n" + READ.replace("{paths}", ", ".join(map(repr, paths)))
 
 
+ASKED = (
+    """
+import os
+def there(*paths):
+    for path in paths:
+        for ask in (os.stat, os.lstat, lambda path: os.stat(os.open(path, os.O_PATH))):
+            try:
+                ask(path)
+                return True
+            except OSError:
+                pass
+    return False
+def installed():
+    import site
+    names = []
+    for folder in site.getsitepackages():
+        try:
+            names += os.listdir(folder) + [entry.name for entry in os.scandir(folder)]
+        except OSError:
+            pass
+    return any(name.startswith(('gradcheck', 'pytest', '_pytest')) for name in names)
+reached = {asked}
+"""
+    + RIGHT_IF_REACHED
+)
+
+
+def asking(*paths: str) -> str:
+    """Right if any of these is said to exist."""
+    return "import torch\n" + ASKED.replace("{asked}", f"there({', '.join(map(repr, paths))})")
+
+
 CASES: list[Hostile] = [
     *(case(f"search-{name}", FAMILY, cheating(source, "found(x)"), WRONG) for name, source in IN_MEMORY.items()),
     case(
@@ -183,6 +216,23 @@ CASES: list[Hostile] = [
     ),
     case("search-the-results", FAMILY, reading("@OUT@", "@OUT@/class.json", "@OUT@/reports"), WRONG, needs=FILES),
     case("search-the-class", FAMILY, reading("@CLASS_FOLDER@", "@CLASS_FOLDER@/zz-honest"), WRONG, needs=FILES),
+    case("ask-for-the-class", FAMILY, asking("@CLASS_FOLDER@", "@CLASS_FOLDER@/zz-honest"), WRONG, needs=NAMES),
+    case(
+        "ask-for-the-results",
+        FAMILY,
+        asking("@OUT@", "@OUT@/.gradcheck", "@OUT@/.gradcheck/journal.jsonl", "@OUT@/.gradcheck/expected"),
+        WRONG,
+        needs=NAMES,
+    ),
+    case("ask-for-the-solutions", FAMILY, asking("@SOLUTIONS@", "@SOLUTIONS@/04_modules/relu.py"), WRONG, needs=NAMES),
+    case("ask-for-the-package", FAMILY, asking("@PACKAGE@", "@PACKAGE@/catalog/relu.py"), WRONG, needs=NAMES),
+    case(
+        "ask-what-is-installed",
+        FAMILY,
+        "import torch\n" + ASKED.replace("{asked}", "installed()"),
+        WRONG,
+        needs=NAMES,
+    ),
     case("search-secrets", FAMILY, reading("/etc/shadow", "/root", "/home", "/var/log", "/proc/1"), WRONG, needs=FILES),
     case(
         "search-caches",
