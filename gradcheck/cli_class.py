@@ -55,15 +55,13 @@ def grade(
     """
     from gradcheck.grading.batch.journal import opened
     from gradcheck.grading.policy.course import load_course
-    from gradcheck.grading.policy.roster import roster_notes
     from gradcheck.grading.submissions.places import find
 
     course = load_course(course_file)
-    for line in roster_notes(course.roster):
-        click.echo(f"note: {line}", err=True)
     places = find(submissions, course, exclude=[out])
     if not places:
         raise GradcheckError(f"there is no submission in {submissions}; each is a sub-folder or an archive of it")
+    course = course.among(place.name for place in places)
     with opened(out / STATE) as journal:
         try:
             jobs = jobs or os.cpu_count() or 1

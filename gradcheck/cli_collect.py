@@ -57,13 +57,10 @@ def collect(
     from gradcheck.grading.collect.clones import load_release
     from gradcheck.grading.collect.compare import compare
     from gradcheck.grading.collect.sources import gather, must_exist
-    from gradcheck.grading.policy.roster import roster_notes
     from gradcheck.reports.collected_folder import must_be_free
     from gradcheck.reports.collected_regrade import regrades_in
 
     roster = _roster(course_file, roster_file)
-    for line in roster_notes(roster):
-        click.echo(f"note: {line}", err=True)
     for source in sources:
         must_exist(source)
         if source.resolve() == out.resolve():
@@ -86,7 +83,8 @@ def collect(
                 require_sandbox=require_sandbox,
             )
     regrades = regrades_in(regrade) if regrade else None
-    comparison = compare(roster, gathered.results, gathered.clones, regrades)
+    names = [each.name for each in gathered.clones] + [name for each in gathered.results for name in each.names]
+    comparison = compare(roster.among(dict.fromkeys(names)), gathered.results, gathered.clones, regrades)
     _written(comparison, gathered, out, known)
     if gathered.clones and regrades is None:
         source = gathered.with_clones[0] if gathered.with_clones else sources[0]

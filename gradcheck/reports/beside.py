@@ -57,8 +57,8 @@ def beside(summary: Mapping[str, Any]) -> Iterator[Beside]:
             gone,
         ),
         Beside(
-            "time in the roster that cannot be read, or says no offset: taken as unknown",
-            "times in the roster that cannot be read, or say no offset: taken as unknown",
+            "time in the roster is taken as unknown: without its offset it needs the course's timezone",
+            "times in the roster are taken as unknown: without an offset they need the course's timezone",
             unread,
         ),
         Beside(

@@ -42,7 +42,7 @@ def printed(summary) -> str:
         ),
         (
             {"unread_times": ["yesterday"]},
-            "1 time in the roster that cannot be read, or says no offset: taken as unknown: yesterday",
+            "1 time in the roster is taken as unknown: without its offset it needs the course's timezone: yesterday",
         ),
         (
             {"undated": {"count": 2, "names": ["a", "b"]}},

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -98,6 +98,10 @@ class Course:
         is no reason for it.
         """
         return self.roster.match(submission, told) if self.roster else Match()
+
+    def among(self, submissions: Iterable[str]) -> Course:
+        """The course for a class with these submissions, which say more together than each by itself."""
+        return replace(self, roster=self.roster.among(submissions)) if self.roster else self
 
     def due(self, submission: str, told: Sequence[Student] = ()) -> datetime | None:
         """The deadline of a submission, extensions counted in, of a team the longest; None where there is none."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import fnmatch
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -23,6 +24,9 @@ _GROUP_WORDS = frozenset(
     )
 )  # fmt: skip
 """Without accents: what makes the beginning of a name read as a group's rather than as half of a double name."""
+_MOST_PIECES = 60
+"""Of a repository's name, between hyphens."""
+_LEAST_OF_A_CLASS = 2
 _HIDDEN = frozenset(("anonymous", "anon"))
 
 
@@ -128,6 +132,19 @@ class Roster:
     students: tuple[Student, ...]
     staff: tuple[Student, ...] = ()
     unread_times: tuple[str, ...] = ()
+    assignment: str | None = None
+    """What all repositories of the class begin with, before `-LOGIN`: empty for nothing, None where it is not known."""
+
+    def among(self, submissions: Iterable[str]) -> Roster:
+        """The roster for a class with these submissions. Most of them tell what repositories begin with: so it is seen
+        that `week2-anne-marie` is no repository of `marie`.
+        """
+        names = [folded(name).split("-") for name in submissions if "-" in name]
+        if len(names) < _LEAST_OF_A_CLASS:
+            return self
+        counts = Counter("-".join(name[:end]) for name in names for end in range(1, min(len(name), _MOST_PIECES)))
+        shared = [start for start, count in counts.items() if 2 * count > len(names)]
+        return replace(self, assignment=max(shared, key=len, default=""))
 
     def match(self, submission: str, told: Sequence[Student] = ()) -> Match:
         """Whose a submission is, by what its host has `told` of who handed it in, or else by its name.
@@ -250,7 +267,7 @@ class Roster:
         """By a login, an id or a team at the end of `ASSIGNMENT-LOGIN`: the longest. Where another's is in what stands
         before it, as in `week2-ada-l` of `ada` and `l`, it may as well be theirs.
         """
-        pieces = name.split("-")[:60]
+        pieces = name.split("-")[:_MOST_PIECES]
         last = len(pieces)
         found: dict[tuple[int, int], tuple[Student, ...]] = {}
         for start in range(last):
@@ -268,6 +285,8 @@ class Roster:
         run = "-".join(pieces[first:])
         if len(owners) > 1 and run in self._by_login:
             return Match(why="several", who=owners)
+        if self.assignment is not None and "-".join(pieces[:first]) not in ("", self.assignment):
+            return Match(why="unsure", who=owners)
         others = [each for (start, _), who in found.items() if start < first for each in who if each not in owners]
         return Match(why="several", who=_once((*owners, *others))) if others else Match(owners)
 
@@ -327,16 +346,6 @@ class Roster:
             spelt = {"".join(words[turn:] + words[:turn]) for turn in range(len(words))}
             pairs += [(each, student) for each in sorted(spelt)]
         return _index(pairs)
-
-
-def roster_notes(roster: Roster | None) -> Iterator[str]:
-    """What a roster leaves open, said once and for all of them."""
-    if roster is not None and roster.unread_times:
-        number, first = len(roster.unread_times), roster.unread_times[0][:60]
-        yield (
-            f"when {number} {'person' if number == 1 else 'people'} handed in could not be read from the roster, as in "
-            f"{first!r}: without an offset from UTC it has to be a date and time, and course.toml needs a time zone"
-        )
 
 
 def same_name(one: str, other: str) -> bool:

@@ -304,6 +304,7 @@ class _Class:
     def _named(self, found: list[_Found]) -> Places:
         found.sort(key=lambda each: (os.fsencode(each.stem), os.fsencode(each.entry)))
         names = unique_names(each.stem for each in found)
+        self.course = self.course.among(names)
         places = [self._place(name, each) for name, each in zip(names, found, strict=True)]
         places.sort(key=lambda place: place.name)
         return Places(places, sorted(self.ignored))

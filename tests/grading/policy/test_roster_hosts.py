@@ -353,3 +353,17 @@ def test_when_work_was_handed_in_comes_from_the_table(load, column):
 def test_a_participants_number_is_only_that():
     assert participant_number(" Teilnehmer/in  12 ") == "12"
     assert [participant_number(each) for each in ("12", "Ada 12", "Participant", "")] == [""] * 4
+
+
+def test_in_a_class_what_repositories_begin_with_shows_that_a_name_is_longer():
+    marie, ada = (Student(name, logins=(name.lower(),)) for name in ("Marie", "Ada"))
+    alone = Roster((marie, ada))
+    some = alone.among(["week2-anne-marie", "week2-ada", "week2-zoe", "notes"])
+    assert some.match("week2-ada").students == (ada,)
+    assert some.match("-ada").students == (ada,)
+    assert (some.match("week2-anne-marie").why, some.match("week2-anne-marie").who) == ("unsure", (marie,))
+    longer = Roster((marie, Student("Anne-Marie", logins=("anne-marie",)))).among(["week2-anne-marie", "week2-marie"])
+    assert [str(longer.match(f"week2-{name}").student) for name in ("anne-marie", "marie")] == ["Anne-Marie", "Marie"]
+    none = alone.among(["duval-marie", "lovelace-ada", "king-zoe"])
+    assert [none.match(name).why for name in ("duval-marie", "lovelace-ada")] == ["unsure", "unsure"]
+    assert alone.among(["week2-ada"]).match("week2-ada").students == (ada,)
