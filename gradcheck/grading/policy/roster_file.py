@@ -65,16 +65,12 @@ def load_roster(file: Path, zone: tzinfo | None = None) -> Roster:
 
 def _sheet(file: Path) -> Sheet:
     try:
+        file.stat()  # what is missing is told as what cannot be read
         content = read_small(file, MOST_BYTES)
     except OSError as error:
         raise GradcheckError(f"{file} cannot be read: {error.strerror or error}; [roster] file names it") from None
     if content is None:
-        what = (
-            f"is not a plain file of at most {MOST_BYTES // 2**20} MiB"
-            if file.exists()
-            else "cannot be read: No such file"
-        )
-        raise GradcheckError(f"{file} {what}; [roster] file names it")
+        raise GradcheckError(f"{file} is not a plain file of at most {MOST_BYTES // 2**20} MiB; [roster] file names it")
     return read_sheet(content, str(file), by_hand=True)
 
 

@@ -144,7 +144,7 @@ def test_no_file_for_others_tells_a_seed_before_the_course_is_closed(submissions
     with opened(out / ".gradcheck") as journal:
         seed = journal.seed
     files = [path for path in out.rglob("*") if path.is_file() and path.parent.name != ".gradcheck"]
-    assert len(files) == 9 + 3
+    assert len(files) == 2 * 9 + 4
     for path in files:
         text = path.read_text(encoding="utf-8-sig")
         assert str(seed.number) not in text, path
