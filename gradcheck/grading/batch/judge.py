@@ -40,7 +40,7 @@ _PLAY_S = 3.0
 
 _KNOWN_STUBS = 500
 
-SEARCHES_S = 30.0
+SEARCHES_S = 25.0
 """Seconds of computing, by judge and submission, for all searches that a submission sets off: for small cases, and for
 the names of mistakes. Nearly all need less than two.
 """

@@ -34,7 +34,7 @@ from typing import IO
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.submissions.layout import Refused
 
-SECONDS = 30.0
+SECONDS = 10.0
 MOST_COMMITS = 100_000
 MOST_BYTES = {b"commit": 1 << 20, b"tag": 1 << 20, b"tree": 8 << 20}
 MOST_BLOB = 16 << 20

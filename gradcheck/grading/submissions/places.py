@@ -44,6 +44,7 @@ _NO_REPOSITORY = (
 _LEAST_OF_A_CLASS = 3
 """So many folders with exercises in one entry are submissions; two may be one student's two copies."""
 _MOST_PEEKED = 200
+_FILES, _TEXTS = "_assignsubmission_file", "_assignsubmission_onlinetext"
 _RESULTS = (".json", ".csv", ".b64")
 """Files of scores that lie beside each other are nobody's exercises, however they are called."""
 
@@ -121,6 +122,16 @@ class Place:
 
     def _read_folder(self, path: Path, findings: Findings) -> None:
         repository = git_folder(path)
+        if repository is None and self.wanted is not None and not os.path.lexists(path / ".git"):
+            clones = _clones_in(path)  # as downloads wrap things
+            if len(clones) > 1:
+                names = ", ".join(each.name for each in clones[:5])
+                findings.note(
+                    f"{len(clones)} clones lie in it ({names}); which one counts is unclear, so none was read"
+                )
+                return
+            if clones:
+                path, repository = clones[0], git_folder(clones[0])
         if repository == path:
             read_commit(repository, self.wanted or Commit(), findings)
         elif repository is not None and self.wanted is not None:
@@ -224,6 +235,8 @@ class _Class:
                 found.append(_Found(stem, name, kind == "file", known=facts.get(name, UNKNOWN)))
         self._must_be_a_class([each.entry for each in found] + loose)
         found = self._without_folders_of_others(found) + self._of_downloads(files, attempts)
+        found, texts = _without_online_texts(found)
+        self.ignored += [(printable(name), "a text typed at Moodle; the student's files count") for name in texts]
         return self._named(found)
 
     def _of_downloads(self, files: Sequence[Download], attempts: Sequence[Download]) -> list[_Found]:
@@ -335,6 +348,20 @@ class _Class:
                 f"{self.shown} looks like one submission: it holds {one[0]}; give the folder that holds the "
                 f"submissions, or grade this one with: gradcheck report {self.shown}"
             )
+
+
+def _clones_in(path: Path) -> list[Path]:
+    """The clones that lie directly in a folder."""
+    with opened(path) as folder:
+        folders = [each.name for each in folder.entries("") if each.kind == "folder"]
+    return [path / name for name in sorted(folders)[:_MOST_PEEKED] if git_folder(path / name) is not None]
+
+
+def _without_online_texts(found: Sequence[_Found]) -> tuple[list[_Found], list[str]]:
+    """Moodle makes two folders for who typed a text and uploaded files too: those without files, and their names."""
+    heads = {each.stem.partition(_FILES)[0] for each in found if _FILES in each.stem}
+    texts = [each for each in found if each.stem.partition(_TEXTS)[0] in heads and _TEXTS in each.stem]
+    return [each for each in found if each not in texts], [each.entry for each in texts]
 
 
 def _is_work(inside: Sequence[Entry]) -> bool:

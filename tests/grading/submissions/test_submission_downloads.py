@@ -98,6 +98,23 @@ def test_moodle(found):
     }
 
 
+def test_a_text_typed_at_moodle_is_no_second_submission(found):
+    files = {
+        "Ada Lovelace_40001_assignsubmission_file/relu.py": WORK,
+        "Ada Lovelace_40001_assignsubmission_onlinetext/onlinetext.html": b"<p>hello</p>",
+        "Ben Old_40002_assignsubmission_onlinetext/onlinetext.html": b"<p>def forward(x)</p>",
+    }
+    places_found = found(files)
+    assert [place.name for place in places_found] == [
+        "Ada Lovelace_40001_assignsubmission_file",
+        "Ben Old_40002_assignsubmission_onlinetext",
+    ]
+    assert places_found.ignored == [
+        ("Ada Lovelace_40001_assignsubmission_onlinetext", "a text typed at Moodle; the student's files count")
+    ]
+    assert places_found[1].read().problems, "somebody should look at it"
+
+
 GRADESCOPE = b"""---
 submission_11:
   :submitters:

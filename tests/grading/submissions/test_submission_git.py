@@ -569,3 +569,17 @@ def test_a_git_file_or_link_is_no_repository(tmp_path, clone):
     (tmp_path / "eve").mkdir()
     (tmp_path / "eve/.git").symlink_to(clone / ".git")
     assert git.git_folder(tmp_path / "eve") is None
+
+
+def test_a_clone_in_a_folder_is_read_at_its_commit_and_of_two_none_is_guessed(clone, tmp_path):
+    inner = tmp_path / "wrapped" / "ada" / "week2-ada"
+    shutil.copytree(clone, inner)
+    write(inner, RELU, b"not committed")
+    write(tmp_path / "wrapped" / "ben", RELU, b"")
+    ada, _ = places.find(tmp_path / "wrapped", Course(at="head"))
+    assert (ada.read().sources, bool(ada.read().commit)) == ({"relu": b"at one"}, True)
+    assert places.find(tmp_path / "wrapped")[0].read().sources == {"relu": b"not committed"}
+    shutil.copytree(clone, inner.with_name("again"))
+    ada, _ = places.find(tmp_path / "wrapped", Course(at="head"))
+    assert not ada.read().sources
+    assert "2 clones lie in it (again, week2-ada)" in ada.read().problems[0]
