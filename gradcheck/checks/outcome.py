@@ -112,6 +112,9 @@ class OwnBackward(RuntimeError):
         super().__init__(f"torch's own backward kernel {name}")
 
 
+NOT_READ = "NotRead"
+"""The kind of fault that a file has which was not read at all, whatever is in it."""
+
 EARLIER = "the result of an earlier call"
 """What is mutated when a function writes into what it returned before: a buffer that it keeps."""
 

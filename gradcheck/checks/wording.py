@@ -10,7 +10,17 @@ import numpy as np
 
 from gradcheck.checks.cases import Case
 from gradcheck.checks.compare import Difference, is_plural, verb
-from gradcheck.checks.outcome import EARLIER, Argument, Foreign, GeneratorArgument, Outcome, Returned, Unwritten, Value
+from gradcheck.checks.outcome import (
+    EARLIER,
+    NOT_READ,
+    Argument,
+    Foreign,
+    GeneratorArgument,
+    Outcome,
+    Returned,
+    Unwritten,
+    Value,
+)
 from gradcheck.checks.results import CheckResult, Counterexample, Status
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial, listed
@@ -23,6 +33,8 @@ _ENDINGS = {
     "timed_out": "timed-out",
     "missing": "missing-function",
 }
+_NOT_LOADED = ("SyntaxError", "IndentationError", "TabError", "LoadError", NOT_READ)
+"""What is said of the file, and of no call."""
 
 
 def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Outcome) -> CheckResult:
@@ -38,7 +50,7 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
         message = f"{spec.name} raised {fault.kind}: {fault.text}" if fault.text else f"{spec.name} raised {fault.kind}"
         if fault.kind == "RecursionError":
             message = f"{spec.name} calls itself without end (RecursionError); what ends the recursion?"
-        elif fault.kind in ("SyntaxError", "IndentationError", "TabError", "LoadError"):
+        elif fault.kind in _NOT_LOADED:
             message = fault.text
     elif outcome.state == "missing":
         message = fault.text
@@ -48,13 +60,13 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
     whole = outcome.unwritten is not None and outcome.unwritten.place != "within"
     example = None if outcome.state == "missing" or whole else _case(trial)
     status: Status = "failed" if outcome.state == "missing" else "errored"
-    if fault.kind in ("SyntaxError", "IndentationError", "TabError", "LoadError"):
+    if fault.kind in _NOT_LOADED:
         example = None
     return replace(
         blank,
         status=status,
         message=message,
-        code=_ENDINGS[outcome.state],
+        code="not-read" if fault.kind == NOT_READ else _ENDINGS[outcome.state],
         counterexample=example,
         lines=fault.lines,
     )

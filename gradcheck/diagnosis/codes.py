@@ -40,6 +40,7 @@ CODES = frozenset(
         "nondeterministic",
         "not-finite",
         "not-independent",
+        "not-read",
         "overwritten-not-accumulated",
         "raised",
         "returns-zero",

@@ -14,7 +14,7 @@ from typing import Any
 
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
-from gradcheck.checks.outcome import MODULE, Fault, Outcome, Unwritten
+from gradcheck.checks.outcome import MODULE, NOT_READ, Fault, Outcome, Unwritten
 
 
 def execute(
@@ -62,8 +62,8 @@ def _importing(can_import: Callable[[str], bool]) -> Callable[..., Any]:
 
 
 def unreadable(shown: str, text: str, limit_s: float = CALL_LIMIT_S) -> InProcessCandidate:
-    """What stands for a file that cannot be loaded: every call says `text`."""
-    return InProcessCandidate({}, shown, Outcome("raised", fault=Fault("LoadError", text)), limit_s)
+    """What stands for a file that is not read: every call says `text`."""
+    return InProcessCandidate({}, shown, Outcome("raised", fault=Fault(NOT_READ, text)), limit_s)
 
 
 def _told(shown: str, outcome: Outcome) -> Outcome:

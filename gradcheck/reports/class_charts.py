@@ -137,7 +137,7 @@ def strip(states: str, places: Sequence[int]) -> dict[str, str]:
     return paths
 
 
-NO_RESULT = ("unfinished", "raised", "exited", "timed-out", "missing-function", "unrecognised")
+NO_RESULT = ("not-read", "unfinished", "raised", "exited", "timed-out", "missing-function", "unrecognised")
 """Codes that say that something went wrong, and little of what was thought."""
 
 

@@ -53,6 +53,7 @@ def class_html(summary: Mapping[str, Any]) -> str:
             top=_top(summary),
             ungraded=_ungraded(summary),
             report_it=REPORT_IT,
+            no_result=charts.NO_RESULT,
             scores=charts.score_chart(_marks(summary), summary["max_score"]),
             exercises=charts.difficulty(exercises),
             grid=charts.misconception_map(summary["misconceptions"], len(submissions)),

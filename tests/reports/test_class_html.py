@@ -286,3 +286,12 @@ def test_what_lies_beside_the_submissions_is_told():
         assert text in page
         assert page.index(text) < page.index('class="tiles"')
     assert "To look at first" not in class_html(summary_of(reports(3)))
+
+
+def test_files_that_were_not_read_are_no_mistake_that_a_class_shares():
+    refused = ("relu", "backward", "not-read", "2 files could be relu and differ")
+    term = ("softmax", "backward", "missing-term", "the sum is missing")
+    only = " ".join(Parsed(class_html(summary_of([report(f"s{n}", wrong=[refused]) for n in range(3)]))).text.split())
+    assert "The mistake that most share" not in only
+    both = [report(f"s{n}", wrong=[refused, *[term] * (n < 2)]) for n in range(3)]
+    assert "most share: in softmax.backward" in " ".join(Parsed(class_html(summary_of(both))).text.split())
