@@ -19,18 +19,18 @@ from gradcheck.grading.worker.launch import Bounds
 from gradcheck.grading.worker.spawn import SpawningLane
 
 BOUNDS = Bounds(call_s=100.0, submission_s=100.0)
-SETTINGS = Settings(5, Path("expected").absolute(), ("relu",), BOUNDS)
+SETTINGS = Settings(Path("expected").absolute(), ("relu",), BOUNDS)
 
 
 def pool(bounds):
     places = find(Path("class"))
-    settings = Settings(5, Path("expected").absolute(), ("relu",), bounds)
+    settings = Settings(Path("expected").absolute(), ("relu",), bounds)
     with opened(Path("state")) as journal, Pool(settings, 2) as lanes:
         list(grade_class(places, settings, journal, lanes, lambda *_: None))
 
 
 def cluster():
-    WorkerLane(SETTINGS).grade(find(Path("class"))[0].read())
+    WorkerLane(SETTINGS).grade(find(Path("class"))[0].read(), 5)
 
 
 def spawning():
