@@ -42,7 +42,8 @@ def beside(summary: Mapping[str, Any]) -> Iterator[Beside]:
     undated = [(name, "") for name in (summary.get("undated") or {}).get("names", ())]
     unread = [(text, "") for text in roster.get("unread_times", ())]
     # Where somebody's work is nobody's, who has none may still have handed in.
-    none = "with no submission that is known to be theirs" if unmatched else "handed in nothing"
+    unknown = " no submission that is known to be theirs"
+    none = (f"has{unknown}", f"have{unknown}") if unmatched else ("handed in nothing",) * 2
     kinds = (
         Beside("submission of nobody in the roster", "submissions of nobody in the roster", unmatched),
         Beside(
@@ -66,7 +67,7 @@ def beside(summary: Mapping[str, Any]) -> Iterator[Beside]:
             "submissions count as in time, since nobody knows when they were handed in",
             undated,
         ),
-        Beside(f"of the roster {none}", f"of the roster {none}", without),
+        Beside(f"of the roster {none[0]}", f"of the roster {none[1]}", without),
     )
     yield from (each for each in kinds if each.lines)
 

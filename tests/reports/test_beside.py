@@ -69,7 +69,7 @@ def test_each_kind_is_named_with_who_it_concerns(found, told):
 
 def test_who_may_be_a_strangers_owner_is_not_said_to_have_handed_in_nothing():
     told = printed(class_with(without=[ZOE], unmatched=["stranger"]))
-    assert "1 of the roster with no submission that is known to be theirs: Zoë Ng" in told
+    assert "1 of the roster has no submission that is known to be theirs: Zoë Ng" in told
     assert "handed in nothing" not in told
 
 
