@@ -102,7 +102,7 @@ def policed(*exercises, gave_up=100, days=0):
         deadline=Deadline(noon, late="per-day", penalty_per_day=10),
     )
     facts = SimpleNamespace(
-        name="ada", submitted=(noon + timedelta(days)).isoformat(), commit="", later=None, people=()
+        name="ada", submitted=(noon + timedelta(days)).isoformat(), commit="", later=None, in_time=None, people=()
     )
     raw = real_report() | {"exercises": [_in_catalog(each) for each in kept]}
     return apply_policy(raw, course, facts)

@@ -8,7 +8,7 @@ from typing import Any
 from gradcheck.grading.batch.unusual import unusual
 from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.submissions.places import Place
-from gradcheck.grading.submissions.submission import Later, Submission
+from gradcheck.grading.submissions.submission import InTime, Later, Submission
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Facts:
     started: tuple[str, ...]
     unusual: tuple[str, ...] = ()
     later: Later | None = None
+    in_time: InTime | None = None
     people: tuple[Student, ...] = ()
 
 
@@ -92,5 +93,6 @@ def facts_of(submission: Submission) -> Facts:
         tuple(name for name in submission.sources),
         unusual(submission.sources),
         submission.later,
+        submission.in_time,
         submission.people,
     )

@@ -23,6 +23,16 @@ class Later(Protocol):
     def as_dict(self) -> dict[str, Any]: ...
 
 
+class InTime(Protocol):
+    """What it has to know of the last commit in time, where a late one counts."""
+
+    @property
+    def commit(self) -> str: ...
+    @property
+    def submitted(self) -> str: ...
+    def as_dict(self) -> dict[str, Any]: ...
+
+
 class Facts(Protocol):
     """What the policy has to know of a submission; a `Submission` is one."""
 
@@ -34,6 +44,8 @@ class Facts(Protocol):
     def commit(self) -> str: ...
     @property
     def later(self) -> Later | None: ...
+    @property
+    def in_time(self) -> InTime | None: ...
     @property
     def people(self) -> Sequence[Student]: ...
 
@@ -82,6 +94,7 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
         "submitted": submitted,
         "commit": facts.commit,
         "later_commits": facts.later.as_dict() if facts.later else None,
+        "in_time_commit": facts.in_time.as_dict() if facts.in_time else None,
         "policy": {
             "earned": earned,
             "due": due.isoformat() if due else "",
@@ -115,13 +128,18 @@ def _lateness(course: Course, due: datetime | None, submitted: datetime | None) 
 
 
 def _commits(facts: Facts, submitted: str) -> list[str]:
-    """Which commit counts, where there are later ones, and why not those."""
-    if facts.later is None:
-        return []
-    why = [f"the commit {facts.commit[:12]}{f' of {submitted}' if submitted else ''} counts"]
-    count = facts.later.unchanged
-    if count == 1:
-        why.append("a later one leaves the exercises as they were")
-    elif count:
-        why.append(f"{count} later ones leave the exercises as they were")
-    return [", and ".join(why)]
+    """Which commit counts, where there are others that could, and what is to say of those."""
+    said = []
+    if facts.later is not None:
+        why = [f"the commit {facts.commit[:12]}{f' of {submitted}' if submitted else ''} counts"]
+        count = facts.later.unchanged
+        if count == 1:
+            why.append("a later one leaves the exercises as they were")
+        elif count:
+            why.append(f"{count} later ones leave the exercises as they were")
+        said.append(", and ".join(why))
+    if facts.in_time is not None:
+        said.append(
+            f"the commit {facts.in_time.commit[:12]} of {facts.in_time.submitted} was in time, with other exercises"
+        )
+    return said

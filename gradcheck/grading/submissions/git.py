@@ -23,7 +23,7 @@ from gradcheck.grading.submissions.finder import choose
 from gradcheck.grading.submissions.folder import opened
 from gradcheck.grading.submissions.git_objects import MOST_COMMITS, GitFailed, Objects, opened_objects
 from gradcheck.grading.submissions.layout import Entry, Findings, Kind, Refused, too_large
-from gradcheck.grading.submissions.submission import Later
+from gradcheck.grading.submissions.submission import InTime, Later
 from gradcheck.grading.submissions.walk import walked
 
 
@@ -95,6 +95,9 @@ def _chosen(objects: Objects, tip: str, wanted: Commit, shallow: bool, findings:
     findings.submitted = moment_text(seconds)
     if not findings.submitted:
         findings.note(f"the commit {commit[:12]} has a date that cannot be")
+    timely = _newest_at(wanted.steps[0], dated, chosen) if wanted.steps else None
+    if timely is not None and timely > chosen:
+        findings.in_time = InTime(commits[timely][0], moment_text(commits[timely][1]))
     if chosen:
         findings.later = Later(chosen, moment_text(commits[0][1]), chosen - newest)
     return commit

@@ -12,7 +12,7 @@ from gradcheck.grading.desk_record import FILE, Help, help_in
 from gradcheck.grading.load import MAX_BYTES
 from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.submissions.naming import readable
-from gradcheck.grading.submissions.submission import Later, Submission
+from gradcheck.grading.submissions.submission import InTime, Later, Submission
 
 WHOLE = "exercises"
 """The folder that holds the units."""
@@ -76,6 +76,7 @@ class Findings:
     submitted: str = ""
     commit: str = ""
     later: Later | None = None
+    in_time: InTime | None = None
     written: float | None = None
     """When the newest of the exercises was last written, where the system that they lie on says it."""
     lacking: frozenset[str] = field(default_factory=lambda: frozenset(all_exercises()))
@@ -107,7 +108,7 @@ class Findings:
     def under(self, name: str, people: tuple[Student, ...] = ()) -> Submission:
         return Submission(
             name, self.sources, self.refused, tuple(self.problems), self.help, self.submitted, self.commit, self.later,
-            people,
+            self.in_time, people,
         )  # fmt: skip
 
 

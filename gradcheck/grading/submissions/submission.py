@@ -10,7 +10,7 @@ from functools import cached_property
 from gradcheck.grading.desk_record import Help
 from gradcheck.grading.policy.roster import Student
 
-__all__ = ["Later", "Submission"]
+__all__ = ["InTime", "Later", "Submission"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,18 @@ class Later:
 
 
 @dataclass(frozen=True)
+class InTime:
+    """The last commit in time, where a late one counts: what an instructor may rather want to grade."""
+
+    commit: str
+    submitted: str
+
+    def as_dict(self) -> dict[str, str]:
+        """What a report says of it."""
+        return {"commit": self.commit, "submitted": self.submitted}
+
+
+@dataclass(frozen=True)
 class Submission:
     """A submission, in memory. None of its code has run.
 
@@ -40,6 +52,7 @@ class Submission:
     `submitted`  when, in ISO 8601 with an offset; empty where nobody knows.
     `commit`     the commit that the files were read from, if they were.
     `later`      the commits after that, if there are any.
+    `in_time`    the last commit in time, if the one that counts is late.
     `people`     who handed it in, where a course system says it.
     """
 
@@ -51,6 +64,7 @@ class Submission:
     submitted: str = ""
     commit: str = ""
     later: Later | None = None
+    in_time: InTime | None = None
     people: tuple[Student, ...] = ()
 
     @cached_property

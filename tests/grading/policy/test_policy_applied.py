@@ -15,14 +15,14 @@ from gradcheck.grading.policy import Course, Roster, Student, apply_policy
 from gradcheck.grading.policy.course import HintCosts
 from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.grading.report import mark_of
-from gradcheck.grading.submissions.submission import Later, Submission
+from gradcheck.grading.submissions.submission import InTime, Later, Submission
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 
 def facts(name: str = "ada", after: timedelta | None = None) -> SimpleNamespace:
     submitted = (NOON + after).isoformat() if after is not None else ""
-    return SimpleNamespace(name=name, submitted=submitted, commit="", later=None, people=())
+    return SimpleNamespace(name=name, submitted=submitted, commit="", later=None, in_time=None, people=())
 
 
 def exercise(name: str, score: float, most: float, hint: int = 0, gave_up: bool = False) -> dict:
@@ -229,3 +229,11 @@ def test_a_team_is_named_whole_and_its_longest_extension_counts():
     nobody = apply_policy(PLAIN, course, facts("ada-bo"))
     assert (nobody["student"], nobody["students"]) == (None, [])
     assert "it fits several of the roster: Bo, Ada" in nobody["policy"]["note"]
+
+
+def test_where_a_late_commit_counts_the_last_one_in_time_is_named():
+    in_time = InTime("34" * 20, "2026-09-30T12:00:00+00:00")
+    read = Submission("ada", {}, {}, submitted=NOON.isoformat(), commit="12" * 20, in_time=in_time)
+    done = apply_policy(PLAIN, Course(exercises=BOTH, deadline=Deadline(NOON - timedelta(hours=1))), read)
+    assert done["in_time_commit"] == {"commit": "34" * 20, "submitted": "2026-09-30T12:00:00+00:00"}
+    assert "the commit 343434343434 of 2026-09-30T12:00:00+00:00 was in time, with other" in done["policy"]["note"]

@@ -114,6 +114,8 @@ def test_late_days_that_count_are_read_and_what_comes_after_is_told(clone):
         read = places.find(clone.parent, late_days(days))[0].read()
         assert read.sources == {"relu": content}
         assert read.later == (Later(over, "2026-03-05T12:00:00+00:00", 0) if over else None)
+        assert read.in_time is not None
+        assert read.in_time.submitted == "2026-03-01T13:00:00+00:00", "the last one in time"
         told = (
             f"{over} commit{'s' if over > 1 else ''} after the last day that counts w{'ere' if over > 1 else 'as'} not"
         )
@@ -138,6 +140,7 @@ def test_a_later_push_that_leaves_the_exercises_as_they_were_is_no_later_work(cl
     read = places.find(clone.parent, course)[0].read()
     assert (read.commit, read.submitted) == (in_time, "2026-03-01T14:00:00+00:00")
     assert (read.later, read.problems) == (Later(2, "2026-03-03T12:00:00+00:00", 2), ())
+    assert read.in_time is None, "it is the one that counts"
     write(clone, RELU, "improved")
     improved = commit(clone, NOON + timedelta(days=3), "improved")
     write(clone, "README.md", "day 5")
