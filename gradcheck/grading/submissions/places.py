@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -284,13 +285,16 @@ class _Class:
         return kept
 
     def _submissions_in(self, entry: str, inside: list[Entry]) -> int:
-        """How many submissions an entry holds that is none itself."""
+        """How many submissions an entry holds that is none itself: folders with the same work in them. One person may
+        well have a folder for each part of it.
+        """
         if _is_work(inside):
             return 0
         folders = [each.name for each in inside if each.kind == "folder"][:_MOST_PEEKED]
         if any(map(is_of_a_download, folders)):
             return max(len(folders), _LEAST_OF_A_CLASS)
-        return sum(_is_work(self._inside(f"{entry}/{name}")) for name in folders)
+        counts = Counter(work for name in folders for work in set(_work_in(self._inside(f"{entry}/{name}"))))
+        return max(counts.values(), default=0)
 
     def _inside(self, entry: str) -> list[Entry]:
         return self.shelf.entries(self._at(entry))
@@ -365,14 +369,17 @@ def _without_online_texts(found: Sequence[_Found]) -> tuple[list[_Found], list[s
 
 
 def _is_work(inside: Sequence[Entry]) -> bool:
-    """Whether a folder itself is where somebody works: exercises, their units, a repository, or files of exercises."""
-    return any(
-        each.name == WHOLE
-        or each.name in units()
-        or each.name == ".git"
-        or (each.kind == "file" and _is_an_exercise(each.name))
-        for each in inside
-    )
+    """Whether a folder itself is where somebody works."""
+    return any(True for _ in _work_in(inside))
+
+
+def _work_in(inside: Sequence[Entry]) -> Iterator[str]:
+    """What makes a folder one where somebody works: exercises, their units, a repository, or files of exercises."""
+    for each in inside:
+        if each.name in {WHOLE, ".git", *units()}:
+            yield each.name
+        elif each.kind == "file" and _is_an_exercise(each.name) and (named := exercise_named(each.name)):
+            yield named.exercise
 
 
 def _download(name: str, kind: Kind) -> Download | None:

@@ -271,3 +271,11 @@ def test_loose_links_are_not_followed(tmp_path):
     (folder / "winterada_123_456_relu.py").symlink_to(Path("../secret.py"))
     (place,) = places.find(folder)
     assert place.read().sources.keys() == {"tanh"}
+
+
+def test_a_folder_for_each_part_of_the_work_is_one_submission(found):
+    parts = {"ada/one/relu.py": WORK, "ada/two/tanh.py": WORK, "ada/three/sigmoid.py": WORK, f"ben/{PLACE}": WORK}
+    places_found = found(parts)
+    assert [place.name for place in places_found] == ["ada", "ben"]
+    assert places_found.ignored == []
+    assert set(places_found[0].read().sources) == {"relu", "tanh", "sigmoid"}
