@@ -116,13 +116,14 @@ def _walked(path: Path) -> tuple[Path, dict[Path, str]]:
 def _become_root(site: Path, parts: Sequence[Part]) -> None:
     """Build the new root over the folder `site`, and move into it. Raises OSError; then `site` is as it was."""
     options = b"mode=755,size=16m,nr_inodes=16k"
+    needed = needed_places()  # while they can still be seen: they may lie in `site`
     kernel.call("mount", b"none", os.fsencode(site), b"tmpfs", _NO_SUID | _NO_DEV | _NO_EXEC, options)
     try:
         for name in ("proc", "tmp"):
             (site / name).mkdir()
         for path, what in parts:
             _put(site / path.relative_to("/"), what)
-        for place in needed_places():
+        for place in needed:
             (site / place.relative_to("/")).stat()  # else nothing could run in there
         _read_only(site)
         os.chdir(site)

@@ -275,10 +275,13 @@ CHANGES = {
 
 
 @pytest.mark.usefixtures("disks")
+@pytest.mark.parametrize("site", ["/tmp", "where Python is installed"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_refusal_leaves_all_as_it_was_or_costs_nothing(change):
+def test_a_refusal_leaves_all_as_it_was_or_costs_nothing(change, site):
     name, condition = CHANGES[change]
+    site = "/tmp" if site == "/tmp" else str(Path(sys.prefix).parent)
     script = f"""
+    mounts._SITES = [{site!r}]
     real = mounts.kernel.call
     def call(name, *arguments):
         if name == {name!r}:
