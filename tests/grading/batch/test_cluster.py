@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,11 @@ class DiesOfKiller(distributed.WorkerPlugin):
         cluster_worker.grade_one = self.usual
 
 
+def lost_of(pool) -> list[str]:
+    """What was said of workers that went away with something to grade."""
+    return [line for line in pool.said if "is lost; what it had goes to others: " in line]
+
+
 def test_a_submission_that_kills_its_worker_is_found_out(pool, places, settings, wanted, tmp_path):
     import cloudpickle
 
@@ -186,10 +192,11 @@ def test_a_submission_that_kills_its_worker_is_found_out(pool, places, settings,
         with suppress(OSError):  # a worker that has just died cannot be told, and its successor does not get the plugin
             pool._client.unregister_worker_plugin(DiesOfKiller.name)
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-    assert [line for line in pool.said if "killer" in line][-1] == (
-        "killer is given up: 2 workers were lost that graded it alone"
-    )
-    lost = [line for line in pool.said if "is lost; what it had goes to others: " in line]
+    assert "killer is given up: 2 workers were lost that graded it alone" in pool.said
+    until = time.monotonic() + 20  # the scheduler tells of a worker in its own time
+    while len(lost := lost_of(pool)) < len(deaths.read_text().split()) and time.monotonic() < until:
+        pool._say_who_is_lost()
+        time.sleep(0.05)
     assert len(lost) == len(deaths.read_text().split())
     assert all("killer" in line for line in lost)
     given_up = found.pop("killer")
