@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import shutil
-import zipfile
 from pathlib import Path
 
 import pytest
+from submission_files import Files, zipped
 
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.policy.roster import Student
@@ -20,15 +19,6 @@ pytestmark = pytest.mark.outside
 WORK = b"def forward(x):\n    return x.clamp(min=0)\n"
 OLD = b"def forward(x):\n    return -x\n"
 PLACE = "exercises/04_modules/relu.py"
-Files = dict[str, bytes]
-
-
-def zipped(files: Files) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return out.getvalue()
 
 
 @pytest.fixture(params=["folder", "zip", "zip of a folder"])

@@ -7,12 +7,12 @@ import os
 import shutil
 import subprocess
 import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from submission_files import Files, zipped
 
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.submissions import places
@@ -27,15 +27,6 @@ OTHER = b"def forward(x):\n    return -x\n"
 STUB = (Path(__file__).parents[3] / "exercises/04_modules/relu.py").read_bytes()
 TANH = WORK.replace(b"clamp(min=0)", b"tanh()")
 PLACE = "exercises/04_modules/relu.py"
-Files = dict[str, bytes]
-
-
-def zipped(files: Files) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return out.getvalue()
 
 
 def tarred(files: Files) -> bytes:
