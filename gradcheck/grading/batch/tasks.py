@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradcheck.grading.batch.unusual import unusual
+from gradcheck.grading.policy.lateness import InTime, Later
 from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.submissions.places import Place
-from gradcheck.grading.submissions.submission import InTime, Later, Submission
+from gradcheck.grading.submissions.submission import Submission
 
 
 @dataclass(frozen=True)

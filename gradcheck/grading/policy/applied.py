@@ -8,29 +8,9 @@ from typing import Any, Protocol
 
 from gradcheck.grading.desk_record import Help
 from gradcheck.grading.policy.course import Course
-from gradcheck.grading.policy.lateness import marked_late, moment
+from gradcheck.grading.policy.lateness import InTime, Later, marked_late, moment
 from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.report import ungraded_in
-
-
-class Later(Protocol):
-    """What it has to know of the commits after the one that counts."""
-
-    @property
-    def count(self) -> int: ...
-    @property
-    def unchanged(self) -> int: ...
-    def as_dict(self) -> dict[str, Any]: ...
-
-
-class InTime(Protocol):
-    """What it has to know of the last commit in time, where a late one counts."""
-
-    @property
-    def commit(self) -> str: ...
-    @property
-    def submitted(self) -> str: ...
-    def as_dict(self) -> dict[str, Any]: ...
 
 
 class Facts(Protocol):

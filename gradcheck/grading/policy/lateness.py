@@ -108,6 +108,33 @@ class Deadline:
         return extended.astimezone(self.at.tzinfo) if isinstance(self.at.tzinfo, ZoneInfo) else extended
 
 
+@dataclass(frozen=True)
+class Later:
+    """The commits after the one that counts: how many, of when the newest is (empty where its date cannot be), and how
+    many of them were looked at and leave the exercises as they were; the others came too late to count.
+    """
+
+    count: int
+    newest: str
+    unchanged: int
+
+    def as_dict(self) -> dict[str, int | str]:
+        """What a report says of them."""
+        return {"count": self.count, "newest": self.newest, "unchanged": self.unchanged}
+
+
+@dataclass(frozen=True)
+class InTime:
+    """The last commit in time, where a late one counts: what an instructor may rather want to grade."""
+
+    commit: str
+    submitted: str
+
+    def as_dict(self) -> dict[str, str]:
+        """What a report says of it."""
+        return {"commit": self.commit, "submitted": self.submitted}
+
+
 def marked_late(name: str) -> bool:
     """Whether a submission's name is one that Canvas gives to what came after its own due date."""
     return _MARKED_LATE.fullmatch(name) is not None

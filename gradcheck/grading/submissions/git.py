@@ -16,14 +16,13 @@ from typing import BinaryIO
 
 from gradcheck.errors import GradcheckError, SubmissionError
 from gradcheck.grading.policy.course import Commit
-from gradcheck.grading.policy.lateness import moment_text
+from gradcheck.grading.policy.lateness import InTime, Later, moment_text
 from gradcheck.grading.submissions import git_refs
 from gradcheck.grading.submissions.archive import MOST_WITHIN
 from gradcheck.grading.submissions.finder import choose
 from gradcheck.grading.submissions.folder import opened
 from gradcheck.grading.submissions.git_objects import MOST_COMMITS, GitFailed, Objects, opened_objects
 from gradcheck.grading.submissions.layout import Entry, Findings, Kind, Refused, too_large
-from gradcheck.grading.submissions.submission import InTime, Later
 from gradcheck.grading.submissions.walk import walked
 
 
@@ -63,13 +62,17 @@ def read_commit(repository: Path, wanted: Commit, findings: Findings) -> None:
 
 def checked_out(folder: Path) -> str:
     """When the commit was made that a checkout stands at, in ISO 8601 with an offset; empty where that is unknown."""
-    findings = Findings()
     try:
-        if (repository := git_folder(folder)) is not None:
-            read_commit(repository, Commit(), findings)
-    except (OSError, SubmissionError):
+        if (repository := git_folder(folder)) is None:
+            return ""
+        with opened(repository) as opened_folder:
+            tip, shallow = git_refs.head(opened_folder), git_refs.shallow(opened_folder)
+        if tip is None:
+            return ""
+        with opened_objects(repository, len(tip), shallow) as objects:
+            return moment_text(objects.commits(tip)[0][1])
+    except (OSError, SubmissionError, Refused, GitFailed):
         return ""
-    return findings.submitted
 
 
 def _chosen(objects: Objects, tip: str, wanted: Commit, shallow: bool, findings: Findings) -> str | None:

@@ -10,9 +10,10 @@ from typing import BinaryIO, Literal, Protocol
 from gradcheck.catalog import all_exercises
 from gradcheck.grading.desk_record import FILE, Help, help_in
 from gradcheck.grading.load import MAX_BYTES
+from gradcheck.grading.policy.lateness import InTime, Later
 from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.submissions.naming import readable
-from gradcheck.grading.submissions.submission import InTime, Later, Submission
+from gradcheck.grading.submissions.submission import Submission
 
 WHOLE = "exercises"
 """The folder that holds the units."""

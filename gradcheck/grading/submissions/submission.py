@@ -8,36 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from gradcheck.grading.desk_record import Help
+from gradcheck.grading.policy.lateness import InTime, Later
 from gradcheck.grading.policy.roster import Student
 
-__all__ = ["InTime", "Later", "Submission"]
-
-
-@dataclass(frozen=True)
-class Later:
-    """The commits after the one that counts: how many, of when the newest is (empty where its date cannot be), and how
-    many of them were looked at and leave the exercises as they were; the others came too late to count.
-    """
-
-    count: int
-    newest: str
-    unchanged: int
-
-    def as_dict(self) -> dict[str, int | str]:
-        """What a report says of them."""
-        return {"count": self.count, "newest": self.newest, "unchanged": self.unchanged}
-
-
-@dataclass(frozen=True)
-class InTime:
-    """The last commit in time, where a late one counts: what an instructor may rather want to grade."""
-
-    commit: str
-    submitted: str
-
-    def as_dict(self) -> dict[str, str]:
-        """What a report says of it."""
-        return {"commit": self.commit, "submitted": self.submitted}
+__all__ = ["Submission"]
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from gradcheck.grading.policy import Course, Roster, Student, apply_policy
 from gradcheck.grading.policy.course import HintCosts
-from gradcheck.grading.policy.lateness import Deadline
+from gradcheck.grading.policy.lateness import Deadline, InTime, Later
 from gradcheck.grading.report import mark_of
-from gradcheck.grading.submissions.submission import InTime, Later, Submission
+from gradcheck.grading.submissions.submission import Submission
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 

@@ -16,10 +16,9 @@ import pytest
 
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.policy.course import Commit, Course
-from gradcheck.grading.policy.lateness import Deadline
+from gradcheck.grading.policy.lateness import Deadline, Later
 from gradcheck.grading.submissions import git, git_objects, places
 from gradcheck.grading.submissions.layout import Findings
-from gradcheck.grading.submissions.submission import Later
 
 pytestmark = [pytest.mark.outside, pytest.mark.skipif(shutil.which("git") is None, reason="needs git")]
 
