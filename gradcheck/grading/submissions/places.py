@@ -228,7 +228,7 @@ class _Class:
             if part is not None:
                 (files if kind == "file" else attempts).append(part)
             elif reason or (kind == "file" and not name.lower().endswith((*ENDINGS, *UNREAD))):
-                if not reason and _is_an_exercise(name):
+                if not reason and _exercise_of(name):
                     loose.append(name)
                 self.ignored.append((printable(name), reason or _no_submission(name)))
             else:
@@ -346,7 +346,7 @@ class _Class:
 
     def _must_be_a_class(self, entries: list[str]) -> None:
         """Whoever gives one submission instead of the folder around it should not get seven strange grades."""
-        one = [each for each in entries if each == WHOLE or each in units() or _is_an_exercise(each)]
+        one = [each for each in entries if each == WHOLE or each in units() or _exercise_of(each)]
         if one and len(one) == len(entries):
             raise SubmissionError(
                 f"{self.shown} looks like one submission: it holds {one[0]}; give the folder that holds the "
@@ -378,17 +378,20 @@ def _work_in(inside: Sequence[Entry]) -> Iterator[str]:
     for each in inside:
         if each.name in {WHOLE, ".git", *units()}:
             yield each.name
-        elif each.kind == "file" and _is_an_exercise(each.name) and (named := exercise_named(each.name)):
-            yield named.exercise
+        elif each.kind == "file" and (exercise := _exercise_of(each.name)):
+            yield exercise
 
 
 def _download(name: str, kind: Kind) -> Download | None:
     return of_file(name) if kind == "file" else of_folder(name)
 
 
-def _is_an_exercise(name: str) -> bool:
-    """Whether a file is one of a submission's, rather than one that a course system has named for a student."""
-    return name.lower().endswith(".py") and exercise_named(name) is not None and of_file(name) is None
+def _exercise_of(name: str) -> str:
+    """The exercise that a file is, if it is one of a submission's rather than one that a course system has named for a
+    student; else nothing.
+    """
+    named = exercise_named(name) if name.lower().endswith(".py") and of_file(name) is None else None
+    return named.exercise if named else ""
 
 
 def _is_a_run(inside: Sequence[Entry]) -> bool:
@@ -447,7 +450,7 @@ def _ignored(name: str, kind: str) -> str:
 
 
 def _no_submission(name: str) -> str:
-    if _is_an_exercise(name):
+    if _exercise_of(name):
         return "a file that names nobody; put it into a folder that is called like whose it is"
     return f"no archive that is read here ({', '.join(ENDINGS)})"
 
