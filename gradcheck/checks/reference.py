@@ -1,17 +1,38 @@
-"""A function that is no single operator: how its arguments are drawn, and what any right implementation returns.
+"""What a function is graded by: how its arguments are drawn, and what any right implementation returns.
 
-The record says `compute` over a `Sweep` of the derived operators (gradients, networks, update steps), or `verdict`
-where many results are right (a permutation, an order of nodes). Everything else, edges included, follows.
+A record says `compute` over a `Sweep` of the derived operators (gradients, networks, update steps), or `verdict` where
+many results are right (a permutation, an order of nodes). For a function of an operator all of it follows from the
+operator's own record: see `of_operator`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from gradcheck.checks.outcome import Arguments, Value
+import numpy as np
+
+from gradcheck.checks.cases import (
+    Case,
+    draw_inputs,
+    operator_edges,
+    operator_generic,
+    usual_edges,
+    usual_generic,
+    walk,
+)
+from gradcheck.checks.drawing import Draw
+from gradcheck.checks.outcome import Argument, Arguments, Value
+from gradcheck.operators.operator import Operator
+from gradcheck.references.binding import Array, bind, output_shape
+from gradcheck.references.expected import Expected, Point
+
+if TYPE_CHECKING:
+    from gradcheck.checks.task import FunctionSpec
 
 Edge = tuple[str, Arguments] | tuple[str, Arguments, str]
 """A name, arguments, and, where the function must refuse them, the exception's name."""
@@ -23,17 +44,23 @@ USUAL: frozenset[Usual] = frozenset(("scales", "sizes", "memory", "integers", "c
 @dataclass(frozen=True)
 class Leaf:
     """One tensor of a result: its name; whether it may be (`scalar`) or must be (`number`) a Python float; its dtype
-    where that is not the arguments'; whether it may be left out of a dict, which then means zero.
+    where that is not the arguments'; whether it may be left out of a dict, which then means zero; the argument whose
+    shape it has; how the parts of a list are counted.
     """
 
     name: str
     kind: Literal["tensor", "scalar", "number"] = "tensor"
     dtype: str = ""
     optional: bool = False
+    like: str = ""
+    counted: str = "[{}]"
 
 
 Names = str | Leaf | tuple[Any, ...]
 """Names of the parts of a result. A name for a list or dict serves for each of its parts."""
+
+Row = dict[str, Expected]
+"""What one call must give, by the way to each part of the result, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +80,12 @@ class Reference:
     `mistaken`  for the result's single tensor: from its right shape a shape that shows a known mistake, what to say of
                 it, and its code.
     `what`      what results differ from, in words.
+
+    What follows from these, unless a record of another kind says it:
+
+    `values`    from a dtype and what was drawn for each cotangent, what must come back.
+    `generic`, `edge`  the cases. `stream` names where their numbers come from.
+    `shapes`    from what was drawn the shapes that must come back, where they are known without the numbers.
     """
 
     draw: Callable[[Any], Arguments]
@@ -65,6 +98,39 @@ class Reference:
     mistaken: Callable[[tuple[int, ...]], tuple[tuple[int, ...], str, str] | None] | None = None
     what: str = "what the definition gives"
     source: str = ""
+
+    values: Callable[[str, Sequence[Arguments]], list[Row]] | None = None
+    generic: Callable[[], list[Case]] | None = None
+    edge: Callable[[], list[Case]] | None = None
+    shapes: Callable[[Case], dict[str, tuple[int, ...]]] | None = None
+    stream: str = ""
+
+    @property
+    def judges_numbers(self) -> bool:
+        """Whether there is a right result; else the verdict alone judges."""
+        return self.values is not None or self.compute is not None
+
+    def cases(self, group: str) -> list[Case]:
+        """The cases of a group that follow from the record, not drawn yet."""
+        if group == "generic":
+            return self.generic() if self.generic else list(usual_generic(self.usual))
+        return self.edge() if self.edge else list(usual_edges(self.usual))
+
+    def computed(self, dtype: str, drawn: Sequence[Arguments]) -> list[Row]:
+        """What must come back of each call."""
+        if self.values is not None:
+            return self.values(dtype, drawn)
+        return [self._swept(dtype, each) for each in drawn]
+
+    def _swept(self, dtype: str, arguments: Arguments) -> Row:
+        from gradcheck.references.sweep import Sweep
+
+        assert self.compute is not None
+        sweep = Sweep(dtype)
+        result = self.compute(sweep, **{name: into(sweep, value) for name, value in arguments.items()})
+        sizes = [np.abs(a.values).max(initial=0.0) for _, a in walk(arguments) if isinstance(a, Argument)]
+        scale = float(max([1.0, *sizes]))
+        return {json.dumps(path): _expected(sweep, leaf, scale) for path, leaf in walk(result)}
 
     @property
     def fingerprint(self) -> str:
@@ -80,5 +146,118 @@ def named(names: Names, path: tuple[Any, ...]) -> Leaf:
     if not path:
         return leaf
     *_, last = path
-    text = str(last) if isinstance(last, str) else leaf.name + "".join(f"[{step}]" for step in path)
-    return Leaf(text, leaf.kind, leaf.dtype, leaf.optional)
+    text = str(last) if isinstance(last, str) else leaf.name + "".join(leaf.counted.format(step) for step in path)
+    return replace(leaf, name=text)
+
+
+def into(sweep: Any, value: Any) -> Any:
+    """An argument as a reference computes with it."""
+    if isinstance(value, Argument):
+        return value.values if value.values.dtype.kind in "iub" else sweep.input(value.values)
+    if isinstance(value, float):
+        return sweep.input(value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(into(sweep, each) for each in value)
+    if isinstance(value, dict):
+        return {key: into(sweep, each) for key, each in value.items()}
+    return value
+
+
+def _expected(sweep: Any, leaf: Any, scale: float) -> Expected:
+    if hasattr(leaf, "exact"):
+        expected: Expected = sweep.expected(leaf, scale)
+        return expected
+    value = np.asarray(leaf, dtype=np.float64)
+    return Expected(value, np.zeros(value.shape))
+
+
+# Of an operator.
+
+
+@cache
+def of_operator(operator: Operator, spec: FunctionSpec) -> Reference:
+    """What a function of an operator is graded by."""
+    sample = spec.role == "jacobian"
+    return Reference(
+        draw=partial(_draw, operator, spec),
+        names=_names(operator, spec),
+        mistaken=_transposed if sample else None,
+        what="",
+        values=partial(_values, operator, spec),
+        generic=partial(operator_generic, operator, sample=sample),
+        edge=partial(operator_edges, operator, sample=sample),
+        shapes=partial(_shapes, operator, spec),
+        stream=operator.name,
+    )
+
+
+def _draw(operator: Operator, spec: FunctionSpec, draw: Draw) -> Arguments:
+    drawn = draw_inputs(operator, draw, sample=spec.role == "jacobian")
+    if spec.role == "backward":
+        drawn["grad_output"] = draw.cotangent(*shape_of_output(operator, drawn))
+    return drawn
+
+
+def _tensors(drawn: Arguments) -> dict[str, Array]:
+    return {name: each.values for name, each in drawn.items() if isinstance(each, Argument) and name != "grad_output"}
+
+
+def _extra(drawn: Arguments) -> dict[str, int]:
+    return {name: value for name, value in drawn.items() if isinstance(value, int)}
+
+
+def shape_of_output(operator: Operator, drawn: Arguments, *, sample: bool = False) -> tuple[int, ...]:
+    """The shape of the operator's output for these inputs."""
+    inputs = _tensors(drawn)
+    shapes = {name: array.shape for name, array in inputs.items()}
+    return output_shape(operator, shapes, bind(operator, inputs, _extra(drawn), sample=sample)[1])
+
+
+def _names(operator: Operator, spec: FunctionSpec) -> Names:
+    if spec.role == "jacobian":
+        return "the Jacobian"
+    if spec.role == "forward":
+        if spec.returns == "tuple":  # duplicate: one tensor per copy, each like x
+            return Leaf("copy", like=operator.inputs[0].name, counted=" {}")
+        return Leaf(operator.output_name, kind="scalar" if spec.returns == "scalar" else "tensor")
+    inputs = operator.differentiable_inputs
+    leaves = tuple(Leaf(f"grad_{each.name}" if len(inputs) > 1 else "the gradient", like=each.name) for each in inputs)
+    return leaves if spec.returns == "tuple" else leaves[0]
+
+
+def _transposed(shape: tuple[int, ...]) -> tuple[tuple[int, ...], str, str] | None:
+    told = "rows are outputs, columns are inputs, so this is transposed"
+    return (shape[::-1], told, "transposed") if len(shape) == 2 else None
+
+
+def _shapes(operator: Operator, spec: FunctionSpec, case: Case) -> dict[str, tuple[int, ...]]:
+    if spec.role == "backward":
+        shapes = [np.shape(case.inputs[each.name]) for each in operator.differentiable_inputs]
+        return dict(zip(_paths(spec, len(shapes)), shapes, strict=True))
+    shape = shape_of_output(operator, case.drawn, sample=case.sample)
+    if spec.role == "jacobian":
+        return {_WHOLE: shape + np.shape(case.inputs[spec.wrt])}
+    return dict.fromkeys(_paths(spec, shape[0]), shape[1:]) if spec.returns == "tuple" else {_WHOLE: shape}
+
+
+_WHOLE = json.dumps(())
+
+
+def _paths(spec: FunctionSpec, count: int) -> list[str]:
+    return [json.dumps((k,)) for k in range(count)] if spec.returns == "tuple" else [_WHOLE]
+
+
+def _values(operator: Operator, spec: FunctionSpec, dtype: str, drawn: Sequence[Arguments]) -> list[Row]:
+    """Of all cotangents at once."""
+    point = Point(operator, _tensors(drawn[0]), dtype, _extra(drawn[0]), sample=spec.role == "jacobian")
+    if spec.role == "jacobian":
+        return [{_WHOLE: point.jacobian(spec.wrt)}]
+    if spec.role == "forward":
+        expected = point.forward()
+        if spec.returns != "tuple":
+            return [{_WHOLE: expected}]
+        count = len(expected.value)
+        each = [Expected(expected.value[k], expected.tolerance[k]) for k in range(count)]
+        return [dict(zip(_paths(spec, count), each, strict=True))]
+    rows = point.vjp(np.stack([each["grad_output"].values for each in drawn]))
+    return [dict(zip(_paths(spec, len(row)), row.values(), strict=True)) for row in rows]
