@@ -312,7 +312,7 @@ def _sizes(operator: Operator, sample: bool) -> Iterator[Case]:
 
 def draw_inputs(operator: Operator, draw: Draw, *, sample: bool) -> Arguments:
     """The operator's inputs, and the sizes that its functions are told."""
-    sizes = _sizes(operator, draw)
+    sizes = _drawn_sizes(operator, draw)
 
     def shape(an_input: Input) -> tuple[int, ...]:
         if operator.flattened:
@@ -331,7 +331,7 @@ def draw_inputs(operator: Operator, draw: Draw, *, sample: bool) -> Arguments:
     return drawn | {name: sizes[name] for name in operator.output_shape if name == "copies"}
 
 
-def _sizes(operator: Operator, draw: Draw) -> dict[str, int]:
+def _drawn_sizes(operator: Operator, draw: Draw) -> dict[str, int]:
     """The number of every size that the inputs have, and of copies."""
     names = [BATCH_SIZE] if operator.batched else []
     if not operator.flattened:
@@ -360,4 +360,6 @@ def agreement_draws(operator: Operator, seed: int, turn: int = 0) -> Iterator[Ca
     """Points of ordinary size for the references to agree on, one after the other, without end."""
     rng = stream(seed, f"{operator.name} agreement {turn + 1} False")
     while True:
-        yield drawn_inputs(operator, _turn(f"random numbers {turn + 1}, for the references", "float64", turn), seed, rng)
+        yield drawn_inputs(
+            operator, _turn(f"random numbers {turn + 1}, for the references", "float64", turn), seed, rng
+        )

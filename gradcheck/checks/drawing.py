@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcheck.checks import draws
 from gradcheck.checks.outcome import Argument, GeneratorArgument, Layout
+from gradcheck.references.expected import Floats
 
 SIZES: tuple[tuple[int, ...], ...] = ((3, 4, 2, 5), (2, 5, 4, 3), (4, 3, 5, 2))
 """What the first, second … size that is asked for is, in the three turns: small, different, never square."""
@@ -92,8 +93,8 @@ class RandomDraw:
         self.cotangent_layout = cotangent_layout or layout
         self.full, self.certain, self.repeat, self.unbatched = full, certain, repeat, unbatched
         self.named: dict[str, int] = {}
-        self.cotangents: list[tuple[Argument, draws.Floats]] = []
-        self._earlier: list[draws.Floats] = []
+        self.cotangents: list[tuple[Argument, Floats]] = []
+        self._earlier: list[Floats] = []
 
     def size(self, name: str, least: int = 1, *, several: bool = False) -> int:  # noqa: ARG002 — they are all several
         if name not in self.named:

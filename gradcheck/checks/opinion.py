@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.checks import compare, draws
 from gradcheck.checks.cases import SIZES, Case, agreement_draws, edge_cases, generic_cases, stream
-from gradcheck.checks.reference import shape_of_output
+from gradcheck.checks.derived import shape_of_output
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.tensors import Passed
 from gradcheck.errors import ReferenceDisagreement

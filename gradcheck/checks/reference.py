@@ -2,7 +2,7 @@
 
 A record says `compute` over a `Sweep` of the derived operators (gradients, networks, update steps), or `verdict` where
 many results are right (a permutation, an order of nodes). For a function of an operator all of it follows from the
-operator's own record: see `of_operator`.
+operator's own record: see `derived.of_operator`.
 """
 
 from __future__ import annotations
@@ -10,29 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from gradcheck.checks.cases import (
-    Case,
-    draw_inputs,
-    operator_edges,
-    operator_generic,
-    usual_edges,
-    usual_generic,
-    walk,
-)
-from gradcheck.checks.drawing import Draw
+from gradcheck.checks.cases import Case, usual_edges, usual_generic, walk
 from gradcheck.checks.outcome import Argument, Arguments, Value
-from gradcheck.operators.operator import Operator
-from gradcheck.references.binding import Array, bind, output_shape
-from gradcheck.references.expected import Expected, Point
-
-if TYPE_CHECKING:
-    from gradcheck.checks.task import FunctionSpec
+from gradcheck.references.expected import Expected
 
 Edge = tuple[str, Arguments] | tuple[str, Arguments, str]
 """A name, arguments, and, where the function must refuse them, the exception's name."""
@@ -84,6 +69,7 @@ class Reference:
     What follows from these, unless a record of another kind says it:
 
     `values`    from a dtype and what was drawn for each cotangent, what must come back.
+    `quick`     about the same in float64, with a coarse tolerance: fast, for searching.
     `generic`, `edge`  the cases. `stream` names where their numbers come from.
     `shapes`    from what was drawn the shapes that must come back, where they are known without the numbers.
     """
@@ -100,6 +86,7 @@ class Reference:
     source: str = ""
 
     values: Callable[[str, Sequence[Arguments]], list[Row]] | None = None
+    quick: Callable[[str, Sequence[Arguments]], list[Row]] | None = None
     generic: Callable[[], list[Case]] | None = None
     edge: Callable[[], list[Case]] | None = None
     shapes: Callable[[Case], dict[str, tuple[int, ...]]] | None = None
@@ -121,6 +108,12 @@ class Reference:
         if self.values is not None:
             return self.values(dtype, drawn)
         return [self._swept(dtype, each) for each in drawn]
+
+    def guessed(self, dtype: str, drawn: Sequence[Arguments]) -> list[Row]:
+        """About what must come back, as exactly as a search needs it."""
+        if not self.judges_numbers:
+            return [{} for _ in drawn]
+        return (self.quick or self.computed)(dtype, drawn)
 
     def _swept(self, dtype: str, arguments: Arguments) -> Row:
         from gradcheck.references.sweep import Sweep
@@ -169,95 +162,3 @@ def _expected(sweep: Any, leaf: Any, scale: float) -> Expected:
         return expected
     value = np.asarray(leaf, dtype=np.float64)
     return Expected(value, np.zeros(value.shape))
-
-
-# Of an operator.
-
-
-@cache
-def of_operator(operator: Operator, spec: FunctionSpec) -> Reference:
-    """What a function of an operator is graded by."""
-    sample = spec.role == "jacobian"
-    return Reference(
-        draw=partial(_draw, operator, spec),
-        names=_names(operator, spec),
-        mistaken=_transposed if sample else None,
-        what="",
-        values=partial(_values, operator, spec),
-        generic=partial(operator_generic, operator, sample=sample),
-        edge=partial(operator_edges, operator, sample=sample),
-        shapes=partial(_shapes, operator, spec),
-        stream=operator.name,
-    )
-
-
-def _draw(operator: Operator, spec: FunctionSpec, draw: Draw) -> Arguments:
-    drawn = draw_inputs(operator, draw, sample=spec.role == "jacobian")
-    if spec.role == "backward":
-        drawn["grad_output"] = draw.cotangent(*shape_of_output(operator, drawn))
-    return drawn
-
-
-def _tensors(drawn: Arguments) -> dict[str, Array]:
-    return {name: each.values for name, each in drawn.items() if isinstance(each, Argument) and name != "grad_output"}
-
-
-def _extra(drawn: Arguments) -> dict[str, int]:
-    return {name: value for name, value in drawn.items() if isinstance(value, int)}
-
-
-def shape_of_output(operator: Operator, drawn: Arguments, *, sample: bool = False) -> tuple[int, ...]:
-    """The shape of the operator's output for these inputs."""
-    inputs = _tensors(drawn)
-    shapes = {name: array.shape for name, array in inputs.items()}
-    return output_shape(operator, shapes, bind(operator, inputs, _extra(drawn), sample=sample)[1])
-
-
-def _names(operator: Operator, spec: FunctionSpec) -> Names:
-    if spec.role == "jacobian":
-        return "the Jacobian"
-    if spec.role == "forward":
-        if spec.returns == "tuple":  # duplicate: one tensor per copy, each like x
-            return Leaf("copy", like=operator.inputs[0].name, counted=" {}")
-        return Leaf(operator.output_name, kind="scalar" if spec.returns == "scalar" else "tensor")
-    inputs = operator.differentiable_inputs
-    leaves = tuple(Leaf(f"grad_{each.name}" if len(inputs) > 1 else "the gradient", like=each.name) for each in inputs)
-    return leaves if spec.returns == "tuple" else leaves[0]
-
-
-def _transposed(shape: tuple[int, ...]) -> tuple[tuple[int, ...], str, str] | None:
-    told = "rows are outputs, columns are inputs, so this is transposed"
-    return (shape[::-1], told, "transposed") if len(shape) == 2 else None
-
-
-def _shapes(operator: Operator, spec: FunctionSpec, case: Case) -> dict[str, tuple[int, ...]]:
-    if spec.role == "backward":
-        shapes = [np.shape(case.inputs[each.name]) for each in operator.differentiable_inputs]
-        return dict(zip(_paths(spec, len(shapes)), shapes, strict=True))
-    shape = shape_of_output(operator, case.drawn, sample=case.sample)
-    if spec.role == "jacobian":
-        return {_WHOLE: shape + np.shape(case.inputs[spec.wrt])}
-    return dict.fromkeys(_paths(spec, shape[0]), shape[1:]) if spec.returns == "tuple" else {_WHOLE: shape}
-
-
-_WHOLE = json.dumps(())
-
-
-def _paths(spec: FunctionSpec, count: int) -> list[str]:
-    return [json.dumps((k,)) for k in range(count)] if spec.returns == "tuple" else [_WHOLE]
-
-
-def _values(operator: Operator, spec: FunctionSpec, dtype: str, drawn: Sequence[Arguments]) -> list[Row]:
-    """Of all cotangents at once."""
-    point = Point(operator, _tensors(drawn[0]), dtype, _extra(drawn[0]), sample=spec.role == "jacobian")
-    if spec.role == "jacobian":
-        return [{_WHOLE: point.jacobian(spec.wrt)}]
-    if spec.role == "forward":
-        expected = point.forward()
-        if spec.returns != "tuple":
-            return [{_WHOLE: expected}]
-        count = len(expected.value)
-        each = [Expected(expected.value[k], expected.tolerance[k]) for k in range(count)]
-        return [dict(zip(_paths(spec, count), each, strict=True))]
-    rows = point.vjp(np.stack([each["grad_output"].values for each in drawn]))
-    return [dict(zip(_paths(spec, len(row)), row.values(), strict=True)) for row in rows]

@@ -13,10 +13,11 @@ import numpy as np
 from gradcheck.checks import draws
 from gradcheck.checks.cases import Case, stream, walk
 from gradcheck.checks.compare import Template, Wanted, leaves
+from gradcheck.checks.derived import of_operator, shape_of_output
 from gradcheck.checks.drawing import RandomDraw
 from gradcheck.checks.opinion import Opinions, compare_with_opinion
 from gradcheck.checks.outcome import Argument, Arguments, Value
-from gradcheck.checks.reference import Reference, Row, named, of_operator
+from gradcheck.checks.reference import Reference, Row, named
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.operators.operator import Operator
 from gradcheck.references.binding import Array
@@ -99,8 +100,6 @@ class Bench:
             for name, each in case.drawn.items()
         }
         made = case.draw_with(self._rng(f"{case.name} cotangent"))
-        from gradcheck.checks.reference import shape_of_output
-
         drawn["grad_output"] = made.cotangent(*shape_of_output(operator, drawn))
         batch = replace(case, name=f"{case.name}, as a batch of one", sample=False, generic=False)
         return batch.with_drawn(drawn, made)
@@ -171,9 +170,8 @@ class Bench:
 
     def _trial(self, case: Case, position: int, row: Row, probe: str) -> Trial:
         drawn, verdict = case.probes[position], self.reference.verdict
-        arguments = {name: _argument(drawn, name) for name in self.spec.parameters if name in drawn or self.reference.stream}
-        if not self.reference.stream:
-            arguments = drawn
+        derived = self.opinions is not None
+        arguments = {name: _argument(drawn, name) for name in self.spec.parameters} if derived else drawn
         upstream = drawn.get("grad_output")
         return Trial(
             case,
@@ -285,7 +283,9 @@ class Benches:
         if operator.name not in self._opinions:
             self._opinions[operator.name] = Opinions(operator, ExpectedStore(operator, self.cache), self.seed)
         opinions = self._opinions[operator.name]
-        return Bench(spec, of_operator(operator, spec), opinions.store, self.seed, opinions, lambda: self._samples(spec))
+        return Bench(
+            spec, of_operator(operator, spec), opinions.store, self.seed, opinions, lambda: self._samples(spec)
+        )
 
     def _samples(self, spec: FunctionSpec) -> list[Case]:
         """The generic cases of the Jacobian that a backward must agree with."""

@@ -16,14 +16,13 @@ from answers import gives_away
 from diagnosed import EVERY, verification_of
 
 from gradcheck.catalog import all_exercises, known_operators
-from gradcheck.checks.trials import Trials
+from gradcheck.checks.trials import Benches
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.equivalence import is_equivalent
 from gradcheck.diagnosis.from_formula import CODES, code_of
 from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, mutants, mutants_in_output
 from gradcheck.operators import all_operators
 from gradcheck.references.derive import derive
-from gradcheck.references.store import ExpectedStore
 
 EXERCISES = [each for each in all_exercises().values() if any(g.spec.role != "function" for g in each.functions)]
 """Those that ask for an operator's VJP or Jacobian; see test_sweep_mutants for what is composed of operators."""
@@ -77,10 +76,8 @@ def same_numbers(mutant: Mutant, exercise) -> bool:
     """Whether it gives the right numbers at a random point: what does not is no matter for algebra."""
     spec = function_of(mutant, exercise.task)
     calculator = Calculator(exercise.task, spec)
-    trials = Trials(calculator.operator, ExpectedStore(calculator.operator, None), seed=5)
-    case = trials.cases("generic", sample=spec.role == "jacobian")[0]
-    cotangent = trials.cotangents(case)[0] if spec.role == "backward" else None
-    arguments = trials.arguments(spec, case, cotangent)
+    bench = Benches(exercise.task, 5, None).of(spec)
+    arguments = bench.blind(bench.cases("generic")[0]).arguments
     right, wrong = calculator.result(arguments), calculator.result(arguments, mutant)
     return all(np.allclose(*each, rtol=1e-9) for each in zip(right, wrong, strict=True))
 
