@@ -98,7 +98,8 @@ class RandomDraw:
 
     def size(self, name: str, least: int = 1, *, several: bool = False) -> int:  # noqa: ARG002 — they are all several
         if name not in self.named:
-            self.named[name] = max(least, self._sized(name))
+            by_name = isinstance(self.sizes, Mapping) and name in self.sizes  # a batch of none is asked for by name
+            self.named[name] = self._sized(name) if by_name else max(least, self._sized(name))
         return self.named[name]
 
     def _sized(self, name: str) -> int:

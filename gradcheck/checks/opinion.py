@@ -1,5 +1,5 @@
-"""The second opinions. What is judged by is compared with them first: an operator's formula with torch.autograd and
-with finite differences, at points clear of every branch; a reference of its own with torch.autograd.
+"""The second opinions on an operator: its formula is compared with torch.autograd and with finite differences, at
+points clear of every branch, before anything is graded by it.
 """
 
 from __future__ import annotations
@@ -7,22 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from gradcheck.checks import compare, draws
+from gradcheck.checks import draws
 from gradcheck.checks.cases import SIZES, Case, agreement_draws, edge_cases, generic_cases, stream
 from gradcheck.checks.derived import shape_of_output
-from gradcheck.checks.task import FunctionSpec
-from gradcheck.checks.tensors import Passed
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 from gradcheck.references.expected import Floats
 from gradcheck.references.store import AGREED, ExpectedStore, key_of
-
-if TYPE_CHECKING:
-    from gradcheck.checks.trials import Trial
 
 _NEAR, _FAR = "near a branch", "far from branches"
 _STEPS = (0.1, 0.03, 0.01)
@@ -103,28 +95,3 @@ class Opinions:
         far = is_smooth_around(self.operator, case.inputs, point.cotangent, case.extra, step)
         self.store.note(point.key, _FAR if far else _NEAR)
         return far
-
-
-def compare_with_opinion(spec: FunctionSpec, trial: Trial) -> None:
-    """Raises ReferenceDisagreement, naming the part, where a reference and its second opinion differ by more than the
-    tolerance.
-    """
-    import torch
-
-    assert spec.reference is not None
-    assert spec.reference.opinion is not None
-    passed = Passed(trial.arguments)
-    with torch.enable_grad():
-        value: Any = passed.observe(spec.reference.opinion(*passed.values))
-    problem = next(
-        (text for check in compare.FORM_CODES if (text := compare.form_problem(check, trial.template, value))), ""
-    )
-    if not problem:
-        different = compare.difference(trial.wanted, compare.parts(trial.template, value), trial.expected)
-        problem = f"{different.part} at {list(different.index)}" if different else ""
-    if problem:
-        inputs = {name: np.shape(array) for name, array in trial.case.inputs.items()}
-        raise ReferenceDisagreement(
-            f"{spec.name}: the reference and its second opinion disagree ({problem}; shapes {inputs}). "
-            "Nothing is graded until the record is mended."
-        )
