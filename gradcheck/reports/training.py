@@ -58,7 +58,7 @@ class Standing:
         return status_of(self.states.values())
 
     @property
-    def part(self) -> session.Part:
+    def part(self) -> session.Readiness:
         """What a training needs to know of it."""
         stuck = next((each for each in self.failures.values() if each.check == "runs"), None)
         unwritten = [f"{self.exercise}.{name}" for name, state in self.states.items() if state == "not_started"]
@@ -69,7 +69,7 @@ class Standing:
             obstacle = f"{self.path.name} is missing"
         elif unwritten:
             obstacle = f"{', '.join(unwritten)} {'is' if len(unwritten) == 1 else 'are'} not written yet"
-        return session.Part(tuple(self.failures), obstacle, absent=not stuck)
+        return session.Readiness(tuple(self.failures), obstacle, absent=not stuck)
 
     def holding(self) -> list[str]:
         """What holds of it: all that is used, or function by function."""
