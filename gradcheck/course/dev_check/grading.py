@@ -17,7 +17,6 @@ from gradcheck.desk.hints import operators_of
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
-from gradcheck.grading.supplied import supplied_to
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.wrong_answers import WrongAnswer
@@ -149,15 +148,15 @@ class _WrongAnswers:
 
     def _first_failure(self, wrong: WrongAnswer) -> CheckResult | None:
         candidate = InProcessCandidate({**self.functions, wrong.function: wrong.run})
-        supplied = supplied_to(self.exercise.name)
         task = self.exercise.task
-        verification = Verification(candidate, task, cache=self.cache, shrink=False, supplied=supplied)
+        verification = Verification(candidate, task, cache=self.cache, shrink=False)
         spec = task.function(wrong.function)
         # A whole training comes last, and is not for what is right after all: nearly everything fails before.
         for late in (False, True):
-            if late and (not supplied or wrong.is_right()):
+            if late and (not spec.long_checks or wrong.is_right()):
                 break
-            results = (verification.result(wrong.function, each) for each in spec.checks if (each in supplied) == late)
+            checks = (each for each in spec.checks if (each in spec.long_checks) == late)
+            results = (verification.result(wrong.function, each) for each in checks)
             failure = next((each for each in results if each.status in _STOPPED), None)
             if failure is not None:
                 break
