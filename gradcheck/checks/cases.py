@@ -83,12 +83,21 @@ class Case:
         """The whole numbers that were drawn, such as `copies`."""
         return {name: value for name, value in self.drawn.items() if isinstance(value, int)}
 
-    def draw_with(self, rng: np.random.Generator) -> RandomDraw:
+    def draw_with(self, rng: np.random.Generator, upstream: np.random.Generator | None = None) -> RandomDraw:
         """What draws this case."""
         return RandomDraw(
-            rng, self.dtype, self.sizes, self.kind, self.layout, cotangent_layout=self.cotangent_layout,
-            full=self.full, certain=self.certain, repeat=self.repeat, unbatched=self.unbatched,
-        )  # fmt: skip
+            rng,
+            self.dtype,
+            self.sizes,
+            self.kind,
+            self.layout,
+            upstream=upstream,
+            cotangent_layout=self.cotangent_layout,
+            full=self.full,
+            certain=self.certain,
+            repeat=self.repeat,
+            unbatched=self.unbatched,
+        )
 
     def with_drawn(self, arguments: Arguments, made: RandomDraw) -> Case:
         """The case with what `made` drew for it."""

@@ -68,10 +68,10 @@ class Draw(Protocol):
 
 
 class RandomDraw:
-    """From a seeded generator. `kind` fills tensors; sizes are those of `sizes`, `full` is what has any number of axes;
-    `probe` picks the cotangent; probabilities are 0, ½ and 1 where they are `certain`; with `repeat` all rows are
-    equal, so that they can be laid out as an expanded tensor. `cotangents` are those that were drawn, each with the
-    stack it was taken from.
+    """From a seeded generator. `kind` fills tensors; sizes are those of `sizes`, `full` is what has any number of axes.
+    `probe` picks the cotangent, which comes from `upstream`, where that is given; `cotangents` are those that were
+    drawn, each with the stack it was taken from. Probabilities are 0, ½ and 1 where they are `certain`; with `repeat`
+    all rows are equal, so that they can be laid out as an expanded tensor.
     """
 
     def __init__(
@@ -83,14 +83,16 @@ class RandomDraw:
         layout: Layout = "contiguous",
         probe: int = 0,
         *,
+        upstream: np.random.Generator | None = None,
         cotangent_layout: Layout | None = None,
         full: tuple[int, ...] = (2, 3),
         certain: bool = False,
         repeat: bool = False,
         unbatched: bool = False,
     ) -> None:
-        self.rng, self.dtype, self.sizes, self.kind, self.layout, self.probe = rng, dtype, sizes, kind, layout, probe
-        self.cotangent_layout = cotangent_layout or layout
+        self.rng, self.dtype, self.sizes, self.kind = rng, dtype, sizes, kind
+        self.layout, self.probe = layout, probe
+        self.upstream, self.cotangent_layout = upstream or rng, cotangent_layout or layout
         self.full, self.certain, self.repeat, self.unbatched = full, certain, repeat, unbatched
         self.named: dict[str, int] = {}
         self.cotangents: list[tuple[Argument, Floats]] = []
@@ -122,7 +124,7 @@ class RandomDraw:
         return made
 
     def cotangent(self, *shape: int) -> Argument:
-        stack = draws.cotangents(self.rng, shape, self.dtype, repeat=self.repeat)
+        stack = draws.cotangents(self.upstream, shape, self.dtype, repeat=self.repeat)
         made = Argument(stack[self.probe], self.dtype, self.cotangent_layout)
         self.cotangents.append((made, stack))
         return made

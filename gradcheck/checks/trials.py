@@ -99,9 +99,10 @@ class Bench:
             name: replace(each, values=each.values[None]) if name in batched else each
             for name, each in case.drawn.items()
         }
-        made = case.draw_with(self._rng(f"{case.name} cotangent"))
+        name = f"{case.name}, as a batch of one"
+        made = case.draw_with(self._rng(f"{name} cotangent"))
         drawn["grad_output"] = made.cotangent(*shape_of_output(operator, drawn))
-        batch = replace(case, name=f"{case.name}, as a batch of one", sample=False, generic=False)
+        batch = replace(case, name=name, sample=False, generic=False)
         return batch.with_drawn(drawn, made)
 
     def _own_edges(self) -> Iterator[Case]:
@@ -119,12 +120,13 @@ class Bench:
         return self.opinions.operator
 
     def _drawn(self, case: Case) -> Case:
-        name = f"{case.name} {case.sample}" if self.reference.stream else case.name
-        made = case.draw_with(self._rng(name))
+        if self.opinions is None:
+            made = case.draw_with(self._rng(case.name))
+        else:  # its functions share their inputs
+            made = case.draw_with(self._rng(f"{case.name} {case.sample}"), self._rng(f"{case.name} cotangent"))
         return case.with_drawn(self.reference.draw(made), made)
 
     def _rng(self, name: str) -> np.random.Generator:
-        # The functions of an operator share their inputs.
         return stream(self.seed, f"{self.reference.stream or f'{self.store.name} {self.spec.name}'} {name}")
 
     # Trials.
