@@ -16,6 +16,7 @@ from answers import gives_away
 from diagnosed import EVERY, verification_of
 
 from gradcheck.catalog import all_exercises, known_operators
+from gradcheck.checks.results import where_of
 from gradcheck.checks.trials import Benches
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.equivalence import is_equivalent
@@ -133,7 +134,7 @@ def test_every_mutant_is_refused_under_its_own_name_or_shown_to_be_right(exercis
         failed = next((result for result in results if result.status == "failed"), None)
         if told and failed is not None and not {code_of(mutant), *SAME} & diagnosed.named(failed):
             misnamed.append(f"{named(mutant)} is called {failed.diagnosis.code}: {failed.message}")
-        if told and failed is not None and gives_away(f"{failed.message} {failed.counterexample.where}", exercise):
+        if told and failed is not None and gives_away(f"{failed.message} {where_of(failed.counterexample)}", exercise):
             misnamed.append(f"{named(mutant)} gives the answer away: {failed.message}")
         refused, right = statuses & {"failed", "errored"}, same_numbers(mutant, exercise) and is_equivalent(mutant)
         wrong += bool(refused)
