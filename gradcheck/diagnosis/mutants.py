@@ -179,7 +179,7 @@ def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
         point = Point(operator, {k: v.numpy() for k, v in inputs.items()}, sizes=sizes, sample=sample)
         if upstream is not None:
             stacked = torch.stack(upstream) if isinstance(upstream, tuple) else upstream
-            shape = [point.sizes[size] for size in internal_output_shape(operator)]
+            shape = internal_output_shape(operator, point.sizes)
             point.arrays[COTANGENT] = stacked.double().numpy().reshape(shape)
         dtype = next(tensor.dtype for tensor in inputs.values() if tensor.is_floating_point())
         numbers, ranges, _ = point.names()

@@ -13,7 +13,7 @@ import sympy as sp
 from gradcheck.diagnosis.mutants import Mutant, original_of
 from gradcheck.operators.operator import BATCH_SIZE
 from gradcheck.references.derive import COTANGENT
-from gradcheck.references.formula import Formula
+from gradcheck.references.formula import OWN, Formula
 from gradcheck.references.typeset import compact, in_words
 
 
@@ -80,7 +80,7 @@ def _ranges(mutant: Mutant) -> dict[sp.Symbol, sp.Symbol]:
 
 def _extent(mutant: Mutant, index: sp.Symbol) -> str:
     """What an index runs over."""
-    operator, size = mutant.operator, str(_ranges(mutant).get(index, ""))
+    operator, size = mutant.operator, str(_ranges(mutant).get(index, "")).removesuffix(OWN)
     if size == BATCH_SIZE:
         return "the batch"
     if size in _EXTENTS:
