@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from gradcheck.checks import properties, wording
 from gradcheck.checks.allowance import Budget
@@ -24,7 +23,6 @@ from gradcheck.checks.trials import Trial
 from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import Operator
 
-Holds = Callable[[Any], tuple[str, str] | str | None]
 Explain = Callable[["Verification", FunctionSpec, CheckResult], CheckResult]
 
 
@@ -36,9 +34,8 @@ class Verification:
     seed is not named where it is `secret`.
     `cache` is a folder for expected values, or None to keep them in memory.
     With `shrink` a failure is narrowed to a small counterexample; without, the failing case is shown as it is.
-    `supplied` holds, by check, the properties that a record leaves to a room above. `explain` gives a failure its
-    diagnosis; it comes from above too. `words` are those of the candidate's file, where it runs without autograd.
-    `budget` is what all searches may spend; where it ran out, a failure is `cut_short`.
+    `explain` gives a failure its diagnosis; it comes from the room above. `words` are those of the candidate's file,
+    where it runs without autograd. `budget` is what all searches may spend; where it ran out, a failure is `cut_short`.
     """
 
     def __init__(
@@ -49,13 +46,12 @@ class Verification:
         seed: int = 0,
         cache: Path | None = None,
         shrink: bool = True,
-        supplied: Mapping[str, Holds] | None = None,
         explain: Explain | None = None,
         draws: int = MOST_DRAWS,
         secret: bool = False,
     ) -> None:
         self.candidate, self.task, self.seed, self.shrink = candidate, task, seed, shrink
-        self.supplied, self.explain, self.secret = supplied or {}, explain, secret
+        self.explain, self.secret = explain, secret
         self.benches = Benches(task, seed, cache)
         self.first_seed, self._later = seed, list(draws_from(seed)[1:draws])
         self.failures: list[Exception] = []
@@ -66,15 +62,10 @@ class Verification:
         self._outcomes: dict[tuple[str, str, str], Outcome] = {}
 
     def results(self) -> list[CheckResult]:
-        """Every check of every function, in order, at one draw; a property that nobody supplies is left out."""
+        """Every check of every function, in order, at one draw."""
         while True:
             seed = self.seed
-            found = [
-                self.result(spec.name, check)
-                for spec in self.task.functions
-                for check in spec.checks
-                if check in self.supplied or all(each.holds or each.check != check for each in spec.properties)
-            ]
+            found = [self.result(spec.name, check) for spec in self.task.functions for check in spec.checks]
             if seed == self.seed:
                 break
         self.save()
@@ -297,11 +288,8 @@ class Verification:
     def _property(self, spec: FunctionSpec, blank: CheckResult, wanted: Property) -> CheckResult:
         from gradcheck.checks.asking import Ask
 
-        holds = wanted.holds or self.supplied.get(wanted.check)
-        if holds is None:
-            raise ValueError(f"{blank.id} is supplied by nobody here; see gradcheck.grading.supplied")
         ask = Ask(self.candidate, spec, self.task.name, self.seed)
-        fails = holds(ask)
+        fails = wanted.holds(ask)
         if fails:
             return wording.property_fails(blank, fails)
         unclean = (impure(spec, blank, self._asked(blank, arguments), outcome) for outcome, arguments in ask.unclean)

@@ -281,13 +281,6 @@ REFUSED = [
         r"runs before it",
     ),
     (
-        "a property that nobody supplies",
-        "add",
-        lambda e: e.spec("forward", properties=(Property("full_backprop", None),)),
-        r"forward\.full_backprop never runs",
-        r"supplied\.py",
-    ),
-    (
         "a Jacobian without a backward",
         "relu",
         lambda e: e.spec("backward", role="forward"),

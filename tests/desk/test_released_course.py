@@ -14,7 +14,7 @@ from gradcheck.catalog import all_exercises
 from gradcheck.course.release.make import release
 from gradcheck.course.units import for_units
 from gradcheck.desk.watch_session import Session, exercises_to_watch
-from gradcheck.desk.watch_verdict import Verdict, missing
+from gradcheck.desk.watch_verdict import WatchVerdict, missing
 from gradcheck.grading.course_here import course_here
 from gradcheck.grading.policy.course import Course
 from gradcheck.reports.words import WORDS
@@ -69,7 +69,7 @@ def test_what_is_watched_alone_leads_on_within_the_course():
     course = course_here(FOLDER)
     watched = Session(FOLDER, exercises_to_watch(FOLDER, [NAMES[0]], course), STATE, course)
     first = watched.exercises[0]
-    watched.record(Verdict(first, "", "passed", first.max_score), "")
+    watched.record(WatchVerdict(first, "", "passed", first.max_score), "")
     assert watched.open_after(first) is None
     assert watched.beyond().name == NAMES[1]
 

@@ -9,8 +9,7 @@ from diagnosed import first_failure
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.desk.hints import operators_of
-from gradcheck.diagnosis.mutants import mutants, mutants_in_output
-from gradcheck.diagnosis.naming import mutant_in_words
+from gradcheck.diagnosis.mutants import mutant_in_words, mutants, mutants_in_output
 from gradcheck.grading.report_dict import _check
 from gradcheck.operators import all_operators
 from gradcheck.reports.message import failure_text

@@ -19,8 +19,16 @@ from gradcheck.catalog import all_exercises, known_operators
 from gradcheck.checks.trials import Trials
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.equivalence import is_equivalent
-from gradcheck.diagnosis.from_formula import CODES, code_of
-from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, mutants, mutants_in_output
+from gradcheck.diagnosis.mutants import (
+    KINDS,
+    Mutant,
+    as_function,
+    code_of,
+    function_of,
+    mutant_in_words,
+    mutants,
+    mutants_in_output,
+)
 from gradcheck.operators import all_operators
 from gradcheck.references.derive import derive
 from gradcheck.references.formula import OWN
@@ -70,7 +78,7 @@ def unmutated(exercise) -> list[Mutant]:
             ("jacobian", derivation.jacobians),
         ):
             for name, forms in formulas.items():
-                found.append(Mutant(operator, role, name, "none", "nothing", forms[0]))
+                found.append(Mutant(operator, role, name, "none", forms[0]))
     return [mutant for mutant in found if function_of(mutant, exercise.task)]
 
 
@@ -87,7 +95,8 @@ def same_numbers(mutant: Mutant, exercise) -> bool:
 
 
 def named(mutant: Mutant) -> str:
-    return f"{mutant.role} by {mutant.wrt}, {mutant.kind}: {mutant.text}"
+    text = mutant_in_words(mutant, full=True) if mutant.kind in KINDS else "as it should be"
+    return f"{mutant.role} by {mutant.wrt}, {mutant.kind}: {text}"
 
 
 def test_no_operator_is_left_out():
@@ -183,7 +192,7 @@ def test_every_kind_of_mistake_occurs():
     operators = all_operators().values()
     kinds = {mutant.kind for operator in operators for mutant in mutants(operator)}
     kinds |= {mutant.kind for mutant in mutants_in_output(all_operators()["softmax"], "backward", "x")}
-    assert kinds == set(CODES)
+    assert kinds == set(KINDS)
 
 
 def test_the_classic_mistakes_are_among_the_mutants():

@@ -17,8 +17,8 @@ from gradcheck.checks.outcome import Fault, Outcome, Returned
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.circumstances import _TRAITS, Situation
+from gradcheck.diagnosis.codes import CODES, thought
 from gradcheck.diagnosis.guess import say
-from gradcheck.diagnosis.thoughts import THOUGHTS, thought
 from gradcheck.grading.report_dict import _check
 from solutions import solution
 
@@ -275,7 +275,7 @@ def test_a_thought_speaks_of_what_the_function_gives(cache):
             assert told
             assert not re.search(r"\bC\b|[Gg]radient|derivative|dC", told), (spec.name, told)
     for name, function in (("softmax", "backward"), ("weight_decay", "l2_gradient"), ("two_layer_net", "backward")):
-        assert thought("wrong-shape", find_exercise(name).task.function(function)) == THOUGHTS["wrong-shape"]
+        assert thought("wrong-shape", find_exercise(name).task.function(function)) == CODES["wrong-shape"].think
     jacobian = find_exercise("softmax").task.function("jacobian")
     assert "gradient" not in thought("wrong-shape", jacobian)
     result = first_failure("softmax", "forward", lambda x: torch.softmax(x, -1)[None], cache)

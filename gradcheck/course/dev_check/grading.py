@@ -11,13 +11,12 @@ from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import FAULTS, CheckResult
 from gradcheck.course.dev_check.files import solved_in
-from gradcheck.course.dev_check.problem import Problem, Verdict, listed
+from gradcheck.course.dev_check.problem import ExerciseVerdict, Problem, listed
 from gradcheck.course.dev_check.sabotage import unshown
 from gradcheck.desk.hints import operators_of
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
-from gradcheck.grading.supplied import supplied_to
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.wrong_answers import WrongAnswer
@@ -27,21 +26,21 @@ _STOPPED = (*FAULTS, "ungraded")
 _SEEDS = (0, 1)
 
 
-def graded(exercise: Exercise, root: Path, cache: Path, *, quick: bool = False) -> Verdict:
+def graded(exercise: Exercise, root: Path, cache: Path, *, quick: bool = False) -> ExerciseVerdict:
     """The problems that grading finds, and how many wrong answers were refused. `quick` grades none of those."""
     record = f"gradcheck/catalog/{exercise.name}.py"
     disagreement = _disagreement(exercise)
     if disagreement:
         remedy = "mend the formula, its torch function or the second opinion: nothing can be graded before"
-        return Verdict((Problem(exercise.name, record, disagreement, remedy),))
+        return ExerciseVerdict((Problem(exercise.name, record, disagreement, remedy),))
     found = [*_of_stub(exercise, root, cache)]
     unsolved = list(_of_solution(exercise, root, cache))
     if unsolved or quick:
-        return Verdict((*found, *unsolved))
+        return ExerciseVerdict((*found, *unsolved))
     functions = load_candidate(exercise, root / "solutions" / exercise.path).functions
     wrong = _WrongAnswers(exercise, functions, cache)
     found += [Problem(exercise.name, record, *told) for told in (*wrong.problems(), *wrong.unshown())]
-    return Verdict(tuple(found), wrong.refused)
+    return ExerciseVerdict(tuple(found), wrong.refused)
 
 
 def _disagreement(exercise: Exercise) -> str:
@@ -151,15 +150,15 @@ class _WrongAnswers:
 
     def _first_failure(self, wrong: WrongAnswer) -> CheckResult | None:
         candidate = InProcessCandidate({**self.functions, wrong.function: wrong.run})
-        supplied = supplied_to(self.exercise.name)
         task = self.exercise.task
-        verification = Verification(candidate, task, cache=self.cache, shrink=False, supplied=supplied)
+        verification = Verification(candidate, task, cache=self.cache, shrink=False)
         spec = task.function(wrong.function)
         # A whole training comes last, and is not for what is right after all: nearly everything fails before.
         for late in (False, True):
-            if late and (not supplied or wrong.is_right()):
+            if late and (not spec.long_checks or wrong.is_right()):
                 break
-            results = (verification.result(wrong.function, each) for each in spec.checks if (each in supplied) == late)
+            checks = (each for each in spec.checks if (each in spec.long_checks) == late)
+            results = (verification.result(wrong.function, each) for each in checks)
             failure = next((each for each in results if each.status in _STOPPED), None)
             if failure is not None:
                 break

@@ -18,8 +18,7 @@ from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.checks.trials import Trials
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.equivalence import is_equivalent
-from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, mutants, original_of
-from gradcheck.diagnosis.naming import mutant_in_words
+from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, mutant_in_words, mutants, original_of
 from gradcheck.errors import GradcheckError, ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 from gradcheck.references.store import ExpectedStore
@@ -82,7 +81,7 @@ def right_answer_passes(task: Task, cache: Path) -> None:
     for spec in task.functions:
         wrt = "" if spec.role == "forward" else spec.wrt or name
         assert spec.role != "function"
-        right = Mutant(operator, spec.role, wrt, "none", "nothing", original_of(operator, spec.role, wrt))
+        right = Mutant(operator, spec.role, wrt, "none", original_of(operator, spec.role, wrt))
         functions[spec.name] = as_function(right, task)
     failed = failing(functions, task, cache)
     if failed:

@@ -11,7 +11,7 @@ import pytest
 from gradcheck.catalog import all_exercises
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.desk_record import Help
-from gradcheck.grading.policy import Course, Limits, load_course
+from gradcheck.grading.policy import CallLimits, Course, load_course
 from gradcheck.grading.policy.course import Commit
 
 DOCS = Path(__file__).parents[3] / "docs" / "course.md"
@@ -34,7 +34,7 @@ def test_without_a_file_everything_counts_and_nothing_is_due():
     assert course == Course()
     assert course.exercises == tuple(all_exercises())
     assert course.max_score == sum(each.max_score for each in all_exercises().values())
-    assert (course.deadline, course.roster, course.limits) == (None, None, Limits(10, 120, 2048))
+    assert (course.deadline, course.roster, course.limits) == (None, None, CallLimits(10, 120, 2048))
     assert course.hints.percent(Help(4, gave_up=True)) == 0
     assert course.commit_wanted("alice") is None
 
@@ -57,7 +57,7 @@ def test_the_example_of_the_documentation_is_read(load):
     assert course.due("enigma-machine") == course.deadline.at + timedelta(days=2)
     assert course.hints.percent(Help(3)) == 5
     assert course.hints.percent(Help(1, gave_up=True)) == 100
-    assert course.limits == Limits(10, 120, 2048)
+    assert course.limits == CallLimits(10, 120, 2048)
     assert course.at == "late-days"
 
 
