@@ -16,6 +16,7 @@ from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import circumstances, in_part
+from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.evidence import Evidence, Observation, gather
 from gradcheck.diagnosis.from_formula import comes_back
 from gradcheck.diagnosis.guess import Context, say
@@ -23,7 +24,6 @@ from gradcheck.diagnosis.precision import NEARLY, digits_right
 from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
 from gradcheck.diagnosis.sizes import by_size
-from gradcheck.diagnosis.thoughts import thought
 from gradcheck.diagnosis.with_more import RATES
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def _of_edges(
 
 def _of_numbers(failure: CheckResult) -> bool:
     """Whether numbers differ from what is expected; a record's verdict has its own reasons."""
-    return failure.counterexample is not None and bool(failure.counterexample.where)
+    return failure.counterexample is not None and failure.counterexample.marks is not None
 
 
 def _wrongness(failure: CheckResult, name: str) -> str:
