@@ -1,0 +1,1 @@
+"""Rules for maps that are linear in one argument, with weights the operator itself gives."""

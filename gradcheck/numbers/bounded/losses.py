@@ -1,0 +1,1 @@
+"""Rules for losses and distances that torch computes in one piece."""
