@@ -67,7 +67,7 @@ def ne(numbers: Bounded, x: Any, y: Any) -> Tensor:
 
 
 def against_zero(function: Callable[[Tensor], Tensor]) -> Callable[..., BoundedTensor]:
-    """A sign is exact unless it is unclear. (At a kink of |x| it is 0, one of the subgradients.)"""
+    """A sign is exact unless it is unclear; at a kink of |x| it is 0, one of the subgradients."""
 
     def apply(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
         compared(numbers, x, 0.0)
@@ -195,10 +195,10 @@ for _overload in overloads("clamp_max"):
 
 def places(x: Tensor, dim: Any) -> tuple[int, ...]:
     """The axes an operator works along: all where none is named."""
-    if dim is None or (isinstance(dim, list | tuple) and not dim):
+    if not x.dim() or dim is None or (isinstance(dim, list | tuple) and not dim):
         return tuple(range(x.dim()))
     named = dim if isinstance(dim, list | tuple) else (dim,)
-    return tuple(axis % max(1, x.dim()) for axis in named)
+    return tuple(axis % x.dim() for axis in named)
 
 
 def extreme(numbers: Bounded, x: BoundedTensor, dim: Any, keepdim: bool, sign: int) -> BoundedTensor:
@@ -398,6 +398,60 @@ register_running("cummax", 1)
 register_running("cummin", -1)
 
 
+# Largest within windows.
+
+
+def windows(
+    x: Tensor, kernel: list[int], stride: list[int], padding: list[int], dilation: list[int], sizes: Any
+) -> Tensor:
+    """What a pooling looks at: x's last axes become those of the output and a last one, of the window."""
+    rank = len(kernel)
+    pads = []
+    for axis in range(rank):
+        reach = (sizes[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
+        pads.append((padding[axis], max(0, reach - padding[axis] - x.shape[axis - rank])))
+    flat_pads = [amount for pair in reversed(pads) for amount in pair]
+    padded = torch.constant_pad_nd(x, flat_pads, -math.inf)
+    for axis in range(rank):
+        place = x.dim() - rank + axis
+        span = (kernel[axis] - 1) * dilation[axis] + 1
+        padded = padded.unfold(place, span, stride[axis])[..., :: dilation[axis]].narrow(place, 0, sizes[axis])
+    return padded.flatten(x.dim())
+
+
+def filled(values: list[int], rank: int, default: list[int]) -> list[int]:
+    values = list(values) or default
+    return values * rank if len(values) == 1 else values
+
+
+def register_pooling(rank: int) -> None:
+    name = f"max_pool{rank}d_with_indices"
+
+    def apply(
+        numbers: Bounded, x: BoundedTensor, kernel: Any, stride: Any = (), padding: Any = (0,), dilation: Any = (1,),
+        ceil_mode: bool = False,
+    ) -> tuple[BoundedTensor, Tensor]:  # fmt: skip
+        function = getattr(aten, name).default
+        values, indices = function(x.mid, kernel, stride, padding, dilation, ceil_mode)
+        kernel = filled(kernel, rank, [1])
+        stride, padding, dilation = (
+            filled(stride, rank, kernel),
+            filled(padding, rank, [0]),
+            filled(dilation, rank, [1]),
+        )
+        seen = windows(x.mid, kernel, stride, padding, dilation, values.shape[-rank:])
+        rads = windows(x.rad, kernel, stride, padding, dilation, values.shape[-rank:]).clamp(min=0)
+        found = extreme(numbers, BoundedTensor(seen, rads), -1, False, 1)
+        return numbers.exactly(values, found.rad.reshape(values.shape).contiguous()), indices
+
+    for overload in overloads(name):
+        RULES[overload] = apply
+
+
+register_pooling(2)
+register_pooling(3)
+
+
 # Steps.
 
 
@@ -418,6 +472,83 @@ def register_step(name: str) -> None:
 
 for _name in ("floor", "ceil", "trunc", "round"):
     register_step(_name)
+
+
+def crossing(numbers: Bounded, x: Any, y: Any, function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """The whole number in x / y, by how much it may be off, and where it is unclear."""
+    (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
+    quotient = x_mid / y_mid
+    reach = (x_rad + quotient.abs() * y_rad) / (y_mid.abs() - y_rad) + 4 * (numbers.unit + 2.0**-53) * quotient.abs()
+    whole = function(quotient)
+    off = torch.maximum(function(quotient + reach) - whole, whole - function(quotient - reach))
+    exact = (x_rad == 0) & (y_rad == 0) & (whole * y_mid == x_mid)
+    off = torch.where(exact, 0.0, torch.where(y_mid.abs() > y_rad, off, math.inf))
+    numbers.unclear += int((off != 0).sum())
+    numbers.ties += int((exact & (whole != 0)).sum())
+    return whole, off, off != 0
+
+
+@rule("div.Tensor_mode", "div.Scalar_mode")
+def divide_rounded(numbers: Bounded, x: Any, y: Any, *, rounding_mode: str | None) -> BoundedTensor:
+    if rounding_mode is None:
+        found: BoundedTensor = RULES[aten.div.Tensor](numbers, x, y)
+        return found
+    whole, off, _ = crossing(numbers, x, y, torch.floor if rounding_mode == "floor" else torch.trunc)
+    return numbers.made(whole, off)
+
+
+@rule("floor_divide")
+def floor_divide(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
+    return divide_rounded(numbers, x, y, rounding_mode="floor")
+
+
+def remainder_of(numbers: Bounded, x: Any, y: Any, function: Any, whole_of: Any) -> BoundedTensor:
+    """x − k y: exact but for a step by y; where k is unclear, off by y as often as k is."""
+    (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
+    whole, off, _ = crossing(numbers, x, y, whole_of)
+    spread = x_rad + whole.abs() * y_rad + off * (y_mid.abs() + y_rad)
+    return numbers.made(function(x_mid, y_mid), spread + (numbers.unit + 2.0**-53) * y_mid.abs())
+
+
+@rule("fmod")
+def fmod(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
+    return remainder_of(numbers, x, y, torch.fmod, torch.trunc)
+
+
+@rule("remainder")
+def remainder(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
+    return remainder_of(numbers, x, y, torch.remainder, torch.floor)
+
+
+@rule("copysign")
+def copysign(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
+    compared(numbers, y, 0.0)
+    (x_mid, x_rad), (y_mid, _) = numbers.operand(x), numbers.operand(y)
+    mid = torch.copysign(x_mid, y_mid)
+    return numbers.exactly(mid, x_rad)
+
+
+@rule("angle")
+def angle(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    compared(numbers, x, 0.0)
+    mid = torch.angle(x.mid)
+    return numbers.made(mid, torch.zeros_like(mid))
+
+
+def register_shrinking(name: str) -> None:
+    """The backward of a function that is 0 between −λ and λ."""
+
+    def apply(numbers: Bounded, upstream: BoundedTensor, x: Any, edge: Any) -> BoundedTensor:
+        compared(numbers, RULES[aten.abs.default](numbers, x), edge)
+        passes = mid_of(x).abs() > edge
+        return numbers.exactly(torch.where(passes, upstream.mid, 0.0), torch.where(passes, upstream.rad, 0.0))
+
+    for overload in overloads(name):
+        RULES[overload] = apply
+
+
+register_shrinking("softshrink_backward")
+register_shrinking("hardshrink_backward")
 
 
 @rule("nan_to_num")

@@ -27,11 +27,14 @@ ROUNDOFFS = {
     "rsqrt": 3.0,
     "sigmoid": 4.0,
     "sinh": 3.0,
+    "digamma": 16.0,
+    "polygamma": 32.0,
     "tan": 3.0,
+    "zeta": 32.0,
 }
 
 FLUSHED = True
-"""Whether a function's result below the smallest normal number may come out as 0, as some vectorised kernels have it."""
+"""Whether a function's result below the smallest normal number may come out as 0, as vectorised kernels have it."""
 
 
 def roundoffs(function: str) -> float:
