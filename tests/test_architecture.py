@@ -23,7 +23,7 @@ FLOORS = [
     {"catalog"},
     {"checks"},
     {"references"},
-    {"operators"},
+    {"operators", "numbers"},
     {"errors"},
 ]
 """From the top. A room may import from its own floor and from those below."""
