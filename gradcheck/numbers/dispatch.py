@@ -164,6 +164,11 @@ class Numbers(TorchDispatchMode):
     rules: ClassVar[Rules]
     tensor: ClassVar[type[NumberTensor]]
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Else torch wraps __torch_dispatch__ in what imports its compiler at the first operator: 4 seconds.
+        return False
+
     def __init__(self) -> None:
         super().__init__()
         self.ties = 0

@@ -317,10 +317,11 @@ def kth_value(numbers: Exact, x: ExactTensor, k: int, dim: int = -1, keepdim: bo
     return picked(numbers, x, dim, keepdim, lambda ranks, dim, keepdim: torch.kthvalue(ranks, k, dim, keepdim))
 
 
-def several(x: ExactTensor, dim: Any) -> tuple[int, ...]:
-    if dim is None or (isinstance(dim, list | tuple) and not dim):
+def several(x: Any, dim: Any) -> tuple[int, ...]:
+    """The axes that torch means; a single number has none."""
+    if dim is None or (isinstance(dim, list | tuple) and not dim) or x.dim() == 0:
         return tuple(range(x.dim()))
-    return tuple(d % max(1, x.dim()) for d in (dim if isinstance(dim, list | tuple) else (dim,)))
+    return tuple(d % x.dim() for d in (dim if isinstance(dim, list | tuple) else (dim,)))
 
 
 def extreme(numbers: Exact, x: ExactTensor, dim: Any, keepdim: bool, pick: Callable[..., Any]) -> ExactTensor:
@@ -375,14 +376,21 @@ def place(numbers: Exact, x: ExactTensor, dim: int | None, keepdim: bool, pick: 
 def sort(
     numbers: Exact, x: ExactTensor, dim: int = -1, descending: bool = False, stable: bool | None = None
 ) -> tuple[ExactTensor, Tensor]:
+    return first_sorted(numbers, x, x.shape[dim] if x.dim() else 1, dim, descending)
+
+
+def first_sorted(numbers: Exact, x: ExactTensor, wanted: int, dim: int, descending: bool) -> tuple[ExactTensor, Tensor]:
+    """The first of each row's entries in order; neighbours that cannot be told apart there are ties."""
     ranks, handles = ranked(numbers, x)
     in_order, indices = torch.sort(ranks, stable=True, dim=dim, descending=descending)
-    if x.dim():
-        own, size = torch.gather(x.handles, dim, indices), max(0, x.shape[dim] - 1)
-        equal = in_order.narrow(dim, 0, size) == in_order.narrow(dim, min(1, x.shape[dim]), size)
-        numbers.ties += int((equal & (own.narrow(dim, 0, size) != own.narrow(dim, min(1, x.shape[dim]), size))).sum())
-        handles = torch.gather(handles, dim, indices)
-    return ExactTensor(handles), indices
+    if x.dim() == 0:
+        return ExactTensor(handles), indices
+    own, size = torch.gather(x.handles, dim, indices), max(0, min(wanted, x.shape[dim] - 1))
+    start = min(1, x.shape[dim])
+    equal = in_order.narrow(dim, 0, size) == in_order.narrow(dim, start, size)
+    numbers.ties += int((equal & (own.narrow(dim, 0, size) != own.narrow(dim, start, size))).sum())
+    first = indices.narrow(dim, 0, wanted)
+    return ExactTensor(torch.gather(handles, dim, first)), first
 
 
 @rule("argsort.default", "argsort.stable")
@@ -400,14 +408,7 @@ def top_k(
     largest: bool = True,
     sorted: bool = True,  # noqa: A002
 ) -> tuple[ExactTensor, Tensor]:
-    ranks, handles = ranked(numbers, x)
-    if x.dim() == 0:
-        return ExactTensor(handles), torch.zeros((), dtype=torch.int64)
-    best, indices = torch.topk(ranks, k, dim, largest, sorted)
-    if k:
-        last = best.min(dim, keepdim=True) if largest else best.max(dim, keepdim=True)
-        count_rivals(numbers, x, ranks, last.values, torch.gather(indices, dim, last.indices), dim)
-    return ExactTensor(torch.gather(handles, dim, indices)), indices
+    return first_sorted(numbers, x, k, dim, largest)
 
 
 @rule("cummax")

@@ -204,6 +204,17 @@ def sigmoid_backward(g: arb, y: arb) -> arb:
     return g * y * (1 - y)
 
 
+@entrywise("mish")
+def mish(x: arb) -> arb:
+    return x * x.exp().log1p().tanh()
+
+
+@entrywise("mish_backward")
+def mish_backward(g: arb, x: arb) -> arb:
+    y = x.exp().log1p().tanh()
+    return g * (y + x * (1 - y * y) * sigmoid(x))
+
+
 @entrywise("silu_backward")
 def silu_backward(g: arb, x: arb) -> arb:
     y = sigmoid(x)

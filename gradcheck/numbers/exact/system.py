@@ -220,6 +220,7 @@ NAMED: dict[float, Callable[[], flint.arb]] = {
     math.pi / 2: lambda: flint.arb.pi() / 2,
     2 / math.sqrt(math.pi): lambda: 2 / flint.arb.pi().sqrt(),
     math.sqrt(math.pi) / 2: lambda: flint.arb.pi().sqrt() / 2,
+    math.sqrt(2 / math.pi) / 2: lambda: 1 / (2 * flint.arb.pi()).sqrt(),
     math.sqrt(2 / math.pi): lambda: 1 / (flint.arb.pi() / 2).sqrt(),
     math.e: lambda: flint.arb(1).exp(),
     2.3025850929940456: lambda: flint.arb(10).log(),  # as torch's derivative of log10 has it, one float64 below
