@@ -8,9 +8,7 @@ import re
 import pytest
 from class_data import HOSTILE, LONG, final_report, hostile_report, real_report
 from pages import Page
-
-from gradcheck.reports.feedback import feedback_html, feedback_markdown
-from gradcheck.reports.feedback_view import feedback_of
+from plain_reports import feedback_html, feedback_markdown, feedback_of
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "ul", "li", "span", "code", "pre",

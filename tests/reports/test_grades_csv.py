@@ -6,9 +6,9 @@ import csv
 import io
 
 from class_example import report, reports, summary_of
+from plain_reports import grades_csv
 
 from gradcheck.catalog import all_exercises
-from gradcheck.reports.grades_csv import grades_csv
 
 NAMES = list(all_exercises())
 HEADER = [
