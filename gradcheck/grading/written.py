@@ -176,14 +176,14 @@ def exercise_written(report: ExerciseReport) -> WrittenExercise:
 
 
 def check_written(result: CheckResult) -> WrittenCheck:
-    told = result.diagnosis
+    told = _diagnosis(result.diagnosis) if result.diagnosis else None
     if told is None and result.code:
-        told = Diagnosis(result.code, result.message)
+        told = WrittenDiagnosis(code=result.code, text=_clean(result.message))
     return WrittenCheck(
         id=result.id,
         status=result.status,
         message=_clean(result.message),
-        diagnosis=_diagnosis(told) if told else None,
+        diagnosis=told,
         counterexample=_case(result.counterexample) if result.counterexample else None,
         cut_short=result.cut_short,
         location=tuple(map(_clean, result.lines)),
