@@ -169,7 +169,7 @@ class ClassReport(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     undated: Undated = Undated()
     ungraded: tuple[GraderFailure, ...] = ()
-    max_score: Amount
+    max_score: Amount = 0
     exercises: tuple[ExerciseCounts, ...] = ()
     misconceptions: tuple[SharedMistake, ...] = ()
     submissions: tuple[ClassRow, ...]

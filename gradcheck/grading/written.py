@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis, Status
+from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis, Marks, Status, where_of
 from gradcheck.grading.policy.lateness import InTime, Later
 from gradcheck.grading.policy.roster import StudentName, TeamMember
 from gradcheck.grading.report import ExerciseReport, Report
@@ -23,6 +23,8 @@ from gradcheck.grading.sandbox.layers import Layer
 SCHEMA: Literal["gradcheck/report/v1"] = "gradcheck/report/v1"
 
 _MOST = 10**15
+_MOST_MARKS = 64
+"""Entries that a report names one by one."""
 Amount = Annotated[int, Meta(gt=-_MOST, lt=_MOST)] | Annotated[float, Meta(gt=-_MOST, lt=_MOST)]
 """Of points, or of days: nothing that anybody could not write out."""
 
@@ -38,6 +40,15 @@ class WrittenDiagnosis(Struct, frozen=True, kw_only=True, omit_defaults=True):
     also: tuple[str, ...] = ()
 
 
+class WrittenMarks(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which entries are wrong: `count` of `of`, the first of them by their indices."""
+
+    entries: tuple[tuple[int, ...], ...]
+    count: int
+    of: int
+    parts: tuple[str, ...] = ()
+
+
 class WrittenCase(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A case that shows the fault, without the correct value. Tensors are nested lists; what of a number JSON lacks is
     a string.
@@ -47,6 +58,7 @@ class WrittenCase(Struct, frozen=True, kw_only=True, omit_defaults=True):
     grad_output: Any = None
     got: Any = None
     where: str = ""
+    marks: WrittenMarks | None = None
     about: str = ""
 
 
@@ -184,7 +196,7 @@ def check_written(result: CheckResult) -> WrittenCheck:
         status=result.status,
         message=_clean(result.message),
         diagnosis=told,
-        counterexample=_case(result.counterexample) if result.counterexample else None,
+        counterexample=case_written(result.counterexample) if result.counterexample else None,
         cut_short=result.cut_short,
         location=tuple(map(_clean, result.lines)),
     )
@@ -201,14 +213,19 @@ def _diagnosis(found: Diagnosis) -> WrittenDiagnosis:
     )
 
 
-def _case(example: Counterexample) -> WrittenCase:
+def case_written(example: Counterexample) -> WrittenCase:
     return WrittenCase(
         inputs={name: _numbers(value) for name, value in example.inputs.items()},
         grad_output=_numbers(example.grad_output),
         got=_numbers(example.got),
-        where=example.where,
+        where=where_of(example),
+        marks=_marks(example.marks) if example.marks else None,
         about=example.about,
     )
+
+
+def _marks(found: Marks) -> WrittenMarks:
+    return WrittenMarks(entries=found.entries[:_MOST_MARKS], count=found.count, of=found.of, parts=found.parts)
 
 
 def _numbers(value: Any) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Diagnosis
+from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Diagnosis, Marks
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.class_report import ClassReport, class_in
 from gradcheck.grading.small_files import read_small
@@ -133,12 +133,14 @@ def check_result(check: WrittenCheck, exercise: WrittenExercise) -> CheckResult:
 
 
 def _counterexample(case: WrittenCase) -> Counterexample:
+    marks = case.marks
     return Counterexample(
         _bounded(case.inputs),
         _bounded(case.got),
         _bounded(case.grad_output),
         clipped(case.where),
         clipped(case.about),
+        marks=Marks(marks.entries, marks.count, marks.of, tuple(map(clipped, marks.parts))) if marks else None,
     )
 
 

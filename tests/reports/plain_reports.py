@@ -49,7 +49,7 @@ def typed(value):
 def grades_of(row):
     """Of a row of `class.json`."""
     found = class_in({"schema": "gradcheck/class/v1", "max_score": 21, "submissions": [row]})
-    return gradebook_match.Grade.of(found.submissions[0])
+    return gradebook_match.FinalScore.of(found.submissions[0])
 
 
 def _of_plain(function):

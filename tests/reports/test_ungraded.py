@@ -25,7 +25,7 @@ from gradcheck.cli_classroom50 import host as classroom50
 from gradcheck.cli_export import export, gradebook
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.batch import checkout
-from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.run import GradedSubmission
 from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.batch.tasks import Facts
 from gradcheck.grading.written import report_in
@@ -227,7 +227,7 @@ def test_grade_ends_with_3_where_somebody_has_no_mark(tmp_path, monkeypatch, rel
             return []
 
     found = report_in(report_of(exercise_of("relu", {"backward.values": relu})))
-    graded = Graded(Facts("ada", "d", "", "", (), ("relu",)), found, Seed.of(3), 0.1, reused=False)
+    graded = GradedSubmission(Facts("ada", "d", "", "", (), ("relu",)), found, Seed.of(3), 0.1, reused=False)
     monkeypatch.setattr(cli_class, "_pool", lambda *_, **__: Idle())
     monkeypatch.setattr("gradcheck.grading.batch.run.grade_class", lambda *_, **__: iter([graded]))
     (tmp_path / "class" / "ada" / "exercises").mkdir(parents=True)

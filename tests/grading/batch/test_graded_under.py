@@ -6,7 +6,7 @@ import pytest
 
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.judge import raw_report
-from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.run import GradedSubmission
 from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.batch.settings_for import must_hold
 from gradcheck.grading.batch.tasks import Facts
@@ -18,7 +18,7 @@ FACTS = Facts("ada", "0" * 64, "2026-10-01T12:00:00+02:00", "", ("one file was r
 
 def graded(missing=()):
     layers = [Layer(kind.name, kind.name not in missing, "not in this kernel") for kind in KINDS]
-    return Graded(FACTS, raw_report("ada", FACTS.digest, 7, layers, []), Seed.of(7), 0.1, reused=False)
+    return GradedSubmission(FACTS, raw_report("ada", FACTS.digest, 7, layers, []), Seed.of(7), 0.1, reused=False)
 
 
 def test_a_missing_layer_of_the_baseline_is_a_warning_with_its_reason():

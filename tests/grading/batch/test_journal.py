@@ -13,7 +13,7 @@ from instant_class import RELU, InstantPool, Interrupted, hand_in, reports, resu
 from msgspec.structs import replace
 
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.batch.journal import FILE, Entry, Journal, key_of, opened
+from gradcheck.grading.batch.journal import FILE, Journal, JournalEntry, key_of, opened
 from gradcheck.grading.batch.judge import Settings
 from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.written import SCHEMA, FinalReport
@@ -39,7 +39,7 @@ def test_what_was_written_is_found_again(tmp_path):
         assert journal.may_judge(["content"])
         assert not journal.may_judge(["content", "another"])
         assert journal.holds("a")
-        assert journal.entry("a") == Entry(written(score=1.5, name="δ\ud7ff\n"), SEED, 0.25)
+        assert journal.entry("a") == JournalEntry(written(score=1.5, name="δ\ud7ff\n"), SEED, 0.25)
         journal.write("b", written(), 0)
         assert journal.entry("a").report.score == 1.5
         assert len(journal) == 2
