@@ -8,6 +8,8 @@ from dataclasses import asdict
 from io import StringIO
 from typing import Any
 
+import msgspec
+
 from gradcheck.grading.collect.compare import ScoreComparison, StudentScore
 from gradcheck.grading.collect.regrade import Regrade
 from gradcheck.grading.collect.result import Result
@@ -50,7 +52,7 @@ def collected_dict(
 
 def _student(row: StudentScore) -> dict[str, Any]:
     return {
-        **row.student.as_dict(),
+        **msgspec.to_builtins(row.student.named()),
         "submission": row.submission,
         "source": row.source,
         "final": row.final,
