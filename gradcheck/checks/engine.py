@@ -11,7 +11,6 @@ from gradcheck.checks import properties, wording
 from gradcheck.checks.allowance import Budget
 from gradcheck.checks.asking import Unfinished
 from gradcheck.checks.autodiff_words import AutodiffWords
-from gradcheck.checks.bench import Bench, Benches
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.judge import Judged, confused, ended, impure, judge, malformed
@@ -19,7 +18,7 @@ from gradcheck.checks.outcome import Arguments, Foreign, Outcome, Returned, Valu
 from gradcheck.checks.own_failure import MOST_DRAWS, OwnFailure, draws_from, is_ours, show_traceback, told
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import Confusion, FunctionSpec, Property, Task, default_task
-from gradcheck.checks.trials import Trial
+from gradcheck.checks.trials import Bench, Benches, Trial
 from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import Operator
 
@@ -208,7 +207,7 @@ class Verification:
 
     def _linearity(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         for case in self.generic(spec)[:1] + [case for case in self.bench(spec).cases("edge") if not case.smooth][:1]:
-            found = properties.linearity(self.benches.trials(spec), self.candidate, spec, case)
+            found = properties.linearity(self.bench(spec), self.candidate, case)
             if found:
                 return wording.not_linear(blank, *found)
         return blank
@@ -221,9 +220,9 @@ class Verification:
         found = self._result(backward.name, "edge_cases")
         if not found.ok:
             return _waits(blank, found)
-        trials = self.benches.trials(spec)
-        for case, batch in zip(self.generic(spec), trials.batches_of_one(), strict=True):
-            disagreement = properties.jacobian_against_backward(trials, self.candidate, spec, backward, case, batch)
+        jacobians, backwards = self.bench(spec), self.bench(backward)
+        for case, batch in zip(self.generic(spec), backwards.batches(), strict=True):
+            disagreement = properties.jacobian_against_backward(jacobians, backwards, self.candidate, case, batch)
             if disagreement:
                 return wording.not_the_jacobian(blank, backward, *disagreement)
         return blank
@@ -260,20 +259,11 @@ class Verification:
     def _smallest(
         self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome, judged: Judged
     ) -> CheckResult | None:
-        # A run that fails nowhere needs no Hypothesis.
-        if spec.reference:
-            if trial.raises:
-                return None
-            from gradcheck.checks.reference_trials import ReferenceTrials
-            from gradcheck.checks.shrink_reference import smallest_arguments
+        if trial.raises:
+            return None
+        from gradcheck.checks.shrink import smallest  # a run that fails nowhere needs no Hypothesis
 
-            bench = self.bench(spec)
-            assert isinstance(bench, ReferenceTrials)
-            return smallest_arguments(bench, self.candidate, spec, failure, trial, self.budget, judged)
-        from gradcheck.checks.shrink import smallest
-
-        trials = self.benches.trials(spec)
-        return smallest(trials, self.candidate, spec, failure, trial, outcome, self.budget, judged)
+        return smallest(self.bench(spec), self.candidate, failure, trial, outcome, self.budget, judged)
 
     def _confusion(self, spec: FunctionSpec, blank: CheckResult, confusion: Confusion) -> CheckResult:
         """The result is not the right one in the wrong order."""
@@ -298,7 +288,7 @@ class Verification:
     @staticmethod
     def _asked(blank: CheckResult, arguments: Arguments) -> Trial:
         """The call of a property as a trial."""
-        return Trial(Case(blank.check, "float64", {}), arguments, (), ())
+        return Trial(Case(blank.check), arguments, (), ())
 
     # What the checks stand on.
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument, Arguments
-from gradcheck.checks.reference_trials import walk
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis.mutants import Mutant
 from gradcheck.diagnosis.mutated import QuickMutated, Use, compute

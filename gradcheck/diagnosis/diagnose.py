@@ -258,7 +258,7 @@ def _of_edges(
 
 def _of_numbers(failure: CheckResult) -> bool:
     """Whether numbers differ from what is expected; a record's verdict has its own reasons."""
-    return failure.counterexample is not None and bool(failure.counterexample.where)
+    return failure.counterexample is not None and failure.counterexample.marks is not None
 
 
 def _wrongness(failure: CheckResult, name: str) -> str:

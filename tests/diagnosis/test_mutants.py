@@ -16,7 +16,8 @@ from answers import gives_away
 from diagnosed import EVERY, verification_of
 
 from gradcheck.catalog import all_exercises, known_operators
-from gradcheck.checks.trials import Trials
+from gradcheck.checks.results import where_of
+from gradcheck.checks.trials import Benches
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.equivalence import is_equivalent
 from gradcheck.diagnosis.mutants import (
@@ -32,7 +33,6 @@ from gradcheck.diagnosis.mutants import (
 from gradcheck.operators import all_operators
 from gradcheck.references.derive import derive
 from gradcheck.references.formula import OWN
-from gradcheck.references.store import ExpectedStore
 
 EXERCISES = [each for each in all_exercises().values() if any(g.spec.role != "function" for g in each.functions)]
 """Those that ask for an operator's VJP or Jacobian; see test_sweep_mutants for what is composed of operators."""
@@ -86,10 +86,8 @@ def same_numbers(mutant: Mutant, exercise) -> bool:
     """Whether it gives the right numbers at a random point: what does not is no matter for algebra."""
     spec = function_of(mutant, exercise.task)
     calculator = Calculator(exercise.task, spec)
-    trials = Trials(calculator.operator, ExpectedStore(calculator.operator, None), seed=5)
-    case = trials.cases("generic", sample=spec.role == "jacobian")[0]
-    cotangent = trials.cotangents(case)[0] if spec.role == "backward" else None
-    arguments = trials.arguments(spec, case, cotangent)
+    bench = Benches(exercise.task, 5, None).of(spec)
+    arguments = bench.blind(bench.cases("generic")[0]).arguments
     right, wrong = calculator.result(arguments), calculator.result(arguments, mutant)
     return all(np.allclose(*each, rtol=1e-9) for each in zip(right, wrong, strict=True))
 
@@ -137,7 +135,7 @@ def test_every_mutant_is_refused_under_its_own_name_or_shown_to_be_right(exercis
         failed = next((result for result in results if result.status == "failed"), None)
         if told and failed is not None and not {code_of(mutant), *SAME} & diagnosed.named(failed):
             misnamed.append(f"{named(mutant)} is called {failed.diagnosis.code}: {failed.message}")
-        if told and failed is not None and gives_away(f"{failed.message} {failed.counterexample.where}", exercise):
+        if told and failed is not None and gives_away(f"{failed.message} {where_of(failed.counterexample)}", exercise):
             misnamed.append(f"{named(mutant)} gives the answer away: {failed.message}")
         refused, right = statuses & {"failed", "errored"}, same_numbers(mutant, exercise) and is_equivalent(mutant)
         wrong += bool(refused)

@@ -59,23 +59,21 @@ def _disagreement(exercise: Exercise) -> str:
 
 
 def _agree(operator: Operator) -> None:
-    from gradcheck.checks.trials import Trials
+    from gradcheck.checks.opinion import Opinions
     from gradcheck.references.store import ExpectedStore
 
     for seed in _SEEDS:
-        trials = Trials(operator, ExpectedStore(operator, None), seed)
+        opinions = Opinions(operator, ExpectedStore(operator, None), seed)
         for group in ("generic", "edge"):
-            for point in trials.agreement_points(group):
-                trials.agree_at(point)
+            for point in opinions.agreement_points(group):
+                opinions.agree_at(point)
 
 
 def _agree_with_opinion(exercise: Exercise, function: str) -> None:
-    from gradcheck.checks.reference_trials import ReferenceTrials
-    from gradcheck.references.store import ExpectedStore
+    from gradcheck.checks.trials import Benches
 
-    spec = exercise.task.function(function)
     for seed in _SEEDS:
-        ReferenceTrials(spec, ExpectedStore(f"{exercise.name}.{function}", None), seed).agree()
+        Benches(exercise.task, seed, None).of(exercise.task.function(function)).agree()
 
 
 def _of_stub(exercise: Exercise, root: Path, cache: Path) -> Iterator[Problem]:
