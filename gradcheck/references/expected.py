@@ -407,6 +407,11 @@ def tolerance_of(dtype: str, value: Floats, radius: Floats, own: Floats, scale: 
 
     `own` is what 200 bits leave open; `scale` the size of what went in, for what underflows.
     """
+    if not (np.isfinite(value).all() and np.isfinite(own).all()):
+        raise ReferenceDisagreement(
+            f"{what} has no value at these inputs (a logarithm or root of a negative number, a division by 0?): keep such "
+            "inputs out, or write what holds there with Piecewise"
+        )
     tiny = PRECISION[dtype][2]
     # The last term: the truth itself is kept in float64.
     tolerance = K * radius + tiny * max(1, value.size) * scale + own + np.abs(value) * PRECISION["float64"][1]
