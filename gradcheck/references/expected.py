@@ -293,17 +293,17 @@ def expect(
         flipped = Exact(TRUTH_BITS, flip=True)
         across, _ = tree_flatten(_run(flipped, flipped.wrap, compute, given))
         others = [values_of(flipped, leaf) for leaf in across]
-    radii = [np.zeros_like(value) for value, _ in truths]
+    widest = [np.zeros_like(value) for value, _ in truths]
     for form in forms or (compute,):
         spread = _spread(form, given, dtype, either=either)
-        radii = [np.maximum(radius, around) for radius, (_, around) in zip(radii, spread, strict=True)]
+        widest = [np.maximum(radius, around) for radius, (_, around) in zip(widest, spread, strict=True)]
     for form in torch_forms:
         spread = _spread(form, given, dtype, either=either)
         far = [around + np.abs(middle - value) for (middle, around), (value, _) in zip(spread, truths, strict=True)]
-        radii = [np.maximum(radius, other) for radius, other in zip(radii, far, strict=True)]
+        widest = [np.maximum(radius, other) for radius, other in zip(widest, far, strict=True)]
     leaves = [
         _expected(dtype, truth, other, radius, scale, what) if is_computed(leaf) else Expected(truth[0], 0 * truth[0])
-        for leaf, truth, other, radius in zip(found, truths, others, radii, strict=True)
+        for leaf, truth, other, radius in zip(found, truths, others, widest, strict=True)
     ]
     return tree_unflatten(leaves, tree)
 
@@ -409,8 +409,8 @@ def tolerance_of(dtype: str, value: Floats, radius: Floats, own: Floats, scale: 
     """
     if not (np.isfinite(value).all() and np.isfinite(own).all()):
         raise ReferenceDisagreement(
-            f"{what} has no value at these inputs (a logarithm or root of a negative number, a division by 0?): keep such "
-            "inputs out, or write what holds there with Piecewise"
+            f"{what} has no value at these inputs (a logarithm or root of a negative number, a division by 0?): keep "
+            "such inputs out, or write what holds there with Piecewise"
         )
     tiny = PRECISION[dtype][2]
     # The last term: the truth itself is kept in float64.
@@ -420,6 +420,18 @@ def tolerance_of(dtype: str, value: Floats, radius: Floats, own: Floats, scale: 
             f"{what}: an accepted form has no bound at these inputs; leave it out of the record"
         )
     return np.asarray(tolerance, dtype=np.float64)
+
+
+def midpoints(balls: Array) -> Floats:
+    return np.asarray(_MIDPOINT(balls), dtype=np.float64)
+
+
+def radii(balls: Array) -> Floats:
+    return np.asarray(_RADIUS(balls), dtype=np.float64)
+
+
+_MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()) if hasattr(ball, "mid") else float(ball), 1, 1)
+_RADIUS = np.frompyfunc(lambda ball: float(ball.rad()) if hasattr(ball, "rad") else 0.0, 1, 1)
 
 
 def _reshape(expected: Expected, shape: tuple[int, ...]) -> Expected:

@@ -106,5 +106,5 @@ def test_what_overflows_in_float64_has_a_tolerance_all_the_same():
 
 
 def test_a_point_without_a_value_is_refused_with_a_reason():
-    with pytest.raises(ReferenceDisagreement, match="the loss.*no value"):
+    with pytest.raises(ReferenceDisagreement, match="the loss has no value"):
         expect(lambda x: x.log(), {"x": tensor(-1.0)}, "float64", what="the loss")
