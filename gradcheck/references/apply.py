@@ -128,7 +128,8 @@ class Bound:
             forms = self.affordable(role, wrt)
             # A sum of products rounds much the same however it is written.
             forms = forms if role != "backward" or self.operator.stable else forms[:1]
-            return widest([self.evaluate(form, flip=flip) for form in forms])
+            made: Tensor = widest([self.evaluate(form, flip=flip) for form in forms])
+            return made
         return self.evaluate(formula or formula_of(self.operator, role, wrt), flip=flip)
 
     def affordable(self, role: Role, wrt: str = "") -> list[Formula]:
