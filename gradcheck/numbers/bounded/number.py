@@ -55,6 +55,7 @@ class Bounded(Numbers):
     `fused`       what a kernel for a half precision does: arithmetic in float32, inputs and results rounded to it.
                   Results are rounded where `numbers.run` hands them back.
     `flip`        a comparison of two equal numbers comes out the other way: the other subgradient at a kink.
+    `across`      a comparison that rounding decides comes out the other way: what another right program may get.
     `sums`        "proved": γ(n−1) = (n−1)u / (1 − (n−1)u), which holds for every order of summation.
                   "probable": no more than 8 √(n−1) u, which holds but for a chance of 2.5e-14 if roundings are
                   independent (Higham and Mary, 2019). Up to 65 terms it is the proved bound.
@@ -71,6 +72,7 @@ class Bounded(Numbers):
         *,
         fused: bool = False,
         flip: bool = False,
+        across: bool = False,
         sums: Literal["probable", "proved"] = "probable",
         accumulate: torch.dtype | None = None,
     ) -> None:
@@ -78,7 +80,8 @@ class Bounded(Numbers):
         if dtype not in DTYPES:
             raise TypeError(f"bounded numbers know float64, float32, float16 and bfloat16, not {dtype}")
         half = dtype in (torch.float16, torch.bfloat16)
-        self.dtype, self.fused, self.flip, self.sums = dtype, fused and half, flip, sums
+        self.dtype, self.fused, self.sums = dtype, fused and half, sums
+        self.flip, self.across = flip, across
         self.arithmetic = torch.float32 if self.fused else dtype
         self.accumulate = accumulate or (torch.float32 if half else dtype)
         self.unit = unit_roundoff(self.arithmetic)
