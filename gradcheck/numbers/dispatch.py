@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch._decomp import decomposition_table
 from torch._ops import OpOverload
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -246,6 +247,9 @@ class Numbers(TorchDispatchMode):
             part_args, part_kwargs = tree_map(lambda leaf, part=part: part_of(leaf, part), moved)
             results.append(func(*part_args, **part_kwargs))
         if func._schema.is_mutable:  # noqa: SLF001
+            if torch.Tag.inplace_view in func.tags:
+                with no_dispatch():  # what torch believes of the shape follows
+                    func(*args, **kwargs)
             return args[0]
         if isinstance(results[0], list | tuple):
             return [self.tensor(*parts) for parts in zip(*results, strict=True)]

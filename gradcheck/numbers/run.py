@@ -24,8 +24,9 @@ def vjp(
 ) -> tuple[Any, tuple[NumberTensor | None, ...]]:
     """What `function` returns, and what torch.autograd makes of the cotangents: a gradient for each argument.
 
-    `cotangents` is a tensor for each output that has one, as they come. An argument that is no real tensor, or on which
-    nothing depends, has the gradient None; one that is a list of tensors has several, one after the other.
+    `cotangents` is a tensor for each output that has one, as they come. Numbers that were wrapped before keep their own
+    `requires_grad`; any other real tensor is asked for its gradient. An argument that is none, or on which nothing
+    depends, has the gradient None; one that is a list of tensors has several, one after the other.
     """
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), numbers:
         inputs = wrapped(numbers, args, requires_grad=True)
@@ -37,11 +38,15 @@ def vjp(
             if cotangent is not None and isinstance(output, NumberTensor) and output.requires_grad
         ]
         leaves = tree_leaves(inputs)
-        asked = [leaf for leaf in leaves if isinstance(leaf, NumberTensor)]
+        asked = [leaf for leaf in leaves if asks(leaf)]
         found = torch.autograd.grad([o for o, _ in pairs], asked, [c for _, c in pairs], allow_unused=True)
         gradients = iter(found if pairs else [None] * len(asked))
-        per_leaf = [next(gradients) if isinstance(leaf, NumberTensor) else None for leaf in leaves]
+        per_leaf = [next(gradients) if asks(leaf) else None for leaf in leaves]
         return finished(numbers, outputs), finished(numbers, tuple(per_leaf))
+
+
+def asks(leaf: Any) -> bool:
+    return isinstance(leaf, NumberTensor) and leaf.requires_grad
 
 
 def wrapped(numbers: Numbers, values: Any, *, requires_grad: bool) -> Any:
@@ -49,7 +54,7 @@ def wrapped(numbers: Numbers, values: Any, *, requires_grad: bool) -> Any:
 
     def wrap(leaf: Any) -> Any:
         if isinstance(leaf, NumberTensor):
-            return leaf.detach().requires_grad_(requires_grad)
+            return leaf.detach().requires_grad_(leaf.requires_grad)
         return numbers.wrap(leaf, requires_grad=requires_grad) if is_real(leaf) else leaf
 
     return tree_map(wrap, values)
