@@ -453,6 +453,13 @@ ROWS = {
             (sum((v - sum(row, arb(0)) / len(row)) ** 2 for v in row) / (len(row) - 1)).sqrt(),
         ],
     ),
+    "std_mean": (
+        lambda x: torch.cat(torch.std_mean(x, 1, keepdim=True), 1),
+        lambda row: [
+            (sum((v - sum(row, arb(0)) / len(row)) ** 2 for v in row) / (len(row) - 1)).sqrt(),
+            sum(row, arb(0)) / len(row),
+        ],
+    ),
     "pow": (lambda x: 2.5**x, lambda row: [(value * arb(2.5).log()).exp() for value in row]),
     "pow of two": (lambda x: x.abs() ** x.flip(1), lambda row: [abs(a) ** b for a, b in zip(row, row[::-1])]),
     "atan2": (
