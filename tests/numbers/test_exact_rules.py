@@ -279,6 +279,21 @@ def test_convolutions_and_their_derivatives_are_those_of_torch(axes, geometry, t
         assert torch.equal(numbers.values(ours)[0], theirs)
 
 
+@given(whole(3, 4), whole(2, 4, 4))
+@settings(max_examples=4, deadline=None)
+def test_an_embedding_has_no_gradient_where_it_is_padded(table, cotangent):
+    for options in ({"padding_idx": 1}, {"scale_grad_by_freq": True}, {}):
+
+        def run(table, options=options):
+            return F.embedding(PLACES, table, **options)
+
+        plain = table.clone().requires_grad_()
+        (expected,) = torch.autograd.grad(run(plain), plain, cotangent)
+        numbers = Exact(200)
+        _, (found,) = vjp(numbers, run, [table], [cotangent])
+        assert torch.allclose(numbers.values(found)[0], expected, rtol=0, atol=1e-14)  # torch adds thirds
+
+
 @given(st.integers(1, 2), st.integers(0, 2), st.integers(1, 2), st.integers(1, 2), whole(2, 2, 5, 6))
 @settings(max_examples=12, deadline=None)
 def test_windows_are_those_of_torch(size, padding, stride, dilation, x):
