@@ -33,6 +33,9 @@ ROUNDOFFS = {
     "zeta": 32.0,
 }
 
+REFLECTION = 16.0
+"""How often digamma and its derivatives round a negative argument, on the way by which they come to a positive one."""
+
 FLUSHED = True
 """Whether a function's result below the smallest normal number may come out as 0, as vectorised kernels have it."""
 

@@ -161,17 +161,19 @@ class Bounded(Numbers):
         *,
         roundings: int | None = None,
         underflow: float = 0.0,
+        in_memory: bool = False,
         known: Callable[[], Tensor] | None = None,
     ) -> BoundedTensor:
         """A sum of terms. `size` is the sum of their absolute values, `spread` that of their radii.
 
         Each term is rounded at most `roundings` times on its way: once less than there are terms, whatever the order.
+        `in_memory`: partial sums are kept in the tensor itself, so at the dtype's precision.
         """
-        lost = self.gamma(terms - 1 if roundings is None else roundings)
+        lost = self.gamma(terms - 1 if roundings is None else roundings, in_memory=in_memory)
         rad = (spread * (1 + lost)).add_(size, alpha=lost).mul_(OUTWARDS + 4 * terms * UNIT64)
         if underflow:
             rad.add_(underflow * terms)
-        if self.sum_unit != self.unit and terms > 1:
+        if self.sum_unit != self.unit and terms > 1 and not in_memory:
             return self.made(mid, rad, known=known)
         return BoundedTensor(mid, self.in_range(mid, rad, known))
 
@@ -193,11 +195,10 @@ class Bounded(Numbers):
         rad = torch.where(beyond, math.inf, rad)
         return torch.where(beyond & torch.isinf(mid) & known(), 0.0, rad) if known else rad
 
-    def gamma(self, roundings: int) -> float:
+    def gamma(self, roundings: int, *, in_memory: bool = False) -> float:
         """How much the terms of a sum may lose, relative to the sum of their sizes, by so many roundings in a row."""
-        return bound_of_roundings(roundings, self.sum_unit, self.sums) + bound_of_roundings(
-            roundings, UNIT64, self.sums
-        )
+        unit = self.unit if in_memory else self.sum_unit
+        return bound_of_roundings(roundings, unit, self.sums) + bound_of_roundings(roundings, UNIT64, self.sums)
 
     def returned(self, numbers: NumberTensor) -> NumberTensor:
         if not self.fused:
