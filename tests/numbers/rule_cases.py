@@ -261,8 +261,10 @@ CASES = [
 
 
 def balls(tensor):
-    return np.frompyfunc(lambda v: arb(float(v)), 1, 1)(tensor.to(torch.float64).numpy()) if tensor.dim() else np.asarray(
-        arb(tensor.item()), dtype=object
+    return (
+        np.frompyfunc(lambda v: arb(float(v)), 1, 1)(tensor.to(torch.float64).numpy())
+        if tensor.dim()
+        else np.asarray(arb(tensor.item()), dtype=object)
     )
 
 

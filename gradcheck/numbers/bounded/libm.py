@@ -33,8 +33,14 @@ ROUNDOFFS = {
     "zeta": 32.0,
 }
 
+HALVES_LOSE = {"erf": 2.0**-22}
+"""By how much a half precision's kernel may be off besides, whatever the size of the result: torch's computes 1 − …"""
+
 REFLECTION = 16.0
 """How often digamma and its derivatives round a negative argument, on the way by which they come to a positive one."""
+
+TRIGAMMA = 2.0**-30
+"""Relative to itself, what torch's derivative of digamma loses in any dtype: its series is cut off early."""
 
 FLUSHED = True
 """Whether a function's result below the smallest normal number may come out as 0, as vectorised kernels have it."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.libm import REFLECTION, roundoffs
+from gradcheck.numbers.bounded.libm import REFLECTION, TRIGAMMA, roundoffs
 from gradcheck.numbers.bounded.number import UNIT64, Bounded, BoundedTensor, rule
 from gradcheck.numbers.bounded.pointwise import near
 
@@ -103,13 +103,13 @@ def lgamma(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
 @rule("polygamma")
 def polygamma(numbers: Bounded, order: int, x: BoundedTensor) -> BoundedTensor:
     if order == 0:
-        return numbers.again(torch.digamma, (x,), {})  # type: ignore[no-any-return]
+        return digamma(numbers, x)
     value = torch.polygamma(order, x.mid)
     low, high = x.mid - x.rad, x.mid + x.rad
     spread = between("polygamma", value, torch.polygamma(order, low), torch.polygamma(order, high))
-    return result(
-        numbers, "polygamma", x, value, torch.where(low > 0, spread, math.inf), 0.0, reflection(numbers, order, x.mid)
-    )
+    spread = torch.where(low > 0, spread, math.inf)
+    besides = reflection(numbers, order, x.mid) + (TRIGAMMA * value.abs() if order == 1 else 0.0)
+    return result(numbers, "polygamma", x, value, spread, 0.0, besides)
 
 
 @rule("special_zeta")
