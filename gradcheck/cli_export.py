@@ -212,7 +212,7 @@ def gradebook(out: Path, exported: Path, column: str, to: Path, kind: Host | Non
     Exits 0; 3 when such a submission is among them; 1 when some submission's line was not found or not certain.
     """
     from gradcheck.grading.small_files import write_whole
-    from gradcheck.reports.gradebook_match import Grade
+    from gradcheck.reports.gradebook_match import FinalScore
     from gradcheck.reports.gradebooks import fill
     from gradcheck.reports.stored import read_class
 
@@ -224,7 +224,7 @@ def gradebook(out: Path, exported: Path, column: str, to: Path, kind: Host | Non
     filled = fill(
         content,
         column,
-        [grade for row in summary["submissions"] for grade in Grade.of(row)],
+        [grade for row in summary["submissions"] for grade in FinalScore.of(row)],
         file=str(exported),
         kind=kind,
         overwrite=overwrite,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis
+from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis, where_of
 from gradcheck.grading.report import SCHEMA, ExerciseReport, Report
 
 
@@ -65,6 +65,10 @@ def _diagnosis(found: Diagnosis) -> dict[str, Any]:
     return record
 
 
+_MOST_MARKS = 64
+"""Entries that a report names one by one."""
+
+
 def _counterexample(example: Counterexample) -> dict[str, Any]:
     """Without `expected`: the correct value stays with the grader."""
     record: dict[str, Any] = {"inputs": {name: _numbers(value) for name, value in example.inputs.items()}}
@@ -72,8 +76,12 @@ def _counterexample(example: Counterexample) -> dict[str, Any]:
         record["grad_output"] = _numbers(example.grad_output)
     if example.got is not None:
         record["got"] = _numbers(example.got)
-    if example.where:
-        record["where"] = example.where
+    where, marks = where_of(example), example.marks
+    if where:
+        record["where"] = where
+    if marks is not None:
+        record["marks"] = {"entries": marks.entries[:_MOST_MARKS], "count": marks.count, "of": marks.of}
+        record["marks"] |= {"parts": marks.parts} if marks.parts else {}
     if example.about:
         record["about"] = example.about
     return record

@@ -165,6 +165,11 @@ class Numbers(TorchDispatchMode):
     rules: ClassVar[Rules]
     tensor: ClassVar[type[NumberTensor]]
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Else torch wraps __torch_dispatch__ in what imports its compiler at the first operator: 4 seconds.
+        return False
+
     def __init__(self) -> None:
         super().__init__()
         self.ties = 0
@@ -219,6 +224,8 @@ class Numbers(TorchDispatchMode):
             return self.again(decomposition_table[func], args, kwargs)
         if func._can_decompose():  # type: ignore[no-untyped-call]  # noqa: SLF001
             return self.again(func.decompose, args, kwargs)
+        if implementation := getattr(func, "impl_aten", None):  # of torch's prims, which decompositions are made of
+            return self.again(implementation, args, kwargs)
         raise NoRule(
             f"{type(self).__name__} numbers have no rule for {func}, and torch does not take it apart: "
             "write this step with operators such as +, *, exp, sum or matmul."

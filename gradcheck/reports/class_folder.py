@@ -17,7 +17,7 @@ from typing import Any
 from gradcheck.catalog import find_exercise
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.class_summary import ClassSummary
-from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.run import GradedSubmission
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.small_files import write_whole
@@ -44,7 +44,7 @@ class ClassFolder:
         if not (out / ".gitignore").exists():
             self._write(out / ".gitignore", b"*\n")
 
-    def take(self, graded: Graded) -> None:
+    def take(self, graded: GradedSubmission) -> None:
         """Apply the course's policy to a report and write it."""
         report, name = graded.under(self.course), graded.facts.name
         self._write(self.out / "reports" / f"{name}.json", text_of(report).encode())

@@ -5,14 +5,13 @@ The correct value is never in it: no report holds it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from gradcheck.catalog import all_exercises
-from gradcheck.checks.results import FAULTS, CheckResult, Counterexample
+from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Marks, where_of
 from gradcheck.grading.report import mark_of, students_of, ungraded_in
 from gradcheck.reports.message import tensor_text
 from gradcheck.reports.stored import checks_by_function, clipped, failures, penalties, problems
@@ -23,7 +22,6 @@ _IN_FULL = 6
 """Exercises that are shown with their case; of more the rest is told in a line each, so that it stays readable."""
 _GRID = 24
 """Entries that the page shows as a table."""
-_PLACE = re.compile(r"\[((?:\d+(?:, )?)*)\]")
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ def _item(exercise: Mapping[str, Any]) -> Item | None:
         tuple(clipped(name, 60) for name in right),
         found,
         tuple(_rows(example)) if example else (),
-        tuple(filter(None, (example.where, f"with {example.about}" if example.about else ""))) if example else (),
+        tuple(filter(None, (where_of(example), f"with {example.about}" if example.about else ""))) if example else (),
         tuple(name for name in dict.fromkeys(stopped) if name != found.function),
         tuple(clipped(name, 60) for name in unwritten if name != found.function),
     )
@@ -185,13 +183,13 @@ def _rows(example: Counterexample) -> Iterator[Row]:
         yield from _tensors("grad_output", example.grad_output)
     if isinstance(example.got, dict):
         for name, value in example.got.items():
-            wrong = example.where if name in example.where.split(" differs", 1)[0].split(" and ") else ""
+            wrong = example.marks if example.marks and name in example.marks.parts else None
             yield from _tensors(f"your {name}", value, wrong)
     elif example.got is not None:
-        yield from _tensors("you returned", example.got, example.where)
+        yield from _tensors("you returned", example.got, example.marks)
 
 
-def _tensors(name: str, value: Any, where: str = "") -> Iterator[Row]:
+def _tensors(name: str, value: Any, marks: Marks | None = None) -> Iterator[Row]:
     if isinstance(value, dict):
         for key, each in value.items():
             yield from _tensors(f"{name}[{key!r}]", each)
@@ -200,10 +198,10 @@ def _tensors(name: str, value: Any, where: str = "") -> Iterator[Row]:
             yield from _tensors(f"{name}[{number}]", each)
     else:
         text = value if isinstance(value, str) else tensor_text(value, len(name) + 3)
-        yield Row(name, clipped(text), _grid(value, where))
+        yield Row(name, clipped(text), _grid(value, marks))
 
 
-def _grid(value: Any, where: str) -> tuple[tuple[tuple[str, bool], ...], ...]:
+def _grid(value: Any, marks: Marks | None) -> tuple[tuple[tuple[str, bool], ...], ...]:
     """A vector as one line, a matrix as its own; nothing for what is larger, deeper, ragged or no tensor."""
     if not isinstance(value, list) or not value:
         return ()
@@ -215,9 +213,8 @@ def _grid(value: Any, where: str) -> tuple[tuple[tuple[str, bool], ...], ...]:
         isinstance(each, (list, dict)) for line in lines for each in line
     ):
         return ()
-    # Marks are all or none: where the words end in "and 3 more", an unmarked entry would read as a right one.
-    places = [] if where.endswith(" more") else _PLACE.findall(where)
-    wrong = {tuple(int(each) for each in place.split(", ") if each) for place in places}
+    # All or none: where some are not known, an unmarked entry would read as a right one.
+    wrong = marks.entries if marks and marks.all_known else ()
     return tuple(
         tuple(
             (clipped(tensor_text(each), 40), ((across,) if flat else (down, across)) in wrong)

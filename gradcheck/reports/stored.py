@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gradcheck.checks.results import FAULTS, STATUSES, CheckResult, Counterexample, Diagnosis
+from gradcheck.checks.results import FAULTS, STATUSES, CheckResult, Counterexample, Diagnosis, Marks
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.report import SCHEMA, mark_of, ungraded_in
 from gradcheck.grading.small_files import read_small
@@ -249,7 +249,17 @@ def _counterexample(found: Any) -> Counterexample | None:
         _bounded(found.get("grad_output")),
         _text(found.get("where")),
         _text(found.get("about")),
+        marks=_marks(found.get("marks")),
     )
+
+
+def _marks(found: Any) -> Marks | None:
+    """None where there are none, or where they are not what we write."""
+    try:
+        entries = tuple(tuple(map(int, place)) for place in found["entries"])
+        return Marks(entries, int(found["count"]), int(found["of"]), tuple(map(_text, found.get("parts", ()))))
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return None
 
 
 def _bounded(value: Any, depth: int = 0) -> Any:

@@ -17,8 +17,8 @@ from gradcheck.checks.outcome import Fault, Outcome, Returned
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.circumstances import _TRAITS, Situation
+from gradcheck.diagnosis.codes import CODES, thought
 from gradcheck.diagnosis.guess import say
-from gradcheck.diagnosis.thoughts import THOUGHTS, thought
 from gradcheck.grading.report_dict import _check
 from solutions import solution
 
@@ -237,7 +237,7 @@ def test_two_things_have_two_shapes(cache):
 
 def should_have_raised(outcome):
     blank = CheckResult("dropout", "forward", "edge_cases", "passed")
-    trial = Trial(Case("p = 1, float64", "float64", {}), {}, (), (), raises="ValueError")
+    trial = Trial(Case("p = 1, float64"), {}, (), (), raises="ValueError")
     return wording.should_have_raised(blank, trial, outcome).message
 
 
@@ -275,7 +275,7 @@ def test_a_thought_speaks_of_what_the_function_gives(cache):
             assert told
             assert not re.search(r"\bC\b|[Gg]radient|derivative|dC", told), (spec.name, told)
     for name, function in (("softmax", "backward"), ("weight_decay", "l2_gradient"), ("two_layer_net", "backward")):
-        assert thought("wrong-shape", find_exercise(name).task.function(function)) == THOUGHTS["wrong-shape"]
+        assert thought("wrong-shape", find_exercise(name).task.function(function)) == CODES["wrong-shape"].think
     jacobian = find_exercise("softmax").task.function("jacobian")
     assert "gradient" not in thought("wrong-shape", jacobian)
     result = first_failure("softmax", "forward", lambda x: torch.softmax(x, -1)[None], cache)
@@ -319,7 +319,7 @@ def test_a_dtype_of_the_functions_own_is_not_that_of_the_input(cache):
 
 def test_arguments_that_are_changed_are_listed():
     blank = CheckResult("add", "backward", "purity", "passed")
-    trial = Trial(Case("", "float64", {}), {}, (), ())
+    trial = Trial(Case(""), {}, (), ())
     told = wording.mutated(blank, trial, ("x1", "x2", "grad_output")).message
     assert told.startswith("it changes its arguments x1, x2 and grad_output in place; the caller still needs them")
     one = wording.mutated(blank, trial, ("x",)).message

@@ -90,14 +90,29 @@ def test_marks_are_all_or_none():
     report = final_report()
     softmax = next(each for each in report["exercises"] if each["name"] == "softmax")
     example = next(each for each in softmax["checks"] if each["id"] == "softmax.backward.values")["counterexample"]
-    example["where"] = "differs from dC/dx at [0, 0] and 1 more"
+    example["marks"] = {"entries": [[0, 0]], "count": 2, "of": 4}
     page = Feedback(feedback_html(report))
     assert len([a for tag, a in page.tags if tag == "td" and a.get("class") == "wrong"]) == 1
-    example |= {"where": "w_h differs from the chain rule at [0]", "got": {"w_h": [1.0, 2.0], "b_h": [3.0]}}
+    example |= {"got": {"w_h": [1.0, 2.0], "b_h": [3.0]}}
+    example["marks"] = {"entries": [[0]], "count": 1, "of": 2, "parts": ["w_h"]}
     wrong = [
         row for item in feedback_of(report).items for row in item.rows if any(mark for r in row.grid for _, mark in r)
     ]
     assert [(row.name, row.grid) for row in wrong][-1] == ("your w_h", ((("1.", True), ("2.", False)),))
+
+
+@pytest.mark.parametrize(
+    "marks", [None, "[0]", {}, [], {"entries": 3, "count": 1, "of": 2}, {"entries": [["x"]], "count": 1, "of": 2}]
+)
+def test_marks_that_are_none_of_ours_mark_nothing(marks):
+    report = final_report()
+    relu = next(each for each in report["exercises"] if each["name"] == "relu")
+    example = next(each for each in relu["checks"] if each["status"] == "failed")["counterexample"]
+    example["marks"] = marks
+    (item,) = (each for each in feedback_of(report).items if each.name == "relu")
+    assert item.rows
+    assert not any(wrong for row in item.rows for line in row.grid for _, wrong in line)
+    assert item.notes[0] == "differs from dC/dx at [0]"
 
 
 def only(report: dict, *states: str) -> dict:

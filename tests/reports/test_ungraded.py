@@ -16,13 +16,13 @@ from gradcheck.cli_classroom50 import host as classroom50
 from gradcheck.cli_export import export, gradebook
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.batch import checkout
-from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.run import GradedSubmission
 from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.batch.tasks import Facts
 from gradcheck.grading.report import mark_of, ungraded_in
 from gradcheck.reports.classroom50 import classroom50_result, identity
 from gradcheck.reports.feedback import feedback_html, feedback_markdown
-from gradcheck.reports.gradebook_match import Grade
+from gradcheck.reports.gradebook_match import FinalScore
 from gradcheck.reports.gradebooks import fill
 from gradcheck.reports.gradescope import gradescope_results
 from gradcheck.reports.junit import junit_xml
@@ -178,7 +178,7 @@ def test_the_cell_stays_byte_for_byte_and_is_listed(overwrite):
         {**row("grace", 0.0, GRACE), "final_score": None, "ungraded": ["relu", "mse"]},
     ]
     content = BOOK.encode()
-    filled = fill(content, "Week 2", [grade for each in rows for grade in Grade.of(each)], overwrite=overwrite)
+    filled = fill(content, "Week 2", [grade for each in rows for grade in FinalScore.of(each)], overwrite=overwrite)
     assert filled.content == content
     assert filled.entered == filled.replaced == filled.kept == []
     told = "\n".join(filled.lines())
@@ -223,7 +223,7 @@ def test_grade_ends_with_3_where_somebody_has_no_mark(tmp_path, monkeypatch, rel
             return []
 
     found = {**report_of(exercise_of("relu", {"backward.values": relu})), "sandbox": []}
-    graded = Graded(Facts("ada", "d", "", "", (), ("relu",)), found, Seed.of(3), 0.1, reused=False)
+    graded = GradedSubmission(Facts("ada", "d", "", "", (), ("relu",)), found, Seed.of(3), 0.1, reused=False)
     monkeypatch.setattr(cli_class, "_pool", lambda *_, **__: Idle())
     monkeypatch.setattr("gradcheck.grading.batch.run.grade_class", lambda *_, **__: iter([graded]))
     (tmp_path / "class" / "ada" / "exercises").mkdir(parents=True)

@@ -45,7 +45,7 @@ class ClassSummary:
         self._exercises = tuple(exercises)
         self._names = frozenset(each.name for each in exercises)
         self._points: dict[str, float] = {}  # as the reports have them: a course may set points of its own
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, _SummaryRow] = {}
         self._seeds: dict[str, dict[str, Any]] = {}
         self._shared: dict[tuple[str, float, tuple[str, ...]], dict[str, Any]] = {}
         self._mistakes: dict[tuple[str, str, str], _Mistake] = {}
@@ -68,7 +68,7 @@ class ClassSummary:
         self._seeds[str(drawn["seed_hash"] or drawn["seed"])] = drawn
         graded = {each["name"]: each for each in report["exercises"]}
         cells = tuple(self._cell(graded.get(each.name)) for each in self._exercises)
-        self._rows[name] = _Row(report, cells)
+        self._rows[name] = _SummaryRow(report, cells)
         for exercise in graded.values():
             if exercise["name"] in self._names:
                 self._points[exercise["name"]] = max(exercise["max_score"], self._points.get(exercise["name"], 0.0))
@@ -177,7 +177,7 @@ class ClassSummary:
         found.sort(key=lambda each: (-each["count"], order[each["exercise"]], each["function"], each["code"]))
         return found
 
-    def _submission(self, row: _Row, name: str) -> dict[str, Any]:
+    def _submission(self, row: _SummaryRow, name: str) -> dict[str, Any]:
         return {
             "name": name,
             "student": _one(row.students[0]) if row.students else None,
@@ -207,7 +207,7 @@ class ClassSummary:
         }
 
 
-class _Row:
+class _SummaryRow:
     """What is kept of a submission's report; `cells` are its exercises, in the class's order."""
 
     __slots__ = (

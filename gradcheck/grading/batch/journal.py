@@ -27,7 +27,7 @@ FILE = "journal.jsonl"
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """A graded submission: its report before any policy, the seed that it was graded with, and how long that took."""
 
     report: dict[str, Any]
@@ -75,7 +75,7 @@ class Journal:
         """Whether there is an `entry`."""
         return self._drawn(key, seed) is not None
 
-    def entry(self, key: str, seed: int | None = None) -> Entry:
+    def entry(self, key: str, seed: int | None = None) -> JournalEntry:
         """What was written under a key: with this seed, or with the one of its seeds that was in use last. Raises
         KeyError.
         """
@@ -87,7 +87,7 @@ class Journal:
         record = _record(self._file.read(length))
         assert record is not None, f"{self.path} was changed by somebody else"
         report = json.loads(zlib.decompress(base64.b85decode(record["report"])))
-        return Entry(report, drawn, float(record["seconds"]))
+        return JournalEntry(report, drawn, float(record["seconds"]))
 
     def _drawn(self, key: str, seed: int | None) -> Seed | None:
         there = self._places.get(key, {})

@@ -35,7 +35,7 @@ class Lanes(Protocol):
 
 
 @dataclass(frozen=True)
-class Graded:
+class GradedSubmission:
     """One submission with its report before any policy. `reused`: it had been graded before this run."""
 
     facts: Facts
@@ -73,7 +73,7 @@ def grade_class(
     progress: Progress,
     *,
     repeat: int | None = None,
-) -> Iterator[Graded]:
+) -> Iterator[GradedSubmission]:
     """Every submission, as soon as it is graded. With `repeat`, the seed of an earlier run, only what was graded with
     that seed counts as graded. Raises GradcheckError where nothing can be graded here; whatever was graded until then
     is in the journal.
@@ -96,7 +96,9 @@ def grade_class(
             entry = journal.entry(keys[place.name], repeat)
             done += 1
             progress("grading", done, len(places))
-            yield Graded(facts[place.name], entry.report, entry.seed, entry.seconds, reused=place.name in before)
+            yield GradedSubmission(
+                facts[place.name], entry.report, entry.seed, entry.seconds, reused=place.name in before
+            )
         firsts = _first_of_each(waiting, facts)
         for task, answer in pool.run([Grade(place, seed.number) for place in firsts]):
             assert isinstance(task, Grade)
@@ -108,7 +110,7 @@ def grade_class(
                 journal.write(keys[task.place.name], report, answer.seconds)
             done += 1
             progress("grading", done, len(places))
-            yield Graded(now, report, seed, answer.seconds, reused=False)
+            yield GradedSubmission(now, report, seed, answer.seconds, reused=False)
         chosen = {place.name for place in firsts}
         rest = [place for place in waiting if place.name not in chosen]
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks import compare, properties
-from gradcheck.checks.bench import Benches, OperatorBench
 from gradcheck.checks.outcome import Argument, Returned
 from gradcheck.checks.task import FunctionSpec, Task
+from gradcheck.checks.trials import Benches
 from gradcheck.grading.batch.layouts import laid_out
-from gradcheck.grading.batch.taped_parts import DTYPES, Agreed, Part, Unsuitable, bytes_of, numbers_of
+from gradcheck.grading.batch.taped_parts import DTYPES, Agreed, TapedPart, Unsuitable, bytes_of, numbers_of
 from gradcheck.grading.worker.wire import MOST_BODY, Header
 from gradcheck.references.expected import Floats
 
@@ -30,7 +30,7 @@ class TapedExercise:
 
     def __init__(self, task: Task, benches: Benches) -> None:
         self.task, self.benches = task, benches
-        self.parts = {spec.name: Part(spec) for spec in task.functions}
+        self.parts = {spec.name: TapedPart(spec) for spec in task.functions}
         self._agreements: list[Agreed] = []
         for spec in task.functions:
             self._record(spec)
@@ -52,16 +52,14 @@ class TapedExercise:
         for number in firsts[: min(2, len(generic))]:
             part.again.append((number, part.add(part.trials[number])))
         if "linearity" in spec.checks:
-            trials = self.benches.trials(spec)
             for case in generic[:1] + [case for case in edges if not case.smooth][:1]:
-                part.linear.append([part.add(trial) for trial in properties.linear_trials(trials, spec, case)])
+                part.linear.append([part.add(trial) for trial in bench.linear(case)])
         backward = self.task.backward_beside(spec)
         if backward is not None:
-            assert isinstance(bench, OperatorBench)
-            position = properties.position_of(bench.trials, spec)
+            position, backwards = properties.position_of(bench), self.benches.of(backward)
             other = self.parts[backward.name]
-            for batch, first in zip(bench.trials.batches_of_one(), firsts, strict=False):
-                made = [other.add(trial) for trial in bench.trials.of(backward, batch)]
+            for batch, first in zip(backwards.batches(), firsts, strict=False):
+                made = [other.add(trial) for trial in backwards.of(batch)]
                 self._agreements.append(Agreed(part, first, other, made, position))
 
     # What a zygote gets.
@@ -126,13 +124,13 @@ class TapedExercise:
             return False
         return all(each.holds(results) for each in self._agreements)
 
-    def _formed(self, told: Mapping[str, Any], part: Part) -> bool:
+    def _formed(self, told: Mapping[str, Any], part: TapedPart) -> bool:
         if any(told.get(key) != getattr(part, key) for key in ("forms", "shapes", "dtypes")):
             return False
         shares = told.get("shares")
         return isinstance(shares, list) and all(self._may_share(part, each) for each in shares)
 
-    def _may_share(self, part: Part, pair: Any) -> bool:
+    def _may_share(self, part: TapedPart, pair: Any) -> bool:
         if part.spec.is_forward:
             return True
         if not isinstance(pair, list) or len(pair) != 2 or not all(type(each) is int for each in pair):
@@ -148,7 +146,7 @@ class TapedExercise:
         # All numbers are right where anything is confirmed: there grad_output may come back.
         return properties.may_share(part.spec, part.trials[call], name) or properties.is_upstream(name)
 
-    def _read(self, name: str, part: Part, body: bytes | bytearray, at: int) -> tuple[list[Floats] | None, int]:
+    def _read(self, name: str, part: TapedPart, body: bytes | bytearray, at: int) -> tuple[list[Floats] | None, int]:
         """Every leaf's numbers, where all of them are as expected."""
         leaves: list[Floats] = [np.zeros(0)] * len(part.shapes)
         for numbers in self._numbers[name]:
@@ -165,7 +163,7 @@ class TapedExercise:
                     start += length
         return leaves, at
 
-    def _consistent(self, part: Part, leaves: list[Floats]) -> bool:
+    def _consistent(self, part: TapedPart, leaves: list[Floats]) -> bool:
         def of(call: int) -> list[Floats]:
             first = part.first_leaf[call]
             return leaves[first : first + abs(part.forms[call])]

@@ -24,7 +24,7 @@ class Unsuitable(Exception):
 
 
 @dataclass
-class Part:
+class TapedPart:
     """All trials of one function: the forms and numbers that must come back."""
 
     spec: FunctionSpec
@@ -82,7 +82,7 @@ class Numbers:
 class Agreed:
     """Where a backward must be grad_output · Jacobian: in which leaves of which functions both stand."""
 
-    def __init__(self, jacobian: Part, first: int, backward: Part, calls: list[int], position: int) -> None:
+    def __init__(self, jacobian: TapedPart, first: int, backward: TapedPart, calls: list[int], position: int) -> None:
         self._jacobian, self._backward = jacobian.spec.name, backward.spec.name
         self._leaf = jacobian.first_leaf[first]
         self._leaves = [backward.first_leaf[call] + position for call in calls]
@@ -93,7 +93,7 @@ class Agreed:
         return self._agreement.holds(results[self._jacobian][self._leaf], [found[leaf] for leaf in self._leaves])
 
 
-def bytes_of(part: Part) -> int:
+def bytes_of(part: TapedPart) -> int:
     sizes = (
         math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
         for shape, dtype in zip(part.shapes, part.dtypes, strict=True)
@@ -101,7 +101,7 @@ def bytes_of(part: Part) -> int:
     return sum(sizes)
 
 
-def numbers_of(part: Part) -> Iterator[Numbers]:
+def numbers_of(part: TapedPart) -> Iterator[Numbers]:
     for dtype in DTYPES:
         chosen = [expected for expected, own in zip(part.expected, part.dtypes, strict=True) if own == dtype]
         if not chosen:

@@ -43,7 +43,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Read:
+class ResultsRead:
     """What one file gave: results, and sentences on what of it gives none."""
 
     results: tuple[Result, ...] = ()

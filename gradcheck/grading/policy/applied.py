@@ -13,7 +13,7 @@ from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.report import ungraded_in
 
 
-class Facts(Protocol):
+class PolicyFacts(Protocol):
     """What the policy has to know of a submission; a `Submission` is one."""
 
     @property
@@ -30,7 +30,7 @@ class Facts(Protocol):
     def people(self) -> Sequence[Student]: ...
 
 
-def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dict[str, Any]:
+def apply_policy(report: Mapping[str, Any], course: Course, facts: PolicyFacts) -> dict[str, Any]:
     """The report with the course's exercises and points, `student`, `students`, `submitted`, `commit`, `policy` and
     `final_score`, and in each exercise `hint_penalty`.
 
@@ -107,7 +107,7 @@ def _lateness(course: Course, due: datetime | None, submitted: datetime | None) 
     return days, course.deadline.share_lost(days), extended + told
 
 
-def _commits(facts: Facts, submitted: str) -> list[str]:
+def _commits(facts: PolicyFacts, submitted: str) -> list[str]:
     """Which commit counts, where there are others that could, and what is to say of those."""
     said = []
     if facts.later is not None:

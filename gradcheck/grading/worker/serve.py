@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gradcheck.grading.worker.tapes import Tape
 
 
-class Sources:
+class SubmittedCode:
     """The files of a submission, by exercise; each is run when it is first asked for."""
 
     def __init__(self, header: Header, body: bytearray, limit_s: float) -> None:
@@ -50,7 +50,7 @@ def serve(sock: socket.socket, tapes: Mapping[str, Tape]) -> None:
     """Answer until the judge closes the socket. The first frame brings the submission's files."""
     try:
         header, body = receive(sock, most_header=ANYTHING, most_body=ANYTHING)
-        sources = Sources(header, body, float(header["limit_s"]))
+        sources = SubmittedCode(header, body, float(header["limit_s"]))
         while True:
             header, body = receive(sock, most_header=ANYTHING, most_body=ANYTHING)
             send(sock, *_answer(header, body, sources, tapes))
@@ -58,7 +58,7 @@ def serve(sock: socket.socket, tapes: Mapping[str, Tape]) -> None:
         return
 
 
-def _answer(header: Header, body: bytearray, sources: Sources, tapes: Mapping[str, Tape]) -> tuple[Header, bytes]:
+def _answer(header: Header, body: bytearray, sources: SubmittedCode, tapes: Mapping[str, Tape]) -> tuple[Header, bytes]:
     candidate = sources.candidate(header["exercise"])
     if header["do"] == "play":
         from gradcheck.grading.worker.tapes import play

@@ -18,7 +18,7 @@ from gradcheck.catalog import find_exercise
 from gradcheck.checks.shrink import MOST_CALLS, Search
 from gradcheck.grading.batch import judge as judge_module
 from gradcheck.grading.batch.judge import Judge, Settings
-from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.run import GradedSubmission
 from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.batch.tasks import facts_of
 from gradcheck.grading.policy.course import Course
@@ -158,7 +158,9 @@ def test_no_point_depends_on_the_budget(lane, searches_s):
 def test_a_learner_reads_a_message_and_the_instructor_that_it_was_cut_short(lane):
     submission = worst(NAMES)
     report = with_budget(lane, 0.0).grade(submission)
-    published = Graded(facts_of(submission), report, Seed.of(SEED), 0.0, reused=False).under(Course(exercises=NAMES))
+    published = GradedSubmission(facts_of(submission), report, Seed.of(SEED), 0.0, reused=False).under(
+        Course(exercises=NAMES)
+    )
     (said,) = [each for each in published["unusual"] if "searches" in each]
     assert said.startswith("the time for searches was used up at ")
     assert all(name in said for name in ("weighted_sum", "relu", "add"))

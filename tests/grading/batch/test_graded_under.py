@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.run import GradedSubmission
 from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.batch.settings_for import must_hold
 from gradcheck.grading.batch.tasks import Facts
@@ -18,7 +18,7 @@ FACTS = Facts("ada", "0" * 64, "2026-10-01T12:00:00+02:00", "", ("one file was r
 def graded(missing=()):
     layers = [{"name": kind.name, "held": kind.name not in missing, "detail": "not in this kernel"} for kind in KINDS]
     report = {"submission": "ada", "sandbox": layers, "exercises": [], "score": 0.0, "max_score": 0.0}
-    return Graded(FACTS, report, Seed.of(7), 0.1, reused=False)
+    return GradedSubmission(FACTS, report, Seed.of(7), 0.1, reused=False)
 
 
 def test_a_missing_layer_of_the_baseline_is_a_warning_with_its_reason():

@@ -11,7 +11,7 @@ import pytest
 from instant_class import RELU, InstantPool, Interrupted, hand_in, reports, results, run
 
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.batch.journal import FILE, Entry, Journal, key_of, opened
+from gradcheck.grading.batch.journal import FILE, Journal, JournalEntry, key_of, opened
 from gradcheck.grading.batch.judge import Settings
 from gradcheck.grading.batch.seeds import Seed
 
@@ -32,7 +32,7 @@ def test_what_was_written_is_found_again(tmp_path):
         assert journal.may_judge(["content"])
         assert not journal.may_judge(["content", "another"])
         assert journal.holds("a")
-        assert journal.entry("a") == Entry({"score": 1.5, "text": "δ\ud7ff\n"}, SEED, 0.25)
+        assert journal.entry("a") == JournalEntry({"score": 1.5, "text": "δ\ud7ff\n"}, SEED, 0.25)
         journal.write("b", {}, 0)
         assert journal.entry("a").report["score"] == 1.5
         assert len(journal) == 2
