@@ -39,8 +39,10 @@ def vjp(
         ]
         leaves = tree_leaves(inputs)
         asked = [leaf for leaf in leaves if asks(leaf)]
-        found = torch.autograd.grad([o for o, _ in pairs], asked, [c for _, c in pairs], allow_unused=True)
-        gradients = iter(found if pairs else [None] * len(asked))
+        found: Sequence[Any] = ()
+        if pairs and asked:
+            found = torch.autograd.grad([o for o, _ in pairs], asked, [c for _, c in pairs], allow_unused=True)
+        gradients = iter(found or [None] * len(asked))
         per_leaf = [next(gradients) if asks(leaf) else None for leaf in leaves]
         return finished(numbers, outputs), finished(numbers, tuple(per_leaf))
 

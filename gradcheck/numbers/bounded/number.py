@@ -128,7 +128,8 @@ class Bounded(Numbers):
                 return value.to(torch.float64), ZERO
             return self.constant(value).parts  # type: ignore[return-value]
         mid = torch.tensor(value, dtype=torch.float64)
-        return mid, self.rounding_of_constant(mid, torch.float64, self.arithmetic)
+        rad = self.rounding_of_constant(mid, torch.float64, self.arithmetic)
+        return mid, rad if is_short(value) else up(rad + math.ulp(value) / 2)
 
     def made(
         self,
@@ -213,6 +214,11 @@ class Bounded(Numbers):
 
 def unit_roundoff(dtype: torch.dtype) -> float:
     return torch.finfo(dtype).eps / 2
+
+
+def is_short(value: float) -> bool:
+    """Whether a Python number stands for itself. One that is no short binary fraction stands for a decimal nearby."""
+    return not math.isfinite(value) or float(value * 2**16).is_integer()
 
 
 def bound_of_roundings(roundings: int, unit: float, sums: str) -> float:
