@@ -13,7 +13,7 @@ from gradcheck.numbers.dispatch import overloads
 
 
 def weighted(numbers: Bounded, x: Any, mapped: Any, terms: int, *, in_memory: bool) -> BoundedTensor:
-    """A map with weights of no sign but plus: what holds |x| and the radii is the map itself.
+    """A map with weights of one sign: what holds |x| and the radii is the map itself.
 
     `terms` is how many entries it adds up at most. A backward adds up in the tensor that it returns: `in_memory`.
     """
@@ -21,8 +21,8 @@ def weighted(numbers: Bounded, x: Any, mapped: Any, terms: int, *, in_memory: bo
     x_rad = x_rad.expand(x_mid.shape).contiguous()
     return numbers.summed(
         mapped(x_mid),
-        mapped(x_rad),
-        mapped(x_mid.abs()),
+        mapped(x_rad).abs(),
+        mapped(x_mid.abs()).abs(),
         terms,
         roundings=terms + 2,
         underflow=numbers.subnormal,
