@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_start
 
 from gradcheck.training.network import train, two_layer
 from gradcheck.training.spiral import spiral
@@ -27,7 +27,7 @@ def folder(tmp_path):
 
 def gradcheck(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "80"}
-    command = [sys.executable, "-m", "gradcheck", *arguments]
+    command = [*warm_start.python(), "-m", "gradcheck", *arguments]
     done = subprocess.run(
         command, cwd=folder.parent, env=environment, capture_output=True, encoding="utf-8", timeout=500, check=False
     )
