@@ -50,6 +50,7 @@ def test_the_reference_networks_reach_what_the_practicum_says(kind, low, high, o
     assert low <= history.accuracy <= high
 
 
+@pytest.mark.rare
 def test_the_solutions_hold_and_are_drawn(folder):
     done = gradcheck(folder, "train", "work")
     assert done.returncode == 0, done.stdout
@@ -87,6 +88,7 @@ def test_a_wrong_module_and_a_file_that_is_not_written_are_told(folder):
     assert pictures(folder) == set()
 
 
+@pytest.mark.rare
 def test_the_ensemble_is_sure_where_there_is_data(folder):
     done = gradcheck(folder, "ensemble", "work")
     assert done.returncode == 0, done.stderr
