@@ -60,6 +60,9 @@ FACTORIES = words(
 WRITTEN = ("value", "fill_value")
 """Names of the arguments, in torch's schemas, by which a move writes a constant."""
 
+LAID = ("self", "other", "tensors", "values", "source", "src")
+"""Names of the arguments whose entries a move lays out: numbers, even where they are given as whole ones."""
+
 Rule = Callable[..., Any]
 
 
@@ -237,9 +240,9 @@ class Numbers(TorchDispatchMode):
 
     def move(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Let torch move the entries of each part; in place if the operator is."""
-        args, kwargs = constants_written(func, args, kwargs)
         if func._schema.is_mutable and not isinstance(args[0], NumberTensor):  # noqa: SLF001
             raise into_plain(func)
+        args, kwargs = values_among(func, args, kwargs)
         moved = mapped(self.number, (args, kwargs))
         results = []
         for part in range(len(self.constant_parts(0))):
@@ -317,19 +320,26 @@ def is_real(leaf: Any) -> bool:
     return leaf.is_floating_point() or leaf.is_complex()
 
 
-def constants_written(
+def values_among(
     func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Mark the Python numbers that an operator writes among the entries."""
+    """Mark what a move lays among the entries: Python numbers, and tensors of whole numbers too."""
     names = [argument.name for argument in func._schema.arguments]  # noqa: SLF001
+    chooses = func.overloadpacket.__name__ == "where"
 
     def marked(name: str, value: Any) -> Any:
-        return Written(value) if name in WRITTEN and isinstance(value, int | float) else value
+        if isinstance(value, int | float):
+            return Written(value) if name in WRITTEN or (chooses and name in LAID) else value
+        return tree_map(as_real, value) if name in LAID or name in WRITTEN else value
 
     return (
         tuple(marked(name, value) for name, value in zip(names, args, strict=False)),
         {name: marked(name, value) for name, value in kwargs.items()},
     )
+
+
+def as_real(leaf: Any) -> Any:
+    return leaf.to(torch.float64) if isinstance(leaf, Tensor) and not leaf.is_floating_point() else leaf
 
 
 def adds(func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
