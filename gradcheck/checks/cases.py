@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from gradcheck.checks import drawing, draws
 from gradcheck.checks.drawing import Draw, RandomDraw, Sizes
 from gradcheck.checks.outcome import Argument, Arguments, GeneratorArgument, Layout
 from gradcheck.operators.operator import BATCH_SIZE, Input, Operator
-from gradcheck.references.binding import Array
+from gradcheck.references.binding import Array, number_of
 
 SIZES: tuple[dict[str, int], ...] = (
     {BATCH_SIZE: 2, "n": 3, "C": 3, "K": 3, "I": 3, "O": 4, "copies": 2, "P": 4, "m": 2},
@@ -308,7 +309,7 @@ def _sizes(operator: Operator, sample: bool) -> Iterator[Case]:
         yield Case("a batch of one", sizes={**SIZES[0], BATCH_SIZE: 1})
         yield Case("one class or feature", sizes={**_ONES, BATCH_SIZE: 3})
         yield Case("all sizes equal", sizes=_SQUARE)
-    if "copies" in operator.output_shape:
+    if _told(operator):
         yield Case("one copy", sizes=_ONES)
     if operator.empty_batch:
         yield Case("an empty batch", sizes={**SIZES[0], BATCH_SIZE: 0}, full=(0, 3))
@@ -337,18 +338,35 @@ def draw_inputs(operator: Operator, draw: Draw, *, sample: bool) -> Arguments:
             drawn[each.name] = draw.probabilities(*shape(each))
         else:
             drawn[each.name] = draw.tensor(*shape(each))
-    return drawn | {name: sizes[name] for name in operator.output_shape if name == "copies"}
+    return drawn | {name: sizes[name] for name in _told(operator)}
+
+
+def _told(operator: Operator) -> list[str]:
+    """The sizes of the output that no input shows, so that its functions are told: the number of copies."""
+    shown = {name for each in operator.inputs for name in each.shape}
+    return [name for name in operator.output_shape if name.isidentifier() and name not in shown]
+
+
+_MOST = 5_000
+"""So many combinations of all indices are enough to tell right from wrong, and few enough for exact numbers."""
 
 
 def _drawn_sizes(operator: Operator, draw: Draw) -> dict[str, int]:
-    """The number of every size that the inputs have, and of copies."""
+    """The number of every size that the inputs have, and of those that functions are told."""
+    told = _told(operator)
     names = [BATCH_SIZE] if operator.batched else []
     if not operator.flattened:
         names += [name for each in operator.inputs for name in each.shape]
-    names += [each.classes for each in operator.inputs if each.classes]
-    names += [name for name in operator.output_shape if name == "copies"]
+    names += [each.classes for each in operator.inputs if each.classes] + told
     # Two classes or features show more than one, whose softmax does not move; one sample is enough.
-    return {name: draw.size(name, several=name not in (BATCH_SIZE, "copies")) for name in dict.fromkeys(names)}
+    sizes = {name: draw.size(name, several=name not in (BATCH_SIZE, *told)) for name in dict.fromkeys(names)}
+    while prod(sizes.values()) > _MOST:
+        sizes[max(sizes, key=lambda name: sizes[name])] -= 1
+    for rule in operator.output_shape:
+        while rule not in sizes and not operator.flattened and number_of(rule, sizes) < 1:
+            # What is subtracted in it is a window, and must fit into what it slides over.
+            sizes[next(name for name in sizes if number_of(rule, {**sizes, name: sizes[name] + 99}) > 0)] += 1
+    return sizes
 
 
 def drawn_inputs(operator: Operator, case: Case, seed: int, rng: np.random.Generator | None = None) -> Case:

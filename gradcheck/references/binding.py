@@ -48,7 +48,7 @@ def bind(
 def internal_output_shape(operator: Operator, sizes: Mapping[str, int], *, sample: bool = False) -> tuple[int, ...]:
     """The output's shape as the formula indexes it."""
     front = (sizes[BATCH_LENGTH],) if operator.batched and not sample else ()
-    return front + tuple(_number(size, sizes) for size in operator.output_shape)
+    return front + tuple(number_of(size, sizes) for size in operator.output_shape)
 
 
 def output_shape(
@@ -56,7 +56,7 @@ def output_shape(
 ) -> tuple[int, ...]:
     """The output's shape as a caller sees it."""
     first = operator.inputs[0]
-    shape = tuple(_number(size, sizes) for size in operator.output_shape)
+    shape = tuple(number_of(size, sizes) for size in operator.output_shape)
     if operator.flattened and operator.output_shape:
         return (*shape[:-1], *shapes[first.name])
     if operator.batched and len(shapes[first.name]) > len(first.shape):
@@ -64,7 +64,7 @@ def output_shape(
     return shape
 
 
-def _number(size: str, sizes: Mapping[str, int]) -> int:
+def number_of(size: str, sizes: Mapping[str, int]) -> int:
     """What a size is, or what a rule such as `L - K + 1` makes of others, without SymPy: whoever passes needs none."""
     if size in sizes:
         return sizes[size]

@@ -48,13 +48,13 @@ def test_values_and_gradients_are_those_of_torch(operator):
     for case in (*generic_cases(operator, 0), *shapes):
         tensors = tensors_of(case)
         asked = {each.name: tensors[each.name].requires_grad_() for each in operator.differentiable_inputs}
-        right = operator.function(*tensors.values(), *case.sizes.values())
+        right = operator.function(*tensors.values(), *case.extra.values())
         cotangents = torch.randn(2, *right.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
         gradients = [torch.autograd.grad(right, list(asked.values()), each, retain_graph=True) for each in cotangents]
         with torch.no_grad():
-            assert close(forward(operator, sizes=case.sizes, **tensors), right), case.name
-            stacked = vjp(operator, cotangents[0], sizes=case.sizes, **tensors)
-            bound = Bound(operator, tensors, case.sizes)
+            assert close(forward(operator, sizes=case.extra, **tensors), right), case.name
+            stacked = vjp(operator, cotangents[0], sizes=case.extra, **tensors)
+            bound = Bound(operator, tensors, case.extra)
             bound.give(cotangents)
             for place, name in enumerate(asked):
                 assert close(stacked[name], gradients[0][place]), (case.name, name)
@@ -72,11 +72,11 @@ def test_jacobians_are_those_of_torch(operator):
         for each in operator.differentiable_inputs:
 
             def of(value, name=each.name, case=case, tensors=tensors):
-                return operator.function(*(tensors | {name: value}).values(), *case.sizes.values())
+                return operator.function(*(tensors | {name: value}).values(), *case.extra.values())
 
             right = torch.autograd.functional.jacobian(of, tensors[each.name])
-            bound = Bound(operator, tensors, case.sizes, sample=True)
-            assert close(jacobian(operator, each.name, sizes=case.sizes, **tensors), right), case.name
+            bound = Bound(operator, tensors, case.extra, sample=True)
+            assert close(jacobian(operator, each.name, sizes=case.extra, **tensors), right), case.name
             for form in derive(operator).jacobians[each.name]:
                 assert close(bound.evaluate(form), right), form.expression
 
