@@ -91,18 +91,18 @@ def exchanged(context: Context) -> Iterator[Guess]:
             0.9,
         )
         for one, other in ((first, second), (second, first)):
-            text = f"{{what}} uses {other} where {one} belongs"
+            text = f"{{what}} {{uses}} {other} where {one} belongs"
             yield Guess("wrong-variable", text, lambda o, a=one, b=other: _assigned(context, o, {a: b}), 1.1)  # type: ignore[misc]
     if context.upstream:
         for name in tensors:
-            text = f"{{what}} uses {name} where {context.upstream} belongs"
+            text = f"{{what}} {{uses}} {name} where {context.upstream} belongs"
             yield Guess(
                 "wrong-variable",
                 text,
                 lambda o, b=name: _assigned(context, o, {context.upstream: b}),  # type: ignore[misc]
                 1.0,
             )
-            text = f"{{what}} uses {context.upstream} where {name} belongs"
+            text = f"{{what}} {{uses}} {context.upstream} where {name} belongs"
             yield Guess(
                 "wrong-variable",
                 text,
@@ -260,7 +260,7 @@ def other_axis(context: Context) -> Iterator[Guess]:
         found = context.calculator.result(flipped)
         return None if found is None else [each.T for each in found]
 
-    yield Guess("wrong-axis", "{what} is computed over the batch: each sample stands by itself", turned, 0.6)
+    yield Guess("wrong-axis", "{what} {is} computed over the batch: each sample stands by itself", turned, 0.6)
 
     def flat(observation: Observation) -> Predicted:
         arguments = observation.trial.arguments
@@ -271,4 +271,4 @@ def other_axis(context: Context) -> Iterator[Guess]:
         found = context.calculator.result(joined)
         return None if found is None else [each.reshape(shape) for each in found]
 
-    yield Guess("wrong-axis", "{what} is computed over the whole tensor: each sample stands by itself", flat, 0.6)
+    yield Guess("wrong-axis", "{what} {is} computed over the whole tensor: each sample stands by itself", flat, 0.6)

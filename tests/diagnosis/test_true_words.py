@@ -294,9 +294,9 @@ def dropped_plain(x, p, generator):
 
 
 def test_several_things_are(cache):
-    assert say("{what} is zero everywhere", "the probabilities") == "the probabilities are zero everywhere"
-    assert say("{what} has the other sign", "the new parameters") == "the new parameters have the other sign"
-    assert say("{what} is zero everywhere", "the loss") == "the loss is zero everywhere"
+    assert say("{what} {is} zero everywhere", "the probabilities") == "the probabilities are zero everywhere"
+    assert say("{what} {has} the other sign", "the new parameters") == "the new parameters have the other sign"
+    assert say("{what} {is} zero everywhere", "the loss") == "the loss is zero everywhere"
     assert say("the terms of {what} count", "the logits") == "the terms of the logits count"
     result = first_failure(
         "two_layer_net", "forward", lambda params, x: 0 * solution("two_layer_net")["forward"](params, x), cache
