@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +12,7 @@ from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.outcome import Outcome, Returned, Value
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.checks.trials import Trial, Trials
+from gradcheck.checks.trials import Bench, Trial
 from gradcheck.references.expected import Expected, Floats
 
 
@@ -72,12 +71,12 @@ def _answers(wanted: compare.Wanted, part: Value, expected: Expected) -> bool:
     return compare.difference([wanted], [part], [expected]) is None
 
 
-def linearity(trials: Trials, candidate: Candidate, spec: FunctionSpec, case: Case) -> tuple[Trial, str] | None:
+def linearity(bench: Bench, candidate: Candidate, case: Case) -> tuple[Trial, str] | None:
     """A trial whose result is not the sum of the results for the two cotangents it is the sum of. Raises Unfinished."""
-    made = linear_trials(trials, spec, case)
+    made = bench.linear(case)
     results: list[list[Floats]] = []
     for trial in made:
-        outcome = _finished(candidate, spec, trial)
+        outcome = _finished(candidate, bench.spec, trial)
         if compare.type_problem(trial.template, outcome.value):
             return trial, "the type"
         parts = compare.parts(trial.template, outcome.value)
@@ -93,17 +92,6 @@ def _finished(candidate: Candidate, spec: FunctionSpec, trial: Trial) -> Outcome
     if outcome.state != "returned":
         raise Unfinished(outcome, trial.arguments)
     return outcome
-
-
-def linear_trials(trials: Trials, spec: FunctionSpec, case: Case) -> list[Trial]:
-    """A backward for the cotangents g, h, g + h and −2 g."""
-    shape = trials.output_shape(case)
-    rng = np.random.default_rng([trials.seed, zlib.crc32(b"linearity")])
-    first = rng.integers(-3, 4, shape).astype(np.float64)
-    second = rng.integers(-3, 4, shape).astype(np.float64)
-    stack = np.stack([first, second, first + second, -2 * first])
-    rows = trials.vjps(case, stack)
-    return [trials.backward(spec, case, stack[k], rows[k], f"linear {k}") for k in range(4)]
 
 
 def not_linear(made: Sequence[Trial], results: Sequence[Sequence[Floats]]) -> tuple[Trial, str] | None:
@@ -124,19 +112,19 @@ def not_linear(made: Sequence[Trial], results: Sequence[Sequence[Floats]]) -> tu
 
 
 def jacobian_against_backward(
-    trials: Trials, candidate: Candidate, spec: FunctionSpec, backward: FunctionSpec, case: Case, batch: Case
+    jacobians: Bench, backwards: Bench, candidate: Candidate, case: Case, batch: Case
 ) -> tuple[Trial, Floats, Floats] | None:
     """A cotangent for which backward of the `batch` of one is not grad_output · Jacobian of the `case`: the trial, and
     both sides. Raises Unfinished.
     """
-    jacobian_trial = trials.of(spec, case)[0]
-    outcome = _finished(candidate, spec, jacobian_trial)
+    jacobian_trial = jacobians.of(case)[0]
+    outcome = _finished(candidate, jacobians.spec, jacobian_trial)
     if not isinstance(outcome.value, Returned) or outcome.value.values is None:
         return jacobian_trial, np.zeros(0), np.zeros(0)
     jacobian = compare.numbers(outcome.value)
-    position = position_of(trials, spec)
-    for trial in trials.of(backward, batch):
-        came = _finished(candidate, backward, trial)
+    position = position_of(jacobians)
+    for trial in backwards.of(batch):
+        came = _finished(candidate, backwards.spec, trial)
         if compare.type_problem(trial.template, came.value):
             return trial, np.zeros(0), np.zeros(0)
         part = compare.parts(trial.template, came.value)[position]
@@ -149,9 +137,9 @@ def jacobian_against_backward(
     return None
 
 
-def position_of(trials: Trials, spec: FunctionSpec) -> int:
+def position_of(jacobians: Bench) -> int:
     """Which part of a backward's result is the gradient of what a Jacobian is taken by."""
-    return [an_input.name for an_input in trials.operator.differentiable_inputs].index(spec.wrt)
+    return [an_input.name for an_input in jacobians.operator.differentiable_inputs].index(jacobians.spec.wrt)
 
 
 class Agreement:

@@ -8,9 +8,9 @@ from itertools import combinations, product
 import sympy as sp
 from sympy.core.relational import Relational
 
-from gradcheck.operators.operator import BATCH_SIZE, Operator
+from gradcheck.operators.operator import Operator
 from gradcheck.references.derive import COTANGENT
-from gradcheck.references.formula import Formula, array_element, array_symbol, index_symbol, size_symbol
+from gradcheck.references.formula import BATCH_LENGTH, Formula, array_element, array_symbol, index_symbol
 
 Path = tuple[int, ...]
 Indices = tuple[sp.Symbol, ...]
@@ -213,7 +213,7 @@ def size_factors(operator: Operator, role: str, original: Formula) -> list[sp.Ex
     present = {*original.indices, *original.expression.atoms(sp.Symbol)}
     sizes = {size for index, size in original.ranges.items() if index in present}
     if operator.batched and role != "jacobian":
-        sizes.add(size_symbol(BATCH_SIZE))
+        sizes.add(BATCH_LENGTH)
     return [size if original.expression.has(1 / size) else 1 / size for size in sorted(sizes, key=str)]
 
 

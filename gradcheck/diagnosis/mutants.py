@@ -24,7 +24,7 @@ from gradcheck.references.derive import COTANGENT, derive
 from gradcheck.references.evaluate import Evaluator
 from gradcheck.references.expected import Point
 from gradcheck.references.fields import TRUTH_BITS, BallField
-from gradcheck.references.formula import Formula, array_symbol, index_symbol, read_formula
+from gradcheck.references.formula import OWN, Formula, array_symbol, index_symbol, read_formula
 from gradcheck.references.typeset import compact, in_words
 
 MutantRole = Literal["forward", "backward", "jacobian"]
@@ -179,7 +179,7 @@ def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
         point = Point(operator, {k: v.numpy() for k, v in inputs.items()}, sizes=sizes, sample=sample)
         if upstream is not None:
             stacked = torch.stack(upstream) if isinstance(upstream, tuple) else upstream
-            shape = [point.sizes[size] for size in internal_output_shape(operator)]
+            shape = internal_output_shape(operator, point.sizes)
             point.arrays[COTANGENT] = stacked.double().numpy().reshape(shape)
         dtype = next(tensor.dtype for tensor in inputs.values() if tensor.is_floating_point())
         numbers, ranges, _ = point.names()
@@ -262,7 +262,7 @@ def _ranges(mutant: Mutant) -> dict[sp.Symbol, sp.Symbol]:
 
 def _extent(mutant: Mutant, index: sp.Symbol) -> str:
     """What an index runs over."""
-    operator, size = mutant.operator, str(_ranges(mutant).get(index, ""))
+    operator, size = mutant.operator, str(_ranges(mutant).get(index, "")).removesuffix(OWN)
     if size == BATCH_SIZE:
         return "the batch"
     if size in _EXTENTS:
@@ -312,7 +312,7 @@ def _cotangent(mutant: Mutant) -> str:
 
 
 def _scaled(mutant: Mutant) -> str:
-    factor = sp.sstr(mutant.part)
+    factor = sp.sstr(mutant.part).replace(OWN, "")
     return f"{_subject(mutant)} is {factor} times what it should be"
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
-from gradcheck.checks.reference_trials import walk
 from gradcheck.checks.results import CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.codes import thought

@@ -45,7 +45,7 @@ def hand_in(folder: Path, number: int, names: tuple[str, ...]) -> Path:
 
 
 def class_of(folder: Path, count: int, *, whole: bool) -> Path:
-    """`count` submissions: all fourteen exercises each, or one after the other."""
+    """`count` submissions: all exercises of both units each, or one after the other."""
     for number in range(count):
         hand_in(folder, number, NAMES if whole else (NAMES[number % len(NAMES)],))
     return folder

@@ -134,7 +134,7 @@ def test_the_code_of_gradients_computes_what_autograd_computes():
     from gradcheck.checks.cases import generic_cases
     from gradcheck.course.scaffold.torch_code import torch_code
     from gradcheck.operators import Input
-    from gradcheck.references.derive import derive
+    from gradcheck.references.derive import COTANGENT, derive
     from gradcheck.references.typeset import compact
 
     beyond = set()
@@ -142,7 +142,7 @@ def test_the_code_of_gradients_computes_what_autograd_computes():
         if operator.name == "duplicate":
             continue
         arrays = tuple(
-            Input(name, operator.output_shape, batched=operator.batched) for name in (operator.output_name, "g")
+            Input(name, operator.output_shape, batched=operator.batched) for name in (operator.output_name, COTANGENT)
         )
         case = generic_cases(operator, 0)[0]
         given = {name: torch.tensor(values) for name, values in case.inputs.items()}
@@ -153,6 +153,7 @@ def test_the_code_of_gradients_computes_what_autograd_computes():
             (right,) = torch.autograd.grad(output, tracked[each.name], g)
             try:
                 code = torch_code(operator, compact(operator, derive(operator).vjps[each.name][0]), arrays=arrays)
+                code = code.replace(COTANGENT, "g")
             except NotWritten:
                 beyond.add(operator.name)
                 continue

@@ -237,7 +237,7 @@ def test_two_things_have_two_shapes(cache):
 
 def should_have_raised(outcome):
     blank = CheckResult("dropout", "forward", "edge_cases", "passed")
-    trial = Trial(Case("p = 1, float64", "float64", {}), {}, (), (), raises="ValueError")
+    trial = Trial(Case("p = 1, float64"), {}, (), (), raises="ValueError")
     return wording.should_have_raised(blank, trial, outcome).message
 
 
@@ -319,7 +319,7 @@ def test_a_dtype_of_the_functions_own_is_not_that_of_the_input(cache):
 
 def test_arguments_that_are_changed_are_listed():
     blank = CheckResult("add", "backward", "purity", "passed")
-    trial = Trial(Case("", "float64", {}), {}, (), ())
+    trial = Trial(Case(""), {}, (), ())
     told = wording.mutated(blank, trial, ("x1", "x2", "grad_output")).message
     assert told.startswith("it changes its arguments x1, x2 and grad_output in place; the caller still needs them")
     one = wording.mutated(blank, trial, ("x",)).message

@@ -176,7 +176,7 @@ def test_what_a_report_lacks_is_not_started_and_what_does_not_count_is_left_out(
     assert [each["code"] for each in found["misconceptions"]] == ["missing-term"]
     assert found["submissions"][0]["exercises"]["relu"]["status"] == "not_started"
     assert found["submissions"][0]["status"] == {
-        "passed": 8, "failed": 1, "errored": 0, "not_started": 1, "ungraded": 0,
+        "passed": len(some) - 2, "failed": 1, "errored": 0, "not_started": 1, "ungraded": 0,
     }  # fmt: skip
 
 

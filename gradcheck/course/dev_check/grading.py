@@ -17,7 +17,6 @@ from gradcheck.desk.hints import operators_of
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
-from gradcheck.grading.supplied import supplied_to
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.wrong_answers import WrongAnswer
@@ -60,23 +59,21 @@ def _disagreement(exercise: Exercise) -> str:
 
 
 def _agree(operator: Operator) -> None:
-    from gradcheck.checks.trials import Trials
+    from gradcheck.checks.opinion import Opinions
     from gradcheck.references.store import ExpectedStore
 
     for seed in _SEEDS:
-        trials = Trials(operator, ExpectedStore(operator, None), seed)
+        opinions = Opinions(operator, ExpectedStore(operator, None), seed)
         for group in ("generic", "edge"):
-            for point in trials.agreement_points(group):
-                trials.agree_at(point)
+            for point in opinions.agreement_points(group):
+                opinions.agree_at(point)
 
 
 def _agree_with_opinion(exercise: Exercise, function: str) -> None:
-    from gradcheck.checks.reference_trials import ReferenceTrials
-    from gradcheck.references.store import ExpectedStore
+    from gradcheck.checks.trials import Benches
 
-    spec = exercise.task.function(function)
     for seed in _SEEDS:
-        ReferenceTrials(spec, ExpectedStore(f"{exercise.name}.{function}", None), seed).agree()
+        Benches(exercise.task, seed, None).of(exercise.task.function(function)).agree()
 
 
 def _of_stub(exercise: Exercise, root: Path, cache: Path) -> Iterator[Problem]:
@@ -151,15 +148,15 @@ class _WrongAnswers:
 
     def _first_failure(self, wrong: WrongAnswer) -> CheckResult | None:
         candidate = InProcessCandidate({**self.functions, wrong.function: wrong.run})
-        supplied = supplied_to(self.exercise.name)
         task = self.exercise.task
-        verification = Verification(candidate, task, cache=self.cache, shrink=False, supplied=supplied)
+        verification = Verification(candidate, task, cache=self.cache, shrink=False)
         spec = task.function(wrong.function)
         # A whole training comes last, and is not for what is right after all: nearly everything fails before.
         for late in (False, True):
-            if late and (not supplied or wrong.is_right()):
+            if late and (not spec.long_checks or wrong.is_right()):
                 break
-            results = (verification.result(wrong.function, each) for each in spec.checks if (each in supplied) == late)
+            checks = (each for each in spec.checks if (each in spec.long_checks) == late)
+            results = (verification.result(wrong.function, each) for each in checks)
             failure = next((each for each in results if each.status in _STOPPED), None)
             if failure is not None:
                 break

@@ -17,9 +17,9 @@ from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
 from gradcheck.checks.allowance import Budget, OwnTime
 from gradcheck.checks.autodiff_words import AutodiffWords
-from gradcheck.checks.bench import Benches
 from gradcheck.checks.own_failure import draws_from, is_ours, show_traceback, told
 from gradcheck.checks.results import CheckResult
+from gradcheck.checks.trials import Benches
 from gradcheck.grading.batch.taped import TapedExercise
 from gradcheck.grading.batch.taped_parts import Unsuitable
 from gradcheck.grading.desk_record import NO_HELP

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks import compare, properties
-from gradcheck.checks.bench import Benches, OperatorBench
 from gradcheck.checks.outcome import Argument, Returned
 from gradcheck.checks.task import FunctionSpec, Task
+from gradcheck.checks.trials import Benches
 from gradcheck.grading.batch.layouts import laid_out
 from gradcheck.grading.batch.taped_parts import DTYPES, Agreed, TapedPart, Unsuitable, bytes_of, numbers_of
 from gradcheck.grading.worker.wire import MOST_BODY, Header
@@ -52,16 +52,14 @@ class TapedExercise:
         for number in firsts[: min(2, len(generic))]:
             part.again.append((number, part.add(part.trials[number])))
         if "linearity" in spec.checks:
-            trials = self.benches.trials(spec)
             for case in generic[:1] + [case for case in edges if not case.smooth][:1]:
-                part.linear.append([part.add(trial) for trial in properties.linear_trials(trials, spec, case)])
+                part.linear.append([part.add(trial) for trial in bench.linear(case)])
         backward = self.task.backward_beside(spec)
         if backward is not None:
-            assert isinstance(bench, OperatorBench)
-            position = properties.position_of(bench.trials, spec)
+            position, backwards = properties.position_of(bench), self.benches.of(backward)
             other = self.parts[backward.name]
-            for batch, first in zip(bench.trials.batches_of_one(), firsts, strict=False):
-                made = [other.add(trial) for trial in bench.trials.of(backward, batch)]
+            for batch, first in zip(backwards.batches(), firsts, strict=False):
+                made = [other.add(trial) for trial in backwards.of(batch)]
                 self._agreements.append(Agreed(part, first, other, made, position))
 
     # What a zygote gets.

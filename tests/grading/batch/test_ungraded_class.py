@@ -10,7 +10,6 @@ import pytest
 
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.own_failure import draws_from
-from gradcheck.checks.trials import Trials
 from gradcheck.grading.batch.journal import opened
 from gradcheck.grading.batch.judge import Judge, Settings
 from gradcheck.grading.batch.run import grade_class
@@ -19,6 +18,7 @@ from gradcheck.grading.batch.tasks import Answer, Grade, Prepare, facts_of
 from gradcheck.grading.submissions.submission import Submission
 from gradcheck.grading.worker.launch import Bounds
 from gradcheck.grading.worker.spawn import lane_for
+from gradcheck.references.expected import Point
 
 pytestmark = pytest.mark.outside
 
@@ -110,13 +110,13 @@ def test_one_that_persists_leaves_the_exercise_ungraded_for_everybody(judge, dis
 
 
 def test_an_error_of_ours_while_values_are_made_is_no_submission_s(judge, monkeypatch):
-    def broken(self: Trials, *_: Any) -> Any:
+    def broken(self: Point, *_: Any) -> Any:
         if self.operator.name == "relu":
             raise RuntimeError("planted")
         return original(self, *_)
 
-    original = Trials.jacobian
-    monkeypatch.setattr(Trials, "jacobian", broken)
+    original = Point.jacobian
+    monkeypatch.setattr(Point, "jacobian", broken)
     found = graded(judge)
     assert [found[name]["relu"]["status"] for name in ("right", "wrong", "raises")] == ["ungraded"] * 3
     assert all(each["add"]["status"] == "passed" for each in found.values())

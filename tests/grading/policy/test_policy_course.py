@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from totals import of_units
 
 from gradcheck.catalog import all_exercises
 from gradcheck.errors import GradcheckError
@@ -47,8 +48,7 @@ def test_the_example_of_the_documentation_is_read(load):
     (example,) = re.findall(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     course = load(example)
     assert course.title == "Deep Learning, week 2"
-    assert course.exercises[0] == "linear"
-    assert len(course.exercises) == 14
+    assert course.exercises == tuple(each.name for each in of_units("04_modules", "05_losses"))
     assert course.points == {"relu": 10, "softmax": 20}
     assert course.deadline is not None
     assert course.deadline.late == "per-day"
@@ -71,7 +71,7 @@ def test_every_key_is_documented():
 
 def test_exercises_are_chosen_by_unit_and_by_name(load):
     units = load('[exercises]\nunits = ["05_losses"]').exercises
-    assert units == ("mse", "nll", "cross_entropy", "bce_with_logits")
+    assert units == tuple(each.name for each in of_units("05_losses"))
     assert load('[exercises]\nonly = ["softmax", "relu"]').exercises == ("relu", "softmax")
     assert load('[exercises]\nunits = ["05_losses"]\nonly = ["nll"]').exercises == ("nll",)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gradcheck.catalog.shared.labels import all_pairs, at_labels, one_hot_like
-from gradcheck.catalog.shared.layers import gated, itself, through_softmax
+from gradcheck.catalog.parts.labels import all_pairs, at_labels, one_hot_like
+from gradcheck.catalog.parts.layers import gated, itself, through_softmax
 
 __all__ = [
     "Arrays",
