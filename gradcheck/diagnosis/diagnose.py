@@ -310,7 +310,7 @@ def _as_here(evidence: Evidence, failure: CheckResult) -> str:
     shown = failure.counterexample.arguments if failure.counterexample else {}
     for each in evidence.failing:
         if each.trial.arguments is shown:
-            return f" here: {each.trial.case.name.rsplit(', float', 1)[0]}"
+            return f" here: {each.trial.case.words}"
     return " for these"
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.outcome import Argument, Arguments
-from gradcheck.diagnosis.evidence import Observation, is_upstream
+from gradcheck.checks.traits import is_cotangent
+from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Guess, Predicted
 from gradcheck.references.expected import Floats
 
@@ -71,7 +72,7 @@ def _samples(context: Context, observation: Observation, place: int, *, alone: b
     data = [name for name in ("x", "y", "labels", "log_probs", "logits", "targets", "indices") if name in rows]
     count = rows[data[0]] if data else 0
     data = [name for name in data if rows[name] == count]
-    if count < 2 or not data or any(is_upstream(name) and rows.get(name) == count for name in arguments):
+    if count < 2 or not data or any(is_cotangent(name) and rows.get(name) == count for name in arguments):
         return None
     chosen = np.arange(count) == (place % count)
     for name in data:
@@ -81,7 +82,7 @@ def _samples(context: Context, observation: Observation, place: int, *, alone: b
 
 def exchanged(context: Context) -> Iterator[Guess]:
     """Two arguments of one kind stand for each other, or one stands for both."""
-    tensors = [name for name in context.spec.parameters if not is_upstream(name)]
+    tensors = [name for name in context.spec.parameters if not is_cotangent(name)]
     for first, second in combinations(tensors, 2):
         text = f"{first} and {second} have changed places in {{what}}"
         yield Guess(
@@ -130,7 +131,7 @@ def _form(value: object) -> object:
 def other_values(context: Context) -> Iterator[Guess]:
     """An argument is ignored, doubled, negated, taken as an absolute value, read in reverse."""
     for name in context.spec.parameters:
-        if is_upstream(name):
+        if is_cotangent(name):
             continue
         kind = context.observations[0].trial.arguments.get(name)
         if isinstance(kind, float):

@@ -10,8 +10,9 @@ import numpy as np
 from gradcheck.checks.compare import VERBS, verb
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.traits import is_cotangent
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.evidence import Observation, is_upstream
+from gradcheck.diagnosis.evidence import Observation
 from gradcheck.operators.operator import Operator
 from gradcheck.references.expected import Floats
 
@@ -60,7 +61,7 @@ class Context:
     @property
     def upstream(self) -> str:
         """The name of the cotangent; empty where the function has none."""
-        return next((name for name in self.spec.parameters if is_upstream(name)), "")
+        return next((name for name in self.spec.parameters if is_cotangent(name)), "")
 
     @property
     def pointwise(self) -> bool:
