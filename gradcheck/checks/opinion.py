@@ -74,7 +74,7 @@ class Opinions:
                     return point
         raise ReferenceDisagreement(
             f"{self.operator.name}: of {len(_STEPS) * _DRAWS} random points none was found to lie clear of the "
-            "formula's branches. Nothing is graded until the record is mended."
+            "formula's branches"
         )
 
     def point(self, case: Case, step: float | None) -> AgreementPoint:

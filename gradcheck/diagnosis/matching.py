@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.references.binding import bind
+from gradcheck.references.binding import BATCH_LENGTH, bind
 from gradcheck.references.expected import Floats
 
 _CLOSE = {"float64": 1e-9, "float32": 3e-5}
@@ -217,7 +217,7 @@ def _of_scalars(told: Sequence[tuple[Observation, float]], constant: Constant) -
 
 
 _SIZES = {
-    "B": "the batch size",
+    BATCH_LENGTH: "the batch size",
     "C": "the number of classes",
     "I": "the number of inputs",
     "O": "the number of outputs",
