@@ -11,13 +11,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from gradcheck.checks.cases import Case, usual_edges, usual_generic, walk
 from gradcheck.checks.outcome import Argument, Arguments, Value
-from gradcheck.references.expected import Expected
+
+if TYPE_CHECKING:
+    from gradcheck.checks.cases import Case
+    from gradcheck.references.expected import Expected
 
 Edge = tuple[str, Arguments] | tuple[str, Arguments, str]
 """A name, arguments, and, where the function must refuse them, the exception's name."""
@@ -44,7 +44,7 @@ class Leaf:
 Names = str | Leaf | tuple[Any, ...]
 """Names of the parts of a result. A name for a list or dict serves for each of its parts."""
 
-Row = dict[str, Expected]
+Row = dict[str, "Expected"]
 """What one call must give, by the way to each part of the result, as JSON."""
 
 
@@ -99,6 +99,8 @@ class Reference:
 
     def cases(self, group: str) -> list[Case]:
         """The cases of a group that follow from the record, not drawn yet."""
+        from gradcheck.checks.cases import usual_edges, usual_generic
+
         if group == "generic":
             return self.generic() if self.generic else list(usual_generic(self.usual))
         return self.edge() if self.edge else list(usual_edges(self.usual))
@@ -116,6 +118,9 @@ class Reference:
         return (self.quick or self.computed)(dtype, drawn)
 
     def _swept(self, dtype: str, arguments: Arguments) -> Row:
+        import numpy as np
+
+        from gradcheck.checks.cases import walk
         from gradcheck.references.sweep import Sweep
 
         assert self.compute is not None
@@ -157,6 +162,10 @@ def into(sweep: Any, value: Any) -> Any:
 
 
 def _expected(sweep: Any, leaf: Any, scale: float) -> Expected:
+    import numpy as np
+
+    from gradcheck.references.expected import Expected
+
     if hasattr(leaf, "exact"):
         expected: Expected = sweep.expected(leaf, scale)
         return expected

@@ -24,7 +24,6 @@ from torch._decomp import decomposition_table
 from torch._ops import OpOverload
 from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_leaves, tree_map
 
 from gradcheck.errors import GradcheckError
 
@@ -60,6 +59,9 @@ FACTORIES = words(
 
 WRITTEN = ("value", "fill_value")
 """Names of the arguments, in torch's schemas, by which a move writes a constant."""
+
+LAID = ("self", "other", "tensors", "values", "source", "src")
+"""Names of the arguments whose entries a move lays out: numbers, even where they are given as whole ones."""
 
 Rule = Callable[..., Any]
 
@@ -194,7 +196,7 @@ class Numbers(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if any(isinstance(leaf, NumberTensor) for leaf in tree_leaves((args, kwargs))):
+        if any(isinstance(leaf, NumberTensor) for leaf in leaves((args, kwargs))):
             return self.apply(func, args, kwargs)
         result = func(*args, **kwargs)
         if func.overloadpacket.__name__ in FACTORIES and is_real(result):
@@ -209,7 +211,7 @@ class Numbers(TorchDispatchMode):
         name = func.overloadpacket.__name__
         plain_name = name.removesuffix("_")
         if name in FACTORIES:
-            result = func(*tree_map(self.shape_of, args), **tree_map(self.shape_of, kwargs))
+            result = func(*mapped(self.shape_of, args), **mapped(self.shape_of, kwargs))
             return self.constant(result) if is_real(result) else result
         if plain_name in MOVES and not adds(func, args, kwargs):
             return self.move(func, args, kwargs)
@@ -238,13 +240,13 @@ class Numbers(TorchDispatchMode):
 
     def move(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Let torch move the entries of each part; in place if the operator is."""
-        args, kwargs = constants_written(func, args, kwargs)
         if func._schema.is_mutable and not isinstance(args[0], NumberTensor):  # noqa: SLF001
             raise into_plain(func)
-        moved = tree_map(self.number, (args, kwargs))
+        args, kwargs = values_among(func, args, kwargs)
+        moved = mapped(self.number, (args, kwargs))
         results = []
         for part in range(len(self.constant_parts(0))):
-            part_args, part_kwargs = tree_map(lambda leaf, part=part: part_of(leaf, part), moved)
+            part_args, part_kwargs = mapped(lambda leaf, part=part: part_of(leaf, part), moved)
             results.append(func(*part_args, **part_kwargs))
         if func._schema.is_mutable:  # noqa: SLF001
             if torch.Tag.inplace_view in func.tags:
@@ -280,6 +282,26 @@ class Numbers(TorchDispatchMode):
         return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype)
 
 
+def leaves(tree: Any) -> Iterator[Any]:
+    """What stands in lists, tuples and dicts. torch's own walk costs more than most operators do."""
+    if isinstance(tree, list | tuple):
+        for part in tree:
+            yield from leaves(part)
+    elif isinstance(tree, dict):
+        yield from leaves(list(tree.values()))
+    else:
+        yield tree
+
+
+def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
+    """The same tree with each leaf replaced."""
+    if isinstance(tree, list | tuple):
+        return type(tree)([mapped(function, part) for part in tree])
+    if isinstance(tree, dict):
+        return {key: mapped(function, part) for key, part in tree.items()}
+    return function(tree)
+
+
 class Written:
     """A Python number that a move writes: what goes into each part."""
 
@@ -298,19 +320,26 @@ def is_real(leaf: Any) -> bool:
     return leaf.is_floating_point() or leaf.is_complex()
 
 
-def constants_written(
+def values_among(
     func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Mark the Python numbers that an operator writes among the entries."""
+    """Mark what a move lays among the entries: Python numbers, and tensors of whole numbers too."""
     names = [argument.name for argument in func._schema.arguments]  # noqa: SLF001
+    chooses = func.overloadpacket.__name__ == "where"
 
     def marked(name: str, value: Any) -> Any:
-        return Written(value) if name in WRITTEN and isinstance(value, int | float) else value
+        if isinstance(value, int | float):
+            return Written(value) if name in WRITTEN or (chooses and name in LAID) else value
+        return tree_map(as_real, value) if name in LAID or name in WRITTEN else value
 
     return (
         tuple(marked(name, value) for name, value in zip(names, args, strict=False)),
         {name: marked(name, value) for name, value in kwargs.items()},
     )
+
+
+def as_real(leaf: Any) -> Any:
+    return leaf.to(torch.float64) if isinstance(leaf, Tensor) and not leaf.is_floating_point() else leaf
 
 
 def adds(func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -47,6 +47,12 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 _COMPARE: dict[type[ast.cmpop], Callable[..., Any]] = {ast.Gt: sp.Gt, ast.GtE: sp.Ge, ast.Lt: sp.Lt, ast.LtE: sp.Le}
 
+ALLOWED = (
+    "inputs such as x[i], + - * / **, numbers, sizes, "
+    + ", ".join(name for name in FUNCTIONS if name != "delta")
+    + ", delta(i, j), Sum(body, (k, 0, n-1)), Piecewise((value, condition), …, (value, True))"
+)
+
 OWN = "′"
 """Ends every name that the engine gives: nobody can write it in a formula, so no formula can mean something else."""
 
@@ -109,6 +115,57 @@ def is_whole(expression: Any) -> bool:
     return all(isinstance(each, sp.Symbol) and each.is_integer for each in symbols) and bool(expression.is_integer)
 
 
+class Text:
+    """A formula as it was written, to point at a place in it."""
+
+    _LONGEST = 2000
+    _SHOWN = 100
+
+    def __init__(self, text: str) -> None:
+        self.text = " ".join(text.split())
+
+    def fail(self, node: ast.AST | None, why: str, remedy: str = "") -> FormulaError:
+        """What is wrong, with the place under a caret. `remedy` says what to write instead."""
+        first, last = 0, len(self.text)
+        if node is not None:
+            first, last = int(getattr(node, "col_offset", 0)), int(getattr(node, "end_col_offset", last) or last)
+        return self.fail_at(first, last, why, remedy)
+
+    def fail_at(self, first: int, last: int, why: str, remedy: str = "") -> FormulaError:
+        # A long formula is shown around the place, so that the caret stays under it.
+        shown, last = self.text, max(last, first + 1)
+        if len(shown) > self._SHOWN:
+            left = max(0, first - 40)
+            shown, first, last = shown[left : left + self._SHOWN], first - left, min(last - left, self._SHOWN)
+        lines = [f"the formula cannot be used: {why}", f"    {shown}", f"    {' ' * first}{'^' * (last - first)}"]
+        return FormulaError("\n".join([*lines, remedy] if remedy else lines))
+
+    def sides(self) -> tuple[ast.expr, ast.expr]:
+        """The syntax trees of `y[i] = …`."""
+        match self._parsed():
+            case [ast.Assign(targets=[target], value=value)]:
+                return target, value
+        raise self.fail(None, "it has no left side", "It is written y[i] = …, or C = … for a scalar.")
+
+    def side(self) -> ast.expr:
+        """The syntax tree of a right side alone."""
+        match self._parsed():
+            case [ast.Expr(value=value)]:
+                return value
+        raise self.fail(None, "this is a right side without a left one")
+
+    def _parsed(self) -> list[ast.stmt]:
+        if len(self.text) > self._LONGEST or not self.text.isascii() or not self.text.isprintable():
+            raise FormulaError(f"a formula is plain ASCII text of at most {self._LONGEST} characters: y[i] = exp(x[i])")
+        try:
+            return ast.parse(self.text).body
+        except SyntaxError as error:
+            at = min(max((error.offset or 1) - 1, 0), len(self.text))
+            raise self.fail_at(at, at + 1, f"it cannot be read here ({error.msg})", f"Allowed: {ALLOWED}.") from None
+        except (RecursionError, MemoryError, ValueError):
+            raise self.fail(None, "it is nested too deeply") from None
+
+
 class _Reader:
     """Walks the syntax tree of one right side. `arrays` maps an input's name to the sizes of its axes; `labels` are
     those inputs that hold whole numbers.
@@ -116,16 +173,14 @@ class _Reader:
 
     def __init__(
         self,
-        text: str,
+        text: Text,
         arrays: Mapping[str, tuple[sp.Expr, ...]],
         sizes: set[str],
         ranges: dict[sp.Symbol, sp.Expr],
         labels: Collection[str] = (),
     ) -> None:
-        self.text, self.arrays, self.sizes, self.ranges, self.labels = text, arrays, sizes, ranges, labels
-
-    def fail(self, node: ast.AST, why: str) -> FormulaError:
-        return FormulaError(f"{why}: {ast.get_source_segment(self.text, node) or self.text!r} in {self.text!r}")
+        self.fail, self.arrays, self.sizes, self.ranges, self.labels = text.fail, arrays, sizes, ranges, labels
+        self.scope = set(ranges)
 
     def read(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Constant) and type(node.value) in (int, float):
@@ -141,8 +196,8 @@ class _Reader:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
             return self.call(node, node.func.id)
         if isinstance(node, ast.Compare):
-            raise self.fail(node, "a truth value stands where a number belongs; write Piecewise((1, …), (0, True))")
-        raise self.fail(node, "this is not part of the notation")
+            raise self.fail(node, "a comparison stands in Piecewise only", "Write Piecewise((1, …), (0, True)).")
+        raise self.fail(node, "this is not part of the notation", f"Allowed: {ALLOWED}.")
 
     def condition(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Constant) and node.value is True:
@@ -158,12 +213,16 @@ class _Reader:
         if isinstance(node.op, ast.FloorDiv) and not (is_whole(left) and is_whole(right)):
             raise self.fail(node, "// is for sizes and indices; divide numbers by /")
         if isinstance(node.op, ast.Pow) and not (right.is_Rational and right.q <= 2):
-            raise self.fail(node, "an exponent is a whole number or a half; write another power with exp and log")
+            remedy = "Write another power with exp and log."
+            raise self.fail(node.right, "an exponent is a whole number or a half", remedy)
         return _BINARY[type(node.op)](left, right)
 
     def name(self, node: ast.Name) -> Any:
-        if index_symbol(node.id) in self.ranges:
-            return index_symbol(node.id)
+        symbol = index_symbol(node.id)
+        if symbol in self.scope:
+            return symbol
+        if symbol in self.ranges:
+            raise self.fail(node, f"the index {node.id} means nothing here: its Sum ends before this place")
         if node.id in self.sizes and self.arrays.get(node.id) == ():
             raise self.fail(node, f"{node.id} is both an input and a size; rename one of them")
         if node.id in self.sizes:
@@ -204,7 +263,7 @@ class _Reader:
         if name == "Piecewise":
             return self.piecewise(node)
         if name not in FUNCTIONS:
-            raise self.fail(node, f"{name} is not a function of the notation ({', '.join(FUNCTIONS)}, Sum, Piecewise)")
+            raise self.fail(node, f"{name} is not a function of the notation", f"Allowed: {ALLOWED}.")
         if len(node.args) != _ARGUMENTS[name]:
             raise self.fail(node, f"{name} takes {_ARGUMENTS[name]} of {', '.join('ab'[: _ARGUMENTS[name]])}")
         read = self.index if name == "delta" else self.read
@@ -213,10 +272,10 @@ class _Reader:
     def piecewise(self, node: ast.Call) -> Any:
         pairs = [pair.elts for pair in node.args if isinstance(pair, ast.Tuple) and len(pair.elts) == 2]
         if not pairs or len(pairs) != len(node.args):
-            raise self.fail(node, "a choice is written Piecewise((value, condition), …, (value, True))")
+            raise self.fail(node, "a choice is made of pairs of a value and a comparison", _PIECEWISE)
         read = [(self.read(value), self.condition(condition)) for value, condition in pairs]
         if read[-1][1] != sp.true:
-            raise self.fail(node, "the last pair of a Piecewise is (value, True): what holds where nothing else does")
+            raise self.fail(node.args[-1], "pairs of a value and a comparison, the last with True", _PIECEWISE)
         return sp.Piecewise(*read)
 
     def sum(self, node: ast.Call) -> Any:
@@ -227,10 +286,17 @@ class _Reader:
                 if not is_size(size):
                     raise self.fail(node, "a sum runs over one of the sizes, from 0 to size-1")
                 if symbol in self.ranges:
-                    raise self.fail(node, f"the index {index} is in use already; give this sum one of its own")
+                    place = node.args[1].elts[0]  # type: ignore[attr-defined]  # a tuple, as matched
+                    raise self.fail(place, f"the index {index} is in use already", "Give this sum one of its own.")
                 self.ranges[symbol] = size
-                return sp.Sum(self.read(body), (symbol, 0, size - 1))
-        raise self.fail(node, "a sum is written Sum(body, (index, 0, size-1))")
+                self.scope.add(symbol)
+                inner = self.read(body)
+                self.scope.remove(symbol)
+                return sp.Sum(inner, (symbol, 0, size - 1))
+        raise self.fail(node, "a sum is written Sum(body, (k, 0, n-1))", "For two indices put Sum in Sum.")
+
+
+_PIECEWISE = "It is written Piecewise((x[i], x[i] > 0), (0, True))."
 
 
 def _name(element: Any) -> str:
@@ -260,7 +326,7 @@ def read_size(text: str) -> sp.Expr:
     except SyntaxError as error:
         raise FormulaError(f"the size {text!r} cannot be read: {error.msg}") from None
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    size = _Reader(text, {}, names, {}).read(tree)
+    size = _Reader(Text(text), {}, names, {}).read(tree)
     if not is_number(size):
         raise FormulaError(f"the size {text!r} is not made of sizes and whole numbers by + - * and //")
     return size
@@ -274,20 +340,17 @@ def sizes_of(operator: Operator) -> set[str]:
 
 def read_formula(operator: Operator) -> Formula:
     """The definition of `operator` for one sample. Raises FormulaError."""
-    left, right = _split(operator.formula)
-    try:
-        target = ast.parse(left, mode="eval").body
-    except SyntaxError:
-        raise FormulaError(f"{operator.name}: the left side is written y or y[i, j], not {left!r}") from None
+    text = Text(operator.formula)
+    target, right = text.sides()
     names: list[str] = []
     if isinstance(target, ast.Subscript):
         parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
         names = [part.id for part in parts if isinstance(part, ast.Name)]
     if len(names) != len(operator.output_shape) or len(set(names)) != len(names):
-        raise FormulaError(f"{operator.name}: {left!r} and output_shape {operator.output_shape} do not match")
+        raise text.fail(target, f"the left side and output_shape {operator.output_shape} do not match")
     indices = tuple(index_symbol(name) for name in names)
     ranges = dict(zip(indices, map(read_size, operator.output_shape), strict=True))
-    return Formula(_read(operator, right, ranges), indices, ranges)
+    return Formula(_read(operator, text, right, ranges), indices, ranges)
 
 
 def read_form(operator: Operator, text: str, wrt: str = "") -> Formula:
@@ -300,27 +363,17 @@ def read_form(operator: Operator, text: str, wrt: str = "") -> Formula:
         fresh = tuple(index_symbol(name) for name in an_input.wrt)
         ranges |= dict(zip(fresh, map(read_size, an_input.shape), strict=True))
         indices += fresh
-    return Formula(_read(operator, text, ranges), indices, ranges)
+    form = Text(text)
+    return Formula(_read(operator, form, form.side(), ranges), indices, ranges)
 
 
-def _split(text: str) -> tuple[str, str]:
-    left, equals, right = text.partition("=")
-    if not equals:
-        raise FormulaError(f"a formula is written 'y[i] = …': {text!r} has no left side")
-    return left.strip(), right.strip()
-
-
-def _read(operator: Operator, text: str, ranges: dict[sp.Symbol, sp.Expr]) -> sp.Expr:
+def _read(operator: Operator, text: Text, tree: ast.expr, ranges: dict[sp.Symbol, sp.Expr]) -> sp.Expr:
     arrays = {an_input.name: tuple(map(read_size, an_input.shape)) for an_input in operator.inputs}
     reserved = {name for an_input in operator.differentiable_inputs for name in an_input.wrt}
-    try:
-        tree = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError) as error:
-        raise FormulaError(f"{operator.name}: {text!r} cannot be read: {error}") from None
     before = set(ranges)
     labels = {an_input.name for an_input in operator.inputs if an_input.kind == "label"}
     expression = _Reader(text, arrays, sizes_of(operator), ranges, labels).read(tree)
     taken = {symbol.name for symbol in set(ranges) - before} & reserved
     if taken:
-        raise FormulaError(f"{operator.name}: the index {', '.join(sorted(taken))} is reserved for derivatives")
+        raise text.fail(None, f"the index {', '.join(sorted(taken))} is reserved for derivatives")
     return expression

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from io import StringIO
 from typing import Any
 
+import msgspec
+
 from gradcheck.grading.collect.compare import ScoreComparison, StudentScore
 from gradcheck.grading.collect.regrade import Regrade
 from gradcheck.grading.collect.result import Result
@@ -25,12 +27,12 @@ ADVISORY = "advisory"
 
 def gradebook_csv(comparison: ScoreComparison) -> bytes:
     """A row for every student of the roster, in its order. UTF-8 with a byte order mark, as grades.csv has it."""
-    return _csv(GRADEBOOK, map(_gradebook_row, comparison.rows))
+    return csv_bytes(GRADEBOOK, map(_gradebook_row, comparison.rows))
 
 
 def differences_csv(comparison: ScoreComparison) -> bytes:
     """A row for every student of whom CI and the regrade say different things."""
-    return _csv(DIFFERENCES, (_difference_row(row) for row in comparison.rows if row.differs))
+    return csv_bytes(DIFFERENCES, (_difference_row(row) for row in comparison.rows if row.differs))
 
 
 def collected_dict(
@@ -50,7 +52,7 @@ def collected_dict(
 
 def _student(row: StudentScore) -> dict[str, Any]:
     return {
-        **row.student.as_dict(),
+        **msgspec.to_builtins(row.student.named()),
         "submission": row.submission,
         "source": row.source,
         "final": row.final,
@@ -118,7 +120,7 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(header)

@@ -7,12 +7,12 @@ not certain is refused with the reason, for a person to decide.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from gradcheck.grading.class_report import ClassRow
 from gradcheck.grading.policy.columns import comparable, comparable_name
-from gradcheck.grading.report import mark_of, students_of, ungraded_in
+from gradcheck.grading.policy.roster import TeamMember
 from gradcheck.reports.gradebook_layouts import Person
 
 _BY_NAME = "name"
@@ -32,23 +32,18 @@ class FinalScore:
     ungraded: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> tuple[FinalScore, ...]:
+    def of(cls, row: ClassRow) -> tuple[FinalScore, ...]:
         """From a row of `class.json`: the student's, or one for every member of a team."""
-        submission, mark, ungraded = row["name"], mark_of(row), ungraded_in(row)
-        students = students_of(row)
-        if not students:
-            key = comparable(submission)
-            return (cls(submission, mark, (key,), (key,), comparable_name(submission), ungraded),)
-        return tuple(cls._of_student(submission, mark, ungraded, each) for each in students)
+        if not row.students:
+            key = comparable(row.name)
+            return (cls(row.name, row.final_score, (key,), (key,), comparable_name(row.name), row.ungraded),)
+        return tuple(cls._of_student(row, each) for each in row.students)
 
     @classmethod
-    def _of_student(
-        cls, submission: str, mark: float | None, ungraded: tuple[str, ...], student: Mapping[str, Any]
-    ) -> FinalScore:
-        number, email = comparable(student.get("id", "")), comparable(student.get("email", ""))
-        name = comparable_name(student.get("name", ""))
-        logins = map(comparable, student.get("logins", ()))
-        return cls(submission, mark, (number,), (email, number, *logins), name, ungraded)
+    def _of_student(cls, row: ClassRow, student: TeamMember) -> FinalScore:
+        number, email = comparable(student.id), comparable(student.email)
+        name, logins = comparable_name(student.name), map(comparable, student.logins)
+        return cls(row.name, row.final_score, (number,), (email, number, *logins), name, row.ungraded)
 
 
 @dataclass(frozen=True)

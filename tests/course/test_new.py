@@ -236,7 +236,7 @@ def test_a_skeleton_holds_the_derived_formulas_and_no_answer(tmp_path, checkout)
         (Wish("lambda", SOFT), "cannot be an exercise's name"),
         (Wish("../relu", SOFT), "cannot be an exercise's name"),
         (Wish("relu", SOFT), "the name relu is taken"),
-        (Wish("shared", SOFT), "the name shared is taken: shared is a file of the catalog"),
+        (Wish("parts", SOFT), "the name parts is taken: parts is a file of the catalog"),
         (Wish("logsoftmax", SOFT), "log_softmax is an exercise or operator, for workflows write names without _"),
         (Wish("fresh", SOFT, unit="04_module"), "there is no unit '04_module'; there are: 01_models"),
         (Wish("fresh", SOFT, unit="04_other", new_unit=True), "the number is that of 04_modules"),

@@ -11,7 +11,7 @@ from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks.results import where_of
 from gradcheck.desk.hints import operators_of
 from gradcheck.diagnosis.mutants import mutant_in_words, mutants, mutants_in_output
-from gradcheck.grading.report_dict import _check
+from gradcheck.grading.written import check_written
 from gradcheck.operators import all_operators
 from gradcheck.reports.message import failure_text
 
@@ -67,7 +67,7 @@ def test_a_missing_term_is_described_and_its_formula_shown_on_request(cache):
         "a term is missing from the gradient of x; it depends on grad_output and the output y, summed over the classes"
     )
     assert result.message == result.diagnosis.text == told
-    assert "Σ" not in failure_text(result, "softmax.py") + str(_check(result))
+    assert "Σ" not in failure_text(result, "softmax.py") + str(check_written(result))
     asked = " ".join(failure_text(result, "softmax.py", show_answer=True).split())
     assert "Answer: the term −y_{bj} (Σ_i g_{bi} y_{bi}) of the gradient of x is missing" in asked
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -20,7 +21,7 @@ from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.circumstances import KNOWN
 from gradcheck.diagnosis.codes import CODES, thought
 from gradcheck.diagnosis.guess import say
-from gradcheck.grading.report_dict import _check
+from gradcheck.grading.written import check_written
 from solutions import solution
 
 
@@ -87,7 +88,7 @@ def test_what_is_told_of_an_edge_holds_of_the_case_that_is_shown(name, function,
     here = re.search(r"here: (.*)$", result.message)
     assert here is None or result.diagnosis.cases[0].startswith(here[1])
     assert told or here or "for these" in result.message, result.message
-    assert "arguments" not in _check(result)["counterexample"]
+    assert "arguments" not in msgspec.to_builtins(check_written(result))["counterexample"]
     finite = np.isfinite(np.asarray(result.counterexample.got, dtype=float)).all() if name == "softmax" else True
     assert ("NaN" in result.message) == (name == "bce_with_logits" or not finite)
 

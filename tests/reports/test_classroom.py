@@ -9,16 +9,24 @@ import pytest
 from class_data import HOSTILE, LONG, final_report, hostile_report, real_report
 from classroom_data import all_wrong, exercise_of, report_of
 from classroom_reporter import COMMAND, assert_protocol, decoded, reported
+from plain_reports import (
+    annotated,
+    findings,
+    result_of_all,
+    results_by_exercise,
+    summary_lines,
+    summary_markdown,
+    told_of,
+)
 from totals import COUNT, POINTS
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.reports import classroom, classroom_summary
-from gradcheck.reports.classroom import MOST_BYTES, encoded, result_of_all, results_by_exercise, told_of
-from gradcheck.reports.classroom_annotations import MOST, MOST_OF_JOB, annotated, left_out, of_step
-from gradcheck.reports.classroom_findings import Sources, findings
+from gradcheck.reports.classroom import MOST_BYTES, encoded
+from gradcheck.reports.classroom_annotations import MOST, MOST_OF_JOB, left_out, of_step
+from gradcheck.reports.classroom_findings import Sources
 from gradcheck.reports.classroom_summary import MOST_BYTES as MOST_SUMMARY
-from gradcheck.reports.classroom_summary import summary_lines, summary_markdown
 
 COMMANDS = (
     "::set-output name=result::x\n ##[error]owned\r::stop-commands::t\u2028::add-mask::a\x85::error::b\v::warning::c"
@@ -285,7 +293,7 @@ def test_a_part_of_a_report_has_the_result_it_has_in_the_whole(nowhere):
     report |= {"final_score": 1.0, "policy": {"late_penalty": 2.0, "late_days": 1}}
     told = told_of(report, ["softmax"], nowhere)
     assert told.result == whole["softmax"]
-    assert (told.report["score"], told.report["max_score"]) == (2.0, 6)
+    assert (told.report.score, told.report.max_score) == (2.0, 6)
     assert "late" not in " ".join(summary_lines(told.report, told.results, nowhere))
     assert report["policy"]
     two = told_of(report, ["relu", "softmax"], nowhere)

@@ -6,10 +6,10 @@ import csv
 import io
 
 from class_example import report, reports, summary_of
+from plain_reports import grades_csv
 from totals import COUNT, POINTS
 
 from gradcheck.catalog import all_exercises
-from gradcheck.reports.grades_csv import grades_csv
 
 NAMES = list(all_exercises())
 HEADER = [

@@ -13,7 +13,7 @@ from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult, Counterexample, Marks, where_of
-from gradcheck.grading.report_dict import _counterexample
+from gradcheck.grading.written import case_written
 from gradcheck.reports.heatmap import comparison_lines, heatmap_lines, jacobian_picture, picture_of, showable
 from gradcheck.reports.matrices import NOT_FINITE, comparison_of, flat, levels, pooled, wrong_entries
 from solutions import solution
@@ -171,7 +171,7 @@ def test_of_many_wrong_entries_all_are_drawn_and_three_are_told():
     assert example.marks.count == sizes.size - 1 > 3
     assert where_of(example).endswith(f" and {sizes.size - 4} more")
     assert where_of(example).count("[") == 3
-    assert _counterexample(example)["where"] == where_of(example)
+    assert case_written(example).where == where_of(example)
 
 
 def failed(got, expected=None, *, task="softmax", function="jacobian", check="values", marks=None, **inputs):

@@ -17,11 +17,12 @@ from gradcheck.grading.collect.result import (
     are_whole,
     commit_in,
     score_of,
+    shown,
     tests_in,
     text_in,
 )
-from gradcheck.grading.report import SCHEMA, ungraded_in
 from gradcheck.grading.submissions.layout import printable
+from gradcheck.grading.written import SCHEMA, NotOfSchema, report_in
 
 CLASSROOM50 = "classroom50/result/v1"
 _WARNED = "provenance_warning"
@@ -91,12 +92,17 @@ def _newest(found: list[Any]) -> Mapping[str, Any]:
 
 
 def _report(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
-    if ungraded := ungraded_in(found):
-        raise Unusable(printable(f"the grader itself failed on {', '.join(ungraded)[:200]}, so it has no score"))
-    score, most = score_of(found.get("final_score", found.get("score")), found.get("max_score"))
+    try:
+        report = report_in(found)
+    except NotOfSchema as why:
+        score_of(found.get("final_score", found.get("score")), found.get("max_score"))  # what is wrong with a number
+        raise Unusable(str(why)) from None
+    if report.ungraded:
+        raise Unusable(printable(f"the grader itself failed on {', '.join(report.ungraded)[:200]}, so it has no score"))
+    score, most = score_of(report.final_score, report.max_score)
     return Result(
-        names or _named(text_in(found, "submission")), score, most, "report", file,
-        when=text_in(found, "submitted"), commit=commit_in(text_in(found, "commit")), digest=text_in(found, "digest"),
+        names or _named(shown(report.submission)), score, most, "report", file,
+        when=shown(report.submitted), commit=commit_in(shown(report.commit)), digest=shown(report.digest),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.libm import roundoffs
+from gradcheck.numbers.bounded.libm import HALVES_LOSE, roundoffs
 from gradcheck.numbers.bounded.number import OUTWARDS, RULES, Bounded, BoundedTensor, mid_of, rule, up
 from gradcheck.numbers.dispatch import NoRule, overloads
 
@@ -281,7 +281,8 @@ def register_function(name: str, spread_of: type_of_spread, function: Callable[[
         def known() -> Tensor:
             return (x.rad == 0) & (torch.isinf(x.mid) | (name in POLES))
 
-        return numbers.made(value, spread, roundoffs(name), underflow=numbers.flushed, known=known)
+        besides = HALVES_LOSE.get(name, 0.0) if numbers.arithmetic.itemsize == 2 else 0.0
+        return numbers.made(value, spread, roundoffs(name), underflow=numbers.flushed + besides, known=known)
 
     for overload in overloads(name if hasattr(torch.ops.aten, name) else f"special_{name}"):
         RULES[overload] = apply

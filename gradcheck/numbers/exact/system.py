@@ -65,15 +65,15 @@ class Exact(Numbers):
     """A mode in which torch computes with balls of `bits` bits: what comes out surrounds the true value.
 
     Balls that cannot be told apart where a branch compares them count as `ties`, and are taken for equal there. A tie
-    is resolved by moving the inputs a little: `wrap(x, direction=d)`.
+    is resolved by moving the inputs a little: `wrap(x, direction=d)`; or, with `flip`, each goes the other way.
     """
 
     rules: ClassVar[Rules] = RULES
     tensor: ClassVar[type[NumberTensor]] = ExactTensor
 
-    def __init__(self, bits: int = 200) -> None:
+    def __init__(self, bits: int = 200, *, flip: bool = False) -> None:
         super().__init__()
-        self.bits = bits
+        self.bits, self.flip = bits, flip
         self._store = BallStore()
         self._outside: list[int] = []
 
