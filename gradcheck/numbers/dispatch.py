@@ -330,7 +330,7 @@ def values_among(
     def marked(name: str, value: Any) -> Any:
         if isinstance(value, int | float):
             return Written(value) if name in WRITTEN or (chooses and name in LAID) else value
-        return tree_map(as_real, value) if name in LAID or name in WRITTEN else value
+        return mapped(as_real, value) if name in LAID or name in WRITTEN else value
 
     return (
         tuple(marked(name, value) for name, value in zip(names, args, strict=False)),
