@@ -205,21 +205,31 @@ def quiet(printed: Printed) -> Iterator[None]:
 
 
 @contextmanager
-def settings_kept() -> Iterator[None]:
-    """Put back what a candidate may change for everybody: torch's defaults, the folder, the recursion limit.
-
-    Inside, torch has one thread: the tensors are small, and on a busy machine a second one is waited for.
-    """
+def one_thread() -> Iterator[None]:
+    """torch computes by itself: tensors are small, and on a busy machine a second thread is waited for."""
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
-    recursion, folder, device = sys.getrecursionlimit(), os.getcwd(), torch.get_default_device()  # noqa: PTH109 — often
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def settings_kept() -> Iterator[None]:
+    """Put back what a candidate may change for everybody: torch's defaults, the folder, the recursion limit. Inside,
+    torch has one thread.
+    """
+    import torch
+
+    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
+    recursion, folder, device = sys.getrecursionlimit(), os.getcwd(), torch.get_default_device()  # noqa: PTH109 — often
+    try:
+        with one_thread():
+            yield
+    finally:
         if torch.get_default_device() != device:
             torch.set_default_device(None)
         if torch.get_default_dtype() is not dtype:
