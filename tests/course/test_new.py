@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm_start
 
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.course.scaffold.create import create, load
@@ -60,7 +61,7 @@ def made(checkout):
 
 def gradcheck(root: Path, *arguments: str):
     return subprocess.run(
-        [sys.executable, "-m", "gradcheck", *arguments],
+        [*warm_start.python(), "-m", "gradcheck", *arguments],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,

@@ -60,7 +60,7 @@ class TapedPart:
 
 
 @dataclass
-class Numbers:
+class TapedNumbers:
     """What the numbers of one dtype of one function are compared with."""
 
     dtype: str
@@ -101,7 +101,7 @@ def bytes_of(part: TapedPart) -> int:
     return sum(sizes)
 
 
-def numbers_of(part: TapedPart) -> Iterator[Numbers]:
+def numbers_of(part: TapedPart) -> Iterator[TapedNumbers]:
     for dtype in DTYPES:
         chosen = [expected for expected, own in zip(part.expected, part.dtypes, strict=True) if own == dtype]
         if not chosen:
@@ -113,7 +113,7 @@ def numbers_of(part: TapedPart) -> Iterator[Numbers]:
         kinks = np.flatnonzero(bent)
         low = np.minimum(value, other)[kinks] - tolerance[kinks]
         high = np.maximum(value, other)[kinks] + tolerance[kinks]
-        yield Numbers(dtype, value, tolerance, kinks, low, high)
+        yield TapedNumbers(dtype, value, tolerance, kinks, low, high)
 
 
 def _flat(arrays: Sequence[Any]) -> Floats:
