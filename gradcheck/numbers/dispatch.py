@@ -16,7 +16,7 @@ The dtype that torch sees is float64 throughout: at which precision is computed 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -65,6 +65,8 @@ LAID = ("self", "other", "tensors", "values", "source", "src")
 
 Rule = Callable[..., Any]
 
+Registered = TypeVar("Registered", bound=Rule)
+
 
 class NoRule(GradcheckError):
     """An operator that a number system can neither compute nor take apart."""
@@ -81,7 +83,7 @@ class NumberTensor(Tensor):
     def __new__(cls: type[Self], *parts: Tensor, requires_grad: bool = False) -> Self:
         parts = laid_out_alike(parts)
         first = parts[0]
-        tensor: Self = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]  # noqa: SLF001
+        tensor: Self = Tensor._make_wrapper_subclass(  # noqa: SLF001
             cls,
             first.shape,
             strides=first.stride(),
@@ -99,7 +101,7 @@ class NumberTensor(Tensor):
         return f"{type(self).__name__}({', '.join(map(repr, self.parts))})"
 
     @classmethod
-    def __torch_dispatch__(cls, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         raise NoRule(f"{func} met numbers outside of their mode: compute inside `with {cls.__name__[:-6]}(...):`.")
 
     def numpy(self, *, force: bool = False) -> Any:  # noqa: ARG002
@@ -132,13 +134,13 @@ def layout(part: Tensor) -> tuple[Any, ...]:
 class Rules(dict[OpOverload, Rule]):
     """The rules of a number system by the operator's overload."""
 
-    def rule(self, *names: str) -> Callable[[Rule], Rule]:
+    def rule(self, *names: str) -> Callable[[Registered], Registered]:
         """Register under every overload of an operator ("add") or under one ("max.dim").
 
         Overloads that write in place or into out= are no rule's: they follow from the functional one.
         """
 
-        def register(function: Rule) -> Rule:
+        def register(function: Registered) -> Registered:
             for overload in overloads(*names):
                 self[overload] = function
             return function
@@ -173,14 +175,16 @@ class Numbers(TorchDispatchMode):
         return False
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.ties = 0
         self.unclear = 0
 
     def wrap(self, tensor: Tensor, *, requires_grad: bool = False) -> NumberTensor:
         """The numbers that a plain tensor's entries are: an input."""
         with _disable_current_modes():
-            return self.constant(tensor.detach().clone()).requires_grad_(requires_grad)
+            numbers = self.constant(tensor.detach().clone())
+            numbers.requires_grad_(requires_grad)
+            return numbers
 
     def constant(self, tensor: Tensor) -> NumberTensor:
         """The numbers that a plain tensor's entries are. May share its memory."""
@@ -224,7 +228,7 @@ class Numbers(TorchDispatchMode):
             return self.write(out, self.again(func.overloadpacket, args, without(kwargs, "out")), func)
         if func in decomposition_table:
             return self.again(decomposition_table[func], args, kwargs)
-        if func._can_decompose():  # type: ignore[no-untyped-call]  # noqa: SLF001
+        if func._can_decompose():  # noqa: SLF001
             return self.again(func.decompose, args, kwargs)
         if implementation := getattr(func, "impl_aten", None):  # of torch's prims, which decompositions are made of
             return self.again(implementation, args, kwargs)

@@ -77,7 +77,7 @@ class Point:
 
     def forward(self) -> Expected:
         """y, in the output's shape."""
-        return _reshape(self._expected("forward"), self._floats.output_shape)
+        return _reshape(self._expected("forward"), self._exact[1].output_shape)
 
     def vjp(self, cotangents: Array) -> list[dict[str, Expected]]:
         """For each cotangent along the front axis of `cotangents`, the gradient of every differentiable input."""
@@ -173,7 +173,7 @@ class Point:
             high = at.evaluate(truth, flip=True) if exact.ties > ties else None
         value, own = values_of(exact, low)
         radius = np.zeros_like(value)
-        for form in self._floats.affordable(role, wrt):
+        for form in at.affordable(role, wrt):
             for flip in (False, True) if high is not None else (False,):
                 radius = np.maximum(radius, self._spread(form, flip=flip)[1])
         for form in torch_forms_of(self.operator, role, wrt):

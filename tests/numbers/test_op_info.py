@@ -151,11 +151,13 @@ def _quiet():
         yield
 
 
+@pytest.mark.outside  # importing torch's tables starts a process that asks for the hardware
 @pytest.mark.parametrize("name", ORDINARY)
 def test_torch_lies_within_the_radius_of_what_is_tried_each_time(name):
     assert verdict(differentiable()[name], tried=4) == ""
 
 
+@pytest.mark.outside
 @pytest.mark.thorough
 def test_three_quarters_of_torchs_differentiable_operators_are_bounded_and_the_others_are_listed():
     operators = differentiable()

@@ -102,7 +102,18 @@ class _Writer:
             return Part(symbol.name, batched=self.inputs[symbol.name].batched and self.ahead)
         return Part(self.size(symbol), number=True)
 
-    def size(self, symbol: sp.Symbol) -> str:
+    def size(self, symbol: sp.Expr) -> str:
+        """The code of a size, or of a rule for one."""
+        if isinstance(symbol, sp.Add):
+            first, *others = sorted(symbol.args, key=lambda term: (_negative(term), term.is_number))
+            code = self.size(first)
+            for term in others:
+                code += f" - {self.size(-term)}" if _negative(term) else f" + {self.size(term)}"
+            return code
+        if isinstance(symbol, sp.Integer):
+            return str(symbol)
+        if not isinstance(symbol, sp.Symbol):
+            raise NotWritten(f"the size {symbol}")
         for each in self.inputs.values():
             if symbol.name in each.shape:
                 if self.flat:

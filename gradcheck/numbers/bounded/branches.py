@@ -188,7 +188,7 @@ def threshold_backward(numbers: Bounded, upstream: Any, x: Any, threshold: Any) 
 @rule("clamp", "clamp_min", "clamp_max")
 def clamp(numbers: Bounded, x: Any, low: Any = None, high: Any = None, **kwargs: Any) -> BoundedTensor:
     low, high = kwargs.get("min", low), kwargs.get("max", high)
-    result = x
+    result: BoundedTensor = x
     if low is not None:
         result = larger_of_two(numbers, result, low, 1)
     if high is not None:

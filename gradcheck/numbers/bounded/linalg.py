@@ -81,7 +81,7 @@ def substituted(a: Tensor, b: Tensor, upper: bool, unit: bool) -> Tensor:
 def triangular(a: Tensor, b: Tensor, *, upper: bool, left: bool = True, unit: bool = False) -> Tensor:
     if not left:
         return triangular(a.mT, b.mT, upper=not upper, unit=unit).mT
-    shape = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    shape = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # type: ignore[no-untyped-call]
     a, b = a.expand(*shape, *a.shape[-2:]), b.expand(*shape, *b.shape[-2:])
     return substituted(a, b, upper, unit)
 
@@ -90,7 +90,7 @@ def with_factors(lu: Tensor, order: Tensor, b: Tensor, left: bool, adjoint: bool
     """Solve by LU. Runs under the mode."""
     if not left:
         return with_factors(lu, order, b.mT, True, not adjoint).mT
-    shape = torch.broadcast_shapes(lu.shape[:-2], b.shape[:-2])
+    shape = torch.broadcast_shapes(lu.shape[:-2], b.shape[:-2])  # type: ignore[no-untyped-call]
     b = b.expand(*shape, *b.shape[-2:])
     order = order.expand(*shape, order.shape[-1])
     if adjoint:

@@ -14,7 +14,8 @@ from gradcheck.numbers.bounded.number import UNIT64, Bounded, BoundedTensor, rul
 
 def distances(x: Tensor, y: Tensor, p: float) -> Tensor:
     """Between all rows of x and all of y. Runs under the mode."""
-    return torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1)
+    found: Tensor = torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1)
+    return found
 
 
 @rule("_cdist_forward")
@@ -49,7 +50,8 @@ def pdist(numbers: Bounded, x: Any, p: float = 2.0) -> Any:
     first, second = torch.triu_indices(x.shape[0], x.shape[0], 1)
 
     def compute(x: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(x[first] - x[second], p, -1)
+        found: Tensor = torch.linalg.vector_norm(x[first] - x[second], p, -1)
+        return found
 
     return numbers.again(compute, (x,), {})
 

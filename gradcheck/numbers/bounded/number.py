@@ -49,7 +49,7 @@ class BoundedTensor(NumberTensor):
         return self.parts[1]
 
 
-class Bounded(Numbers):
+class Bounded(Numbers):  # type: ignore[no-untyped-call]
     """Compute with bounded numbers at a dtype's precision.
 
     `fused`       what a kernel for a half precision does: arithmetic in float32, inputs and results rounded to it.

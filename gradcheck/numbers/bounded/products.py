@@ -108,7 +108,8 @@ def convolution(numbers: Bounded, x: Any, weight: Any, bias: Any, *how: Any) -> 
 
 @rule("convolution_backward.default")
 def convolution_backward(numbers: Bounded, upstream: Any, x: Any, weight: Any, bias_sizes: Any, *how: Any) -> Any:
-    *how, wanted = how
+    wanted = how[-1]
+    how = how[:-1]
     transposed, groups = how[3], how[5]
 
     def part(place: int, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
