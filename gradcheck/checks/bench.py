@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gradcheck.checks.cases import Case
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.checks.trials import Trial, Trials
 from gradcheck.references.store import ExpectedStore
+
+if TYPE_CHECKING:
+    from gradcheck.checks.rounds import Round
 
 
 class Bench(Protocol):
@@ -77,6 +80,8 @@ class Benches:
         self._trials: dict[str, Trials] = {}
         self._benches: dict[str, Bench] = {}
         self._drawn: dict[int, Benches] = {}
+        self.rounds: dict[tuple[str, str], Round] = {}
+        """By function and check, what is asked for; see `rounds`."""
 
     def drawn(self, seed: int) -> Benches:
         """The same with everything drawn from another seed; made once, so that whoever asks shares it."""

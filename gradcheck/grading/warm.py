@@ -6,50 +6,11 @@ None of it depends on the learner's file: arguments are plain data, and every ca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from gradcheck.catalog import Exercise
-from gradcheck.checks.bench import Bench, Benches, OperatorBench
-from gradcheck.checks.cases import Case
-from gradcheck.checks.reference_trials import ReferenceTrials
-from gradcheck.checks.task import FunctionSpec
-from gradcheck.checks.trials import Trial
-from gradcheck.references.store import ExpectedStore
-
-
-@dataclass(frozen=True)
-class _KeptOperatorBench(OperatorBench):
-    made: dict[int, list[Trial]] = field(default_factory=dict)
-
-    def of(self, case: Case) -> list[Trial]:
-        # By identity: the bench keeps its cases, so that none is ever another's successor in memory.
-        if id(case) not in self.made:
-            self.made[id(case)] = super().of(case)
-        return self.made[id(case)]
-
-
-class _KeptReferenceTrials(ReferenceTrials):
-    def __init__(self, spec: FunctionSpec, store: ExpectedStore, seed: int) -> None:
-        super().__init__(spec, store, seed)
-        self.kept: dict[str, list[Trial]] = {}
-
-    def of(self, case: Case) -> list[Trial]:
-        if case.name not in self.kept:
-            self.kept[case.name] = super().of(case)
-        return self.kept[case.name]
-
-
-class KeptBenches(Benches):
-    """The benches of a task, for many verifications of it."""
-
-    def _operator(self, spec: FunctionSpec) -> Bench:
-        return _KeptOperatorBench(self.trials(spec), spec, self.task.is_beside_jacobian(spec))
-
-    def _reference(self, spec: FunctionSpec) -> Bench:
-        assert spec.reference is not None
-        store = ExpectedStore(f"{self.task.name}.{spec.name}", self.cache, spec.reference.fingerprint)
-        return _KeptReferenceTrials(spec, store, self.seed)
+from gradcheck.checks.bench import Benches
+from gradcheck.checks.rounds import round_of
 
 
 class Warm:
@@ -57,10 +18,10 @@ class Warm:
 
     def __init__(self, cache: Path | None, seed: int = 0, most: int = 6) -> None:
         self.cache, self.seed, self.most = cache, seed, most
-        self._kept: dict[str, KeptBenches] = {}
+        self._kept: dict[str, Benches] = {}
 
-    def benches(self, exercise: Exercise) -> KeptBenches:
-        kept = self._kept.pop(exercise.name, None) or KeptBenches(exercise.task, self.seed, self.cache)
+    def benches(self, exercise: Exercise) -> Benches:
+        kept = self._kept.pop(exercise.name, None) or Benches(exercise.task, self.seed, self.cache)
         self._kept[exercise.name] = kept
         while len(self._kept) > self.most:
             del self._kept[next(iter(self._kept))]
@@ -72,11 +33,7 @@ class Warm:
         """
         benches = self.benches(exercise).drawn(self.seed if seed is None else seed)
         for spec in exercise.task.functions:
-            bench = benches.of(spec)
-            bench.agree()
-            yield
-            for group in ("generic", "edge"):
-                for case in bench.cases(group):
-                    bench.of(case)
+            for check in spec.checks:
+                while round_of(benches, spec, check).make():
                     yield
         benches.save()
