@@ -88,6 +88,7 @@ def _grade(
     from gradcheck.grading.batch.fingerprint import grader_fingerprint
     from gradcheck.grading.batch.run import grade_class
     from gradcheck.grading.batch.settings_for import must_hold, settings_for
+    from gradcheck.grading.class_report import GraderUsed
     from gradcheck.grading.sandbox.layers import warnings_of
     from gradcheck.reports.class_folder import ClassFolder
     from gradcheck.reports.class_progress import shown_progress
@@ -95,7 +96,7 @@ def _grade(
     from gradcheck.reports.ungraded import names_of
 
     settings = settings_for(course, out / STATE / "expected", hidden=(submissions, out))
-    grader = {"version": __version__, "catalog": grader_fingerprint()}
+    grader = GraderUsed(version=__version__, catalog=grader_fingerprint())
     folder = ClassFolder(out, course, grader)
     with _pool(settings, min(jobs, len(places)), dask, require_sandbox=require_sandbox) as pool:
         must_hold(pool.ready(), required=require_sandbox)
@@ -107,8 +108,8 @@ def _grade(
     summary = folder.finish(places.ignored)
     for line in summary_lines(summary, out):
         click.echo(line)
-    if found := summary["ungraded"]:
-        raise Ungraded(f"the grader itself failed on {names_of([each['exercise'] for each in found])}; see above")
+    if found := summary.ungraded:
+        raise Ungraded(f"the grader itself failed on {names_of([each.exercise for each in found])}; see above")
 
 
 def _pool(settings: Settings, jobs: int, dask: str | None, *, require_sandbox: bool) -> Pool | ClusterPool:

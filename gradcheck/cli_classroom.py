@@ -13,6 +13,7 @@ from gradcheck.errors import GradcheckError, Ungraded
 
 if TYPE_CHECKING:
     from gradcheck.grading.policy.course import Course
+    from gradcheck.grading.written import FinalReport
     from gradcheck.reports.classroom import Told
 
 
@@ -89,7 +90,7 @@ def classroom(
 
 
 def _delivered(
-    report: dict[str, Any],
+    report: FinalReport,
     job: list[float],
     chosen: list[str],
     folder: Path,
@@ -120,7 +121,7 @@ def _delivered(
     if problem := step.append_summary(os.environ, text):
         click.echo(f"gradcheck: {terminal_text(problem)}", err=True)
     # A report of some exercises of the course leaves the others their share.
-    most = MOST_OF_JOB * len(report["exercises"]) // len(job) if job else MOST_OF_JOB
+    most = MOST_OF_JOB * len(report.exercises) // len(job) if job else MOST_OF_JOB
     return told, of_step(found, chosen, most)
 
 
@@ -144,7 +145,7 @@ def _course(folder: Path, file: Path | None) -> Course:
 
 def _graded(
     folder: Path, course: Course, chosen: list[str], *, require_sandbox: bool
-) -> tuple[dict[str, Any], list[float]]:
+) -> tuple[FinalReport, list[float]]:
     """The report, and the points of all exercises of the course."""
     from gradcheck.grading.batch.checkout import grade_checkout
     from gradcheck.grading.submissions.git import checked_out
@@ -157,18 +158,18 @@ def _graded(
     return grade_checkout(folder, wanted, name=name, submitted=submitted, require_sandbox=require_sandbox), job
 
 
-def _taken(path: Path, chosen: list[str]) -> dict[str, Any]:
+def _taken(path: Path, chosen: list[str]) -> FinalReport:
     """The report of an earlier step."""
     from gradcheck.reports.stored import read_report
 
     if not path.exists():
         raise GradcheckError(f"there is no {path}; an earlier step makes it: gradcheck classroom --save {path}")
     report = read_report(path)
-    _must_hold(chosen, [each["name"] for each in report["exercises"]], f"is not in {path}")
+    _must_hold(chosen, [each.name for each in report.exercises], f"is not in {path}")
     return report
 
 
-def _saved(path: Path, report: dict[str, Any]) -> None:
+def _saved(path: Path, report: FinalReport) -> None:
     from gradcheck.grading.small_files import write_whole
     from gradcheck.reports.json_report import text_of
 

@@ -14,7 +14,7 @@ import click
 from gradcheck.errors import GradcheckError, Ungraded
 
 if TYPE_CHECKING:
-    from gradcheck.grading.collect.compare import Comparison
+    from gradcheck.grading.collect.compare import ScoreComparison
     from gradcheck.grading.collect.sources import Gathered
     from gradcheck.grading.policy.roster import Roster
 
@@ -126,7 +126,7 @@ def _to_grade(gathered: Gathered) -> Path:
     return source
 
 
-def _written(comparison: Comparison, gathered: Gathered, out: Path, known: Mapping[str, list[str]]) -> None:
+def _written(comparison: ScoreComparison, gathered: Gathered, out: Path, known: Mapping[str, list[str]]) -> None:
     from gradcheck.reports.collected import collected_dict, differences_csv, gradebook_csv
     from gradcheck.reports.collected_folder import write
     from gradcheck.reports.collected_text import collected_markdown, summary_lines

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -15,6 +15,7 @@ from gradcheck.errors import GradcheckError, Ungraded
 
 if TYPE_CHECKING:
     from gradcheck.grading.policy.columns import Host
+    from gradcheck.grading.written import FinalReport
     from gradcheck.reports.feedback_zip import ZipHost
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -83,12 +84,12 @@ class _Export(NamedTuple):
     damaged: bool = False
 
 
-def _into(target: Path) -> Callable[[dict[str, Any], bytes | None], bool]:
+def _into(target: Path) -> Callable[[FinalReport, bytes | None], bool]:
     """Puts a text into a file, or removes the file where there is none: an earlier one is of another grading, and would
     pass for this one's.
     """
 
-    def put(_: dict[str, Any], content: bytes | None) -> bool:
+    def put(_: FinalReport, content: bytes | None) -> bool:
         if content is None:
             _remove(target)
         else:
@@ -104,7 +105,7 @@ def _zipped(
     host: ZipHost,
     ending: str,
     submissions: Path | None,
-    text_of: Callable[[dict[str, Any]], str],
+    text_of: Callable[[FinalReport], str],
 ) -> list[_Export]:
     """All in one zip; what has no place in it is named."""
     from gradcheck.reports.escaping import terminal_text
@@ -113,8 +114,8 @@ def _zipped(
     handed_in = files_handed_in(submissions)
     files: dict[str, bytes] = {}
 
-    def put(report: dict[str, Any], content: bytes | None) -> bool:
-        name = report["submission"]
+    def put(report: FinalReport, content: bytes | None) -> bool:
+        name = report.submission
         place = path_in_zip(host, name, ending, handed_in)
         if place is None or content is None:
             hint = "; --submissions gives the download" if host == "canvas" and needs_files(name) else ""
@@ -131,10 +132,9 @@ def _zipped(
 
 
 def _exported(
-    path: Path, put: Callable[[dict[str, Any], bytes | None], bool], text_of: Callable[[dict[str, Any]], str]
+    path: Path, put: Callable[[FinalReport, bytes | None], bool], text_of: Callable[[FinalReport], str]
 ) -> _Export:
     """Whatever keeps a report from being written is told, and so is what the grader failed on."""
-    from gradcheck.grading.report import ungraded_in
     from gradcheck.reports.escaping import terminal_text
     from gradcheck.reports.stored import read_report
     from gradcheck.reports.ungraded import names_of
@@ -151,8 +151,8 @@ def _exported(
         click.echo(f"gradcheck: {terminal_text(path.stem)} is not exported: {terminal_text(str(reason))}", err=True)
         return _Export(written=False, ungraded=True)
     if not put(report, text.encode("utf-8")):
-        return _Export(written=False, ungraded=bool(ungraded_in(report)), damaged=True)
-    if names := ungraded_in(report):
+        return _Export(written=False, ungraded=bool(report.ungraded), damaged=True)
+    if names := report.ungraded:
         told = f"{path.stem} has no mark: the grader itself failed on {names_of(names)}"
         click.echo(f"gradcheck: {terminal_text(told)}", err=True)
     return _Export(written=True, ungraded=bool(names))
@@ -165,13 +165,13 @@ def _remove(path: Path) -> None:
         raise GradcheckError(f"{path} cannot be removed: {error.strerror}; give --to another place") from None
 
 
-def _reader(kind: str) -> tuple[str, str, Callable[[dict[str, Any]], str]]:
+def _reader(kind: str) -> tuple[str, str, Callable[[FinalReport], str]]:
     """The folder, the files' ending, and what makes their text."""
     from gradcheck.reports.feedback import feedback_html, feedback_markdown
     from gradcheck.reports.gradescope import gradescope_results
     from gradcheck.reports.junit import junit_xml
 
-    def gradescope(report: dict[str, Any]) -> str:
+    def gradescope(report: FinalReport) -> str:
         return json.dumps(gradescope_results(report), indent=1) + "\n"
 
     return {
@@ -212,7 +212,7 @@ def gradebook(out: Path, exported: Path, column: str, to: Path, kind: Host | Non
     Exits 0; 3 when such a submission is among them; 1 when some submission's line was not found or not certain.
     """
     from gradcheck.grading.small_files import write_whole
-    from gradcheck.reports.gradebook_match import Grade
+    from gradcheck.reports.gradebook_match import FinalScore
     from gradcheck.reports.gradebooks import fill
     from gradcheck.reports.stored import read_class
 
@@ -220,15 +220,14 @@ def gradebook(out: Path, exported: Path, column: str, to: Path, kind: Host | Non
     content = _gradebook(exported)
     if os.path.lexists(to):
         raise GradcheckError(f"{to} exists already; a new file is written, so give --to another name or delete it")
-    most = summary.get("max_score")
     filled = fill(
         content,
         column,
-        [grade for row in summary["submissions"] for grade in Grade.of(row)],
+        [grade for row in summary.submissions for grade in FinalScore.of(row)],
         file=str(exported),
         kind=kind,
         overwrite=overwrite,
-        max_score=most if isinstance(most, (int, float)) else None,
+        max_score=summary.max_score or None,
     )
     try:
         write_whole(to, filled.content)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
+import re
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,24 +22,48 @@ FLOORS = [
     {"course", "desk"},
     {"reports"},
     {"grading"},
-    {"training"},
     {"diagnosis"},
     {"catalog"},
+    {"training"},
     {"checks"},
     {"references"},
+    {"numbers"},
     {"operators"},
     {"errors"},
 ]
 """From the top. A room may import from its own floor and from those below."""
+
+LATE = {"numbers"}
+"""Rooms whose modules are written in torch, so whoever is above imports them inside functions."""
 
 
 def floor_of(room: str) -> int:
     return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
 def imports_of(path: Path) -> set[str]:
+    return imported(ast.walk(tree_of(path)))
+
+
+def runs_at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """What is executed when a module is imported: no function's body, and nothing that only type checkers read."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield from runs_at_import(node)
+
+
+def imported(nodes: Iterable[ast.AST]) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
             found |= {f"{node.module}.{name.name}" for name in node.names}
@@ -61,6 +89,17 @@ def test_imports_run_downwards(path):
             assert floor_of(parts[1]) >= own, f"{path.name} imports {name} from a floor above"
 
 
+def test_the_page_on_rooms_has_these_floors():
+    page = (PACKAGE.parent / "docs" / "developer" / "rooms.md").read_text(encoding="utf-8")
+    told: list[set[str]] = []
+    for number, rooms in re.findall(r"^\| *(\d*) *\| (`[^|]+)\|", page, re.MULTILINE):
+        if number:
+            told.append(set())
+            assert int(number) + len(told) == len(FLOORS), f"floor {number} in rooms.md"
+        told[-1] |= {room.removesuffix("/").removesuffix(".py") for room in re.findall("`([^`]+)`", rooms)}
+    assert told == [{"cli", "cli_*", "pytest_plugin"}, *FLOORS[1:]]
+
+
 def test_there_are_no_circles():
     names = {".".join(("gradcheck", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in MODULES}
     graph = {name: {other for other in imports_of(path) if other in names} for name, path in names.items()}
@@ -75,6 +114,46 @@ def test_there_are_no_circles():
 
     for name in graph:
         visit(name, ())
+
+
+def test_a_room_of_torch_is_imported_where_it_is_used():
+    early = {
+        (path.relative_to(PACKAGE).as_posix(), name)
+        for path in MODULES
+        for name in imported(runs_at_import(tree_of(path)))
+        if (room := name.partition(".")[2].partition(".")[0]) in LATE and room != room_of(path)
+    }
+    assert not early
+
+
+def test_what_runs_at_import_is_told_from_what_does_not():
+    text = """
+from typing import TYPE_CHECKING
+import gradcheck.one
+if TYPE_CHECKING:
+    import gradcheck.two
+class Here:
+    from gradcheck import three
+    def there(self):
+        import gradcheck.four
+try:
+    import gradcheck.five
+except ImportError:
+    import gradcheck.six
+"""
+    assert imported(runs_at_import(ast.parse(text))) == {
+        "gradcheck",
+        *(f"gradcheck.{name}" for name in ("one", "three", "five", "six")),
+    }
+
+
+def test_a_class_name_exists_once():
+    places = defaultdict(list)
+    for path in MODULES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno}")
+    assert not {name: found for name, found in places.items() if len(found) > 1}
 
 
 @pytest.mark.outside

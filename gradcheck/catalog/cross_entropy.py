@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
-from gradcheck.catalog.shared.labels import all_pairs, at_labels, one_hot_like
+from gradcheck.catalog.parts.labels import all_pairs, at_labels, one_hot_like
 from gradcheck.operators.losses import CROSS_ENTROPY
 
 ORDER = 3

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, function
-from gradcheck.catalog.shared.gradient_descent_misconceptions import GRADIENT_DESCENT_MISCONCEPTIONS
+from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.operators.models import AVERAGE_LOSS
 
@@ -98,6 +97,31 @@ def _whole(values: list[int]) -> Any:
     return np.asarray(values, dtype=np.int64)
 
 
+# What goes wrong.
+
+
+def _gradient(w: Any, x: Any, y: Any) -> Any:
+    return 2 * (x.T @ (x @ w - y)) / len(y)
+
+
+def _sample_after_sample(w: Any, x: Any, y: Any, lr: float) -> Any:
+    for p in range(len(y)):
+        w = w - lr / len(y) * _gradient(w, x[p : p + 1], y[p : p + 1])
+    return w
+
+
+def _index_after_index(w: Any, x: Any, y: Any, indices: Any, lr: float) -> Any:
+    for p in indices.tolist():
+        w = w - lr * _gradient(w, x[p : p + 1], y[p : p + 1])
+    return w
+
+
+def _repeats_count_once(w: Any, x: Any, y: Any, indices: Any, lr: float) -> Any:
+    # Right where no index repeats; among the ordinary arguments some do.
+    once = indices.unique()
+    return w - lr * _gradient(w, x[once], y[once])
+
+
 EXERCISE = Exercise(
     name="gradient_descent",
     unit="02_gradient_descent",
@@ -187,5 +211,216 @@ EXERCISE = Exercise(
         "             p = indices_k, m indices\n"
         "matrix:      w_i ← w_i − Σ_j eta_ij ∂L/∂w_j"
     ),
-    misconceptions=GRADIENT_DESCENT_MISCONCEPTIONS,
+    misconceptions=(
+        Misconception(
+            "full_batch_step",
+            "scaled-by-size",
+            "you summed the samples' gradients and did not divide by their number",
+            lambda w, x, y, lr: w - lr * len(y) * _gradient(w, x, y),
+            "Is the loss a sum over the samples or their mean?",
+        ),
+        Misconception(
+            "full_batch_step",
+            "wrong-direction",
+            "you added the gradient to w: the loss grows that way",
+            lambda w, x, y, lr: w + lr * _gradient(w, x, y),
+            "The gradient points to where the loss grows. Which way do you want to go?",
+        ),
+        Misconception(
+            "full_batch_step",
+            "ignores-learning-rate",
+            "you subtracted the whole gradient: lr has no influence",
+            lambda w, x, y, lr: w - _gradient(w, x, y),  # noqa: ARG005
+            "With half the learning rate, how far should w go?",
+        ),
+        Misconception(
+            "full_batch_step",
+            "scaled-by-constant",
+            "lr enters squared: you multiplied by it twice",
+            lambda w, x, y, lr: w - lr * lr * _gradient(w, x, y),
+            "Where do you multiply by lr: in the gradient, in the step, or in both?",
+        ),
+        Misconception(
+            "full_batch_step",
+            "updated-too-early",
+            "you changed w after every sample, so that later samples see the changed w",
+            _sample_after_sample,
+            "At which w is the gradient of the full batch taken?",
+        ),
+        Misconception(
+            "full_batch_step",
+            "changes-upstream",
+            "you divided the gradient by its length: only its direction is left",
+            lambda w, x, y, lr: w - lr * _gradient(w, x, y) / _gradient(w, x, y).norm(),
+            "Near the minimum the gradient is short. How long should the step be there?",
+        ),
+        Misconception(
+            "full_batch_step",
+            "wrong-function",
+            "only the signs of the errors are left: you differentiated their absolute values",
+            lambda w, x, y, lr: w + lr / len(y) * ((y - x @ w).sign() @ x),
+            "Is a square equally steep everywhere?",
+        ),
+        Misconception(
+            "full_batch_step",
+            "wrong-variable",
+            "you subtracted lr times the loss itself, where its gradient belongs",
+            lambda w, x, y, lr: w - lr * (y - x @ w).square().mean(),
+            "Which shape has the loss, and which its gradient?",
+        ),
+        Misconception(
+            "full_batch_step",
+            "extra-term",
+            "you multiplied the step by w: parameters that are zero can never change",
+            lambda w, x, y, lr: w * (1 - lr * _gradient(w, x, y)),
+            "Where does a parameter go that starts at 0?",
+        ),
+        Misconception(
+            "full_batch_step",
+            "extra-reduction",
+            "you averaged the errors and the samples each by itself and multiplied the two averages",
+            lambda w, x, y, lr: w + 2 * lr * (y - x @ w).mean() * x.mean(0),
+            "Which error does sample p have to meet, in the sum over p?",
+        ),
+        Misconception(
+            "stochastic_step",
+            "scaled-by-size",
+            "you divided sample p's gradient by the number of all samples",
+            lambda w, x, y, p, lr: w - lr / len(y) * _gradient(w, x[p : p + 1], y[p : p + 1]),
+            "Over how many samples is the mean, where there is one?",
+        ),
+        Misconception(
+            "stochastic_step",
+            "wrong-direction",
+            "you added sample p's gradient to w: its loss grows that way",
+            lambda w, x, y, p, lr: w + lr * _gradient(w, x[p : p + 1], y[p : p + 1]),
+            "The gradient points to where the loss grows. Which way do you want to go?",
+        ),
+        Misconception(
+            "stochastic_step",
+            "ignores-argument",
+            "you took the gradient over all samples: p has no influence",
+            lambda w, x, y, p, lr: w - lr * _gradient(w, x, y),  # noqa: ARG005
+            "How much may another sample change in this step?",
+        ),
+        Misconception(
+            "stochastic_step",
+            "ignores-argument",
+            "you took the first sample whatever p is",
+            lambda w, x, y, p, lr: w - lr * _gradient(w, x[:1], y[:1]),  # noqa: ARG005
+            "Which sample does p = 2 stand for?",
+        ),
+        Misconception(
+            "stochastic_step",
+            "wrong-index",
+            "you took all samples up to p: x[:p + 1] is a range, not one row",
+            lambda w, x, y, p, lr: w - lr * _gradient(w, x[: p + 1], y[: p + 1]),
+            "How many rows does x[:3] have?",
+        ),
+        Misconception(
+            "stochastic_step",
+            "wrong-index",
+            "you counted the samples from 1 and took the one before p",
+            lambda w, x, y, p, lr: w - lr * _gradient(w, x[p - 1][None], y[p - 1][None]),
+            "Which p does the first row of x have?",
+        ),
+        Misconception(
+            "stochastic_step",
+            "wrong-index",
+            "the mean error of all samples met sample p's x",
+            lambda w, x, y, p, lr: w + 2 * lr * (y - x @ w).mean() * x[p],
+            "Whose error belongs to x_p?",
+        ),
+        Misconception(
+            "minibatch_step",
+            "scaled-by-size",
+            "you summed the gradients of the minibatch and did not divide by the number of indices",
+            lambda w, x, y, indices, lr: w - lr * len(indices) * _gradient(w, x[indices], y[indices]),
+            "Should the step be longer only because the minibatch is larger?",
+        ),
+        Misconception(
+            "minibatch_step",
+            "scaled-by-size",
+            "you divided by the number of all samples, not by that of the minibatch",
+            lambda w, x, y, indices, lr: w - lr * len(indices) / len(y) * _gradient(w, x[indices], y[indices]),
+            "Over how many samples is this mean?",
+        ),
+        Misconception(
+            "minibatch_step",
+            "wrong-direction",
+            "you added the gradient to w: the minibatch's loss grows that way",
+            lambda w, x, y, indices, lr: w + lr * _gradient(w, x[indices], y[indices]),
+            "The gradient points to where the loss grows. Which way do you want to go?",
+        ),
+        Misconception(
+            "minibatch_step",
+            "ignores-argument",
+            "you took the gradient over all samples: indices has no influence",
+            lambda w, x, y, indices, lr: w - lr * _gradient(w, x, y),  # noqa: ARG005
+            "Which samples make up this minibatch?",
+        ),
+        Misconception(
+            "minibatch_step",
+            "wrong-index",
+            "you took as many samples as there are indices, but the first ones, not those that indices names",
+            lambda w, x, y, indices, lr: w - lr * _gradient(w, x[: len(indices)], y[: len(indices)]),
+            "Which rows should indices = [4, 0] choose?",
+        ),
+        Misconception(
+            "minibatch_step",
+            "updated-too-early",
+            "you made a step for every index in turn, so that later samples see the changed w",
+            _index_after_index,
+            "How many updates does a minibatch make?",
+        ),
+        Misconception(
+            "minibatch_step",
+            "missing-term",
+            "a sample whose index repeats counts once only",
+            _repeats_count_once,
+            "How often does sample 1 enter for indices = [1, 1, 0]?",
+        ),
+        Misconception(
+            "preconditioned_step",
+            "diagonal-only",
+            "you used only the diagonal of eta: each entry of the gradient moves its own parameter alone",
+            lambda w, x, y, eta: w - eta.diag() * _gradient(w, x, y),
+            "What do the other entries of eta do to the gradient?",
+        ),
+        Misconception(
+            "preconditioned_step",
+            "extra-reduction",
+            "you summed the rows of eta and multiplied entry by entry",
+            lambda w, x, y, eta: w - eta.sum(1) * _gradient(w, x, y),
+            "Which entry of the gradient does eta_ij stand beside, that with i or that with j?",
+        ),
+        Misconception(
+            "preconditioned_step",
+            "scaled-by-size",
+            "you summed the samples' gradients and did not divide by their number",
+            lambda w, x, y, eta: w - len(y) * (eta @ _gradient(w, x, y)),
+            "Is the loss a sum over the samples or their mean?",
+        ),
+        Misconception(
+            "preconditioned_step",
+            "wrong-direction",
+            "you added the step to w: the loss grows that way",
+            lambda w, x, y, eta: w + eta @ _gradient(w, x, y),
+            "The gradient points to where the loss grows. Which way do you want to go?",
+        ),
+        Misconception(
+            "preconditioned_step",
+            "extra-term",
+            "you multiplied the old w by eta as well",
+            lambda w, x, y, eta: eta @ (w - _gradient(w, x, y)),
+            "Where should w be when the gradient is zero?",
+        ),
+        Misconception(
+            "preconditioned_step",
+            "ignores-argument",
+            "you subtracted the whole gradient: eta has no influence",
+            lambda w, x, y, eta: w - _gradient(w, x, y),  # noqa: ARG005
+            "How far should w go when all entries of eta are zero?",
+        ),
+    ),
 )

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
-from gradcheck.catalog.shared.permutations import BATCH, FALSE_ALARMS, MANY, ORDERS, not_uniform
 from gradcheck.checks.outcome import GeneratorArgument, Returned
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import Property
@@ -186,7 +185,95 @@ def _uniform(ask: Ask) -> str | None:
         seen = {tuple(_order(ask, samples, 2, each)[0].tolist()) for each in _generators(ask, calls)}
         if len(seen) < math.factorial(samples):
             return f"of the {math.factorial(samples)} orders of {samples} samples only {sorted(seen)} come up"
-    return not_uniform(np.stack([_order(ask, MANY, BATCH, each)[0] for each in _generators(ask, ORDERS)]))
+    return _not_uniform(np.stack([_order(ask, _MANY, _BATCH, each)[0] for each in _generators(ask, _ORDERS)]))
+
+
+# Whether many random orders look uniform: what a shuffle that goes wrong cannot meet, and a right one meets surely.
+
+_ORDERS, _MANY, _BATCH = 100, 600, 128
+"""100 orders of 600 samples are looked at, drawn in batches of 128."""
+
+# Let π(i) be the sample at place i. For independent uniform orders:
+#
+# 1. A count X of the places i, over all orders, with (i, π(i)) in a fixed set of pairs. Let an order be shown place by
+#    place. What π(i) turns out to be moves the expectation of X within an interval of length 2: with another sample at
+#    place i two places would differ, i and the one where that sample is now. So by Azuma and Hoeffding
+#    P(|X − EX| ≥ t) ≤ 2 exp(−t² / (2 · 100 · 600)).
+# 2. The number S of places of one order with π(i) = i. Any k places do so with probability (600 − k)! / 600!, and there
+#    are C(600, k) choices of them: E[C(S, k)] = 1 / k!. With π(i + 1) = π(i) + 1, or − 1, k places leave 600 − k blocks
+#    that can stand in any order: E[C(S, k)] = C(599, k) (600 − k)! / 600! ≤ 1 / k!. Hence E[z^S] ≤ e^(z − 1) for z ≥ 1,
+#    and for the sum over 100 orders P(sum ≥ t) ≤ e^(t − 100) (100 / t)^t, with z = t / 100.
+# 3. No place at all with π(i) = i, in any order: at most (1/e + 1/601!)^100 ≤ 1e-43.
+# 4. Of the 30 000 pairs of places (2i, 2i + 1) of all orders those with π rising: independent fair coins, so
+#    P(|X − 15 000| ≥ t) ≤ 2 exp(−2 t² / 30 000) by Hoeffding.
+# 5. Two of the orders equal: at most 4950 / 600!.
+_RARE = 1e-11
+"""How often one of these statistics refuses a right answer: five are of kind 1, three of kind 2, one of kind 4."""
+
+_FALSE_ALARMS = 9 * _RARE + 2e-43
+
+
+def _not_uniform(orders: Any) -> str | None:
+    """What shows that the rows of `orders` (100, 600) are no independent uniform permutations; None if nothing does."""
+    if len({each.tobytes() for each in orders}) < len(orders):
+        return "only few different orders come up"
+    return _uneven(orders) or _neighbours(orders)
+
+
+def _uneven(orders: Any) -> str | None:
+    """Whether samples prefer places."""
+    import numpy as np
+
+    place, sample = np.arange(_MANY), np.arange(_MANY)[:, None]
+    ahead = (sample - place) % _MANY
+    sets = {
+        "samples of the first half and places of the first half": (sample < _MANY / 2) & (place < _MANY / 2),
+        "samples and their own batch in the order 0, 1, 2, …": sample // _BATCH == place // _BATCH,
+        "samples with an even number and places with an even number": (sample % 2 == 0) & (place % 2 == 0),
+        "samples and the places just before their own": (ahead > 0) & (ahead <= _MANY // 3),
+        "samples and the places just after their own": ahead >= _MANY - _MANY // 3,
+    }
+    allowed = math.sqrt(2 * _ORDERS * _MANY * math.log(2 / _RARE))
+    for words, pairs in sets.items():
+        mean = _ORDERS * pairs.sum() / _MANY
+        count = pairs[orders, place].sum()
+        if abs(count - mean) > allowed:
+            found = f"{words} meet {count} times in {_ORDERS} epochs"
+            return f"not all orders are equally likely: {found}, which should be about {mean:.0f}"
+    return None
+
+
+def _neighbours(orders: Any) -> str | None:
+    """Whether samples stay where they were, stay together, or stay sorted."""
+    import numpy as np
+
+    steps = np.diff(orders, axis=1)
+    most = _upper_end(_ORDERS)
+    for words, count in (
+        ("samples stay at their place", (orders == np.arange(_MANY)).sum()),
+        ("samples are followed by the next one", (steps == 1).sum()),
+        ("samples are followed by the one before", (steps == -1).sum()),
+    ):
+        if count > most:
+            return f"it does not mix enough: {words} {count} times in {_ORDERS} epochs, not about {_ORDERS}"
+    if (orders != np.arange(_MANY)).all():
+        return "no sample is ever left at its place, as one is about once an epoch where all orders are equally likely"
+    rising = (steps[:, ::2] > 0).sum()
+    coins = steps[:, ::2].size
+    if abs(rising - coins / 2) > math.sqrt(coins / 2 * math.log(2 / _RARE)):
+        return f"the order is partly sorted: the next index is the larger one in {rising} of {coins} pairs"
+    return None
+
+
+def _upper_end(mean: int) -> int:
+    """The least t ≥ mean with e^(t − mean) (mean / t)^t ≤ _RARE."""
+    t = mean
+    while t - mean + t * math.log(mean / t) > math.log(_RARE):
+        t += 1
+    return t
+
+
+# What goes wrong.
 
 
 def _numbered_from_one(num_samples: int, batch_size: int, generator: Any) -> Any:
@@ -232,7 +319,7 @@ EXERCISE = Exercise(
             properties=(
                 Property("drawn_from_the_generator", _with_verdicts(_drawn_from_the_generator), _EQUAL),
                 Property("fresh_every_epoch", _with_verdicts(_fresh_every_epoch), _EQUAL),
-                Property("uniform", _with_verdicts(_uniform), _MISSING + FALSE_ALARMS),
+                Property("uniform", _with_verdicts(_uniform), _MISSING + _FALSE_ALARMS),
             ),
         ),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
-from gradcheck.catalog.shared.labels import all_pairs, at_labels, one_hot_like
+from gradcheck.catalog.parts.labels import all_pairs, at_labels, one_hot_like
 from gradcheck.operators.losses import NLL
 
 ORDER = 2

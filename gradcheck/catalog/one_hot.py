@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
-from gradcheck.catalog.shared.labels import all_pairs
+from gradcheck.catalog.parts.labels import all_pairs
 from gradcheck.checks.reference import Edge, Leaf, Reference
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, function
-from gradcheck.catalog.shared.spiral_misconceptions import SPIRAL_MISCONCEPTIONS
+from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
@@ -62,6 +62,41 @@ def _edges(draw: Any) -> Iterator[Edge]:
     yield "the practicum's noise", given(0.2 * draw.rng.standard_normal((3, 12)))
 
 
+# What goes wrong.
+
+
+def _steps(noise: Any) -> Any:
+    """0, 1, …, P − 1 in noise's dtype."""
+    return (noise[0] * 0 + 1).cumsum(0) - 1
+
+
+def _points(
+    noise: Any,
+    num_classes: int,
+    *,
+    turns: float | None = None,
+    speed: int = 2,
+    first: int = 0,
+    apart: int = 1,
+    t: Any = None,
+    radius: float | None = None,
+) -> Any:
+    """x, right but for what is given."""
+    import torch
+
+    t = _steps(noise) / max(1, noise.shape[1] - 1) if t is None else t
+    labels = apart * _labels(noise).reshape(noise.shape) + first
+    phi = (2 * math.pi / num_classes if turns is None else turns) * (speed * t + labels + noise)
+    r = t if radius is None else radius
+    return torch.stack((r * phi.sin(), r * phi.cos()), dim=-1).reshape(-1, 2)
+
+
+def _labels(noise: Any) -> Any:
+    import torch
+
+    return torch.arange(len(noise)).repeat_interleave(noise.shape[1])
+
+
 EXERCISE = Exercise(
     name="spiral",
     unit="07_training",
@@ -96,5 +131,145 @@ EXERCISE = Exercise(
         "x_(l P + j) = (t_j sin φ_lj, t_j cos φ_lj)\n"
         "labels_(l P + j) = l"
     ),
-    misconceptions=SPIRAL_MISCONCEPTIONS,
+    misconceptions=(
+        Misconception(
+            "make_spiral",
+            "wrong-index",
+            "sine and cosine have changed places",
+            lambda noise, num_classes: (_points(noise, num_classes).flip(1), _labels(noise)),
+            "Which of the two coordinates is the sine?",
+        ),
+        Misconception(
+            "make_spiral",
+            "wrong-index",
+            "your angles start with k, not with k − 1: every arm stands where the next one belongs",
+            lambda noise, num_classes: (_points(noise, num_classes, first=1), _labels(noise)),
+            "Which k has the class of label 0?",
+        ),
+        Misconception(
+            "make_spiral",
+            "missing-term",
+            "the angle is not multiplied by 2π/K",
+            lambda noise, num_classes: (_points(noise, num_classes, turns=1.0), _labels(noise)),
+            "How far are two arms apart, if all of them share one turn?",
+        ),
+        Misconception(
+            "make_spiral",
+            "missing-term",
+            "a step from class to class is a whole turn: all arms lie on top of each other",
+            lambda noise, num_classes: (_points(noise, num_classes, turns=2 * math.pi), _labels(noise)),
+            "How far are two arms apart, if all of them share one turn?",
+        ),
+        Misconception(
+            "make_spiral",
+            "scaled-by-constant",
+            "the arms share half a turn",
+            lambda noise, num_classes: (_points(noise, num_classes, turns=math.pi / num_classes), _labels(noise)),
+            "How large is a whole turn, as an angle?",
+        ),
+        Misconception(
+            "make_spiral",
+            "wrong-function",
+            "you counted angles in degrees",
+            lambda noise, num_classes: (_points(noise, num_classes, turns=360 / num_classes), _labels(noise)),
+            "In which unit does torch.sin take its angle?",
+        ),
+        Misconception(
+            "make_spiral",
+            "hard-coded-size",
+            "there are three arms, whatever num_classes is",
+            lambda noise, num_classes: (_points(noise, num_classes, turns=2 * math.pi / 3), _labels(noise)),
+            "Where does the practicum's 3 come from?",
+        ),
+        Misconception(
+            "make_spiral",
+            "missing-term",
+            "the angle grows by t where it should grow twice as fast",
+            lambda noise, num_classes: (_points(noise, num_classes, speed=1), _labels(noise)),
+            "By how much has the angle grown at t = 1?",
+        ),
+        Misconception(
+            "make_spiral",
+            "ignores-argument",
+            "the noise has no influence",
+            lambda noise, num_classes: (_points(noise * 0, num_classes), _labels(noise)),
+            "Where does the noise stand in the formula?",
+        ),
+        Misconception(
+            "make_spiral",
+            "wrong-function",
+            "the class stands inside the brackets of the 2: the arms are twice as far apart",
+            lambda noise, num_classes: (_points(noise, num_classes, apart=2), _labels(noise)),
+            "What does the 2 multiply?",
+        ),
+        Misconception(
+            "make_spiral",
+            "wrong-function",
+            "the noise stands inside the brackets of the 2: it counts double",
+            lambda noise, num_classes: (_points(2 * noise, num_classes), _labels(noise)),
+            "What does the 2 multiply?",
+        ),
+        Misconception(
+            "make_spiral",
+            "extra-term",
+            "you multiplied the noise by 0.2: it comes as it is to be added",
+            lambda noise, num_classes: (_points(0.2 * noise, num_classes), _labels(noise)),
+            "Is there anything before the noise in the formula?",
+        ),
+        Misconception(
+            "make_spiral",
+            "wrong-index",
+            "every arm got the noise of the first one",
+            lambda noise, num_classes: (_points(noise[:1].expand(noise.shape), num_classes), _labels(noise)),
+            "Which row of noise belongs to which class?",
+        ),
+        Misconception(
+            "make_spiral",
+            "wrong-function",
+            "the noise is added to the angle as it is: it belongs inside the brackets",
+            lambda noise, num_classes: (_points(noise * (num_classes / (2 * math.pi)), num_classes), _labels(noise)),
+            "What is multiplied by 2π/K?",
+        ),
+        Misconception(
+            "make_spiral",
+            "wrong-index",
+            "t stops before 1: the end is not included",
+            lambda noise, num_classes: (_points(noise, num_classes, t=_steps(noise) / noise.shape[1]), _labels(noise)),
+            "How many steps are there between P posts?",
+        ),
+        Misconception(
+            "make_spiral",
+            "wrong-index",
+            "t does not start at 0: you counted the points from 1",
+            lambda noise, num_classes: (
+                _points(noise, num_classes, t=(_steps(noise) + 1) / noise.shape[1]),
+                _labels(noise),
+            ),
+            "Where does every arm begin?",
+        ),
+        Misconception(
+            "make_spiral",
+            "missing-term",
+            "all points lie on the unit circle: the radius is missing",
+            lambda noise, num_classes: (_points(noise, num_classes, radius=1.0), _labels(noise)),
+            "How far from the origin is the point at t = 0?",
+        ),
+        Misconception(
+            "make_spiral",
+            "wrong-index",
+            "the classes alternate: after the first point of each comes the second of each",
+            lambda noise, num_classes: (
+                _points(noise, num_classes).reshape(*noise.shape, 2).transpose(0, 1).reshape(-1, 2),
+                _labels(noise).reshape(noise.shape).T.reshape(-1),
+            ),
+            "Which label does the second row have?",
+        ),
+        Misconception(
+            "make_spiral",
+            "wrong-index",
+            "you reshaped a stack of all sines and all cosines: a row holds two of a kind",
+            lambda noise, num_classes: (_points(noise, num_classes).T.reshape(-1, 2), _labels(noise)),
+            "Stack [1, 2] and [3, 4], reshape to (-1, 2) and print it. Which numbers have become neighbours?",
+        ),
+    ),
 )

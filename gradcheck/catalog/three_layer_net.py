@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, function
-from gradcheck.catalog.shared import networks
-from gradcheck.catalog.shared.three_layer_net_misconceptions import THREE_LAYER_NET_MISCONCEPTIONS
+from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.parts import networks
+from gradcheck.catalog.parts.layers import gated, handed_down, itself, outer, relu, through_softmax, upstream
 from gradcheck.checks.reference import Edge, Reference
 
 if TYPE_CHECKING:
@@ -63,6 +63,73 @@ def _backward_by_torch(grad_output: Any, image: Any, params: Any) -> Any:
     return {name: each.grad for name, each in leaves.items()}
 
 
+# What goes wrong.
+
+
+Function = Callable[[Any], Any]
+Pair = Callable[[Any, Any], Any]
+
+
+def _row_after_row(image: Any) -> Any:
+    return image.reshape(-1)
+
+
+def _forward(
+    lower: Function = relu, upper: Function = relu, *, flat: Function = _row_after_row, last: Function = itself
+) -> Callable[[Any, dict[str, Any]], Any]:
+    """The network with other functions before, between and behind its layers."""
+
+    def forward(image: Any, params: dict[str, Any]) -> Any:
+        z1 = lower(params["w0"] @ flat(image) + params["b0"])
+        z2 = upper(params["w1"] @ z1 + params["b1"])
+        return last(params["w2"] @ z2 + params["b2"])
+
+    return forward
+
+
+def _backward(
+    *,
+    top: Pair = upstream,
+    down: Pair = handed_down,
+    gates: tuple[Pair, Pair] = (gated, gated),
+    seen: Function = relu,
+    weight: Pair = outer,
+    with_bias: bool = True,
+) -> Callable[[Any, Any, dict[str, Any]], dict[str, Any]]:
+    """The gradients with one step of the way back done in another way. `top` makes the gradient by the output from
+    grad_output and the output, `down` hands a gradient to what is below a module, `gates` the lower one and the upper
+    through relu; `seen` makes what a weight was multiplied by from the sum before relu, `weight` a weight's gradient.
+    """
+
+    def backward(grad_output: Any, image: Any, params: dict[str, Any]) -> dict[str, Any]:
+        bias = {name: params[name] if with_bias else 0 for name in ("b0", "b1")}
+        s0 = params["w0"] @ _row_after_row(image) + bias["b0"]
+        s1 = params["w1"] @ s0.relu() + bias["b1"]
+        g2 = top(grad_output, params["w2"] @ s1.relu() + params["b2"])
+        g1 = gates[1](down(g2, params["w2"]), s1)
+        g0 = gates[0](down(g1, params["w1"]), s0)
+        weights = {"w0": weight(g0, _row_after_row(image)), "w1": weight(g1, seen(s0)), "w2": weight(g2, seen(s1))}
+        return weights | {"b0": g0, "b1": g1, "b2": g2.clone()}
+
+    return backward
+
+
+def _times_the_value(grad: Any, before: Any) -> Any:
+    return grad * before.relu()
+
+
+def _cut(grad: Any, _before: Any) -> Any:
+    return grad.relu()
+
+
+def _gated_and_cut(grad: Any, before: Any) -> Any:
+    return grad.relu() * (before > 0)
+
+
+def _bell(grad: Any, before: Any) -> Any:
+    return grad * before.sigmoid() * (1 - before.sigmoid())
+
+
 EXERCISE = Exercise(
     name="three_layer_net",
     unit="07_training",
@@ -115,5 +182,167 @@ EXERCISE = Exercise(
         "          dC/ds_(k−1),j = Σ_i dC/ds_k,i W_k,ij where s_(k−1),j > 0, else 0\n"
         "          dW_k,ij = dC/ds_k,i z_k,j, db_k,i = dC/ds_k,i, k = 2, 1, 0"
     ),
-    misconceptions=THREE_LAYER_NET_MISCONCEPTIONS,
+    misconceptions=(
+        Misconception(
+            "forward",
+            "extra-term",
+            "you put a relu behind the last layer too: no output is negative",
+            _forward(last=relu),
+            "Which modules have a relu behind them?",
+        ),
+        Misconception(
+            "forward",
+            "missing-mask",
+            "there is no relu in your network: it is linear",
+            _forward(itself, itself),
+            "Three linear modules, one after the other: are they more than one?",
+        ),
+        Misconception(
+            "forward",
+            "missing-mask",
+            "relu is missing behind the first layer",
+            _forward(itself, relu),
+            "Which modules have a relu behind them?",
+        ),
+        Misconception(
+            "forward",
+            "missing-mask",
+            "relu is missing behind the second layer",
+            _forward(relu, itself),
+            "Which modules have a relu behind them?",
+        ),
+        Misconception(
+            "forward",
+            "wrong-function",
+            "there are sigmoids where relus belong",
+            _forward(lambda s: s.sigmoid(), lambda s: s.sigmoid()),
+            "Which function stands between the layers?",
+        ),
+        Misconception(
+            "forward",
+            "wrong-function",
+            "there are hyperbolic tangents where relus belong",
+            _forward(lambda s: s.tanh(), lambda s: s.tanh()),
+            "Which function stands between the layers?",
+        ),
+        Misconception(
+            "forward",
+            "extra-term",
+            "you put the image through relu: its dark pixels are cut",
+            _forward(flat=lambda image: image.reshape(-1).relu()),
+            "What does the first module see?",
+        ),
+        Misconception(
+            "forward",
+            "extra-term",
+            "you returned probabilities: there is a softmax too many",
+            _forward(last=lambda output: output.softmax(0)),
+            "Which module is the last one of this network?",
+        ),
+        Misconception(
+            "forward",
+            "missing-term",
+            "the last bias is missing",
+            lambda image, params: _forward()(image, params) - params["b2"],
+            "Which parameters of the dict did you not use?",
+        ),
+        Misconception(
+            "forward",
+            "missing-term",
+            "the biases are missing",
+            lambda image, params: params["w2"] @ (params["w1"] @ (params["w0"] @ image.reshape(-1)).relu()).relu(),
+            "Which parameters of the dict did you not use?",
+        ),
+        Misconception(
+            "backward",
+            "missing-mask",
+            "the relus have no part in your gradient: all of it gets through",
+            _backward(gates=(upstream, upstream)),
+            "Where relu gave 0, does the output change when the sum before it does?",
+        ),
+        Misconception(
+            "backward",
+            "missing-mask",
+            "the lower relu has no part in your gradient: all of it gets through to the first layer",
+            _backward(gates=(upstream, gated)),
+            "Through how many relus does C see the first layer?",
+        ),
+        Misconception(
+            "backward",
+            "missing-mask",
+            "the upper relu has no part in your gradient: all of it gets through to the second layer",
+            _backward(gates=(gated, upstream)),
+            "Through how many relus does C see the second layer?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-variable",
+            "you gave the weights what stands before relu, not what they were multiplied by",
+            _backward(seen=itself),
+            "Which vector did the module get to see in forward?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-variable",
+            "you multiplied by relu's value where its slope belongs",
+            _backward(gates=(_times_the_value, _times_the_value)),
+            "How steep is relu at 3, and at 100?",
+        ),
+        Misconception(
+            "backward",
+            "mask-from-upstream",
+            "you asked for the sign of the gradient, not for that of the sum that relu saw",
+            _backward(gates=(_cut, _cut)),
+            "What decided in forward whether a hidden unit was on?",
+        ),
+        Misconception(
+            "backward",
+            "changes-upstream",
+            "relu was applied to the gradient too: where a hidden unit is on, a negative gradient got lost",
+            _backward(gates=(_gated_and_cut, _gated_and_cut)),
+            "Can a growing hidden unit make C smaller?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-function",
+            "you took the slope of a sigmoid for that of relu",
+            _backward(gates=(_bell, _bell)),
+            "How steep is relu at 3, and at 100?",
+        ),
+        Misconception(
+            "backward",
+            "missing-term",
+            "the weights have no part in what is handed down: every unit below got the sum",
+            _backward(down=lambda grad, weight: grad.sum().expand(weight.shape[1])),
+            "By how much does an output of a module change when one of its inputs does?",
+        ),
+        Misconception(
+            "backward",
+            "missing-term",
+            "you computed the sums without their biases: other units are on",
+            _backward(with_bias=False),
+            "Which sum did relu see in forward?",
+        ),
+        Misconception(
+            "backward",
+            "wrong-index",
+            "you reshaped products that have to be turned: the numbers have lost their places",
+            _backward(weight=lambda grad, seen: (seen[:, None] * grad).reshape(len(grad), len(seen))),
+            "Reshape [[1, 2, 3], [4, 5, 6]] to (3, 2) and print it: is it what .T gives?",
+        ),
+        Misconception(
+            "backward",
+            "extra-term",
+            "you went through a relu behind the last layer, where there is none",
+            _backward(top=lambda grad, output: grad * (output > 0)),
+            "Which modules have a relu behind them?",
+        ),
+        Misconception(
+            "backward",
+            "extra-term",
+            "you went through a softmax: grad_output is the gradient by what the last module gives",
+            _backward(top=lambda grad, output: through_softmax(grad[None], output[None])[0]),
+            "Does forward end with a softmax?",
+        ),
+    ),
 )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, function
-from gradcheck.catalog.shared.weight_decay_misconceptions import WEIGHT_DECAY_MISCONCEPTIONS
+from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import Property
 from gradcheck.operators.tricks import L1_NORM, SQUARED_NORM
@@ -167,5 +166,160 @@ EXERCISE = Exercise(
         "              at w_i = 0: any value from −alpha to alpha\n"
         "decayed_step: w_i ← (1 − 2 lr alpha) w_i − lr grad_i"
     ),
-    misconceptions=WEIGHT_DECAY_MISCONCEPTIONS,
+    misconceptions=(
+        Misconception(
+            "l2_gradient",
+            "wrong-variable",
+            "you returned the penalty's terms themselves: the square is not differentiated yet",
+            lambda w, alpha: alpha * w.square(),
+            "How steep is w² at w = 3?",
+        ),
+        Misconception(
+            "l2_gradient",
+            "wrong-function",
+            "you took the gradient of the sum of absolute values: only signs are left",
+            lambda w, alpha: alpha * w.sign(),
+            "Is a square equally steep everywhere?",
+        ),
+        Misconception(
+            "l2_gradient",
+            "wrong-function",
+            "you differentiated the length of w, with its root, not the sum of squares",
+            lambda w, alpha: alpha * w / w.square().sum().sqrt(),
+            "Is there a root in the penalty?",
+        ),
+        Misconception(
+            "l2_gradient",
+            "wrong-function",
+            "you added 2 alpha to w where it multiplies",
+            lambda w, alpha: 2 * alpha + w,
+            "Which gradient has a weight of zero?",
+        ),
+        Misconception(
+            "l1_gradient",
+            "wrong-variable",
+            "you returned the penalty's terms themselves: the absolute value is not differentiated yet",
+            lambda w, alpha: alpha * w.abs(),
+            "How much does |w| grow from 3 to 3.1, and from 100 to 100.1?",
+        ),
+        Misconception(
+            "l1_gradient",
+            "wrong-function",
+            "you took the gradient of the sum of squares: large weights are pulled harder",
+            lambda w, alpha: alpha * (w + w),
+            "How much does |w| grow from 3 to 3.1, and from 100 to 100.1?",
+        ),
+        Misconception(
+            "l1_gradient",
+            "missing-derivative",
+            "the gradient grows with w: you treated |w| like w times a number",
+            lambda w, alpha: alpha * w,
+            "How much does |w| grow from 3 to 3.1, and from 100 to 100.1?",
+        ),
+        Misconception(
+            "l1_gradient",
+            "sign-flipped",
+            "the gradient is positive everywhere: the side on which w lies has no influence",
+            lambda w, alpha: alpha + 0 * w,
+            "w_i = −3 grows to −2.9. Does the penalty grow or shrink?",
+        ),
+        Misconception(
+            "l1_gradient",
+            "wrong-mask",
+            "negative weights got no gradient: you took relu's slope for that of the absolute value",
+            lambda w, alpha: alpha * (w > 0).to(w.dtype),
+            "Is |w| flat to the left of zero?",
+        ),
+        Misconception(
+            "l1_gradient",
+            "wrong-function",
+            "you divided w by the length of the whole vector: every weight depends on all others",
+            lambda w, alpha: alpha * w / w.square().sum().sqrt(),
+            "In how many terms of the sum does w_i stand?",
+        ),
+        Misconception(
+            "l1_gradient",
+            "wrong-function",
+            "you cut w off at ±alpha: small weights are pulled less",
+            lambda w, alpha: w.clamp(-alpha, alpha),
+            "How much does |w| grow from 0.1 to 0.2?",
+        ),
+        Misconception(
+            "decayed_step",
+            "scaled-by-constant",
+            "the decay is half as strong as it should be: the 2 of the square's slope is lost",
+            lambda w, grad, lr, alpha: (1 - lr * alpha) * w - lr * grad,
+            "What is the gradient of alpha · w²?",
+        ),
+        Misconception(
+            "decayed_step",
+            "ignores-learning-rate",
+            "the decay does not depend on lr: it is subtracted beside the step",
+            lambda w, grad, lr, alpha: (1 - 2 * alpha) * w - lr * grad,
+            "The penalty is a part of the cost. With lr = 0, should w move?",
+        ),
+        Misconception(
+            "decayed_step",
+            "ignores-learning-rate",
+            "each weight lost the fraction alpha, whatever lr is",
+            lambda w, grad, lr, alpha: (1 - alpha) * w - lr * grad,
+            "The penalty is a part of the cost. With lr = 0, should w move?",
+        ),
+        Misconception(
+            "decayed_step",
+            "ignores-learning-rate",
+            "the loss's gradient is subtracted as it is: lr shrinks the decay alone",
+            lambda w, grad, lr, alpha: (1 - 2 * lr * alpha) * w - grad,
+            "With lr = 0, should w move?",
+        ),
+        Misconception(
+            "decayed_step",
+            "updated-too-early",
+            "you let the weights decay after the step: the penalty's gradient is that of the new w",
+            lambda w, grad, lr, alpha: (1 - 2 * lr * alpha) * (w - lr * grad),
+            "At which w are both gradients taken?",
+        ),
+        Misconception(
+            "decayed_step",
+            "wrong-function",
+            "you took the gradient of the sum of absolute values",
+            lambda w, grad, lr, alpha: w - lr * (grad + alpha * w.sign()),
+            "Which of the two penalties belongs to this step?",
+        ),
+        Misconception(
+            "decayed_step",
+            "ignores-argument",
+            "you made the step on the loss alone: alpha has no influence",
+            lambda w, grad, lr, _alpha: w - lr * grad,
+            "grad is the gradient of the loss. Which term of the cost is not in it?",
+        ),
+        Misconception(
+            "decayed_step",
+            "ignores-argument",
+            "the weights decay, and nothing else: grad has no influence",
+            lambda w, _grad, lr, alpha: (1 - 2 * lr * alpha) * w,
+            "Where does the step follow the loss?",
+        ),
+        Misconception(
+            "decayed_step",
+            "extra-term",
+            "alpha multiplies the loss's gradient too",
+            lambda w, grad, lr, alpha: w - lr * alpha * (grad + 2 * w),
+            "With alpha = 0, is there no step at all?",
+        ),
+        Misconception(
+            "decayed_step",
+            "wrong-variable",
+            "you subtracted the penalty's terms, not their slopes",
+            lambda w, grad, lr, alpha: w - lr * (grad + alpha * w.square()),
+            "In which direction should a negative weight be pulled?",
+        ),
+        Misconception(
+            "decayed_step",
+            "wrong-variable",
+            "you added the penalty itself, one number, to the gradient",
+            lambda w, grad, lr, alpha: w - lr * (grad + alpha * w.square().sum()),
+            "A step goes against a gradient. What is the gradient of the penalty?",
+        ),
+    ),
 )

@@ -228,14 +228,25 @@ def form_code(check: str, template: Template, value: Value) -> str:
 
 @dataclass(frozen=True)
 class Difference:
-    """Where numbers differ: the part's name, the first wrong entry, how many of how many, whether all are finite."""
+    """Where numbers differ: the parts (several, where only together they are wrong), which entries, how many of how
+    many, whether all of them are finite.
+    """
 
-    part: str
-    index: tuple[int, ...]
+    parts: tuple[Wanted, ...]
     wrong: int
     entries: int
     finite: bool
     mask: Array
+
+    @property
+    def part(self) -> str:
+        """The name, or the names."""
+        return " and ".join(each.name for each in self.parts)
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """The first wrong entry."""
+        return tuple(np.argwhere(self.mask)[0].tolist())
 
 
 def numbers(value: Value) -> Floats:
@@ -258,17 +269,16 @@ def difference(wanted: Sequence[Wanted], values: Sequence[Value], expected: Sequ
             tolerance = tolerance + np.abs(want.value) * PRECISION.get(each.dtype, PRECISION["float64"])[1]
         wrong = ~_inside(got, want.value, want.other, tolerance)
         if wrong.any():
-            return _difference(each.name, wrong, got)
+            return _difference((each,), wrong, got)
     if len(observed) > 1 and any(want.other is not None for want in expected):
         wrong = ~_same_subgradient(observed, expected)
         if wrong.any():
-            return _difference(" and ".join(each.name for each in wanted), wrong, observed[0])
+            return _difference(tuple(wanted), wrong, observed[0])
     return None
 
 
-def _difference(name: str, wrong: Array, got: Floats) -> Difference:
-    index = tuple(int(position) for position in np.argwhere(wrong)[0])
-    return Difference(name, index, int(wrong.sum()), wrong.size, bool(np.isfinite(got[wrong]).all()), wrong)
+def _difference(wanted: tuple[Wanted, ...], wrong: Array, got: Floats) -> Difference:
+    return Difference(wanted, int(wrong.sum()), wrong.size, bool(np.isfinite(got[wrong]).all()), wrong)
 
 
 def _inside(got: Floats, value: Floats, other: Floats | None, tolerance: Floats) -> Array:

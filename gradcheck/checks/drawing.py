@@ -6,27 +6,36 @@ Hypothesis, which looks for a small case, is decided here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from gradcheck.checks import draws
 from gradcheck.checks.outcome import Argument, GeneratorArgument, Layout
+from gradcheck.references.expected import Floats
 
 SIZES: tuple[tuple[int, ...], ...] = ((3, 4, 2, 5), (2, 5, 4, 3), (4, 3, 5, 2))
 """What the first, second … size that is asked for is, in the three turns: small, different, never square."""
 
 LARGER = (7, 11, 9, 13)
 
+Sizes = Mapping[str, int] | Sequence[int]
+"""Sizes by name, or in the order in which they are asked for."""
+
 
 class Draw(Protocol):
-    """Draws the arguments of one call."""
+    """Draws the arguments of one call. `unbatched`: one sample without the batch axis, where a record allows it."""
 
     dtype: str
+    unbatched: bool
 
-    def size(self, name: str, least: int = 1) -> int:
-        """The size of that name: the same number whenever it is asked for."""
+    def size(self, name: str, least: int = 1, *, several: bool = False) -> int:
+        """The size of that name: the same number whenever it is asked for. `several`: one alone shows little."""
+        ...
+
+    def shape(self) -> tuple[int, ...]:
+        """The shape of what may have any number of axes: the same whenever it is asked for."""
         ...
 
     def tensor(self, *shape: int) -> Argument:
@@ -39,6 +48,10 @@ class Draw(Protocol):
 
     def labels(self, classes: int, *shape: int) -> Argument:
         """int64 in 0 … classes − 1."""
+        ...
+
+    def probabilities(self, *shape: int) -> Argument:
+        """A floating tensor with entries from 0 to 1."""
         ...
 
     def whole(self, low: int, high: int) -> int:
@@ -55,39 +68,80 @@ class Draw(Protocol):
 
 
 class RandomDraw:
-    """From a seeded generator. `kind` fills tensors, `sizes` are used in turn, `probe` picks the cotangent."""
+    """From a seeded generator. `kind` fills tensors; sizes are those of `sizes`, `full` is what has any number of axes.
+    `probe` picks the cotangent, which comes from `upstream`, where that is given; `cotangents` are those that were
+    drawn, each with the stack it was taken from. Probabilities are 0, ½ and 1 where they are `certain`; with `repeat`
+    all rows are equal, so that they can be laid out as an expanded tensor.
+    """
 
     def __init__(
         self,
         rng: np.random.Generator,
         dtype: str = "float64",
-        sizes: Sequence[int] = SIZES[0],
+        sizes: Sizes = SIZES[0],
         kind: draws.Draw = draws.ordinary,
         layout: Layout = "contiguous",
         probe: int = 0,
+        *,
+        upstream: np.random.Generator | None = None,
+        cotangent_layout: Layout | None = None,
+        full: tuple[int, ...] = (2, 3),
+        certain: bool = False,
+        repeat: bool = False,
+        unbatched: bool = False,
     ) -> None:
-        self.rng, self.dtype, self.sizes, self.kind, self.layout, self.probe = rng, dtype, sizes, kind, layout, probe
+        self.rng, self.dtype, self.sizes, self.kind = rng, dtype, sizes, kind
+        self.layout, self.probe = layout, probe
+        self.upstream, self.cotangent_layout = upstream or rng, cotangent_layout or layout
+        self.full, self.certain, self.repeat, self.unbatched = full, certain, repeat, unbatched
         self.named: dict[str, int] = {}
-        self.probed = False
+        self.cotangents: list[tuple[Argument, Floats]] = []
+        self._earlier: list[Floats] = []
 
-    def size(self, name: str, least: int = 1) -> int:
+    def size(self, name: str, least: int = 1, *, several: bool = False) -> int:  # noqa: ARG002 — they are all several
         if name not in self.named:
-            self.named[name] = max(least, self.sizes[len(self.named) % len(self.sizes)])
+            by_name = isinstance(self.sizes, Mapping) and name in self.sizes  # a batch of none is asked for by name
+            self.named[name] = self._sized(name) if by_name else max(least, self._sized(name))
         return self.named[name]
 
+    def _sized(self, name: str) -> int:
+        if not isinstance(self.sizes, Mapping):
+            return self.sizes[len(self.named) % len(self.sizes)]
+        if name in self.sizes:
+            return self.sizes[name]
+        # A name of the record's own: the sizes of the table that are not in use, in turn.
+        values = list(dict.fromkeys(self.sizes.values()))
+        free = [each for each in values if each not in self.named.values()] or values
+        return free[len(self.named) % len(free)]
+
+    def shape(self) -> tuple[int, ...]:
+        return self.full
+
     def tensor(self, *shape: int) -> Argument:
-        return self.argument(self.kind(self.rng, shape, ()))
+        values = self.kind(self.rng, shape, tuple(self._earlier))
+        made = self.argument(self._repeated(values))
+        self._earlier.append(np.asarray(made.values))
+        return made
 
     def cotangent(self, *shape: int) -> Argument:
-        self.probed = True
-        return self.argument(draws.cotangents(self.rng, shape, self.dtype)[self.probe])
+        stack = draws.cotangents(self.upstream, shape, self.dtype, repeat=self.repeat)
+        made = Argument(stack[self.probe], self.dtype, self.cotangent_layout)
+        self.cotangents.append((made, stack))
+        return made
 
     def argument(self, values: Any) -> Argument:
         """A tensor of given numbers, in this draw's dtype and layout."""
         return Argument(draws.rounded(np.asarray(values, dtype=np.float64), self.dtype), self.dtype, self.layout)
 
     def labels(self, classes: int, *shape: int) -> Argument:
-        return Argument(np.asarray(self.rng.integers(0, classes, shape)), "int64", self.layout)
+        return Argument(self._repeated(np.asarray(self.rng.integers(0, classes, shape))), "int64", self.layout)
+
+    def probabilities(self, *shape: int) -> Argument:
+        values = self.rng.integers(0, 3, shape) / 2.0 if self.certain else self.rng.random(shape)
+        return self.argument(self._repeated(np.asarray(values)))
+
+    def _repeated(self, values: Any) -> Any:
+        return np.repeat(values[:1], len(values), axis=0) if self.repeat and np.ndim(values) and len(values) else values
 
     def whole(self, low: int, high: int) -> int:
         return int(self.rng.integers(low, high + 1))
@@ -99,40 +153,66 @@ class RandomDraw:
         return GeneratorArgument(int(self.rng.integers(0, 2**31)))
 
 
+_INPUTS = (1.0, 2.0, -1.0, 3.0, -2.0, -3.0, 0.0)
+"""Simplest first. A zero hides too much (whatever stands beside it is lost), so it comes last."""
+_COTANGENTS = (2.0, 3.0, -1.0, 1.0, -2.0, -3.0, 0.0)
+
+
 class SmallDraw:
-    """From Hypothesis: sizes up to three, entries small whole numbers, simplest first."""
+    """From Hypothesis: sizes up to three, up to `axes` axes, entries among `values`, simplest first: small whole
+    numbers where none are given.
+    """
 
-    def __init__(self, draw: Any, dtype: str) -> None:
-        self.draw, self.dtype = draw, dtype
+    unbatched = False
+
+    def __init__(self, draw: Any, dtype: str, values: tuple[float, ...] | None = None, axes: int = 2) -> None:
+        self.draw, self.dtype, self.axes = draw, dtype, axes
+        self.values = (0.0, *values) if values else _INPUTS
         self.named: dict[str, int] = {}
+        self._full: tuple[int, ...] | None = None
 
-    def size(self, name: str, least: int = 1) -> int:
+    def size(self, name: str, least: int = 1, *, several: bool = False) -> int:
         from hypothesis import strategies as st
 
         if name not in self.named:
-            self.named[name] = self.draw(st.integers(least, max(3, least)))
+            among = st.sampled_from((2, 1, 3)) if several and least == 1 else st.integers(least, max(3, least))
+            self.named[name] = self.draw(among, label=name)
         return self.named[name]
 
+    def shape(self) -> tuple[int, ...]:
+        from hypothesis import strategies as st
+
+        if self._full is None:
+            axes = self.draw(st.integers(min(1, self.axes), self.axes))
+            self._full = tuple(self.size(f"axis {axis}") for axis in range(axes))
+        return self._full
+
     def tensor(self, *shape: int) -> Argument:
-        # A zero hides too much (whatever stands beside it is lost), so it comes last.
-        return self._entries((1.0, 2.0, -1.0, 3.0, -2.0, -3.0, 0.0), shape)
+        return self._entries(self.values, shape)
 
     def cotangent(self, *shape: int) -> Argument:
-        return self._entries((2.0, 3.0, -1.0, 1.0, -2.0, -3.0, 0.0), shape)
+        return self._entries(_COTANGENTS, shape)
+
+    def probabilities(self, *shape: int) -> Argument:
+        return self._entries((0.0, 1.0, 0.5), shape)
 
     def _entries(self, among: tuple[float, ...], shape: tuple[int, ...]) -> Argument:
         from hypothesis import strategies as st
 
-        count = int(np.prod(shape))
-        values = self.draw(st.lists(st.sampled_from(among), min_size=count, max_size=count))
+        values = self._list(st.sampled_from(among), shape)
         return Argument(np.asarray(values, dtype=np.float64).reshape(shape), self.dtype)
 
     def labels(self, classes: int, *shape: int) -> Argument:
         from hypothesis import strategies as st
 
-        count = int(np.prod(shape))
-        values = self.draw(st.lists(st.integers(0, classes - 1), min_size=count, max_size=count))
+        values = self._list(st.integers(0, classes - 1), shape)
         return Argument(np.asarray(values, dtype=np.int64).reshape(shape), "int64")
+
+    def _list(self, one: Any, shape: tuple[int, ...]) -> list[Any]:
+        from hypothesis import strategies as st
+
+        count = int(np.prod(shape))
+        return list(self.draw(st.lists(one, min_size=count, max_size=count)))
 
     def whole(self, low: int, high: int) -> int:
         from hypothesis import strategies as st

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from gradcheck.checks import properties, wording
 from gradcheck.checks.allowance import Budget
 from gradcheck.checks.asking import Unfinished
 from gradcheck.checks.autodiff_words import AutodiffWords
-from gradcheck.checks.bench import Bench, Benches
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.judge import Judged, confused, ended, impure, judge, malformed
@@ -22,11 +20,10 @@ from gradcheck.checks.own_failure import MOST_DRAWS, OwnFailure, draws_from, is_
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.rounds import Asked, Key, key_of, round_of
 from gradcheck.checks.task import Confusion, FunctionSpec, Property, Task, default_task
-from gradcheck.checks.trials import Trial
+from gradcheck.checks.trials import Bench, Benches, Trial
 from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import Operator
 
-Holds = Callable[[Any], tuple[str, str] | str | None]
 Explain = Callable[["Verification", FunctionSpec, CheckResult], CheckResult]
 
 
@@ -38,9 +35,8 @@ class Verification:
     seed is not named where it is `secret`.
     `cache` is a folder for expected values, or None to keep them in memory.
     With `shrink` a failure is narrowed to a small counterexample; without, the failing case is shown as it is.
-    `supplied` holds, by check, the properties that a record leaves to a room above. `explain` gives a failure its
-    diagnosis; it comes from above too. `words` are those of the candidate's file, where it runs without autograd.
-    `budget` is what all searches may spend; where it ran out, a failure is `cut_short`.
+    `explain` gives a failure its diagnosis; it comes from the room above. `words` are those of the candidate's file,
+    where it runs without autograd. `budget` is what all searches may spend; where it ran out, a failure is `cut_short`.
     """
 
     def __init__(
@@ -51,13 +47,12 @@ class Verification:
         seed: int = 0,
         cache: Path | None = None,
         shrink: bool = True,
-        supplied: Mapping[str, Holds] | None = None,
         explain: Explain | None = None,
         draws: int = MOST_DRAWS,
         secret: bool = False,
     ) -> None:
         self.candidate, self.task, self.seed, self.shrink = candidate, task, seed, shrink
-        self.supplied, self.explain, self.secret = supplied or {}, explain, secret
+        self.explain, self.secret = explain, secret
         self.benches = Benches(task, seed, cache)
         self.first_seed, self._later = seed, list(draws_from(seed)[1:draws])
         self.failures: list[Exception] = []
@@ -68,15 +63,10 @@ class Verification:
         self._outcomes: dict[Key, Outcome] = {}
 
     def results(self) -> list[CheckResult]:
-        """Every check of every function, in order, at one draw; a property that nobody supplies is left out."""
+        """Every check of every function, in order, at one draw."""
         while True:
             seed = self.seed
-            found = [
-                self.result(spec.name, check)
-                for spec in self.task.functions
-                for check in spec.checks
-                if check in self.supplied or all(each.holds or each.check != check for each in spec.properties)
-            ]
+            found = [self.result(spec.name, check) for spec in self.task.functions for check in spec.checks]
             if seed == self.seed:
                 break
         self.save()
@@ -195,10 +185,12 @@ class Verification:
 
     def _purity(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         came = self._came(spec, blank)
-        for case, (trial, outcome), (_, again) in zip(self.generic(spec), came, came, strict=False):
+        for case, (formed, outcome), (_, again) in zip(self.generic(spec), came, came, strict=False):
             # Whether grad_output is the answer where it came back is asked of the numbers, which `formed` may lack.
+            trial = formed
             if impure(spec, blank, trial, outcome):
-                unclean = impure(spec, blank, self.bench(spec).of(case)[0], outcome)
+                trial = self.bench(spec).of(case)[0]
+                unclean = impure(spec, blank, trial, outcome)
                 if unclean:
                     return unclean
             if not properties.same_result(outcome, again):
@@ -220,7 +212,7 @@ class Verification:
         found = self._result(backward.name, "edge_cases")
         if not found.ok:
             return _waits(blank, found)
-        position = properties.position_of(self.benches.trials(spec), spec)
+        position = properties.position_of(self.bench(spec))
         for trials, outcomes in self._groups(spec, blank):
             disagreement = properties.jacobian_against_backward(trials, outcomes, position)
             if disagreement:
@@ -256,20 +248,11 @@ class Verification:
     def _smallest(
         self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome, judged: Judged
     ) -> CheckResult | None:
-        # A run that fails nowhere needs no Hypothesis.
-        if spec.reference:
-            if trial.raises:
-                return None
-            from gradcheck.checks.reference_trials import ReferenceTrials
-            from gradcheck.checks.shrink_reference import smallest_arguments
+        if trial.raises:
+            return None
+        from gradcheck.checks.shrink import smallest  # a run that fails nowhere needs no Hypothesis
 
-            bench = self.bench(spec)
-            assert isinstance(bench, ReferenceTrials)
-            return smallest_arguments(bench, self.candidate, spec, failure, trial, self.budget, judged)
-        from gradcheck.checks.shrink import smallest
-
-        trials = self.benches.trials(spec)
-        return smallest(trials, self.candidate, spec, failure, trial, outcome, self.budget, judged)
+        return smallest(self.bench(spec), self.candidate, failure, trial, outcome, self.budget, judged)
 
     def _confusion(self, spec: FunctionSpec, blank: CheckResult, confusion: Confusion) -> CheckResult:
         """The result is not the right one in the wrong order."""
@@ -283,11 +266,8 @@ class Verification:
     def _property(self, spec: FunctionSpec, blank: CheckResult, wanted: Property) -> CheckResult:
         from gradcheck.checks.asking import Ask
 
-        holds = wanted.holds or self.supplied.get(wanted.check)
-        if holds is None:
-            raise ValueError(f"{blank.id} is supplied by nobody here; see gradcheck.grading.supplied")
         ask = Ask(self.candidate, spec, self.task.name, self.seed)
-        fails = holds(ask)
+        fails = wanted.holds(ask)
         if fails:
             return wording.property_fails(blank, fails)
         unclean = (impure(spec, blank, self._asked(blank, arguments), outcome) for outcome, arguments in ask.unclean)
@@ -296,7 +276,7 @@ class Verification:
     @staticmethod
     def _asked(blank: CheckResult, arguments: Arguments) -> Trial:
         """The call of a property as a trial."""
-        return Trial(Case(blank.check, "float64", {}), arguments, (), ())
+        return Trial(Case(blank.check), arguments, (), ())
 
     # What the checks stand on.
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.checks.bench import Benches
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.task import FunctionSpec, Task
-from gradcheck.checks.trials import Trial
+from gradcheck.checks.trials import Benches, Trial
 
 _ORDINARY = 50.0
 """Up to this an entry calls for no care."""

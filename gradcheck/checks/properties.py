@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from gradcheck.checks import compare
 from gradcheck.checks.asking import Unfinished
-from gradcheck.checks.cases import Case
 from gradcheck.checks.outcome import Outcome, Returned, Value
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.checks.trials import Trial, Trials
+from gradcheck.checks.trials import Bench, Trial
 from gradcheck.references.expected import Expected, Floats
 
 
@@ -72,8 +70,8 @@ def _answers(wanted: compare.Wanted, part: Value, expected: Expected) -> bool:
 
 
 def linearity(made: Sequence[Trial], outcomes: Iterable[Outcome]) -> tuple[Trial, str] | None:
-    """Of `linear_trials`, one whose result is not the sum of the results for the two cotangents it is the sum of.
-    Raises Unfinished.
+    """Of the trials that `Bench.linear` made, one whose result is not the sum of the results for the two cotangents it
+    is the sum of. Raises Unfinished.
     """
     results: list[list[Floats]] = []
     for trial, outcome in zip(made, map(_finished, made, outcomes), strict=True):
@@ -105,17 +103,6 @@ def _finished(trial: Trial, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def linear_trials(trials: Trials, spec: FunctionSpec, case: Case) -> list[Trial]:
-    """A backward for the cotangents g, h, g + h and −2 g."""
-    shape = trials.output_shape(case)
-    rng = np.random.default_rng([trials.seed, zlib.crc32(b"linearity")])
-    first = rng.integers(-3, 4, shape).astype(np.float64)
-    second = rng.integers(-3, 4, shape).astype(np.float64)
-    stack = np.stack([first, second, first + second, -2 * first])
-    rows = trials.vjps(case, stack)
-    return [trials.backward(spec, case, stack[k], rows[k], f"linear {k}") for k in range(4)]
-
-
 def jacobian_against_backward(
     made: Sequence[Trial], outcomes: Iterable[Outcome], position: int
 ) -> tuple[Trial, Floats, Floats] | None:
@@ -140,9 +127,9 @@ def jacobian_against_backward(
     return None
 
 
-def position_of(trials: Trials, spec: FunctionSpec) -> int:
+def position_of(jacobians: Bench) -> int:
     """Which part of a backward's result is the gradient of what a Jacobian is taken by."""
-    return [an_input.name for an_input in trials.operator.differentiable_inputs].index(spec.wrt)
+    return [an_input.name for an_input in jacobians.operator.differentiable_inputs].index(jacobians.spec.wrt)
 
 
 def _agreement(of_jacobian: Trial, jacobian: Floats, trial: Trial, position: int) -> tuple[Floats, Floats]:

@@ -1,17 +1,23 @@
-"""A function that is no single operator: how its arguments are drawn, and what any right implementation returns.
+"""What a function is graded by: how its arguments are drawn, and what any right implementation returns.
 
-The record says `compute` over a `Sweep` of the derived operators (gradients, networks, update steps), or `verdict`
-where many results are right (a permutation, an order of nodes). Everything else, edges included, follows.
+A record says `compute` over a `Sweep` of the derived operators (gradients, networks, update steps), or `verdict` where
+many results are right (a permutation, an order of nodes). For a function of an operator all of it follows from the
+operator's own record: see `derived.of_operator`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from gradcheck.checks.outcome import Arguments, Value
+from gradcheck.checks.outcome import Argument, Arguments, Value
+
+if TYPE_CHECKING:
+    from gradcheck.checks.cases import Case
+    from gradcheck.references.expected import Expected
 
 Edge = tuple[str, Arguments] | tuple[str, Arguments, str]
 """A name, arguments, and, where the function must refuse them, the exception's name."""
@@ -23,17 +29,23 @@ USUAL: frozenset[Usual] = frozenset(("scales", "sizes", "memory", "integers", "c
 @dataclass(frozen=True)
 class Leaf:
     """One tensor of a result: its name; whether it may be (`scalar`) or must be (`number`) a Python float; its dtype
-    where that is not the arguments'; whether it may be left out of a dict, which then means zero.
+    where that is not the arguments'; whether it may be left out of a dict, which then means zero; the argument whose
+    shape it has; how the parts of a list are counted.
     """
 
     name: str
     kind: Literal["tensor", "scalar", "number"] = "tensor"
     dtype: str = ""
     optional: bool = False
+    like: str = ""
+    counted: str = "[{}]"
 
 
 Names = str | Leaf | tuple[Any, ...]
 """Names of the parts of a result. A name for a list or dict serves for each of its parts."""
+
+Row = dict[str, "Expected"]
+"""What one call must give, by the way to each part of the result, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,13 @@ class Reference:
     `mistaken`  for the result's single tensor: from its right shape a shape that shows a known mistake, what to say of
                 it, and its code.
     `what`      what results differ from, in words.
+
+    What follows from these, unless a record of another kind says it:
+
+    `values`    from a dtype and what was drawn for each cotangent, what must come back.
+    `quick`     about the same in float64, with a coarse tolerance: fast, for searching.
+    `generic`, `edge`  the cases. `stream` names where their numbers come from.
+    `shapes`    from what was drawn the shapes that must come back, where they are known without the numbers.
     """
 
     draw: Callable[[Any], Arguments]
@@ -65,6 +84,51 @@ class Reference:
     mistaken: Callable[[tuple[int, ...]], tuple[tuple[int, ...], str, str] | None] | None = None
     what: str = "what the definition gives"
     source: str = ""
+
+    values: Callable[[str, Sequence[Arguments]], list[Row]] | None = None
+    quick: Callable[[str, Sequence[Arguments]], list[Row]] | None = None
+    generic: Callable[[], list[Case]] | None = None
+    edge: Callable[[], list[Case]] | None = None
+    shapes: Callable[[Case], dict[str, tuple[int, ...]]] | None = None
+    stream: str = ""
+
+    @property
+    def judges_numbers(self) -> bool:
+        """Whether there is a right result; else the verdict alone judges."""
+        return self.values is not None or self.compute is not None
+
+    def cases(self, group: str) -> list[Case]:
+        """The cases of a group that follow from the record, not drawn yet."""
+        from gradcheck.checks.cases import usual_edges, usual_generic
+
+        if group == "generic":
+            return self.generic() if self.generic else list(usual_generic(self.usual))
+        return self.edge() if self.edge else list(usual_edges(self.usual))
+
+    def computed(self, dtype: str, drawn: Sequence[Arguments]) -> list[Row]:
+        """What must come back of each call."""
+        if self.values is not None:
+            return self.values(dtype, drawn)
+        return [self._swept(dtype, each) for each in drawn]
+
+    def guessed(self, dtype: str, drawn: Sequence[Arguments]) -> list[Row]:
+        """About what must come back, as exactly as a search needs it."""
+        if not self.judges_numbers:
+            return [{} for _ in drawn]
+        return (self.quick or self.computed)(dtype, drawn)
+
+    def _swept(self, dtype: str, arguments: Arguments) -> Row:
+        import numpy as np
+
+        from gradcheck.checks.cases import walk
+        from gradcheck.references.sweep import Sweep
+
+        assert self.compute is not None
+        sweep = Sweep(dtype)
+        result = self.compute(sweep, **{name: into(sweep, value) for name, value in arguments.items()})
+        sizes = [np.abs(a.values).max(initial=0.0) for _, a in walk(arguments) if isinstance(a, Argument)]
+        scale = float(max([1.0, *sizes]))
+        return {json.dumps(path): _expected(sweep, leaf, scale) for path, leaf in walk(result)}
 
     @property
     def fingerprint(self) -> str:
@@ -80,5 +144,30 @@ def named(names: Names, path: tuple[Any, ...]) -> Leaf:
     if not path:
         return leaf
     *_, last = path
-    text = str(last) if isinstance(last, str) else leaf.name + "".join(f"[{step}]" for step in path)
-    return Leaf(text, leaf.kind, leaf.dtype, leaf.optional)
+    text = str(last) if isinstance(last, str) else leaf.name + "".join(leaf.counted.format(step) for step in path)
+    return replace(leaf, name=text)
+
+
+def into(sweep: Any, value: Any) -> Any:
+    """An argument as a reference computes with it."""
+    if isinstance(value, Argument):
+        return value.values if value.values.dtype.kind in "iub" else sweep.input(value.values)
+    if isinstance(value, float):
+        return sweep.input(value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(into(sweep, each) for each in value)
+    if isinstance(value, dict):
+        return {key: into(sweep, each) for key, each in value.items()}
+    return value
+
+
+def _expected(sweep: Any, leaf: Any, scale: float) -> Expected:
+    import numpy as np
+
+    from gradcheck.references.expected import Expected
+
+    if hasattr(leaf, "exact"):
+        expected: Expected = sweep.expected(leaf, scale)
+        return expected
+    value = np.asarray(leaf, dtype=np.float64)
+    return Expected(value, np.zeros(value.shape))

@@ -20,12 +20,31 @@ UNRECOGNISED = "unrecognised"
 
 
 @dataclass(frozen=True)
+class Marks:
+    """Which entries of what came back are wrong: `count` of `of`, at the indices `entries`, the first ones where there
+    are very many. `parts` are the names of those parts of a result of several that these are entries of, more than one
+    where only together they are wrong. `unlike` says what they differ from: dC/dx, the definition.
+    """
+
+    entries: tuple[tuple[int, ...], ...]
+    count: int
+    of: int
+    parts: tuple[str, ...] = ()
+    unlike: str = ""
+
+    @property
+    def all_known(self) -> bool:
+        return len(self.entries) == self.count
+
+
+@dataclass(frozen=True)
 class Counterexample:
     """A case that shows the fault. Tensors are nested lists.
 
     `inputs` by parameter name, `grad_output` where there is one, `got` what came back, `marks` the wrong entries.
     `about` says what is special about the case (dtype, memory, kinks). `expected` is shown on request only and never
-    leaves the process in a report; nor do `arguments`, the facts that may be told of the case.
+    leaves the process in a report; nor do `arguments`, the facts that may be told of the case. `where` is what a report
+    that was read back says of the marks; else `where_of` says it.
     """
 
     inputs: dict[str, Any]
@@ -35,6 +54,18 @@ class Counterexample:
     about: str = ""
     expected: Any = field(default=None, repr=False)
     arguments: Arguments = field(default_factory=dict, repr=False, compare=False)
+    marks: Marks | None = None
+
+
+def where_of(example: Counterexample) -> str:
+    """Which entries are wrong, in words: differs from dC/dx at [0, 0]; empty where that is not what is wrong."""
+    marks = example.marks
+    if marks is None or not marks.unlike:
+        return example.where
+    what = f"{' and '.join(marks.parts)} differs" if marks.parts else "differs"
+    places = ", ".join(str(list(place)) for place in marks.entries[:3])
+    more = f" and {marks.count - 3} more" if marks.count > 3 else ""
+    return f"{what} from {marks.unlike}" + (f" at {places}{more}" if marks.entries[0] else "")
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import NamedTuple
 
-from gradcheck.checks import properties
-from gradcheck.checks.bench import Bench, Benches
 from gradcheck.checks.cases import Case
 from gradcheck.checks.compare import FORM_CODES, Stack
 from gradcheck.checks.outcome import Call, Outcome
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.checks.trials import Trial
+from gradcheck.checks.trials import Bench, Benches, Trial
 
 Key = tuple[str, str, str]
 """What the outcome of a trial's call goes by."""
@@ -107,24 +105,24 @@ def _groups(benches: Benches, spec: FunctionSpec, check: str) -> Iterator[Callab
     if check == "runs":
         yield lambda: _asked(spec, [bench.blind(generic[0])])
     elif check == "form":
-        yield from (partial(_formed, bench, spec, case) for case in generic)
+        yield from (partial(_formed, bench, case) for case in generic)
     elif check == "purity":
-        yield from (partial(_twice, bench, spec, case) for case in generic[:2])
+        yield from (partial(_twice, bench, case) for case in generic[:2])
     elif check == "values":
         yield partial(_agreed, bench)
-        yield from (partial(_all, bench, spec, case) for case in generic)
+        yield from (partial(_all, bench, case) for case in generic)
     elif check == "edge_cases":
-        yield from (partial(_all, bench, spec, case) for case in bench.cases("edge"))
+        yield from (partial(_all, bench, case) for case in bench.cases("edge"))
     elif check == "linearity":
         bent = [case for case in bench.cases("edge") if not case.smooth]
-        yield from (partial(_linear, benches, spec, case) for case in generic[:1] + bent[:1])
+        yield from (partial(_linear, bench, case) for case in generic[:1] + bent[:1])
     elif check == "agrees_with_backward":
-        yield from (
-            partial(_both, benches, spec, *pair)
-            for pair in zip(generic, benches.trials(spec).batches_of_one(), strict=True)
-        )
+        backward = benches.task.backward_beside(spec)
+        if backward is not None:
+            other = benches.of(backward)
+            yield from (partial(_both, bench, other, *pair) for pair in zip(generic, other.batches(), strict=True))
     elif any(each.check == check for each in spec.confusions):
-        yield from (partial(_one, bench, spec, case) for case in generic)
+        yield from (partial(_one, bench, case) for case in generic)
 
 
 def _asked(spec: FunctionSpec, trials: Sequence[Trial], when: str = "") -> list[Asked]:
@@ -133,13 +131,13 @@ def _asked(spec: FunctionSpec, trials: Sequence[Trial], when: str = "") -> list[
     return [Asked(trial, (*key[:2], key[2] + when)) for trial, key in zip(trials, keys, strict=True)]
 
 
-def _formed(bench: Bench, spec: FunctionSpec, case: Case) -> list[Asked]:
-    return _asked(spec, [bench.formed(case)])
+def _formed(bench: Bench, case: Case) -> list[Asked]:
+    return _asked(bench.spec, [bench.formed(case)])
 
 
-def _twice(bench: Bench, spec: FunctionSpec, case: Case) -> list[Asked]:
+def _twice(bench: Bench, case: Case) -> list[Asked]:
     trials = [bench.formed(case)]
-    return _asked(spec, trials) + _asked(spec, trials, " again")
+    return _asked(bench.spec, trials) + _asked(bench.spec, trials, " again")
 
 
 def _agreed(bench: Bench) -> list[Asked]:
@@ -148,22 +146,19 @@ def _agreed(bench: Bench) -> list[Asked]:
     return []
 
 
-def _all(bench: Bench, spec: FunctionSpec, case: Case) -> list[Asked]:
-    return _asked(spec, bench.of(case))
+def _all(bench: Bench, case: Case) -> list[Asked]:
+    return _asked(bench.spec, bench.of(case))
 
 
-def _one(bench: Bench, spec: FunctionSpec, case: Case) -> list[Asked]:
-    return _asked(spec, bench.of(case)[:1])
+def _one(bench: Bench, case: Case) -> list[Asked]:
+    return _asked(bench.spec, bench.of(case)[:1])
 
 
-def _linear(benches: Benches, spec: FunctionSpec, case: Case) -> list[Asked]:
-    return _asked(spec, properties.linear_trials(benches.trials(spec), spec, case))
+def _linear(bench: Bench, case: Case) -> list[Asked]:
+    return _asked(bench.spec, bench.linear(case))
 
 
-def _both(benches: Benches, spec: FunctionSpec, case: Case, batch: Case) -> list[Asked]:
+def _both(jacobians: Bench, backwards: Bench, case: Case, batch: Case) -> list[Asked]:
     """A Jacobian, and every backward at the same point."""
-    backward = benches.task.backward_beside(spec)
-    assert backward is not None
     when = " for the other"
-    trials = benches.trials(spec).of(backward, batch)
-    return _asked(spec, benches.of(spec).of(case)[:1], when) + _asked(backward, trials, when)
+    return _asked(jacobians.spec, jacobians.of(case)[:1], when) + _asked(backwards.spec, backwards.of(batch), when)

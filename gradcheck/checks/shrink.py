@@ -6,7 +6,7 @@ confirmed against exact values before anybody sees it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,14 +17,12 @@ from gradcheck.checks import compare
 from gradcheck.checks.allowance import WAITING, Allowance, Budget, OwnTime
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case
+from gradcheck.checks.drawing import SmallDraw
 from gradcheck.checks.judge import Judged, judge
-from gradcheck.checks.outcome import Outcome
+from gradcheck.checks.outcome import Argument, Outcome
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.checks.trials import Trial, Trials
-from gradcheck.operators.operator import BATCH_SIZE
-from gradcheck.references.binding import Array
-from gradcheck.references.expected import Expected, Floats, Point
+from gradcheck.checks.trials import Bench, Trial
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -81,9 +79,8 @@ class Search:
 
 
 def smallest(
-    trials: Trials,
+    bench: Bench,
     candidate: Candidate,
-    spec: FunctionSpec,
     failure: CheckResult,
     trial: Trial,
     outcome: Outcome,
@@ -91,43 +88,52 @@ def smallest(
     judged: Judged = judge,
 ) -> CheckResult | None:
     """The same failure on smaller inputs; None when nothing smaller shows it within the budget."""
-    search = Search(candidate, spec, failure, budget, judged)
-    found: dict[str, tuple[Case, Floats | None]] = {}
+    from hypothesis import strategies as st
 
-    def shows(drawn: tuple[Case, Floats | None]) -> bool:
-        if search.same_failure(_trial(trials, spec, *drawn, exact=False)) is None:
+    search = Search(candidate, bench.spec, failure, budget, judged)
+    like = replace(trial.case, name="smallest", layout="contiguous", cotangent_layout="contiguous", smooth=False)
+    axes = max((np.ndim(array) for array in trial.case.inputs.values()), default=0)
+    found: list[Case] = []
+
+    def shows(case: Case) -> bool:
+        if search.same_failure(bench.made(case, bench.reference.guessed(case.dtype, case.probes))[0]) is None:
             return False
-        found["last"] = drawn
+        found.append(case)
         return True
 
-    for values in _choices(trials, trial, outcome):
-        search.smallest(_drawn(trials, spec, trial, values), shows, 150)
+    # What has a reference of its own is told by the case in which it fails, if small whole numbers do not show it.
+    for values in [None] if bench.opinions is None else _choices(trial, outcome):
+
+        @st.composite
+        def cases(draw: Any, values: tuple[float, ...] | None = values) -> Case:
+            drawn = bench.reference.draw(SmallDraw(draw, trial.case.dtype, values, axes))
+            upstream = drawn.get("grad_output")
+            stack = upstream.values[None] if isinstance(upstream, Argument) else None
+            return replace(like, probes=(drawn,), stack=stack)
+
+        search.smallest(cases(), shows, 150)
         if found or not search.may_go_on():
             break
     if not found:
         return None
-    exact = _trial(trials, spec, *found["last"], exact=True)
-    return judged(spec, search.blank, exact, candidate.call(spec.name, exact.arguments))
+    exact = bench.made(found[-1])[0]
+    return judged(bench.spec, search.blank, exact, candidate.call(bench.spec.name, exact.arguments))
 
 
-def _choices(trials: Trials, trial: Trial, outcome: Outcome) -> list[tuple[float, ...] | None]:
+def _choices(trial: Trial, outcome: Outcome) -> list[tuple[float, ...] | None]:
     """What to draw entries from, tried in turn; None stands for small whole numbers.
 
     Where the failing inputs are ordinary, so is the smallest case. Where they are large, first the inputs at the wrong
     entries (as whole numbers, if these show it too), then numbers that leave a range.
     """
-    real = {each.name: trial.case.inputs[each.name] for each in trials.operator.inputs if each.kind == "real"}
-    everything = np.concatenate([array.reshape(-1) for array in real.values()])
+    real = [array for array in trial.case.inputs.values() if array.dtype.kind == "f"]
+    everything = np.concatenate([np.zeros(0), *(array.reshape(-1) for array in real)])
     culprits = everything
     different = _difference(trial, outcome)
     if different is not None:
-        wrong = [array[different.mask] for array in real.values() if array.shape == different.mask.shape]
-        rows = [
-            array[different.mask.any(-1)]
-            for array in real.values()
-            if array.ndim == 2 and array.shape == different.mask.shape
-        ]
-        found = np.concatenate([each.reshape(-1) for each in (*wrong, *rows)] or [everything])
+        alike = [array for array in real if array.shape == different.mask.shape]
+        rows = [array[different.mask.any(-1)] for array in alike if array.ndim == 2]
+        found = np.concatenate([np.zeros(0), *(array[different.mask] for array in alike), *map(np.ravel, rows)])
         culprits = found if found.size else everything
     few = np.unique(culprits[:: max(1, culprits.size // 24)])
     own: list[tuple[float, ...] | None] = [tuple(np.unique(np.round(few)).tolist()), tuple(few.tolist())]
@@ -142,81 +148,3 @@ def _difference(trial: Trial, outcome: Outcome) -> compare.Difference | None:
     ):
         return None
     return compare.difference(trial.wanted, compare.parts(trial.template, outcome.value), trial.expected)
-
-
-def _drawn(
-    trials: Trials, spec: FunctionSpec, trial: Trial, values: tuple[float, ...] | None
-) -> SearchStrategy[tuple[Case, Floats | None]]:
-    """Cases like the failing one, with sizes up to three, and a cotangent where the function takes one."""
-    from hypothesis import strategies as st
-
-    operator = trials.operator
-    # Simplest first: a zero hides too much (whatever stands beside it is lost), so it comes last.
-    entries = st.sampled_from((1.0, 2.0, -1.0, 3.0, -2.0, -3.0, 0.0))
-    if values:
-        entries = st.sampled_from((0.0, *values))
-    cotangent_entries = st.sampled_from((2.0, 3.0, -1.0, 1.0, -2.0, -3.0, 0.0))
-
-    @st.composite
-    def build(draw: Any) -> tuple[Case, Floats | None]:
-        sizes: dict[str, int] = {}
-
-        def size(name: str) -> int:
-            # Two classes or features show more than one, whose softmax does not move; one sample is enough.
-            if name not in sizes:
-                few = name == BATCH_SIZE or operator.flattened
-                sizes[name] = draw(st.sampled_from((1, 2, 3) if few else (2, 1, 3)), label=name)
-            return sizes[name]
-
-        def array(shape: tuple[int, ...], one: SearchStrategy[Any]) -> Array:
-            count = int(np.prod(shape))
-            return np.asarray(draw(st.lists(one, min_size=count, max_size=count))).reshape(shape)
-
-        most = max(array.ndim for array in trial.case.inputs.values())
-        axes = draw(st.integers(min(1, most), most))
-        inputs: dict[str, Array] = {}
-        for an_input in operator.inputs:
-            shape = tuple(size(name) for name in an_input.shape)
-            if operator.flattened and not trial.case.sample:
-                # Up to as many axes as in the failing case: a mean over the wrong axis shows only with two.
-                shape = tuple(size(f"axis {axis}") for axis in range(axes))
-            if an_input.batched and not trial.case.sample:
-                shape = (size(BATCH_SIZE), *shape)
-            if an_input.kind == "label":
-                inputs[an_input.name] = array(shape, st.integers(0, size(an_input.classes) - 1)).astype(np.int64)
-            elif an_input.kind == "probability":
-                inputs[an_input.name] = array(shape, st.sampled_from((0.0, 1.0, 0.5))).astype(np.float64)
-            else:
-                inputs[an_input.name] = array(shape, entries).astype(np.float64)
-        extra = {"copies": size("copies")} if "copies" in operator.output_shape else {}
-        case = Case("smallest", trial.case.dtype, inputs, extra, sample=trial.case.sample, smooth=False)
-        if spec.role != "backward":
-            return case, None
-        return case, array(trials.output_shape(case), cotangent_entries).astype(np.float64)
-
-    return build()
-
-
-def _trial(trials: Trials, spec: FunctionSpec, case: Case, cotangent: Floats | None, *, exact: bool) -> Trial:
-    """The trial of a drawn case; without `exact` its expected values are float64 with a coarse tolerance."""
-    point = Point(trials.operator, case.inputs, case.dtype, case.sizes, sample=case.sample)
-    if spec.role == "backward":
-        assert cotangent is not None
-        row = point.vjp(cotangent[None])[0] if exact else _coarse(point.quick_vjp(cotangent), cotangent, case.dtype)
-        return trials.backward(spec, case, cotangent, row, "smallest")
-    if spec.role == "jacobian":
-        expected = point.jacobian(spec.wrt) if exact else _loose(*point.quick_jacobian(spec.wrt), 1.0, case.dtype)
-    else:
-        expected = point.forward() if exact else _loose(*point.quick_forward(), 1.0, case.dtype)
-    return trials.single(spec, case, expected)
-
-
-def _coarse(ends: Mapping[str, tuple[Floats, Floats]], cotangent: Floats, dtype: str) -> dict[str, Expected]:
-    scale = max(1.0, float(np.abs(cotangent).max(initial=0.0)))
-    return {name: _loose(value, other, scale, dtype) for name, (value, other) in ends.items()}
-
-
-def _loose(value: Floats, other: Floats, scale: float, dtype: str) -> Expected:
-    relative = 1e-9 if dtype == "float64" else 1e-4
-    tolerance = relative * (np.abs(value) + np.abs(other) + scale)
-    return Expected(value, tolerance, None if np.array_equal(value, other) else other)

@@ -56,13 +56,13 @@ ORIENTATION = Confusion(
 class Property:
     """Something that must hold of a function beyond single results. `holds` asks for results and says, in words, what
     does not hold (with a diagnosis code, if one fits); None when all is well. A statistical property states in
-    `false_alarms` how often it refuses a right answer. Without `holds` whoever runs the checks supplies it: what needs
-    a whole training belongs to a room above the catalog.
+    `false_alarms` how often it refuses a right answer. One that is `long` takes seconds, as a whole training does.
     """
 
     check: str
-    holds: Callable[[Any], tuple[str, str] | str | None] | None
+    holds: Callable[[Any], tuple[str, str] | str | None]
     false_alarms: float = 0.0
+    long: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,11 @@ class FunctionSpec:
         at = own.index("values")
         told_apart = tuple(each.check for each in self.confusions)
         return own[:at] + told_apart + own[at:] + tuple(each.check for each in self.properties)
+
+    @property
+    def long_checks(self) -> tuple[str, ...]:
+        """Those that take seconds; whoever asks many candidates leaves them for the end."""
+        return tuple(each.check for each in self.properties if each.long)
 
     def prerequisite(self, check: str) -> str | None:
         """The check of this function that must pass first."""

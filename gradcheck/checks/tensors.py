@@ -30,7 +30,7 @@ _LOOKED_AT = 64
 """Of so many tensors that a call returned it is noticed when a later call changes them."""
 
 
-class Memory:
+class OneBuffer:
     """Room for the arguments of many calls. All tensors lie in one buffer, side by side, each with a storage of its own
     as far as torch knows: one look at it tells whether any of them was written to.
     """
@@ -145,7 +145,7 @@ class Prepared:
     def __init__(self, calls: Sequence[Call]) -> None:
         self.calls = calls
         with torch.inference_mode(mode=False):  # in which writes are not counted, if somebody left it on
-            self.memory = Memory(call.arguments for call in calls)
+            self.memory = OneBuffer(call.arguments for call in calls)
             self.passed = [Passed(call.arguments, self.memory) for call in calls]
         self.memory.keep()
 
@@ -153,8 +153,8 @@ class Prepared:
 class Passed:
     """The arguments of one call, and what is needed to tell afterwards what became of them, and to read the result."""
 
-    def __init__(self, arguments: Arguments, memory: Memory | None = None) -> None:
-        self.memory = memory or Memory([arguments])
+    def __init__(self, arguments: Arguments, memory: OneBuffer | None = None) -> None:
+        self.memory = memory or OneBuffer([arguments])
         self._parts = 0
         self.named: list[tuple[str, int]] = []
         self.generators: list[tuple[str, torch.Generator, torch.Tensor]] = []

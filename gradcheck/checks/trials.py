@@ -1,44 +1,33 @@
-"""One trial is one call: a function, a case, perhaps a cotangent. This file builds the call and names its parts."""
+"""One trial is one call: a function, a case, perhaps a cotangent, and what must come back. Benches make them."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck.checks import draws
-from gradcheck.checks.cases import SIZES, Case, agreement_draws, edge_cases, generic_cases
+from gradcheck.checks import compare, draws
+from gradcheck.checks.cases import Case, stream, walk
 from gradcheck.checks.compare import Template, Wanted, leaves
+from gradcheck.checks.derived import of_operator, shape_of_output
+from gradcheck.checks.drawing import RandomDraw
+from gradcheck.checks.opinion import Opinions
 from gradcheck.checks.outcome import Argument, Arguments, Value
-from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.reference import Reference, Row, named
+from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
-from gradcheck.references.binding import Array, bind, output_shape
-from gradcheck.references.expected import Expected, Floats, Point
+from gradcheck.references.expected import Expected, Floats
 from gradcheck.references.store import AGREED, ExpectedStore, key_of
 
+if TYPE_CHECKING:
+    from gradcheck.checks.rounds import Round
+
 _NOTHING = Expected(np.zeros(0), np.zeros(0))
-
-_NEAR, _FAR = "near a branch", "far from branches"
-_STEPS = (0.1, 0.03, 0.01)
-_DRAWS = 60
-"""Points for each step. Of relu's and maximum's, two in five lie clear of the branches at the first."""
-
-
-@dataclass(frozen=True)
-class AgreementPoint:
-    """Where the references are compared. Finite differences begin at `step`, and meet no branch; without a step they
-    are left out. `key` names the point in the store.
-    """
-
-    case: Case
-    cotangent: Floats
-    step: float | None
-    key: str
 
 
 @dataclass(frozen=True)
@@ -64,186 +53,286 @@ class Trial:
         return leaves(self.template)
 
 
-class Trials:
-    """Makes the trials of an operator's functions. Expected values come from `store`, computed there on first use.
+class Bench:
+    """Where one function is tried: its cases and trials, each made once. Expected values come from `store`, computed
+    there on first use.
 
-    With `trusted` the references are not compared: an author is told separately what is wrong with a record.
+    `beside` are cases of other functions' that this one is tried on as well. `opinions`: what must agree before the
+    first number of an operator is judged. With `trusted` nothing is compared: an author is told separately what is
+    wrong with a record.
     """
 
-    def __init__(self, operator: Operator, store: ExpectedStore, seed: int) -> None:
-        self.operator, self.store, self.seed = operator, store, seed
-        self.trusted = False
-        self._batches: list[Case] = []
-        self._cases: dict[tuple[str, bool], list[Case]] = {}
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        reference: Reference,
+        store: ExpectedStore,
+        seed: int,
+        opinions: Opinions | None = None,
+        beside: Callable[[], list[Case]] = list,
+    ) -> None:
+        self.spec, self.reference, self.store, self.seed = spec, reference, store, seed
+        self.opinions, self._beside, self.trusted = opinions, beside, False
+        self._cases: dict[str, list[Case]] = {}
+        self._made: dict[int, list[Trial]] = {}
 
-    def cases(self, group: str, *, sample: bool) -> list[Case]:
-        """The generic cases or the edge cases; with `sample` those of one sample."""
-        if (group, sample) not in self._cases:
-            make = generic_cases if group == "generic" else edge_cases
-            self._cases[group, sample] = make(self.operator, self.seed, sample=sample)
-        return self._cases[group, sample]
+    # Cases.
+
+    def cases(self, group: str) -> list[Case]:
+        """The `generic` cases or the `edge` cases."""
+        if group not in self._cases:
+            found = [self._drawn(case) for case in self.reference.cases(group)]
+            if group == "edge":
+                found += [*self._own_edges(), *self.batches()]
+            self._cases[group] = found
+        return self._cases[group]
+
+    def batches(self) -> list[Case]:
+        """What one sample of a Jacobian is as a batch of one: there the two are compared, and an error of this function
+        is to be found in it and not in the Jacobian.
+        """
+        if "batches" not in self._cases:
+            self._cases["batches"] = [self._as_batch(case) for case in self._beside()]
+        return self._cases["batches"]
+
+    def _as_batch(self, case: Case) -> Case:
+        operator = self.operator
+        batched = {an_input.name for an_input in operator.inputs if an_input.batched}
+        drawn = {
+            name: replace(each, values=each.values[None]) if name in batched else each
+            for name, each in case.drawn.items()
+        }
+        name = f"{case.name}, as a batch of one"
+        made = case.draw_with(self._rng(f"{name} cotangent"))
+        drawn["grad_output"] = made.cotangent(*shape_of_output(operator, drawn))
+        batch = replace(case, name=name, sample=False, generic=False)
+        return batch.with_drawn(drawn, made)
+
+    def _own_edges(self) -> Iterator[Case]:
+        if self.reference.edges is None:
+            return
+        for dtype in ("float64", "float32") if "float32" in self.reference.usual else ("float64",):
+            made = self.reference.edges(RandomDraw(self._rng(f"edges {dtype}"), dtype))
+            for name, arguments, *raises in made:
+                yield Case(f"{name}, {dtype}", dtype, (arguments,), raises=raises[0] if raises else "")
+
+    @property
+    def operator(self) -> Operator:
+        """What the function belongs to."""
+        assert self.opinions is not None, f"{self.spec.name} belongs to no operator"
+        return self.opinions.operator
+
+    def _drawn(self, case: Case) -> Case:
+        if self.opinions is None:
+            made = case.draw_with(self._rng(case.name))
+        else:  # its functions share their inputs
+            made = case.draw_with(self._rng(f"{case.name} {case.sample}"), self._rng(f"{case.name} cotangent"))
+        return case.with_drawn(self.reference.draw(made), made)
+
+    def _rng(self, name: str) -> np.random.Generator:
+        return stream(self.seed, f"{self.reference.stream or f'{self.store.name} {self.spec.name}'} {name}")
+
+    # Trials.
+
+    def of(self, case: Case) -> list[Trial]:
+        """All trials of a case: one, or one per cotangent."""
+        # By identity: the bench keeps its cases, so that none is ever another's successor in memory.
+        if id(case) not in self._made:
+            self._made[id(case)] = self.made(case)
+        return self._made[id(case)]
+
+    def made(self, case: Case, rows: list[Row] | None = None) -> list[Trial]:
+        """The trials of any case, with other expected values than the reference's, if there are any."""
+        if rows is None:
+            rows = self._rows(case) if self.reference.judges_numbers and not case.raises else [{}] * len(case.probes)
+        names = draws.COTANGENTS + draws.PLAIN if len(case.probes) > 1 or case.stack is not None else ("",)
+        return [self._trial(case, k, row, names[k % len(names)]) for k, row in enumerate(rows)]
+
+    def _rows(self, case: Case) -> list[Row]:
+        return self.store.lookup(self._key(case), lambda: self.reference.computed(case.dtype, case.probes))
+
+    def blind(self, case: Case) -> Trial:
+        """The first call of a case; enough to see whether the function runs. Of its result it knows what is known
+        without the numbers.
+        """
+        shapes = self.reference.shapes
+        row = {} if shapes is None or case.raises else dict.fromkeys(shapes(case), _NOTHING)
+        made = self._trial(case, 0, row, draws.COTANGENTS[0] if case.stack is not None else "")
+        if shapes is None or case.raises:
+            return made
+        return replace(made, template=self._template(shapes(case), case.dtype))
+
+    def formed(self, case: Case) -> Trial:
+        """The first trial of a case with the form of its result; its numbers may be missing."""
+        return self.blind(case) if self.reference.shapes is not None else self.of(case)[0]
+
+    def linear(self, case: Case) -> list[Trial]:
+        """A backward for the cotangents g, h, g + h and −2 g."""
+        rng = stream(self.seed, "linearity")
+        first, second = (rng.integers(-3, 4, case.drawn["grad_output"].values.shape).astype(np.float64) for _ in "gh")
+        made = self.made(case.with_cotangents(np.stack([first, second, first + second, -2 * first])))
+        return [replace(each, probe=f"linear {number}") for number, each in enumerate(made)]
+
+    def _trial(self, case: Case, position: int, row: Row, probe: str) -> Trial:
+        drawn, verdict = case.probes[position], self.reference.verdict
+        derived = self.opinions is not None
+        arguments = {name: _argument(drawn, name) for name in self.spec.parameters} if derived else drawn
+        upstream = drawn.get("grad_output")
+        return Trial(
+            case,
+            arguments,
+            self._template({path: each.value.shape for path, each in row.items()}, case.dtype) if row else (),
+            tuple(row.values()),
+            upstream.values if isinstance(upstream, Argument) else None,
+            probe,
+            (lambda value: verdict(drawn, value)) if verdict else None,
+            case.raises,
+            self.reference.what,
+        )
+
+    def _template(self, shapes: dict[str, tuple[int, ...]], dtype: str) -> Template:
+        reference = self.reference
+        wanted = []
+        for text, shape in shapes.items():
+            path = tuple(json.loads(text))
+            leaf = named(reference.names, path)
+            mistaken = reference.mistaken(shape) if reference.mistaken and not path else None
+            own = leaf.dtype or dtype
+            made = Wanted(leaf.name, shape, own, leaf.like, leaf.kind, leaf.optional, bool(leaf.dtype), mistaken)
+            wanted.append((path, made))
+        return _tree(wanted)
+
+    def _key(self, case: Case) -> str:
+        drawn = case.drawn
+        plain = json.dumps(
+            [_skeleton(drawn)] + [[path, value] for path, value in walk(drawn) if not isinstance(value, Argument)]
+        )
+        arrays = {json.dumps(path): value.values for path, value in walk(drawn) if isinstance(value, Argument)}
+        probes = [leaf.values for each in case.probes[1:] for _, leaf in walk(each) if isinstance(leaf, Argument)]
+        others = np.concatenate([np.zeros(0), *(np.ravel(each).astype(np.float64) for each in probes)])
+        return key_of(f"{self.spec.name} {self.spec.role} {case.sample} {plain}", case.dtype, arrays, {}, others)
 
     def agree(self) -> None:
         """Before the first number is judged: do the references agree? Raises ReferenceDisagreement."""
-        if not self.trusted:
-            self.agree_at(self.agreement_point())
-
-    def agree_at(self, point: AgreementPoint) -> None:
-        """Compare the references at a point, unless they are known to agree there. Raises ReferenceDisagreement."""
-        if self.store.known(point.key) == AGREED:
+        if self.trusted:
             return
-        from gradcheck.references.agreement import check_agreement
+        if self.opinions is not None:
+            self.opinions.agree()
+            return
+        if self.reference.opinion is None or self.reference.compute is None:
+            return
+        case = self.cases("generic")[0]
+        key = self._key(case)
+        if self.store.known(key) != AGREED:
+            _compare_with_opinion(self.spec, self.of(case)[0])
+            self.store.note(key, AGREED)
 
-        check_agreement(self.operator, point.case.inputs, point.cotangent, point.case.sizes, step=point.step)
-        self.store.note(point.key, AGREED)
 
-    def agreement_points(self, group: str) -> Iterator[AgreementPoint]:
-        """Every point of the `generic` group where the references can be compared, those first that are far from all
-        branches; or of the `edge` group. Raises ReferenceDisagreement where there is none far enough.
-        """
-        if group == "generic":
-            yield from (self.agreement_point(turn) for turn in range(len(SIZES)))
-        for case in self.cases(group, sample=False):
-            yield self._point(case, None)
+def _compare_with_opinion(spec: FunctionSpec, trial: Trial) -> None:
+    """Raises ReferenceDisagreement, naming the part, where a reference and its second opinion differ by more than the
+    tolerance.
+    """
+    import torch
 
-    def agreement_point(self, turn: int = 0) -> AgreementPoint:
-        """The first point that is drawn further from every branch than finite differences reach, which reach less far
-        where none is found. Raises ReferenceDisagreement where there is none.
-        """
-        drawn = agreement_draws(self.operator, self.seed, turn)
-        for step in _STEPS:
-            for case in islice(drawn, _DRAWS):
-                point = self._point(case, step)
-                if self._is_far(point, step):
-                    return point
+    from gradcheck.checks.tensors import Passed
+
+    assert spec.reference is not None
+    assert spec.reference.opinion is not None
+    passed = Passed(trial.arguments)
+    with torch.enable_grad():
+        value: Any = passed.observe(spec.reference.opinion(*passed.values))
+    problem = next(
+        (text for check in compare.FORM_CODES if (text := compare.form_problem(check, trial.template, value))), ""
+    )
+    if not problem:
+        different = compare.difference(trial.wanted, compare.parts(trial.template, value), trial.expected)
+        problem = f"{different.part} at {list(different.index)}" if different else ""
+    if problem:
+        inputs = {name: np.shape(array) for name, array in trial.case.inputs.items()}
         raise ReferenceDisagreement(
-            f"{self.operator.name}: of {len(_STEPS) * _DRAWS} random points none was found to lie clear of the "
-            "formula's branches. Nothing is graded until the record is mended."
+            f"{spec.name}: the reference and its second opinion disagree ({problem}; shapes {inputs}). "
+            "Nothing is graded until the record is mended."
         )
 
-    def _point(self, case: Case, step: float | None) -> AgreementPoint:
-        cotangent = self.cotangents(case)[0]
-        key = key_of(f"agreement {step}", case.dtype, case.inputs, case.sizes, cotangent)
-        return AgreementPoint(case, cotangent, step, key)
 
-    def _is_far(self, point: AgreementPoint, step: float) -> bool:
-        known = self.store.known(point.key)
-        if known:
-            return known != _NEAR
-        from gradcheck.references.smooth import is_smooth_around
+def _argument(drawn: Arguments, name: str) -> Any:
+    """What the parameter of an operator's function gets."""
+    if name in drawn:
+        return drawn[name]
+    upstream: Argument = drawn["grad_output"]  # as grad_outputs: one per copy
+    return tuple(replace(upstream, values=each) for each in upstream.values)
 
-        case = point.case
-        far = is_smooth_around(self.operator, case.inputs, point.cotangent, case.sizes, step)
-        self.store.note(point.key, _FAR if far else _NEAR)
-        return far
 
-    def of(self, spec: FunctionSpec, case: Case) -> list[Trial]:
-        """All trials of a function on a case: one, or one per cotangent."""
-        if spec.role == "forward":
-            return [self.single(spec, case, self.forward(case))]
-        if spec.role == "jacobian":
-            return [self.single(spec, case, self.jacobian(case, spec.wrt))]
-        stack = self.cotangents(case)
-        rows = self.vjps(case, stack)
-        return [
-            self.backward(spec, case, cotangent, row, probe)
-            for cotangent, row, probe in zip(stack, rows, draws.COTANGENTS + draws.PLAIN, strict=False)
-        ]
+def _skeleton(tree: Any) -> Any:
+    """How a tree branches: an empty list has no leaf, but makes another graph."""
+    if isinstance(tree, dict):
+        return [[str(key), _skeleton(part)] for key, part in tree.items()]
+    return [_skeleton(part) for part in tree] if isinstance(tree, (tuple, list)) else 0
 
-    def blind(self, spec: FunctionSpec, case: Case) -> Trial:
-        """The first trial of a case with the wanted form, but no expected values: enough to judge the form."""
-        if spec.role == "backward":
-            stack = self.cotangents(case)
-            blank = {an_input.name: _NOTHING for an_input in self.operator.differentiable_inputs}
-            return self.backward(spec, case, stack[0], blank, draws.COTANGENTS[0])
-        shape = self.output_shape(case)
-        if spec.role == "jacobian":
-            shape += case.inputs[spec.wrt].shape
-        nothing = Expected(np.broadcast_to(np.zeros(()), shape), np.broadcast_to(np.zeros(()), shape))
-        return self.single(spec, case, nothing)
 
-    def batches_of_one(self) -> list[Case]:
-        """The generic cases of one sample, each as a batch of one."""
-        if not self._batches:
-            self._batches = [self._as_batch(case) for case in self.cases("generic", sample=True)]
-        return self._batches
+def _tree(found: list[tuple[tuple[Any, ...], Wanted]]) -> Template:
+    """Paths and leaves put together again."""
+    if found and not found[0][0]:
+        return found[0][1]
+    groups: dict[Any, list[tuple[tuple[Any, ...], Wanted]]] = {}
+    for (first, *rest), leaf in found:
+        groups.setdefault(first, []).append((tuple(rest), leaf))
+    made = {key: _tree(group) for key, group in groups.items()}
+    return made if any(isinstance(key, str) for key in made) else tuple(made.values())
 
-    def _as_batch(self, case: Case) -> Case:
-        batched = {an_input.name for an_input in self.operator.inputs if an_input.batched}
-        inputs = {name: array[None] if name in batched else array for name, array in case.inputs.items()}
-        return replace(case, name=f"{case.name}, as a batch of one", inputs=inputs, sample=False, generic=False)
 
-    def cotangents(self, case: Case) -> Floats:
-        shape = self.output_shape(case)
-        rng = np.random.default_rng([self.seed, zlib.crc32(f"{self.operator.name} {case.name} cotangent".encode())])
-        stack = draws.cotangents(rng, shape, case.dtype, repeat=case.layout == "expanded")
-        if 0 in shape:
-            return stack[:1]
-        return stack if case.plain else stack[: len(draws.COTANGENTS)]
+class Benches:
+    """The benches of a task; functions of one operator share its store of expected values and its opinions."""
 
-    def output_shape(self, case: Case) -> tuple[int, ...]:
-        shapes = {name: array.shape for name, array in case.inputs.items()}
-        return output_shape(
-            self.operator, shapes, bind(self.operator, case.inputs, dict(case.sizes), sample=case.sample)[1]
+    def __init__(self, task: Task, seed: int, cache: Path | None) -> None:
+        self.task, self.seed, self.cache = task, seed, cache
+        self._opinions: dict[str, Opinions] = {}
+        self._benches: dict[str, Bench] = {}
+        self._drawn: dict[int, Benches] = {}
+        self.rounds: dict[tuple[str, str], Round] = {}
+        """By function and check, what is asked for; see `rounds`."""
+
+    def drawn(self, seed: int) -> Benches:
+        """The same with everything drawn from another seed; made once, so that whoever asks shares it."""
+        if seed == self.seed:
+            return self
+        if seed not in self._drawn:
+            self._drawn[seed] = type(self)(self.task, seed, self.cache)
+            self._drawn[seed]._drawn = self._drawn  # noqa: SLF001 — one of our own kind
+        return self._drawn[seed]
+
+    def of(self, spec: FunctionSpec) -> Bench:
+        if spec.name not in self._benches:
+            self._benches[spec.name] = self._composed(spec) if spec.reference else self._of_operator(spec)
+        return self._benches[spec.name]
+
+    def _composed(self, spec: FunctionSpec) -> Bench:
+        assert spec.reference is not None
+        store = ExpectedStore(f"{self.task.name}.{spec.name}", self.cache, spec.reference.fingerprint)
+        return Bench(spec, spec.reference, store, self.seed)
+
+    def _of_operator(self, spec: FunctionSpec) -> Bench:
+        operator = spec.operator or self.task.operator
+        assert operator is not None, f"{self.task.name}.{spec.name} belongs to no operator and has no reference"
+        if operator.name not in self._opinions:
+            self._opinions[operator.name] = Opinions(operator, ExpectedStore(operator, self.cache), self.seed)
+        opinions = self._opinions[operator.name]
+        return Bench(
+            spec, of_operator(operator, spec), opinions.store, self.seed, opinions, lambda: self._samples(spec)
         )
 
-    def forward(self, case: Case) -> Expected:
-        return self._lookup("forward", case, None, lambda point: [{"y": point.forward()}])[0]["y"]
+    def _samples(self, spec: FunctionSpec) -> list[Case]:
+        """The generic cases of the Jacobian that a backward must agree with."""
+        beside = (each for each in self.task.functions if self.task.backward_beside(each) == spec)
+        return next((self.of(each).cases("generic") for each in beside), [])
 
-    def vjps(self, case: Case, stack: Floats) -> list[dict[str, Expected]]:
-        return self._lookup("backward", case, stack, lambda point: point.vjp(stack))
-
-    def jacobian(self, case: Case, wrt: str) -> Expected:
-        return self._lookup(f"jacobian {wrt}", case, None, lambda point: [{"J": point.jacobian(wrt)}])[0]["J"]
-
-    def _lookup(self, role: str, case: Case, extra: Array | None, compute: Any) -> list[dict[str, Expected]]:
-        key = key_of(f"{role} {case.sample}", case.dtype, case.inputs, case.sizes, extra)
-        return self.store.lookup(
-            key, lambda: compute(Point(self.operator, case.inputs, case.dtype, case.sizes, sample=case.sample))
-        )
-
-    def backward(
-        self, spec: FunctionSpec, case: Case, cotangent: Floats, row: dict[str, Expected], probe: str
-    ) -> Trial:
-        wanted = tuple(
-            Wanted(f"grad_{name}" if len(row) > 1 else "the gradient", tuple(case.inputs[name].shape), case.dtype, name)
-            for name in row
-        )
-        template: Template = wanted if spec.returns == "tuple" else wanted[0]
-        return Trial(case, self.arguments(spec, case, cotangent), template, tuple(row.values()), cotangent, probe)
-
-    def single(self, spec: FunctionSpec, case: Case, expected: Expected) -> Trial:
-        name = self.operator.output_name if spec.role == "forward" else "the Jacobian"
-        if spec.returns == "tuple":  # duplicate: one tensor per copy, each like x
-            first = self.operator.inputs[0].name
-            copies = [
-                Wanted(f"copy {k}", case.inputs[first].shape, case.dtype, first) for k in range(len(expected.value))
-            ]
-            each = [Expected(expected.value[k], expected.tolerance[k]) for k in range(len(expected.value))]
-            return Trial(case, self.arguments(spec, case), tuple(copies), tuple(each))
-        wanted = Wanted(name, expected.value.shape, case.dtype, kind="scalar" if spec.returns == "scalar" else "tensor")
-        if spec.role == "jacobian" and len(wanted.shape) == 2:
-            told = "rows are outputs, columns are inputs, so this is transposed"
-            wanted = replace(wanted, mistaken=(wanted.shape[::-1], told, "transposed"))
-        return Trial(case, self.arguments(spec, case), wanted, (expected,))
-
-    def arguments(self, spec: FunctionSpec, case: Case, cotangent: Floats | None = None) -> Arguments:
-        """Arguments by parameter name, in the order of the signature."""
-        built: Arguments = {}
-        for name in spec.parameters:
-            if name in case.inputs:
-                built[name] = case.argument(name)
-            elif name == "grad_output":
-                assert cotangent is not None
-                built[name] = Argument(cotangent, case.dtype, case.cotangent_layout)
-            elif name == "grad_outputs":
-                assert cotangent is not None
-                built[name] = tuple(Argument(each, case.dtype, case.cotangent_layout) for each in cotangent)
-            else:
-                built[name] = int(case.sizes[name])
-        return built
+    def save(self) -> None:
+        """Write what was computed anew."""
+        for benches in (self, *self._drawn.values()):
+            for store in {id(bench.store): bench.store for bench in benches._benches.values()}.values():  # noqa: SLF001
+                store.save()
 
 
-def listed(values: Sequence[Any] | Array) -> Any:
+def listed(values: Any) -> Any:
     """Nested lists of plain numbers, as people and JSON want them."""
     return np.asarray(values).tolist()

@@ -21,7 +21,7 @@ from gradcheck.checks.outcome import (
     Unwritten,
     Value,
 )
-from gradcheck.checks.results import CheckResult, Counterexample, Status
+from gradcheck.checks.results import CheckResult, Counterexample, Marks, Status
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
@@ -192,10 +192,8 @@ def wrong_values(
     """The right form, the wrong numbers."""
     shown = [_shown(part) for part in parts]
     what = {"forward": "the definition", "backward": "dC/dx", "jacobian": "dy/dx"}.get(spec.role, trial.what)
-    if spec.role == "backward" and len(trial.wanted) > 1:
-        what = f"dC/d{different.part.removeprefix('grad_')}" if " and " not in different.part else "one subgradient"
-    elif spec.role == "backward":
-        what = f"dC/d{trial.wanted[0].like}"
+    if spec.role == "backward":
+        what = f"dC/d{different.parts[0].like}" if len(different.parts) == 1 else "one subgradient"
     count = (
         "every entry" if different.wrong == different.entries else f"{different.wrong} of {different.entries} entries"
     )
@@ -209,14 +207,16 @@ def wrong_values(
         message = f"{count} of {different.part} differ{_s(different)} from the definition"
     else:
         message = f"{count} of {different.part} differ{_s(different)} from {what}"
-    where = f"differs from {what} at {_places(different)}" if different.mask.ndim else f"differs from {what}"
+    parts_of = tuple(each.name for each in different.parts) if len(shown) > 1 else ()
+    places = np.argwhere(different.mask)[:_MOST_MARKED].tolist()
+    marks = Marks(tuple(map(tuple, places)), different.wrong, different.entries, parts_of, what)
     expected = [listed(each.value) for each in trial.expected]
     example = _case(
         trial, shown[0] if len(shown) == 1 else {w.name: s for w, s in zip(trial.wanted, shown, strict=True)}
     )
     example = replace(
         example,
-        where=where if len(shown) == 1 else f"{different.part} {where}",
+        marks=marks,
         expected=expected[0]
         if len(expected) == 1
         else {w.name: e for w, e in zip(trial.wanted, expected, strict=True)},
@@ -269,10 +269,8 @@ def _s(different: Difference) -> str:
     return "s" if different.wrong in (different.entries, 1) else ""
 
 
-def _places(different: Difference) -> str:
-    places = np.argwhere(different.mask)
-    shown = ", ".join(str([int(position) for position in place]) for place in places[:3])
-    return shown + (f" and {len(places) - 3} more" if len(places) > 3 else "")
+_MOST_MARKED = 10_000
+"""Of more wrong entries only the first are named one by one."""
 
 
 def _case(trial: Trial, got: Any = None) -> Counterexample:

@@ -32,7 +32,7 @@ _LONGEST_NAME = 18
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedExercise:
     """One exercise: `score` is None where nothing is known of what the file holds now; `present`: the file is there."""
 
     exercise: Exercise
@@ -46,7 +46,7 @@ class Entry:
         return WORDS[self.state]
 
 
-def entries(folder: Path, state: Path, course: CourseHere) -> list[Entry]:
+def entries(folder: Path, state: Path, course: CourseHere) -> list[ListedExercise]:
     """Every exercise of the course as `folder` has it, or of the unit that it is: by the last result of just what its
     file holds, as `state` remembers it.
 
@@ -63,7 +63,7 @@ def entries(folder: Path, state: Path, course: CourseHere) -> list[Entry]:
         path = locate(folder, exercise)
         standing, score = _standing(exercise, path, memory, promised=course.file is not None and not course.problem)
         present = path.exists() or path.is_symlink()
-        found.append(Entry(exercise, standing, score, helped.get(exercise.name, NO_HELP), present))
+        found.append(ListedExercise(exercise, standing, score, helped.get(exercise.name, NO_HELP), present))
     return found
 
 
@@ -76,7 +76,7 @@ def _standing(exercise: Exercise, path: Path, memory: Memory, *, promised: bool)
     return last.state, last.score if last.checks and last.state != "ungraded" else None
 
 
-def open_after(listed: Sequence[Entry], exercise: Exercise | None) -> Exercise | None:
+def open_after(listed: Sequence[ListedExercise], exercise: Exercise | None) -> Exercise | None:
     """The next exercise that has not passed, after `exercise` and round again; the first without one. None when all
     have, as far as they can be graded. What is not there comes last.
     """
@@ -87,7 +87,7 @@ def open_after(listed: Sequence[Entry], exercise: Exercise | None) -> Exercise |
     return next((entry.exercise for entry in there or turned), None)
 
 
-def missing_lines(listed: Sequence[Entry], shown: Callable[[Exercise], str]) -> list[str]:
+def missing_lines(listed: Sequence[ListedExercise], shown: Callable[[Exercise], str]) -> list[str]:
     """What the course promises and the folder has not got, and how it comes back."""
     lost = [shown(entry.exercise) for entry in listed if entry.state == "missing"]
     if not lost:
@@ -125,7 +125,7 @@ def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def print_entries(console: Console, listed: Sequence[Entry], folder: Path) -> None:
+def print_entries(console: Console, listed: Sequence[ListedExercise], folder: Path) -> None:
     """The table, the sum of what is known, and what to do next. Fits 40 columns."""
     if console.width >= _WIDE:
         _print_table(console, listed, "points", wide=True)
@@ -138,7 +138,7 @@ def print_entries(console: Console, listed: Sequence[Entry], folder: Path) -> No
         console.print(line, markup=False, highlight=False, soft_wrap=line.startswith("    "))
 
 
-def _print_table(console: Console, listed: Sequence[Entry], title: str, *, wide: bool) -> None:
+def _print_table(console: Console, listed: Sequence[ListedExercise], title: str, *, wide: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -163,7 +163,7 @@ def _print_table(console: Console, listed: Sequence[Entry], title: str, *, wide:
     console.print(table)
 
 
-def closing_lines(listed: Sequence[Entry], folder: Path) -> list[str]:
+def closing_lines(listed: Sequence[ListedExercise], folder: Path) -> list[str]:
     """What stands below the table."""
     lines = [""]
     if any(entry.help.gave_up for entry in listed):
@@ -187,6 +187,6 @@ def closing_lines(listed: Sequence[Entry], folder: Path) -> list[str]:
     return lines
 
 
-def _points(entry: Entry, wide: bool) -> str:
+def _points(entry: ListedExercise, wide: bool) -> str:
     got = "?" if entry.score is None else points(entry.score)
     return f"{got}/{points(entry.exercise.max_score)}" if wide else got

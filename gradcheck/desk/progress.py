@@ -10,7 +10,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from gradcheck.catalog import Exercise
-from gradcheck.desk.listing import Entry, entries, missing_lines, open_after
+from gradcheck.desk.listing import ListedExercise, entries, missing_lines, open_after
 from gradcheck.desk.paper import paragraph
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.course_here import CourseHere, course_here
@@ -61,7 +61,7 @@ class Progress:
     """What ran, and the course around it: `listed` has every exercise of it, those that ran as they stand now."""
 
     touched: tuple[Touched, ...]
-    listed: tuple[Entry, ...]
+    listed: tuple[ListedExercise, ...]
     course: CourseHere
     prefix: str
 

@@ -18,7 +18,7 @@ from gradcheck.desk.screen import Screen
 from gradcheck.desk.watch_files import FolderWatch
 from gradcheck.desk.watch_grader import Grader
 from gradcheck.desk.watch_session import Session, exercises_to_watch
-from gradcheck.desk.watch_verdict import Verdict, ended, missing, verdict_of
+from gradcheck.desk.watch_verdict import WatchVerdict, ended, missing, verdict_of
 from gradcheck.desk.watch_view import View
 from gradcheck.grading.course_here import CourseHere
 
@@ -56,7 +56,7 @@ class Watch:
     def __init__(self, session: Session, grader: Grader, view: View) -> None:
         self.session, self.grader, self.view = session, grader, view
         self.waiting: list[str] = []
-        self.batch: list[Verdict] = []
+        self.batch: list[WatchVerdict] = []
         self.sweeping = False
         self.code: int | None = None
         self.keyboard: Keyboard | None = None
@@ -134,7 +134,7 @@ class Watch:
         else:
             self.waiting.insert(0, name)  # it died of something else, before it had read the file
 
-    def _finish(self, verdict: Verdict, digest: str) -> None:
+    def _finish(self, verdict: WatchVerdict, digest: str) -> None:
         self.session.record(verdict, digest)
         # Of a file saved twice the later verdict counts.
         self.batch = [*(each for each in self.batch if each.exercise is not verdict.exercise), verdict]

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from gradcheck.catalog import Exercise, all_exercises, find_exercise
-from gradcheck.desk.listing import Entry, entries, is_not_started, open_after
-from gradcheck.desk.watch_verdict import Verdict
+from gradcheck.desk.listing import ListedExercise, entries, is_not_started, open_after
+from gradcheck.desk.watch_verdict import WatchVerdict
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.course_here import CourseHere
 from gradcheck.grading.grade import locate, shown_path
@@ -49,12 +49,12 @@ class Session:
 
     def __init__(self, folder: Path, exercises: Sequence[Exercise], state: Path, course: CourseHere) -> None:
         self.folder, self.exercises, self.state, self.course = folder, list(exercises), state, course
-        self._graded: dict[str, tuple[str, Entry]] = {}
-        self._found: list[Entry] = []
+        self._graded: dict[str, tuple[str, ListedExercise]] = {}
+        self._found: list[ListedExercise] = []
         self.refresh()
 
     @property
-    def listed(self) -> list[Entry]:
+    def listed(self) -> list[ListedExercise]:
         """Those that are watched."""
         names = {exercise.name for exercise in self.exercises}
         return [entry for entry in self._found if entry.exercise.name in names]
@@ -69,13 +69,13 @@ class Session:
         except SubmissionError:
             return  # the folder is gone for now
 
-    def _known(self, entry: Entry) -> Entry:
+    def _known(self, entry: ListedExercise) -> ListedExercise:
         digest, own = self._graded.get(entry.exercise.name, ("", entry))
         if entry.state != "not_checked" or not digest or digest != digest_of(self.path(entry.exercise)):
             return entry
         return replace(entry, state=own.state, score=own.score)
 
-    def record(self, verdict: Verdict, digest: str) -> None:
+    def record(self, verdict: WatchVerdict, digest: str) -> None:
         """Note what a grading found."""
         score = None if verdict.state == "ungraded" else verdict.score
         for position, entry in enumerate(self._found):

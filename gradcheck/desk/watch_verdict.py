@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.catalog import Exercise
-from gradcheck.desk.listing import Entry
+from gradcheck.desk.listing import ListedExercise
 from gradcheck.desk.paper import formula_lines, paragraph
 from gradcheck.desk.watch_worker import PRINTED
 from gradcheck.grading.last_results import LastResult
@@ -21,7 +21,7 @@ Line = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class WatchVerdict:
     """What is known of an exercise after a grading, or why there was none.
 
     `functions` holds the status of each function, `failure` the message of the first failure, `more` the checks that
@@ -38,14 +38,14 @@ class Verdict:
     printed: Sequence[str] = ()
 
 
-def verdict_of(exercise: Exercise, shown: str, answer: Mapping[str, Any]) -> Verdict:
+def verdict_of(exercise: Exercise, shown: str, answer: Mapping[str, Any]) -> WatchVerdict:
     """The verdict in what the grading process answered."""
     functions: dict[str, str] = {}
     for function, _, status in answer["checks"]:
         functions[function] = _worse(functions.get(function, "passed"), status)
     checks = {f"{function}.{check}": status for function, check, status in answer["checks"]}
     score = LastResult(exercise, checks).score
-    return Verdict(
+    return WatchVerdict(
         exercise, shown, answer["state"], score, functions, answer["failure"], answer["more"], answer["printed"]
     )
 
@@ -57,7 +57,7 @@ def _worse(one: str, other: str) -> str:
     return max(one, other, key=_ORDER.index)
 
 
-def verdict_lines(verdict: Verdict, width: int) -> list[Line]:
+def verdict_lines(verdict: WatchVerdict, width: int) -> list[Line]:
     """The state and the points, the functions, the first failure, what else failed, what was printed."""
     exercise = verdict.exercise
     scored = "no points are counted"
@@ -89,7 +89,7 @@ def _printed(printed: Sequence[str], width: int) -> list[Line]:
 
 
 def next_lines(
-    verdict: Verdict | None, following: Exercise | None, shown: str, width: int, *, beyond: Exercise | None = None
+    verdict: WatchVerdict | None, following: Exercise | None, shown: str, width: int, *, beyond: Exercise | None = None
 ) -> list[Line]:
     """Where to go on from here: after a pass, or where nothing was graded yet. `beyond` is what is open in the course
     when all that is watched has passed.
@@ -108,7 +108,7 @@ def next_lines(
     return lines + _styled(paragraph(following.title, width, "    "), "")
 
 
-def progress_lines(listed: Sequence[Entry], current: Exercise, width: int, *, blocks: bool) -> list[Line]:
+def progress_lines(listed: Sequence[ListedExercise], current: Exercise, width: int, *, blocks: bool) -> list[Line]:
     """A bar for the unit of the current exercise and one for all."""
     unit = [entry for entry in listed if entry.exercise.unit == current.unit]
     rows = [(current.unit, unit)] if len(unit) < len(listed) else []
@@ -123,23 +123,23 @@ def progress_lines(listed: Sequence[Entry], current: Exercise, width: int, *, bl
     return _styled(_fitted(lines, width), "")
 
 
-def _count(members: Sequence[Entry], *, wide: bool) -> str:
+def _count(members: Sequence[ListedExercise], *, wide: bool) -> str:
     done = f"{sum(entry.state == 'passed' for entry in members)} of {len(members)}"
     return f"{done} exercises, {points(_score(members))} of {points(_most(members))} points" if wide else done
 
 
-def _bar(members: Sequence[Entry], length: int, *, blocks: bool) -> str:
+def _bar(members: Sequence[ListedExercise], length: int, *, blocks: bool) -> str:
     full, empty = "█░" if blocks else "#."
     most = _most(members)
     filled = int(length * _score(members) / most) if most else 0
     return full * filled + empty * (length - filled)
 
 
-def _score(members: Sequence[Entry]) -> float:
+def _score(members: Sequence[ListedExercise]) -> float:
     return sum(entry.score or 0.0 for entry in members)
 
 
-def _most(members: Sequence[Entry]) -> float:
+def _most(members: Sequence[ListedExercise]) -> float:
     """What can be earned; an exercise that the grader failed on counts neither way."""
     return sum(entry.exercise.max_score for entry in members if entry.state != "ungraded")
 
@@ -156,7 +156,7 @@ def cut(lines: list[Line], height: int) -> list[Line]:
     return [*kept, (f"  … {len(lines) - len(kept)} more lines", "dim")]
 
 
-def missing(exercise: Exercise, path: Path, shown: str, *, released: bool) -> Verdict:
+def missing(exercise: Exercise, path: Path, shown: str, *, released: bool) -> WatchVerdict:
     """The file is not there. `released`: in a course's repository, which holds no solutions to make stubs from."""
     text = f"{shown} is missing"
     if path.is_symlink():
@@ -164,12 +164,12 @@ def missing(exercise: Exercise, path: Path, shown: str, *, released: bool) -> Ve
     how = "If git knows it:" if released else "To write its stub anew:"
     command = f"git checkout {shown}" if released else f"gradcheck reset {exercise.name}"
     again = f"It is checked again as soon as it is back. {how}"
-    return Verdict(exercise, shown, "missing", 0.0, failure=f"{text}. {again}\n    {command}")
+    return WatchVerdict(exercise, shown, "missing", 0.0, failure=f"{text}. {again}\n    {command}")
 
 
-def ended(exercise: Exercise, shown: str, why: str) -> Verdict:
+def ended(exercise: Exercise, shown: str, why: str) -> WatchVerdict:
     """There is no verdict, because the process that ran the file is no more."""
-    return Verdict(exercise, shown, "failed", 0.0, failure=f"{why}\nNothing in {shown} was graded.")
+    return WatchVerdict(exercise, shown, "failed", 0.0, failure=f"{why}\nNothing in {shown} was graded.")
 
 
 def _fitted(lines: Iterable[str], width: int) -> list[str]:

@@ -11,7 +11,7 @@ from gradcheck.desk.screen import Screen
 from gradcheck.desk.watch_session import Session
 from gradcheck.desk.watch_verdict import (
     Line,
-    Verdict,
+    WatchVerdict,
     cut,
     keys_lines,
     next_lines,
@@ -32,7 +32,7 @@ class View:
     def __init__(self, session: Session, screen: Screen, *, keys: bool) -> None:
         self.session, self.screen, self.keys = session, screen, keys
         self.focus: Exercise | None = None
-        self._verdict: Verdict | None = None
+        self._verdict: WatchVerdict | None = None
         self._status = "starting …"
         self._below: list[Line] = []
         self._listing = False
@@ -53,7 +53,7 @@ class View:
         lines = [(line, "") for line in paragraph(opening, self.screen.width, "")]
         self.screen.show([*lines, *self._outlook(None), *(keys_lines(self.screen.width) if self.keys else [])])
 
-    def verdict(self, verdict: Verdict, *, brief: bool = False) -> None:
+    def verdict(self, verdict: WatchVerdict, *, brief: bool = False) -> None:
         """A verdict; `brief` where more are coming by themselves."""
         self._verdict, self._below, self._listing = verdict, [], False
         self._status = time.strftime("checked at %H:%M:%S")
@@ -131,7 +131,7 @@ class View:
             body = body[: max(1, room - len(self._below))] if body else []
         self.screen.show(heading + cut(body + self._below, room) + foot)
 
-    def _outlook(self, verdict: Verdict | None) -> list[Line]:
+    def _outlook(self, verdict: WatchVerdict | None) -> list[Line]:
         """How far it is, and what comes next."""
         width = self.screen.width
         current = (verdict.exercise if verdict else self.focus) or self.session.exercises[0]

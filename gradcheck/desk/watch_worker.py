@@ -121,7 +121,6 @@ def _libraries() -> Iterator[None]:
 
     yield
     import gradcheck.checks.shrink
-    import gradcheck.checks.shrink_reference
     import gradcheck.diagnosis.diagnose
     import gradcheck.reports.message  # noqa: F401
 

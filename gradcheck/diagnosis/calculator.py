@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument, Arguments
-from gradcheck.checks.reference_trials import walk
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis.mutants import Mutant
 from gradcheck.diagnosis.mutated import QuickMutated, Use, compute
@@ -82,7 +82,7 @@ class Calculator:
             return (self._evaluate(point, mutant.formula if mutant else point.derivation.jacobians[spec.wrt][0]),)
         upstream: Any = arguments.get("grad_outputs", arguments.get("grad_output"))
         stacked = [each.values for each in upstream] if isinstance(upstream, (tuple, list)) else upstream.values
-        shape = tuple(point.sizes[size] for size in internal_output_shape(operator))
+        shape = internal_output_shape(operator, point.sizes)
         point.arrays[COTANGENT] = np.asarray(stacked, dtype=np.float64).reshape(shape)
         formulas = {each.name: point.derivation.vjps[each.name][0] for each in operator.differentiable_inputs}
         if mutant:

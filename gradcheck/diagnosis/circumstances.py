@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
+from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument, Arguments
-from gradcheck.checks.reference_trials import walk
 from gradcheck.checks.results import CheckResult
 from gradcheck.diagnosis.evidence import Evidence, Sighting, is_upstream
 from gradcheck.operators.operator import Operator

@@ -16,14 +16,14 @@ from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import circumstances, in_part
+from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.evidence import Evidence, Observation, gather
 from gradcheck.diagnosis.from_formula import comes_back
 from gradcheck.diagnosis.guess import Context, say
 from gradcheck.diagnosis.precision import NEARLY, digits_right
-from gradcheck.diagnosis.search import COMPOUND, Explanation, Search
+from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
 from gradcheck.diagnosis.sizes import by_size
-from gradcheck.diagnosis.thoughts import thought
 from gradcheck.diagnosis.with_more import RATES
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def mistake_in(
     """
     observations = evidence.observations
     context = Context(spec, Calculator(verification.task, spec), observations)
-    search = Search(context, exercise, verification.budget)
+    search = GuessSearch(context, exercise, verification.budget)
     found: dict[str, list[Explanation]] = {}
     for name in wrong:
         plain = _plain(observations, name, SURELY if RATES & set(spec.parameters) and observations[0].tensors else 1)
@@ -258,7 +258,7 @@ def _of_edges(
 
 def _of_numbers(failure: CheckResult) -> bool:
     """Whether numbers differ from what is expected; a record's verdict has its own reasons."""
-    return failure.counterexample is not None and bool(failure.counterexample.where)
+    return failure.counterexample is not None and failure.counterexample.marks is not None
 
 
 def _wrongness(failure: CheckResult, name: str) -> str:

@@ -9,8 +9,8 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from gradcheck.diagnosis.mutants import Mutant, original_of
-from gradcheck.operators.operator import BATCH_SIZE, Operator
-from gradcheck.references.formula import Formula, array_element, size_symbol
+from gradcheck.operators.operator import Operator
+from gradcheck.references.formula import BATCH_LENGTH, Formula, array_element, size_symbol
 
 _INSTANCES = ((2, 3, 4), (3, 2, 2))
 """Numbers that the sizes take, in order of their names, where a formula is written out entry by entry."""
@@ -29,7 +29,7 @@ def is_equivalent(mutant: Mutant) -> bool:
 def _instances(operator: Operator, formula: Formula) -> Iterator[dict[sp.Expr, sp.Integer]]:
     """What sizes, free indices and labels may be, all at once, at small sizes."""
     classes = {size_symbol(each.classes) for each in operator.inputs if each.kind == "label"}
-    names = sorted({size_symbol(BATCH_SIZE), *classes, *formula.ranges.values()}, key=str)
+    names = sorted({BATCH_LENGTH, *classes, *formula.ranges.values()}, key=str)
     for numbers in _INSTANCES:
         sizes = dict(zip(names, cycle(map(sp.Integer, numbers)), strict=False))
         choices = {index: sizes[formula.ranges[index]] for index in formula.indices}

@@ -12,10 +12,10 @@ import numpy as np
 
 from gradcheck.checks import compare
 from gradcheck.checks.allowance import WAITING, OwnTime
+from gradcheck.checks.cases import walk
 from gradcheck.checks.compare import stem
 from gradcheck.checks.judge import judge
 from gradcheck.checks.outcome import Argument, Outcome, Returned
-from gradcheck.checks.reference_trials import walk
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial

@@ -13,65 +13,8 @@ from gradcheck.checks.outcome import Argument, Foreign, Returned, Value
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.evidence import Observation, Sighting
 from gradcheck.diagnosis.guess import Context, Guess, Predicted, times
-from gradcheck.diagnosis.mutants import Mutant, mutants, mutants_in_output, original_of
-from gradcheck.diagnosis.naming import mutant_in_words
+from gradcheck.diagnosis.mutants import KINDS, Mutant, code_of, mutant_in_words, mutants, mutants_in_output
 from gradcheck.references.expected import Floats
-
-CODES = {
-    "drop-term": "missing-term",
-    "flip-sign": "sign-flipped",
-    "swap-indices": "wrong-index",
-    "drop-cotangent": "missing-upstream",
-    "drop-factor": "missing-term",
-    "drop-mask": "missing-mask",
-    "turn-mask": "wrong-mask",
-    "mask-by-cotangent": "mask-from-upstream",
-    "mean-for-sum": "scaled-by-size",
-    "other-array": "wrong-variable",
-    "cotangent-without-sign": "changes-upstream",
-    "other-function": "wrong-function",
-    "output-for-input": "wrong-variable",
-    "drop-reduction": "missing-reduction",
-    "sum-elsewhere": "wrong-axis",
-    "factor-2": "scaled-by-constant",
-    "one-over-size": "scaled-by-size",
-    "swapped-gradients": "swapped-gradients",
-}
-"""The diagnosis code of every kind of mutant."""
-
-
-_COSTS = {
-    "mask-by-cotangent": 0.9,
-    "turn-mask": 0.9,
-    "drop-mask": 0.9,
-    "drop-term": 1.0,
-    "drop-cotangent": 1.0,
-    "other-function": 1.25,
-}
-"""How plain the kinds of mutants are; the others cost 1.15."""
-
-
-def code_of(mutant: Mutant) -> str:
-    """The diagnosis code of a mutant."""
-    if mutant.role == "jacobian" and mutant.kind == "swap-indices" and mutant.part is None:
-        return "transposed"
-    if mutant.kind == "drop-factor" and mutant.part in _one_over_sizes(mutant):
-        return "scaled-by-size"
-    part = "" if mutant.part is None else mutant.part.func.__name__
-    if mutant.kind == "drop-factor" and part in ("Piecewise", "KroneckerDelta"):
-        return "missing-mask"
-    if mutant.kind == "other-function" and mutant.role != "forward" and part == _outermost(mutant):
-        return "wrong-variable"  # x where y belongs
-    return CODES[mutant.kind]
-
-
-def _outermost(mutant: Mutant) -> str:
-    """The function that the operator's output is: tanh of tanh(x)."""
-    return str(original_of(mutant.operator, "forward", "").expression.func.__name__)
-
-
-def _one_over_sizes(mutant: Mutant) -> list[Any]:
-    return [1 / size for size in set(mutant.formula.ranges.values())]
 
 
 def mutated(context: Context) -> Iterator[Guess]:
@@ -81,7 +24,7 @@ def mutated(context: Context) -> Iterator[Guess]:
             code_of(mutant),
             "",
             lambda o, m=mutant: context.calculator.result(o.trial.arguments, m),  # type: ignore[misc]
-            _COSTS.get(mutant.kind, 1.15),
+            KINDS[mutant.kind].cost,
             words=lambda full, m=mutant: mutant_in_words(m, composed=context.operator is None, full=full),  # type: ignore[misc]
         )
 

@@ -9,8 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
-from gradcheck.checks.reference_trials import walk
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.references.binding import bind
 from gradcheck.references.expected import Floats
@@ -184,7 +184,7 @@ def sizes_of(observation: Observation) -> dict[str, int]:
     if operator is not None and all(each.name in arrays for each in operator.inputs):
         first = operator.inputs[0]
         given = {each.name: arrays[each.name] for each in operator.inputs}
-        sizes = bind(operator, given, dict(observation.trial.case.sizes), sample=observation.trial.case.sample)[1]
+        sizes = bind(operator, given, observation.trial.case.extra, sample=observation.trial.case.sample)[1]
         classes = {each.classes for each in operator.inputs if each.kind == "label"}
         for symbol, size in sizes.items():
             own = "the number of classes" if symbol in classes else f"the number of entries of {first.name}"

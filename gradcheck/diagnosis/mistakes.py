@@ -8,31 +8,29 @@ from itertools import combinations, product
 import sympy as sp
 from sympy.core.relational import Relational
 
-from gradcheck.operators.operator import BATCH_SIZE, Operator
+from gradcheck.operators.operator import Operator
 from gradcheck.references.derive import COTANGENT
-from gradcheck.references.formula import Formula, array_element, array_symbol, index_symbol, size_symbol
+from gradcheck.references.formula import BATCH_LENGTH, Formula, array_element, array_symbol, index_symbol
 
 Path = tuple[int, ...]
 Indices = tuple[sp.Symbol, ...]
-Mistakes = Iterator[tuple[str, sp.Expr, sp.Expr | None]]
-"""In words, as an expression, and the part that it is about."""
+Mistakes = Iterator[tuple[sp.Expr, sp.Expr | None]]
+"""The wrong formula, and the part that is missing from it or out of place."""
 
 
 def terms(original: Formula, factor: int) -> Mistakes:
     """Every term of every sum of terms, times `factor`: left out, or with the other sign."""
     if factor:
-        yield "the whole has the other sign", factor * original.expression, None
+        yield factor * original.expression, None
     for path, part, _ in _parts(original):
         for term in part.args if isinstance(part, sp.Add) else ():
-            text = f"the term {term} has the other sign" if factor else f"the term {term} is missing"
-            yield text, _with(original.expression, path, part + (factor - 1) * term), term
+            yield _with(original.expression, path, part + (factor - 1) * term), term
 
 
 def transposed(original: Formula) -> Mistakes:
     for first, second in combinations(original.indices, 2):
         if original.ranges[first] == original.ranges[second]:
-            exchanged = original.expression.xreplace({first: second, second: first})
-            yield f"{first} and {second} are exchanged", exchanged, None
+            yield original.expression.xreplace({first: second, second: first}), None
 
 
 def swapped_indices(original: Formula) -> Mistakes:
@@ -42,15 +40,15 @@ def swapped_indices(original: Formula) -> Mistakes:
             for first, second in product(sorted(part.free_symbols & set(scope), key=str), scope):
                 if first != second and original.ranges[first] == original.ranges[second]:
                     wrong = part.xreplace({first: second, second: first})
-                    yield f"{wrong} stands for {part}", _with(original.expression, path, wrong), wrong
+                    yield _with(original.expression, path, wrong), wrong
 
 
 def without_cotangent(original: Formula) -> Mistakes:
     scalar, array = array_element(COTANGENT, ()), array_symbol(COTANGENT)
     where = {path: part for path, part, _ in _parts(original) if part == scalar or array in part.args[:1]}
-    yield "the cotangent is missing", original.expression.xreplace(dict.fromkeys(where.values(), sp.S.One)), None
+    yield original.expression.xreplace(dict.fromkeys(where.values(), sp.S.One)), None
     for path, part in where.items():
-        yield f"{part} is missing in one place", _with(original.expression, path, sp.S.One), part
+        yield _with(original.expression, path, sp.S.One), part
 
 
 def without_factor(original: Formula) -> Mistakes:
@@ -59,11 +57,7 @@ def without_factor(original: Formula) -> Mistakes:
     for path, part, _ in _parts(original):
         for factor in part.args if isinstance(part, sp.Mul) else ():
             if not (factor.is_number or factor == scalar or array in factor.args[:1]):
-                yield (
-                    f"the factor {factor} is missing",
-                    _with(original.expression, path, _product(part, factor)),
-                    factor,
-                )
+                yield _with(original.expression, path, _product(part, factor)), factor
 
 
 def _product(product: sp.Mul, without: sp.Expr) -> sp.Expr:
@@ -78,11 +72,11 @@ def other_function(original: Formula) -> Mistakes:
     for path, part, _ in _parts(original):
         if isinstance(part, sp.Pow) and part.args[1].is_integer and abs(part.args[1]) > 1:
             base, exponent = part.args
-            yield f"{base} stands for {part}", _with(original.expression, path, base ** sp.sign(exponent)), part
+            yield _with(original.expression, path, base ** sp.sign(exponent)), part
             if exponent == 2:
-                yield f"|{base}| stands for {part}", _with(original.expression, path, sp.Abs(base)), part
+                yield _with(original.expression, path, sp.Abs(base)), part
         elif isinstance(part, (sp.exp, sp.log, sp.tanh, sp.Abs)):
-            yield f"{part.args[0]} stands for {part}", _with(original.expression, path, part.args[0]), part
+            yield _with(original.expression, path, part.args[0]), part
 
 
 def output_for_input(operator: Operator, original: Formula, output: Formula) -> Mistakes:
@@ -95,7 +89,7 @@ def output_for_input(operator: Operator, original: Formula, output: Formula) -> 
                 if part.base == array_symbol(an_input.name)
             }
             wrong = original.expression.xreplace(values).replace(sp.Piecewise, _cases)
-            yield f"{operator.output_name} stands for {an_input.name}", wrong, array_symbol(an_input.name)
+            yield wrong, array_symbol(an_input.name)
 
 
 def _cases(*pairs: tuple[sp.Expr, sp.Basic]) -> sp.Expr:
@@ -117,8 +111,7 @@ def without_sum(original: Formula) -> Mistakes:
             for stand_in in (first, *(other for other in scope if original.ranges[other] == original.ranges[index])):
                 term = part.function.subs(index, stand_in)
                 wrong = sp.Sum(term, *others) if others else term
-                text = f"the sum over {index} is its term at {stand_in}"
-                yield text, _with(original.expression, path, wrong), index
+                yield _with(original.expression, path, wrong), index
 
 
 def elsewhere(index: sp.Symbol) -> sp.Symbol:
@@ -130,7 +123,7 @@ def cotangent_without_sign(original: Formula) -> Mistakes:
     """|g| in one place."""
     for path, part, _ in _parts(original):
         if isinstance(part, sp.Indexed) and part.base == array_symbol(COTANGENT):
-            yield f"|{part}| stands for {part}", _with(original.expression, path, sp.Abs(part)), part
+            yield _with(original.expression, path, sp.Abs(part)), part
 
 
 def other_sum(original: Formula) -> Mistakes:
@@ -146,13 +139,11 @@ def other_sum(original: Formula) -> Mistakes:
             moved = elsewhere(across)
             everywhere = (moved, 0, ranges[across] - 1)
             body = part.function.xreplace({across: moved})
-            text = f"the sum over {index} runs over {across} too"
-            yield text, _with(original.expression, path, sp.Sum(body, *part.limits, everywhere)), index
+            yield _with(original.expression, path, sp.Sum(body, *part.limits, everywhere)), index
             for other in scope:
                 if other not in (across, index) and ranges[other] == ranges[index]:
                     wrong = sp.Sum(body.xreplace({index: other}), *part.limits[1:], everywhere)
-                    text = f"the sum runs over {across}, not over {index}"
-                    yield text, _with(original.expression, path, wrong), index
+                    yield _with(original.expression, path, wrong), index
 
 
 def mean_for_sum(original: Formula) -> Mistakes:
@@ -160,15 +151,14 @@ def mean_for_sum(original: Formula) -> Mistakes:
     for path, part, _ in _parts(original):
         if path and isinstance(part, sp.Sum):
             index, *_ = part.limits[0]
-            wrong = _with(original.expression, path, part / original.ranges[index])
-            yield f"a mean over {index} stands for the sum", wrong, index
+            yield _with(original.expression, path, part / original.ranges[index]), index
 
 
 def without_mask(original: Formula) -> Mistakes:
     """Everything is let through."""
     for path, part, _ in _parts(original):
         if isinstance(part, sp.Piecewise):
-            yield "nothing is masked", _with(original.expression, path, part.args[0][0]), None
+            yield _with(original.expression, path, part.args[0][0]), None
 
 
 def turned_mask(original: Formula) -> Mistakes:
@@ -177,7 +167,7 @@ def turned_mask(original: Formula) -> Mistakes:
         if isinstance(part, sp.Piecewise) and len(part.args) == 2:
             (first, condition), (second, _) = part.args
             turned = sp.Piecewise((second, condition), (first, True))
-            yield "the mask is the wrong way round", _with(original.expression, path, turned), None
+            yield _with(original.expression, path, turned), None
 
 
 def masked_by_cotangent(operator: Operator, original: Formula) -> Mistakes:
@@ -195,7 +185,7 @@ def masked_by_cotangent(operator: Operator, original: Formula) -> Mistakes:
                     lambda each: array_element(COTANGENT, tuple(each.indices)),
                 )
                 wrong = sp.Piecewise((first, asked), (second, True))
-                yield "the mask is that of grad_output", _with(original.expression, path, wrong), None
+                yield _with(original.expression, path, wrong), None
 
 
 def other_array(operator: Operator, original: Formula, *more: str) -> Mistakes:
@@ -210,12 +200,12 @@ def other_array(operator: Operator, original: Formula, *more: str) -> Mistakes:
             for name in names:
                 if name != part.base.label.name:
                     wrong = array_element(name, tuple(part.indices))
-                    yield f"{wrong} stands for {part}", _with(original.expression, path, wrong), wrong
+                    yield _with(original.expression, path, wrong), wrong
 
 
 def scaled(original: Formula, factors: Iterable[sp.Expr]) -> Mistakes:
     for factor in factors:
-        yield f"the whole is multiplied by {factor}", original.expression * factor, factor
+        yield original.expression * factor, factor
 
 
 def size_factors(operator: Operator, role: str, original: Formula) -> list[sp.Expr]:
@@ -223,7 +213,7 @@ def size_factors(operator: Operator, role: str, original: Formula) -> list[sp.Ex
     present = {*original.indices, *original.expression.atoms(sp.Symbol)}
     sizes = {size for index, size in original.ranges.items() if index in present}
     if operator.batched and role != "jacobian":
-        sizes.add(size_symbol(BATCH_SIZE))
+        sizes.add(BATCH_LENGTH)
     return [size if original.expression.has(1 / size) else 1 / size for size in sorted(sizes, key=str)]
 
 

@@ -1,12 +1,13 @@
 """Wrong answers, derived from the right one: mutants of an operator's definition, VJPs and Jacobians.
 
 Every mutant is one mistake that people make, written as a formula, so it holds at every size and can be run as a
-learner's function. Grading all of them shows that none gets through, but those that algebra shows to be right.
+learner's function. Grading all of them shows that none gets through, but those that algebra shows to be right. What
+there is to know of a kind of mistake stands in one record of `KINDS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
@@ -17,14 +18,14 @@ import sympy as sp
 
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis import mistakes
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.operator import BATCH_SIZE, Operator
 from gradcheck.references.binding import internal_output_shape, output_shape
 from gradcheck.references.derive import COTANGENT, derive
 from gradcheck.references.evaluate import Evaluator
 from gradcheck.references.expected import Point
 from gradcheck.references.fields import TRUTH_BITS, BallField
-from gradcheck.references.formula import Formula, array_symbol, index_symbol, read_formula
-from gradcheck.references.typeset import compact
+from gradcheck.references.formula import OWN, Formula, array_symbol, index_symbol, read_formula
+from gradcheck.references.typeset import compact, in_words
 
 MutantRole = Literal["forward", "backward", "jacobian"]
 
@@ -34,7 +35,7 @@ _MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
 @dataclass(frozen=True)
 class Mutant:
     """A wrong answer. `formula` stands where the derivative by `wrt` belongs, or, where that is empty, the definition.
-    `text` says what is wrong with it, `part` is the term or factor that it is about.
+    `kind` is a name of `KINDS`, `part` the term or factor that it is about.
     With a `partner` the gradients of `wrt` and `partner` have changed places: the partner's is wrong too.
     """
 
@@ -42,10 +43,41 @@ class Mutant:
     role: MutantRole
     wrt: str
     kind: str
-    text: str
     formula: Formula = field(hash=False)
     partner: str = ""
     part: sp.Expr | None = field(default=None, hash=False)
+
+
+@dataclass(frozen=True)
+class RightFormula:
+    """A right formula, for wrong ones to be made of. `output` is the operator's definition; None where the formula is
+    `written` as people do, with the output's name in it.
+    """
+
+    operator: Operator
+    role: MutantRole
+    formula: Formula
+    output: Formula | None = None
+
+    @property
+    def written(self) -> bool:
+        return self.output is None
+
+
+@dataclass(frozen=True)
+class MutantKind:
+    """A kind of mistake in a formula: `make` finds every place for it, `code` names it for machines, `sentence` says it
+    to the learner, and `full` to whoever may see a part of the right formula. `cost`: the plainer, the less. `instead`
+    is the code of a mutant that has another than its kind, or nothing.
+    """
+
+    name: str
+    code: str
+    make: Callable[[RightFormula], Iterable[tuple[sp.Expr, sp.Expr | None]]]
+    sentence: Callable[[Mutant], str]
+    full: Callable[[Mutant], str] | None = None
+    cost: float = 1.15
+    instead: Callable[[Mutant], str] = lambda _: ""
 
 
 def mutants(operator: Operator) -> list[Mutant]:
@@ -61,64 +93,33 @@ def mutants(operator: Operator) -> list[Mutant]:
         definition = read_formula(operator) if role == "jacobian" else derive(operator).output
         # A dummy of the definition may be in use where the definition is put in: it gets a name of its own there.
         fresh = {index: index_symbol(f"{index}_y") for index in definition.ranges if index not in definition.indices}
-        ranges = original.ranges | {fresh[index]: definition.ranges[index] for index in fresh}
-        ranges |= {mistakes.elsewhere(index): size for index, size in original.ranges.items()}
         output = Formula(definition.expression.xreplace(fresh), definition.indices)
-        seen = {original.expression}
-        for kind, made in (
-            ("drop-term", mistakes.terms(original, 0)),
-            ("flip-sign", mistakes.terms(original, -1)),
-            (
-                "swap-indices",
-                mistakes.transposed(original) if role == "jacobian" else mistakes.swapped_indices(original),
-            ),
-            ("drop-cotangent", mistakes.without_cotangent(original)),
-            ("drop-factor", mistakes.without_factor(original)),
-            ("drop-mask", mistakes.without_mask(original)),
-            ("turn-mask", mistakes.turned_mask(original)),
-            ("mask-by-cotangent", mistakes.masked_by_cotangent(operator, original) if role == "backward" else ()),
-            ("mean-for-sum", mistakes.mean_for_sum(original)),
-            ("other-array", mistakes.other_array(operator, original) if role == "backward" else ()),
-            ("other-function", mistakes.other_function(original)),
-            ("output-for-input", () if role == "forward" else mistakes.output_for_input(operator, original, output)),
-            ("drop-reduction", mistakes.without_sum(original)),
-            ("sum-elsewhere", mistakes.other_sum(original)),
-            ("factor-2", mistakes.scaled(original, [sp.Integer(2), sp.Rational(1, 2)])),
-            ("one-over-size", mistakes.scaled(original, mistakes.size_factors(operator, role, original))),
-        ):
-            for text, wrong, part in made:
-                if wrong not in seen:
-                    seen.add(wrong)
-                    formula = Formula(wrong, original.indices, ranges)
-                    found.append(Mutant(operator, role, name, kind, text, formula, part=part))
+        more = {fresh[index]: definition.ranges[index] for index in fresh}
+        found += _made_of(RightFormula(operator, role, original, output), name, more)
     return [*found, *_swapped_gradients(operator)]
 
 
 @cache
 def mutants_in_output(operator: Operator, role: MutantRole, wrt: str) -> list[Mutant]:
     """Mutants of the same formula as people write it, with the output in it: y (g − Σ g y). They need its value."""
-    output = array_symbol(operator.output_name)
     short = compact(operator, original_of(operator, role, wrt))
-    if not short.expression.has(output):
+    if not short.expression.has(array_symbol(operator.output_name)):
         return []
-    ranges = short.ranges | {mistakes.elsewhere(index): size for index, size in short.ranges.items()}
-    found, seen = [], {short.expression}
-    for kind, made in (
-        ("drop-factor", mistakes.without_factor(short)),
-        ("drop-term", mistakes.terms(short, 0)),
-        ("flip-sign", mistakes.terms(short, -1)),
-        ("other-function", mistakes.other_function(short)),
-        ("other-array", mistakes.other_array(operator, short, operator.output_name)),
-        ("drop-reduction", mistakes.without_sum(short)),
-        ("sum-elsewhere", mistakes.other_sum(short)),
-        ("mean-for-sum", mistakes.mean_for_sum(short)),
-        ("cotangent-without-sign", mistakes.cotangent_without_sign(short)),
-    ):
-        for text, wrong, part in made:
+    return list(_made_of(RightFormula(operator, role, short), wrt, {}))
+
+
+def _made_of(right: RightFormula, wrt: str, more: dict[sp.Symbol, sp.Symbol]) -> Iterator[Mutant]:
+    """Every mutant of one formula; `more` are the ranges of indices that only the wrong ones have."""
+    original = right.formula
+    ranges = original.ranges | more | {mistakes.elsewhere(index): size for index, size in original.ranges.items()}
+    seen = {original.expression}
+    # Of a formula as people write it a factor is missing, where 1 − y without its y² is a factor without a term.
+    for kind in sorted(KINDS.values(), key=lambda each: right.written and each.name != "drop-factor"):
+        for wrong, part in kind.make(right):
             if wrong not in seen:
                 seen.add(wrong)
-                found.append(Mutant(operator, role, wrt, kind, text, Formula(wrong, short.indices, ranges), part=part))
-    return found
+                formula = Formula(wrong, original.indices, ranges)
+                yield Mutant(right.operator, right.role, wrt, kind.name, formula, part=part)
 
 
 def original_of(operator: Operator, role: MutantRole, wrt: str) -> Formula:
@@ -135,8 +136,7 @@ def _swapped_gradients(operator: Operator) -> Iterator[Mutant]:
         right, wrong = (original_of(operator, "backward", each.name) for each in (first, second))
         alike = (first.shape, first.batched, first.wrt) == (second.shape, second.batched, second.wrt)
         if alike and wrong.expression != right.expression:
-            text = f"the gradients of {first.name} and {second.name} have changed places"
-            yield Mutant(operator, "backward", first.name, "swapped-gradients", text, wrong, second.name)
+            yield Mutant(operator, "backward", first.name, "swapped-gradients", wrong, second.name)
 
 
 def function_of(mutant: Mutant, task: Task) -> FunctionSpec | None:
@@ -179,7 +179,7 @@ def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
         point = Point(operator, {k: v.numpy() for k, v in inputs.items()}, sizes=sizes, sample=sample)
         if upstream is not None:
             stacked = torch.stack(upstream) if isinstance(upstream, tuple) else upstream
-            shape = [point.sizes[size] for size in internal_output_shape(operator)]
+            shape = internal_output_shape(operator, point.sizes)
             point.arrays[COTANGENT] = stacked.double().numpy().reshape(shape)
         dtype = next(tensor.dtype for tensor in inputs.values() if tensor.is_floating_point())
         numbers, ranges, _ = point.names()
@@ -198,3 +198,292 @@ def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
         return tuple(results) if spec.returns == "tuple" else results[0]
 
     return function
+
+
+def mutant_in_words(mutant: Mutant, *, composed: bool = False, full: bool = False) -> str:
+    """One sentence: what kind of part is missing or out of place, and what it depends on. The part itself is a piece of
+    the answer, so only a `full` sentence shows it. With `composed` it says in which of the function's parts that is.
+    """
+    kind = KINDS[mutant.kind]
+    text = (kind.full or kind.sentence)(mutant) if full else kind.sentence(mutant)
+    return f"at the {mutant.operator.name.replace('_', ' ')}, {text}" if composed else text
+
+
+def _subject(mutant: Mutant) -> str:
+    if mutant.role == "forward":
+        return mutant.operator.output_name
+    return f"the gradient of {mutant.wrt}" if mutant.role == "backward" else "the Jacobian"
+
+
+def _part(mutant: Mutant) -> Formula:
+    """The part that the mistake is about."""
+    assert mutant.part is not None
+    original = original_of(mutant.operator, mutant.role, mutant.wrt)
+    free = mutant.part.free_symbols
+    indices = tuple(index for index in original.ranges if index in free)
+    return Formula(mutant.part, indices, original.ranges)
+
+
+def _shown(mutant: Mutant) -> str:
+    """The part, typeset."""
+    return in_words(mutant.operator, _part(mutant))
+
+
+def _depends(mutant: Mutant) -> str:
+    """What the part is made of: "it depends on grad_output and the output y, summed over the batch"."""
+    short = compact(mutant.operator, _part(mutant))
+    on = list(_ingredients(mutant, short.expression))
+    if not on:
+        return "it is a number"
+    sums = {limits[0] for each in short.expression.atoms(sp.Sum) for limits in each.limits}
+    over = dict.fromkeys(_extent(mutant, index) for index in sorted(sums, key=str))
+    listed = ", ".join(on[:-1]) + (" and " if len(on) > 1 else "") + on[-1]
+    return f"it depends on {listed}" + (f", summed over {' and '.join(over)}" if over else "")
+
+
+def _ingredients(mutant: Mutant, expression: sp.Expr) -> Iterator[str]:
+    operator = mutant.operator
+    names = {str(each.args[0]) if isinstance(each, sp.Indexed) else str(each) for each in expression.free_symbols}
+    if COTANGENT in names:
+        yield "grad_output"
+    if operator.output_name in names:
+        yield f"the output {operator.output_name}"
+    yield from (each.name for each in operator.inputs if each.name in names)
+    if expression.has(sp.KroneckerDelta) and not any(each.name in names for each in operator.inputs):
+        yield "whether two indices are equal"
+    outside = expression.xreplace(dict.fromkeys(expression.atoms(sp.Sum), sp.S.Zero)).free_symbols
+    if outside & set(_ranges(mutant).values()):
+        yield "a size"
+
+
+def _ranges(mutant: Mutant) -> dict[sp.Symbol, sp.Symbol]:
+    return original_of(mutant.operator, mutant.role, mutant.wrt).ranges | mutant.formula.ranges
+
+
+def _extent(mutant: Mutant, index: sp.Symbol) -> str:
+    """What an index runs over."""
+    operator, size = mutant.operator, str(_ranges(mutant).get(index, "")).removesuffix(OWN)
+    if size == BATCH_SIZE:
+        return "the batch"
+    if size in _EXTENTS:
+        return _EXTENTS[size]
+    if size in {each.classes for each in operator.inputs if each.kind == "label"}:
+        return "the classes"
+    if operator.flattened:
+        return "all entries"
+    return "the outputs" if size in operator.output_shape else "a row"
+
+
+_EXTENTS = {
+    "C": "the classes",
+    "I": "the inputs",
+    "O": "the outputs",
+    "P": "the samples",
+    "copies": "the copies",
+}
+
+
+def _array(mutant: Mutant) -> str:
+    """The array that stands in a wrong place."""
+    assert mutant.part is not None
+    name = str(mutant.part.args[0] if isinstance(mutant.part, sp.Indexed) else mutant.part)
+    return {COTANGENT: "grad_output", mutant.operator.output_name: f"the output {mutant.operator.output_name}"}.get(
+        name, name
+    )
+
+
+def _flipped(mutant: Mutant) -> str:
+    if mutant.part is None:
+        return f"{_subject(mutant)} has the other sign"
+    return f"a term of {_subject(mutant)} has the wrong sign; {_depends(mutant)}"
+
+
+def _swapped(mutant: Mutant) -> str:
+    if mutant.part is None:
+        return f"{_subject(mutant)} is transposed: rows are outputs, columns are inputs"
+    what = f"an entry of {_array(mutant)}" if isinstance(mutant.part, sp.Indexed) else "a comparison of indices"
+    return f"in {_subject(mutant)} an index is out of place: {what} stands where another belongs"
+
+
+def _cotangent(mutant: Mutant) -> str:
+    if mutant.part is None:
+        return f"{_subject(mutant)} does not use grad_output at all"
+    return f"{_subject(mutant)} uses grad_output in one place, but needs it in another too"
+
+
+def _scaled(mutant: Mutant) -> str:
+    factor = sp.sstr(mutant.part).replace(OWN, "")
+    return f"{_subject(mutant)} is {factor} times what it should be"
+
+
+def code_of(mutant: Mutant) -> str:
+    """The diagnosis code of a mutant."""
+    return KINDS[mutant.kind].instead(mutant) or KINDS[mutant.kind].code
+
+
+def _code_of_factor(mutant: Mutant) -> str:
+    if mutant.part in [1 / size for size in set(mutant.formula.ranges.values())]:
+        return "scaled-by-size"
+    return "missing-mask" if isinstance(mutant.part, (sp.Piecewise, sp.KroneckerDelta)) else ""
+
+
+def _code_of_function(mutant: Mutant) -> str:
+    """x where y belongs: tanh is the function that the operator's output is."""
+    outermost = original_of(mutant.operator, "forward", "").expression.func
+    return "wrong-variable" if mutant.role != "forward" and isinstance(mutant.part, outermost) else ""
+
+
+def _unwritten(make: Callable[[RightFormula], Iterable[Any]]) -> Callable[[RightFormula], Iterable[Any]]:
+    """Only in formulas without the output's name."""
+    return lambda right: () if right.written else make(right)
+
+
+def _of_backward(make: Callable[[Operator, Formula], Iterable[Any]]) -> Callable[[RightFormula], Iterable[Any]]:
+    return _unwritten(lambda right: make(right.operator, right.formula) if right.role == "backward" else ())
+
+
+KINDS: dict[str, MutantKind] = {
+    each.name: each
+    for each in (
+        MutantKind(
+            "drop-term",
+            "missing-term",
+            lambda r: mistakes.terms(r.formula, 0),
+            lambda m: f"a term is missing from {_subject(m)}; {_depends(m)}",
+            lambda m: f"the term {_shown(m)} of {_subject(m)} is missing",
+            cost=1.0,
+        ),
+        MutantKind(
+            "flip-sign",
+            "sign-flipped",
+            lambda r: mistakes.terms(r.formula, -1),
+            _flipped,
+            lambda m: (
+                f"the term {_shown(m)} of {_subject(m)} has the wrong sign" if m.part is not None else _flipped(m)
+            ),
+        ),
+        MutantKind(
+            "swap-indices",
+            "wrong-index",
+            _unwritten(
+                lambda r: (mistakes.transposed if r.role == "jacobian" else mistakes.swapped_indices)(r.formula)
+            ),
+            _swapped,
+            lambda m: (
+                f"in {_subject(m)}, {_shown(m)} stands where another entry belongs"
+                if m.part is not None
+                else _swapped(m)
+            ),
+            instead=lambda m: "transposed" if m.part is None and m.role == "jacobian" else "",
+        ),
+        MutantKind(
+            "drop-cotangent",
+            "missing-upstream",
+            _unwritten(lambda r: mistakes.without_cotangent(r.formula)),
+            _cotangent,
+            cost=1.0,
+        ),
+        MutantKind(
+            "drop-factor",
+            "missing-term",
+            lambda r: mistakes.without_factor(r.formula),
+            lambda m: f"in {_subject(m)} a factor is missing; {_depends(m)}",
+            lambda m: f"in {_subject(m)} the factor {_shown(m)} is missing",
+            instead=_code_of_factor,
+        ),
+        MutantKind(
+            "drop-mask",
+            "missing-mask",
+            _unwritten(lambda r: mistakes.without_mask(r.formula)),
+            lambda m: f"{_subject(m)} has no mask: what the forward pass holds back comes through",
+            cost=0.9,
+        ),
+        MutantKind(
+            "turn-mask",
+            "wrong-mask",
+            _unwritten(lambda r: mistakes.turned_mask(r.formula)),
+            lambda m: f"the mask of {_subject(m)} is the wrong way round",
+            cost=0.9,
+        ),
+        MutantKind(
+            "mask-by-cotangent",
+            "mask-from-upstream",
+            _of_backward(mistakes.masked_by_cotangent),
+            lambda m: f"the mask of {_subject(m)} is taken from grad_output's sign",
+            cost=0.9,
+        ),
+        MutantKind(
+            "mean-for-sum",
+            "scaled-by-size",
+            lambda r: mistakes.mean_for_sum(r.formula),
+            lambda m: f"in {_subject(m)} a mean stands where a sum belongs",
+        ),
+        MutantKind(
+            "other-array",
+            "wrong-variable",
+            lambda r: (
+                mistakes.other_array(r.operator, r.formula, r.operator.output_name)
+                if r.written
+                else _of_backward(mistakes.other_array)(r)
+            ),
+            lambda m: f"in {_subject(m)}, {_array(m)} stands where another variable belongs",
+            lambda m: f"in {_subject(m)}, {_shown(m)} stands where another variable belongs",
+        ),
+        MutantKind(
+            "other-function",
+            "wrong-function",
+            lambda r: mistakes.other_function(r.formula),
+            lambda m: f"in {_subject(m)} a power or a function is missing; {_depends(m)}",
+            lambda m: f"in {_subject(m)}, {_shown(m)} is not what you compute",
+            cost=1.25,
+            instead=_code_of_function,
+        ),
+        MutantKind(
+            "output-for-input",
+            "wrong-variable",
+            lambda r: (
+                mistakes.output_for_input(r.operator, r.formula, r.output) if r.output and r.role != "forward" else ()
+            ),
+            lambda m: f"{_subject(m)} takes the output {m.operator.output_name} for the input {m.part}",
+        ),
+        MutantKind(
+            "drop-reduction",
+            "missing-reduction",
+            lambda r: mistakes.without_sum(r.formula),
+            lambda m: f"{_subject(m)} needs a sum over {_extent(m, m.part)}; you took a single term",
+            lambda m: f"{_subject(m)} needs a sum over the index {m.part}; you took a single term",
+        ),
+        MutantKind(
+            "sum-elsewhere",
+            "wrong-axis",
+            lambda r: mistakes.other_sum(r.formula),
+            lambda m: f"in {_subject(m)} a sum that belongs over {_extent(m, m.part)} runs over another axis",
+            lambda m: f"in {_subject(m)} the sum over the index {m.part} runs over another axis",
+        ),
+        MutantKind(
+            "factor-2",
+            "scaled-by-constant",
+            _unwritten(lambda r: mistakes.scaled(r.formula, [sp.Integer(2), sp.Rational(1, 2)])),
+            _scaled,
+        ),
+        MutantKind(
+            "one-over-size",
+            "scaled-by-size",
+            _unwritten(lambda r: mistakes.scaled(r.formula, mistakes.size_factors(r.operator, r.role, r.formula))),
+            _scaled,
+        ),
+        MutantKind(
+            "cotangent-without-sign",
+            "changes-upstream",
+            lambda r: mistakes.cotangent_without_sign(r.formula) if r.written else (),
+            lambda m: f"in {_subject(m)}, grad_output enters without its sign in one place",
+        ),
+        MutantKind(
+            "swapped-gradients",
+            "swapped-gradients",
+            lambda _: (),  # made of two formulas, see `_swapped_gradients`
+            lambda m: f"the gradients of {m.wrt} and {m.partner} have changed places",
+        ),
+    )
+}
+"""Every kind of mistake by its name. Of two that make the same formula, the first counts."""

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck.checks.outcome import Arguments
-from gradcheck.checks.reference import Reference
-from gradcheck.checks.reference_trials import into
+from gradcheck.checks.reference import Reference, into
 from gradcheck.diagnosis.mutants import Mutant
 from gradcheck.operators.operator import Operator
 from gradcheck.references.derive import derive

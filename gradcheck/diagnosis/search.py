@@ -63,7 +63,7 @@ class Explanation:
     full: Callable[[], str] | None = None
 
 
-class Search:
+class GuessSearch:
     """All guesses at one function's mistake. What a guess predicts is remembered: a network has many parts, and each
     may be wrong. Raises OutOfBudget where that of all searches is spent.
     """

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
-from gradcheck.checks.reference_trials import walk
 from gradcheck.checks.results import CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
+from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.evidence import Evidence, Sighting, observe
 from gradcheck.diagnosis.matching import close, path_name, scale_of
-from gradcheck.diagnosis.thoughts import thought
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.checks.cases import walk
 from gradcheck.checks.drawing import SIZES, RandomDraw
 from gradcheck.checks.outcome import Arguments
-from gradcheck.checks.reference_trials import walk
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.mutants import Mutant, mutants
 from gradcheck.diagnosis.mutated import MutatedSweep, compute

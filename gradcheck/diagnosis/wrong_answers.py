@@ -11,8 +11,7 @@ from gradcheck.catalog.exercise import Misconception
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis import mutants, sweep_mutants
 from gradcheck.diagnosis.equivalence import is_equivalent
-from gradcheck.diagnosis.mutants import Mutant
-from gradcheck.diagnosis.naming import mutant_in_words
+from gradcheck.diagnosis.mutants import Mutant, mutant_in_words
 
 
 @dataclass(frozen=True)

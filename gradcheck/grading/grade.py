@@ -16,7 +16,6 @@ from gradcheck.grading.desk_record import NO_HELP, help_taken
 from gradcheck.grading.last_results import digest_of, remember, statuses_of
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.report import ExerciseReport, Report, ungraded
-from gradcheck.grading.supplied import supplied_to
 
 
 def grade_folder(
@@ -89,7 +88,7 @@ def verification_of(
     *,
     secret: bool = False,
 ) -> Verification:
-    """The checks of one exercise, with all that the rooms above the checks add: trainings and diagnoses."""
+    """The checks of one exercise, with what the room above the checks adds: diagnoses."""
     from gradcheck.diagnosis.explain import explained_for
 
     return Verification(
@@ -98,7 +97,6 @@ def verification_of(
         seed=seed,
         cache=cache,
         shrink=shrink,
-        supplied=supplied_to(exercise.name),
         explain=explained_for(exercise),
         secret=secret,
     )

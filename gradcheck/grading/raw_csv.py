@@ -21,7 +21,7 @@ _QUOTED = r'"[^"]*(?:""[^"]*)*"(?!")'
 
 
 @dataclass
-class Line:
+class CsvLine:
     """A line of the file, which quoted cells may spread over several: raw cells, and what ended it. `number` counts
     the file's lines, `row` is what a spreadsheet calls it.
     """
@@ -47,7 +47,7 @@ class Sheet:
     bom: bytes
     encoding: str
     delimiter: str
-    lines: list[Line]
+    lines: list[CsvLine]
 
     @property
     def header(self) -> list[str]:
@@ -55,7 +55,7 @@ class Sheet:
         first = self.lines[0]
         return [first.value(column).strip() for column in range(len(first.cells))]
 
-    def put(self, line: Line, column: int, value: str) -> None:
+    def put(self, line: CsvLine, column: int, value: str) -> None:
         """Change one cell; it is quoted where it was, or has to be."""
         quoted = line.cells[column].startswith('"') or any(each in value for each in (self.delimiter, '"', "\n", "\r"))
         line.cells[column] = '"' + value.replace('"', '""') + '"' if quoted else value
@@ -92,7 +92,7 @@ def read_sheet(content: bytes, name: str, *, by_hand: bool = False) -> Sheet:
     return Sheet(bom, encoding, delimiter, lines)
 
 
-def _parsed(text: str, delimiter: str, name: str, place: int) -> Iterator[Line]:
+def _parsed(text: str, delimiter: str, name: str, place: int) -> Iterator[CsvLine]:
     cell = re.compile(rf"((?:{_QUOTED})?)[^{delimiter}\r\n]*")
     end = re.compile(r"\r\n|\r|\n")
     number = row = 1 + len(end.findall(text[:place]))
@@ -110,11 +110,11 @@ def _parsed(text: str, delimiter: str, name: str, place: int) -> Iterator[Line]:
                 break
             place += len(delimiter)
         ended = end.match(text, place)
-        yield Line(opened, row, cells, ended[0] if ended else "")
+        yield CsvLine(opened, row, cells, ended[0] if ended else "")
         place, number, row = ended.end() if ended else place, number + 1, row + 1
 
 
-def _same_length(lines: list[Line], name: str, *, by_hand: bool) -> None:
+def _same_length(lines: list[CsvLine], name: str, *, by_hand: bool) -> None:
     """A shifted line would put a grade into another column, or a name: better none at all."""
     width = len(lines[0].cells)
     for line in lines[1:]:

@@ -1,16 +1,14 @@
-"""The result of grading, in plain data: what every report is made from."""
+"""The result of grading: what every report is made from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import FAULTS, CheckResult, Status
 from gradcheck.grading.desk_record import NO_HELP, Help
-
-SCHEMA = "gradcheck/report/v1"
 
 GRADED: tuple[Status, ...] = ("passed", "failed", "errored", "not_started")
 """What can be said of an exercise, in the order in which it is counted and shown."""
@@ -96,34 +94,6 @@ def status_of(statuses: Iterable[str]) -> Status:
     if states == {"passed"}:
         return "passed"
     return "errored" if "errored" in states else "failed"
-
-
-def ungraded_in(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """The exercises that the grader failed on, of a report or of a class's row in plain data, whoever wrote it: by its
-    list, which older versions had not, and by what it says of each exercise.
-    """
-    listed, exercises = record.get("ungraded"), record.get("exercises")
-    found = listed if isinstance(listed, list) else []
-    each_of = [each for each in exercises if isinstance(each, dict)] if isinstance(exercises, list) else []
-    found = [*found, *(each.get("name") for each in each_of if each.get("status") == "ungraded")]
-    return tuple(dict.fromkeys(each for each in found if isinstance(each, str)))
-
-
-def mark_of(report: Mapping[str, Any]) -> float | None:
-    """What counts of a report in plain data, after penalties where a course has any. None where its total is no mark,
-    since the grader failed on an exercise: whatever handles marks asks here.
-    """
-    if ungraded_in(report):
-        return None
-    return float(report["final_score"] if "final_score" in report else report["score"])
-
-
-def students_of(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Whose a report is, or a row of `class.json`: a team's members, one student, or nobody. What is older than teams
-    has only the one.
-    """
-    found = report.get("students") or [report.get("student")]
-    return [each for each in found if each is not None]
 
 
 def state_of(statuses: Iterable[str]) -> State:

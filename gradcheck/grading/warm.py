@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gradcheck.catalog import Exercise
-from gradcheck.checks.bench import Benches
 from gradcheck.checks.rounds import round_of
+from gradcheck.checks.trials import Benches
 
 
 class Warm:

@@ -1,38 +1,54 @@
-"""Between tensors as a caller passes them and arrays as a formula indexes them: flattening, the batch axis, sizes."""
+"""Between tensors as a caller passes them and as a formula indexes them: flattening, the batch axis, sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+import operator as op
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from gradcheck.operators.operator import BATCH_SIZE, Operator
+from gradcheck.errors import FormulaError
+from gradcheck.operators.operator import Operator
 
 Array = npt.NDArray[Any]
 
+BATCH_LENGTH = "B′"
+"""What the length of the batch axis is called among sizes; no formula can write it."""
+
+_ARITHMETIC: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: op.add,
+    ast.Sub: op.sub,
+    ast.Mult: op.mul,
+    ast.FloorDiv: op.floordiv,
+}
+
 
 def bind(
-    operator: Operator, inputs: Mapping[str, Array], sizes: dict[str, int], *, sample: bool = False
-) -> tuple[dict[str, Array], dict[str, int]]:
-    """The inputs as the formula indexes them (flattened, a batch axis where it belongs), and every size's number."""
-    arrays: dict[str, Array] = {}
+    operator: Operator, inputs: Mapping[str, Any], sizes: Mapping[str, int], *, sample: bool = False
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """The inputs, arrays or tensors, as the formula indexes them (flattened, a batch axis where it belongs), and every
+    size's number. `sizes` are those that no input shows. Raises ValueError where shapes do not fit.
+    """
+    numbers = dict(sizes)
+    arrays: dict[str, Any] = {}
     for an_input in operator.inputs:
-        array = np.asarray(inputs[an_input.name])
-        names = ((BATCH_SIZE,) if an_input.batched and not sample else ()) + an_input.shape
+        array = inputs[an_input.name]
+        names = ((BATCH_LENGTH,) if an_input.batched and not sample else ()) + an_input.shape
         if operator.flattened:
-            array = array.reshape(-1)
-        elif an_input.batched and not sample and array.ndim == len(an_input.shape):
+            array = array.reshape(-1) if an_input.shape else array
+        elif an_input.batched and not sample and len(array.shape) == len(an_input.shape):
             array = array[None]
-        sizes |= dict(zip(names, array.shape, strict=True))
+        numbers |= dict(zip(names, array.shape, strict=True))
         arrays[an_input.name] = array
-    return arrays, sizes
+    return arrays, numbers
 
 
-def internal_output_shape(operator: Operator) -> tuple[str, ...]:
-    """The names of the output's sizes as the formula indexes it."""
-    return ((BATCH_SIZE,) if operator.batched else ()) + operator.output_shape
+def internal_output_shape(operator: Operator, sizes: Mapping[str, int], *, sample: bool = False) -> tuple[int, ...]:
+    """The output's shape as the formula indexes it."""
+    front = (sizes[BATCH_LENGTH],) if operator.batched and not sample else ()
+    return front + tuple(number_of(size, sizes) for size in operator.output_shape)
 
 
 def output_shape(
@@ -40,9 +56,32 @@ def output_shape(
 ) -> tuple[int, ...]:
     """The output's shape as a caller sees it."""
     first = operator.inputs[0]
-    shape = tuple(sizes[name] for name in operator.output_shape)
+    shape = tuple(number_of(size, sizes) for size in operator.output_shape)
     if operator.flattened and operator.output_shape:
         return (*shape[:-1], *shapes[first.name])
     if operator.batched and len(shapes[first.name]) > len(first.shape):
-        return (sizes[BATCH_SIZE], *shape)
+        return (sizes[BATCH_LENGTH], *shape)
     return shape
+
+
+def number_of(size: str, sizes: Mapping[str, int]) -> int:
+    """What a size is, or what a rule such as `L - K + 1` makes of others, without SymPy: whoever passes needs none."""
+    if size in sizes:
+        return sizes[size]
+    try:
+        return max(0, _reckoned(ast.parse(size, mode="eval").body, sizes))
+    except (SyntaxError, KeyError, TypeError):
+        raise FormulaError(
+            f"the size {size!r} is not known: it is made of the inputs' sizes and whole numbers by + - * and //"
+        ) from None
+
+
+def _reckoned(node: ast.expr, sizes: Mapping[str, int]) -> int:
+    match node:
+        case ast.Constant(value=int(number)):
+            return number
+        case ast.Name(id=name):
+            return sizes[name]
+        case ast.BinOp(left, kind, right) if type(kind) in _ARITHMETIC:
+            return _ARITHMETIC[type(kind)](_reckoned(left, sizes), _reckoned(right, sizes))
+    raise TypeError

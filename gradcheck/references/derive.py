@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import sympy as sp
 
-from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, Input, Operator
-from gradcheck.references.collapse import collapse
+from gradcheck.errors import FormulaError
+from gradcheck.operators.operator import Input, Operator
+from gradcheck.references.collapse import collapse, collapse_over, has_arithmetic
 from gradcheck.references.formula import (
+    BATCH,
+    BATCH_LENGTH,
+    OWN,
     Formula,
     array_element,
     array_symbol,
     index_symbol,
     read_form,
     read_formula,
-    size_symbol,
+    read_size,
 )
 
-COTANGENT = "g"
-_PRIMED = index_symbol(BATCH_INDEX + "_")
+COTANGENT = "g" + OWN
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,6 @@ class Derivation:
     `vjps`       per differentiable input, Σ_i g_i ∂y_i/∂x_j, summed over the batch where the input is shared by all
                  samples: the derived form first, then one for each Jacobian form.
     `torch_jacobians`, `torch_vjps`  the same of what torch's own forward functions give instead.
-    `ranges`     the size of every index.
     """
 
     operator: Operator
@@ -44,7 +46,14 @@ class Derivation:
     vjps: dict[str, tuple[Formula, ...]]
     torch_jacobians: dict[str, tuple[Formula, ...]]
     torch_vjps: dict[str, tuple[Formula, ...]]
-    ranges: dict[sp.Symbol, sp.Symbol]
+
+    @property
+    def ranges(self) -> dict[sp.Symbol, sp.Expr]:
+        """The size of every index."""
+        tables = (self.jacobians, self.vjps, self.torch_jacobians, self.torch_vjps)
+        formulas = [self.output, *self.forms, *self.torch_forms]
+        formulas += [form for table in tables for forms in table.values() for form in forms]
+        return {index: size for formula in formulas for index, size in formula.ranges.items()}
 
 
 @cache
@@ -54,10 +63,12 @@ def derive(operator: Operator) -> Derivation:
     jacobians, vjps, torch_jacobians, torch_vjps = {}, {}, {}, {}
     for an_input in operator.differentiable_inputs:
         name = an_input.name
-        derived = _jacobian(sample, an_input)
+        raw = _derivative(sample, an_input)
+        derived = replace(raw, expression=collapse(raw.expression))
         forms = (derived, *(read_form(operator, text, name) for text in operator.forms_of_jacobian(name)))
         jacobians[name] = forms
-        collapsed = _vjp(operator, sample, an_input, derived)
+        arithmetic = has_arithmetic(raw.expression)
+        collapsed = (_solved_vjp if arithmetic else _vjp)(operator, sample, an_input, raw if arithmetic else derived)
         # A point-wise operator's Jacobian is diagonal: multiplied out or collapsed, it rounds the same.
         contracted = [_vjp(operator, sample, an_input, form, expand=operator.flattened) for form in forms]
         vjps[name] = _distinct((collapsed, *contracted))
@@ -67,10 +78,6 @@ def derive(operator: Operator) -> Derivation:
         torch_vjps[name] = tuple(_vjp(operator, sample, an_input, form) for form in torch_jacobians[name])
     forward_forms = tuple(read_form(operator, text) for text in operator.forward_forms) or (sample,)
     torch_forms = tuple(read_form(operator, text) for text in operator.torch_forms)
-    of_inputs = (jacobians, vjps, torch_jacobians, torch_vjps)
-    everything = [sample, *forward_forms, *torch_forms]
-    everything += [form for table in of_inputs for forms in table.values() for form in forms]
-    ranges = {index: size for formula in everything for index, size in formula.ranges.items()}
     return Derivation(
         operator=operator,
         output=_batch(operator, sample),
@@ -80,20 +87,47 @@ def derive(operator: Operator) -> Derivation:
         vjps=vjps,
         torch_jacobians=torch_jacobians,
         torch_vjps=torch_vjps,
-        ranges=ranges,
     )
 
 
-def cotangent(indices: tuple[sp.Symbol, ...]) -> sp.Expr:
-    """g with the indices of the output."""
-    return array_element(COTANGENT, indices)
+def definition_of(operator: Operator, *, sample: bool) -> Formula:
+    """The operator's own formula, of one sample or of a batch."""
+    return read_formula(operator) if sample else derive(operator).output
 
 
-def _jacobian(sample: Formula, an_input: Input) -> Formula:
+def formula_of(operator: Operator, role: str, wrt: str) -> Formula:
+    """The right formula: the definition ("forward"), or the VJP or Jacobian by `wrt`."""
+    derivation = derive(operator)
+    if role == "forward":
+        return derivation.output
+    return (derivation.vjps if role == "backward" else derivation.jacobians)[wrt][0]
+
+
+def _derivative(sample: Formula, an_input: Input) -> Formula:
+    """∂y_i/∂x_j as SymPy finds it: sums over deltas, of a branch its branches' derivatives."""
     fresh = tuple(index_symbol(name) for name in an_input.wrt)
-    derivative = collapse(sample.expression.diff(array_element(an_input.name, fresh)))
-    ranges = sample.ranges | dict(zip(fresh, map(size_symbol, an_input.shape), strict=True))
+    derivative = sample.expression.diff(array_element(an_input.name, fresh))
+    derivative = derivative.replace(sp.sign, _sign).replace(sp.Heaviside, _step)
+    if derivative.has(sp.Derivative, sp.Subs, sp.DiracDelta):
+        raise FormulaError(f"the derivative of {sample.expression} by {an_input.name} is not known: write it as others")
+    ranges = sample.ranges | dict(zip(fresh, map(read_size, an_input.shape), strict=True))
     return Formula(derivative, sample.indices + fresh, ranges)
+
+
+def _sign(of: sp.Expr) -> sp.Expr:
+    """The derivative of |x|, either side of a tie."""
+    return sp.Piecewise((sp.S.One, of > 0), (sp.S.NegativeOne, True))
+
+
+def _step(of: sp.Expr, *_: sp.Expr) -> sp.Expr:
+    """The derivative of max(x, 0)."""
+    return sp.Piecewise((sp.S.One, of > 0), (sp.S.Zero, True))
+
+
+def _summed(operator: Operator, sample: Formula, an_input: Input) -> tuple[sp.Symbol, ...]:
+    """The indices that a VJP sums over."""
+    shared = operator.batched and not an_input.batched
+    return ((BATCH,) if shared else ()) + sample.indices
 
 
 def _vjp(operator: Operator, sample: Formula, an_input: Input, jacobian: Formula, *, expand: bool = True) -> Formula:
@@ -101,31 +135,47 @@ def _vjp(operator: Operator, sample: Formula, an_input: Input, jacobian: Formula
     matrix product that a learner with a Jacobian in hand would write, which rounds differently.
     """
     batched = _batch(operator, jacobian)
-    outputs = ((index_symbol(BATCH_INDEX),) if operator.batched else ()) + sample.indices
-    summed = list(sample.indices)
-    if operator.batched and not an_input.batched:
-        summed.insert(0, index_symbol(BATCH_INDEX))
-    body = cotangent(outputs) * batched.expression
+    summed = _summed(operator, sample, an_input)
+    body = _cotangent(operator, sample) * batched.expression
     for index in reversed(summed):
         body = sp.Sum(body, (index, 0, batched.ranges[index] - 1))
         body = collapse(body) if expand else body
-    free = tuple(index for index in batched.indices if index not in sample.indices)
-    if operator.batched and not an_input.batched:
-        free = free[1:]
-    return Formula(body, free, batched.ranges)
+    return Formula(body, _unsummed(batched, summed), batched.ranges)
+
+
+def _solved_vjp(operator: Operator, sample: Formula, an_input: Input, derivative: Formula) -> Formula:
+    """The same of a derivative with index arithmetic in its deltas. They are solved for the output's index where that
+    is possible, Σ_k w_k g[q − k]: such a sum is as long as the window, not as the output.
+    """
+    batched = _batch(operator, derivative)
+    summed = _summed(operator, sample, an_input)
+    body = _cotangent(operator, sample) * batched.expression
+    for index in reversed(summed):
+        body = collapse_over(body, index, sp.S.Zero, batched.ranges[index] - 1)
+    return Formula(collapse(body), _unsummed(batched, summed), batched.ranges)
+
+
+def _cotangent(operator: Operator, sample: Formula) -> sp.Expr:
+    """g with the indices of the output."""
+    return array_element(COTANGENT, ((BATCH,) if operator.batched else ()) + sample.indices)
+
+
+def _unsummed(batched: Formula, summed: tuple[sp.Symbol, ...]) -> tuple[sp.Symbol, ...]:
+    return tuple(index for index in batched.indices if index not in summed)
 
 
 def _batch(operator: Operator, formula: Formula) -> Formula:
     """The same formula with the batch index in front of the output and of every batched input."""
     if not operator.batched:
         return formula
-    index = index_symbol(BATCH_INDEX)
     bases = {array_symbol(an_input.name) for an_input in operator.inputs if an_input.batched}
+    scalars = [each.name for each in operator.inputs if each.batched and not each.shape]
     expression = formula.expression.replace(
         lambda part: isinstance(part, sp.Indexed) and part.base in bases,
-        lambda part: part.base[(index, *part.indices)],
+        lambda part: part.base[(BATCH, *part.indices)],
     )
-    return Formula(expression, (index, *formula.indices), {index: size_symbol(BATCH_SIZE)} | formula.ranges)
+    expression = expression.xreplace({array_element(each, ()): array_element(each, (BATCH,)) for each in scalars})
+    return Formula(expression, (BATCH, *formula.indices), {BATCH: BATCH_LENGTH} | formula.ranges)
 
 
 def _distinct(formulas: tuple[Formula, ...]) -> tuple[Formula, ...]:

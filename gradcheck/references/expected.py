@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.errors import ReferenceDisagreement
-from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, Operator
-from gradcheck.references.binding import Array, bind, internal_output_shape, output_shape
+from gradcheck.operators.operator import Operator
+from gradcheck.references.binding import BATCH_LENGTH, Array, bind, internal_output_shape, output_shape
 
 Floats = npt.NDArray[np.float64]
 
@@ -101,7 +101,7 @@ class Point:
         """What stands for grad_output in the VJPs: one after the other along the front axis."""
         from gradcheck.references.derive import COTANGENT
 
-        internal = tuple(self.sizes[size] for size in internal_output_shape(self.operator))
+        internal = internal_output_shape(self.operator, self.sizes)
         self.arrays[COTANGENT] = np.asarray(cotangents, dtype=np.float64).reshape((len(cotangents), *internal))
         self.sizes["M"] = len(cotangents)
         self._evaluators.clear()
@@ -218,11 +218,8 @@ class Point:
         from gradcheck.references.derive import COTANGENT
         from gradcheck.references.formula import index_symbol, size_symbol
 
-        ranges = self.derivation.ranges | {
-            index_symbol(BATCH_INDEX): size_symbol(BATCH_SIZE),
-            index_symbol("m"): size_symbol("M"),
-        }
-        sizes = {size_symbol(name): number for name, number in ({"M": 1, BATCH_SIZE: 1} | self.sizes).items()}
+        ranges = self.derivation.ranges | {index_symbol("m"): size_symbol("M")}
+        sizes = {size_symbol(name): number for name, number in ({"M": 1, BATCH_LENGTH: 1} | self.sizes).items()}
         return sizes, ranges, {COTANGENT: index_symbol("m")}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.operators.operator import Operator
-from gradcheck.references.binding import Array, bind, internal_output_shape, output_shape
+from gradcheck.references.binding import BATCH_LENGTH, Array, bind, internal_output_shape, output_shape
 from gradcheck.references.expected import PRECISION, Expected, midpoints, radii, tolerance_of
 from gradcheck.references.fields import TRUTH_BITS, BallField
 
@@ -180,7 +180,7 @@ class Sweep:
 
         derivation = derive(operator)
         call = Call(self, operator, inputs, sizes or {})
-        shape = tuple(call.sizes[name] for name in internal_output_shape(operator))
+        shape = internal_output_shape(operator, call.sizes)
         call.give(COTANGENT, self._as_twin(cotangent).reshape(*shape))
         found = {}
         for each in operator.differentiable_inputs:
@@ -282,10 +282,10 @@ class Call:
         """
         from gradcheck.references.derive import derive
         from gradcheck.references.evaluate import Evaluator
-        from gradcheck.references.formula import index_symbol, size_symbol
+        from gradcheck.references.formula import size_symbol
 
-        ranges = derive(self.operator).ranges | {index_symbol("b"): size_symbol("B")} | truth.ranges
-        sizes = {size_symbol(name): number for name, number in ({"B": 1} | self.sizes).items()}
+        ranges = derive(self.operator).ranges | truth.ranges
+        sizes = {size_symbol(name): number for name, number in ({BATCH_LENGTH: 1} | self.sizes).items()}
         return Evaluator(
             field, self.arrays[position], sizes, ranges, at_tie="second", exact=exact, either=exact is not None
         )

@@ -14,7 +14,7 @@ from sympy.printing.str import StrPrinter
 
 from gradcheck.operators.operator import Operator
 from gradcheck.references.derive import Derivation, derive
-from gradcheck.references.formula import Formula, array_element, index_symbol, read_formula
+from gradcheck.references.formula import BATCH, OWN, Formula, array_element, read_formula
 
 _NAMES = {"y_bar": "ȳ"}
 
@@ -30,7 +30,7 @@ def formulas(operator: Operator) -> list[str]:
         below = _indexed(an_input.name, an_input.wrt)
         lines.append(f"∂{_target(operator)}/∂{below} = {_text(_compact(derivation, form))}")
         form = derivation.vjps[an_input.name][0]
-        free = tuple(str(index) for index in form.indices)
+        free = tuple(_text(index) for index in form.indices)
         lines.append(f"grad_{_indexed(an_input.name, free)} = {_text(_compact(derivation, form))}")
     return lines
 
@@ -53,6 +53,7 @@ def _target(operator: Operator) -> str:
 
 
 def _indexed(name: str, indices: tuple[str, ...]) -> str:
+    name = name.removesuffix(OWN)
     if not indices:
         return _NAMES.get(name, name)
     joined = "".join(indices) if all(len(index) == 1 for index in indices) else ",".join(indices)
@@ -66,15 +67,16 @@ def _compact(derivation: Derivation, form: Formula) -> sp.Expr:
     if not derivation.operator.output_shape:
         return expression
     lead = len(output.indices) - len(derivation.operator.output_shape)
-    batched = index_symbol("b") in form.indices or expression.has(index_symbol("b"))
+    batched = BATCH in form.indices or expression.has(BATCH)
     definition = output.expression if batched else read_formula(derivation.operator).expression
     own = output.indices if batched else output.indices[lead:]
     candidates = [expression]
-    for name in ("i", "j"):
-        index = index_symbol(name)
+    alike = [index for index in form.indices if form.ranges.get(index) == output.ranges[own[-1]]]
+    places = list(dict.fromkeys((own[-1], *alike)))
+    for index in places:
         candidates += [_put_in(candidate, definition, own, index, derivation.operator) for candidate in candidates]
     candidates += [sp.factor_terms(candidate) for candidate in candidates]
-    candidates += [_by_solving(expression, definition, own, index_symbol(name), derivation.operator) for name in "ij"]
+    candidates += [_by_solving(expression, definition, own, index, derivation.operator) for index in places]
     return min(candidates, key=lambda candidate: (sp.count_ops(candidate), len(str(candidate))))
 
 
@@ -139,6 +141,9 @@ class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
 
     printmethod = "_lecture"  # not "_sympystr", by which some classes print themselves
 
+    def _print_Symbol(self, expression: sp.Symbol) -> str:
+        return str(expression.name.removesuffix(OWN))
+
     def _print_Indexed(self, expression: sp.Indexed) -> str:
         return _indexed(expression.base.label.name, tuple(self._print(index) for index in expression.indices))
 
@@ -149,7 +154,7 @@ class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
         return f"δ_{left}{right}" if len(left + right) == 2 else f"δ({left}, {right})"
 
     def _print_Sum(self, expression: sp.Sum) -> str:
-        signs = "".join(f"Σ_{limit[0]} " for limit in expression.args[1:])
+        signs = "".join(f"Σ_{self._print(limit[0])} " for limit in expression.args[1:])
         return str(signs + self.parenthesize(expression.args[0], PRECEDENCE["Mul"] - 1, strict=True))
 
     def _print_exp(self, expression: sp.exp) -> str:

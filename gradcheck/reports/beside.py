@@ -4,11 +4,11 @@ be missing or another's because of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from gradcheck.grading.policy.roster import Match, Student
+from gradcheck.grading.class_report import ClassReport, NobodysSubmission, RosterGaps
+from gradcheck.grading.policy.roster import Match, Student, StudentName
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,17 @@ class Beside:
         return f"{len(self.lines):,} {self.one if len(self.lines) == 1 else self.many}"
 
 
-def beside(summary: Mapping[str, Any]) -> Iterator[Beside]:
+def beside(summary: ClassReport) -> Iterator[Beside]:
     """What there is of each kind, from `class.json`. Most at risk of a wrong mark comes first."""
-    roster = summary.get("roster") or {}
-    reasons = {each["submission"]: _reason(each) for each in roster.get("reasons", ())}
-    unmatched = [(name, reasons.get(name, "")) for name in roster.get("unmatched", ())]
-    several = [(_who(each["student"]), ", ".join(each["submissions"])) for each in roster.get("several", ())]
-    ignored = [(each["name"], each["why"]) for each in summary.get("ignored", ())]
-    gone = [(name, "") for name in summary.get("gone", ())]
-    without = [
-        (_who(each), " · ".join(filter(None, (each["email"], each["id"]))))
-        for each in roster.get("without_submission", ())
-    ]
-    undated = [(name, "") for name in (summary.get("undated") or {}).get("names", ())]
-    unread = [(text, "") for text in roster.get("unread_times", ())]
+    roster = summary.roster or RosterGaps()
+    reasons = {each.submission: _reason(each) for each in roster.reasons}
+    unmatched = [(name, reasons.get(name, "")) for name in roster.unmatched]
+    several = [(_who(each.student), ", ".join(each.submissions)) for each in roster.several]
+    ignored = [(each.name, each.why) for each in summary.ignored]
+    gone = [(name, "") for name in summary.gone]
+    without = [(_who(each), " · ".join(filter(None, (each.email, each.id)))) for each in roster.without_submission]
+    undated = [(name, "") for name in summary.undated.names]
+    unread = [(text, "") for text in roster.unread_times]
     # Where somebody's work is nobody's, who has none may still have handed in.
     unknown = " no submission that is known to be theirs"
     none = (f"has{unknown}", f"have{unknown}") if unmatched else ("handed in nothing",) * 2
@@ -72,10 +69,10 @@ def beside(summary: Mapping[str, Any]) -> Iterator[Beside]:
     yield from (each for each in kinds if each.lines)
 
 
-def _reason(found: Mapping[str, Any]) -> str:
-    who = tuple(Student(each["name"], each["email"], each["id"]) for each in found["who"])
-    return Match(why=found["why"], who=who).reason
+def _reason(found: NobodysSubmission) -> str:
+    who = tuple(Student(each.name, each.email, each.id) for each in found.who)
+    return Match(why=found.why, who=who).reason
 
 
-def _who(student: Mapping[str, str]) -> str:
-    return student["name"] or student["email"] or student["id"]
+def _who(student: StudentName) -> str:
+    return student.name or student.email or student.id

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import median, quantiles
 from typing import Any
 
+import msgspec
+
+from gradcheck.grading.class_report import ExerciseCounts, SharedMistake
 from gradcheck.grading.report import EXERCISE_STATUSES, GRADED
 from gradcheck.reports.terminal import points
 
@@ -72,13 +75,13 @@ def _spread(scores: Sequence[float]) -> str:
 _BAR = 300
 
 
-def difficulty(exercises: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def difficulty(exercises: Sequence[ExerciseCounts]) -> list[dict[str, Any]]:
     """One row per exercise, those that fewest passed first, those that nobody started last. What the grader failed on
     is no part of any share: `total` are those that were graded, and a row without any comes at the very end.
     """
     rows = []
     for place, exercise in enumerate(exercises):
-        counts = exercise["counts"]
+        counts = exercise.counts
         total = sum(counts[status] for status in GRADED)
         x = 0.0
         pieces: list[dict[str, Any]] = []
@@ -89,7 +92,7 @@ def difficulty(exercises: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             x += width
         rows.append(
             {
-                **{name: exercise[name] for name in ("name", "unit", "title", "max_score", "mean_score", "counts")},
+                **msgspec.structs.asdict(exercise),
                 "place": place,
                 "total": total,
                 "passed": 100 * counts["passed"] / total if total else 0.0,
@@ -118,12 +121,12 @@ LETTERS = {status: status[0] for status in EXERCISE_STATUSES}
 SIGNS = {"passed": "✓", "failed": "✗", "errored": "!", "not_started": "–", "ungraded": "?"}
 
 
-def strip_places(exercises: Sequence[Mapping[str, Any]]) -> list[int]:
+def strip_places(exercises: Sequence[ExerciseCounts]) -> list[int]:
     """Where each exercise stands in a strip: steps of 7, a wider one between units."""
-    places, x, unit = [], 0, exercises[0]["unit"] if exercises else ""
+    places, x, unit = [], 0, exercises[0].unit if exercises else ""
     for exercise in exercises:
-        x += 5 if exercise["unit"] != unit else 0
-        unit = exercise["unit"]
+        x += 5 if exercise.unit != unit else 0
+        unit = exercise.unit
         places.append(x)
         x += 7
     return places
@@ -141,7 +144,7 @@ NO_RESULT = ("not-read", "unfinished", "raised", "exited", "timed-out", "missing
 """Codes that say that something went wrong, and little of what was thought."""
 
 
-def misconception_map(misconceptions: Sequence[Mapping[str, Any]], submissions: int) -> dict[str, Any]:
+def misconception_map(misconceptions: Sequence[SharedMistake], submissions: int) -> dict[str, Any]:
     """A grid: a row per function, a column per code, the most frequent first; `NO_RESULT` are the last columns.
 
     A cell has the misconception's place in the list, its count, and a level of shading by the share of the class.
@@ -150,14 +153,14 @@ def misconception_map(misconceptions: Sequence[Mapping[str, Any]], submissions: 
     people: dict[tuple[str, str], set[str]] = {}
     cells: dict[tuple[tuple[str, str], str], dict[str, Any]] = {}
     for place, each in enumerate(misconceptions):
-        row = (each["exercise"], each["function"])
-        by_code[each["code"]] += each["count"]
-        people.setdefault(row, set()).update(each["who"])
-        cells[row, each["code"]] = {
+        row = (each.exercise, each.function)
+        by_code[each.code] += each.count
+        people.setdefault(row, set()).update(each.who)
+        cells[row, each.code] = {
             "place": place,
-            "code": each["code"],
-            "count": each["count"],
-            "level": level(each["count"], submissions),
+            "code": each.code,
+            "count": each.count,
+            "level": level(each.count, submissions),
         }
     codes = sorted(by_code, key=lambda code: (code in NO_RESULT, -by_code[code], code))
     rows: list[dict[str, Any]] = [

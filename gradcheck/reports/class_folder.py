@@ -12,12 +12,23 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from gradcheck.catalog import find_exercise
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.class_summary import ClassSummary
-from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.run import GradedSubmission
+from gradcheck.grading.class_report import (
+    ClassReport,
+    CourseTitle,
+    GraderUsed,
+    IgnoredEntry,
+    NobodysSubmission,
+    RosterGaps,
+    SeveralSubmissions,
+)
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.small_files import write_whole
@@ -32,11 +43,11 @@ _HALF = re.compile(r"\..+\.(?:json|csv|html)\.\d+\.part")
 class ClassFolder:
     """Takes graded submissions, and writes. Raises GradcheckError where the folder cannot be written."""
 
-    def __init__(self, out: Path, course: Course, grader: dict[str, Any]) -> None:
+    def __init__(self, out: Path, course: Course, grader: GraderUsed) -> None:
         self.out, self.course = out, course
         due = course.deadline.at.isoformat() if course.deadline else ""
         exercises = [find_exercise(name) for name in course.exercises]
-        self._summary = ClassSummary({"title": course.title, "deadline": due}, grader, exercises)
+        self._summary = ClassSummary(CourseTitle(title=course.title, deadline=due), grader, exercises)
         self._people: dict[str, Sequence[Student]] = {}
         for folder in (out, out / "reports", out / "feedback"):
             self._made(folder)
@@ -44,7 +55,7 @@ class ClassFolder:
         if not (out / ".gitignore").exists():
             self._write(out / ".gitignore", b"*\n")
 
-    def take(self, graded: Graded) -> None:
+    def take(self, graded: GradedSubmission) -> None:
         """Apply the course's policy to a report and write it."""
         report, name = graded.under(self.course), graded.facts.name
         self._write(self.out / "reports" / f"{name}.json", text_of(report).encode())
@@ -52,46 +63,46 @@ class ClassFolder:
         self._summary.add(report, seconds=graded.seconds, reused=graded.reused)
         self._people[name] = graded.facts.people
 
-    def finish(self, ignored: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    def finish(self, ignored: Sequence[tuple[str, str]]) -> ClassReport:
         """Write what is about the whole class; the summary. `ignored` are entries that are no submissions, and why."""
         from gradcheck.reports.class_html import class_html
         from gradcheck.reports.grades_csv import grades_csv
 
-        summary = self._summary.as_dict()
-        summary["ignored"] = [{"name": name, "why": why} for name, why in ignored]
-        summary["gone"] = self._gone()
-        summary["roster"] = self._roster()
-        text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        summary = replace(
+            self._summary.so_far(),
+            ignored=tuple(IgnoredEntry(name=name, why=why) for name, why in ignored),
+            gone=self._gone(),
+            roster=self._roster(),
+        )
+        text = json.dumps(msgspec.to_builtins(summary), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         self._write(self.out / "class.json", text.encode())
         self._write(self.out / "grades.csv", grades_csv(summary))
         self._write(self.out / "index.html", class_html(summary).encode())
         return summary
 
-    def _gone(self) -> list[str]:
+    def _gone(self) -> tuple[str, ...]:
         """The submissions that an earlier run graded and that are not there any more. Their reports stay: a folder that
         was moved by mistake should cost nobody anything.
         """
-        return sorted(
-            path.stem
-            for path in (self.out / "reports").glob("*.json")
-            if path.stem not in self._people and not path.name.startswith(".")
-        )
+        found = ((path.stem, path.name) for path in (self.out / "reports").glob("*.json"))
+        return tuple(sorted(stem for stem, name in found if stem not in self._people and not name.startswith(".")))
 
-    def _roster(self) -> dict[str, Any] | None:
-        """Who has handed in nothing, and what nobody has handed in; None without a roster."""
+    def _roster(self) -> RosterGaps | None:
         if self.course.roster is None:
             return None
         found = self.course.roster.unmatched(self._people)
-        return {
-            "without_submission": [student.as_dict() for student in found.students],
-            "unmatched": list(found.submissions),
-            "reasons": [
-                {"submission": name, "why": match.why, "who": [each.as_dict() for each in match.who[:_WHO]]}
+        return RosterGaps(
+            without_submission=tuple(student.named() for student in found.students),
+            unmatched=tuple(found.submissions),
+            reasons=tuple(
+                NobodysSubmission(submission=name, why=match.why, who=tuple(each.named() for each in match.who[:_WHO]))
                 for name, match in found.nobodys
-            ],
-            "unread_times": list(self.course.roster.unread_times),
-            "several": [{"student": student.as_dict(), "submissions": list(names)} for student, names in found.shared],
-        }
+            ),
+            unread_times=tuple(self.course.roster.unread_times),
+            several=tuple(
+                SeveralSubmissions(student=student.named(), submissions=tuple(names)) for student, names in found.shared
+            ),
+        )
 
     def _made(self, folder: Path) -> None:
         try:

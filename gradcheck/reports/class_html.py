@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from gradcheck.grading.report import mark_of, students_of, ungraded_in
+from gradcheck.grading.class_report import ClassReport, ClassRow, ExerciseCounts
 from gradcheck.reports import class_charts as charts
 from gradcheck.reports.beside import beside
 from gradcheck.reports.escaping import visible
@@ -34,12 +34,12 @@ _HEADLINES = 6
 _PROBLEMS = 100
 
 
-def class_html(summary: Mapping[str, Any]) -> str:
+def class_html(summary: ClassReport) -> str:
     """The page of a `gradcheck/class/v1` summary, to be saved beside its folders `feedback` and `reports`.
 
     It needs no network. Its content policy allows the one script and the one style sheet in it, by their hashes.
     """
-    submissions, exercises = summary["submissions"], summary["exercises"]
+    submissions, exercises = summary.submissions, summary.exercises
     places = charts.strip_places(exercises)
     students = [_student(each, exercises) for each in submissions]
     style, script = _asset("class.css"), _asset("class.js")
@@ -47,16 +47,16 @@ def class_html(summary: Mapping[str, Any]) -> str:
         _environment()
         .get_template("class.html")
         .render(
-            title=summary["course"]["title"] or "Class report",
+            title=summary.course.title or "Class report",
             summary=summary,
             headline=_headline(summary),
             top=_top(summary),
             ungraded=_ungraded(summary),
             report_it=REPORT_IT,
             no_result=charts.NO_RESULT,
-            scores=charts.score_chart(_marks(summary), summary["max_score"]),
+            scores=charts.score_chart(_marks(summary), summary.max_score),
             exercises=charts.difficulty(exercises),
-            grid=charts.misconception_map(summary["misconceptions"], len(submissions)),
+            grid=charts.misconception_map(summary.misconceptions, len(submissions)),
             levels=charts.LEVELS,
             shapes=charts.SHAPES,
             letters=charts.LETTERS,
@@ -65,7 +65,7 @@ def class_html(summary: Mapping[str, Any]) -> str:
             noted=[each for each in students if each["problems"]][:_PROBLEMS],
             noted_count=sum(bool(each["problems"]) for each in students),
             beside=list(_beside(summary)),
-            missing=[layer for layer in summary["sandbox"] if not layer["held"]],
+            missing=[layer for layer in summary.sandbox if not layer.held],
             style=_own(style),
             script=_own(script),
             policy=_policy(style, script),
@@ -74,7 +74,7 @@ def class_html(summary: Mapping[str, Any]) -> str:
     )
 
 
-def _beside(summary: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]], int]]:
+def _beside(summary: ClassReport) -> Iterator[tuple[str, list[tuple[str, str]], int]]:
     """Lists of what is no graded submission of one student: a title, names and why, and how many there are."""
     for kind in beside(summary):
         yield kind.title, [(_shown(name), _shown(why)) for name, why in kind.lines[:_PROBLEMS]], len(kind.lines)
@@ -142,81 +142,81 @@ def _time(stamp: str) -> str:
     return f"{moment.day} {moment:%B %Y, %H:%M}{offset}"
 
 
-def _marks(summary: Mapping[str, Any]) -> list[float]:
-    return [mark for each in summary["submissions"] if (mark := mark_of(each)) is not None]
+def _marks(summary: ClassReport) -> list[float]:
+    return [mark for each in summary.submissions if (mark := each.final_score) is not None]
 
 
-def _ungraded(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _ungraded(summary: ClassReport) -> list[dict[str, Any]]:
     """The exercises that the grader failed on, and for whom."""
     return [
         {
-            "exercise": each["exercise"],
-            "text": each["text"],
-            "count": each["count"],
-            "names": [_shown(name) for name in each["who"][:_NAMES]],
-            "more": max(0, len(each["who"]) - _NAMES),
+            "exercise": each.exercise,
+            "text": each.text,
+            "count": each.count,
+            "names": [_shown(name) for name in each.who[:_NAMES]],
+            "more": max(0, len(each.who) - _NAMES),
         }
-        for each in summary["ungraded"]
+        for each in summary.ungraded
     ]
 
 
-def _headline(summary: Mapping[str, Any]) -> dict[str, Any]:
-    submissions, exercises = summary["submissions"], summary["exercises"]
+def _headline(summary: ClassReport) -> dict[str, Any]:
+    submissions, exercises = summary.submissions, summary.exercises
     marks = _marks(summary)
     return {
         "submissions": len(submissions),
         "marked": len(marks),
         "median": median(marks) if marks else None if submissions else 0.0,
-        "passed": sum(each["status"]["passed"] == len(exercises) > 0 for each in submissions),
-        "errors": sum(each["status"]["errored"] > 0 for each in submissions),
-        "untouched": sum(each["status"]["not_started"] == len(exercises) > 0 for each in submissions),
-        "late": sum(each["late_days"] > 0 for each in submissions),
+        "passed": sum(each.status["passed"] == len(exercises) > 0 for each in submissions),
+        "errors": sum(each.status["errored"] > 0 for each in submissions),
+        "untouched": sum(each.status["not_started"] == len(exercises) > 0 for each in submissions),
+        "late": sum(each.late_days > 0 for each in submissions),
     }
 
 
-def _top(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _top(summary: ClassReport) -> list[dict[str, Any]]:
     """The misconceptions that most of the class share; what merely broke comes after what was misunderstood."""
     placed = sorted(
-        enumerate(summary["misconceptions"]), key=lambda each: (each[1]["code"] in charts.NO_RESULT, -each[1]["count"])
+        enumerate(summary.misconceptions), key=lambda each: (each[1].code in charts.NO_RESULT, -each[1].count)
     )
-    total = len(summary["submissions"])
+    total = len(summary.submissions)
     return [
         {
             "place": place,
-            "where": f"{each['exercise']}.{each['function']}",
-            "code": each["code"],
-            "text": each["text"],
-            "count": each["count"],
-            "width": round(200 * each["count"] / total, 1) if total else 0.0,
-            "names": [_shown(name) for name in each["who"][:_NAMES]],
-            "more": max(0, len(each["who"]) - _NAMES),
+            "where": f"{each.exercise}.{each.function}",
+            "code": each.code,
+            "text": each.text,
+            "count": each.count,
+            "width": round(200 * each.count / total, 1) if total else 0.0,
+            "names": [_shown(name) for name in each.who[:_NAMES]],
+            "more": max(0, len(each.who) - _NAMES),
         }
         for place, each in placed[:_HEADLINES]
     ]
 
 
-def _student(row: Mapping[str, Any], exercises: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    whose = students_of(row)
-    states = (row["exercises"].get(each["name"], {}).get("status", "not_started") for each in exercises)
+def _student(row: ClassRow, exercises: Sequence[ExerciseCounts]) -> dict[str, Any]:
+    whose = row.students
+    states = (row.exercises[each.name].status if each.name in row.exercises else "not_started" for each in exercises)
     return {
-        "name": _shown(row["name"]),
-        "student": _joined(whose, "name"),
-        "email": _joined(whose, "email"),
-        "id": _joined(whose, "id"),
-        "final": mark_of(row),
-        "ungraded": _shown(names_of(names)) if (names := ungraded_in(row)) else "",
-        "score": row["score"],
-        "late": row["late_days"],
+        "name": _shown(row.name),
+        "student": _joined(each.name for each in whose),
+        "email": _joined(each.email for each in whose),
+        "id": _joined(each.id for each in whose),
+        "final": row.final_score,
+        "ungraded": _shown(names_of(names)) if (names := row.ungraded) else "",
+        "score": row.score,
+        "late": row.late_days,
         "states": "".join(charts.LETTERS[each] for each in states),
-        "problems": [_shown(each) for each in row["problems"]],
-        "link": _own(_link(row["feedback"])),  # cut, it would lead nowhere
-        "report": _own(_link(row["report"])),
+        "problems": [_shown(each) for each in row.problems],
+        "link": _own(_link(row.feedback)),  # cut, it would lead nowhere
+        "report": _own(_link(row.report)),
     }
 
 
-def _joined(whose: Sequence[Mapping[str, Any]], key: str) -> str:
+def _joined(said: Iterable[str]) -> str:
     """What is said of a team's members, one after the other."""
-    return _shown(", ".join(filter(None, (each.get(key, "") for each in whose))))
+    return _shown(", ".join(filter(None, said)))
 
 
 def _link(path: str) -> str:
@@ -232,11 +232,11 @@ def _row(student: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
     return {**student, "counts": counts, "strip": strip}
 
 
-def _data(summary: Mapping[str, Any], students: Sequence[Mapping[str, Any]], places: Sequence[int]) -> str:
+def _data(summary: ClassReport, students: Sequence[Mapping[str, Any]], places: Sequence[int]) -> str:
     """What the script makes the table of: JSON that no HTML parser takes for the end of the script or a comment.
     U+2028 and lone surrogates are escapes in it, as everything outside ASCII is.
     """
-    order = {each["name"]: number for number, each in enumerate(summary["submissions"])}
+    order = {each.name: number for number, each in enumerate(summary.submissions)}
     columns = (
         "name",
         "student",
@@ -253,7 +253,7 @@ def _data(summary: Mapping[str, Any], students: Sequence[Mapping[str, Any]], pla
     )
     data = {
         "page": PAGE,
-        "exercises": [[_shown(each["name"]), _shown(each["unit"])] for each in summary["exercises"]],
+        "exercises": [[_shown(each.name), _shown(each.unit)] for each in summary.exercises],
         "places": list(places),
         "shapes": charts.SHAPES,
         "states": {letter: status for status, letter in charts.LETTERS.items()},
@@ -262,12 +262,12 @@ def _data(summary: Mapping[str, Any], students: Sequence[Mapping[str, Any]], pla
         "students": [[student[column] for column in columns] for student in students],
         "mistakes": [
             {
-                "where": _shown(f"{each['exercise']}.{each['function']}"),
-                "code": _shown(each["code"]),
-                "text": _shown(each["text"]),
-                "who": [order[name] for name in each["who"] if name in order],
+                "where": _shown(f"{each.exercise}.{each.function}"),
+                "code": _shown(each.code),
+                "text": _shown(each.text),
+                "who": [order[name] for name in each.who if name in order],
             }
-            for each in summary["misconceptions"]
+            for each in summary.misconceptions
         ],
     }
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from textwrap import wrap
-from typing import Any
 
-from gradcheck.grading.report import mark_of
+from gradcheck.grading.class_report import ClassReport
 from gradcheck.reports.beside import beside
 from gradcheck.reports.class_charts import NO_RESULT
 from gradcheck.reports.escaping import terminal_text
@@ -21,20 +20,20 @@ _SHORT = 60
 """Characters of a reason that the console has room for; the page has all of it."""
 
 
-def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
+def summary_lines(summary: ClassReport, out: Path) -> Iterator[str]:
     """Counts, the median, the most frequent mistakes, what to look at, and where the report is."""
-    rows, timings = summary["submissions"], summary["timings"]
-    before = f", {timings['reused']:,} of them before" if timings["reused"] else ""
-    yield f"{len(rows):,} graded{before}, in {timings['wall_s']:.1f} s"
+    rows, timings = summary.submissions, summary.timings
+    before = f", {timings.reused:,} of them before" if timings.reused else ""
+    yield f"{len(rows):,} graded{before}, in {timings.wall_s:.1f} s"
     yield from _ungraded(summary)
-    scores = [mark for row in rows if (mark := mark_of(row)) is not None]
-    yield f"median {points(median(scores))} of {points(summary['max_score'])} points" if scores else "no scores"
-    mistakes = [each for each in summary["misconceptions"] if each["code"] not in NO_RESULT]
+    scores = [mark for row in rows if (mark := row.final_score) is not None]
+    yield f"median {points(median(scores))} of {points(summary.max_score)} points" if scores else "no scores"
+    mistakes = [each for each in summary.misconceptions if each.code not in NO_RESULT]
     for each in mistakes[:_TOP]:
-        function = f"{each['exercise']}.{each['function']}"
-        told = f"{each['count']:,} × {function} [{each['code']}]: {terminal_text(each['text'])}"
+        function = f"{each.exercise}.{each.function}"
+        told = f"{each.count:,} × {function} [{each.code}]: {terminal_text(each.text)}"
         yield from wrap(told, _WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
-    noticed = [row["name"] for row in rows if row["problems"]]
+    noticed = [row.name for row in rows if row.problems]
     if noticed:
         more = f" and {len(noticed) - _TOP:,} more" if len(noticed) > _TOP else ""
         names = ", ".join(map(terminal_text, noticed[:_TOP]))
@@ -48,20 +47,20 @@ def summary_lines(summary: Mapping[str, Any], out: Path) -> Iterator[str]:
     yield f"grades: {out / 'grades.csv'}"
 
 
-def _ungraded(summary: Mapping[str, Any]) -> Iterator[str]:
+def _ungraded(summary: ClassReport) -> Iterator[str]:
     """The exercises that the grader failed on, before anything is said of the class."""
-    found = summary["ungraded"]
+    found = summary.ungraded
     if not found:
         return
-    rows = summary["submissions"]
-    without = sum(mark_of(row) is None for row in rows)
+    rows = summary.submissions
+    without = sum(row.final_score is None for row in rows)
     yield from wrap(
         f"NOT GRADED: the grader itself failed, which is no fault of a submission. {without:,} of {len(rows):,} have "
         "no mark, and no gradebook or host is given one:",
         _WIDTH,
     )
     for each in found:
-        whose = f"{each['count']:,} of {len(rows):,}"
-        told = f"{each['exercise']}, {whose}: {terminal_text(each['text'])}"
+        whose = f"{each.count:,} of {len(rows):,}"
+        told = f"{each.exercise}, {whose}: {terminal_text(each.text)}"
         yield from wrap(told, _WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
     yield from wrap(f"Run it again, then with another --seed. {REPORT_IT}", _WIDTH, subsequent_indent="  ")

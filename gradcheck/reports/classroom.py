@@ -16,8 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from gradcheck.errors import GradcheckError, Ungraded
-from gradcheck.grading.report import ungraded_in
+from gradcheck.grading.written import AppliedPolicy, FinalReport, WrittenExercise, ungraded_of
 from gradcheck.reports.classroom_findings import Finding, Sources, findings, noticed_in
 from gradcheck.reports.escaping import terminal_text
 from gradcheck.reports.marks import no_mark
@@ -46,61 +48,65 @@ class Told:
     step's own, if all of them were.
     """
 
-    report: Mapping[str, Any]
+    report: FinalReport
     results: Mapping[str, Mapping[str, Any]]
     result: Mapping[str, Any] | None
 
 
-def told_of(report: Mapping[str, Any], names: Sequence[str], sources: Sources, job: Sequence[float] = ()) -> Told:
+def told_of(report: FinalReport, names: Sequence[str], sources: Sources, job: Sequence[float] = ()) -> Told:
     """A step that tells of these exercises of a report, or of all of them. `job` is as in `results_by_exercise`."""
     results = results_by_exercise(report, sources, job)
-    exercises = [each for each in report["exercises"] if each["name"] in names or not names]
-    if len(exercises) < len(report["exercises"]):
-        job = job or [each["max_score"] for each in report["exercises"]]
+    exercises = [each for each in report.exercises if each.name in names or not names]
+    if len(exercises) < len(report.exercises):
+        job = job or [each.max_score for each in report.exercises]
         report = _part(report, exercises)
-    results = {each["name"]: results[each["name"]] for each in exercises if each["name"] in results}
-    if ungraded_in(report):
+    results = {each.name: results[each.name] for each in exercises if each.name in results}
+    if report.ungraded:
         return Told(report, results, None)
     one = next(iter(results.values())) if len(exercises) == 1 else result_of_all(report, sources, job)
     return Told(report, results, one)
 
 
-def _part(report: Mapping[str, Any], exercises: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _part(report: FinalReport, exercises: Sequence[WrittenExercise]) -> FinalReport:
     """Some exercises of a report, without what is said of all of them."""
-    scores = {key: round(sum(each[key] for each in exercises), 4) for key in ("score", "max_score")}
-    kept = {key: value for key, value in report.items() if key not in ("policy", "final_score")}
-    ungraded = list(ungraded_in({"exercises": exercises}))
-    return {**kept, **scores, "ungraded": ungraded, "exercises": list(exercises)}
+    score, ungraded = round(sum(each.score for each in exercises), 4), ungraded_of(exercises)
+    return replace(
+        report,
+        score=score,
+        max_score=round(sum(each.max_score for each in exercises), 4),
+        ungraded=ungraded,
+        policy=AppliedPolicy(),
+        final_score=None if ungraded else score,
+        exercises=tuple(exercises),
+    )
 
 
-def results_by_exercise(
-    report: Mapping[str, Any], sources: Sources, job: Sequence[float] = ()
-) -> dict[str, dict[str, Any]]:
+def results_by_exercise(report: FinalReport, sources: Sources, job: Sequence[float] = ()) -> dict[str, dict[str, Any]]:
     """One result for every exercise of a report (`stored.read_report`) that was graded, for one step each. `job` are
     the points of all exercises that the job's steps grade, where the report holds some of them only. Raises
     GradcheckError where they do not fit.
     """
-    most = most_each(job or [each["max_score"] for each in report["exercises"]], MOST_TESTS)
-    exercises = [each for each in report["exercises"] if each["status"] != "ungraded"]
+    most = most_each(job or [each.max_score for each in report.exercises], MOST_TESTS)
+    exercises = [each for each in report.exercises if each.status != "ungraded"]
     results = [_result([each], [division_of(each, most)], report, sources) for each in exercises]
     _fit(results, _room(report, job))
-    return {exercise["name"]: result for exercise, result in zip(exercises, results, strict=True)}
+    return {exercise.name: result for exercise, result in zip(exercises, results, strict=True)}
 
 
-def result_of_all(report: Mapping[str, Any], sources: Sources, job: Sequence[float] = ()) -> dict[str, Any]:
+def result_of_all(report: FinalReport, sources: Sources, job: Sequence[float] = ()) -> dict[str, Any]:
     """All exercises of a report in one result, for a workflow that has one step. Raises Ungraded where the grader
     failed on one of them.
     """
-    if ungraded_in(report):
+    if report.ungraded:
         raise Ungraded(no_mark(report))
-    exercises = report["exercises"]
+    exercises = report.exercises
     result = _result(exercises, common_divisions(exercises, MOST_TESTS), report, sources)
     _fit([result], _room(report, job))
     return result
 
 
-def _room(report: Mapping[str, Any], job: Sequence[float]) -> int:
-    return MOST_BYTES if not job else min(MOST_BYTES, MOST_BYTES * len(report["exercises"]) // len(job))
+def _room(report: FinalReport, job: Sequence[float]) -> int:
+    return MOST_BYTES if not job else min(MOST_BYTES, MOST_BYTES * len(report.exercises) // len(job))
 
 
 def encoded(result: Mapping[str, Any]) -> str:
@@ -113,7 +119,7 @@ def _json(value: Any) -> bytes:
 
 
 def _result(
-    exercises: Sequence[Mapping[str, Any]], divided: Sequence[Division], report: Mapping[str, Any], sources: Sources
+    exercises: Sequence[WrittenExercise], divided: Sequence[Division], report: FinalReport, sources: Sources
 ) -> dict[str, Any]:
     tests = [
         test
@@ -131,7 +137,7 @@ def _result(
     }
 
 
-def _tests(exercise: Mapping[str, Any], division: Division, found: list[Finding]) -> list[dict[str, Any]]:
+def _tests(exercise: WrittenExercise, division: Division, found: list[Finding]) -> list[dict[str, Any]]:
     """Each test, the first of a function that did not pass with all that is to be told of it."""
     tests, left = [], list(found)
     for each in unit_tests(exercise, division):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gradcheck.grading.written import FinalReport, WrittenExercise
 from gradcheck.reports.escaping import markdown_text, visible
 from gradcheck.reports.feedback import feedback_markdown
 from gradcheck.reports.marks import must_be_marked
@@ -47,39 +48,39 @@ def identity(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def classroom50_result(report: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
+def classroom50_result(report: FinalReport, known: Mapping[str, str]) -> dict[str, Any]:
     """`result.json` of a report as `stored.read_report` gives it. Its scores are the sums over its tests. Raises
     Ungraded where there is no mark.
     """
     mark = must_be_marked(report)
-    pairs = [whole(each["score"], each["max_score"]) for each in report["exercises"]]
+    pairs = [whole(each.score, each.max_score) for each in report.exercises]
     scores = _after_penalties(pairs, report, mark)
     tests = [
         {
-            "test-name": visible(f"{clipped(each['unit'], 60)}/{clipped(each['name'], 60)}"),
-            "passed": each["status"] == "passed",
+            "test-name": visible(f"{clipped(each.unit, 60)}/{clipped(each.name, 60)}"),
+            "passed": each.status == "passed",
             "score": score,
             "max-score": most,
             "message": _message(each),
         }
-        for each, score, (_, most) in zip(report["exercises"], scores, pairs, strict=True)
+        for each, score, (_, most) in zip(report.exercises, scores, pairs, strict=True)
     ]
     return {**known, "score": sum(scores), "max-score": sum(most for _, most in pairs), "tests": tests}
 
 
-def _after_penalties(pairs: Sequence[tuple[int, int]], report: Mapping[str, Any], mark: float) -> list[int]:
+def _after_penalties(pairs: Sequence[tuple[int, int]], report: FinalReport, mark: float) -> list[int]:
     """What is left of each score where hints or lateness cost more than rounding down did. What help costs is taken
     from its own exercise, and what lateness costs from all alike, so that they add up to no more than what counts.
     """
     scores = [score for score, _ in pairs]
-    if mark >= float(report["score"]) or not any(scores):
+    if mark >= float(report.score) or not any(scores):
         return scores
-    left = [max(0.0, each["score"] - _cost(each)) for each in report["exercises"]]
+    left = [max(0.0, each.score - each.help_cost) for each in report.exercises]
     share = min(1.0, mark / sum(left)) if any(left) else 0.0
     # Points that are not whole are shown as more, 2.5 as 3, and what counts in the same measure.
     exact = [
-        min(score, rest * share * most / each["max_score"]) if most else 0.0
-        for rest, each, (score, most) in zip(left, report["exercises"], pairs, strict=True)
+        min(score, rest * share * most / each.max_score) if most else 0.0
+        for rest, each, (score, most) in zip(left, report.exercises, pairs, strict=True)
     ]
     kept = [math.floor(each + _GRACE) for each in exact]
     over = math.floor(sum(exact) + _GRACE) - sum(kept)
@@ -88,12 +89,7 @@ def _after_penalties(pairs: Sequence[tuple[int, int]], report: Mapping[str, Any]
     return kept
 
 
-def _cost(exercise: Mapping[str, Any]) -> float:
-    """What help took from an exercise."""
-    return float(exercise.get("hint_penalty", 0))
-
-
-def _message(exercise: Mapping[str, Any]) -> str:
+def _message(exercise: WrittenExercise) -> str:
     """The first thing to mend, in a line."""
     found = next(failures(exercise), None)
     if found is None:
@@ -102,19 +98,19 @@ def _message(exercise: Mapping[str, Any]) -> str:
     return visible(clipped(f"{found.function}: {found.message}", 300) + code).replace("\n", " ")
 
 
-def _state(exercise: Mapping[str, Any]) -> str:
+def _state(exercise: WrittenExercise) -> str:
     """How it stands, and why it has fewer points than that looks like."""
-    state = _STATES.get(exercise["status"], "not right yet")
-    if not _cost(exercise):
+    state = _STATES.get(exercise.status, "not right yet")
+    if not exercise.help_cost:
         return state
-    return f"{state}, {'after its solution was shown' if exercise.get('gave_up') else 'with hints'}"
+    return f"{state}, {'after its solution was shown' if exercise.gave_up else 'with hints'}"
 
 
-def release_body(report: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+def release_body(report: FinalReport, result: Mapping[str, Any]) -> str:
     """The release's text as Markdown: a table of the exercises, then the feedback, everything escaped."""
     rows = [
         f"| {markdown_text(test['test-name'])} | {test['score']} / {test['max-score']} | {_state(each)} |"
-        for test, each in zip(result["tests"], report["exercises"], strict=True)
+        for test, each in zip(result["tests"], report.exercises, strict=True)
     ]
     said = [f"# {result['score']} of {result['max-score']} points", _counted(report, result)]
     said += ["\n".join(["| Exercise | Points | |", "|---|---|---|", *rows])]
@@ -128,16 +124,16 @@ def release_body(report: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     )
 
 
-def _counted(report: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+def _counted(report: FinalReport, result: Mapping[str, Any]) -> str:
     """Why these are not the exact points, where they are not."""
     exact = points(must_be_marked(report))
-    if exact == str(result["score"]) and points(report["max_score"]) == str(result["max-score"]):
+    if exact == str(result["score"]) and points(report.max_score) == str(result["max-score"]):
         return ""
-    earned = sum(whole(each["score"], each["max_score"])[0] for each in report["exercises"])
+    earned = sum(whole(each.score, each.max_score)[0] for each in report.exercises)
     less = ""
     if result["score"] < earned:
         less = "; what hints cost is taken from their exercise, what lateness costs from all alike"
     return (
-        f"Exactly {exact} of {points(report['max_score'])}. Classroom 50 takes whole points, so those of each exercise "
+        f"Exactly {exact} of {points(report.max_score)}. Classroom 50 takes whole points, so those of each exercise "
         f"are rounded down{less}."
     )

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from gradcheck.grading.written import FinalReport, WrittenExercise
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import checks_by_function, clipped, failures
+from gradcheck.reports.stored import clipped, failures
 
 _MOST = 1_900
 """Characters of what is said of a function; the host shows 2,000."""
 
 
-def function_outcomes(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def function_outcomes(report: FinalReport) -> dict[str, dict[str, Any]]:
     """By `relu.backward`: `passed` and `text`, of a report as `stored.read_report` gives it."""
-    return {name: outcome for exercise in report["exercises"] for name, outcome in _of(exercise)}
+    return {name: outcome for exercise in report.exercises for name, outcome in _of(exercise)}
 
 
-def _of(exercise: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    path = visible(f"exercises/{clipped(exercise['unit'], 60)}/{clipped(exercise['name'], 60)}.py")
+def _of(exercise: WrittenExercise) -> Iterator[tuple[str, dict[str, Any]]]:
+    path = visible(f"exercises/{clipped(exercise.unit, 60)}/{clipped(exercise.name, 60)}.py")
     found = list(failures(exercise))
-    for function, checks in checks_by_function(exercise).items():
+    for function, checks in exercise.by_function().items():
         passed = set(checks.values()) == {"passed"}
         texts = [
             failure_text(replace(each, lines=tuple(map(visible, each.lines))), path)
@@ -33,6 +34,6 @@ def _of(exercise: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             texts = ["all checks passed" if passed else "not started"]
         text = visible("\n\n".join(texts))
         yield (
-            f"{exercise['name']}.{function}",
+            f"{exercise.name}.{function}",
             {"passed": passed, "text": text if len(text) <= _MOST else f"{text[:_MOST]} …"},
         )

@@ -6,10 +6,10 @@ So they are chosen here, for all steps of a job alike: the first mistake of ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from gradcheck.grading.written import FinalReport
 from gradcheck.reports.classroom_findings import TOLD, Finding, Sources, findings
 from gradcheck.reports.escaping import workflow_data, workflow_property
 from gradcheck.reports.stored import clipped
@@ -33,18 +33,18 @@ class Annotation:
     command: str
 
 
-def annotated(report: Mapping[str, Any], sources: Sources) -> list[Annotation]:
+def annotated(report: FinalReport, sources: Sources) -> list[Annotation]:
     """What stopped, the most useful first. What is not started has none, and what keeps a file from being read stops
     every function of it at the same place: it has one.
     """
     found: list[Annotation] = []
-    for exercise in report["exercises"]:
+    for exercise in report.exercises:
         own: dict[tuple[str, int, str], Finding] = {}
         for each in findings(exercise, sources):
             if each.state in TOLD:
                 own.setdefault((each.path, each.line, each.what), each)
         for turn, each in enumerate(own.values()):
-            found.append(Annotation(exercise["name"], len(found), turn, _command(each)))
+            found.append(Annotation(exercise.name, len(found), turn, _command(each)))
     return sorted(found, key=lambda each: (each.turn, each.place))
 
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from gradcheck.checks.results import FAULTS, CheckResult, Status
 from gradcheck.grading.small_files import read_small
+from gradcheck.grading.written import FinalReport, WrittenExercise
 from gradcheck.reports.escaping import terminal_text, visible
 from gradcheck.reports.message import failure_text
 from gradcheck.reports.stored import (
     check_result,
-    checks_by_function,
     clipped,
     failures,
     problems,
@@ -91,18 +91,18 @@ def exercise_path(unit: str, name: str) -> str:
     return visible(f"exercises/{clipped(unit, 60)}/{clipped(name, 60)}.py").replace("\n", " ")
 
 
-def findings(exercise: Mapping[str, Any], sources: Sources, noticed: Sequence[str] = ()) -> list[Finding]:
+def findings(exercise: WrittenExercise, sources: Sources, noticed: Sequence[str] = ()) -> list[Finding]:
     """Of an exercise of a report (`stored.read_report`), in its order: every check that stopped, and a function that is
     not started or waits for another one. `noticed` is what was found about the submission's files. Of an exercise that
     the grader itself failed on, nothing but that.
     """
-    ungraded = exercise["status"] == "ungraded"
+    ungraded = exercise.status == "ungraded"
     stopped: dict[str, list[CheckResult]] = {}
     for failure in ungraded_checks(exercise) if ungraded else failures(exercise):
         stopped.setdefault(failure.function, []).append(failure)
     found: list[Finding] = []
     seen: set[str] = set()
-    for function, checks in checks_by_function(exercise).items():
+    for function, checks in exercise.by_function().items():
         name = clipped(function)
         if name in stopped:
             for failure in stopped[name]:
@@ -113,20 +113,20 @@ def findings(exercise: Mapping[str, Any], sources: Sources, noticed: Sequence[st
         elif ungraded:
             continue
         elif "not_started" in checks.values():
-            first = exercise["status"] != "not_started" or not found
+            first = exercise.status != "not_started" or not found
             found.append(_not_started(exercise, name, sources, noticed if first else (), short=not first))
         elif set(checks.values()) != {"passed"}:
             found.append(_waiting(exercise, name, sources))
     return found
 
 
-def noticed_in(report: Mapping[str, Any]) -> list[str]:
+def noticed_in(report: FinalReport) -> list[str]:
     """What is worth telling beside an exercise that was not found."""
     return problems(report)[:3]
 
 
-def _stopped(exercise: Mapping[str, Any], failure: CheckResult, sources: Sources, *, again: bool) -> Finding:
-    path = exercise_path(exercise["unit"], exercise["name"])
+def _stopped(exercise: WrittenExercise, failure: CheckResult, sources: Sources, *, again: bool) -> Finding:
+    path = exercise_path(exercise.unit, exercise.name)
     if again:
         text = f"{failure.task}.{failure.function}   the same: {failure.message}"
     else:
@@ -136,35 +136,35 @@ def _stopped(exercise: Mapping[str, Any], failure: CheckResult, sources: Sources
 
 
 def _not_started(
-    exercise: Mapping[str, Any], function: str, sources: Sources, noticed: Sequence[str], *, short: bool
+    exercise: WrittenExercise, function: str, sources: Sources, noticed: Sequence[str], *, short: bool
 ) -> Finding:
-    path = exercise_path(exercise["unit"], exercise["name"])
-    text = f"{clipped(exercise['name'], 60)}.{function} is not started yet."
+    path = exercise_path(exercise.unit, exercise.name)
+    text = f"{clipped(exercise.name, 60)}.{function} is not started yet."
     if not short:
         text += (
             f"\n  Write it in {path}, in the place of its NotImplementedError."
             f"\n  Check it: pytest {path} -k {function}"
-            f"\n  A hint:   gradcheck hint {clipped(exercise['name'], 60)}"
+            f"\n  A hint:   gradcheck hint {clipped(exercise.name, 60)}"
         )
         text += "".join(f"\n  Noticed:  {each}" for each in noticed)
     return _finding(exercise, function, "not_started", sources, ("", "not started"), text)
 
 
-def _waiting(exercise: Mapping[str, Any], function: str, sources: Sources) -> Finding:
+def _waiting(exercise: WrittenExercise, function: str, sources: Sources) -> Finding:
     """All that stopped in it waits for something elsewhere, such as a Jacobian that is compared with `backward`."""
     skipped = [
         found
-        for check in exercise["checks"]
-        if check["status"] == "skipped" and (found := check_result(check, exercise)).function == function
+        for check in exercise.checks
+        if check.status == "skipped" and (found := check_result(check, exercise)).function == function
     ]
     what = skipped[0].message or "waits for another function"
     check = skipped[0].check.replace("_", " ")
-    text = f"{clipped(exercise['name'], 60)}.{function}   right so far; {check}:\n        {what}"
+    text = f"{clipped(exercise.name, 60)}.{function}   right so far; {check}:\n        {what}"
     return _finding(exercise, function, "waiting", sources, ("", what), text)
 
 
 def _finding(
-    exercise: Mapping[str, Any],
+    exercise: WrittenExercise,
     function: str,
     state: State,
     sources: Sources,
@@ -172,7 +172,7 @@ def _finding(
     text: str,
     location: Sequence[str] = (),
 ) -> Finding:
-    name, unit = clipped(exercise["name"], 60), clipped(exercise["unit"], 60)
+    name, unit = clipped(exercise.name, 60), clipped(exercise.unit, 60)
     path = exercise_path(unit, name)
     line = sources.line(path, function, location)
     return Finding(name, unit, function, state, *told, terminal_text(text), sources.prefix + path, line)

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
-from gradcheck.grading.report import mark_of, state_of, ungraded_in
+from gradcheck.grading.report import state_of
+from gradcheck.grading.written import FinalReport, WrittenExercise
 from gradcheck.reports.classroom_findings import TOLD, Finding, Sources, exercise_path, findings
 from gradcheck.reports.escaping import markdown_text, terminal_text
 from gradcheck.reports.message import WIDTH
@@ -34,7 +35,7 @@ _ROUNDED = "Points are counted in whole ones here, rounded down."
 
 
 def summary_markdown(
-    report: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], sources: Sources, unannotated: int = 0
+    report: FinalReport, results: Mapping[str, Mapping[str, Any]], sources: Sources, unannotated: int = 0
 ) -> str:
     """Of a report (`stored.read_report`) and the results that its exercises' steps give; an exercise that the grader
     itself failed on has none. So many as `unannotated` of its mistakes no step shows beside the learner's lines. Ends
@@ -42,7 +43,7 @@ def summary_markdown(
     """
     whole, most = _sums(results.values())
     blocks = [f"## {whole} of {most} points"]
-    if names := ungraded_in(report):
+    if names := report.ungraded:
         blocks = ["## Not graded: the grader itself failed", markdown_text(not_your_fault(names))]
     blocks += [markdown_text(each) for each in _policy(report, whole)]
     if _is_rounded(report, results):
@@ -66,41 +67,41 @@ def _sums(results: Any) -> tuple[int, int]:
     return sum(test["score"] for each in kept for test in each["tests"]), sum(each["max_score"] for each in kept)
 
 
-def _is_rounded(report: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> bool:
+def _is_rounded(report: FinalReport, results: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether the whole points of an exercise are fewer than it earned."""
-    scores = {each["name"]: each["score"] for each in report["exercises"]}
+    scores = {each.name: each.score for each in report.exercises}
     return any(points(scores[name]) != str(_sums([result])[0]) for name, result in results.items())
 
 
-def _policy(report: Mapping[str, Any], whole: int) -> Iterator[str]:
-    counted, mark = penalties(report), mark_of(report)
-    if mark is not None and points(mark) != points(report["score"]):
+def _policy(report: FinalReport, whole: int) -> Iterator[str]:
+    counted, mark = penalties(report), report.final_score
+    if mark is not None and points(mark) != points(report.score):
         # Of points that were rounded nothing can be taken off that would come to the sum.
-        would = f"{points(mark)} points" if points(report["score"]) == str(whole) else "fewer points"
+        would = f"{points(mark)} points" if points(report.score) == str(whole) else "fewer points"
         yield f"Were this commit handed in, {would} would count. {' '.join(counted)}"
     elif counted:
         yield " ".join(counted)
-    policy = report.get("policy") or {}
-    if policy.get("due") and report.get("submitted"):
-        dates = f"by the date of its commit, {report['submitted']}; it was due {policy['due']}"
+    policy = report.policy
+    if policy.due and report.submitted:
+        dates = f"by the date of its commit, {report.submitted}; it was due {policy.due}"
         late = f"Late {dates}. Your instructor decides what counts as late."
-        yield late if policy.get("late_days") else f"In time {dates}."
+        yield late if policy.late_days else f"In time {dates}."
 
 
-def _exercises(report: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
-    for each in report["exercises"]:
-        whole, most = "–", points(each["max_score"])
-        if each["name"] in results:
-            whole, most = map(str, _sums([results[each["name"]]]))
-        yield f"{clipped(each['unit'], 60)}/{clipped(each['name'], 60)}", whole, most, _STATES[_state(each)]
+def _exercises(report: FinalReport, results: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+    for each in report.exercises:
+        whole, most = "–", points(each.max_score)
+        if each.name in results:
+            whole, most = map(str, _sums([results[each.name]]))
+        yield f"{clipped(each.unit, 60)}/{clipped(each.name, 60)}", whole, most, _STATES[_state(each)]
 
 
-def _state(exercise: Mapping[str, Any]) -> str:
-    return state_of(check["status"] for check in exercise["checks"]) if exercise["checks"] else exercise["status"]
+def _state(exercise: WrittenExercise) -> str:
+    return state_of(check.status for check in exercise.checks) if exercise.checks else exercise.status
 
 
-def _found(report: Mapping[str, Any], sources: Sources) -> list[Finding]:
-    return [each for exercise in report["exercises"] for each in findings(exercise, sources)]
+def _found(report: FinalReport, sources: Sources) -> list[Finding]:
+    return [each for exercise in report.exercises for each in findings(exercise, sources)]
 
 
 def _row(found: Finding) -> Sequence[str]:
@@ -125,15 +126,15 @@ def _within(blocks: Sequence[str]) -> str:
     return f"{kept}\n\n{_ROOM}\n"
 
 
-def summary_lines(report: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], sources: Sources) -> list[str]:
+def summary_lines(report: FinalReport, results: Mapping[str, Mapping[str, Any]], sources: Sources) -> list[str]:
     """The same in sentences for the job's log, in 80 columns: no line of it is a command to the runner."""
     said: list[tuple[str, str]] = []
     """Each with how its lines after the first are indented."""
-    alone = len(report["exercises"]) == 1
-    for exercise in report["exercises"]:
-        said += [(line, "    ") for line in _told(exercise, results.get(exercise["name"]), sources, alone=alone)]
+    alone = len(report.exercises) == 1
+    for exercise in report.exercises:
+        said += [(line, "    ") for line in _told(exercise, results.get(exercise.name), sources, alone=alone)]
     whole, most = _sums(results.values())
-    if not ungraded_in(report):
+    if not report.ungraded:
         said += [] if alone else [(f"All together: {whole} of {most} points.", "")]
     elif not alone:
         said.append(("There are no points in all yet, since not all was graded.", ""))
@@ -153,10 +154,10 @@ def _one_line(text: str) -> str:
 
 
 def _told(
-    exercise: Mapping[str, Any], result: Mapping[str, Any] | None, sources: Sources, *, alone: bool
+    exercise: WrittenExercise, result: Mapping[str, Any] | None, sources: Sources, *, alone: bool
 ) -> Iterator[str]:
     """The sentences on an exercise; where a step tells of nothing else, with the commands to go on with."""
-    name, path = clipped(exercise["name"], 60), exercise_path(exercise["unit"], exercise["name"])
+    name, path = clipped(exercise.name, 60), exercise_path(exercise.unit, exercise.name)
     if result is None:
         yield not_your_fault([name])
     else:

@@ -8,7 +8,9 @@ from dataclasses import asdict
 from io import StringIO
 from typing import Any
 
-from gradcheck.grading.collect.compare import Comparison, Row
+import msgspec
+
+from gradcheck.grading.collect.compare import ScoreComparison, StudentScore
 from gradcheck.grading.collect.regrade import Regrade
 from gradcheck.grading.collect.result import Result
 from gradcheck.reports.escaping import csv_cell
@@ -23,18 +25,18 @@ ADVISORY = "advisory"
 """What the final score reads where CI alone gave one: a word, so that no spreadsheet adds it up."""
 
 
-def gradebook_csv(comparison: Comparison) -> bytes:
+def gradebook_csv(comparison: ScoreComparison) -> bytes:
     """A row for every student of the roster, in its order. UTF-8 with a byte order mark, as grades.csv has it."""
     return _csv(GRADEBOOK, map(_gradebook_row, comparison.rows))
 
 
-def differences_csv(comparison: Comparison) -> bytes:
+def differences_csv(comparison: ScoreComparison) -> bytes:
     """A row for every student of whom CI and the regrade say different things."""
     return _csv(DIFFERENCES, (_difference_row(row) for row in comparison.rows if row.differs))
 
 
 def collected_dict(
-    comparison: Comparison, ignored: Sequence[tuple[str, str]], problems: Sequence[str]
+    comparison: ScoreComparison, ignored: Sequence[tuple[str, str]], problems: Sequence[str]
 ) -> dict[str, Any]:
     """`gradcheck/collected/v1` (docs/collect.md), without what the folder adds about its files."""
     return {
@@ -48,9 +50,9 @@ def collected_dict(
     }
 
 
-def _student(row: Row) -> dict[str, Any]:
+def _student(row: StudentScore) -> dict[str, Any]:
     return {
-        **row.student.as_dict(),
+        **msgspec.to_builtins(row.student.named()),
         "submission": row.submission,
         "source": row.source,
         "final": row.final,
@@ -87,7 +89,7 @@ def _regrade(regrade: Regrade | None) -> dict[str, Any] | None:
     }
 
 
-def _gradebook_row(row: Row) -> list[str]:
+def _gradebook_row(row: StudentScore) -> list[str]:
     advisory = ADVISORY if row.source == "advisory" else ""
     note = "; ".join((*row.matters, *row.why, *row.notes))
     scores = (
@@ -103,13 +105,13 @@ def _gradebook_row(row: Row) -> list[str]:
     ]
 
 
-def _difference_row(row: Row) -> list[str]:
+def _difference_row(row: StudentScore) -> list[str]:
     ci = (row.ci.score, row.ci.max_score) if row.ci else (None, None)
     regrade = (row.regrade.final, row.regrade.max_score) if row.regrade else (None, None)
     return [*_who(row), *map(number, (*ci, *regrade)), csv_cell("; ".join(row.why))]
 
 
-def _who(row: Row) -> list[str]:
+def _who(row: StudentScore) -> list[str]:
     return [csv_cell(each) for each in (row.student.name, row.student.email, row.student.id, row.submission)]
 
 

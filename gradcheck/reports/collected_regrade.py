@@ -17,7 +17,7 @@ def regrades_in(out: Path) -> list[Regrade]:
     found = []
     for path in report_files(out):
         report = read_report(path)
-        if report["submission"] != path.stem:
-            raise GradcheckError(f"{path} is the report of {report['submission']!r}; grade again")
+        if report.submission != path.stem:
+            raise GradcheckError(f"{path} is the report of {report.submission!r}; grade again")
         found.append(Regrade.of(report))
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 
-from gradcheck.grading.collect.compare import Comparison, Row
+from gradcheck.grading.collect.compare import ScoreComparison, StudentScore
 from gradcheck.reports.escaping import markdown_text, terminal_text, visible
 from gradcheck.reports.terminal import points
 
@@ -14,7 +14,7 @@ _WIDTH = 80
 _TOP = 10
 
 
-def summary_lines(comparison: Comparison, problems: Sequence[str], out: Path) -> Iterator[str]:
+def summary_lines(comparison: ScoreComparison, problems: Sequence[str], out: Path) -> Iterator[str]:
     """Counts, then who has to be looked at and why, then where everything is."""
     rows = comparison.rows
     yield f"{len(rows):,} {'student' if len(rows) == 1 else 'students'}: {', '.join(_counts(comparison))}"
@@ -32,7 +32,7 @@ def summary_lines(comparison: Comparison, problems: Sequence[str], out: Path) ->
     yield f"all of it: {out / 'collected.md'}"
 
 
-def _counts(comparison: Comparison) -> Iterator[str]:
+def _counts(comparison: ScoreComparison) -> Iterator[str]:
     words = (
         ("regrade", "regraded"), ("ungraded", "not graded, since the grader itself failed"),
         ("advisory", "with a score of CI alone"), ("ambiguous", "ambiguous"),
@@ -56,28 +56,30 @@ def _listed(heading: str, lines: Sequence[str]) -> Iterator[str]:
         yield f"  and {len(lines) - _TOP:,} more"
 
 
-def _difference(row: Row) -> str:
+def _difference(row: StudentScore) -> str:
     return f"{row.student}: CI {_ci(row)}, regrade {_regrade(row)} ({'; '.join(row.why)})"
 
 
-def _ci(row: Row) -> str:
+def _ci(row: StudentScore) -> str:
     if row.ci is None:
         return "none"
     return f"{points(row.ci.score)}/{points(row.ci.max_score)}"
 
 
-def _regrade(row: Row) -> str:
+def _regrade(row: StudentScore) -> str:
     if row.regrade is None or row.regrade.final is None:
         return "none"
     return f"{points(row.regrade.final)}/{points(row.regrade.max_score)}"
 
 
-def collected_markdown(comparison: Comparison, ignored: Sequence[tuple[str, str]], problems: Sequence[str]) -> str:
+def collected_markdown(comparison: ScoreComparison, ignored: Sequence[tuple[str, str]], problems: Sequence[str]) -> str:
     """The whole result for people: what to look at, the differences with their reasons, what was left aside."""
     return "\n".join(_markdown(comparison, ignored, problems)) + "\n"
 
 
-def _markdown(comparison: Comparison, ignored: Sequence[tuple[str, str]], problems: Sequence[str]) -> Iterator[str]:
+def _markdown(
+    comparison: ScoreComparison, ignored: Sequence[tuple[str, str]], problems: Sequence[str]
+) -> Iterator[str]:
     yield "# Collected scores"
     yield ""
     yield (
@@ -101,7 +103,7 @@ def _section(heading: str, lines: Sequence[str]) -> Iterator[str]:
         yield from (f"- {markdown_text(line)}" for line in lines)
 
 
-def _differences(rows: Sequence[Row]) -> Iterator[str]:
+def _differences(rows: Sequence[StudentScore]) -> Iterator[str]:
     if rows:
         yield from ("", "## CI and the regrade differ", "", "| who | CI | regrade | why |", "|---|---|---|---|")
         for row in rows:

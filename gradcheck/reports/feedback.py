@@ -7,10 +7,11 @@ thing to think about, and the commands to go on with. Never the correct value.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gradcheck.grading.written import FinalReport
 from gradcheck.reports.escaping import markdown_code_block, markdown_text, visible
 from gradcheck.reports.feedback_view import Item, feedback_of
 from gradcheck.reports.message import hanging
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def feedback_markdown(report: Mapping[str, Any]) -> str:
+def feedback_markdown(report: FinalReport) -> str:
     """The feedback as Markdown, ending in a newline."""
     said = feedback_of(report)
     blocks = [f"# Feedback for {markdown_text(said.who)}"]
@@ -76,7 +77,7 @@ def _code(text: str) -> str:
     return f"`{text}`" if re.fullmatch(r"[\w./ \-]+", text) and text == text.strip() else markdown_text(text)
 
 
-def feedback_html(report: Mapping[str, Any]) -> str:
+def feedback_html(report: FinalReport) -> str:
     """The feedback as a page of its own: nothing loaded, no script, everything escaped."""
     return _template().render(said=feedback_of(report))
 

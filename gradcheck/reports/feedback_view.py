@@ -5,17 +5,16 @@ The correct value is never in it: no report holds it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from gradcheck.catalog import all_exercises
-from gradcheck.checks.results import FAULTS, CheckResult, Counterexample
-from gradcheck.grading.report import mark_of, students_of, ungraded_in
+from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Marks, where_of
+from gradcheck.grading.written import FinalReport, WrittenExercise
 from gradcheck.reports.message import tensor_text
-from gradcheck.reports.stored import checks_by_function, clipped, failures, penalties, problems
+from gradcheck.reports.stored import clipped, failures, penalties, problems
 from gradcheck.reports.terminal import points
 from gradcheck.reports.ungraded import not_your_fault
 
@@ -23,7 +22,6 @@ _IN_FULL = 6
 """Exercises that are shown with their case; of more the rest is told in a line each, so that it stays readable."""
 _GRID = 24
 """Entries that the page shows as a table."""
-_PLACE = re.compile(r"\[((?:\d+(?:, )?)*)\]")
 
 
 @dataclass(frozen=True)
@@ -116,65 +114,65 @@ class Feedback:
         return f"{held}; for {todo} more, what to look at next is below."
 
 
-def feedback_of(report: Mapping[str, Any]) -> Feedback:
+def feedback_of(report: FinalReport) -> Feedback:
     """What is said about a report as `stored.read_report` gives it."""
-    who = ", ".join(filter(None, (each.get("name", "") for each in students_of(report))))
-    unfinished = [each for each in report["exercises"] if each["status"] in FAULTS]
-    graded = [each for each in report["exercises"] if each["status"] != "ungraded"]
-    names, mark = ungraded_in(report), mark_of(report)
+    who = ", ".join(filter(None, (each.name for each in report.students)))
+    unfinished = [each for each in report.exercises if each.status in FAULTS]
+    graded = [each for each in report.exercises if each.status != "ungraded"]
+    names, mark = report.ungraded, report.final_score
     items = [item for item in map(_item, unfinished) if item is not None]
     return Feedback(
-        clipped(who or report["submission"], 120),
+        clipped(who or report.submission, 120),
         not_your_fault(names) if names else "",
         "" if mark is None else points(mark),
-        points(report["score"]),
-        points(report["max_score"] if mark is not None else sum(each["max_score"] for each in graded)),
+        points(report.score),
+        points(report.max_score if mark is not None else sum(each.max_score for each in graded)),
         tuple(penalties(report)),
         tuple(problems(report)),
-        _by_unit(each for each in report["exercises"] if each["status"] == "passed"),
+        _by_unit(each for each in report.exercises if each.status == "passed"),
         tuple(items[:_IN_FULL]),
         tuple(items[_IN_FULL:]),
-        _by_unit(each for each in report["exercises"] if each["status"] == "not_started"),
+        _by_unit(each for each in report.exercises if each.status == "not_started"),
     )
 
 
-def _by_unit(exercises: Iterator[Mapping[str, Any]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    units = groupby(exercises, key=lambda each: str(each["unit"]))
-    return tuple((clipped(unit, 60), tuple(clipped(each["name"], 60) for each in group)) for unit, group in units)
+def _by_unit(exercises: Iterator[WrittenExercise]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    units = groupby(exercises, key=lambda each: str(each.unit))
+    return tuple((clipped(unit, 60), tuple(clipped(each.name, 60) for each in group)) for unit, group in units)
 
 
-def _item(exercise: Mapping[str, Any]) -> Item | None:
+def _item(exercise: WrittenExercise) -> Item | None:
     found = next(failures(exercise), None)
     if found is None:  # some functions hold and the rest are not started
         found = _unfinished(exercise)
     if found is None:
         return None
-    record = all_exercises().get(exercise["name"])
-    functions = checks_by_function(exercise)
+    record = all_exercises().get(exercise.name)
+    functions = exercise.by_function()
     right = [name for name, checks in functions.items() if set(checks.values()) == {"passed"}]
     example = found.counterexample
     # What keeps a file from being read stops every function of it, and is said once.
     stopped = [each.function for each in failures(exercise) if each.message != found.message]
     unwritten = [name for name, checks in functions.items() if "not_started" in checks.values()]
     return Item(
-        clipped(exercise["name"], 60),
-        clipped(exercise["unit"], 60),
+        clipped(exercise.name, 60),
+        clipped(exercise.unit, 60),
         record.title if record else "",
-        points(exercise["score"]),
-        points(exercise["max_score"]),
+        points(exercise.score),
+        points(exercise.max_score),
         tuple(clipped(name, 60) for name in right),
         found,
         tuple(_rows(example)) if example else (),
-        tuple(filter(None, (example.where, f"with {example.about}" if example.about else ""))) if example else (),
+        tuple(filter(None, (where_of(example), f"with {example.about}" if example.about else ""))) if example else (),
         tuple(name for name in dict.fromkeys(stopped) if name != found.function),
         tuple(clipped(name, 60) for name in unwritten if name != found.function),
     )
 
 
-def _unfinished(exercise: Mapping[str, Any]) -> CheckResult | None:
-    for function, checks in checks_by_function(exercise).items():
+def _unfinished(exercise: WrittenExercise) -> CheckResult | None:
+    for function, checks in exercise.by_function().items():
         if "not_started" in checks.values():
-            return CheckResult(clipped(exercise["name"], 60), function, "", "not_started", "is not written yet")
+            return CheckResult(clipped(exercise.name, 60), function, "", "not_started", "is not written yet")
     return None
 
 
@@ -185,13 +183,13 @@ def _rows(example: Counterexample) -> Iterator[Row]:
         yield from _tensors("grad_output", example.grad_output)
     if isinstance(example.got, dict):
         for name, value in example.got.items():
-            wrong = example.where if name in example.where.split(" differs", 1)[0].split(" and ") else ""
+            wrong = example.marks if example.marks and name in example.marks.parts else None
             yield from _tensors(f"your {name}", value, wrong)
     elif example.got is not None:
-        yield from _tensors("you returned", example.got, example.where)
+        yield from _tensors("you returned", example.got, example.marks)
 
 
-def _tensors(name: str, value: Any, where: str = "") -> Iterator[Row]:
+def _tensors(name: str, value: Any, marks: Marks | None = None) -> Iterator[Row]:
     if isinstance(value, dict):
         for key, each in value.items():
             yield from _tensors(f"{name}[{key!r}]", each)
@@ -200,10 +198,10 @@ def _tensors(name: str, value: Any, where: str = "") -> Iterator[Row]:
             yield from _tensors(f"{name}[{number}]", each)
     else:
         text = value if isinstance(value, str) else tensor_text(value, len(name) + 3)
-        yield Row(name, clipped(text), _grid(value, where))
+        yield Row(name, clipped(text), _grid(value, marks))
 
 
-def _grid(value: Any, where: str) -> tuple[tuple[tuple[str, bool], ...], ...]:
+def _grid(value: Any, marks: Marks | None) -> tuple[tuple[tuple[str, bool], ...], ...]:
     """A vector as one line, a matrix as its own; nothing for what is larger, deeper, ragged or no tensor."""
     if not isinstance(value, list) or not value:
         return ()
@@ -215,9 +213,8 @@ def _grid(value: Any, where: str) -> tuple[tuple[tuple[str, bool], ...], ...]:
         isinstance(each, (list, dict)) for line in lines for each in line
     ):
         return ()
-    # Marks are all or none: where the words end in "and 3 more", an unmarked entry would read as a right one.
-    places = [] if where.endswith(" more") else _PLACE.findall(where)
-    wrong = {tuple(int(each) for each in place.split(", ") if each) for place in places}
+    # All or none: where some are not known, an unmarked entry would read as a right one.
+    wrong = marks.entries if marks and marks.all_known else ()
     return tuple(
         tuple(
             (clipped(tensor_text(each), 40), ((across,) if flat else (down, across)) in wrong)

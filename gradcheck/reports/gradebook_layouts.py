@@ -27,7 +27,7 @@ from gradcheck.grading.policy.columns import (
     meaning_of,
     participant_number,
 )
-from gradcheck.grading.raw_csv import Line, Sheet
+from gradcheck.grading.raw_csv import CsvLine, Sheet
 from gradcheck.reports.escaping import terminal_text
 
 NO_GRADE = ("", "-")
@@ -44,7 +44,7 @@ class Person:
     changed at all, if so.
     """
 
-    line: Line
+    line: CsvLine
     ids: tuple[str, ...]
     logins: tuple[str, ...]
     name: str
@@ -178,7 +178,7 @@ def _of_that_name(among: range | list[int], header: list[str], fits: Callable[[s
     return [at for at in among if fits(header[at])]
 
 
-def _person(line: Line, columns: Columns, grade: str) -> Person:
+def _person(line: CsvLine, columns: Columns, grade: str) -> Person:
     name = columns.name(line)
     ids = tuple(comparable(columns.one(line, meaning)) for meaning in _IDS)
     numbers = host_numbers(columns.one(line, "canvas"), participant_number(columns.one(line, "identifier")))

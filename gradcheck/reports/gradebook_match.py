@@ -7,19 +7,19 @@ not certain is refused with the reason, for a person to decide.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from gradcheck.grading.class_report import ClassRow
 from gradcheck.grading.policy.columns import comparable, comparable_name
-from gradcheck.grading.report import mark_of, students_of, ungraded_in
+from gradcheck.grading.policy.roster import TeamMember
 from gradcheck.reports.gradebook_layouts import Person
 
 _BY_NAME = "name"
 
 
 @dataclass(frozen=True)
-class Grade:
+class FinalScore:
     """A submission's final score, and who it is as far as the roster says; without one its own name has to do. Where
     the grader failed on exercises, `ungraded` names them and there is no score.
     """
@@ -32,30 +32,25 @@ class Grade:
     ungraded: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> tuple[Grade, ...]:
+    def of(cls, row: ClassRow) -> tuple[FinalScore, ...]:
         """From a row of `class.json`: the student's, or one for every member of a team."""
-        submission, mark, ungraded = row["name"], mark_of(row), ungraded_in(row)
-        students = students_of(row)
-        if not students:
-            key = comparable(submission)
-            return (cls(submission, mark, (key,), (key,), comparable_name(submission), ungraded),)
-        return tuple(cls._of_student(submission, mark, ungraded, each) for each in students)
+        if not row.students:
+            key = comparable(row.name)
+            return (cls(row.name, row.final_score, (key,), (key,), comparable_name(row.name), row.ungraded),)
+        return tuple(cls._of_student(row, each) for each in row.students)
 
     @classmethod
-    def _of_student(
-        cls, submission: str, mark: float | None, ungraded: tuple[str, ...], student: Mapping[str, Any]
-    ) -> Grade:
-        number, email = comparable(student.get("id", "")), comparable(student.get("email", ""))
-        name = comparable_name(student.get("name", ""))
-        logins = map(comparable, student.get("logins", ()))
-        return cls(submission, mark, (number,), (email, number, *logins), name, ungraded)
+    def _of_student(cls, row: ClassRow, student: TeamMember) -> FinalScore:
+        number, email = comparable(student.id), comparable(student.email)
+        name, logins = comparable_name(student.name), map(comparable, student.logins)
+        return cls(row.name, row.final_score, (number,), (email, number, *logins), name, row.ungraded)
 
 
 @dataclass(frozen=True)
 class Matched:
     """A grade with its person, and by what they were matched."""
 
-    grade: Grade
+    grade: FinalScore
     person: Person
     by: str
 
@@ -65,18 +60,18 @@ class Matching:
     """Everybody on both sides: `absent` grades are in no line, `without` people got no grade."""
 
     matched: tuple[Matched, ...]
-    unclear: tuple[tuple[Grade, str], ...]
-    absent: tuple[Grade, ...]
+    unclear: tuple[tuple[FinalScore, str], ...]
+    absent: tuple[FinalScore, ...]
     without: tuple[Person, ...]
 
 
-def match(grades: Sequence[Grade], people: Sequence[Person]) -> Matching:
+def match(grades: Sequence[FinalScore], people: Sequence[Person]) -> Matching:
     """Match every grade that belongs to exactly one person, to whom no other grade belongs."""
     lookup = _Lookup(people)
     names = Counter(grade.name for grade in grades if grade.name)
     claims: list[Matched] = []
-    unclear: list[tuple[Grade, str]] = []
-    absent: list[Grade] = []
+    unclear: list[tuple[FinalScore, str]] = []
+    absent: list[FinalScore] = []
     for grade in grades:
         claim = lookup.claim(grade, alone=names[grade.name] == 1)
         if isinstance(claim, Matched):
@@ -91,13 +86,13 @@ def match(grades: Sequence[Grade], people: Sequence[Person]) -> Matching:
     return Matching(tuple(matched), tuple(unclear + lost), tuple(absent), without)
 
 
-def _settled(claims: Iterable[Matched]) -> tuple[list[Matched], list[tuple[Grade, str]]]:
+def _settled(claims: Iterable[Matched]) -> tuple[list[Matched], list[tuple[FinalScore, str]]]:
     """One grade per person. An id or a login is more than a name; two of a kind are both refused."""
     rivals: dict[int, list[Matched]] = {}
     for claim in claims:
         rivals.setdefault(id(claim.person), []).append(claim)
     matched: list[Matched] = []
-    lost: list[tuple[Grade, str]] = []
+    lost: list[tuple[FinalScore, str]] = []
     for several in rivals.values():
         strong = [claim for claim in several if claim.by != _BY_NAME] or several
         winner = strong[0] if len(strong) == 1 else None
@@ -125,7 +120,7 @@ class _Lookup:
                 self._logins.setdefault(login, []).append(person)
             self._names.setdefault(person.name, []).append(person)
 
-    def claim(self, grade: Grade, *, alone: bool) -> Matched | str:
+    def claim(self, grade: FinalScore, *, alone: bool) -> Matched | str:
         """The person, or why nobody can be told, or an empty text: there is nobody."""
         by_id = self._by_id(grade)
         by_login = _once(person for key in grade.logins if key for person in self._logins.get(key, ()))
@@ -138,7 +133,7 @@ class _Lookup:
             return Matched(grade, (by_id or by_login)[0], "id" if by_id else "login")
         return self._by_name(grade, alone=alone)
 
-    def _by_id(self, grade: Grade) -> list[Person]:
+    def _by_id(self, grade: FinalScore) -> list[Person]:
         for at, column in enumerate(self._ids):
             found = [person for key in grade.ids if key for person in column.get(key, ())]
             # Canvas's own numbers may be somebody's number at the university: there the name has to agree a little.
@@ -148,7 +143,7 @@ class _Lookup:
                 return found
         return []
 
-    def _by_name(self, grade: Grade, *, alone: bool) -> Matched | str:
+    def _by_name(self, grade: FinalScore, *, alone: bool) -> Matched | str:
         found = self._names.get(grade.name, []) if grade.name else []
         if not found:
             return ""

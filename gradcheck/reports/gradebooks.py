@@ -11,7 +11,7 @@ from gradcheck.grading.policy.columns import Host
 from gradcheck.grading.raw_csv import Sheet, read_sheet
 from gradcheck.reports.escaping import terminal_text
 from gradcheck.reports.gradebook_layouts import NO_GRADE, Layout, Person, read_layout
-from gradcheck.reports.gradebook_match import Grade, Matching, match
+from gradcheck.reports.gradebook_match import FinalScore, Matching, match
 from gradcheck.reports.ungraded import names_of
 
 _DIGITS = 4
@@ -70,7 +70,7 @@ def _count(number: int, what: str) -> str:
 def fill(
     content: bytes,
     column: str,
-    grades: Sequence[Grade],
+    grades: Sequence[FinalScore],
     *,
     file: str = "the file",
     kind: Host | None = None,
@@ -103,7 +103,7 @@ def fill(
     return filled
 
 
-def _nothing(grades: Sequence[Grade], matching: Matching, file: str) -> str:
+def _nothing(grades: Sequence[FinalScore], matching: Matching, file: str) -> str:
     """Why not a single grade belongs into the file."""
     whose = f"none of the {_count(len({each.submission for each in grades}), 'submission')}"
     if not matching.unclear:

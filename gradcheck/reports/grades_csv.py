@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from io import StringIO
-from typing import Any
 
-from gradcheck.grading.report import GRADED, students_of, ungraded_in
+from gradcheck.grading.class_report import ClassReport, RosterGaps
+from gradcheck.grading.policy.roster import StudentName
+from gradcheck.grading.report import GRADED
 from gradcheck.reports.escaping import csv_cell
 
 OPENING = ("name", "student", "email", "id", "final_score", "score", "max_score", "late_days")
@@ -16,7 +17,7 @@ SEVERAL = "one of several of this student"
 NOBODYS = "of nobody in the roster"
 
 
-def grades_csv(summary: Mapping[str, Any]) -> bytes:
+def grades_csv(summary: ClassReport) -> bytes:
     """The file's bytes, from `gradcheck/class/v1`: submissions in the order of the summary, which is by name, a row for
     every member of a team; then, in the roster's order, who handed in nothing: without a mark, which is for people to
     give, and with that as the note.
@@ -30,41 +31,41 @@ def grades_csv(summary: Mapping[str, Any]) -> bytes:
     """
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    names = [each["name"] for each in summary["exercises"]]
+    names = [each.name for each in summary.exercises]
     writer.writerow([*OPENING, *map(csv_cell, names), *GRADED, "ungraded", "note"])
     writer.writerows(_rows(summary, names))
     return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8")
 
 
-def _rows(summary: Mapping[str, Any], names: list[str]) -> Iterator[list[str]]:
-    roster = summary.get("roster") or {}
-    several = {(name, *_key(each["student"])) for each in roster.get("several", ()) for name in each["submissions"]}
-    for row in summary["submissions"]:
-        ungraded = ungraded_in(row)
-        totals = (None, None) if ungraded else (row["final_score"], row["score"])
-        cells = {name: cell["score"] for name, cell in row["exercises"].items() if name not in ungraded}
-        nobodys = NOBODYS if roster else ""
-        for student in students_of(row) or [{}]:
-            note = SEVERAL if (row["name"], *_key(student)) in several else "" if student else nobodys
+def _rows(summary: ClassReport, names: list[str]) -> Iterator[list[str]]:
+    roster = summary.roster or RosterGaps()
+    several = {(name, *_key(each.student)) for each in roster.several for name in each.submissions}
+    for row in summary.submissions:
+        ungraded = row.ungraded
+        totals = (None, None) if ungraded else (row.final_score, row.score)
+        cells = {name: cell.score for name, cell in row.exercises.items() if name not in ungraded}
+        nobodys = NOBODYS if summary.roster else ""
+        for student in row.students or (None,):
+            note = SEVERAL if (row.name, *_key(student)) in several else "" if student else nobodys
             yield [
-                csv_cell(row["name"]),
+                csv_cell(row.name),
                 *_person(student),
-                *map(_number, (*totals, row["max_score"], row["late_days"])),
+                *map(_number, (*totals, row.max_score, row.late_days)),
                 *(_number(cells.get(name)) for name in names),
-                *(_number(row["status"][status]) for status in GRADED),
+                *(_number(row.status[status]) for status in GRADED),
                 csv_cell(" ".join(ungraded)),
                 note,
             ]
     empty: Sequence[str] = [""] * (4 + len(names) + len(GRADED) + 1)
-    for student in roster.get("without_submission", ()):
-        yield ["", *_person(student), *empty, NOTHING]
+    for absent in roster.without_submission:
+        yield ["", *_person(absent), *empty, NOTHING]
 
 
-def _key(student: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(student.get(key, "") for key in ("name", "email", "id"))
+def _key(student: StudentName | None) -> tuple[str, str, str]:
+    return (student.name, student.email, student.id) if student else ("", "", "")
 
 
-def _person(student: Mapping[str, Any]) -> Iterator[str]:
+def _person(student: StudentName | None) -> Iterator[str]:
     return map(csv_cell, _key(student))
 
 

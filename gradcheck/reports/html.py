@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.checks.results import CheckResult, Counterexample, Marks, where_of
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.matrices import Comparison, as_array, wrong_entries
 from gradcheck.reports.message import printable, tensor_text
@@ -91,8 +91,8 @@ def _failure(result: CheckResult, picture: Comparison | None, show_answer: bool)
 
 
 def _notes(example: Counterexample | None) -> Iterator[str]:
-    if example and example.where:
-        yield example.where
+    if example and (where := where_of(example)):
+        yield where
     if example and example.about:
         yield f"with {example.about}"
 
@@ -106,9 +106,10 @@ def _rows(example: Counterexample, show_answer: bool) -> Iterator[dict[str, Any]
     if isinstance(example.got, dict):
         for name, value in example.got.items():
             right = example.expected.get(name) if isinstance(example.expected, dict) else None
-            yield from _tensors(name, value, _marks(value, right, example.where, name))
+            wrong = example.marks is not None and name in example.marks.parts
+            yield from _tensors(name, value, _marks(value, right, example.marks) if wrong else None)
     elif example.got is not None:
-        yield from _tensors("you returned", example.got, _marks(example.got, example.expected, example.where))
+        yield from _tensors("you returned", example.got, _marks(example.got, example.expected, example.marks))
     if show_answer and example.expected is not None:
         many = isinstance(example.expected, dict)
         named = {f"correct {name}": each for name, each in example.expected.items()} if many else None
@@ -116,13 +117,11 @@ def _rows(example: Counterexample, show_answer: bool) -> Iterator[dict[str, Any]
             yield from _tensors(name, value)
 
 
-def _marks(got: Any, expected: Any, where: str, name: str = "") -> Any:
-    if expected is None or (name and name not in where.split(" differs", 1)[0].split(" and ")):
-        return None
-    own, right = as_array(got), as_array(expected)
+def _marks(got: Any, expected: Any, marks: Marks | None) -> Any:
+    own, right = as_array(got), None if expected is None else as_array(expected)
     if own is None or right is None or own.shape != right.shape:
         return None
-    return wrong_entries(own, right, where)
+    return wrong_entries(own, right, marks)
 
 
 def _tensors(name: str, value: Any, marks: Any = None) -> Iterator[dict[str, Any]]:

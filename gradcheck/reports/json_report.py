@@ -6,24 +6,25 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gradcheck.grading.report import Report
-from gradcheck.grading.report_dict import as_dict
+import msgspec
 
-__all__ = ["as_dict", "as_json", "text_of"]
+from gradcheck.grading.report import Report
+from gradcheck.grading.written import WrittenReport, write_down
 
 
 def as_json(report: Report) -> str:
-    """The report as JSON text, ending in a newline. NaN and infinity, which JSON lacks, become strings."""
-    return text_of(as_dict(report))
+    """A report that was just made as JSON text, ending in a newline."""
+    return text_of(write_down(report))
 
 
-def text_of(report: Mapping[str, Any]) -> str:
-    """A report that is plain data already, as JSON text: a line per check, so that two reports can be compared by eye.
+def text_of(report: WrittenReport) -> str:
+    """A report as JSON text: a line per check, so that two reports can be compared by eye.
 
     json's own indentation is written in Python and takes longer than grading does.
     """
-    opening = [f" {_line(key)}: {_line(value)}" for key, value in report.items() if key != "exercises"]
-    exercises = ",\n".join(map(_exercise, report["exercises"]))
+    plain = msgspec.to_builtins(report)
+    exercises = ",\n".join(map(_exercise, plain.pop("exercises")))
+    opening = [f" {_line(key)}: {_line(value)}" for key, value in plain.items()]
     return "{\n" + ",\n".join([*opening, f' "exercises": [\n{exercises}\n ]']) + "\n}\n"
 
 

@@ -8,11 +8,11 @@ an `error` of the type `ungraded`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from gradcheck.checks.results import FAULTS, CheckResult
+from gradcheck.grading.written import FinalReport, WrittenExercise
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.message import failure_text
 from gradcheck.reports.stored import check_result, clipped
@@ -25,26 +25,26 @@ _OF_A_SUITE = (*_OF_ALL, ("skipped", "skipped"))
 """What is counted: attribute and element. The schema has no number of skipped cases for all suites together."""
 
 
-def junit_xml(report: Mapping[str, Any]) -> str:
+def junit_xml(report: FinalReport) -> str:
     """The report as a document, ending in a newline."""
-    root = ET.Element("testsuites", name=_fit(clipped(report["submission"])))
-    for exercise in report["exercises"]:
+    root = ET.Element("testsuites", name=_fit(clipped(report.submission)))
+    for exercise in report.exercises:
         root.append(_suite(exercise))
     _count(root, [case for suite in root for case in suite], _OF_ALL)
     ET.indent(root, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(exercise: Mapping[str, Any]) -> ET.Element:
-    name = _fit(f"{clipped(exercise['unit'], 60)}.{clipped(exercise['name'], 60)}")
+def _suite(exercise: WrittenExercise) -> ET.Element:
+    name = _fit(f"{clipped(exercise.unit, 60)}.{clipped(exercise.name, 60)}")
     suite = ET.Element("testsuite", name=name)
-    path = _fit(f"exercises/{clipped(exercise['unit'], 60)}/{clipped(exercise['name'], 60)}.py")
-    for check in exercise["checks"]:
+    path = _fit(f"exercises/{clipped(exercise.unit, 60)}/{clipped(exercise.name, 60)}.py")
+    for check in exercise.checks:
         found = check_result(check, exercise)
         case = ET.SubElement(
             suite, "testcase", classname=f"{name}.{_fit(found.function)}", name=_fit(found.check), time="0"
         )
-        if exercise["status"] == "ungraded" and found.status in FAULTS:
+        if exercise.status == "ungraded" and found.status in FAULTS:
             # It may come from the same defect of the grader.
             ET.SubElement(case, "skipped", message="says nothing: the grader itself failed on this exercise")
         else:

@@ -5,14 +5,13 @@ Pictures show levels of shading, never the expected numbers themselves.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck.catalog import all_exercises
-from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.checks.results import CheckResult, Counterexample, Marks
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.operators.operator import Operator
 from gradcheck.references.binding import Array
@@ -189,7 +188,7 @@ def _compared(result: CheckResult) -> Comparison | None:
             continue
         if got.shape != expected.shape:
             return Comparison(name, got, expected, None, columns)
-        wrong = wrong_entries(got, expected, example.where)
+        wrong = wrong_entries(got, expected, example.marks)
         if wrong.any():
             return Comparison(name, got, expected, wrong, columns)
     return None
@@ -215,9 +214,8 @@ def _pairs(result: CheckResult, example: Counterexample) -> list[tuple[str, Floa
         parts = dict(zip(known, example.got, strict=True))
     else:
         parts = {next(iter(known)): example.got}
-    told = [name for name in known if re.search(rf"\b{re.escape(name)}\b", example.where)] if len(known) > 1 else []
     pairs = []
-    for name in told or known:
+    for name in (example.marks.parts if example.marks else ()) or known:
         got, expected = as_array(parts.get(name)), as_array(known[name])
         if got is not None and expected is not None:
             pairs.append((name, got, expected, columns))
@@ -246,29 +244,13 @@ def _derived(spec: FunctionSpec, operator: Operator, example: Counterexample) ->
         return None
 
 
-_PLACE = re.compile(r"\[((?:\d+(?:, )?)*)\]")
-_MORE = re.compile(r" and (\d+) more$")
-
-
-def wrong_entries(got: Floats, expected: Floats, where: str = "") -> Array:
-    """Which entries are wrong. `where` is the grader's own verdict in words ("… at [0, 1], [1, 1] and 3 more"): it
-    knows the tolerance and the subgradients of every entry, so it decides where it says something; else the numbers do.
+def wrong_entries(got: Floats, expected: Floats, marks: Marks | None = None) -> Array:
+    """Which entries are wrong. The grader's own marks decide, it knows the tolerance and the subgradients of every
+    entry; where there are none of this shape, or not all of them, the numbers do.
     """
-    verdict = where.rpartition(" at ")[2]
-    places = [tuple(int(each) for each in found.split(", ") if each) for found in _PLACE.findall(verdict)]
-    valid = [place for place in places if len(place) == got.ndim and np.all(np.less(place, got.shape))]
-    with np.errstate(all="ignore"):
-        difference = np.abs(got - expected)
-    difference = np.where(np.isnan(difference), np.inf, difference)
-    difference[got == expected] = 0.0
-    if not valid or len(valid) != len(places):
+    fitting = marks is not None and all(len(place) == got.ndim for place in marks.entries)
+    if marks is None or not fitting or not marks.all_known or marks.of != got.size:
         return np.asarray(~np.isclose(got, expected, rtol=1e-6, atol=1e-9 * largest(expected), equal_nan=True))
     wrong = np.zeros(got.shape, dtype=bool)
-    for place in valid:
-        wrong[place] = True
-    more = _MORE.search(verdict)
-    if more:  # the words name the first ones in order; the rest come after these, and are those furthest off
-        after = np.arange(got.size) > int(np.ravel_multi_index(valid[-1], got.shape))
-        order = np.argsort(-np.where(after, difference.reshape(-1), -1.0), kind="stable")
-        wrong.reshape(-1)[order[: int(more[1])]] = True
+    wrong[tuple(np.transpose(marks.entries))] = True
     return wrong

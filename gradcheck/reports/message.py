@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import Any
 
-from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.checks.results import CheckResult, Counterexample, where_of
 
 WIDTH = 80
 _ENTRIES = 40
@@ -89,8 +89,8 @@ def _example(example: Counterexample, show_answer: bool) -> list[str]:
     for label, value in rows:
         shown = value if isinstance(value, str) else tensor_text(value, margin + 8)
         lines.append(hanging(f"        {label:<{margin}}", shown))
-    if example.where:
-        lines += _wrapped(example.where, "        ")
+    if where := where_of(example):
+        lines += _wrapped(where, "        ")
     if example.about:
         lines += _wrapped(f"with {example.about}", "        ")
     return lines

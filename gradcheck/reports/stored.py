@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gradcheck.checks.results import FAULTS, STATUSES, CheckResult, Counterexample, Diagnosis
+from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Diagnosis, Marks
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.report import SCHEMA, mark_of, ungraded_in
+from gradcheck.grading.class_report import ClassReport, class_in
 from gradcheck.grading.small_files import read_small
 from gradcheck.grading.submissions.naming import safe_name
+from gradcheck.grading.written import FinalReport, NotOfSchema, WrittenCase, WrittenCheck, WrittenExercise, report_in
 from gradcheck.reports.terminal import points
 
-CLASS_SCHEMA = "gradcheck/class/v1"
 MOST_BYTES = 64 * 1024 * 1024
 _LONGEST = 600
 """Characters of any one text that are shown; what a submission wrote may go on for pages."""
@@ -29,7 +29,7 @@ def report_files(out: Path) -> list[Path]:
     """The reports of the class in a folder that `gradcheck grade` made, sorted; not those of submissions that have gone
     since. GradcheckError where there are none, or a name is none that we give.
     """
-    names = [row["name"] for row in read_class(out)["submissions"]]
+    names = [row.name for row in read_class(out).submissions]
     for name in names:
         if safe_name(name) != name:
             raise GradcheckError(f"{out / 'class.json'} is damaged: {name!r} is no name of a submission; {_first(out)}")
@@ -38,34 +38,23 @@ def report_files(out: Path) -> list[Path]:
     return [out / "reports" / f"{name}.json" for name in sorted(names)]
 
 
-def read_report(path: Path) -> dict[str, Any]:
-    """A report, its shape checked as far as the exports rely on it. GradcheckError names the file and what is wrong."""
-    report = _read_json(path)
-    problem = _problem(report)
-    if problem:
-        raise GradcheckError(f"{path} is no report that can be exported: {problem}; grade the submission again")
-    return report
+def read_report(path: Path) -> FinalReport:
+    """A report. GradcheckError names the file and what is wrong with it."""
+    try:
+        return report_in(_read_json(path))
+    except NotOfSchema as why:
+        raise GradcheckError(f"{path} is no report that can be exported: {why}; grade the submission again") from None
 
 
-def read_class(out: Path) -> dict[str, Any]:
+def read_class(out: Path) -> ClassReport:
     """`class.json` of a folder that `gradcheck grade` made."""
     path = out / "class.json"
     if not path.exists():
         raise GradcheckError(f"there is no {path}; {_first(out)}")
-    summary = _read_json(path)
-    rows = summary.get("submissions")
-    if summary.get("schema") != CLASS_SCHEMA or not isinstance(rows, list):
-        raise GradcheckError(f"{path} is not of the schema {CLASS_SCHEMA}; {_first(out)}")
-    for row in rows:
-        if (
-            not isinstance(row, dict)
-            or not isinstance(row.get("name"), str)
-            or not _marked(row, row.get("final_score"))
-        ):
-            raise GradcheckError(f"{path} has a submission without a name or a final score; {_first(out)}")
-        if not _whose_holds(row):
-            raise GradcheckError(f"{path}: what it says of the student of {row['name']!r} is damaged; {_first(out)}")
-    return summary
+    try:
+        return class_in(_read_json(path))
+    except NotOfSchema as why:
+        raise GradcheckError(f"{path}{why}; {_first(out)}") from None
 
 
 def _first(out: Path) -> str:
@@ -90,92 +79,20 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _problem(report: Mapping[str, Any]) -> str:
-    if report.get("schema") != SCHEMA:
-        return f"its schema is not {SCHEMA}"
-    if not isinstance(report.get("submission"), str):
-        return "it has no submission's name"
-    if not all(_number(report.get(key)) for key in ("score", "max_score")):
-        return "it has no score"
-    if not _strings(report.get("ungraded", [])):
-        return "its list of ungraded exercises is damaged"
-    if "final_score" in report and not _marked(report, report["final_score"]):
-        return "its final score is no number"
-    policy = report.get("policy", {})
-    if not isinstance(policy, dict) or not all(_number(policy.get(key, 0)) for key in _AMOUNTS):
-        return "its policy is damaged"
-    if not _whose_holds(report):
-        return "what it says of the student is damaged"
-    exercises = report.get("exercises")
-    if not isinstance(exercises, list) or not all(map(_exercise_holds, exercises)):
-        return "its exercises are damaged"
-    return ""
-
-
-_AMOUNTS = ("late_days", "late_penalty", "hint_penalty")
-
-
-def _whose_holds(record: Mapping[str, Any]) -> bool:
-    """Whether it says of nobody, of a student, or of a team's members who they are."""
-    one, all_of = record.get("student"), record.get("students", [])
-    return (one is None or _is_student(one)) and isinstance(all_of, list) and all(map(_is_student, all_of))
-
-
-def _is_student(student: Any) -> bool:
-    return (
-        isinstance(student, dict)
-        and all(isinstance(student.get(key, ""), str) for key in ("name", "email", "id"))
-        and _strings(student.get("logins", []))
-    )
-
-
-def _strings(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
-
-
-def _marked(record: Mapping[str, Any], final: Any) -> bool:
-    """Whether it has a final score, or none for the one reason that there is: the grader failed."""
-    return _number(final) or (final is None and bool(ungraded_in(record)))
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15
-
-
-def _exercise_holds(exercise: Any) -> bool:
-    return (
-        isinstance(exercise, dict)
-        and all(isinstance(exercise.get(key), str) for key in ("name", "unit"))
-        and exercise.get("status") in STATUSES
-        and all(_number(exercise.get(key)) for key in ("score", "max_score"))
-        and _number(exercise.get("hint_penalty", 0))
-        and isinstance(exercise.get("checks"), list)
-        and all(
-            isinstance(check, dict)
-            and isinstance(check.get("id"), str)
-            and check["id"].count(".") >= 2
-            and check.get("status") in STATUSES
-            for check in exercise["checks"]
-        )
-    )
-
-
-def penalties(report: Mapping[str, Any]) -> list[str]:
+def penalties(report: FinalReport) -> list[str]:
     """Sentences that say why fewer points count than were earned; none where all of them do. How many fewer is not
     known before there is a mark.
     """
-    policy = report.get("policy") or {}
-    marked = mark_of(report) is not None
+    policy, marked = report.policy, report.final_score is not None
     said = []
-    days = int(policy.get("late_days", 0))
+    days = int(policy.late_days)
     late = f"Handed in {days} {'day' if days == 1 else 'days'} late" if days else "Handed in late"
-    if policy.get("late_penalty"):
-        said.append(f"{late}: {_fewer(policy['late_penalty'])}." if marked else f"{late}.")
-    if policy.get("hint_penalty") and marked:
-        said.append(f"Hints and solutions that were shown: {_fewer(policy['hint_penalty'])}.")
-    note = policy.get("note")
-    if isinstance(note, str) and note.strip():
-        said.append(clipped(note.strip()[:1].upper() + note.strip()[1:]))
+    if policy.late_penalty:
+        said.append(f"{late}: {_fewer(policy.late_penalty)}." if marked else f"{late}.")
+    if policy.hint_penalty and marked:
+        said.append(f"Hints and solutions that were shown: {_fewer(policy.hint_penalty)}.")
+    if note := policy.note.strip():
+        said.append(clipped(note[:1].upper() + note[1:]))
     return said
 
 
@@ -183,72 +100,47 @@ def _fewer(penalty: float) -> str:
     return f"{points(penalty)} {'point' if penalty == 1 else 'points'} less"
 
 
-def problems(report: Mapping[str, Any]) -> list[str]:
+def problems(report: FinalReport) -> list[str]:
     """What was noticed about the submission as a whole."""
-    return [clipped(each) for each in _list(report.get("problems")) if isinstance(each, str)][:20]
+    return [clipped(each) for each in report.problems[:20]]
 
 
-def checks_by_function(exercise: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """The status of every check, by function and check, in the report's order."""
-    found: dict[str, dict[str, str]] = {}
-    for check in exercise["checks"]:
-        _, function, name = _parts(check["id"])
-        found.setdefault(function, {})[name] = check["status"]
-    return found
-
-
-def failures(exercise: Mapping[str, Any]) -> Iterator[CheckResult]:
+def failures(exercise: WrittenExercise) -> Iterator[CheckResult]:
     """The checks that did not pass for a reason of their own, as the grader had them, texts cut to what is shown."""
-    for check in exercise["checks"]:
-        if check["status"] in FAULTS:
-            yield check_result(check, exercise)
+    return (check_result(check, exercise) for check in exercise.checks if check.status in FAULTS)
 
 
-def ungraded_checks(exercise: Mapping[str, Any]) -> Iterator[CheckResult]:
+def ungraded_checks(exercise: WrittenExercise) -> Iterator[CheckResult]:
     """The checks that the grader itself failed on, with its reasons."""
-    for check in exercise["checks"]:
-        if check["status"] == "ungraded":
-            yield check_result(check, exercise)
+    return (check_result(check, exercise) for check in exercise.checks if check.status == "ungraded")
 
 
-def check_result(check: Mapping[str, Any], exercise: Mapping[str, Any]) -> CheckResult:
-    """One check of an exercise of a report. What its schema does not know is left out."""
-    _, function, name = _parts(check["id"])
-    skipped = [other for other, status in checks_by_function(exercise)[function].items() if status == "skipped"]
-    stopped = check["status"] in FAULTS
+def check_result(check: WrittenCheck, exercise: WrittenExercise) -> CheckResult:
+    """One check of an exercise of a report."""
+    skipped = [other for other, status in exercise.by_function()[check.function].items() if status == "skipped"]
+    told, case = check.diagnosis, check.counterexample
     return CheckResult(
-        clipped(exercise["name"]),
-        clipped(function),
-        clipped(name),
-        check["status"],
-        _text(check.get("message")),
-        counterexample=_counterexample(check.get("counterexample")),
-        lines=tuple(_text(line) for line in _list(check.get("location")) if isinstance(line, str))[:8],
-        waiting=tuple(map(clipped, skipped)) if stopped else (),
-        diagnosis=_diagnosis(check.get("diagnosis")),
+        clipped(exercise.name),
+        clipped(check.function),
+        clipped(check.name),
+        check.status,
+        clipped(check.message),
+        counterexample=_counterexample(case) if case else None,
+        lines=tuple(map(clipped, check.location[:8])),
+        waiting=tuple(map(clipped, skipped)) if check.status in FAULTS else (),
+        diagnosis=Diagnosis(clipped(told.code, 40), clipped(told.text), think=clipped(told.think)) if told else None,
     )
 
 
-def _parts(identity: str) -> tuple[str, str, str]:
-    exercise, function, name = identity.split(".", 2)
-    return exercise, function, name
-
-
-def _diagnosis(found: Any) -> Diagnosis | None:
-    if not isinstance(found, dict) or not isinstance(found.get("code"), str):
-        return None
-    return Diagnosis(clipped(found["code"], 40), _text(found.get("text")), think=_text(found.get("think")))
-
-
-def _counterexample(found: Any) -> Counterexample | None:
-    if not isinstance(found, dict) or not isinstance(found.get("inputs"), dict):
-        return None
+def _counterexample(case: WrittenCase) -> Counterexample:
+    marks = case.marks
     return Counterexample(
-        _bounded(found["inputs"]),
-        _bounded(found.get("got")),
-        _bounded(found.get("grad_output")),
-        _text(found.get("where")),
-        _text(found.get("about")),
+        _bounded(case.inputs),
+        _bounded(case.got),
+        _bounded(case.grad_output),
+        clipped(case.where),
+        clipped(case.about),
+        marks=Marks(marks.entries, marks.count, marks.of, tuple(map(clipped, marks.parts))) if marks else None,
     )
 
 
@@ -262,16 +154,8 @@ def _bounded(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [_bounded(each, depth + 1) for each in value]
     if isinstance(value, dict):
-        return {clipped(str(name), 60): _bounded(each, depth + 1) for name, each in value.items()}
+        return {clipped(name, 60): _bounded(each, depth + 1) for name, each in value.items()}
     return value
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str:
-    return clipped(value) if isinstance(value, str) else ""
 
 
 def clipped(text: str, most: int = _LONGEST) -> str:

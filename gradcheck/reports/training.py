@@ -18,7 +18,6 @@ from gradcheck.errors import GradcheckError, SubmissionError, Ungraded
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.report import status_of
-from gradcheck.grading.supplied import supplied_to
 from gradcheck.references.expected import Floats
 from gradcheck.training import ensemble, plots, session
 
@@ -58,7 +57,7 @@ class Standing:
         return status_of(self.states.values())
 
     @property
-    def part(self) -> session.Part:
+    def part(self) -> session.Readiness:
         """What a training needs to know of it."""
         stuck = next((each for each in self.failures.values() if each.check == "runs"), None)
         unwritten = [f"{self.exercise}.{name}" for name, state in self.states.items() if state == "not_started"]
@@ -69,7 +68,7 @@ class Standing:
             obstacle = f"{self.path.name} is missing"
         elif unwritten:
             obstacle = f"{', '.join(unwritten)} {'is' if len(unwritten) == 1 else 'are'} not written yet"
-        return session.Part(tuple(self.failures), obstacle, absent=not stuck)
+        return session.Readiness(tuple(self.failures), obstacle, absent=not stuck)
 
     def holding(self) -> list[str]:
         """What holds of it: all that is used, or function by function."""
@@ -96,13 +95,10 @@ def standing_of(folder: Path, name: str, cached: Path | None) -> Standing:
     path = locate(folder, exercise)
     candidate = load_candidate(exercise, path, shown_path(path))
     run = Verification(candidate, exercise.task, cache=cached, shrink=False, explain=explained_for(exercise))
+    specs = {function: exercise.task.function(function) for function in session.USED[name]}
     found = {
-        function: [
-            run.result(function, check)
-            for check in exercise.task.function(function).checks
-            if check not in supplied_to(name)
-        ]
-        for function in session.USED[name]
+        function: [run.result(function, check) for check in spec.checks if check not in spec.long_checks]
+        for function, spec in specs.items()
     }
     run.save()
     failures = {

@@ -8,12 +8,11 @@ one for every point of a function where that comes to few, else one for every so
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gradcheck.catalog import all_exercises
-from gradcheck.reports.stored import checks_by_function
+from gradcheck.grading.written import WrittenExercise
 
 MOST_TESTS = 20
 """Of one exercise: more would hide what they say."""
@@ -76,14 +75,17 @@ class _Share:
     complete: bool
 
 
-def division_of(exercise: Mapping[str, Any], most: int = MOST_TESTS) -> Division:
+def division_of(exercise: WrittenExercise, most: int = MOST_TESTS) -> Division:
     """The division of an exercise of a report (`stored.read_report`) into at most `most` tests.
 
     Its max_score is the exercise's, rounded up to a whole number, and a little further where that has no division that
     leaves partial credit: 23 points are shown as 24.
     """
-    _, points = whole(0, exercise["max_score"])
-    shares = [share.most for share in _shares(exercise)]
+    return _division(exercise.max_score, [share.most for share in _shares(exercise)], most)
+
+
+def _division(max_score: float, shares: Sequence[float], most: int) -> Division:
+    _, points = whole(0, max_score)
     exact = [round(share) for share in shares] if all(abs(share - round(share)) < _GRACE for share in shares) else []
     least = min(_LEAST_TESTS, points, most)
     for total in range(points, 2 * points + most) if points else ():
@@ -101,18 +103,17 @@ def _even(tests: int, total: int) -> bool:
 
 def most_each(max_scores: Sequence[float], most: int) -> int:
     """How many tests an exercise may have, so that all of these exercises together have at most `most`, or one each."""
-    blank: dict[str, Any] = {"name": "", "score": 0, "checks": []}
     for each in range(MOST_TESTS, 1, -1):
-        if sum(division_of({**blank, "max_score": points}, each).tests for points in max_scores) <= most:
+        if sum(_division(points, (), each).tests for points in max_scores) <= most:
             return each
     return 1
 
 
-def common_divisions(exercises: Sequence[Mapping[str, Any]], most: int) -> list[Division]:
+def common_divisions(exercises: Sequence[WrittenExercise], most: int) -> list[Division]:
     """One for each exercise, all worth the same, for a host that adds them up together: at most `most` tests in all,
     where there are not more exercises. One that counts nothing has no test.
     """
-    points = [whole(0, exercise["max_score"])[1] for exercise in exercises]
+    points = [whole(0, exercise.max_score)[1] for exercise in exercises]
     counting = [each for each in points if each]
     room = max(most, len(counting))
 
@@ -128,15 +129,15 @@ def common_divisions(exercises: Sequence[Mapping[str, Any]], most: int) -> list[
     return [Division(math.ceil(each / worth), worth) for each in points]
 
 
-def unit_tests(exercise: Mapping[str, Any], division: Division | None = None) -> list[UnitTest]:
+def unit_tests(exercise: WrittenExercise, division: Division | None = None) -> list[UnitTest]:
     """The tests of an exercise of a report, never none but where the division has none. Their scores add up to passed /
     total × max_score and to no more than was earned; all pass exactly where the exercise has passed.
     """
     division = division or division_of(exercise)
-    complete = exercise["status"] == "passed"
+    complete = exercise.status == "passed"
     worth = division.worth
     # Rounding up has its limit: an exercise of 2.5 points is shown as 3, all of them for all of it.
-    earned, _ = whole(exercise["score"], exercise["max_score"])
+    earned, _ = whole(exercise.score, exercise.max_score)
     passing = division.tests if complete else min(_times(earned, worth), division.tests - 1)
     shares = _shares(exercise)
     counts = [_times(share.most, worth) for share in shares]
@@ -163,24 +164,24 @@ def _times(points: float, worth: int) -> int:
     return math.floor(points / worth + _GRACE) if worth else 0
 
 
-def _tests(exercise: Mapping[str, Any], function: str, count: int, passed: int, worth: int) -> Iterator[UnitTest]:
-    name = exercise["name"]
+def _tests(exercise: WrittenExercise, function: str, count: int, passed: int, worth: int) -> Iterator[UnitTest]:
+    name = exercise.name
     if function:
         name += ", rest of the points" if function == REST else f".{function}"
     for number in range(count):
         first, last = number * worth + 1, (number + 1) * worth
         which = f"point {last}" if worth == 1 else f"points {first} to {last}"
         called = name if count == 1 else f"{name}, {which} of {count * worth}"
-        yield UnitTest(exercise["name"], function, called, number < passed, worth)
+        yield UnitTest(exercise.name, function, called, number < passed, worth)
 
 
-def _shares(exercise: Mapping[str, Any]) -> list[_Share]:
+def _shares(exercise: WrittenExercise) -> list[_Share]:
     """By function, at the report's points. None where the report's checks are not those of the catalog."""
-    record = all_exercises().get(exercise["name"])
-    by_function = checks_by_function(exercise)
+    record = all_exercises().get(exercise.name)
+    by_function = exercise.by_function()
     if record is None or not record.max_score or {each.spec.name for each in record.functions} != set(by_function):
         return []
-    scale = exercise["max_score"] / record.max_score
+    scale = exercise.max_score / record.max_score
     shares = []
     for graded in record.functions:
         name, checks = graded.spec.name, by_function[graded.spec.name]
@@ -190,4 +191,4 @@ def _shares(exercise: Mapping[str, Any]) -> list[_Share]:
         complete = set(checks.values()) == {"passed"}
         shares.append(_Share(name, graded.points * scale, earned * scale, complete))
     told = sum(share.earned for share in shares)
-    return shares if abs(told - exercise["score"]) < _ROUNDED * max(1.0, scale) else []
+    return shares if abs(told - exercise.score) < _ROUNDED * max(1.0, scale) else []

@@ -84,7 +84,7 @@ def _predict(history: History) -> Callable[[Floats], Array]:
 
 
 @dataclass(frozen=True)
-class Part:
+class Readiness:
     """What is known of an exercise before its training: what is wrong with it, in words, where something is (`wrong`
     names the functions), and why it cannot be trained (`obstacle`), where it cannot be. `absent`: it is not written.
     """
@@ -121,7 +121,7 @@ NETWORKS = (
 
 
 @dataclass(frozen=True)
-class Course:
+class Training:
     """How a learner's network was trained. `note` says what does not hold of it, `points` on how many it was."""
 
     name: str
@@ -133,11 +133,11 @@ class Course:
 def learner_lines(
     network: LearnerNetwork,
     find: Find,
-    parts: Mapping[str, Part],
+    parts: Mapping[str, Readiness],
     watch: Watch,
     seed: int,
     epochs: int = EPOCHS,
-) -> tuple[list[Line], Course | None]:
+) -> tuple[list[Line], Training | None]:
     """What one network comes to: its first steps against the exact run, then its training."""
     name = network.name
     candidates = {each: find(each) for each in network.exercises}
@@ -173,7 +173,7 @@ def learner_lines(
     note = f"{', '.join(wrong)} {'do' if len(wrong) > 1 else 'does'} not hold" if wrong else ""
     if told_exactly and not wrong:
         note = "it departs from the reference network"
-    return lines, Course(name, run, len(x[part]), note)
+    return lines, Training(name, run, len(x[part]), note)
 
 
 def ending(outcome: Outcome) -> str:
@@ -186,7 +186,7 @@ def ending(outcome: Outcome) -> str:
 
 
 def learner_plots(
-    reference: History, courses: Sequence[Course], find: Find, chain: Part, seed: int, folder: Path
+    reference: History, courses: Sequence[Training], find: Find, chain: Readiness, seed: int, folder: Path
 ) -> list[Path]:
     """Loss curves, the decision regions of the learner's last network where there are any, and gradients by depth."""
     x, labels = spiral(seed=seed)
@@ -209,7 +209,7 @@ def learner_plots(
     return [*made, plots.gradient_by_depth(chains(find("vanishing_gradient"), chain), folder)]
 
 
-def chains(exercise: Candidate | None, part: Part, depth: int = 20) -> dict[str, list[float]]:
+def chains(exercise: Candidate | None, part: Readiness, depth: int = 20) -> dict[str, list[float]]:
     """|dz_K/dz_k| of a sigmoid and a ReLU chain with weights 1: by the learner's functions where these are written,
     else by the reference's; the names say whose, and whether they hold.
     """

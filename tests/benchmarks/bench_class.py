@@ -45,7 +45,7 @@ def hand_in(folder: Path, number: int, names: tuple[str, ...]) -> Path:
 
 
 def class_of(folder: Path, count: int, *, whole: bool) -> Path:
-    """`count` submissions: all fourteen exercises each, or one after the other."""
+    """`count` submissions: all exercises of both units each, or one after the other."""
     for number in range(count):
         hand_in(folder, number, NAMES if whole else (NAMES[number % len(NAMES)],))
     return folder
@@ -60,7 +60,7 @@ def graded(submissions: Path, out: Path, pool: Pool, settings: Settings) -> floa
         folder = ClassFolder(out, course, {"version": "", "catalog": ""})
         for each in grade_class(places, settings, journal, pool, lambda *_: None, repeat=SEED):
             assert not each.reused
-            started = [one for one in each.report["exercises"] if one["status"] != "not_started"]
+            started = [one for one in each.report.exercises if one.status != "not_started"]
             assert {one["status"] for one in started} == {"passed"}
             folder.take(each)
     seconds = time.perf_counter() - began

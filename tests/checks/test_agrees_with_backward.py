@@ -9,7 +9,7 @@ from gradcheck.catalog import find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.grading.report import ExerciseReport
-from gradcheck.grading.report_dict import exercise_dict
+from gradcheck.grading.written import exercise_written
 from gradcheck.reports.whole_points import unit_tests
 
 SOFTMAX = find_exercise("softmax")
@@ -86,7 +86,7 @@ def test_a_right_jacobian_beside_a_backward_that_is_wrong_at_an_edge(wrong):
     held = next(each for each in found.results if each.check == "agrees_with_backward")
     assert held.blocked_by == "softmax.backward.edge_cases"
     assert points(found, "jacobian") == pytest.approx(FULL["jacobian"])
-    tests = unit_tests(exercise_dict(found))
+    tests = unit_tests(exercise_written(found))
     assert all(each.passed for each in tests if each.function == "jacobian")
 
 

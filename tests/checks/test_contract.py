@@ -11,10 +11,10 @@ import pytest
 
 from gradcheck.catalog import all_exercises
 from gradcheck.catalog.exercise import function
-from gradcheck.checks.bench import Benches
 from gradcheck.checks.hard_inputs import hard_inputs, told
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.reference import Reference
+from gradcheck.checks.trials import Benches
 from gradcheck.course.stubs import stub_of
 from gradcheck.operators.operator import MODULES
 

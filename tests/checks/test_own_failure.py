@@ -181,7 +181,7 @@ def test_an_error_where_a_failure_is_explained_is_ours():
 
 
 def test_an_error_in_a_property_is_ours():
-    """Supplied from above, or of the record itself; what the learner's function does in it is not."""
+    """What the learner's function does in it is not."""
 
     def broken(_ask):
         raise ValueError("planted")
@@ -196,8 +196,6 @@ def test_an_error_in_a_property_is_ours():
     def at_ones(x):
         return 1 / 0 if x.shape == (2,) and bool((x == 1).all()) else x.relu()
 
-    supplied = Verification(InProcessCandidate(RIGHT), with_property(None), supplied={"taste": broken}, shrink=False)
-    assert by_status(supplied.results())["ungraded"] == {"forward.taste"}
     own = Verification(InProcessCandidate(RIGHT), with_property(broken), shrink=False)
     assert by_status(own.results())["ungraded"] == {"forward.taste"}
     learners = Verification(InProcessCandidate({**RIGHT, "forward": at_ones}), with_property(asks), shrink=False)

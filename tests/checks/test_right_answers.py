@@ -5,6 +5,7 @@ is composed of modules, and with GRADCHECK_ALL=1 1,000 and 300.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,16 +14,16 @@ from tables import RIGHT
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks import draws
 from gradcheck.checks.candidate import InProcessCandidate
-from gradcheck.checks.cases import Case
+from gradcheck.checks.cases import Case, drawn_inputs
+from gradcheck.checks.derived import shape_of_output
 from gradcheck.checks.drawing import SIZES, RandomDraw
 from gradcheck.checks.engine import verify
 from gradcheck.checks.judge import judge
-from gradcheck.checks.reference_trials import ReferenceTrials
+from gradcheck.checks.outcome import Argument
 from gradcheck.checks.results import CheckResult
-from gradcheck.checks.trials import Trials
+from gradcheck.checks.trials import Benches
 from gradcheck.operators import Operator
 from gradcheck.operators.operator import BATCH_SIZE
-from gradcheck.references.store import ExpectedStore
 from solutions import solution
 
 TRIALS, COMPOSED_TRIALS = (1000, 300) if os.environ.get("GRADCHECK_ALL") else (250, 75)
@@ -72,12 +73,12 @@ def test_random_trials_give_no_false_alarm(name):
 def random_trial(task, spec, rng: np.random.Generator, seed: int):
     operator = spec.operator or task.operator
     case = random_case(operator, rng, seed, sample=spec.role == "jacobian")
-    trials = Trials(operator, ExpectedStore(operator, None), seed)
-    if spec.role != "backward":
-        return trials.of(spec, case)[0]
-    scale = 10.0 ** rng.uniform(-3, 3)
-    cotangent = draws.rounded(rng.standard_normal((1, *trials.output_shape(case))) * scale, case.dtype)
-    return trials.backward(spec, case, cotangent[0], trials.vjps(case, cotangent)[0], "random")
+    bench = Benches(task, seed, None).of(spec)
+    if spec.role == "backward":
+        scale = 10.0 ** rng.uniform(-3, 3)
+        cotangent = draws.rounded(rng.standard_normal(shape_of_output(operator, case.drawn)) * scale, case.dtype)
+        case = replace(case, probes=({**case.drawn, "grad_output": Argument(cotangent, case.dtype)},))
+    return bench.made(case)[0]
 
 
 def random_reference_trial(name: str, spec, rng: np.random.Generator, seed: int):
@@ -94,8 +95,8 @@ def random_reference_trial(name: str, spec, rng: np.random.Generator, seed: int)
         kind=kinds[int(rng.integers(len(kinds)))],
         probe=int(rng.integers(len(draws.COTANGENTS))),
     )
-    trials = ReferenceTrials(spec, ExpectedStore(f"{name}.{spec.name}", None), seed)
-    return trials.trial(Case(f"random {seed}", dtype, {}), spec.reference.draw(drawn))
+    bench = Benches(find_exercise(name).task, seed, None).of(spec)
+    return bench.made(Case(f"random {seed}", dtype, (spec.reference.draw(drawn),)))[0]
 
 
 def random_case(operator: Operator, rng: np.random.Generator, seed: int, *, sample: bool) -> Case:
@@ -112,16 +113,5 @@ def random_case(operator: Operator, rng: np.random.Generator, seed: int, *, samp
         )
     }
     full = (sizes["n"],) if sample else (sizes[BATCH_SIZE], sizes["n"])
-    inputs = {}
-    for each in operator.inputs:
-        shape = full if operator.flattened else tuple(sizes[size] for size in each.shape)
-        if each.batched and not sample:
-            shape = (sizes[BATCH_SIZE], *shape)
-        if each.kind == "label":
-            inputs[each.name] = rng.integers(0, sizes[each.classes], shape)
-        elif each.kind == "probability":
-            inputs[each.name] = draws.rounded(rng.random(shape), dtype)
-        else:
-            inputs[each.name] = draws.rounded(draw(rng, shape, tuple(inputs.values())), dtype)
-    extra = {"copies": sizes["copies"]} if "copies" in operator.output_shape else {}
-    return Case(f"random {seed}", dtype, inputs, extra, sample=sample)
+    case = Case(f"random {seed}", dtype, kind=draw, sizes=sizes, full=full, sample=sample)
+    return drawn_inputs(operator, case, seed, rng)

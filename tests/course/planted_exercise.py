@@ -10,7 +10,7 @@ from typing import Any
 from gradcheck.catalog import Exercise, find_exercise
 from gradcheck.course.dev_check.catalog import Record
 from gradcheck.course.dev_check.exercise import check_exercise, written_problems
-from gradcheck.course.dev_check.problem import Problem, Verdict
+from gradcheck.course.dev_check.problem import ExerciseVerdict, Problem
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +44,7 @@ class Planted:
         self.file(folder).write_text(text.replace(old, new), encoding="utf-8")
         return self
 
-    def verdict(self, *, quick: bool = True) -> Verdict:
+    def verdict(self, *, quick: bool = True) -> ExerciseVerdict:
         return check_exercise(Record(self.exercise, self.exercise.name, 1), self.root, self.cache, quick=quick)
 
     def told(self, *, quick: bool = True) -> list[str]:

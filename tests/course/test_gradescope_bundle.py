@@ -21,7 +21,7 @@ from gradcheck.course.course_text import course_text
 from gradcheck.course.hosts.bundle_gradescope import bundle, for_gradescope, write_bundle
 from gradcheck.course.wheel import grader_wheel
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.policy.course import Course, HintCosts, Limits, load_course
+from gradcheck.grading.policy.course import CallLimits, Course, HintCosts, load_course
 from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.grading.policy.roster import Roster, Student
 
@@ -114,7 +114,7 @@ def test_the_pinned_torch_comes_without_cuda(archive: zipfile.ZipFile) -> None:
 )
 def test_every_text_names_the_time_limit_that_is_kept(submission_s, limit, timeout):
     """Gradescope's own timeout gives 0 points, so it comes later than the killing of a grading."""
-    archive = zipfile.ZipFile(io.BytesIO(bundle(Course(limits=Limits(submission_s=submission_s)))))
+    archive = zipfile.ZipFile(io.BytesIO(bundle(Course(limits=CallLimits(submission_s=submission_s)))))
     script, readme = (archive.read(name).decode() for name in ("run_autograder", "README.md"))
     assert re.findall(r"^limit=(\d+) ", script, re.MULTILINE) == [str(limit)]
     assert 'timeout -k 10 "$limit" ' in script
@@ -126,9 +126,9 @@ def test_every_text_names_the_time_limit_that_is_kept(submission_s, limit, timeo
 
 def test_a_limit_that_gradescope_cannot_wait_for_is_refused(tmp_path):
     with pytest.raises(GradcheckError, match=r"submission_s = 1200 does not fit: .* 64 minutes, .* 40 at most, with 0"):
-        bundle(Course(limits=Limits(submission_s=1200)))
-    (told,) = re.findall(r"give (\d+) or less", _refusal(Course(limits=Limits(submission_s=1200))))
-    bundle(Course(limits=Limits(submission_s=int(told))))
+        bundle(Course(limits=CallLimits(submission_s=1200)))
+    (told,) = re.findall(r"give (\d+) or less", _refusal(Course(limits=CallLimits(submission_s=1200))))
+    bundle(Course(limits=CallLimits(submission_s=int(told))))
 
 
 def _refusal(course: Course) -> str:
@@ -163,7 +163,7 @@ def test_the_course_arrives(archive: zipfile.ZipFile, tmp_path: Path) -> None:
     [
         Course(),
         Course('"quoted" \\ Übung\x7f\n😀', tag="v1", hints=HintCosts((0.5, 1, 2, 3), 100)),
-        Course(exercises=("relu", "softmax"), points={"relu": 0, "softmax": 1e-05}, limits=Limits(0.5, 7, 4096)),
+        Course(exercises=("relu", "softmax"), points={"relu": 0, "softmax": 1e-05}, limits=CallLimits(0.5, 7, 4096)),
         Course(deadline=Deadline(AT), at="deadline"),
         Course(deadline=Deadline(AT, 1.5, "zero-after"), at="head"),
         Course(deadline=Deadline(BERLIN, extensions={"a@x.org": BERLIN + timedelta(2)}), timezone="Europe/Berlin"),

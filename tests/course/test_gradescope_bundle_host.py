@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from gradescope_rules import metadata, strict
+from msgspec.structs import replace
 
 from gradcheck.catalog import all_exercises
 from gradcheck.cli_gradescope import host as command
@@ -77,7 +78,7 @@ def test_a_later_date_of_their_own_is_known_and_an_earlier_one_is_none(tmp_path:
 )
 def test_damaged_metadata_is_unknown_and_told(tmp_path, content):
     handed = read(tmp_path, content)
-    assert replace(handed, problems=()) == Handed()
+    assert dataclasses.replace(handed, problems=()) == Handed()
     assert handed.problems
     assert all(str(tmp_path) in told for told in handed.problems)
 
@@ -132,9 +133,9 @@ def test_no_metadata_at_all(tmp_path: Path) -> None:
     ids=["usual", "extended", "another's", "a group's", "by id", "Gradescope's", "the later", "never earlier"],
 )
 def test_the_latest_deadline_of_whoever_handed_in_counts(extensions, emails, own, due):
-    course = replace(
+    course = dataclasses.replace(
         RELU,
-        deadline=replace(RELU.deadline, extensions=extensions),
+        deadline=dataclasses.replace(RELU.deadline, extensions=extensions),
         roster=Roster((Student("Ada", "ADA@x.org", "s1"), Student("Ben", "ben@x.org", "s2"))),
     )
     found = dated(course, Handed(emails=tuple(emails), own_due=own))
@@ -226,14 +227,10 @@ def place(tmp_path, monkeypatch):
         assert folder.is_dir()
         unusual.append("relu has words that no exercise needs (gc); look at it")
         exercise = unjudged("relu", "")
-        passed = [{**check, "status": "passed", "message": ""} for check in exercise["checks"]]
-        relu = {**exercise, "status": "passed", "score": exercise["max_score"], "checks": passed}
-        report = raw_report(name, "d" * 64, 7, [], [relu])
-        return apply_policy(
-            {**report, "problems": [], "warnings": ["no Landlock"]},
-            course,
-            Submission(name, {}, {}, submitted=submitted),
-        )
+        passed = tuple(replace(check, status="passed", message="") for check in exercise.checks)
+        relu = replace(exercise, status="passed", score=exercise.max_score, checks=passed)
+        report = replace(raw_report(name, "d" * 64, 7, [], [relu]), warnings=("no Landlock",))
+        return apply_policy(report, course, Submission(name, {}, {}, submitted=submitted))
 
     monkeypatch.setattr("gradcheck.grading.batch.checkout.grade_checkout", full)
     return tmp_path
@@ -274,7 +271,7 @@ def test_late(place: Path) -> None:
 
 
 def test_nothing_counts_after_the_end(place: Path) -> None:
-    course = replace(RELU, deadline=Deadline(AT, late="zero-after"))
+    course = dataclasses.replace(RELU, deadline=Deadline(AT, late="zero-after"))
     assert hosted(place, course, created_at="2026-10-03T00:00:00.000000+02:00")[0]["score"] == 0.0
 
 
@@ -331,9 +328,7 @@ def test_words_that_no_exercise_needs_are_told_to_the_instructor_alone(place):
 def test_what_the_grader_failed_on_leaves_no_result_and_says_why(place, monkeypatch):
     def failing(folder, course, *, name, submitted, **_):
         relu = unjudged("relu", "the references disagree")
-        relu |= {"status": "ungraded", "checks": [{**each, "status": "ungraded"} for each in relu["checks"]]}
-        report = raw_report(name, "d" * 64, 7, [], [relu])
-        return apply_policy({**report, "problems": [], "warnings": []}, course, Submission(name, {}, {}))
+        return apply_policy(raw_report(name, "d" * 64, 7, [], [relu]), course, Submission(name, {}, {}))
 
     monkeypatch.setattr("gradcheck.grading.batch.checkout.grade_checkout", failing)
     out = place / "results" / "results.json"

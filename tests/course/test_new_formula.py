@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from gradcheck.course.scaffold.formula import survey
 from gradcheck.course.scaffold.parts import NotWritten
-from gradcheck.course.scaffold.sizes import survey
+from gradcheck.course.scaffold.plan import Wish, plan
 from gradcheck.errors import FormulaError
 
 
-def marked(text: str, **more) -> tuple[str, str]:
+def read(text: str) -> None:
+    plan(Wish("planted", text), lambda *_: None)
+
+
+def marked(text: str) -> tuple[str, str]:
     """What a refusal says, and the place that it points at."""
     with pytest.raises(FormulaError) as raised:
-        survey(text, **more)
+        read(text)
     said, shown, carets, *_ = str(raised.value).splitlines()
     return said.removeprefix("the formula cannot be used: "), shown[carets.index("^") : carets.rindex("^") + 1]
 
@@ -27,10 +32,32 @@ def marked(text: str, **more) -> tuple[str, str]:
         ("y[o] = Sum(w[o, i] * x[i], (i, 0, I-1)) + bias[o]", {"w": ("O", "I"), "x": ("I",), "bias": ("O",)}),
         ("C = -Sum(p[b, labels[b]], (b, 0, B-1)) / B", {"p": ("B", "K"), "labels": ("B",)}),
         ("y[i] = a * x[i]", {"x": ("n",), "a": ()}),
+        ("y[i] = x[i] + Sum(x[k], (k, 0, width-1))", {"x": ("width",)}),
+        ("y[m] = g[m] * x[2]", {"g": ("n",), "x": ("K",)}),
+        ("y[o, i] = Sum(w[o, k] * x[i+k], (k, 0, K-1))", {"w": ("O", "K"), "x": ("L",)}),
+        (
+            "y[i, j] = Sum(Sum(w[h, v] * x[i+h, j+v], (h, 0, H-1)), (v, 0, W-1))",
+            {"w": ("H", "W"), "x": ("L", "M")},
+        ),
     ],
 )
 def test_sizes_follow_from_where_the_indices_stand(formula, shapes):
     assert survey(formula).shapes == shapes
+
+
+@pytest.mark.parametrize(
+    ("index", "size"),
+    [
+        ("i + k", "L - K + 1"),
+        ("2*i + k", "(L - K) // 2 + 1"),
+        ("2*i + k - 1", "(L - K + 2) // 2 + 1"),
+        ("i + 2*k", "L - 2 * (K - 1)"),
+        ("i - k", "L"),
+        ("i + k + 1", "L - K"),
+    ],
+)
+def test_a_window_has_as_many_places_as_fit(index, size):
+    assert survey(f"y[i] = Sum(w[k] * x[{index}], (k, 0, K-1))").sizes["i"] == size
 
 
 @pytest.mark.parametrize(
@@ -44,23 +71,19 @@ def test_sizes_follow_from_where_the_indices_stand(formula, shapes):
         ("y[i] = Sum(x[i], (i, 0, n-1))", "the index i is in use already", "i"),
         ("y[i, j] = x[i]", "the index j has no size", "j"),
         ("y[i, i] = x[i]", "the index i stands twice", "i"),
-        ("y[i] = x[i] + Sum(x[k], (k, 0, q-1))", "q is not the name of a size", "q"),
         ("y[i] = x[i] + Sum(x[k], (k, 1, n-1))", "a sum is written Sum(body, (k, 0, n-1))", "Sum(x[k], (k, 1, n-1))"),
         ("y[i] = x[i] * C * K", "K is the name of a size, and nothing here has that size", "K"),
-        ("y[i] = 0.5 * x[i]", "a number with a point is not exact", "0.5"),
         ("y[i] = x[i]**x[i]", "an exponent is a whole number", "x[i]"),
         ("y[i] = Max(x[i], 0)", "Max has a derivative that jumps", "Max(x[i], 0)"),
         ("y[i] = x[i] * i", "the index i stands by itself", "i"),
         ("y[i] = y[i] + x[i]", "y is the output", "y[i]"),
         ("y[i] = x[i] + x[i, i]", "x has one index elsewhere and 2 indices here", "x[i, i]"),
-        ("y[i] = x[2]", "an index is a letter", "2"),
-        ("y[i] = g[i]", "g is the grader's own name", "g"),
-        ("y[m] = x[m]", "m is reserved", "m"),
         ("y[i] = x[i] > 0", "a comparison stands in Piecewise only", "x[i] > 0"),
         ("y[i] = Piecewise((x[i], x[i] > 0))", "pairs of a value and a comparison", "(x[i], x[i] > 0)"),
-        ("y[i] = __import__('os')", "__import__ is not a function", "__import__('os')"),
+        ("y[i] = x[i] * __import__('os')", "__import__ is not a function", "__import__('os')"),
         ("y[i] = x[i].real", "this is not part of the notation", "x[i].real"),
-        ("y(i) = x[i]", "the left side is a name with indices", "y(i) "),
+        ("y(i) = x[i]", "it cannot be read here (cannot assign to function call", "y"),
+        ("(y) [i] = x[i] + grad_output[i]", "grad_output is the grader's own name", "grad_output"),
     ],
 )
 def test_a_refusal_points_at_the_place(formula, says, place):
@@ -70,8 +93,6 @@ def test_a_refusal_points_at_the_place(formula, says, place):
 
 
 def test_a_refusal_offers_the_exact_text():
-    with pytest.raises(FormulaError, match=r"Write 44715/1000000|Write 8943/200000\."):
-        survey("y[i] = 0.044715 * x[i]")
     with pytest.raises(FormulaError, match=r"Write Piecewise\(\(x\[i\], x\[i\] > 0\), \(-\(x\[i\]\), True\)\)\."):
         survey("y[i] = Abs(x[i])")
 
@@ -134,7 +155,7 @@ def test_the_code_of_gradients_computes_what_autograd_computes():
     from gradcheck.checks.cases import generic_cases
     from gradcheck.course.scaffold.torch_code import torch_code
     from gradcheck.operators import Input
-    from gradcheck.references.derive import derive
+    from gradcheck.references.derive import COTANGENT, derive
     from gradcheck.references.typeset import compact
 
     beyond = set()
@@ -142,7 +163,7 @@ def test_the_code_of_gradients_computes_what_autograd_computes():
         if operator.name == "duplicate":
             continue
         arrays = tuple(
-            Input(name, operator.output_shape, batched=operator.batched) for name in (operator.output_name, "g")
+            Input(name, operator.output_shape, batched=operator.batched) for name in (operator.output_name, COTANGENT)
         )
         case = generic_cases(operator, 0)[0]
         given = {name: torch.tensor(values) for name, values in case.inputs.items()}
@@ -153,6 +174,7 @@ def test_the_code_of_gradients_computes_what_autograd_computes():
             (right,) = torch.autograd.grad(output, tracked[each.name], g)
             try:
                 code = torch_code(operator, compact(operator, derive(operator).vjps[each.name][0]), arrays=arrays)
+                code = code.replace(COTANGENT, "g")
             except NotWritten:
                 beyond.add(operator.name)
                 continue

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from gradcheck.course.release.contents import contents
-from gradcheck.course.release.grader import Grader
+from gradcheck.course.release.grader import GraderRequirement
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.policy.lateness import Deadline
 
-GRADER = Grader("gradcheck==0.1.0", {})
+GRADER = GraderRequirement("gradcheck==0.1.0", {})
 DAILY = "Every day that begins after it costs 10 % of the points."
 LAST_PUSH = "The day of your last push decides"
 NOT_LATER = "What you push later does not count."

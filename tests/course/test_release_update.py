@@ -11,7 +11,7 @@ import pytest
 
 from gradcheck.course.release import update as release_update
 from gradcheck.course.release.make import release
-from gradcheck.course.release.update import MANIFEST, Outcome, update
+from gradcheck.course.release.update import MANIFEST, Updated, update
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 
@@ -44,17 +44,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_what_nobody_touched_becomes_as_new(dest):
     outcome = update(dest, NEW)
     assert contents(dest) == NEW
-    assert outcome == Outcome(
+    assert outcome == Updated(
         added=("vendor/b.whl",),
         renewed=("README.md", "exercises/04/relu.py", "requirements.txt"),
         removed=("vendor/a.whl",),
     )
-    assert update(dest, NEW) == Outcome(unchanged=tuple(sorted(NEW)))
+    assert update(dest, NEW) == Updated(unchanged=tuple(sorted(NEW)))
 
 
 def test_the_same_again_writes_nothing(dest, monkeypatch):
     monkeypatch.setattr(release_update, "write_whole", lambda *_: pytest.fail("written"))
-    assert update(dest, OLD) == Outcome(unchanged=tuple(sorted(OLD)))
+    assert update(dest, OLD) == Updated(unchanged=tuple(sorted(OLD)))
 
 
 def test_what_was_changed_stays_whoever_changed_it(dest):

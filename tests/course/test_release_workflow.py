@@ -13,12 +13,12 @@ from workflow_runner import Runner, Step, outputs_of, reported
 from gradcheck.catalog import all_exercises
 from gradcheck.course.release import contents as release_contents
 from gradcheck.course.release.contents import contents
-from gradcheck.course.release.grader import Grader
+from gradcheck.course.release.grader import GraderRequirement
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 
 PATH = ".github/workflows/classroom.yml"
-GRADER = Grader("gradcheck==0.1.0", {})
+GRADER = GraderRequirement("gradcheck==0.1.0", {})
 
 
 def workflow_of(course: Course) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from desk_commands import ROOT, place, refused, run
+from totals import COUNT, POINTS, of_units
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.desk.listing import is_not_started
@@ -46,7 +47,7 @@ def test_every_exercise_has_its_row():
     assert told["softmax"] == ["04_modules", "not started", "0/6", "-"]
     assert max(map(len, done.out.splitlines())) <= 80
     assert done.out.splitlines()[-3:] == [
-        f"0 of 40 exercises passed, 0 of {sum(each.max_score for each in all_exercises().values()):g} points",
+        f"0 of {COUNT} exercises passed, 0 of {POINTS:g} points",
         "Next: The linear model",
         "    pytest exercises/01_models_and_losses/linear_model.py",
     ]
@@ -70,7 +71,7 @@ def test_states_are_those_of_what_the_file_holds_now():
         ["passed", "4/4"],
         ["failed", "0/3"],
     ]
-    assert "1 of 40 exercises passed, 4 of " in done
+    assert f"1 of {COUNT} exercises passed, 4 of " in done
     assert "not checked" not in done
     before = right.read_text()
     right.write_text(before + "\n")
@@ -86,7 +87,7 @@ def test_check_grades_now_and_says_how_far_it_is():
     done = run("list", "--check")
     assert done.code == 0
     assert done.err.splitlines()[0].split()[:2] == ["01_models_and_losses/linear_model.py", "not"]
-    assert len(done.err.splitlines()) == 40
+    assert len(done.err.splitlines()) == COUNT
     assert rows(done.out)["relu"][1:3] == ["passed", "4/4"]
     assert rows(run("list").out)["relu"][1:3] == ["passed", "4/4"]
 
@@ -114,7 +115,7 @@ def test_another_folder():
 def test_a_unit_by_itself():
     place("relu")
     done = run("list", "--folder", "exercises/04_modules", "--check")
-    assert len(done.err.splitlines()) == len(rows(done.out)) == 10
+    assert len(done.err.splitlines()) == len(rows(done.out)) == len(of_units("04_modules"))
     assert rows(done.out)["relu"][1] == "passed"
     assert done.out.splitlines()[-1] == "    pytest exercises/04_modules/linear.py"
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from desk_commands import ROOT, place, run
+from totals import COUNT, of_units
 
 from gradcheck.catalog import all_exercises
 from gradcheck.course.release.make import release
 from gradcheck.course.units import for_units
 from gradcheck.desk.watch_session import Session, exercises_to_watch
-from gradcheck.desk.watch_verdict import Verdict, missing
+from gradcheck.desk.watch_verdict import WatchVerdict, missing
 from gradcheck.grading.course_here import course_here
 from gradcheck.grading.policy.course import Course
 from gradcheck.reports.words import WORDS
@@ -23,7 +24,9 @@ pytestmark = pytest.mark.outside
 
 STATE = Path(".gradcheck")
 FOLDER = Path("exercises")
-NAMES = [each.name for each in all_exercises().values() if each.unit == "05_losses"]
+NAMES = [each.name for each in of_units("05_losses")]
+HERE = len(NAMES)
+MOST = f"{sum(each.max_score for each in of_units('05_losses')):g}"
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +49,7 @@ def test_the_list_has_the_courses_exercises_and_points():
     assert [row[1] for row in rows] == NAMES
     following = all_exercises()[NAMES[0]]
     assert done.out.splitlines()[-3:] == [
-        "0 of 4 exercises passed, 0 of 14 points",
+        f"0 of {HERE} exercises passed, 0 of {MOST} points",
         f"Next: {following.title}",
         f"    pytest exercises/{following.path}",
     ]
@@ -56,10 +59,10 @@ def test_who_has_finished_sees_green_and_exit_0():
     solved()
     done = run("report", "exercises")
     assert done.code == 0, done.out
-    assert [line.split()[1] for line in done.out.splitlines()[:4]] == ["passed"] * 4
-    assert done.out.splitlines()[-1] == "14 of 14 points"
+    assert [line.split()[1] for line in done.out.splitlines()[:HERE]] == ["passed"] * HERE
+    assert done.out.splitlines()[-1] == f"{MOST} of {MOST} points"
     done = run("list")
-    assert done.out.splitlines()[-1] == "4 of 4 exercises passed, 14 of 14 points"
+    assert done.out.splitlines()[-1] == f"{HERE} of {HERE} exercises passed, {MOST} of {MOST} points"
     course = course_here(FOLDER)
     watched = Session(FOLDER, exercises_to_watch(FOLDER, (), course), STATE, course)
     assert watched.open_after(None) is watched.beyond() is None
@@ -69,7 +72,7 @@ def test_what_is_watched_alone_leads_on_within_the_course():
     course = course_here(FOLDER)
     watched = Session(FOLDER, exercises_to_watch(FOLDER, [NAMES[0]], course), STATE, course)
     first = watched.exercises[0]
-    watched.record(Verdict(first, "", "passed", first.max_score), "")
+    watched.record(WatchVerdict(first, "", "passed", first.max_score), "")
     assert watched.open_after(first) is None
     assert watched.beyond().name == NAMES[1]
 
@@ -95,7 +98,7 @@ def test_a_course_that_names_what_there_is_not_is_told_once_and_counts_all():
         'gradcheck: course.toml, line 2: [exercises] only names "nosuch", but there is no such exercise. '
         "Until then all exercises of gradcheck are counted.\n"
     )
-    assert "0 of 40 exercises passed" in done.out
+    assert f"0 of {COUNT} exercises passed" in done.out
     assert "missing" not in done.out
 
 
@@ -119,8 +122,8 @@ def test_pytest_is_green_where_all_of_the_course_is_done():
     done = typed()
     assert done.returncode == 0, done.stdout
     assert progress(done) == [
-        "05_losses  ████████████████████████  4/4 exercises  14/14 points",
-        "14 of 14 points. All done.",
+        f"05_losses  ████████████████████████  {HERE}/{HERE} exercises  {MOST}/{MOST} points",
+        f"{MOST} of {MOST} points. All done.",
     ]
     done = typed("exercises/04_modules/relu.py")
     assert done.returncode == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from desk_commands import refused
+from totals import COUNT, POINTS
 from watch_terminal import CODES, COLOURS, Terminal, one_line, project, solution
 
 pytestmark = pytest.mark.outside
@@ -48,7 +49,7 @@ def test_the_start_shows_progress_the_first_open_exercise_and_the_keys(tmp_path)
     project(tmp_path, "relu", "add")
     terminal = Terminal(tmp_path)
     try:
-        terminal.wait_for("0 of 40", "Next: exercises/04_modules/relu.py", "h hint   l list")
+        terminal.wait_for(f"0 of {COUNT}", "Next: exercises/04_modules/relu.py", "h hint   l list")
         assert "The rectifier" in terminal.text
     finally:
         terminal.close()
@@ -62,7 +63,7 @@ def test_a_wrong_file_is_named_and_a_right_one_leads_on(desk):
     desk.save("relu", RELU)
     desk.wait_for("relu: passed   4 of 4 points", "passed. Next: exercises/04_modules/sigmoid.py")
     assert "04_modules" in desk.text
-    assert "1 of 40 exercises, 4 of 139 points" in desk.text
+    assert f"1 of {COUNT} exercises, 4 of {POINTS:g} points" in desk.text
     assert "missing-upstream" not in desk.text
 
 
@@ -167,7 +168,7 @@ def test_the_keys(desk):
     desk.wait_for("(hint 2 of 4)")
     desk.press("\x1b[H\x1bq")  # Home is no h, and q with Alt no q
     desk.press("l")
-    desk.wait_for("of 40 exercises passed", "07_training", absent="hint 2 of 4")
+    desk.wait_for(f"of {COUNT} exercises passed", "07_training", absent="hint 2 of 4")
     assert re.search(r"softplus +not started", desk.text)
     desk.press("l")
     desk.wait_for("relu: failed", "[missing-upstream]")

@@ -9,7 +9,7 @@ from desk_commands import place
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.desk.watch_session import Session, exercises_to_watch
-from gradcheck.desk.watch_verdict import Verdict
+from gradcheck.desk.watch_verdict import WatchVerdict
 from gradcheck.grading.course_here import course_here, whole_catalog
 from gradcheck.grading.last_results import digest_of
 
@@ -26,8 +26,8 @@ def session(*names: str) -> Session:
     return Session(FOLDER, exercises_to_watch(FOLDER, names, course), STATE, course)
 
 
-def passed(name: str) -> Verdict:
-    return Verdict(find_exercise(name), f"{name}.py", "passed", 4.0, {"forward": "passed"})
+def passed(name: str) -> WatchVerdict:
+    return WatchVerdict(find_exercise(name), f"{name}.py", "passed", 4.0, {"forward": "passed"})
 
 
 def states(watched: Session) -> list[str]:

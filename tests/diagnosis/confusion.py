@@ -16,8 +16,7 @@ from diagnosed import first_failure
 from labelled import HELD_OUT, SUBMISSIONS
 
 from gradcheck.catalog import all_exercises
-from gradcheck.diagnosis.from_formula import code_of
-from gradcheck.diagnosis.mutants import as_function, function_of, mutants
+from gradcheck.diagnosis.mutants import as_function, code_of, function_of, mutant_in_words, mutants
 
 TABLE = Path(__file__).parent.parent.parent / "docs" / "diagnosis-table.md"
 PARTS = 40
@@ -46,7 +45,7 @@ def wrong_answers():
             for mutant in mutants(operator):
                 spec = function_of(mutant, exercise.task)
                 if spec is not None:
-                    name = f"{exercise.name}.{spec.name} by {mutant.wrt}: {mutant.text}"
+                    name = f"{exercise.name}.{spec.name} by {mutant.wrt}: {mutant_in_words(mutant, full=True)}"
                     yield (
                         "mutants",
                         name,

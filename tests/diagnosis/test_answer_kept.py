@@ -8,10 +8,10 @@ from answers import gives_away
 from diagnosed import first_failure
 
 from gradcheck.catalog import all_exercises, find_exercise
+from gradcheck.checks.results import where_of
 from gradcheck.desk.hints import operators_of
-from gradcheck.diagnosis.mutants import mutants, mutants_in_output
-from gradcheck.diagnosis.naming import mutant_in_words
-from gradcheck.grading.report_dict import _check
+from gradcheck.diagnosis.mutants import mutant_in_words, mutants, mutants_in_output
+from gradcheck.grading.written import check_written
 from gradcheck.operators import all_operators
 from gradcheck.reports.message import failure_text
 
@@ -67,7 +67,7 @@ def test_a_missing_term_is_described_and_its_formula_shown_on_request(cache):
         "a term is missing from the gradient of x; it depends on grad_output and the output y, summed over the classes"
     )
     assert result.message == result.diagnosis.text == told
-    assert "Σ" not in failure_text(result, "softmax.py") + str(_check(result))
+    assert "Σ" not in failure_text(result, "softmax.py") + str(check_written(result))
     asked = " ".join(failure_text(result, "softmax.py", show_answer=True).split())
     assert "Answer: the term −y_{bj} (Σ_i g_{bi} y_{bi}) of the gradient of x is missing" in asked
 
@@ -86,7 +86,7 @@ def test_two_mistakes_keep_the_answer_too(cache):
 def test_what_a_step_differs_from_is_no_formula(cache):
     result = first_failure("weight_decay", "decayed_step", lambda w, g, lr, a: w.cos() - lr * g, cache)
     assert result.diagnosis.code == "unrecognised"
-    assert gives_away(f"{result.message} {result.counterexample.where}", find_exercise("weight_decay")) == ""
+    assert gives_away(f"{result.message} {where_of(result.counterexample)}", find_exercise("weight_decay")) == ""
 
 
 def test_a_term_too_many_is_no_formula_either(cache):

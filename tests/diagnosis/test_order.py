@@ -70,7 +70,7 @@ def test_the_numbers_mistake_is_told_before_the_form(name, function, wrong, code
     assert (result.check, result.diagnosis.code) == (check, code), result.message
     assert besides in result.message.split(". Besides, ")[1]
     assert result.diagnosis.text == result.message
-    assert result.counterexample.where, "the case shows the wrong numbers"
+    assert result.counterexample.marks, "the case shows the wrong numbers"
     assert result.counterexample.got is not None
 
 

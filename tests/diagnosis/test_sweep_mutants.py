@@ -7,6 +7,7 @@ import pytest
 from gradcheck.catalog import all_exercises
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
+from gradcheck.diagnosis.mutants import mutant_in_words
 from gradcheck.diagnosis.sweep_mutants import as_function, drawn, mutants_of, same_result
 from solutions import solution
 
@@ -42,7 +43,7 @@ def test_every_mutated_sweep_is_refused_or_changes_nothing(exercise, spec, cache
         wrong += refused
         if refused == same_result(spec, mutant):
             survivors.append(
-                f"{mutant.operator.name} by {mutant.wrt}: {mutant.text} ({'refused' if refused else 'passed'})"
+                f"{mutant_in_words(mutant, composed=True, full=True)} ({'refused' if refused else 'passed'})"
             )
     assert survivors == []
     if list(mutants_of(spec, drawn(spec, 0))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -17,9 +18,9 @@ from gradcheck.checks.outcome import Fault, Outcome, Returned
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.circumstances import _TRAITS, Situation
+from gradcheck.diagnosis.codes import CODES, thought
 from gradcheck.diagnosis.guess import say
-from gradcheck.diagnosis.thoughts import THOUGHTS, thought
-from gradcheck.grading.report_dict import _check
+from gradcheck.grading.written import check_written
 from solutions import solution
 
 
@@ -86,7 +87,7 @@ def test_what_is_told_of_an_edge_holds_of_the_case_that_is_shown(name, function,
     here = re.search(r"here: (.*)$", result.message)
     assert here is None or result.diagnosis.cases[0].startswith(here[1])
     assert told or here or "for these" in result.message, result.message
-    assert "arguments" not in _check(result)["counterexample"]
+    assert "arguments" not in msgspec.to_builtins(check_written(result))["counterexample"]
     finite = np.isfinite(np.asarray(result.counterexample.got, dtype=float)).all() if name == "softmax" else True
     assert ("NaN" in result.message) == (name == "bce_with_logits" or not finite)
 
@@ -237,7 +238,7 @@ def test_two_things_have_two_shapes(cache):
 
 def should_have_raised(outcome):
     blank = CheckResult("dropout", "forward", "edge_cases", "passed")
-    trial = Trial(Case("p = 1, float64", "float64", {}), {}, (), (), raises="ValueError")
+    trial = Trial(Case("p = 1, float64"), {}, (), (), raises="ValueError")
     return wording.should_have_raised(blank, trial, outcome).message
 
 
@@ -275,7 +276,7 @@ def test_a_thought_speaks_of_what_the_function_gives(cache):
             assert told
             assert not re.search(r"\bC\b|[Gg]radient|derivative|dC", told), (spec.name, told)
     for name, function in (("softmax", "backward"), ("weight_decay", "l2_gradient"), ("two_layer_net", "backward")):
-        assert thought("wrong-shape", find_exercise(name).task.function(function)) == THOUGHTS["wrong-shape"]
+        assert thought("wrong-shape", find_exercise(name).task.function(function)) == CODES["wrong-shape"].think
     jacobian = find_exercise("softmax").task.function("jacobian")
     assert "gradient" not in thought("wrong-shape", jacobian)
     result = first_failure("softmax", "forward", lambda x: torch.softmax(x, -1)[None], cache)
@@ -319,7 +320,7 @@ def test_a_dtype_of_the_functions_own_is_not_that_of_the_input(cache):
 
 def test_arguments_that_are_changed_are_listed():
     blank = CheckResult("add", "backward", "purity", "passed")
-    trial = Trial(Case("", "float64", {}), {}, (), ())
+    trial = Trial(Case(""), {}, (), ())
     told = wording.mutated(blank, trial, ("x1", "x2", "grad_output")).message
     assert told.startswith("it changes its arguments x1, x2 and grad_output in place; the caller still needs them")
     one = wording.mutated(blank, trial, ("x",)).message

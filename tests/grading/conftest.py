@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.checks.trials import Trials
+from gradcheck.checks.opinion import Opinions
 from gradcheck.errors import ReferenceDisagreement
 
 CLASS = Path(__file__).parents[2] / "examples" / "class"
@@ -28,7 +28,7 @@ def demo(tmp_path_factory):
 @pytest.fixture
 def disagree(monkeypatch):
     """The references of relu disagree at these seeds."""
-    original = Trials.agree
+    original = Opinions.agree
 
     def at(*seeds):
         def agree(self):
@@ -36,6 +36,6 @@ def disagree(monkeypatch):
                 raise ReferenceDisagreement("relu: planted")
             original(self)
 
-        monkeypatch.setattr(Trials, "agree", agree)
+        monkeypatch.setattr(Opinions, "agree", agree)
 
     return at

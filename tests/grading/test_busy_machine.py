@@ -107,8 +107,8 @@ def test_two_equal_files_get_equal_points(tmp_path):
             loaded = judge.grade(submission)
     finally:
         judge.close()
-    assert (quiet["score"], loaded["score"]) == (4.0, 4.0), [
-        each["message"] for each in loaded["exercises"][0]["checks"] if each["status"] != "passed"
+    assert (quiet.score, loaded.score) == (4.0, 4.0), [
+        each.message for each in loaded.exercises[0].checks if each.status != "passed"
     ]
 
 

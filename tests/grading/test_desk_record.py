@@ -16,8 +16,8 @@ from gradcheck.grading.desk_record import Help, help_taken, note
 from gradcheck.grading.grade import grade_folder
 from gradcheck.grading.last_results import Memory, checks_of, digest_of, recall, remember, remember_run
 from gradcheck.grading.small_files import locked, write_whole
+from gradcheck.grading.written import write_down
 from gradcheck.reports.folder import line_of
-from gradcheck.reports.json_report import as_dict
 
 ROOT = Path(__file__).parents[2]
 RELU = find_exercise("relu")
@@ -47,9 +47,9 @@ def entry(name: str, **values: object) -> str:
 def test_a_report_says_which_help_was_taken(tmp_path, given, expected, words):
     record(tmp_path, entry("relu", **given))
     report = grade_folder(tmp_path, only=["relu", "add"])
-    relu, add = as_dict(report)["exercises"]
-    assert (relu["hint"], relu["gave_up"]) == expected
-    assert (add["hint"], add["gave_up"]) == (0, False)
+    relu, add = write_down(report).exercises
+    assert (relu.hint, relu.gave_up) == expected
+    assert (add.hint, add.gave_up) == (0, False)
     assert line_of(report.exercises[0]) == f"{'04_modules/relu.py':<32} {'not started':<12} 0/4{words}"
 
 

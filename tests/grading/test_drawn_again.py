@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from gradcheck.desk.notebook import check
 from gradcheck.grading import grade
 from gradcheck.grading.grade import grade_folder
 from gradcheck.grading.last_results import recall
-from gradcheck.grading.report_dict import as_dict
 from gradcheck.grading.warm import Warm
+from gradcheck.reports.json_report import as_json
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("relu", "add")
@@ -39,7 +40,7 @@ def watched(folder: Path, name: str, warm: Warm) -> dict[str, Any]:
 
 def test_a_folder_is_drawn_again_and_its_report_says_so(folder, disagree):
     disagree(3)
-    report = as_dict(grade_folder(folder, only=NAMES, seed=3))
+    report = json.loads(as_json(grade_folder(folder, only=NAMES, seed=3)))
     relu, add = report["exercises"]
     assert (relu["status"], relu["score"]) == ("passed", relu["max_score"])
     assert (report["seed"], relu["seed"]) == (3, draws_from(3)[1])
@@ -50,7 +51,7 @@ def test_a_folder_is_drawn_again_and_its_report_says_so(folder, disagree):
 def test_what_persists_is_ungraded_and_the_rest_is_graded(folder, disagree, tmp_path):
     disagree(*draws_from(3))
     state = tmp_path / "state"
-    report = as_dict(grade_folder(folder, only=NAMES, seed=3, state=state))
+    report = json.loads(as_json(grade_folder(folder, only=NAMES, seed=3, state=state)))
     relu, add = report["exercises"]
     assert (relu["status"], relu["score"]) == ("ungraded", 0)
     assert add["status"] == "passed"

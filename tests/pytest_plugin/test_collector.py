@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from totals import POINTS
 
 from gradcheck.catalog import all_exercises
 
@@ -20,7 +21,6 @@ SourceOf = Callable[..., str]
 
 RELU, ADD, NLL = "04_modules/relu.py", "04_modules/add.py", "05_losses/nll.py"
 LOSSES = [exercise for exercise in all_exercises().values() if exercise.unit == "05_losses"]
-ALL = f"{sum(each.max_score for each in all_exercises().values()):g}"
 CHECKS = {name: sum(len(each.spec.checks) for each in all_exercises()[name].functions) for name in all_exercises()}
 
 
@@ -76,7 +76,7 @@ def test_stubs_are_not_started_and_no_failures(project: Project, run_pytest: Run
         f"    a hint:  gradcheck hint {LOSSES[0].name}",
         f"    check:   pytest exercises/{LOSSES[0].path}",
     ]
-    assert lines[5] == f"Only a part was run: {len(LOSSES)} of {len(CHECKS)} exercises. In all: 0 of {ALL} points."
+    assert lines[5] == f"Only a part was run: {len(LOSSES)} of {len(CHECKS)} exercises. In all: 0 of {POINTS:g} points."
     assert "gradcheck: seed 0 (change it with --gradcheck-seed N)" in done.stdout
 
 
@@ -94,7 +94,7 @@ def test_solutions_pass_and_what_is_not_there_is_told(
     rest = len(CHECKS) - len(LOSSES)
     assert lines[1:] == [
         f"{most} of {most} points. All that is here has passed; {rest} of {len(CHECKS)} exercises are missing.",
-        f"Only a part was run: {len(LOSSES)} of {len(CHECKS)} exercises. In all: {most} of {ALL} points.",
+        f"Only a part was run: {len(LOSSES)} of {len(CHECKS)} exercises. In all: {most} of {POINTS:g} points.",
     ]
     assert "gradcheck: seed 7 " in done.stdout
     cases = list(ET.parse(root / "result.xml").getroot().iter("testcase"))
@@ -197,7 +197,7 @@ def test_what_is_left_is_told_with_what_was_found_before(
         "    The sum of two tensors",
         "    a hint:  gradcheck hint add",
         f"    check:   pytest exercises/{ADD}",
-        f"Only a part was run: 1 of {len(CHECKS)} exercises. In all: 4 of {ALL} points.",
+        f"Only a part was run: 1 of {len(CHECKS)} exercises. In all: 4 of {POINTS:g} points.",
     ]
     # A part of the same file: its points stay what they are.
     lines = progress(run_pytest(f"exercises/{RELU}", "-k", "backward"))
@@ -205,7 +205,7 @@ def test_what_is_left_is_told_with_what_was_found_before(
     assert lines[1] == f"4 of 4 points. Next: exercises/{ADD}"
     assert " ".join(lines[5:]) == (
         f"Only a part was run: some checks of 1 of {len(CHECKS)} exercises; the others count as they were last checked. "
-        f"In all: 4 of {ALL} points."
+        f"In all: 4 of {POINTS:g} points."
     )
     # What was changed since counts as before, and is not said to be so now.
     (root / "exercises" / RELU).write_text(source_of(RELU) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from gradcheck.catalog import known_operators
-from gradcheck.checks.trials import Trials
+from gradcheck.checks.opinion import Opinions
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 from gradcheck.references.derive import derive
@@ -45,13 +45,13 @@ def main(words: list[str]) -> int:
         started, draws, steps, wrong = time.monotonic(), 0, Counter[float | None](), []
         for number in range(count):
             seed = number if number % 2 else number * 7_919_000_003 % _LARGE
-            trials = Trials(operator, ExpectedStore(operator, None), seed)
+            opinions = Opinions(operator, ExpectedStore(operator, None), seed)
             try:
-                trials.agree()
-                steps[trials.agreement_point().step] += 1
+                opinions.agree()
+                steps[opinions.agreement_point().step] += 1
             except ReferenceDisagreement as error:
                 wrong.append(f"    seed {seed}: {error}")
-            draws += len(trials.store.texts)
+            draws += len(opinions.store.texts)
         failed += len(wrong)
         told = ", ".join(f"{times} at step {step}" for step, times in sorted(steps.items(), reverse=True))
         print(

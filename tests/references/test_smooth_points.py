@@ -12,7 +12,7 @@ import pytest
 
 from gradcheck.catalog import known_operators
 from gradcheck.checks.cases import agreement_draws, generic_cases
-from gradcheck.checks.trials import Trials
+from gradcheck.checks.opinion import Opinions
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.grading.grade import grade_folder
 from gradcheck.operators.operator import Input, Operator
@@ -36,8 +36,8 @@ NEAR_KINKS = [
 ]
 
 
-def trials(operator: Operator, seed: int, cache: Path | None = None) -> Trials:
-    return Trials(operator, ExpectedStore(operator, cache), seed)
+def opinions(operator: Operator, seed: int, cache: Path | None = None) -> Opinions:
+    return Opinions(operator, ExpectedStore(operator, cache), seed)
 
 
 def of_vector(formula: str, function=None, **inputs: tuple[str, ...]) -> Operator:
@@ -53,17 +53,17 @@ def smooth(operator: Operator, step: float = STEP, **inputs: list[float]) -> boo
 @pytest.mark.parametrize(("name", "seed"), NEAR_KINKS)
 def test_the_references_agree_at_every_seed(name, seed):
     for operator in [OPERATORS[name]] if name in OPERATORS else OPERATORS.values():
-        trials(operator, seed).agree()
+        opinions(operator, seed).agree()
 
 
 @pytest.mark.parametrize(("name", "seed"), NEAR_KINKS[:4])
 def test_a_random_point_within_the_step_of_a_kink_is_refused(name, seed):
     """The points at which finite differences contradict everybody else, and right answers were not graded."""
     case = generic_cases(OPERATORS[name], seed)[0]
-    cotangent = trials(OPERATORS[name], seed).cotangents(case)[0]
+    cotangent = opinions(OPERATORS[name], seed).point(case, None).cotangent
     with pytest.raises(ReferenceDisagreement, match="finite differences"):
-        check_agreement(OPERATORS[name], case.inputs, cotangent, case.sizes, step=STEP)
-    assert not is_smooth_around(OPERATORS[name], case.inputs, cotangent, case.sizes, STEP)
+        check_agreement(OPERATORS[name], case.inputs, cotangent, case.extra, step=STEP)
+    assert not is_smooth_around(OPERATORS[name], case.inputs, cotangent, case.extra, STEP)
 
 
 @pytest.mark.parametrize(("name", "seed"), [NEAR_KINKS[0], NEAR_KINKS[2]])
@@ -112,10 +112,10 @@ def test_an_entry_beside_itself_is_no_branch():
 
 def test_the_point_is_the_first_that_lies_clear(tmp_path):
     for seed in range(20):
-        made = trials(MAXIMUM, seed)
+        made = opinions(MAXIMUM, seed)
         point = made.agreement_point()
         for case in agreement_draws(MAXIMUM, seed):
-            clear = is_smooth_around(MAXIMUM, case.inputs, point.cotangent, case.sizes, STEP)
+            clear = is_smooth_around(MAXIMUM, case.inputs, point.cotangent, case.extra, STEP)
             same = np.array_equal(case.inputs["x1"], point.case.inputs["x1"])
             assert clear == same
             if clear:
@@ -127,14 +127,14 @@ ZERO = "(1 + x[i])**2 - 1 - 2 * x[i] - x[i]**2"
 
 
 def test_where_no_point_lies_clear_differences_reach_less_far():
-    made = trials(of_vector(f"y[i] = Piecewise((x[i], {ZERO} + 3/10 > 0), (0, True))"), 0)
+    made = opinions(of_vector(f"y[i] = Piecewise((x[i], {ZERO} + 3/10 > 0), (0, True))"), 0)
     assert made.agreement_point().step < STEP
     made.agree()
 
 
 def test_where_a_branch_is_everywhere_nothing_is_compared():
     with pytest.raises(ReferenceDisagreement, match="lie clear"):
-        trials(of_vector(f"y[i] = Piecewise((x[i], {ZERO} > 0), (0, True))"), 0).agree()
+        opinions(of_vector(f"y[i] = Piecewise((x[i], {ZERO} > 0), (0, True))"), 0).agree()
 
 
 def test_what_is_known_of_one_point_is_not_taken_for_another(tmp_path):
@@ -145,18 +145,18 @@ def test_what_is_known_of_one_point_is_not_taken_for_another(tmp_path):
         return x.relu() * (1.001 if bad["now"] else 1.0)
 
     operator = replace(RELU, function=function)
-    first = trials(operator, 0, tmp_path)
+    first = opinions(operator, 0, tmp_path)
     first.agree()
     first.store.save()
     bad["now"] = True
-    trials(operator, 0, tmp_path).agree()  # kept, and not asked again
+    opinions(operator, 0, tmp_path).agree()  # kept, and not asked again
     with pytest.raises(ReferenceDisagreement):
-        trials(operator, 1, tmp_path).agree()
+        opinions(operator, 1, tmp_path).agree()
 
 
 def test_a_kept_agreement_needs_no_formula(tmp_path, monkeypatch):
     """SymPy takes half a second: a passing exercise does without."""
-    first = trials(RELU, 3, tmp_path)
+    first = opinions(RELU, 3, tmp_path)
     first.agree()
     first.store.save()
     assert "point" in json.dumps(list(json.loads(next(tmp_path.iterdir()).read_text())))
@@ -166,7 +166,7 @@ def test_a_kept_agreement_needs_no_formula(tmp_path, monkeypatch):
 
     monkeypatch.setattr("gradcheck.references.smooth.is_smooth_around", never)
     monkeypatch.setattr("gradcheck.references.agreement.check_agreement", never)
-    trials(RELU, 3, tmp_path).agree()
+    opinions(RELU, 3, tmp_path).agree()
 
 
 def test_draws_differ_and_repeat():

@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+from plain_reports import plain, typed
+
 from gradcheck.catalog import all_exercises
 from gradcheck.grading.batch.class_summary import ClassSummary
+from gradcheck.grading.class_report import CourseTitle, GraderUsed
 
 LAYERS = (
     ("limits", True, "address space 2 GiB, CPU 60 s, files 1 MB"),
@@ -192,12 +195,11 @@ def attacked() -> list[dict]:
 
 def summary_of(found, title="Deep Learning, week 2: backpropagation") -> dict:
     course = {"title": title, "deadline": "2026-11-06T23:59:00+01:00"}
-    gathered = ClassSummary(
-        course, {"version": "0.1.0", "catalog": "5f0c2d9e", "seed": 7}, list(all_exercises().values())
-    )
+    grader = GraderUsed(version="0.1.0", catalog="5f0c2d9e")
+    gathered = ClassSummary(CourseTitle(**course), grader, list(all_exercises().values()))
     for place, each in enumerate(found):
-        gathered.add(each, seconds=0.02 + 0.9 / (place % 97 + 1), reused=False)
-    summary = gathered.as_dict()
+        gathered.add(typed(each), seconds=0.02 + 0.9 / (place % 97 + 1), reused=False)
+    summary = plain(gathered.so_far())
     summary["timings"] |= {
         "started": "2026-11-07T08:00:00+00:00", "finished": "2026-11-07T08:00:09+00:00", "wall_s": 9.04,
         "per_minute": 1991.2,

@@ -9,12 +9,11 @@ import re
 
 import pytest
 from class_example import REASON, report, summary_of
+from plain_reports import class_html, grades_csv, typed
+from plain_reports import class_lines as summary_lines
 
 from gradcheck.catalog import all_exercises
 from gradcheck.reports.class_charts import difficulty, misconception_map
-from gradcheck.reports.class_html import class_html
-from gradcheck.reports.class_summary_text import summary_lines
-from gradcheck.reports.grades_csv import grades_csv
 
 SIGN = ("relu", "backward", "sign-flipped", "the gradient has the other sign")
 TERM = ("softmax", "backward", "missing-term", "a term is missing")
@@ -63,14 +62,14 @@ def test_it_is_nobodys_mistake_and_lowers_no_share(some, everybody):
         ("softmax", ["ben"]),
     ]
     assert everybody["misconceptions"] == []
-    assert misconception_map(everybody["misconceptions"], 3)["rows"] == []
+    assert misconception_map(typed(everybody).misconceptions, 3)["rows"] == []
     assert relu_of(everybody)["mean_score"] is None
 
 
 def test_difficulty_counts_those_that_were_graded(some, everybody):
-    row = next(each for each in difficulty(some["exercises"]) if each["name"] == "relu")
+    row = next(each for each in difficulty(typed(some).exercises) if each["name"] == "relu")
     assert (row["total"], row["passed"], [piece["width"] for piece in row["pieces"]]) == (2, 50.0, [150, 150])
-    last = difficulty(everybody["exercises"])[-1]
+    last = difficulty(typed(everybody).exercises)[-1]
     assert (last["name"], last["total"], last["pieces"]) == ("relu", 0, [])
 
 

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import pytest
 from class_data import HOSTILE, final_report, hostile_report, real_report
 from classroom50_rules import IDENTITY, check_result
+from plain_reports import classroom50_result, function_outcomes, plain, release_body, typed
 
 from gradcheck.catalog import all_exercises
-from gradcheck.grading.policy import apply_policy
+from gradcheck.grading.policy.applied import apply_policy
 from gradcheck.grading.policy.course import Course, HintCosts
 from gradcheck.grading.policy.lateness import Deadline
-from gradcheck.reports.classroom50 import classroom50_result, identity, release_body
-from gradcheck.reports.classroom50_functions import function_outcomes
+from gradcheck.reports.classroom50 import identity
 
 
 def result_of(report, known=IDENTITY):
@@ -105,7 +105,7 @@ def policed(*exercises, gave_up=100, days=0):
         name="ada", submitted=(noon + timedelta(days)).isoformat(), commit="", later=None, in_time=None, people=()
     )
     raw = real_report() | {"exercises": [_in_catalog(each) for each in kept]}
-    return apply_policy(raw, course, facts)
+    return plain(apply_policy(typed(raw), course, facts))
 
 
 def _in_catalog(exercise):

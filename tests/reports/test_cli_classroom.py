@@ -14,11 +14,14 @@ from class_data import HOSTILE
 from classroom_data import all_wrong, exercise_of, report_of
 from classroom_reporter import COMMAND, assert_protocol, reported
 from click.testing import CliRunner
+from plain_reports import plain
+from totals import POINTS
 
 from gradcheck.catalog import all_exercises
 from gradcheck.cli_classroom import classroom
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.batch import checkout
+from gradcheck.grading.written import report_in
 
 ROOT = Path(__file__).parents[2]
 SOURCE = "def forward(x):\n    return x\n\n\ndef backward(grad_output, x):\n    return x\n"
@@ -50,7 +53,7 @@ def grades(monkeypatch):
     def grade_checkout(folder, course, *, name, **options):
         asked.append((folder, course, name, options))
         exercises = [exercise_of(each, points=course.points_of(each)) for each in course.exercises]
-        return report_of(*exercises, submission=name)
+        return report_in(report_of(*exercises, submission=name))
 
     monkeypatch.setattr(checkout, "grade_checkout", grade_checkout)
     return asked
@@ -77,8 +80,8 @@ def test_a_workflow_in_steps_adds_up(step, grades):
     graded = run("--save", step / "saved.json")
     assert (graded.exit_code, "::error" in graded.output) == (0, False)
     (whole,) = outputs(step / "output")
-    assert reported({"all": whole}).notice == (139, 139)
-    assert (step / "summary").read_text().startswith("## 139 of 139 points\n")
+    assert reported({"all": whole}).notice == (POINTS, POINTS)
+    assert (step / "summary").read_text().startswith(f"## {POINTS:g} of {POINTS:g} points\n")
     results = {}
     for name in ("relu", "log_softmax", "mse"):
         (step / "output").unlink()
@@ -97,9 +100,9 @@ def test_a_workflow_in_steps_adds_up(step, grades):
 
 def test_the_step_that_saves_leaves_the_annotations_to_the_others(step, monkeypatch):
     report = json.loads((step / "report.json").read_text())
-    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report)
+    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report_in(report))
     assert "::error" not in run("--save", step / "saved.json").output
-    assert json.loads((step / "saved.json").read_text()) == report
+    assert json.loads((step / "saved.json").read_text()) == plain(report_in(report))
     assert run().output.count("::error") == 1
 
 
@@ -115,7 +118,7 @@ def test_what_stands_in_the_files_stays(step):
 
 def test_a_step_fails_where_the_grader_did_and_gives_no_payload(step, monkeypatch):
     report = report_of(exercise_of("relu", {"backward.values": "ungraded"}), exercise_of("mse"))
-    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report)
+    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report_in(report))
     for arguments in ([], ["relu"], ["--save", step / "saved.json"], ["relu", "--from", step / "saved.json"]):
         result = run(*arguments)
         assert isinstance(result.exception, Ungraded)
@@ -304,10 +307,11 @@ def test_telling_needs_no_heavy_library_and_a_refusal_no_traceback(step):
 
 def test_the_steps_of_a_job_share_what_github_shows(step, monkeypatch):
     """One step grades; those after it have fewer than fifty annotations together, and the summary says how many more."""
-    report = report_of(*all_wrong())
-    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report)
+    names = list(all_exercises())[:40]
+    report = report_of(*all_wrong(*names))
+    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report_in(report))
     assert "::error" not in run("--save", step / "saved.json").output
-    shown = {name: run(name, "--from", step / "saved.json").output.count("::error") for name in all_exercises()}
+    shown = {name: run(name, "--from", step / "saved.json").output.count("::error") for name in names}
     assert min(shown.values()) >= 1
     assert sum(shown.values()) == 46
     more = re.search(r"(\d+) more of these are not shown beside", (step / "summary").read_text())
@@ -316,7 +320,9 @@ def test_the_steps_of_a_job_share_what_github_shows(step, monkeypatch):
 
 def test_a_step_that_grades_one_exercise_leaves_the_others_their_share(step, monkeypatch):
     report = report_of(*all_wrong("relu"))
-    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report)
-    assert run("relu").output.count("::error") == 1  # of forty exercises
+    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report_in(report))
+    forty = [*list(all_exercises())[:39], "relu"]
+    Path("course.toml").write_text(f"[exercises]\nonly = {forty}\n")
+    assert run("relu").output.count("::error") == 1
     Path("course.toml").write_text('[exercises]\nonly = ["relu", "mse"]\n')
     assert run("relu").output.count("::error") == 3

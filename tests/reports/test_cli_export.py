@@ -12,12 +12,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from class_data import HOSTILE, final_report, hostile_report, row, write_class, write_summary
 from click.testing import CliRunner
+from plain_reports import feedback_html, feedback_markdown, gradescope_results, junit_xml
 
 from gradcheck.cli_export import export, gradebook
 from gradcheck.errors import GradcheckError
-from gradcheck.reports.feedback import feedback_html, feedback_markdown
-from gradcheck.reports.gradescope import gradescope_results
-from gradcheck.reports.junit import junit_xml
 from gradcheck.reports.stored import read_report
 
 BOOK = (

@@ -8,9 +8,9 @@ import re
 import pytest
 from class_data import HOSTILE, LONG, final_report, hostile_report, real_report
 from pages import Page
+from plain_reports import feedback_html, feedback_markdown, feedback_of
 
-from gradcheck.reports.feedback import feedback_html, feedback_markdown
-from gradcheck.reports.feedback_view import feedback_of
+from gradcheck.grading.written import NotOfSchema, report_in
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "ul", "li", "span", "code", "pre",
@@ -90,14 +90,38 @@ def test_marks_are_all_or_none():
     report = final_report()
     softmax = next(each for each in report["exercises"] if each["name"] == "softmax")
     example = next(each for each in softmax["checks"] if each["id"] == "softmax.backward.values")["counterexample"]
-    example["where"] = "differs from dC/dx at [0, 0] and 1 more"
+    example["marks"] = {"entries": [[0, 0]], "count": 2, "of": 4}
     page = Feedback(feedback_html(report))
     assert len([a for tag, a in page.tags if tag == "td" and a.get("class") == "wrong"]) == 1
-    example |= {"where": "w_h differs from the chain rule at [0]", "got": {"w_h": [1.0, 2.0], "b_h": [3.0]}}
+    example |= {"got": {"w_h": [1.0, 2.0], "b_h": [3.0]}}
+    example["marks"] = {"entries": [[0]], "count": 1, "of": 2, "parts": ["w_h"]}
     wrong = [
         row for item in feedback_of(report).items for row in item.rows if any(mark for r in row.grid for _, mark in r)
     ]
     assert [(row.name, row.grid) for row in wrong][-1] == ("your w_h", ((("1.", True), ("2.", False)),))
+
+
+def with_marks(marks) -> dict:
+    report = final_report()
+    relu = next(each for each in report["exercises"] if each["name"] == "relu")
+    next(each for each in relu["checks"] if each["status"] == "failed")["counterexample"]["marks"] = marks
+    return report
+
+
+@pytest.mark.parametrize(
+    "marks", ["[0]", {}, [], {"entries": 3, "count": 1, "of": 2}, {"entries": [["x"]], "count": 1, "of": 2}]
+)
+def test_marks_that_are_none_of_ours_are_refused(marks):
+    with pytest.raises(NotOfSchema, match="its exercises are damaged"):
+        report_in(with_marks(marks))
+
+
+def test_without_marks_nothing_is_marked():
+    report = with_marks(None)
+    (item,) = (each for each in feedback_of(report).items if each.name == "relu")
+    assert item.rows
+    assert not any(wrong for row in item.rows for line in row.grid for _, wrong in line)
+    assert item.notes[0] == "differs from dC/dx at [0]"
 
 
 def only(report: dict, *states: str) -> dict:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from class_data import row
+from plain_reports import grades_of
 
 from gradcheck.errors import GradcheckError
-from gradcheck.reports.gradebook_match import Grade
 from gradcheck.reports.gradebooks import fill
 
 ADA = row("ada", 17.25, ("Ada Winter", "ada@x.org", "s1"))
@@ -15,7 +15,7 @@ BEN = row("ben", 8.0, ("Ben Okafor", "ben@x.org", "s2"))
 
 def filled(text, column, *rows, **options):
     content = text if isinstance(text, bytes) else text.encode("utf-8")
-    return fill(content, column, [each for one in rows for each in Grade.of(one)], file="book.csv", **options)
+    return fill(content, column, [each for one in rows for each in grades_of(one)], file="book.csv", **options)
 
 
 WORKSHEETS = {

@@ -9,10 +9,10 @@ import pytest
 from class_data import row
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_reports import grades_of
 
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.raw_csv import read_sheet
-from gradcheck.reports.gradebook_match import Grade
 from gradcheck.reports.gradebooks import fill
 
 CANVAS = (
@@ -47,7 +47,7 @@ WEI = row("wei", 8.0, ("Wei Zhang", "wz43", "0043"))
 
 def filled(text, column, *rows, **options):
     content = text if isinstance(text, bytes) else text.encode("utf-8")
-    return fill(content, column, [grade for each in rows for grade in Grade.of(each)], file="book.csv", **options)
+    return fill(content, column, [grade for each in rows for grade in grades_of(each)], file="book.csv", **options)
 
 
 def grid(content: bytes, delimiter: str = ",") -> list[list[str]]:

@@ -6,8 +6,7 @@ import json
 
 import pytest
 from class_data import HOSTILE, LONG, final_report, hostile_report, real_report
-
-from gradcheck.reports.gradescope import gradescope_results
+from plain_reports import gradescope_results
 
 TOP = {
     "score", "execution_time", "output", "output_format", "test_output_format", "test_name_format", "visibility",

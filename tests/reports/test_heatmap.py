@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
-from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.checks.results import CheckResult, Counterexample, Marks, where_of
+from gradcheck.grading.written import case_written
 from gradcheck.reports.heatmap import comparison_lines, heatmap_lines, jacobian_picture, picture_of, showable
 from gradcheck.reports.matrices import NOT_FINITE, comparison_of, flat, levels, pooled, wrong_entries
+from solutions import solution
 
 RIGHT = np.array([[0.7531, -0.2419, 0.0], [0.1367, 0.5283, -0.9173]])
 GOT = np.array([[0.7531, 0.2419, 0.0], [0.1367, 0.0, -0.9173]])
@@ -141,23 +144,38 @@ def test_far_apart_matrices_are_shaded_each_by_itself():
 # Which entries are wrong.
 
 
-def test_the_graders_words_decide_which_entries_are_wrong():
+def test_the_graders_marks_decide_which_entries_are_wrong():
     got, right = np.array([[1.0, 5.0, 0.5]]), np.array([[2.0, 5.0, 0.0]])
     assert wrong_entries(got, right).tolist() == [[True, False, True]]
-    # At a kink 0.5 may be right, too: the grader said which entry is wrong.
-    assert wrong_entries(got, right, "differs from dC/dx at [0, 0]").tolist() == [[True, False, False]]
-    assert wrong_entries(got, right, "differs from dC/dx at [7, 7]").tolist() == [[True, False, True]]
+    # At a kink 0.5 may be right, too: the grader knows which entry is wrong.
+    assert wrong_entries(got, right, Marks(((0, 0),), 1, 3)).tolist() == [[True, False, False]]
+    assert wrong_entries(np.array(3.0), np.array(2.0), Marks(((),), 1, 1)).tolist()
 
 
-def test_and_more_are_the_ones_furthest_off():
-    right = np.zeros(8)
-    got = np.array([1.0, 1.0, 1.0, 0.25, 3.0, np.nan, 0.5, 0.0])
-    where = "grad_x differs from dC/dx at [0], [1], [2] and 2 more"
-    assert np.flatnonzero(wrong_entries(got, right, where)).tolist() == [0, 1, 2, 4, 5]
+def test_marks_of_another_shape_or_not_all_of_them_decide_nothing():
+    got, right = np.array([[1.0, 5.0, 0.5]]), np.array([[2.0, 5.0, 0.0]])
+    by_numbers = [[True, False, True]]
+    assert wrong_entries(got, right, Marks(((0,),), 1, 3)).tolist() == by_numbers
+    assert wrong_entries(got, right, Marks(((0, 1),), 1, 4)).tolist() == by_numbers
+    assert wrong_entries(got, right, Marks(((0, 1),), 2, 3)).tolist() == by_numbers
 
 
-def failed(got, expected=None, *, task="softmax", function="jacobian", check="values", where="", **inputs):
-    example = Counterexample(inputs, got, inputs.pop("grad_output", None), where, expected=expected)
+def test_of_many_wrong_entries_all_are_drawn_and_three_are_told():
+    exercise = find_exercise("tanh")
+    wrong = lambda x: torch.where(x.abs() > x.abs().min(), x, torch.tanh(x))
+    candidate = InProcessCandidate(solution("tanh") | {"forward": wrong})
+    result = Verification(candidate, exercise.task, shrink=False).result("forward", "values")
+    example = result.counterexample
+    sizes = np.abs(example.inputs["x"])
+    assert comparison_of(result).wrong.tolist() == (sizes > sizes.min()).tolist()
+    assert example.marks.count == sizes.size - 1 > 3
+    assert where_of(example).endswith(f" and {sizes.size - 4} more")
+    assert where_of(example).count("[") == 3
+    assert case_written(example).where == where_of(example)
+
+
+def failed(got, expected=None, *, task="softmax", function="jacobian", check="values", marks=None, **inputs):
+    example = Counterexample(inputs, got, inputs.pop("grad_output", None), expected=expected, marks=marks)
     return CheckResult(task, function, check, "failed", "m", counterexample=example)
 
 
@@ -182,8 +200,8 @@ def test_a_failure_of_form_is_compared_with_the_formula():
 def test_of_several_parts_the_wrong_one_is_drawn():
     got = {"grad_x": [[1.0, 2.0]], "grad_weight": [[1.0, 2.0]], "grad_bias": [1.0]}
     expected = {"grad_x": [[1.0, 2.0]], "grad_weight": [[-1.0, 2.0]], "grad_bias": [9.0]}
-    where = "grad_weight differs from dC/dweight at [0, 0]"
-    result = failed(got, expected, task="linear", function="backward", where=where)
+    marks = Marks(((0, 0),), 1, 2, ("grad_weight",), "dC/dweight")
+    result = failed(got, expected, task="linear", function="backward", marks=marks)
     found = comparison_of(result)
     assert found is not None
     assert (found.name, found.wrong.tolist()) == ("grad_weight", [[True, False]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from pages import Page
 
 from gradcheck.catalog import find_exercise
-from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis
+from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis, Marks
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.html import exercise_html
 from gradcheck.reports.matrices import Comparison
@@ -18,7 +19,8 @@ from gradcheck.reports.matrices import Comparison
 RIGHT = np.array([[0.7531, -0.2419, 0.0], [0.1367, 0.5283, -0.9173]])
 GOT = np.array([[0.7531, 0.2419, 0.0], [0.1367, 6.5, -0.9173]])
 WHERE = "differs from dy/dx at [0, 1], [1, 1]"
-EXAMPLE = Counterexample({"x": [1.0, -2.0]}, GOT.tolist(), None, WHERE, "float32", RIGHT.tolist())
+MARKS = Marks(((0, 1), (1, 1)), 2, 6, unlike="dy/dx")
+EXAMPLE = Counterexample({"x": [1.0, -2.0]}, GOT.tolist(), about="float32", expected=RIGHT.tolist(), marks=MARKS)
 DIAGNOSIS = Diagnosis("sign-flipped", "a term has the wrong sign", 1.0, "Does C grow or shrink?")
 FAILED = CheckResult(
     "softmax", "jacobian", "values", "failed", "a term has the wrong sign",
@@ -122,7 +124,7 @@ def test_the_answer_is_in_it_on_request_only(picture):
 def test_a_page_depends_on_levels_of_the_expected_values_alone():
     other = RIGHT.copy()
     other[1, 1] += 0.1  # another number, the same level
-    example = Counterexample({"x": [1.0, -2.0]}, GOT.tolist(), None, WHERE, "float32", other.tolist())
+    example = replace(EXAMPLE, expected=other.tolist())
     twin = CheckResult(**{**vars(FAILED), "counterexample": example})
     one = html_of(FAILED, pictures={FAILED.id: PICTURE})
     two = html_of(twin, pictures={twin.id: Comparison("jacobian", GOT, other, GOT != RIGHT)})

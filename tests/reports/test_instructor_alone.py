@@ -9,13 +9,11 @@ from class_data import final_report, write_class
 from class_example import report, summary_of
 from classroom_reporter import decoded
 from click.testing import CliRunner
+from plain_reports import class_html, classroom50_result, function_outcomes, release_body
+from plain_reports import class_lines as summary_lines
 
 from gradcheck.cli_classroom import classroom
 from gradcheck.cli_export import export
-from gradcheck.reports.class_html import class_html
-from gradcheck.reports.class_summary_text import summary_lines
-from gradcheck.reports.classroom50 import classroom50_result, release_body
-from gradcheck.reports.classroom50_functions import function_outcomes
 
 SAID = "relu has words that no exercise needs (torch.func.vjp); look at it"
 FORMATS = next(each for each in export.params if each.name == "kind").type.choices

@@ -8,8 +8,7 @@ import pytest
 from class_data import HOSTILE, LONG, final_report, hostile_report
 from classroom_data import exercise_of, report_of
 from junit_rules import validated
-
-from gradcheck.reports.junit import junit_xml
+from plain_reports import junit_xml
 
 
 def checked(text: str) -> ET.Element:

@@ -8,13 +8,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from classroom_data import exercise_of, report_of
+from plain_reports import feedback_html, feedback_markdown, gradescope_results, junit_xml, results_by_exercise
 
 from gradcheck.checks.results import CheckResult, Counterexample
-from gradcheck.reports.classroom import results_by_exercise
 from gradcheck.reports.classroom_findings import Sources
-from gradcheck.reports.feedback import feedback_html, feedback_markdown
-from gradcheck.reports.gradescope import gradescope_results
-from gradcheck.reports.junit import junit_xml
 from gradcheck.reports.message import failure_text, hanging, tensor_text
 
 ENTRIES = [

@@ -9,6 +9,15 @@ import pytest
 from class_data import final_report, row, write_class
 from classroom_data import exercise_of, report_of
 from click.testing import CliRunner
+from plain_reports import (
+    classroom50_result,
+    feedback_html,
+    feedback_markdown,
+    grades_of,
+    gradescope_results,
+    junit_xml,
+    penalties,
+)
 from test_junit import checked
 
 from gradcheck import cli_class
@@ -16,17 +25,13 @@ from gradcheck.cli_classroom50 import host as classroom50
 from gradcheck.cli_export import export, gradebook
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.batch import checkout
-from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.run import GradedSubmission
 from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.batch.tasks import Facts
-from gradcheck.grading.report import mark_of, ungraded_in
-from gradcheck.reports.classroom50 import classroom50_result, identity
-from gradcheck.reports.feedback import feedback_html, feedback_markdown
-from gradcheck.reports.gradebook_match import Grade
+from gradcheck.grading.written import report_in
+from gradcheck.reports.classroom50 import identity
 from gradcheck.reports.gradebooks import fill
-from gradcheck.reports.gradescope import gradescope_results
-from gradcheck.reports.junit import junit_xml
-from gradcheck.reports.stored import penalties, read_report
+from gradcheck.reports.stored import read_report
 from gradcheck.reports.ungraded import not_your_fault
 
 BOOK = (
@@ -46,14 +51,13 @@ def ungraded_report(**changes):
 
 
 def test_a_total_is_a_mark_only_where_everything_was_graded():
-    assert mark_of(ungraded_report()) is None
-    assert ungraded_in(ungraded_report()) == ("relu",)
+    assert report_in(ungraded_report()).final_score is None
+    assert report_in(ungraded_report()).ungraded == ("relu",)
     # Whoever wrote it: without a list, with a number for the final score, or with nothing but the list.
-    assert mark_of(ungraded_report(ungraded=[], final_score=3.0)) is None
-    assert mark_of({"ungraded": ["relu"], "final_score": 3.0}) is None
-    assert mark_of(final_report()) == final_report()["final_score"]
-    assert mark_of(report_of(exercise_of("mse"))) == 3
-    assert ungraded_in({"ungraded": 3, "exercises": [None, {"status": "ungraded"}]}) == ()
+    assert report_in(ungraded_report(ungraded=[], final_score=3.0)).final_score is None
+    assert report_in(report_of(exercise_of("mse"), ungraded=["relu"], final_score=3.0)).final_score is None
+    assert report_in(final_report()).final_score == final_report()["final_score"]
+    assert report_in(report_of(exercise_of("mse"))).final_score == 3
 
 
 @pytest.mark.parametrize("make", [gradescope_results, lambda report: classroom50_result(report, identity({}))])
@@ -64,7 +68,7 @@ def test_a_host_is_given_no_result(make):
 
 
 def test_classroom_50_gets_no_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: ungraded_report())
+    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report_in(ungraded_report()))
     done = CliRunner().invoke(classroom50, ["--checkout", str(tmp_path), "--out", str(tmp_path / "out")])
     assert isinstance(done.exception, Ungraded)
     assert not (tmp_path / "out").exists()
@@ -79,10 +83,10 @@ def stored(folder: Path, report) -> Path:
 
 
 def test_a_report_is_read_with_the_list_and_without(tmp_path):
-    assert read_report(stored(tmp_path, ungraded_report()))["ungraded"] == ["relu"]
+    assert read_report(stored(tmp_path, ungraded_report())).ungraded == ("relu",)
     old = report_of(exercise_of("relu", {"backward.values": "failed"}), exercise_of("mse"))
     assert "ungraded" not in old
-    assert mark_of(read_report(stored(tmp_path, old))) == old["score"]
+    assert read_report(stored(tmp_path, old)).final_score == old["score"]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +182,7 @@ def test_the_cell_stays_byte_for_byte_and_is_listed(overwrite):
         {**row("grace", 0.0, GRACE), "final_score": None, "ungraded": ["relu", "mse"]},
     ]
     content = BOOK.encode()
-    filled = fill(content, "Week 2", [grade for each in rows for grade in Grade.of(each)], overwrite=overwrite)
+    filled = fill(content, "Week 2", [grade for each in rows for grade in grades_of(each)], overwrite=overwrite)
     assert filled.content == content
     assert filled.entered == filled.replaced == filled.kept == []
     told = "\n".join(filled.lines())
@@ -222,8 +226,8 @@ def test_grade_ends_with_3_where_somebody_has_no_mark(tmp_path, monkeypatch, rel
         def ready(self):
             return []
 
-    found = {**report_of(exercise_of("relu", {"backward.values": relu})), "sandbox": []}
-    graded = Graded(Facts("ada", "d", "", "", (), ("relu",)), found, Seed.of(3), 0.1, reused=False)
+    found = report_in(report_of(exercise_of("relu", {"backward.values": relu})))
+    graded = GradedSubmission(Facts("ada", "d", "", "", (), ("relu",)), found, Seed.of(3), 0.1, reused=False)
     monkeypatch.setattr(cli_class, "_pool", lambda *_, **__: Idle())
     monkeypatch.setattr("gradcheck.grading.batch.run.grade_class", lambda *_, **__: iter([graded]))
     (tmp_path / "class" / "ada" / "exercises").mkdir(parents=True)
@@ -236,5 +240,5 @@ def test_grade_ends_with_3_where_somebody_has_no_mark(tmp_path, monkeypatch, rel
     row_of_ada = json.loads((tmp_path / "out" / "class.json").read_text())["submissions"][0]
     assert row_of_ada["ungraded"] == (["relu"] if status else [])
     stored_report = read_report(tmp_path / "out" / "reports" / "ada.json")
-    assert (stored_report["final_score"] is None) == (status == 3)
+    assert (stored_report.final_score is None) == (status == 3)
     assert "not graded" in (tmp_path / "out" / "index.html").read_text() or status == 0

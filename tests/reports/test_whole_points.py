@@ -6,18 +6,10 @@ import random
 
 import pytest
 from classroom_data import exercise_of
+from plain_reports import common_divisions, division_of, unit_tests
 
 from gradcheck.catalog import all_exercises
-from gradcheck.reports.whole_points import (
-    MOST_TESTS,
-    REST,
-    Division,
-    common_divisions,
-    division_of,
-    most_each,
-    unit_tests,
-    whole,
-)
+from gradcheck.reports.whole_points import MOST_TESTS, REST, Division, most_each, whole
 
 POINTS = [0, 0.3, 1, 2, 2.5, 3, 4, 6, 7.25, 10, 12, 20, 22, 23, 25, 29, 30, 33.3333, 50, 58, 97, 100, 250, 999, 12345]
 
@@ -122,7 +114,7 @@ def test_reports_of_another_catalog_are_divided_as_a_whole():
     assert next(each.name for each in unit_tests(unknown)) == "gelu_2, point 1 of 4"
     changed = {**relu, "score": 3.5}  # not what the checks are worth here
     assert [(each.function, each.passed) for each in unit_tests(changed)] == [("", True)] * 3 + [("", False)]
-    other = {**relu, "checks": [{"id": "relu.forward.taste", "status": "passed"}]}
+    other = {**relu, "checks": [{"id": "relu.forward.taste", "status": "passed", "message": ""}]}
     assert {each.function for each in unit_tests(other)} == {""}
 
 

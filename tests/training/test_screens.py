@@ -224,14 +224,14 @@ def axes(monkeypatch):
 
 def course(note="", losses=(1.1, 0.5), points=3000):
     params = initial_parameters(4)
-    return session.Course("your training_loop (07)", Trained(params, params, list(losses)), points, note)
+    return session.Training("your training_loop (07)", Trained(params, params, list(losses)), points, note)
 
 
 @pytest.mark.skipif(bool(plots.missing()), reason=plots.missing())
 class TestPictures:
     def test_the_loss_has_a_logarithmic_axis_and_each_network_its_own_line(self, axes, tmp_path):
         courses = [course(points=750), course("training_loop.train does not hold", losses=(1.0, float("nan"), -2.0))]
-        session.learner_plots(History(None, [1.0, 0.5]), courses, lambda _: None, session.Part(), 0, tmp_path)
+        session.learner_plots(History(None, [1.0, 0.5]), courses, lambda _: None, session.Readiness(), 0, tmp_path)
         loss = axes["loss"]
         assert loss.get_yscale() == "log"
         labels = [text.get_text() for text in loss.get_legend().get_texts()]
@@ -244,7 +244,9 @@ class TestPictures:
 
     def test_regions_say_whose_network_it_is_and_what_does_not_hold_of_it(self, axes, tmp_path):
         for note in ("", "training_loop.train does not hold"):
-            session.learner_plots(History(None, [1.0]), [course(note)], lambda _: None, session.Part(), 0, tmp_path)
+            session.learner_plots(
+                History(None, [1.0]), [course(note)], lambda _: None, session.Readiness(), 0, tmp_path
+            )
             first, *told, last = axes["regions_yours"].get_title().split("\n")
             assert first.startswith("your training_loop (07): ")
             assert first.endswith("% of the points right")
@@ -262,12 +264,12 @@ class TestPictures:
 
         monkeypatch.setattr(plots, "_saved", measured)
         wrong = "linear.forward, linear.backward, relu.forward, relu.backward, cross_entropy.backward do not hold"
-        session.learner_plots(History(None, [1.0]), [course(wrong)], lambda _: None, session.Part(), 0, tmp_path)
+        session.learner_plots(History(None, [1.0]), [course(wrong)], lambda _: None, session.Readiness(), 0, tmp_path)
         assert seen == {"loss": True, "regions_yours": True, "gradient_by_depth": True}
 
     def test_regions_of_an_earlier_run_go_where_there_are_none(self, axes, tmp_path):
         (tmp_path / "regions_yours.png").write_bytes(b"old")
-        made = session.learner_plots(History(None, [1.0]), [], lambda _: None, session.Part(), 0, tmp_path)
+        made = session.learner_plots(History(None, [1.0]), [], lambda _: None, session.Readiness(), 0, tmp_path)
         assert [path.name for path in made] == ["loss", "gradient_by_depth"]
         assert not (tmp_path / "regions_yours.png").exists()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import gradcheck
 from gradcheck.course.dev_check.catalog import FOLDERS, Record, catalog_problems, read_catalog, stray_problems
 from gradcheck.course.dev_check.lanes import Failed, Work, checked
-from gradcheck.course.dev_check.problem import Problem, Verdict
+from gradcheck.course.dev_check.problem import ExerciseVerdict, Problem
 from gradcheck.desk.paper import paragraph
 from gradcheck.errors import GradcheckError, UnknownExercise
 
@@ -20,7 +20,7 @@ PACKAGE = Path(gradcheck.__file__).resolve().parent
 
 def check(
     root: Path, names: Sequence[str], *, quick: bool, jobs: int, limit_s: float, progress: Progress
-) -> Iterator[tuple[str, Verdict]]:
+) -> Iterator[tuple[str, ExerciseVerdict]]:
     """Every exercise with its verdict, or those in `names`; at the end the files that belong to none.
 
     Raises GradcheckError where there is nothing to check in `root`, UnknownExercise for a name that is nowhere.
@@ -36,14 +36,16 @@ def check(
             own = [each for each in between if each.exercise == record.exercise.name]
             between = [each for each in between if each not in own]
             found = next(verdicts)
-            yield record.exercise.name, Verdict((*own, *found.problems), found.refused)
+            yield record.exercise.name, ExerciseVerdict((*own, *found.problems), found.refused)
     for name in dict.fromkeys(each.exercise for each in between if each.exercise in wanted):
-        yield name, Verdict(tuple(each for each in between if each.exercise == name))
+        yield name, ExerciseVerdict(tuple(each for each in between if each.exercise == name))
 
 
-def _verdicts(chosen: list[Record], work: Work, jobs: int, limit_s: float, progress: Progress) -> Iterator[Verdict]:
+def _verdicts(
+    chosen: list[Record], work: Work, jobs: int, limit_s: float, progress: Progress
+) -> Iterator[ExerciseVerdict]:
     """In the order of the records, each as soon as those before it are known."""
-    done: dict[str, Verdict] = {}
+    done: dict[str, ExerciseVerdict] = {}
     records = {each.module: each for each in chosen}
     running = checked([each.module for each in chosen], work, min(jobs, len(chosen)), limit_s)
     progress("checking", 0, len(chosen))
@@ -53,7 +55,7 @@ def _verdicts(chosen: list[Record], work: Work, jobs: int, limit_s: float, progr
             if isinstance(answer, Failed):
                 remedy = "look for a loop without end in its record or solution, or give it more with --limit-s"
                 late = records[module]
-                answer = Verdict((Problem(late.exercise.name, late.file, answer.why, remedy),))
+                answer = ExerciseVerdict((Problem(late.exercise.name, late.file, answer.why, remedy),))
             done[module] = answer
             progress("checking", len(done), len(chosen))
         yield done[record.module]
@@ -84,7 +86,7 @@ def _chosen(names: Sequence[str], records: list[Record], between: list[Problem])
     return set(stems) or known
 
 
-def verdict_lines(name: str, verdict: Verdict, width: int) -> Iterator[str]:
+def verdict_lines(name: str, verdict: ExerciseVerdict, width: int) -> Iterator[str]:
     """What people read of one exercise: that it is in order, or each problem with its remedy."""
     if not verdict.problems:
         refused = f", {verdict.refused} wrong answers refused" if verdict.refused else ""
@@ -96,7 +98,7 @@ def verdict_lines(name: str, verdict: Verdict, width: int) -> Iterator[str]:
         yield from paragraph(f"→ {each.remedy}", width, "    ", "  ")
 
 
-def closing_line(verdicts: Sequence[Verdict]) -> str:
+def closing_line(verdicts: Sequence[ExerciseVerdict]) -> str:
     """How many problems there are."""
     problems = sum(len(each.problems) for each in verdicts)
     exercises = f"{len(verdicts)} {'exercise' if len(verdicts) == 1 else 'exercises'}"

@@ -10,24 +10,24 @@ from gradcheck.course.dev_check.answers import answers_of
 from gradcheck.course.dev_check.catalog import Record
 from gradcheck.course.dev_check.files import file_problems
 from gradcheck.course.dev_check.grading import graded
-from gradcheck.course.dev_check.problem import Problem, Verdict
+from gradcheck.course.dev_check.problem import ExerciseVerdict, Problem
 from gradcheck.course.dev_check.reach import reach_problems
 from gradcheck.course.dev_check.record import record_problems
 from gradcheck.errors import GradcheckError
 
 
-def check_exercise(record: Record, root: Path, cache: Path, *, quick: bool = False) -> Verdict:
+def check_exercise(record: Record, root: Path, cache: Path, *, quick: bool = False) -> ExerciseVerdict:
     """All that can be said of one exercise by itself. Raises nothing."""
     exercise = record.exercise
     found: list[Problem] = []
     try:
         found += written_problems(exercise, root)
         if reach_problems(exercise) or not (root / "solutions" / exercise.path).is_file():
-            return Verdict(tuple(found))
+            return ExerciseVerdict(tuple(found))
         verdict = graded(exercise, root, cache, quick=quick)
-        return Verdict((*found, *verdict.problems), verdict.refused)
+        return ExerciseVerdict((*found, *verdict.problems), verdict.refused)
     except Exception as error:
-        return Verdict((*found, _raised(record, error)))
+        return ExerciseVerdict((*found, _raised(record, error)))
 
 
 def written_problems(exercise: Exercise, root: Path) -> list[Problem]:

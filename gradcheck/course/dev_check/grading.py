@@ -11,13 +11,12 @@ from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import FAULTS, CheckResult
 from gradcheck.course.dev_check.files import solved_in
-from gradcheck.course.dev_check.problem import Problem, Verdict, listed
+from gradcheck.course.dev_check.problem import ExerciseVerdict, Problem, listed
 from gradcheck.course.dev_check.sabotage import unshown
 from gradcheck.desk.hints import operators_of
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
-from gradcheck.grading.supplied import supplied_to
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.wrong_answers import WrongAnswer
@@ -27,21 +26,21 @@ _STOPPED = (*FAULTS, "ungraded")
 _SEEDS = (0, 1)
 
 
-def graded(exercise: Exercise, root: Path, cache: Path, *, quick: bool = False) -> Verdict:
+def graded(exercise: Exercise, root: Path, cache: Path, *, quick: bool = False) -> ExerciseVerdict:
     """The problems that grading finds, and how many wrong answers were refused. `quick` grades none of those."""
     record = f"gradcheck/catalog/{exercise.name}.py"
     disagreement = _disagreement(exercise)
     if disagreement:
         remedy = "mend the formula, its torch function or the second opinion: nothing can be graded before"
-        return Verdict((Problem(exercise.name, record, disagreement, remedy),))
+        return ExerciseVerdict((Problem(exercise.name, record, disagreement, remedy),))
     found = [*_of_stub(exercise, root, cache)]
     unsolved = list(_of_solution(exercise, root, cache))
     if unsolved or quick:
-        return Verdict((*found, *unsolved))
+        return ExerciseVerdict((*found, *unsolved))
     functions = load_candidate(exercise, root / "solutions" / exercise.path).functions
     wrong = _WrongAnswers(exercise, functions, cache)
     found += [Problem(exercise.name, record, *told) for told in (*wrong.problems(), *wrong.unshown())]
-    return Verdict(tuple(found), wrong.refused)
+    return ExerciseVerdict(tuple(found), wrong.refused)
 
 
 def _disagreement(exercise: Exercise) -> str:
@@ -60,23 +59,21 @@ def _disagreement(exercise: Exercise) -> str:
 
 
 def _agree(operator: Operator) -> None:
-    from gradcheck.checks.trials import Trials
+    from gradcheck.checks.opinion import Opinions
     from gradcheck.references.store import ExpectedStore
 
     for seed in _SEEDS:
-        trials = Trials(operator, ExpectedStore(operator, None), seed)
+        opinions = Opinions(operator, ExpectedStore(operator, None), seed)
         for group in ("generic", "edge"):
-            for point in trials.agreement_points(group):
-                trials.agree_at(point)
+            for point in opinions.agreement_points(group):
+                opinions.agree_at(point)
 
 
 def _agree_with_opinion(exercise: Exercise, function: str) -> None:
-    from gradcheck.checks.reference_trials import ReferenceTrials
-    from gradcheck.references.store import ExpectedStore
+    from gradcheck.checks.trials import Benches
 
-    spec = exercise.task.function(function)
     for seed in _SEEDS:
-        ReferenceTrials(spec, ExpectedStore(f"{exercise.name}.{function}", None), seed).agree()
+        Benches(exercise.task, seed, None).of(exercise.task.function(function)).agree()
 
 
 def _of_stub(exercise: Exercise, root: Path, cache: Path) -> Iterator[Problem]:
@@ -151,15 +148,15 @@ class _WrongAnswers:
 
     def _first_failure(self, wrong: WrongAnswer) -> CheckResult | None:
         candidate = InProcessCandidate({**self.functions, wrong.function: wrong.run})
-        supplied = supplied_to(self.exercise.name)
         task = self.exercise.task
-        verification = Verification(candidate, task, cache=self.cache, shrink=False, supplied=supplied)
+        verification = Verification(candidate, task, cache=self.cache, shrink=False)
         spec = task.function(wrong.function)
         # A whole training comes last, and is not for what is right after all: nearly everything fails before.
         for late in (False, True):
-            if late and (not supplied or wrong.is_right()):
+            if late and (not spec.long_checks or wrong.is_right()):
                 break
-            results = (verification.result(wrong.function, each) for each in spec.checks if (each in supplied) == late)
+            checks = (each for each in spec.checks if (each in spec.long_checks) == late)
+            results = (verification.result(wrong.function, each) for each in checks)
             failure = next((each for each in results if each.status in _STOPPED), None)
             if failure is not None:
                 break

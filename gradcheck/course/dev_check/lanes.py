@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gradcheck.course.dev_check.catalog import Record, read_record
 from gradcheck.course.dev_check.exercise import check_exercise
-from gradcheck.course.dev_check.problem import Verdict
+from gradcheck.course.dev_check.problem import ExerciseVerdict
 from gradcheck.grading.lifeline import end_with_parent
 
 
@@ -28,7 +28,7 @@ class Failed:
 
 
 @dataclass
-class _Lane:
+class _CheckLane:
     process: BaseProcess
     pipe: Connection
     module: str
@@ -56,10 +56,12 @@ def serve(pipe: Connection, work: Work) -> None:
             pipe.send(check_exercise(record, work.root, work.cache, quick=work.quick))
 
 
-def checked(modules: Sequence[str], work: Work, jobs: int, limit_s: float) -> Iterator[tuple[str, Verdict | Failed]]:
+def checked(
+    modules: Sequence[str], work: Work, jobs: int, limit_s: float
+) -> Iterator[tuple[str, ExerciseVerdict | Failed]]:
     """Every module with its verdict, in the order in which they are done."""
     waiting = deque(modules)
-    lanes: list[_Lane] = []
+    lanes: list[_CheckLane] = []
     try:
         while waiting or lanes:
             while waiting and len(lanes) < jobs:
@@ -83,32 +85,32 @@ def checked(modules: Sequence[str], work: Work, jobs: int, limit_s: float) -> It
             _end(each)
 
 
-def _started(work: Work, module: str) -> _Lane:
+def _started(work: Work, module: str) -> _CheckLane:
     context = get_context("spawn")  # no thread, lock or library of this process is taken over half done
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, work), daemon=True, name="gradcheck-dev-check")
     process.start()
     theirs.close()
-    lane = _Lane(process, ours, module, time.monotonic())
+    lane = _CheckLane(process, ours, module, time.monotonic())
     _send(lane, module)
     return lane
 
 
-def _send(lane: _Lane, module: str) -> None:
+def _send(lane: _CheckLane, module: str) -> None:
     lane.module, lane.since = module, time.monotonic()
     with suppress(OSError):  # a lane that has just died is found out when its answer is read
         lane.pipe.send(module)
 
 
-def _received(lane: _Lane) -> Verdict | Failed:
+def _received(lane: _CheckLane) -> ExerciseVerdict | Failed:
     try:
         answer = lane.pipe.recv()
     except (EOFError, OSError):
         return Failed("the process that checked it died")
-    return answer if isinstance(answer, Verdict) else Failed("the process that checked it sent no verdict")
+    return answer if isinstance(answer, ExerciseVerdict) else Failed("the process that checked it sent no verdict")
 
 
-def _end(lane: _Lane) -> None:
+def _end(lane: _CheckLane) -> None:
     with suppress(OSError):
         lane.pipe.close()
     lane.process.kill()

@@ -18,7 +18,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ExerciseVerdict:
     """What came of checking one exercise: the problems, and how many wrong answers were graded and refused."""
 
     problems: tuple[Problem, ...]

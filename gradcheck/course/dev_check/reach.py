@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from gradcheck.catalog import Exercise
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.course.dev_check.problem import Problem
-from gradcheck.grading.supplied import supplied_to
 
 _UPSTREAM = {"grad_output", "grad_outputs"}
 
@@ -55,12 +54,6 @@ def _unreachable(exercise: Exercise, spec: FunctionSpec) -> Iterator[tuple[str, 
             yield cause, "give the record's own check another name"
         elif (broken := _broken_chain(spec, check)) is not None:
             yield broken, "let it wait for a check that runs before it"
-    for each in spec.properties:
-        if each.holds is None and each.check not in supplied_to(exercise.name):
-            cause = (
-                f"{spec.name}.{each.check} never runs: the record does not say what must hold, and nobody supplies it"
-            )
-            yield cause, "write its `holds`, or supply it in gradcheck/grading/supplied.py"
     if "agrees_with_backward" in spec.checks and exercise.task.with_role("backward") is None:
         cause = f"{spec.name}.agrees_with_backward can never fail: the exercise asks for no backward"
         yield cause, "ask for a backward, or say alone=True of the Jacobian"

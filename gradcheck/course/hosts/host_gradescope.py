@@ -18,12 +18,16 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from gradcheck.course.hosts.gradescope_metadata import Handed, read_metadata
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.policy.lateness import Deadline, moment
 from gradcheck.grading.submissions.folder import opened
+from gradcheck.grading.written import FinalReport
 from gradcheck.reports.gradescope import gradescope_results
+from gradcheck.reports.marks import must_be_marked
 from gradcheck.reports.terminal import points
 
 NAME = "submission"
@@ -44,16 +48,16 @@ def host(folder: Path, metadata: Path, course: Course, out: Path, *, require_san
         unusual: list[str] = []
         report = graded(folder, course, handed, unusual, require_sandbox=require_sandbox)
         yield from unusual
-        yield from report["warnings"]
+        yield from report.warnings
         content = json.dumps(gradescope_results(report), indent=1, allow_nan=False) + "\n"
         place.write_text(content, encoding="utf-8")
-    yield f"{points(report['final_score'])} of {points(report['max_score'])} points"
-    yield f"handed in: {report['submitted'] or 'unknown'}; seed {report['seed']}; digest {report['digest']}"
+    yield f"{points(must_be_marked(report))} of {points(report.max_score)} points"
+    yield f"handed in: {report.submitted or 'unknown'}; seed {report.seed}; digest {report.digest}"
 
 
 def graded(
     folder: Path, course: Course, handed: Handed, unusual: list[str], *, require_sandbox: bool = False
-) -> dict[str, Any]:
+) -> FinalReport:
     """The report of a submission, the course's late rule applied to when Gradescope received it. What is for the
     instructor alone goes to `unusual`.
     """
@@ -100,7 +104,7 @@ def _keys(course: Course, handed: Handed) -> Iterator[str]:
             yield from (student.id, student.submission)
 
 
-def _told_late(report: dict[str, Any], course: Course, handed: Handed) -> dict[str, Any]:
+def _told_late(report: FinalReport, course: Course, handed: Handed) -> FinalReport:
     """Without a deadline of the course, Gradescope's is told and costs nothing here."""
     due, submitted = handed.own_due or handed.due, moment(handed.submitted)
     if due is None or submitted is None:
@@ -109,11 +113,8 @@ def _told_late(report: dict[str, Any], course: Course, handed: Handed) -> dict[s
     if not (days := Deadline(due).days_late(due, submitted)):
         return report
     late = f"handed in {days} {'day' if days == 1 else 'days'} after it was due; the autograder takes nothing off"
-    policy = report["policy"]
-    return {
-        **report,
-        "policy": {**policy, "late_days": days, "note": "; ".join(filter(None, (late, policy["note"])))},
-    }
+    note = "; ".join(filter(None, (late, report.policy.note)))
+    return msgspec.structs.replace(report, policy=msgspec.structs.replace(report.policy, late_days=days, note=note))
 
 
 def _differences(course: Course, handed: Handed) -> Iterator[str]:

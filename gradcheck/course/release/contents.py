@@ -13,7 +13,7 @@ from gradcheck.catalog import all_exercises
 from gradcheck.course.course_text import course_text
 from gradcheck.course.filled import filled
 from gradcheck.course.pins import TORCH_CPU_INDEX, pinned
-from gradcheck.course.release.grader import Grader
+from gradcheck.course.release.grader import GraderRequirement
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course, HintCosts
 from gradcheck.reports.escaping import markdown_text
@@ -40,7 +40,9 @@ HOSTS = tuple(_ONLY_ON)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def contents(course: Course, stubs: Mapping[str, bytes], grader: Grader, host: str = HOSTS[0]) -> dict[str, bytes]:
+def contents(
+    course: Course, stubs: Mapping[str, bytes], grader: GraderRequirement, host: str = HOSTS[0]
+) -> dict[str, bytes]:
     """Every file by its path, for one of HOSTS. Of the course learners get what applies to all of them: no roster,
     nobody's extension.
     """

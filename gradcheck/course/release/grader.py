@@ -19,14 +19,14 @@ _PINNED = re.compile(
 
 
 @dataclass(frozen=True)
-class Grader:
+class GraderRequirement:
     """Its line in requirements.txt, and the files that this line needs."""
 
     line: str
     files: Mapping[str, bytes]
 
 
-def grader_of(requirement: str, root: Path) -> Grader:
+def grader_of(requirement: str, root: Path) -> GraderRequirement:
     """`requirement`, if it is pinned; where it is empty, the grader's own wheel in `vendor/`, with its licence.
 
     Raises GradcheckError.
@@ -37,10 +37,10 @@ def grader_of(requirement: str, root: Path) -> Grader:
                 f"--grader {requirement!r} is no pinned requirement; write gradcheck==0.1.0, "
                 "gradcheck @ https://…/gradcheck-0.1.0-py3-none-any.whl, or gradcheck @ git+https://…@TAG"
             )
-        return Grader(requirement, {})
+        return GraderRequirement(requirement, {})
     name, wheel = grader_wheel()
     files = {f"vendor/{name}": wheel}
     licence = root / "LICENSE"
     if licence.is_file():
         files["vendor/LICENSE"] = licence.read_bytes()
-    return Grader(f"./vendor/{name}", files)
+    return GraderRequirement(f"./vendor/{name}", files)

@@ -9,7 +9,7 @@ from pathlib import Path
 from gradcheck.course.release.contents import HOSTS, WORKFLOWS, contents
 from gradcheck.course.release.grader import grader_of
 from gradcheck.course.release.stubs import stubs_of
-from gradcheck.course.release.update import Outcome, host_of, update
+from gradcheck.course.release.update import Updated, host_of, update
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.course import Course
 
@@ -21,7 +21,7 @@ _OURS = ("exercises", "solutions", "gradcheck", "tests", "docs", "examples", ".g
 class Released:
     """What was done, file by file, for which host, and what the instructor should know of it."""
 
-    outcome: Outcome
+    outcome: Updated
     host: str
     notes: tuple[str, ...]
 
@@ -41,7 +41,7 @@ def release(dest: Path, course: Course, *, root: Path, grader: str = "", host: s
     return Released(outcome, host, (*notes, *_graded_twice(outcome, host)))
 
 
-def _graded_twice(outcome: Outcome, host: str) -> tuple[str, ...]:
+def _graded_twice(outcome: Updated, host: str) -> tuple[str, ...]:
     """A workflow that somebody has changed stays; with another host that is more than a file left over."""
     kept = [path for path in outcome.kept if path.startswith(f"{WORKFLOWS}/")] if host != HOSTS[0] else []
     return tuple(f"{path} was kept, since it was changed, and goes on grading each push; delete it" for path in kept)

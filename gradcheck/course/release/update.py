@@ -31,7 +31,7 @@ _Known = Mapping[str, list[str]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Updated:
     """Paths inside the release, each in one of these. `kept`: changed by somebody since, and left as it is."""
 
     added: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ def host_of(dest: Path) -> str:
     return _earlier(dest).host
 
 
-def update(dest: Path, files: Mapping[str, bytes], *, host: str = "") -> Outcome:
+def update(dest: Path, files: Mapping[str, bytes], *, host: str = "") -> Updated:
     """Bring `dest` up to `files`, by their paths. Raises GradcheckError."""
     known = _earlier(dest).files
     outcome = _plan(dest, files, known)
@@ -84,7 +84,7 @@ def _one(value: str | None) -> list[str]:
     return [] if value is None else [value]
 
 
-def _plan(dest: Path, files: Mapping[str, bytes], known: _Known) -> Outcome:
+def _plan(dest: Path, files: Mapping[str, bytes], known: _Known) -> Updated:
     groups: dict[str, list[str]] = {"added": [], "renewed": [], "unchanged": [], "kept": [], "removed": []}
     for path in sorted(files):
         there = _state(dest, path)
@@ -101,7 +101,7 @@ def _plan(dest: Path, files: Mapping[str, bytes], known: _Known) -> Outcome:
         if there := _state(dest, path):
             named = PurePosixPath(path).name.encode() in texts  # such as the wheel of a requirements.txt that is kept
             groups["removed" if _ours(there, path, known) and not named else "kept"].append(path)
-    return Outcome(**{group: tuple(paths) for group, paths in groups.items()})
+    return Updated(**{group: tuple(paths) for group, paths in groups.items()})
 
 
 def _ours(there: str, path: str, known: _Known) -> bool:

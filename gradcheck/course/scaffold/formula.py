@@ -1,34 +1,37 @@
-"""What a formula says about its exercise: inputs, axes, sizes; every refusal points at the place with a caret."""
+"""What a formula says about its exercise before anything is declared: inputs, their axes, and how long each is.
+
+An index runs as far as the axes that it walks along. One that only slides over an axis (`x[i + k]`) stops where the
+window does. Whether the formula means anything is for `gradcheck.references.formula` to say, once the sizes are known.
+"""
 
 from __future__ import annotations
 
 import ast
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Literal
 
 from gradcheck.checks.cases import SIZES
-from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import BATCH_SIZE
+from gradcheck.references.formula import FUNCTIONS, Text
 
 Kind = Literal["real", "constant", "label", "probability"]
 
-ONE_ARGUMENT = ("exp", "log", "log1p", "tanh", "sqrt")
-ALLOWED = (
-    "inputs such as x[i], + - * / **, whole numbers, sizes, " + ", ".join(ONE_ARGUMENT) + ", delta(i, j), "
-    "Sum(body, (k, 0, n-1)), Piecewise((value, condition), …, (value, True))"
-)
-DRAWN = tuple(name for name in SIZES[0] if name not in (BATCH_SIZE, "copies"))
-"""Sizes that inputs are drawn for."""
-_TAKEN = {"torch", "forward", "backward", "jacobian", "grad_output", "grad_outputs", "g", "True", *ONE_ARGUMENT}
-_LONGEST = 2000
+CUSTOMARY = tuple(name for name in SIZES[0] if name not in (BATCH_SIZE, "copies"))
+"""Names that are taken for sizes where the formula does not say."""
+_FRESH = ("n", "m", "I", "O", "C", "K", "P")
+_SLIDING = ("L", "M", "N", "W", "H")
+_TAKEN = {"torch", "forward", "backward", "jacobian", "grad_output", "grad_outputs", "True", *FUNCTIONS}
+
+Axis = tuple[str, int]
+"""An input and the position of one of its axes."""
 
 
 @dataclass
 class Survey:
-    """What was found in a formula: `output` with its `indices`, each index's size, the axes of every input by the
-    index that walks along it, in order of appearance; labels with the input axis that they choose from.
+    """What was found in a formula: `output` with its `indices`, the dummies of its sums, the axes of every input by the
+    index that walks along it, in order of appearance; labels with the input axis that they choose from; what each index
+    runs up to, which may be a rule such as L - K + 1.
     """
 
     text: str
@@ -36,10 +39,9 @@ class Survey:
     indices: tuple[str, ...] = ()
     dummies: tuple[str, ...] = ()
     axes: dict[str, list[set[str]]] = field(default_factory=dict)
-    labels: dict[str, tuple[str, int]] = field(default_factory=dict)
+    labels: dict[str, Axis] = field(default_factory=dict)
     sizes: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    branches: bool = False
 
     @property
     def names(self) -> set[str]:
@@ -47,232 +49,266 @@ class Survey:
         return {self.output, *self.indices, *self.dummies, *self.axes, *self.sizes.values()}
 
 
-def read(text: str, declared: tuple[str, ...] = ()) -> Reader:
+def survey(text: str, declared: tuple[str, ...] = ()) -> Survey:
     """Reads `y[i] = …`; `declared` names scalar inputs that would else be taken for sizes. Raises FormulaError."""
-    text = " ".join(text.split())
-    reader = Reader(text, declared)
-    reader.read()
-    return reader
+    return _Surveyor(Text(text), declared).found
 
 
-class Reader:
-    """Walks both sides of a formula. `found` is what there was, `sized` the size that each sum gives its index, `bare`
-    the names without an index: scalar inputs and sizes.
+class _Surveyor:
+    """`sized` is what each sum's index runs up to, `slides` the arithmetic by which indices reach an axis, `bare` the
+    names without an index: scalar inputs and sizes.
     """
 
-    def __init__(self, text: str, declared: tuple[str, ...]) -> None:
-        self.text, self.declared, self.found = text, declared, Survey(text)
-        self.start = 0
+    def __init__(self, text: Text, declared: tuple[str, ...]) -> None:
+        self.fail, self.declared, self.found = text.fail, declared, Survey(text.text)
         self.sized: dict[str, str] = {}
+        self.slides: list[tuple[Axis, ast.expr]] = []
         self.bare: dict[str, ast.AST] = {}
-
-    def fail(self, node: ast.AST | None, why: str, remedy: str = "") -> FormulaError:
-        first, last = 0, len(self.text)
-        if node is not None:
-            first = self.start + int(getattr(node, "col_offset", 0))
-            last = self.start + int(getattr(node, "end_col_offset", last))
-        return self.fail_at(first, last, why, remedy)
-
-    def fail_at(self, first: int, last: int, why: str, remedy: str = "") -> FormulaError:
-        # A long formula is shown around the place, so that the caret stays under it.
-        shown, last = self.text, max(last, first + 1)
-        if len(shown) > 100:
-            left = max(0, first - 40)
-            shown, first, last = shown[left : left + 100], first - left, min(last - left, 100)
-        lines = [f"the formula cannot be used: {why}", f"    {shown}", f"    {' ' * first}{'^' * (last - first)}"]
-        return FormulaError("\n".join([*lines, remedy] if remedy else lines))
-
-    # The two sides.
-
-    def read(self) -> None:
-        if len(self.text) > _LONGEST or not self.text.isascii() or not self.text.isprintable():
-            raise FormulaError(f"a formula is plain ASCII text of at most {_LONGEST} characters: y[i] = exp(x[i])")
-        equals = re.search(r"(?<![<>=!])=(?!=)", self.text)
-        if not equals:
-            raise self.fail(None, "it has no left side", "It is written y[i] = …, or C = … for a scalar.")
-        self.left(equals.start())
-        self.start = equals.end() + len(self.text[equals.end() :]) - len(self.text[equals.end() :].lstrip())
-        self.visit(self.parsed(self.text[self.start :]), self.found.indices)
-        used = {name for axes in self.found.axes.values() for indices in axes for name in indices}
-        for name in self.found.indices:
-            if name not in used:
-                at = self.text.index(name, self.text.index("["))
-                raise self.fail_at(at, at + len(name), f"the index {name} has no size: it occurs on the left only")
+        self.places: dict[str, ast.AST] = {}
+        target, body = text.sides()
+        self.left(target)
+        self.sums(body)
+        self.uses(body)
         if not self.found.axes and not self.bare:
             raise self.fail(None, "there is no input in it", "An input is a name with indices: x[i].")
+        self.scalars()
+        self.settle()
 
-    def parsed(self, text: str) -> ast.expr:
-        try:
-            return ast.parse(text, mode="eval").body
-        except SyntaxError as error:
-            at = self.start + min(max((error.offset or 1) - 1, 0), len(text))
-            raise self.fail_at(at, at + 1, f"it cannot be read here ({error.msg})", f"Allowed: {ALLOWED}.") from None
-        except (RecursionError, MemoryError, ValueError):
-            raise self.fail(None, "it is nested too deeply") from None
+    # What stands there.
 
-    def left(self, end: int) -> None:
-        target = self.parsed(self.text[:end].rstrip() or "?")
+    def left(self, target: ast.expr) -> None:
         names: list[ast.expr] = []
+        whole = target
         if isinstance(target, ast.Subscript):
             names = list(target.slice.elts) if isinstance(target.slice, ast.Tuple) else [target.slice]
             target = target.value
         if not isinstance(target, ast.Name) or not all(isinstance(name, ast.Name) for name in names):
-            raise self.fail_at(0, end, "the left side is a name with indices", "It is written y[i], y[i, j], or C.")
-        self.found.output = target.id
-        self.free_name(target, target.id, "output")
-        indices = tuple(name.id for name in names if isinstance(name, ast.Name))
-        for position, name in enumerate(names):
-            self.index_name(name, indices[position])
-            if indices[position] in indices[:position]:
-                raise self.fail(name, f"the index {indices[position]} stands twice on the left")
-        self.found.indices = indices
+            raise self.fail(whole, "the left side is a name with indices", "It is written y[i], y[i, j], or C.")
+        self.found.output = self.free(target, target.id, "output")
+        for name in names:
+            assert isinstance(name, ast.Name)
+            if name.id in self.found.indices:
+                raise self.fail(name, f"the index {name.id} stands twice on the left")
+            self.places[name.id] = name
+            self.found.indices += (self.free(name, name.id, "index"),)
 
-    def free_name(self, node: ast.AST, name: str, what: str) -> None:
+    def free(self, node: ast.AST, name: str, what: str) -> str:
+        """A name that a function's parameter can have."""
         if name in _TAKEN or name.startswith("_"):
-            raise self.fail(node, f"{name} is the grader's own name and cannot be the name of an {what}")
+            article = "an" if what[0] in "aeiou" else "a"
+            raise self.fail(node, f"{name} is the grader's own name and cannot be the name of {article} {what}")
+        return name
 
-    def index_name(self, node: ast.AST, name: str) -> None:
-        if name in ("m", *_TAKEN) or name.startswith("_"):
-            raise self.fail(node, f"{name} is reserved and cannot be an index", "Take another letter: i, k, o, h.")
+    def sums(self, body: ast.expr) -> None:
+        """The index of every sum and what it runs up to."""
+        for node in ast.walk(body):
+            match node:
+                case ast.Call(func=ast.Name(id="Sum"), args=[_, ast.Tuple(elts=[ast.Name() as index, _, last])]):
+                    if index.id in (*self.found.indices, *self.found.dummies):
+                        raise self.fail(
+                            index, f"the index {index.id} is in use already", "Give this sum one of its own."
+                        )
+                    self.found.dummies += (self.free(index, index.id, "index"),)
+                    match last:
+                        case ast.BinOp(left=size, op=ast.Sub(), right=ast.Constant(value=1)):
+                            self.sized[index.id] = ast.unparse(size)
+                        case _:
+                            self.sized[index.id] = f"{ast.unparse(last)} + 1"
+                case ast.Call(func=ast.Name(id="Abs" | "Max" | "Min" as name), args=[first, *rest]):
+                    one = ast.unparse(first)
+                    other = ast.unparse(rest[0]) if rest else "…"
+                    sign, than, second = (">", "0", f"-({one})") if name == "Abs" else (">", other, other)
+                    sign = "<" if name == "Min" else sign
+                    remedy = f"Write Piecewise(({one}, {one} {sign} {than}), ({second}, True))."
+                    raise self.fail(node, f"{name} has a derivative that jumps, and does not say where", remedy)
 
-    # The right side. `scope` are the indices that mean something here.
+    def uses(self, body: ast.expr) -> None:
+        """Every input with what stands in the place of its indices, in order of appearance."""
+        limits = {id(each) for node in ast.walk(body) for each in _limit(node)}
+        called = {id(node.func) for node in ast.walk(body) if isinstance(node, ast.Call)}
+        waiting: list[ast.AST] = [body]
+        while waiting:
+            node = waiting.pop(0)
+            match node:
+                case ast.Subscript(value=ast.Name(id=name)):
+                    self.element(node, name)
+                    waiting[:0] = [part for part in _parts(node) if isinstance(part, ast.Subscript)]
+                case ast.Name(id=name) if id(node) not in called | limits:
+                    if name == self.found.output:
+                        raise self.fail(node, f"{name} is the output, which cannot define itself")
+                    if name in (*self.found.indices, *self.found.dummies):
+                        remedy = "An index only points into an input: x[i]."
+                        raise self.fail(node, f"the index {name} stands by itself", remedy)
+                    self.bare.setdefault(name, node)
+                case _ if id(node) not in limits:
+                    waiting[:0] = list(ast.iter_child_nodes(node))
 
-    def visit(self, node: ast.expr, scope: tuple[str, ...]) -> None:
-        match node:
-            case ast.Constant():
-                self.number(node)
-            case ast.Name():
-                self.name(node, scope)
-            case ast.UnaryOp(op=ast.USub()):
-                self.visit(node.operand, scope)
-            case ast.BinOp(op=ast.Pow()):
-                self.visit(node.left, scope)
-                self.exponent(node.right)
-            case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
-                self.visit(node.left, scope)
-                self.visit(node.right, scope)
-            case ast.Subscript():
-                self.element(node, scope)
-            case ast.Call(func=ast.Name(id=name), keywords=[]):
-                self.call(node, name, scope)
-            case ast.Compare():
-                raise self.fail(node, "a comparison stands in Piecewise only")
-            case _:
-                raise self.fail(node, "this is not part of the notation", f"Allowed: {ALLOWED}.")
-
-    def number(self, node: ast.Constant) -> None:
-        if isinstance(node.value, float):
-            exact = Fraction(str(node.value))
-            remedy = f"Write {exact.numerator}/{exact.denominator}." if abs(node.value) < 1e15 else ""
-            raise self.fail(node, "a number with a point is not exact", remedy)
-        if isinstance(node.value, bool) or not isinstance(node.value, int):
-            raise self.fail(node, "only whole numbers are numbers here")
-
-    def exponent(self, node: ast.expr) -> None:
-        inner = node.operand if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) else node
-        if not isinstance(inner, ast.Constant) or type(inner.value) is not int or abs(inner.value) > 64:
-            raise self.fail(node, "an exponent is a whole number", "For a root write sqrt(…).")
-
-    def name(self, node: ast.Name, scope: tuple[str, ...]) -> None:
-        if node.id in scope:
-            raise self.fail(node, f"the index {node.id} stands by itself", "An index only points into an input: x[i].")
-        if node.id == self.found.output:
-            raise self.fail(node, f"{node.id} is the output, which cannot define itself")
-        self.bare.setdefault(node.id, node)
-
-    def element(self, node: ast.Subscript, scope: tuple[str, ...]) -> None:
-        if not isinstance(node.value, ast.Name):
-            raise self.fail(node, "only an input can be indexed")
-        name = node.value.id
+    def element(self, node: ast.Subscript, name: str) -> None:
         if name == self.found.output:
             raise self.fail(node, f"{name} is the output, which cannot define itself")
-        self.free_name(node.value, name, "input")
-        parts = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
+        self.free(node.value, name, "input")
+        parts = _parts(node)
         axes = self.found.axes.setdefault(name, [set() for _ in parts])
         if len(axes) != len(parts):
-            raise self.fail(
-                node, f"{name} has {indices_in_words(len(axes))} elsewhere and {indices_in_words(len(parts))} here"
-            )
+            here = _indices_in_words(len(parts))
+            raise self.fail(node, f"{name} has {_indices_in_words(len(axes))} elsewhere and {here} here")
         for position, part in enumerate(parts):
-            if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name):
-                self.element(part, scope)
-                self.found.labels[part.value.id] = (name, position)
-            elif isinstance(part, ast.Name) and part.id in scope:
-                axes[position].add(part.id)
-            elif isinstance(part, ast.Name):
-                known = "its Sum ends before this place" if part.id in self.found.dummies else "nothing gives its size"
-                raise self.fail(part, f"the index {part.id} is neither on the left side nor in a Sum around: {known}")
-            else:
-                raise self.fail(part, "an index is a letter, or an element of a label input: x[i, labels[i]]")
-
-    def call(self, node: ast.Call, name: str, scope: tuple[str, ...]) -> None:
-        if name == "Sum":
-            self.sum(node, scope)
-        elif name == "Piecewise":
-            self.piecewise(node, scope)
-        elif name == "delta":
-            if len(node.args) != 2 or not all(isinstance(each, ast.Name) and each.id in scope for each in node.args):
-                raise self.fail(node, "delta takes two indices that mean something here: delta(i, k)")
-        elif name in ("Abs", "Max", "Min"):
-            shown = [ast.get_source_segment(self.text[self.start :], each) or "…" for each in node.args] + ["…", "…"]
-            first, second = (shown[0], f"-({shown[0]})") if name == "Abs" else shown[:2]
-            sign, other = ("<" if name == "Min" else ">"), ("0" if name == "Abs" else second)
-            remedy = f"Write Piecewise(({first}, {first} {sign} {other}), ({second}, True))."
-            raise self.fail(node, f"{name} has a derivative that jumps, and does not say where", remedy)
-        elif name in ONE_ARGUMENT:
-            if len(node.args) != 1:
-                raise self.fail(node, f"{name} takes one argument")
-            self.visit(node.args[0], scope)
-        else:
-            raise self.fail(node, f"{name} is not a function of the notation", f"Allowed: {ALLOWED}.")
-
-    def sum(self, node: ast.Call, scope: tuple[str, ...]) -> None:
-        match node.args:
-            case [
-                body,
-                ast.Tuple(
-                    elts=[
-                        ast.Name() as index,
-                        ast.Constant(value=0),
-                        ast.BinOp(left=ast.Name() as size, op=ast.Sub(), right=ast.Constant(value=1)),
-                    ]
-                ),
-            ]:
-                self.index_name(index, index.id)
-                if index.id in (*self.found.indices, *self.found.dummies):
-                    raise self.fail(index, f"the index {index.id} is in use already", "Give this sum one of its own.")
-                if size.id not in (*DRAWN, BATCH_SIZE):
-                    remedy = f"Sizes are {', '.join((*DRAWN, BATCH_SIZE))}: inputs are drawn for these."
-                    raise self.fail(size, f"{size.id} is not the name of a size", remedy)
-                self.found.dummies += (index.id,)
-                self.sized[index.id] = size.id
-                self.visit(body, (*scope, index.id))
-            case _:
-                raise self.fail(node, "a sum is written Sum(body, (k, 0, n-1))", "For two indices put Sum in Sum.")
-
-    def piecewise(self, node: ast.Call, scope: tuple[str, ...]) -> None:
-        self.found.branches = True
-        for position, pair in enumerate(node.args):
-            last = position == len(node.args) - 1
-            match pair:
-                case ast.Tuple(elts=[value, ast.Constant(value=True)]) if last and position:
-                    self.visit(value, scope)
-                case ast.Tuple(
-                    elts=[
-                        value,
-                        ast.Compare(left=one, ops=[ast.Gt() | ast.GtE() | ast.Lt() | ast.LtE()], comparators=[other]),
-                    ]
-                ) if not last:
-                    for each in (value, one, other):
-                        self.visit(each, scope)
+            match part:
+                case ast.Subscript(value=ast.Name(id=label)):
+                    self.found.labels[label] = (name, position)
+                case ast.Name(id=index) if index in (*self.found.indices, *self.found.dummies):
+                    axes[position].add(index)
+                case ast.Name(id=index):
+                    why = f"the index {index} is neither on the left side nor in a Sum around: nothing gives its size"
+                    raise self.fail(part, why)
+                case ast.Constant():
+                    pass
                 case _:
-                    raise self.fail(pair, "pairs of a value and a comparison, the last with True", _PIECEWISE)
-        if len(node.args) < 2:
-            raise self.fail(node, "a Piecewise needs at least two branches", _PIECEWISE)
+                    self.slides.append(((name, position), part))
+
+    # What follows from it.
+
+    def scalars(self) -> None:
+        """Names without an index: those of sizes are customary, or stand in a sum's limit; others are inputs."""
+        found = self.found
+        limits = {name for text in self.sized.values() for name in _names(text)}
+        sizes = limits | ({*CUSTOMARY, BATCH_SIZE} - {*found.indices, *found.dummies})
+        self.waiting = [name for name in self.bare if name in sizes and name not in self.declared]
+        for name, node in self.bare.items():
+            if name not in self.waiting:
+                self.free(node, name, "input")
+                if found.axes.setdefault(name, []):
+                    elsewhere = _indices_in_words(len(found.axes[name]))
+                    raise self.fail(node, f"{name} has {elsewhere} elsewhere and no index here")
+        for name in (*found.indices, *found.dummies):
+            if name in found.axes or name in sizes:
+                raise self.fail(None, f"{name} is an index and also the name of an input or a size")
+
+    def settle(self) -> None:
+        found = self.found
+        of_axes: dict[Axis, str] = {}
+        for group in self.groups():
+            indices = [each for each in group if isinstance(each, str)]
+            axes = [each for each in group if not isinstance(each, str)]
+            sizes = list(dict.fromkeys(self.sized[index] for index in indices if index in self.sized))
+            if len(sizes) > 1:
+                others = " and ".join(f"{index} up to {self.sized[index]}" for index in indices if index in self.sized)
+                raise self.fail(None, f"one axis has two sizes: {others}")
+            if not axes and not sizes:
+                continue  # only slides
+            slid = bool(axes) and not indices and any(axis in axes for axis, _ in self.slides)
+            size = sizes[0] if sizes else self.fresh(indices, of_axes, slid=slid)
+            found.sizes |= dict.fromkeys(indices, size)
+            of_axes |= dict.fromkeys(axes, size)
+        for name in found.indices:
+            if name not in found.sizes:
+                found.sizes[name] = self.windows(name, of_axes)
+        for name in self.waiting:
+            if name not in {each for size in found.sizes.values() for each in _names(size)}:
+                raise self.fail(self.bare[name], f"{name} is the name of a size, and nothing here has that size")
+        found.shapes = {name: tuple(of_axes[name, k] for k in range(len(axes))) for name, axes in found.axes.items()}
+        for name in found.axes:
+            if name in found.sizes.values():
+                raise self.fail(self.bare.get(name), f"{name} is an input and also a size")
+
+    def fresh(self, indices: list[str], of_axes: dict[Axis, str], *, slid: bool) -> str:
+        """The name of a size that nobody names."""
+        used: set[str] = {*self.sized.values(), *self.found.sizes.values(), *of_axes.values(), *self.found.axes}
+        used |= {self.found.output, *self.found.indices, *self.found.dummies}
+        own = tuple(index.upper() for index in indices if index in ("o", "c"))
+        chosen = ("K",) if not indices and not slid else ()
+        slides = _SLIDING if slid else ()
+        preferred = (*own, *chosen, *slides, *self.waiting, *(("O",) if "I" in used else ()), *_FRESH, *_SLIDING)
+        return str(next(name for name in preferred if name not in used))
+
+    def groups(self) -> Iterator[list[str | Axis]]:
+        """Indices and axes of one size, in order of appearance."""
+        left: list[set[str | Axis]] = [{name} for name in (*self.found.indices, *self.found.dummies)]
+        left += [{(name, k), *walked} for name, axes in self.found.axes.items() for k, walked in enumerate(axes)]
+        while left:
+            group = left.pop(0)
+            while touching := [each for each in left if each & group]:
+                group |= touching[0]
+                left.remove(touching[0])
+            yield sorted(group, key=str)
+
+    def windows(self, index: str, of_axes: dict[Axis, str]) -> str:
+        """How many places a window has that slides along with this index: x[2*i + k - 1] reads 0 on either side."""
+        rules = {}
+        for axis, node in self.slides:
+            steps = _affine(node)
+            if steps is not None and steps.get(index, 0) > 0:
+                rules[self.windows_along(of_axes[axis], index, steps)] = node
+            elif steps is not None and index in steps:
+                rules[of_axes[axis]] = node
+        if not rules:
+            why = f"the index {index} has no size: it occurs on the left only"
+            raise self.fail(self.places[index], why, "Let it walk along an input: x[i], or slide over one: x[i + k].")
+        if len(rules) > 1:
+            raise self.fail(None, f"the index {index} has two sizes: {' and '.join(rules)}")
+        return next(iter(rules))
+
+    def windows_along(self, size: str, index: str, steps: dict[str, int]) -> str:
+        start = steps.get("", 0)
+        # Where it begins before the axis, it ends as far behind it. The last place is counted too.
+        number = (-2 * start if start < 0 else -start) - 1
+        rule = size
+        for name, step in steps.items():
+            if name not in ("", index) and step > 0:
+                reach = self.sized.get(name) or self.found.sizes[name]
+                reach = reach if reach.isidentifier() else f"({reach})"
+                rule += f" - {reach}" if step == 1 else f" - {step} * ({reach} - 1)"
+                number += step == 1
+        stride = steps[index]
+        return _plus(rule, number + 1) if stride == 1 else f"({_plus(rule, number)}) // {stride} + 1"
 
 
-_PIECEWISE = "It is written Piecewise((x[i], x[i] > 0), (0, True))."
+def _plus(text: str, number: int) -> str:
+    return text if not number else f"{text} {'+' if number > 0 else '-'} {abs(number)}"
 
 
-def indices_in_words(count: int) -> str:
+def _limit(node: ast.AST) -> list[ast.AST]:
+    """What of a sum says over what it runs."""
+    match node:
+        case ast.Call(func=ast.Name(id="Sum"), args=[_, ast.Tuple() as limit]):
+            return list(ast.walk(limit))
+    return []
+
+
+def _parts(node: ast.Subscript) -> list[ast.expr]:
+    return list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
+
+
+def _names(text: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+
+
+def _affine(node: ast.expr) -> dict[str, int] | None:
+    """How far each index moves the place, and under "" where it begins; None where that is more than whole numbers."""
+    match node:
+        case ast.Constant(value=int(number)):
+            return {"": number}
+        case ast.Name(id=name):
+            return {name: 1}
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return _times(_affine(operand), -1)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as sign, right=right):
+            one, other = _affine(left), _times(_affine(right), 1 if isinstance(sign, ast.Add) else -1)
+            if one is None or other is None:
+                return None
+            return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            one, other = _affine(left), _affine(right)
+            if one is not None and set(one) == {""}:
+                return _times(other, one[""])
+            if other is not None and set(other) == {""}:
+                return _times(one, other[""])
+    return None
+
+
+def _times(steps: dict[str, int] | None, factor: int) -> dict[str, int] | None:
+    return None if steps is None else {name: factor * step for name, step in steps.items()}
+
+
+def _indices_in_words(count: int) -> str:
     return "one index" if count == 1 else f"{count} indices"

@@ -10,8 +10,7 @@ from typing import Any, get_args
 
 from gradcheck.catalog.exercise import Graded
 from gradcheck.checks.task import Task, default_task
-from gradcheck.course.scaffold.formula import Kind, Survey
-from gradcheck.course.scaffold.sizes import survey
+from gradcheck.course.scaffold.formula import Kind, Survey, survey
 from gradcheck.errors import FormulaError, GradcheckError
 from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, MODULES, Input, Operator
 

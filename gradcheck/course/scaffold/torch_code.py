@@ -9,11 +9,10 @@ from sympy.core.relational import Relational
 
 from gradcheck.course.scaffold.parts import ADD, ATOM, MUL, POWER, NotWritten, Part, aligned, below, product_summed
 from gradcheck.course.scaffold.patterns import LogSumExp, Softmax, Softplus, stable
-from gradcheck.operators.operator import BATCH_INDEX, Input, Operator
-from gradcheck.references.formula import Formula, index_symbol, size_symbol
+from gradcheck.operators.operator import Input, Operator
+from gradcheck.references.formula import BATCH, BATCH_LENGTH, Formula, size_symbol
 
 _CALLS = {"exp": "exp", "log": "log", "log1p": "log1p", "tanh": "tanh", "Sigmoid": "sigmoid"}
-_BATCH = index_symbol(BATCH_INDEX)
 
 
 def torch_code(operator: Operator, formula: Formula, *, flat: bool | None = None, arrays: Sequence[Input] = ()) -> str:
@@ -30,10 +29,10 @@ class _Writer:
         self.operator, self.formula, self.flat = operator, formula, flat
         self.inputs = {each.name: each for each in inputs}
         # A batch index that stays free is the axis in front, of whatever length; one that is summed is an axis as any.
-        self.ahead = operator.batched and _BATCH in formula.indices
-        self.wanted = tuple(index for index in formula.indices if not (self.ahead and index == _BATCH))
+        self.ahead = operator.batched and BATCH in formula.indices
+        self.wanted = tuple(index for index in formula.indices if not (self.ahead and index == BATCH))
         summed = [index for index in formula.ranges if index not in self.wanted]
-        self.order = [*(index for index in summed if index == _BATCH), *self.wanted, *summed]
+        self.order = [*(index for index in summed if index == BATCH), *self.wanted, *summed]
 
     def whole(self) -> str:
         part = self.write(stable(self.formula.expression))
@@ -98,7 +97,7 @@ class _Writer:
                     return f"{each.name}.numel()"
                 return f"{each.name}.shape[{each.shape.index(symbol.name) - len(each.shape)}]"
         batched = next((each.name for each in self.inputs.values() if each.batched), None)
-        if symbol == size_symbol("B") and batched:
+        if symbol == BATCH_LENGTH and batched:
             return f"{batched}.shape[0]"
         raise NotWritten(f"the size {symbol}")
 
@@ -107,7 +106,7 @@ class _Writer:
 
     def element(self, part: sp.Indexed) -> Part:
         name, indices = part.base.label.name, list(part.indices)
-        batched = self.ahead and bool(indices) and indices[0] == _BATCH
+        batched = self.ahead and bool(indices) and indices[0] == BATCH
         indices = indices[1:] if batched else indices
         if self.flat:
             return Part(name)

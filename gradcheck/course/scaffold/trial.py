@@ -14,12 +14,12 @@ import numpy as np
 
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
+from gradcheck.checks.opinion import Opinions
 from gradcheck.checks.task import FunctionSpec, Task
-from gradcheck.checks.trials import Trials
+from gradcheck.checks.trials import Benches
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.equivalence import is_equivalent
-from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, mutants, original_of
-from gradcheck.diagnosis.naming import mutant_in_words
+from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, mutant_in_words, mutants, original_of
 from gradcheck.errors import GradcheckError, ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 from gradcheck.references.store import ExpectedStore
@@ -42,19 +42,19 @@ def agreement(operator: Operator) -> str:
     returns what is wrong with the torch function at the edges (infinite, say), or nothing.
     """
     for seed in _SEEDS:
-        told = _parted(_trials(operator, seed), "generic")
+        told = _parted(_opinions(operator, seed), "generic")
         if told:
             raise GradcheckError(f"the references disagree, so nothing is written; {told}")
-    return _parted(_trials(operator, 0), "edge")
+    return _parted(_opinions(operator, 0), "edge")
 
 
-def _parted(trials: Trials, group: str) -> str:
+def _parted(opinions: Opinions, group: str) -> str:
     """Where the references part, and how; nothing where they agree everywhere."""
     where = "ordinary numbers"
     try:
-        for point in trials.agreement_points(group):
+        for point in opinions.agreement_points(group):
             where = point.case.name
-            trials.agree_at(point)
+            opinions.agree_at(point)
     except ReferenceDisagreement as error:
         _no_bound(f"{where}: {error}")
         return f"{where}: {error}"
@@ -82,7 +82,7 @@ def right_answer_passes(task: Task, cache: Path) -> None:
     for spec in task.functions:
         wrt = "" if spec.role == "forward" else spec.wrt or name
         assert spec.role != "function"
-        right = Mutant(operator, spec.role, wrt, "none", "nothing", original_of(operator, spec.role, wrt))
+        right = Mutant(operator, spec.role, wrt, "none", original_of(operator, spec.role, wrt))
         functions[spec.name] = as_function(right, task)
     failed = failing(functions, task, cache)
     if failed:
@@ -95,7 +95,8 @@ def failing(functions: dict[str, Callable[..., Any]], task: Task, cache: Path) -
     agree is another question, see `agreement`.
     """
     verification = Verification(InProcessCandidate(functions), task, cache=cache, shrink=False, draws=1)
-    verification.benches.trials(task.functions[0]).trusted = True
+    for spec in task.functions:
+        verification.bench(spec).trusted = True
     bad = next((each for each in verification.results() if each.status != "passed"), None)
     for error in verification.failures:
         if not isinstance(error, ReferenceDisagreement):
@@ -130,11 +131,9 @@ def _of_function(task: Task, spec: FunctionSpec, found: list[Mutant]) -> Wrong:
 
 def _same_numbers(task: Task, spec: FunctionSpec, mutant: Mutant) -> bool:
     """At every ordinary case: at one alone a mask, say, may let everything through."""
-    assert task.operator is not None
-    calculator, trials = Calculator(task, spec), _trials(task.operator, 5)
-    for case in trials.cases("generic", sample=spec.role == "jacobian"):
-        cotangent = trials.cotangents(case)[0] if spec.role == "backward" else None
-        arguments = trials.arguments(spec, case, cotangent)
+    calculator, bench = Calculator(task, spec), Benches(task, 5, None).of(spec)
+    for case in bench.cases("generic"):
+        arguments = bench.blind(case).arguments
         right, wrong = calculator.result(arguments), calculator.result(arguments, mutant)
         if right is None or wrong is None:
             return False
@@ -143,5 +142,5 @@ def _same_numbers(task: Task, spec: FunctionSpec, mutant: Mutant) -> bool:
     return True
 
 
-def _trials(operator: Operator, seed: int) -> Trials:
-    return Trials(operator, ExpectedStore(operator, None), seed)
+def _opinions(operator: Operator, seed: int) -> Opinions:
+    return Opinions(operator, ExpectedStore(operator, None), seed)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from msgspec.structs import replace
 
 from gradcheck.grading.batch.journal import opened
 from gradcheck.grading.batch.pool import Pool
@@ -14,6 +15,7 @@ from gradcheck.grading.batch.run import Progress, grade_class
 from gradcheck.grading.batch.settings_for import must_hold, settings_for
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.submissions.places import Place
+from gradcheck.grading.written import FinalReport
 
 _MOST_LANES = 4
 """Side by side they compute expected values, at 0.3 GB each; the submission itself goes through one of them."""
@@ -28,7 +30,7 @@ def grade_checkout(
     require_sandbox: bool = False,
     progress: Progress | None = None,
     unusual: list[str] | None = None,
-) -> dict[str, Any]:
+) -> FinalReport:
     """A folder's report, as `gradcheck grade` writes it (docs/report-v1.md), after the course's policy.
 
     `folder` holds `exercises/`, or is one of the other layouts that a submission may have; `name` is what the report
@@ -48,12 +50,12 @@ def grade_checkout(
             must_hold(pool.ready(), required=require_sandbox)
             (graded,) = grade_class([place], settings, journal, pool, progress or _quiet)
     if submitted is not None:
-        graded = replace(graded, facts=replace(graded.facts, submitted=submitted))
-    report = graded.under(replace(course, closed=True))
+        graded = dataclasses.replace(graded, facts=dataclasses.replace(graded.facts, submitted=submitted))
+    report = graded.under(dataclasses.replace(course, closed=True))
     if unusual is not None:
-        unusual += report["unusual"]
+        unusual += report.unusual
     # What is for the instructor alone is said where an instructor grades: a host shows this report to the learner.
-    return {**report, "unusual": []}
+    return replace(report, unusual=())
 
 
 def _quiet(_stage: str, _done: int, _of: int) -> None:

@@ -8,16 +8,34 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
-from gradcheck.catalog import Exercise
-from gradcheck.checks.results import FAULTS
-from gradcheck.grading.report import EXERCISE_STATUSES, mark_of, students_of, ungraded_in
+from msgspec.structs import replace
 
-SCHEMA = "gradcheck/class/v1"
+from gradcheck.catalog import Exercise
+from gradcheck.checks.results import FAULTS, Status
+from gradcheck.grading.class_report import (
+    SCHEMA,
+    Cell,
+    ClassReport,
+    ClassRow,
+    CourseTitle,
+    ExerciseCounts,
+    GraderFailure,
+    GraderUsed,
+    PublishedSeed,
+    SharedMistake,
+    SlowSubmission,
+    Timings,
+    Undated,
+)
+from gradcheck.grading.policy.roster import StudentName, TeamMember
+from gradcheck.grading.report import EXERCISE_STATUSES
+from gradcheck.grading.sandbox.layers import Layer
+from gradcheck.grading.written import FinalReport, WrittenExercise
 
 _TEXT = 400
 """Characters of any one sentence; a submission may go on for pages."""
@@ -35,19 +53,19 @@ _KINDS = 64
 
 
 class ClassSummary:
-    """The class so far. `course` has `title` and `deadline`, `grader` has `version` and `catalog`; `exercises` are
-    those that count, in the catalog's order. An exercise that a report lacks reads as not started.
+    """The class so far; `exercises` are those that count, in the catalog's order. An exercise that a report lacks reads
+    as not started.
     """
 
-    def __init__(self, course: Mapping[str, Any], grader: Mapping[str, Any], exercises: Sequence[Exercise]) -> None:
-        self._course = {"title": str(course.get("title") or ""), "deadline": str(course.get("deadline") or "")}
-        self._grader = {name: grader.get(name, "") for name in ("version", "catalog")}
+    def __init__(self, course: CourseTitle, grader: GraderUsed, exercises: Sequence[Exercise]) -> None:
+        self._course, self._grader = course, grader
         self._exercises = tuple(exercises)
         self._names = frozenset(each.name for each in exercises)
         self._points: dict[str, float] = {}  # as the reports have them: a course may set points of its own
-        self._rows: dict[str, _Row] = {}
-        self._seeds: dict[str, dict[str, Any]] = {}
-        self._shared: dict[tuple[str, float, tuple[str, ...]], dict[str, Any]] = {}
+        self._rows: dict[str, tuple[ClassRow, tuple[Cell, ...]]] = {}
+        self._undated: set[str] = set()
+        self._seeds: dict[str, PublishedSeed] = {}
+        self._shared: dict[tuple[str, float, tuple[str, ...]], Cell] = {}
         self._mistakes: dict[tuple[str, str, str], _Mistake] = {}
         self._ungraded: dict[str, _Mistake] = {}
         self._layers: dict[str, _Layer] = {}
@@ -57,46 +75,46 @@ class ClassSummary:
         self._graded = self._reused = 0
         self._started, self._clock = datetime.now(UTC), time.monotonic()
 
-    def add(self, report: Mapping[str, Any], *, seconds: float, reused: bool) -> None:
-        """One report (docs/report-v1.md, with the policy applied). `reused`: it was not graded anew, so `seconds` says
-        nothing. Raises ValueError for a submission that was added before.
+    def add(self, report: FinalReport, *, seconds: float, reused: bool) -> None:
+        """One report, with the policy applied. `reused`: it was not graded anew, so `seconds` says nothing. Raises
+        ValueError for a submission that was added before.
         """
-        name = report["submission"]
+        name = report.submission
         if name in self._rows:
             raise ValueError(f"the submission {name!r} was added before")
-        drawn = {key: report.get(key) for key in ("seed_hash", "seed", "seed_salt")}
-        self._seeds[str(drawn["seed_hash"] or drawn["seed"])] = drawn
-        graded = {each["name"]: each for each in report["exercises"]}
-        cells = tuple(self._cell(graded.get(each.name)) for each in self._exercises)
-        self._rows[name] = _Row(report, cells)
+        seed = PublishedSeed(seed_hash=report.seed_hash or None, seed=report.seed, seed_salt=report.seed_salt or None)
+        self._seeds[str(seed.seed_hash or seed.seed)] = seed
+        graded = {each.name: each for each in report.exercises}
+        self._rows[name] = _row(report), tuple(self._cell(graded.get(each.name)) for each in self._exercises)
+        if report.policy.undated:
+            self._undated.add(name)
         for exercise in graded.values():
-            if exercise["name"] in self._names:
-                self._points[exercise["name"]] = max(exercise["max_score"], self._points.get(exercise["name"], 0.0))
+            if exercise.name in self._names:
+                self._points[exercise.name] = max(exercise.max_score, self._points.get(exercise.name, 0.0))
                 self._note_mistakes(name, exercise)
-        for place, layer in enumerate(report.get("sandbox") or ()):
-            self._layers.setdefault(layer["name"], _Layer()).add(place, bool(layer["held"]), _short(layer["detail"]))
-        self._warn(report.get("warnings") or ())
+        for place, layer in enumerate(report.sandbox):
+            self._layers.setdefault(layer.name, _Layer()).add(place, layer.held, _short(layer.detail))
+        self._warn(report.warnings)
         if reused:
             self._reused += 1
         else:
             self._graded += 1
             self._slowest = sorted([*self._slowest, (-seconds, name)])[:_SLOWEST]
 
-    def _cell(self, exercise: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _cell(self, exercise: WrittenExercise | None) -> Cell:
         """An exercise of a row. Most of a class share a few of these, so equal ones are one object."""
-        if exercise is None:
-            key: tuple[str, float, tuple[str, ...]] = ("not_started", 0.0, ())
-        else:
+        key: tuple[Status, float, tuple[str, ...]] = ("not_started", 0.0, ())
+        if exercise is not None:
             codes = dict.fromkeys(code for _, code, _ in _mistakes_of(exercise))
-            key = (exercise["status"], float(exercise["score"]), tuple(codes))
-        return self._shared.setdefault(key, {"status": key[0], "score": key[1], "codes": list(key[2])})
+            key = (exercise.status, float(exercise.score), tuple(codes))
+        return self._shared.setdefault(key, Cell(status=key[0], score=key[1], codes=key[2]))
 
-    def _note_mistakes(self, name: str, exercise: Mapping[str, Any]) -> None:
-        if exercise["status"] == "ungraded":
-            why = next((each.get("message") for each in exercise["checks"] if each["status"] == "ungraded"), "")
-            self._ungraded.setdefault(exercise["name"], _Mistake()).add(name, _short(why or ""))
+    def _note_mistakes(self, name: str, exercise: WrittenExercise) -> None:
+        if exercise.status == "ungraded":
+            why = next((each.message for each in exercise.checks if each.status == "ungraded"), "")
+            self._ungraded.setdefault(exercise.name, _Mistake()).add(name, _short(why))
         for function, code, text in _mistakes_of(exercise):
-            self._mistakes.setdefault((exercise["name"], function, code), _Mistake()).add(name, text)
+            self._mistakes.setdefault((exercise.name, function, code), _Mistake()).add(name, text)
 
     def _warn(self, warnings: Iterable[str]) -> None:
         self._warnings.update(map(_short, warnings))
@@ -104,138 +122,103 @@ class ClassSummary:
             self._warnings.remove(max(self._warnings))
             self._more_warnings = True
 
-    def as_dict(self) -> dict[str, Any]:
-        """`gradcheck/class/v1`. All of it but `timings` depends on the reports alone. Equal exercises of different
-        submissions may be one object: copy what you change.
-        """
+    def so_far(self) -> ClassReport:
+        """All of it but `timings` depends on the reports alone."""
         names = sorted(self._rows)
         warnings = sorted(self._warnings)
         if self._more_warnings:
             warnings.append("There are more warnings; each submission's report has its own.")
-        return {
-            "schema": SCHEMA,
-            "course": dict(self._course),
-            "grader": {**self._grader, **self._drawn_by()},
-            "sandbox": [layer.as_dict(name) for name, layer in sorted(self._layers.items(), key=_place)],
-            "warnings": warnings,
-            "undated": self._undated(names),
-            "ungraded": self._failures_of_the_grader(),
-            "max_score": math.fsum(map(self._most, self._exercises)),
-            "exercises": [self._exercise(place, each, names) for place, each in enumerate(self._exercises)],
-            "misconceptions": self._misconceptions(),
-            "submissions": [self._submission(self._rows[name], name) for name in names],
-            "timings": self._timings(),
-        }
+        return ClassReport(
+            schema=SCHEMA,
+            course=self._course,
+            grader=self._drawn_by(),
+            sandbox=tuple(layer.of(name) for name, layer in sorted(self._layers.items(), key=_place)),
+            warnings=tuple(warnings),
+            undated=Undated(count=len(self._undated), names=tuple(sorted(self._undated))),
+            ungraded=tuple(self._failures_of_the_grader()),
+            max_score=math.fsum(map(self._most, self._exercises)),
+            exercises=tuple(self._counted(place, each, names) for place, each in enumerate(self._exercises)),
+            misconceptions=tuple(self._misconceptions()),
+            submissions=tuple(self._submission(*self._rows[name]) for name in names),
+            timings=self._timings(),
+        )
 
-    def _drawn_by(self) -> dict[str, Any]:
-        """The seeds of the reports, as far as these publish them; `seed` is the one of all, if that is known."""
-        seeds = [self._seeds[each] for each in sorted(self._seeds)]
-        return {"seed": seeds[0]["seed"] if len(seeds) == 1 else None, "seeds": seeds}
+    def _drawn_by(self) -> GraderUsed:
+        """The seeds of the reports, as far as these publish them."""
+        seeds = tuple(self._seeds[each] for each in sorted(self._seeds))
+        return replace(self._grader, seed=seeds[0].seed if len(seeds) == 1 else None, seeds=seeds)
 
-    def _exercise(self, place: int, exercise: Exercise, names: Sequence[str]) -> dict[str, Any]:
-        cells = [self._rows[name].cells[place] for name in names]
-        graded = [cell["score"] for cell in cells if cell["status"] != "ungraded"]
-        return {
-            "name": exercise.name,
-            "unit": exercise.unit,
-            "title": exercise.title,
-            "max_score": self._most(exercise),
-            "counts": _counts(cells),
+    def _counted(self, place: int, exercise: Exercise, names: Sequence[str]) -> ExerciseCounts:
+        cells = [self._rows[name][1][place] for name in names]
+        graded = [cell.score for cell in cells if cell.status != "ungraded"]
+        return ExerciseCounts(
+            name=exercise.name,
+            unit=exercise.unit,
+            title=exercise.title,
+            max_score=self._most(exercise),
+            counts=_counts(cells),
             # Nobody graded is no mean of 0; a class of nobody always had one.
-            "mean_score": round(math.fsum(graded) / max(1, len(graded)), 4) if graded or not cells else None,
-        }
+            mean_score=round(math.fsum(graded) / max(1, len(graded)), 4) if graded or not cells else None,
+        )
 
-    def _undated(self, names: Sequence[str]) -> dict[str, Any]:
-        """The submissions of which nobody knows when they were handed in, where something is due."""
-        found = [name for name in names if self._rows[name].undated]
-        return {"count": len(found), "names": found}
-
-    def _failures_of_the_grader(self) -> list[dict[str, Any]]:
-        """The exercises that the grader failed on, for whom, and its own reason."""
-        return [
-            {"exercise": each.name, "text": found.text(), "count": len(found.who), "who": sorted(found.who)}
-            for each in self._exercises
-            if (found := self._ungraded.get(each.name))
-        ]
+    def _failures_of_the_grader(self) -> Iterator[GraderFailure]:
+        for each in self._exercises:
+            if found := self._ungraded.get(each.name):
+                yield GraderFailure(exercise=each.name, **found.told())
 
     def _most(self, exercise: Exercise) -> float:
         return float(self._points.get(exercise.name, exercise.max_score))
 
-    def _misconceptions(self) -> list[dict[str, Any]]:
+    def _misconceptions(self) -> list[SharedMistake]:
         order = {each.name: place for place, each in enumerate(self._exercises)}
-        found: list[dict[str, Any]] = [
-            {
-                "exercise": exercise,
-                "function": function,
-                "code": code,
-                "text": mistake.text(),
-                "count": len(mistake.who),
-                "who": sorted(mistake.who),
-            }
+        found = [
+            SharedMistake(exercise=exercise, function=function, code=code, **mistake.told())
             for (exercise, function, code), mistake in self._mistakes.items()
         ]
-        found.sort(key=lambda each: (-each["count"], order[each["exercise"]], each["function"], each["code"]))
-        return found
+        return sorted(found, key=lambda each: (-each.count, order[each.exercise], each.function, each.code))
 
-    def _submission(self, row: _Row, name: str) -> dict[str, Any]:
-        return {
-            "name": name,
-            "student": _one(row.students[0]) if row.students else None,
-            "students": row.students,
-            "score": row.score,
-            "final_score": row.final_score,
-            "max_score": row.max_score,
-            "late_days": row.late_days,
-            "ungraded": list(row.ungraded),
-            "status": _counts(row.cells),
-            "exercises": {each.name: cell for each, cell in zip(self._exercises, row.cells, strict=True)},
-            "problems": row.problems,
-            "report": f"reports/{name}.json",
-            "feedback": f"feedback/{name}.html",
-        }
+    def _submission(self, row: ClassRow, cells: tuple[Cell, ...]) -> ClassRow:
+        exercises = {each.name: cell for each, cell in zip(self._exercises, cells, strict=True)}
+        return replace(row, status=_counts(cells), exercises=exercises)
 
-    def _timings(self) -> dict[str, Any]:
+    def _timings(self) -> Timings:
         finished, wall = datetime.now(UTC), time.monotonic() - self._clock
-        return {
-            "started": self._started.isoformat(timespec="seconds"),
-            "finished": finished.isoformat(timespec="seconds"),
-            "wall_s": round(wall, 3),
-            "graded": self._graded,
-            "reused": self._reused,
-            "per_minute": round(60 * self._graded / wall, 1) if wall > 0 else 0.0,
-            "slowest": [{"name": name, "seconds": round(-seconds, 3)} for seconds, name in self._slowest],
-        }
+        return Timings(
+            started=self._started.isoformat(timespec="seconds"),
+            finished=finished.isoformat(timespec="seconds"),
+            wall_s=round(wall, 3),
+            graded=self._graded,
+            reused=self._reused,
+            per_minute=round(60 * self._graded / wall, 1) if wall > 0 else 0.0,
+            slowest=tuple(SlowSubmission(name=name, seconds=round(-seconds, 3)) for seconds, name in self._slowest),
+        )
 
 
-class _Row:
-    """What is kept of a submission's report; `cells` are its exercises, in the class's order."""
-
-    __slots__ = (
-        "cells", "final_score", "late_days", "max_score", "problems", "score", "students", "undated", "ungraded",
-    )  # fmt: skip
-
-    def __init__(self, report: Mapping[str, Any], cells: tuple[dict[str, Any], ...]) -> None:
-        policy = report.get("policy") or {}
-        problems = [_short(each) for key in ("problems", "unusual") for each in report.get(key) or ()]
-        if len(problems) > _PROBLEMS:
-            problems[_PROBLEMS - 1 :] = [f"There are {len(problems) - _PROBLEMS + 1} more; the report has them."]
-        self.cells = cells
-        self.students = [_member(each) for each in students_of(report)]
-        self.score: float = report["score"]
-        self.final_score: float | None = mark_of(report)
-        self.ungraded = ungraded_in(report)
-        self.max_score: float = report["max_score"]
-        self.late_days: int = policy.get("late_days", 0)
-        self.undated: bool = policy.get("undated", False)
-        self.problems = problems
-
-
-def _one(student: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _short(student.get(key) or "") for key in ("name", "email", "id")}
+def _row(report: FinalReport) -> ClassRow:
+    """What is kept of a submission's report, besides its exercises."""
+    problems = [_short(each) for each in (*report.problems, *report.unusual)]
+    if len(problems) > _PROBLEMS:
+        problems[_PROBLEMS - 1 :] = [f"There are {len(problems) - _PROBLEMS + 1} more; the report has them."]
+    students = tuple(map(_member, report.students))
+    first = StudentName(name=students[0].name, email=students[0].email, id=students[0].id) if students else None
+    return ClassRow(
+        name=report.submission,
+        student=first,
+        students=students,
+        score=report.score,
+        final_score=report.final_score,
+        max_score=report.max_score,
+        late_days=report.policy.late_days,
+        ungraded=report.ungraded,
+        problems=tuple(problems),
+        report=f"reports/{report.submission}.json",
+        feedback=f"feedback/{report.submission}.html",
+    )
 
 
-def _member(student: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_one(student), "logins": [_short(each) for each in student.get("logins", ())]}
+def _member(student: TeamMember) -> TeamMember:
+    name, email, number = map(_short, (student.name, student.email, student.id))
+    return TeamMember(name=name, email=email, id=number, logins=tuple(map(_short, student.logins)))
 
 
 class _Mistake:
@@ -260,8 +243,10 @@ class _Mistake:
         if len(self.texts) > _KINDS:
             del self.texts[max(self.texts)]
 
-    def text(self) -> str:
-        return min(self.texts.values(), key=lambda entry: (-entry[0], entry[1]))[1]
+    def told(self) -> dict[str, Any]:
+        """The wording of most, and whose it is."""
+        text = min(self.texts.values(), key=lambda entry: (-entry[0], entry[1]))[1]
+        return {"text": text, "count": len(self.who), "who": tuple(sorted(self.who))}
 
 
 class _Layer:
@@ -277,39 +262,39 @@ class _Layer:
         self.place = min(self.place, place)
         self.details[held] = min(self.details.get(held, detail), detail)
 
-    def as_dict(self, name: str) -> dict[str, Any]:
+    def of(self, name: str) -> Layer:
         held = False not in self.details
-        return {"name": name, "held": held, "detail": self.details[held]}
+        return Layer(name, held, self.details[held])
 
 
 def _place(entry: tuple[str, _Layer]) -> tuple[float, str]:
     return entry[1].place, entry[0]
 
 
-def _counts(cells: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def _counts(cells: Iterable[Cell]) -> dict[str, int]:
     counts: dict[str, int] = dict.fromkeys(EXERCISE_STATUSES, 0)
     for cell in cells:
-        counts[cell["status"]] += 1
+        counts[cell.status] += 1
     return counts
 
 
-def _mistakes_of(exercise: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _mistakes_of(exercise: WrittenExercise) -> Iterator[tuple[str, str, str]]:
     """Function, code and sentence of each mistake, once, however many checks show it. Where the grader itself failed
     nothing is said of the rest of the exercise either: it may come from the same defect.
     """
-    if exercise["status"] == "ungraded":
+    if exercise.status == "ungraded":
         return
     seen = set()
-    for check in exercise["checks"]:
-        diagnosis = check.get("diagnosis")
-        if check["status"] not in FAULTS or not diagnosis:
+    for check in exercise.checks:
+        diagnosis = check.diagnosis
+        if check.status not in FAULTS or not diagnosis:
             continue
-        function, code = check["id"].split(".")[1], diagnosis["code"]
+        function, code = check.function, diagnosis.code
         if (function, code) not in seen:
             seen.add((function, code))
-            yield function, code, _short(diagnosis.get("text") or check.get("message") or "")
+            yield function, code, _short(diagnosis.text or check.message)
 
 
-def _short(text: Any) -> str:
-    whole = " ".join(str(text).split())
+def _short(text: str) -> str:
+    whole = " ".join(text.split())
     return whole if len(whole) <= _TEXT else f"{whole[: _TEXT - 1]}…"

@@ -18,8 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.seeds import Seed
+from gradcheck.grading.written import FinalReport
 
 SCHEMA = "gradcheck/journal/v2"
 """Of the first version a seed was published in every report: none of those is used again."""
@@ -27,10 +30,10 @@ FILE = "journal.jsonl"
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """A graded submission: its report before any policy, the seed that it was graded with, and how long that took."""
 
-    report: dict[str, Any]
+    report: FinalReport
     seed: Seed
     seconds: float
 
@@ -75,7 +78,7 @@ class Journal:
         """Whether there is an `entry`."""
         return self._drawn(key, seed) is not None
 
-    def entry(self, key: str, seed: int | None = None) -> Entry:
+    def entry(self, key: str, seed: int | None = None) -> JournalEntry:
         """What was written under a key: with this seed, or with the one of its seeds that was in use last. Raises
         KeyError.
         """
@@ -87,7 +90,7 @@ class Journal:
         record = _record(self._file.read(length))
         assert record is not None, f"{self.path} was changed by somebody else"
         report = json.loads(zlib.decompress(base64.b85decode(record["report"])))
-        return Entry(report, drawn, float(record["seconds"]))
+        return JournalEntry(msgspec.convert(report, FinalReport), drawn, float(record["seconds"]))
 
     def _drawn(self, key: str, seed: int | None) -> Seed | None:
         there = self._places.get(key, {})
@@ -106,10 +109,10 @@ class Journal:
         self._seeds[seed.number], self._judges = seed, frozenset(digests)
         return seed
 
-    def write(self, key: str, report: dict[str, Any], seconds: float) -> None:
+    def write(self, key: str, report: FinalReport, seconds: float) -> None:
         """Add a report that was made with the seed in use. It is on the disk when this returns."""
         assert self.seed is not None, "nothing is graded before there is a seed"
-        packed = base64.b85encode(zlib.compress(json.dumps(report).encode(), 6)).decode()
+        packed = base64.b85encode(zlib.compress(json.dumps(msgspec.to_builtins(report)).encode(), 6)).decode()
         record = {"key": key, "drawn": self.seed.number, "seconds": round(seconds, 4), "report": packed}
         self._places.setdefault(key, {})[self.seed.number] = self._append(record)
 

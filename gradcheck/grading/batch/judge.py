@@ -13,27 +13,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
 from gradcheck.checks.allowance import Budget, OwnTime
 from gradcheck.checks.autodiff_words import AutodiffWords
-from gradcheck.checks.bench import Benches
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.outcome import Call
 from gradcheck.checks.own_failure import draws_from, is_ours, show_traceback, told
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.rounds import Asked, everything
+from gradcheck.checks.trials import Benches
 from gradcheck.grading.desk_record import NO_HELP
 from gradcheck.grading.execute import unreadable
 from gradcheck.grading.grade import unless_we_fail, verification_of
-from gradcheck.grading.report import SCHEMA, ExerciseReport, ungraded
-from gradcheck.grading.report_dict import exercise_dict
+from gradcheck.grading.report import ExerciseReport, ungraded
 from gradcheck.grading.sandbox.layers import Layer
 from gradcheck.grading.submissions.submission import Submission
 from gradcheck.grading.warm import Warm
 from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
 from gradcheck.grading.worker.launch import Bounds
 from gradcheck.grading.worker.spawn import lane_for
+from gradcheck.grading.written import SCHEMA, FinalReport, WrittenExercise, exercise_written, ungraded_of
 
 _BATCH_S = 3.0
 """Seconds of computing for all calls of an exercise, which a right submission makes in a hundredth of that."""
@@ -75,7 +77,7 @@ class _Draw:
     why: Exception | None = None
 
 
-class _Batch(NamedTuple):
+class ReadyCalls(NamedTuple):
     """All that the checks of an exercise ask for, and its calls, which workers have ready."""
 
     asked: list[Asked]
@@ -101,8 +103,8 @@ class Judge:
         self.seed = seed
         self.warm = Warm(self.settings.cache, seed, most=len(self.settings.exercises))
         self._draws: dict[str, _Draw] = {}
-        self._batches: dict[str, _Batch | None] = {}
-        self._fixed: dict[tuple[str, str], dict[str, Any]] = {}
+        self._batches: dict[str, ReadyCalls | None] = {}
+        self._fixed: dict[tuple[str, str], WrittenExercise] = {}
 
     @property
     def layers(self) -> list[Layer]:
@@ -142,7 +144,7 @@ class Judge:
     def close(self) -> None:
         self.lane.stop()
 
-    def grade(self, submission: Submission) -> dict[str, Any]:
+    def grade(self, submission: Submission) -> FinalReport:
         """The report of a submission, before any policy: what its content alone decides. Raises SandboxFailure, and
         nothing that a submission could cause.
         """
@@ -154,7 +156,7 @@ class Judge:
         sandboxed = Sandboxed(self.lane, files)
         own = OwnTime()
         self._budget = Budget(self.settings.searches_s, lambda: own() + sandboxed.computed)
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, WrittenExercise] = {}
         try:
             for name in self._confirmed(files, sandboxed):
                 found[name] = self._all(name, "passed")
@@ -164,7 +166,7 @@ class Judge:
         finally:
             sandboxed.end()
         exercises = [
-            {**found[name], "hint": helped.hint, "gave_up": helped.gave_up}
+            replace(found[name], hint=helped.hint, gave_up=helped.gave_up)
             for name in self.settings.exercises
             for helped in (submission.help.get(name, NO_HELP),)
         ]
@@ -182,7 +184,7 @@ class Judge:
                 yield name
         sandboxed.renew()
 
-    def _passes(self, name: str, batch: _Batch, sandboxed: Sandboxed) -> bool:
+    def _passes(self, name: str, batch: ReadyCalls, sandboxed: Sandboxed) -> bool:
         try:
             candidate = SandboxedCandidate(name, sandboxed, _BATCH_S)
             verification = self._verification(find_exercise(name), candidate, shrink=False)
@@ -197,13 +199,13 @@ class Judge:
             sandboxed.renew()  # nothing is decided by this: the checks will see
             return False
 
-    def _batch(self, name: str) -> _Batch | None:
+    def _batch(self, name: str) -> ReadyCalls | None:
         if name not in self._batches:
             self._batches[name] = None if self._draw(name).why else self._made(name)
             self._benches(name).save()
         return self._batches[name]
 
-    def _made(self, name: str) -> _Batch | None:
+    def _made(self, name: str) -> ReadyCalls | None:
         """None where there is none, or where we fail at making it: then the checks are asked, which say so."""
         task = find_exercise(name).task
         if any(spec.properties for spec in task.functions):
@@ -217,11 +219,11 @@ class Judge:
                 raise
             show_traceback(error)
             return None
-        return _Batch(asked, calls)
+        return ReadyCalls(asked, calls)
 
     # By the checks.
 
-    def _graded(self, name: str, submission: Submission, sandboxed: Sandboxed) -> dict[str, Any]:
+    def _graded(self, name: str, submission: Submission, sandboxed: Sandboxed) -> WrittenExercise:
         exercise = find_exercise(name)
         refused = submission.refused.get(name)
         source = submission.sources.get(name)
@@ -232,17 +234,17 @@ class Judge:
         sandboxed.renew()
         found = self._checked(exercise, SandboxedCandidate(name, sandboxed), AutodiffWords(source))
         why = self._draw(name).why
-        if why and found["status"] != "not_started":
+        if why and found.status != "not_started":
             return unjudged(name, told(why, None))  # some may fail before references are asked: nobody is graded
-        if found["status"] == "not_started":
+        if found.status == "not_started":
             while len(self._stubs) >= _KNOWN_STUBS:
                 del self._stubs[next(iter(self._stubs))]
             self._stubs[_digest(name, source)] = None
         return found
 
-    def _checked(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None = None) -> dict[str, Any]:
+    def _checked(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None = None) -> WrittenExercise:
         # What a worker answers may be anything; that it confuses us must cost nobody else anything.
-        return exercise_dict(unless_we_fail(exercise, None, lambda: self._by_checks(exercise, candidate, words)))
+        return exercise_written(unless_we_fail(exercise, None, lambda: self._by_checks(exercise, candidate, words)))
 
     def _by_checks(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None) -> ExerciseReport:
         verification = self._verification(exercise, candidate)
@@ -256,7 +258,7 @@ class Judge:
         verification.draw_from(self._draw(exercise.name).seed)
         return verification
 
-    def _all(self, name: str, status: str) -> dict[str, Any]:
+    def _all(self, name: str, status: str) -> WrittenExercise:
         """The exercise with all checks passed, or none started."""
         if (name, status) not in self._fixed:
             exercise = find_exercise(name)
@@ -265,30 +267,30 @@ class Judge:
                 used = self._draw(name).seed
                 message, seed = "", None if used == self.seed else used
             results = [_blank(exercise, function, check, status, message) for function, check in _checks(exercise)]
-            self._fixed[name, status] = exercise_dict(ExerciseReport(exercise, tuple(results), seed=seed))
+            self._fixed[name, status] = exercise_written(ExerciseReport(exercise, tuple(results), seed=seed))
         return self._fixed[name, status]
 
 
 def raw_report(
-    name: str, digest: str, seed: int, layers: Sequence[Layer], exercises: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """`gradcheck/report/v1` before any policy: what a submission's content alone decides."""
-    return {
-        "schema": SCHEMA,
-        "submission": name,
-        "seed": seed,
-        "score": round(sum(each["score"] for each in exercises), 4),
-        "max_score": round(sum(each["max_score"] for each in exercises), 4),
-        "ungraded": [each["name"] for each in exercises if each["status"] == "ungraded"],
-        "digest": digest,
-        "sandbox": [{"name": each.name, "held": each.held, "detail": each.detail} for each in layers],
-        "exercises": exercises,
-    }
+    name: str, digest: str, seed: int, layers: Sequence[Layer], exercises: Sequence[WrittenExercise]
+) -> FinalReport:
+    """A report before any policy: what a submission's content alone decides."""
+    return FinalReport(
+        schema=SCHEMA,
+        submission=name,
+        seed=seed,
+        score=round(sum(each.score for each in exercises), 4),
+        max_score=round(sum(each.max_score for each in exercises), 4),
+        ungraded=ungraded_of(exercises),
+        digest=digest,
+        sandbox=tuple(layers),
+        exercises=tuple(exercises),
+    )
 
 
-def unjudged(name: str, why: str) -> dict[str, Any]:
+def unjudged(name: str, why: str) -> WrittenExercise:
     """An exercise of which nobody can say anything, and why."""
-    return exercise_dict(ungraded(find_exercise(name), why))
+    return exercise_written(ungraded(find_exercise(name), why))
 
 
 def _checks(exercise: Exercise) -> Iterator[tuple[str, str]]:

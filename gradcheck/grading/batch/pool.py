@@ -31,7 +31,7 @@ def patience(settings: Settings) -> float:
 
 
 @dataclass
-class _Lane:
+class _PoolLane:
     process: BaseProcess
     pipe: Connection
     task: Task | None = None
@@ -45,7 +45,7 @@ class Pool:
     def __init__(self, settings: Settings, jobs: int) -> None:
         self.settings, self.jobs = settings, max(1, jobs)
         self.layers: list[Layer] = []
-        self._lanes: list[_Lane] = []
+        self._lanes: list[_PoolLane] = []
 
     def __enter__(self) -> Pool:  # noqa: PYI034 — typing.Self came with Python 3.11
         keep_memory_private()
@@ -98,13 +98,13 @@ class Pool:
                 done += self._replaced(number, failed, waiting)
         return done
 
-    def _received(self, each: _Lane) -> Any:
+    def _received(self, each: _PoolLane) -> Any:
         try:
             return each.pipe.recv()
         except (EOFError, OSError):
             return None
 
-    def _taken(self, each: _Lane, message: Any) -> list[tuple[Task, Answer]]:
+    def _taken(self, each: _PoolLane, message: Any) -> list[tuple[Task, Answer]]:
         if isinstance(message, str):
             raise GradcheckError(message)
         if not each.greeted:
@@ -131,15 +131,15 @@ class Pool:
             return []
         return [(dead.task, Answer())]
 
-    def _start(self) -> _Lane:
+    def _start(self) -> _PoolLane:
         context = get_context("spawn")  # a lane shares nothing with this process, whatever threads that has
         ours, theirs = context.Pipe()
         process = context.Process(target=lane.main, args=(theirs, self.settings), daemon=True, name="gradcheck-lane")
         process.start()
         theirs.close()
-        return _Lane(process, ours)
+        return _PoolLane(process, ours)
 
-    def _kill(self, each: _Lane) -> None:
+    def _kill(self, each: _PoolLane) -> None:
         with suppress(OSError, ValueError):
             each.pipe.close()
         if each.process.is_alive():

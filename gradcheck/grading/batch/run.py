@@ -8,10 +8,12 @@ to grade that had not been read then, whosever it is, all that is left to grade 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
+
+from msgspec.structs import replace
 
 from gradcheck.catalog import find_exercise
 from gradcheck.grading.batch.journal import Journal, key_of
@@ -20,9 +22,9 @@ from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.batch.tasks import Answer, Facts, Grade, Prepare, Scan, Task
 from gradcheck.grading.policy.applied import apply_policy
 from gradcheck.grading.policy.course import Course
-from gradcheck.grading.report import ungraded_in
-from gradcheck.grading.sandbox.layers import Layer, warnings_of
+from gradcheck.grading.sandbox.layers import warnings_of
 from gradcheck.grading.submissions.places import Place
+from gradcheck.grading.written import FinalReport
 
 Progress = Callable[[str, int, int], None]
 """Told of a stage (`reading`, `preparing`, `grading`), how much of it is done, and of how much."""
@@ -35,29 +37,31 @@ class Lanes(Protocol):
 
 
 @dataclass(frozen=True)
-class Graded:
+class GradedSubmission:
     """One submission with its report before any policy. `reused`: it had been graded before this run."""
 
     facts: Facts
-    report: dict[str, Any]
+    report: FinalReport
     seed: Seed
     seconds: float
     reused: bool
 
-    def under(self, course: Course) -> dict[str, Any]:
+    def under(self, course: Course) -> FinalReport:
         """The report as it is published: with what was noticed about the submission and the sandbox, the course's
         policy applied, and without the seed before the course is closed.
         """
-        warnings = warnings_of([Layer(**each) for each in self.report["sandbox"]])
-        unusual = [*self.facts.unusual, *_cut_short(self.report)]
-        noticed = {"problems": list(self.facts.problems), "unusual": unusual, "warnings": warnings}
-        report = self.seed.published(self.report, closed=course.closed)
-        return apply_policy({**report, **noticed}, course, self.facts)
+        report = replace(
+            self.seed.published(self.report, closed=course.closed),
+            problems=self.facts.problems,
+            unusual=(*self.facts.unusual, *_cut_short(self.report)),
+            warnings=tuple(warnings_of(self.report.sandbox)),
+        )
+        return apply_policy(report, course, self.facts)
 
 
-def _cut_short(report: Mapping[str, Any]) -> Iterator[str]:
+def _cut_short(report: FinalReport) -> Iterator[str]:
     """What the instructor should know of a report whose searches were ended."""
-    names = [each["name"] for each in report["exercises"] if any(check.get("cut_short") for check in each["checks"])]
+    names = [each.name for each in report.exercises if any(check.cut_short for check in each.checks)]
     if names:
         yield (
             f"the time for searches was used up at {', '.join(names)}: what is shown there may be a larger case than "
@@ -73,7 +77,7 @@ def grade_class(
     progress: Progress,
     *,
     repeat: int | None = None,
-) -> Iterator[Graded]:
+) -> Iterator[GradedSubmission]:
     """Every submission, as soon as it is graded. With `repeat`, the seed of an earlier run, only what was graded with
     that seed counts as graded. Raises GradcheckError where nothing can be graded here; whatever was graded until then
     is in the journal.
@@ -96,7 +100,9 @@ def grade_class(
             entry = journal.entry(keys[place.name], repeat)
             done += 1
             progress("grading", done, len(places))
-            yield Graded(facts[place.name], entry.report, entry.seed, entry.seconds, reused=place.name in before)
+            yield GradedSubmission(
+                facts[place.name], entry.report, entry.seed, entry.seconds, reused=place.name in before
+            )
         firsts = _first_of_each(waiting, facts)
         for task, answer in pool.run([Grade(place, seed.number) for place in firsts]):
             assert isinstance(task, Grade)
@@ -104,11 +110,11 @@ def grade_class(
             report = answer.report or _given_up(now, settings, seed)
             # The next run tries anew what the grader failed on, and what changed after it had been read: with that,
             # after the seed was drawn.
-            if not ungraded_in(report) and now.digest == facts[task.place.name].digest:
+            if not report.ungraded and now.digest == facts[task.place.name].digest:
                 journal.write(keys[task.place.name], report, answer.seconds)
             done += 1
             progress("grading", done, len(places))
-            yield Graded(now, report, seed, answer.seconds, reused=False)
+            yield GradedSubmission(now, report, seed, answer.seconds, reused=False)
         chosen = {place.name for place in firsts}
         rest = [place for place in waiting if place.name not in chosen]
 
@@ -154,7 +160,7 @@ def _prepare(
         progress("preparing", number, len(names))
 
 
-def _given_up(facts: Facts, settings: Settings, seed: Seed) -> dict[str, Any]:
+def _given_up(facts: Facts, settings: Settings, seed: Seed) -> FinalReport:
     """The report of a submission at which two grading processes died."""
     told = "grading it ended two grading processes; grade it by itself, and tell whoever looks after the grader"
     return raw_report(facts.name, facts.digest, seed.number, [], [unjudged(name, told) for name in settings.exercises])

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from gradcheck.grading.written import FinalReport
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,9 @@ class Seed:
         """What is published at once: it fixes the seed, and does not tell it (docs/report-v1.md)."""
         return hashlib.sha256(f"gradcheck/seed/v1 {self.salt} {self.number}".encode()).hexdigest()
 
-    def published(self, report: Mapping[str, Any], *, closed: bool) -> dict[str, Any]:
+    def published(self, report: FinalReport, *, closed: bool) -> FinalReport:
         """A report that was made with this seed, as others may read it: with the seed where the course is `closed`."""
         if closed:
-            return {**report, "seed_hash": self.hash, "seed_salt": self.salt}
-        exercises = [{**each, "seed": None} if "seed" in each else each for each in report["exercises"]]
-        return {**report, "seed": None, "seed_hash": self.hash, "exercises": exercises}
+            return replace(report, seed_hash=self.hash, seed_salt=self.salt)
+        exercises = (each if each.seed is UNSET else replace(each, seed=None) for each in report.exercises)
+        return replace(report, seed=None, seed_hash=self.hash, exercises=tuple(exercises))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from gradcheck.grading.batch.unusual import unusual
 from gradcheck.grading.policy.lateness import InTime, Later
 from gradcheck.grading.policy.roster import Student
 from gradcheck.grading.submissions.places import Place
 from gradcheck.grading.submissions.submission import Submission
+from gradcheck.grading.written import FinalReport
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Answer:
     """
 
     facts: Facts | None = None
-    report: dict[str, Any] | None = None
+    report: FinalReport | None = None
     seconds: float = 0.0
     failure: str = ""
     submission: Submission | None = None

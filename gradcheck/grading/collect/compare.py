@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Row:
+class StudentScore:
     """One student. `ci` and `regrade` are None where there is none, or several that contradict each other.
 
     `source`    where the final score comes from: the regrade; CI alone, which is advisory; or why there is none. What
@@ -46,12 +46,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ScoreComparison:
     """Rows in the roster's order; what is nobody's, with the reason, as (what, why); and so what is of the staff, who
     try an assignment as a student would, and are looked for in no gradebook.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[StudentScore, ...]
     nobodys: tuple[tuple[str, str], ...]
     regraded: bool
     """Whether a regrade was given at all."""
@@ -73,7 +73,7 @@ class _Of:
 
 def compare(
     roster: Roster, results: Sequence[Result], clones: Sequence[Clone], regrades: Sequence[Regrade] | None
-) -> Comparison:
+) -> ScoreComparison:
     """`regrades` None: there was no regrade, so that CI's scores stay advisory."""
     of = {student: _Of() for student in roster.students}
     nobodys: list[tuple[str, str]] = []
@@ -92,7 +92,9 @@ def compare(
     by_key = _by_key(roster)
     share("regrades", regrades or (), lambda each: _regraded(roster, by_key, each), lambda e: f"regrade {e.submission}")
     rows = [_row(student, of[student], regraded=regrades is not None, any_ci=bool(results)) for student in of]
-    return Comparison(tuple(rows), tuple(dict.fromkeys(nobodys)), regrades is not None, tuple(dict.fromkeys(staffs)))
+    return ScoreComparison(
+        tuple(rows), tuple(dict.fromkeys(nobodys)), regrades is not None, tuple(dict.fromkeys(staffs))
+    )
 
 
 def _by_key(roster: Roster) -> Mapping[str, Student]:
@@ -108,7 +110,7 @@ def _regraded(roster: Roster, by_key: Mapping[str, Student], regrade: Regrade) -
     return Owner(found) if len(found) == 1 else owner
 
 
-def _row(student: Student, of: _Of, *, regraded: bool, any_ci: bool) -> Row:
+def _row(student: Student, of: _Of, *, regraded: bool, any_ci: bool) -> StudentScore:
     matters: list[str] = []
     notes: list[str] = []
     ci, several_ci = _one_result(of.results, matters, notes)
@@ -138,7 +140,7 @@ def _row(student: Student, of: _Of, *, regraded: bool, any_ci: bool) -> Row:
         else "missing"
     )  # fmt: skip
     submission = regrade.submission if regrade else clone.name if clone else ci.names[0] if ci else ""
-    return Row(
+    return StudentScore(
         student, submission, ci, regrade, clone, source, regrade.final if regrade else None,
         tuple(matters), tuple(dict.fromkeys(notes)), differs, why, tuple(of.results), tuple(of.regrades),
     )  # fmt: skip

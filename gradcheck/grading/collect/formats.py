@@ -10,18 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck.grading.collect.result import (
-    Read,
     Result,
+    ResultsRead,
     Unusable,
     amount,
     are_whole,
     commit_in,
     score_of,
+    shown,
     tests_in,
     text_in,
 )
-from gradcheck.grading.report import SCHEMA, ungraded_in
 from gradcheck.grading.submissions.layout import printable
+from gradcheck.grading.written import SCHEMA, NotOfSchema, report_in
 
 CLASSROOM50 = "classroom50/result/v1"
 _WARNED = "provenance_warning"
@@ -29,26 +30,26 @@ _WARNED = "provenance_warning"
 _MOST_ENTRIES = 50_000
 
 
-def read_json(content: bytes, names: tuple[str, ...], file: str, assignment: str = "") -> Read:
+def read_json(content: bytes, names: tuple[str, ...], file: str, assignment: str = "") -> ResultsRead:
     """The results of a JSON file. `names` is whose it is by its place; `assignment` picks one of several that a
     collected file holds. Raises Unusable.
     """
     found = _parsed(content)
     if isinstance(found, list):
-        return Read((result_in(_newest(found), names, file),))
+        return ResultsRead((result_in(_newest(found), names, file),))
     if "assignments" in _object(found):
         return _collected(found, file, assignment)
-    return Read((result_in(found, names, file),))
+    return ResultsRead((result_in(found, names, file),))
 
 
-def read_payload(content: bytes, names: tuple[str, ...], file: str) -> Read:
+def read_payload(content: bytes, names: tuple[str, ...], file: str) -> ResultsRead:
     """The result of a file with GitHub Classroom's base64 text, `result=` before it or not. Raises Unusable."""
     text = b"".join(content.removeprefix(b"\xef\xbb\xbf").split()).removeprefix(b"result=")
     try:
         decoded = base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
         raise Unusable("it is not base64") from None
-    return Read((result_in(_object(_parsed(decoded)), names, file),))
+    return ResultsRead((result_in(_object(_parsed(decoded)), names, file),))
 
 
 def result_in(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
@@ -91,12 +92,17 @@ def _newest(found: list[Any]) -> Mapping[str, Any]:
 
 
 def _report(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
-    if ungraded := ungraded_in(found):
-        raise Unusable(printable(f"the grader itself failed on {', '.join(ungraded)[:200]}, so it has no score"))
-    score, most = score_of(found.get("final_score", found.get("score")), found.get("max_score"))
+    try:
+        report = report_in(found)
+    except NotOfSchema as why:
+        score_of(found.get("final_score", found.get("score")), found.get("max_score"))  # what is wrong with a number
+        raise Unusable(str(why)) from None
+    if report.ungraded:
+        raise Unusable(printable(f"the grader itself failed on {', '.join(report.ungraded)[:200]}, so it has no score"))
+    score, most = score_of(report.final_score, report.max_score)
     return Result(
-        names or _named(text_in(found, "submission")), score, most, "report", file,
-        when=text_in(found, "submitted"), commit=commit_in(text_in(found, "commit")), digest=text_in(found, "digest"),
+        names or _named(shown(report.submission)), score, most, "report", file,
+        when=shown(report.submitted), commit=commit_in(shown(report.commit)), digest=shown(report.digest),
     )  # fmt: skip
 
 
@@ -132,7 +138,7 @@ def _gradescope(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> 
     return Result(names, score, most, "gradescope", file)
 
 
-def _collected(found: Mapping[str, Any], file: str, wanted: str) -> Read:
+def _collected(found: Mapping[str, Any], file: str, wanted: str) -> ResultsRead:
     """`scores.json`, as Classroom 50 collects it: of every owner the newest submission, which stands first."""
     assignments = found["assignments"]
     if not isinstance(assignments, dict) or not assignments:
@@ -149,7 +155,7 @@ def _collected(found: Mapping[str, Any], file: str, wanted: str) -> Read:
     problems: list[str] = []
     for number, entry in enumerate(entries, 1):
         _take(entry, f"{file}, entry {number}", results, problems)
-    return Read(tuple(results), tuple(problems))
+    return ResultsRead(tuple(results), tuple(problems))
 
 
 def _take(entry: Any, file: str, results: list[Result], problems: list[str]) -> None:

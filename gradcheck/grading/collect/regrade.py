@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from gradcheck.grading.collect.result import commit_in, text_in
-from gradcheck.grading.report import mark_of, ungraded_in
+from gradcheck.grading.collect.result import commit_in, shown
 from gradcheck.grading.submissions.layout import printable
+from gradcheck.grading.written import FinalReport
 
 
 @dataclass(frozen=True)
@@ -36,27 +34,22 @@ class Regrade:
     ungraded: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, report: Mapping[str, Any]) -> Regrade:
-        """From a report whose shape was checked (reports/stored.py)."""
-        policy, student = report.get("policy") or {}, report.get("student") or {}
-        exercises = report["exercises"]
-        noticed = [report.get(key) for key in ("problems", "unusual")]
-        problems = [each for found in noticed if isinstance(found, list) for each in found if isinstance(each, str)]
-        mark = mark_of(report)
+    def of(cls, report: FinalReport) -> Regrade:
+        mark, policy = report.final_score, report.policy
         return cls(
-            report["submission"],
-            round(float(report["score"]), 4),
+            report.submission,
+            round(float(report.score), 4),
             None if mark is None else round(mark, 4),
-            round(float(report["max_score"]), 4),
-            commit=commit_in(text_in(report, "commit")),
-            submitted=text_in(report, "submitted"),
-            digest=text_in(report, "digest"),
-            late_days=int(policy.get("late_days", 0)),
-            late_penalty=float(policy.get("late_penalty", 0)),
-            hint_penalty=float(policy.get("hint_penalty", 0)),
-            exercises=len(exercises),
-            partly=sum(0 < each["score"] < each["max_score"] for each in exercises),
-            problems=tuple(map(printable, problems))[:20],
-            keys=tuple(key for key in (student.get("id", ""), student.get("email", "")) if key),
-            ungraded=tuple(map(printable, ungraded_in(report))),
+            round(float(report.max_score), 4),
+            commit=commit_in(shown(report.commit)),
+            submitted=shown(report.submitted),
+            digest=shown(report.digest),
+            late_days=int(policy.late_days),
+            late_penalty=float(policy.late_penalty),
+            hint_penalty=float(policy.hint_penalty),
+            exercises=len(report.exercises),
+            partly=sum(0 < each.score < each.max_score for each in report.exercises),
+            problems=tuple(map(printable, (*report.problems, *report.unusual)))[:20],
+            keys=tuple(key for each in report.students[:1] for key in (each.id, each.email) if key),
+            ungraded=tuple(map(printable, report.ungraded)),
         )

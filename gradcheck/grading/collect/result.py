@@ -43,7 +43,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Read:
+class ResultsRead:
     """What one file gave: results, and sentences on what of it gives none."""
 
     results: tuple[Result, ...] = ()
@@ -81,7 +81,12 @@ def are_whole(*values: Any) -> bool:
 def text_in(found: Mapping[str, Any], key: str, most: int = 200) -> str:
     """A short line of text; empty where there is none."""
     value = found.get(key)
-    return printable(value[:most]) if isinstance(value, str) else ""
+    return shown(value, most) if isinstance(value, str) else ""
+
+
+def shown(text: str, most: int = 200) -> str:
+    """So much of somebody else's text as has room on a line."""
+    return printable(text[:most])
 
 
 def commit_in(text: str) -> str:

@@ -11,7 +11,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.grading.collect.clones import Clone, clone_at, is_clone
 from gradcheck.grading.collect.formats import read_json, read_payload
 from gradcheck.grading.collect.manifest import Manifest
-from gradcheck.grading.collect.result import Read, Result, Unusable
+from gradcheck.grading.collect.result import Result, ResultsRead, Unusable
 from gradcheck.grading.collect.tables import read_table
 from gradcheck.grading.submissions.folder import Opened, opened
 from gradcheck.grading.submissions.layout import Refused, printable
@@ -156,7 +156,7 @@ class _Source:
                 self.gathered.results.append(each)
         self.gathered.problems += read.problems
 
-    def _read(self, name: str, content: bytes, names: tuple[str, ...], shown: str) -> Read | None:
+    def _read(self, name: str, content: bytes, names: tuple[str, ...], shown: str) -> ResultsRead | None:
         ending = name.lower().rsplit(".", 1)[-1]
         if ending == "csv":
             return read_table(content, shown, self.assignment)

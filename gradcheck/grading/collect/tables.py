@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Mapping
 
-from gradcheck.grading.collect.result import Read, Result, Unusable, commit_in, score_of
+from gradcheck.grading.collect.result import Result, ResultsRead, Unusable, commit_in, score_of
 from gradcheck.grading.submissions.layout import printable
 
 _NAMES = ("github_username", "username", "login", "roster_identifier", "student_repository_name", "email", "sid")
@@ -17,7 +17,7 @@ _TIMES = ("submission_timestamp", "submission_time", "submitted")
 _MOST_ROWS = 50_000
 
 
-def read_table(content: bytes, file: str, assignment: str = "") -> Read | None:
+def read_table(content: bytes, file: str, assignment: str = "") -> ResultsRead | None:
     """The results of a CSV file; None where its columns are not those of a table of grades. Raises Unusable."""
     rows = _rows(content)
     header = [_column(cell) for cell in rows[0]] if rows else []
@@ -41,7 +41,7 @@ def read_table(content: bytes, file: str, assignment: str = "") -> Read | None:
         except Unusable as reason:
             who = next((row[name].strip() for name in names if row.get(name, "").strip()), "")
             problems.append(printable(f"{where}{f' of {who}' if who else ''}: {reason}"))
-    return Read(tuple(results), tuple(problems))
+    return ResultsRead(tuple(results), tuple(problems))
 
 
 def _result(row: Mapping[str, str], names: list[str], score: str, most: str, where: str) -> list[Result]:

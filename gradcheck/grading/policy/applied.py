@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
+
+from msgspec.structs import replace
 
 from gradcheck.grading.desk_record import Help
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.policy.lateness import InTime, Later, marked_late, moment
 from gradcheck.grading.policy.roster import Student
-from gradcheck.grading.report import ungraded_in
+from gradcheck.grading.written import AppliedPolicy, FinalReport, WrittenExercise, ungraded_of
 
 
-class Facts(Protocol):
+class PolicyFacts(Protocol):
     """What the policy has to know of a submission; a `Submission` is one."""
 
     @property
@@ -30,7 +32,7 @@ class Facts(Protocol):
     def people(self) -> Sequence[Student]: ...
 
 
-def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dict[str, Any]:
+def apply_policy(report: FinalReport, course: Course, facts: PolicyFacts) -> FinalReport:
     """The report with the course's exercises and points, `student`, `students`, `submitted`, `commit`, `policy` and
     `final_score`, and in each exercise `hint_penalty`.
 
@@ -38,61 +40,60 @@ def apply_policy(report: Mapping[str, Any], course: Course, facts: Facts) -> dic
     costs from the rest, so that nothing ever falls below 0. Where the grader failed on an exercise of the course there
     is no `final_score`, but null: a number would be taken for a mark. Other exercises do not matter to the course.
     """
-    exercises = [_rescaled(each, course) for each in report["exercises"] if each["name"] in course.exercises]
-    earned = round(sum(each["score"] for each in exercises), 4)
-    costs = [(each, course.hints.percent(Help(each.get("hint", 0), each.get("gave_up", False)))) for each in exercises]
-    exercises = [{**each, "hint_penalty": round(each["score"] * percent / 100, 4)} for each, percent in costs]
-    hint_penalty = round(sum(each["score"] * percent / 100 for each, percent in costs), 4)
+    rescaled = [_rescaled(each, course) for each in report.exercises if each.name in course.exercises]
+    earned = round(sum(each.score for each in rescaled), 4)
+    costs = [(each, course.hints.percent(Help(each.hint, each.gave_up))) for each in rescaled]
+    exercises = tuple(replace(each, hint_penalty=round(each.score * percent / 100, 4)) for each, percent in costs)
+    hint_penalty = round(sum(each.score * percent / 100 for each, percent in costs), 4)
     left = max(0.0, earned - hint_penalty)
-    ungraded = list(ungraded_in({"exercises": exercises}))
+    ungraded = ungraded_of(exercises)
     match = course.match(facts.name, facts.people)
     submitted = facts.submitted or next((each.submitted for each in match.students if each.submitted), "")
     due, handed_in = course.due(facts.name, facts.people), moment(submitted)
     days, share, notes = _lateness(course, due, handed_in)
     notes += _commits(facts, submitted)
     late_penalty = round(left * share, 4)
-    problems = list(report.get("problems", ()))
+    problems = report.problems
     if handed_in is None and marked_late(facts.name):
-        problems.append(
-            "Canvas says that it was late; when it was handed in is not known here, so nothing is taken off"
-        )
+        said = "Canvas says that it was late; when it was handed in is not known here, so nothing is taken off"
+        problems = (*problems, said)
     if match.why:
         notes.append(match.reason)
-    helped = [f"{each['name']} {percent:g} %" for each, percent in costs if percent and each["score"]]
+    helped = [f"{each.name} {percent:g} %" for each, percent in costs if percent and each.score]
     if helped:
         notes.append(f"help costs: {', '.join(helped)}")
-    return {
-        **report,
-        "submission": facts.name,
-        "exercises": exercises,
-        "score": earned,
-        "max_score": round(sum(each["max_score"] for each in exercises), 4),
-        "ungraded": ungraded,
-        "problems": problems,
-        "student": match.student.as_dict() if match.student else None,
-        "students": [each.as_member() for each in match.students],
-        "submitted": submitted,
-        "commit": facts.commit,
-        "later_commits": facts.later.as_dict() if facts.later else None,
-        "in_time_commit": facts.in_time.as_dict() if facts.in_time else None,
-        "policy": {
-            "earned": earned,
-            "due": due.isoformat() if due else "",
-            "undated": due is not None and handed_in is None,
-            "late_days": days,
-            "late_penalty": late_penalty,
-            "hint_penalty": hint_penalty,
-            "note": "; ".join(notes),
-        },
-        "final_score": None if ungraded else max(0.0, round(left - late_penalty, 4)),
-    }
+    return replace(
+        report,
+        submission=facts.name,
+        exercises=exercises,
+        score=earned,
+        max_score=round(sum(each.max_score for each in exercises), 4),
+        ungraded=ungraded,
+        problems=problems,
+        student=match.student.named() if match.student else None,
+        students=tuple(each.as_member() for each in match.students),
+        submitted=submitted,
+        commit=facts.commit,
+        later_commits=facts.later,
+        in_time_commit=facts.in_time,
+        policy=AppliedPolicy(
+            earned=earned,
+            due=due.isoformat() if due else "",
+            undated=due is not None and handed_in is None,
+            late_days=days,
+            late_penalty=late_penalty,
+            hint_penalty=hint_penalty,
+            note="; ".join(notes),
+        ),
+        final_score=None if ungraded else max(0.0, round(left - late_penalty, 4)),
+    )
 
 
-def _rescaled(exercise: Mapping[str, Any], course: Course) -> dict[str, Any]:
+def _rescaled(exercise: WrittenExercise, course: Course) -> WrittenExercise:
     """An exercise at the course's points. A full score stays exactly full."""
-    most = course.points_of(exercise["name"])
-    share = min(1.0, max(0.0, exercise["score"] / exercise["max_score"])) if exercise["max_score"] else 0.0
-    return {**exercise, "score": round(most * share, 4), "max_score": most}
+    most = course.points_of(exercise.name)
+    share = min(1.0, max(0.0, exercise.score / exercise.max_score)) if exercise.max_score else 0.0
+    return replace(exercise, score=round(most * share, 4), max_score=most)
 
 
 def _lateness(course: Course, due: datetime | None, submitted: datetime | None) -> tuple[int, float, list[str]]:
@@ -107,7 +108,7 @@ def _lateness(course: Course, due: datetime | None, submitted: datetime | None) 
     return days, course.deadline.share_lost(days), extended + told
 
 
-def _commits(facts: Facts, submitted: str) -> list[str]:
+def _commits(facts: PolicyFacts, submitted: str) -> list[str]:
     """Which commit counts, where there are others that could, and what is to say of those."""
     said = []
     if facts.later is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from gradcheck.grading.raw_csv import Line, Sheet
+from gradcheck.grading.raw_csv import CsvLine, Sheet
 
 Host = Literal["canvas", "moodle", "brightspace", "blackboard"]
 Meaning = Literal[
@@ -216,17 +216,17 @@ class Columns:
     host: Host | None
     where: Mapping[Meaning, tuple[int, ...]]
 
-    def all(self, line: Line, meaning: Meaning) -> tuple[str, ...]:
+    def all(self, line: CsvLine, meaning: Meaning) -> tuple[str, ...]:
         """What a line says under every column of that meaning; empty cells left out."""
         found = (line.value(at).strip() for at in self.where.get(meaning, ()))
         if self.host == "brightspace":  # which keeps numbers from being taken for numbers
             found = (cell.removeprefix("#") for cell in found)
         return tuple(filter(None, found))
 
-    def one(self, line: Line, meaning: Meaning) -> str:
+    def one(self, line: CsvLine, meaning: Meaning) -> str:
         return next(iter(self.all(line, meaning)), "")
 
-    def name(self, line: Line) -> str:
+    def name(self, line: CsvLine) -> str:
         """The person's, as the file has it: whole, or first and last name together."""
         shown = self.one(line, "name")
         if not shown:
@@ -235,21 +235,21 @@ class Columns:
         guarded = re.fullmatch(r'="(.*)"', shown)  # how Canvas keeps a name from being a formula
         return guarded[1] if guarded else shown
 
-    def people(self, sheet: Sheet) -> Iterator[Line]:
+    def people(self, sheet: Sheet) -> Iterator[CsvLine]:
         """The lines that are somebody's: neither empty, nor about the columns, nor the student whom a host made up."""
         for line in sheet.lines[1:]:
             if not (line.blank or self.points_possible(line) or self._about_columns(line) or self._made_up(line)):
                 yield line
 
-    def points_possible(self, line: Line) -> bool:
+    def points_possible(self, line: CsvLine) -> bool:
         """Whether it is Canvas's line of what every assignment is out of."""
         return self.host == "canvas" and _CANVAS_POINTS.fullmatch(line.value(0)) is not None
 
-    def _about_columns(self, line: Line) -> bool:
+    def _about_columns(self, line: CsvLine) -> bool:
         cells = (line.value(at) for at in range(len(line.cells)))
         return self.host == "canvas" and all(map(_CANVAS_POSTING.fullmatch, cells))
 
-    def _made_up(self, line: Line) -> bool:
+    def _made_up(self, line: CsvLine) -> bool:
         if self.host == "blackboard":
             return self.one(line, "login").lower().endswith("_previewuser")
         nameless = self.host == "canvas" and not self.one(line, "id")

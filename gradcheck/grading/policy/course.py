@@ -25,7 +25,7 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 
 
 @dataclass(frozen=True)
-class Limits:
+class CallLimits:
     """What a submission may use: seconds of computing for one call, for all of it, and MiB of address space."""
 
     call_s: float = 10
@@ -79,7 +79,7 @@ class Course:
     deadline: Deadline | None = None
     hints: HintCosts = HintCosts()
     roster: Roster | None = None
-    limits: Limits = Limits()
+    limits: CallLimits = CallLimits()
     tag: str = ""
     at: str = "worktree"
     timezone: str = ""
@@ -257,13 +257,13 @@ def _hints(table: Table) -> HintCosts:
     return HintCosts(tuple(table.checked_number("costs", each, 0, 100) for each in value), gave_up)
 
 
-def _limits(table: Table) -> Limits:
-    usual = Limits()
+def _limits(table: Table) -> CallLimits:
+    usual = CallLimits()
     call = table.number("call_s", 0.01, 3600)
     whole = table.number("submission_s", 0.01, 86_400)
     memory = table.whole("memory_mib", 1024, 1 << 20)  # importing torch takes 640 of it
     table.done()
-    limits = Limits(call or usual.call_s, whole or usual.submission_s, memory or usual.memory_mib)
+    limits = CallLimits(call or usual.call_s, whole or usual.submission_s, memory or usual.memory_mib)
     if limits.submission_s < limits.call_s:
         key = "submission_s" if whole else "call_s"
         raise table.wrong(

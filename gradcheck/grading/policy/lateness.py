@@ -118,10 +118,6 @@ class Later:
     newest: str
     unchanged: int
 
-    def as_dict(self) -> dict[str, int | str]:
-        """What a report says of them."""
-        return {"count": self.count, "newest": self.newest, "unchanged": self.unchanged}
-
 
 @dataclass(frozen=True)
 class InTime:
@@ -129,10 +125,6 @@ class InTime:
 
     commit: str
     submitted: str
-
-    def as_dict(self) -> dict[str, str]:
-        """What a report says of it."""
-        return {"commit": self.commit, "submitted": self.submitted}
 
 
 def marked_late(name: str) -> bool:

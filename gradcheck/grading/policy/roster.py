@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
+
+from msgspec import Struct
 
 from gradcheck.grading.policy.columns import PARTICIPANTS, comparable_name, host_numbers, participant_number
 from gradcheck.grading.submissions.naming import folded, safe_name
@@ -28,6 +30,20 @@ _MOST_PIECES = 60
 """Of a repository's name, between hyphens."""
 _LEAST_OF_A_CLASS = 2
 _HIDDEN = frozenset(("anonymous", "anon"))
+
+
+class StudentName(Struct, frozen=True, kw_only=True):
+    """What is written of a student."""
+
+    name: str = ""
+    email: str = ""
+    id: str = ""
+
+
+class TeamMember(StudentName, frozen=True, kw_only=True):
+    """The same, and by what else gradebooks may know them."""
+
+    logins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,14 +73,14 @@ class Student:
         """What the person may be called where a course names people, as for an extension."""
         return tuple(filter(None, (self.email, self.id, self.submission, *self.logins)))
 
-    def as_dict(self) -> dict[str, str]:
+    def named(self) -> StudentName:
         """What a report says of a student."""
-        return {"name": self.name, "email": self.email, "id": self.id}
+        return StudentName(name=self.name, email=self.email, id=self.id)
 
-    def as_member(self) -> dict[str, Any]:
+    def as_member(self) -> TeamMember:
         """The same, and by what else a gradebook may know them."""
-        numbers = host_numbers(self.canvas, self.participant)
-        return {**self.as_dict(), "logins": [*self.logins, *numbers]}
+        logins = (*self.logins, *host_numbers(self.canvas, self.participant))
+        return TeamMember(name=self.name, email=self.email, id=self.id, logins=logins)
 
     def __str__(self) -> str:
         return self.name or self.email or self.id or self.submission or next(iter(self.logins), "")

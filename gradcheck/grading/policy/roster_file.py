@@ -10,7 +10,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.grading.policy.columns import Columns, Meaning, columns_of, groups_in, is_staff, participant_number
 from gradcheck.grading.policy.local_times import with_offset
 from gradcheck.grading.policy.roster import Roster, Student, same_name
-from gradcheck.grading.raw_csv import Line, Sheet, read_sheet
+from gradcheck.grading.raw_csv import CsvLine, Sheet, read_sheet
 from gradcheck.grading.small_files import read_small
 from gradcheck.grading.submissions.naming import folded
 
@@ -22,7 +22,7 @@ _NO_TIME = ("", "-")
 
 
 @dataclass
-class _Row:
+class _RosterRow:
     """A student, or one of the staff, and where they are first."""
 
     number: int
@@ -39,8 +39,8 @@ def load_roster(file: Path, zone: tzinfo | None = None) -> Roster:
     sheet = _sheet(file)
     columns = columns_of(sheet)
     _must_fit(columns, sheet, file)
-    rows: list[_Row] = []
-    seen: dict[tuple[str, str], _Row] = {}
+    rows: list[_RosterRow] = []
+    seen: dict[tuple[str, str], _RosterRow] = {}
     unread: list[str] = []
     for line in columns.people(sheet):
         row = _row(line, columns, zone, unread, file)
@@ -86,7 +86,7 @@ def _must_fit(columns: Columns, sheet: Sheet, file: Path) -> None:
             raise GradcheckError(f"{file}: row 1 names the column {meaning} twice, {names}; remove or rename one")
 
 
-def _row(line: Line, columns: Columns, zone: tzinfo | None, unread: list[str], file: Path) -> _Row | None:
+def _row(line: CsvLine, columns: Columns, zone: tzinfo | None, unread: list[str], file: Path) -> _RosterRow | None:
     """Whoever a line is about; None where it says nothing that counts."""
     identifier = columns.one(line, "identifier")
     participant = participant_number(identifier)
@@ -122,7 +122,7 @@ def _row(line: Line, columns: Columns, zone: tzinfo | None, unread: list[str], f
         if not student.name:
             return None
         raise GradcheckError(f"{file}, row {line.row}: {student.name} has neither email nor id; give one")
-    return _Row(line.row, student, is_staff(columns.all(line, "role")))
+    return _RosterRow(line.row, student, is_staff(columns.all(line, "role")))
 
 
 def _unique_keys(student: Student) -> list[tuple[str, str]]:
@@ -137,7 +137,7 @@ def _compared(student: Student) -> list[tuple[str, str]]:
     return [(what, folded(value)) for what, value in _unique_keys(student)]
 
 
-def _merged(earlier: _Row, row: _Row, file: Path) -> Student:
+def _merged(earlier: _RosterRow, row: _RosterRow, file: Path) -> Student:
     """One student in two sections is in two rows, which agree in all that both say. Raises where they do not."""
     one, other = earlier.student, row.student
     ours, theirs = (dict(_compared(each)) for each in (one, other))
@@ -161,7 +161,7 @@ def _merged(earlier: _Row, row: _Row, file: Path) -> Student:
     )
 
 
-def _clash(earlier: _Row, row: _Row, what: str, file: Path) -> GradcheckError:
+def _clash(earlier: _RosterRow, row: _RosterRow, what: str, file: Path) -> GradcheckError:
     value = next((value for key, value in _unique_keys(row.student) if key == what), "")
     team = "; for a team, give both rows a column 'team' instead" if what == "submission" else ""
     return GradcheckError(

@@ -17,7 +17,7 @@ class TooMuch(Exception):
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ReadingBounds:
     """Far above what an honest submission needs, far below what hurts."""
 
     members: int = 20_000
@@ -32,7 +32,7 @@ class Bounds:
 class Spent:
     """What reading one archive has cost so far. Raises TooMuch."""
 
-    bounds: Bounds
+    bounds: ReadingBounds
     unpacked: int = 0
     members: int = 0
     started: float = field(default_factory=time.thread_time)

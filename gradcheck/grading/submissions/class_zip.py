@@ -11,16 +11,16 @@ from typing import BinaryIO, cast
 
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.submissions.archive import ArchiveTree
-from gradcheck.grading.submissions.bounds import Bounds, Spent
+from gradcheck.grading.submissions.bounds import ReadingBounds, Spent
 from gradcheck.grading.submissions.layout import Entry, Refused, Tree, printable
 
 ADVICE = "give the folder, or the zip, in which each sub-folder or archive is one submission"
-_BOUNDS = Bounds(members=2_000_000, index=256 << 20, seconds=60.0)
+_BOUNDS = ReadingBounds(members=2_000_000, index=256 << 20, seconds=60.0)
 """Of the list of contents, which is the course system's. What is unpacked is bounded for each submission."""
 
 
 @dataclass
-class Part:
+class TreePart:
     """Some files of a tree under other names: `files` says how each is called there."""
 
     tree: Tree
@@ -96,14 +96,14 @@ class ClassZip:
         """Begin a submission: what others have cost is not counted."""
         self.spent.unpacked, self.spent.started = 0, time.monotonic()
 
-    def folder(self, path: str) -> Part:
+    def folder(self, path: str) -> TreePart:
         """All below a folder of it."""
         listed, waiting = [], [path]
         while waiting:
             for each in self.entries(waiting.pop()):
                 listed.append(Entry(each.path.removeprefix(f"{path}/"), each.kind, each.what))
                 waiting += [each.path] if each.kind == "folder" else []
-        return Part(self.tree, {each.path: f"{path}/{each.path}" for each in listed}, listed)
+        return TreePart(self.tree, {each.path: f"{path}/{each.path}" for each in listed}, listed)
 
 
 def class_zip(path: Path) -> ClassZip:

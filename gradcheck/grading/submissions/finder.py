@@ -19,7 +19,7 @@ from gradcheck.catalog import Exercise, all_exercises
 from gradcheck.grading import desk_record
 from gradcheck.grading.load import MAX_BYTES
 from gradcheck.grading.submissions.archive import ENDINGS, MOST_OF_ANOTHER, MOST_OTHERS, UNREAD, ArchiveTree
-from gradcheck.grading.submissions.bounds import Bounds, Spent
+from gradcheck.grading.submissions.bounds import ReadingBounds, Spent
 from gradcheck.grading.submissions.file_contents import Sort, bare, instead_of_text, sort_of
 from gradcheck.grading.submissions.file_names import Likeness, exercise_named, is_a_tool, resembles_unit
 from gradcheck.grading.submissions.layout import WHOLE, Entry, Findings, Refused, Tree, units
@@ -33,7 +33,7 @@ _MOST_AROUND = 2
 def choose(tree: Tree, findings: Findings, spent: Spent | None = None) -> None:
     """Read the exercises and the record of hints of a submission into `findings`. Trouble becomes problems."""
     with ExitStack() as stack:
-        _Choice(tree, findings, spent or Spent(Bounds()), stack).make()
+        _Choice(tree, findings, spent or Spent(ReadingBounds()), stack).make()
 
 
 def holds_work(tree: Tree) -> bool:

@@ -175,7 +175,7 @@ class Objects:
             if how not in self._talks:
                 self._talks[how] = _Talk([self.git, "cat-file", how], self.here, self.environment, left)
             return self._talks[how].answer(wanted, whole=how == "--batch")
-        except _Ended:
+        except _GitEnded:
             self._talks.pop(how).close()
             if time.monotonic() >= self.until:
                 raise GitFailed(f"reading it takes longer than {self.seconds:g} seconds") from None
@@ -184,7 +184,7 @@ class Objects:
             raise GitFailed(f"git cannot be started ({error.strerror or error})") from None
 
 
-class _Ended(Exception):
+class _GitEnded(Exception):
     """Git has ended, by itself or since its time was up."""
 
 
@@ -205,26 +205,26 @@ class _Talk:
         self.timer.start()
 
     def answer(self, wanted: str, *, whole: bool) -> tuple[bytes, bytes] | None:
-        """An object's content, or its size where not the `whole` is asked for, and its kind. Raises _Ended."""
+        """An object's content, or its size where not the `whole` is asked for, and its kind. Raises _GitEnded."""
         asked, said = self._pipes()
         try:
             asked.write(f"{wanted}\n".encode())
             asked.flush()
             fields = said.readline(200).split()
             if not fields:
-                raise _Ended
+                raise _GitEnded
             if len(fields) != 3 or fields[0] != wanted.encode() or not fields[2].isdigit():
                 return None
             if not whole:
                 return fields[2], fields[1]
             size = int(fields[2])
             if size > MOST_BLOB + max(MOST_BYTES.values()):
-                raise _Ended
+                raise _GitEnded
             content = said.read(size + 1)
         except (OSError, ValueError):
-            raise _Ended from None
+            raise _GitEnded from None
         if len(content) != size + 1:
-            raise _Ended
+            raise _GitEnded
         return content[:-1], fields[1]
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from gradcheck.grading.policy.course import Commit, Course
 from gradcheck.grading.policy.lateness import moment_text
 from gradcheck.grading.submissions import gradescope_export
 from gradcheck.grading.submissions.archive import ENDINGS, UNREAD
-from gradcheck.grading.submissions.class_zip import ADVICE, ClassZip, Part, class_zip
+from gradcheck.grading.submissions.class_zip import ADVICE, ClassZip, TreePart, class_zip
 from gradcheck.grading.submissions.downloads import (
     UNKNOWN,
     Download,
@@ -98,7 +98,8 @@ class Place:
             elif self.files:
                 with opened(path) as folder:
                     choose(
-                        Part(FolderTree(folder), {name: entry for entry, name in self.files}, self._listed), findings
+                        TreePart(FolderTree(folder), {name: entry for entry, name in self.files}, self._listed),
+                        findings,
                     )
             elif self.is_archive:
                 read_archive(path, findings)
@@ -110,7 +111,9 @@ class Place:
     def _read_from_a_class(self, whole: ClassZip, findings: Findings) -> None:
         whole.renew()
         if self.files:
-            choose(Part(whole.tree, {name: entry for entry, name in self.files}, self._listed), findings, whole.spent)
+            choose(
+                TreePart(whole.tree, {name: entry for entry, name in self.files}, self._listed), findings, whole.spent
+            )
         elif self.is_archive and whole.is_folder(self.inside):
             choose(whole.folder(self.inside), findings, whole.spent)
         else:

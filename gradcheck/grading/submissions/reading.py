@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gradcheck.grading.submissions.archive import ArchiveTree
-from gradcheck.grading.submissions.bounds import Bounds, Spent
+from gradcheck.grading.submissions.bounds import ReadingBounds, Spent
 from gradcheck.grading.submissions.finder import choose
 from gradcheck.grading.submissions.folder import BY_DESCRIPTOR, PLAIN_FILE, FolderTree, opened
 from gradcheck.grading.submissions.layout import Findings, Refused
@@ -23,7 +23,7 @@ def read_folder(root: Path, findings: Findings, *, by_descriptor: bool = BY_DESC
         choose(FolderTree(folder), findings)
 
 
-def read_archive(path: Path, findings: Findings, bounds: Bounds | None = None) -> None:
+def read_archive(path: Path, findings: Findings, bounds: ReadingBounds | None = None) -> None:
     """The same for an archive file. No time of it says when it was handed in: a download writes its own, and those
     inside are its author's to choose. Raises OSError when it cannot be opened.
     """
@@ -36,14 +36,14 @@ def read_archive(path: Path, findings: Findings, bounds: Bounds | None = None) -
         read_open_archive(file, os.fstat(descriptor).st_size, findings, bounds)
 
 
-def archive_in(content: bytes, findings: Findings, bounds: Bounds | None = None) -> None:
+def archive_in(content: bytes, findings: Findings, bounds: ReadingBounds | None = None) -> None:
     """The same for an archive in memory."""
     read_open_archive(io.BytesIO(content), len(content), findings, bounds)
 
 
-def read_open_archive(file: BinaryIO, size: int, findings: Findings, bounds: Bounds | None = None) -> None:
+def read_open_archive(file: BinaryIO, size: int, findings: Findings, bounds: ReadingBounds | None = None) -> None:
     """The same for an archive that is open already."""
-    spent = Spent(bounds or Bounds())
+    spent = Spent(bounds or ReadingBounds())
     try:
         tree = ArchiveTree(file, size, spent)
     except Refused as reason:

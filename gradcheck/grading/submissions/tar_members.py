@@ -64,7 +64,7 @@ def tar_members(file: BinaryIO, spent: Spent) -> Iterator[Member]:
         size = size if coming.size is None else coming.size
         size = 0 if kind in _WITHOUT_DATA else size
         path, told = relative(coming.name if coming.name is not None else _name(header), "latin-1")
-        entry = _Entry(stream, size, told, sparse=coming.sparse or kind == b"S")
+        entry = _TarEntry(stream, size, told, sparse=coming.sparse or kind == b"S")
         yield Member(path, told, _kind(kind, told), entry.read)
         stream.skip(entry.left)
         stream.skip(-size % BLOCK)
@@ -74,7 +74,7 @@ def tar_members(file: BinaryIO, spent: Spent) -> Iterator[Member]:
 
 
 @dataclass
-class _Entry:
+class _TarEntry:
     stream: _Stream
     left: int
     told: str

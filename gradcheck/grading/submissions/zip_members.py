@@ -28,7 +28,7 @@ _STORED, _DEFLATED = 0, 8
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _ZipEntry:
     raw: bytes
     flags: int
     method: int
@@ -39,9 +39,9 @@ class _Entry:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _ZipReader:
     file: BinaryIO
-    entry: _Entry
+    entry: _ZipEntry
     told: str
     spent: Spent
 
@@ -66,9 +66,9 @@ def zip_members(file: BinaryIO, size: int, spent: Spent) -> Iterator[Member]:
             raise Damaged("its list of contents is cut off")
         spent.member()
         packed, unpacked, offset = _wide(fields[8], fields[9], fields[16], extra)
-        entry = _Entry(raw, fields[3], fields[4], fields[7], packed, unpacked, offset + shift)
+        entry = _ZipEntry(raw, fields[3], fields[4], fields[7], packed, unpacked, offset + shift)
         path, told = relative(raw, "cp437")
-        yield Member(path, told, _kind(raw, fields[15]), _Reader(file, entry, told, spent))
+        yield Member(path, told, _kind(raw, fields[15]), _ZipReader(file, entry, told, spent))
 
 
 def _index(file: BinaryIO, size: int, spent: Spent) -> tuple[bytes, int]:
@@ -125,7 +125,7 @@ def _kind(raw: bytes, attributes: int) -> Kind:
     return "file" if not stat.S_IFMT(mode) or stat.S_ISREG(mode) else "other"
 
 
-def _read(file: BinaryIO, entry: _Entry, told: str, most: int, spent: Spent) -> bytes:
+def _read(file: BinaryIO, entry: _ZipEntry, told: str, most: int, spent: Spent) -> bytes:
     if entry.flags & _ENCRYPTED:
         raise Refused(f"{told} is encrypted; hand in an archive without a password")
     if entry.method not in (_STORED, _DEFLATED):
@@ -143,7 +143,7 @@ def _read(file: BinaryIO, entry: _Entry, told: str, most: int, spent: Spent) -> 
     return content
 
 
-def _unpacked(file: BinaryIO, entry: _Entry, most: int, spent: Spent) -> bytes:
+def _unpacked(file: BinaryIO, entry: _ZipEntry, most: int, spent: Spent) -> bytes:
     """At most `most` + 1 bytes of an entry."""
     fields = _LOCAL.unpack(_read_at(file, entry.offset, _LOCAL.size))
     if fields[0] != b"PK\3\4":

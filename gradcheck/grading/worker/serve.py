@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gradcheck.checks.tensors import Prepared
 
 
-class Sources:
+class SubmittedCode:
     """The files of a submission, by exercise; each is run when it is first asked for."""
 
     def __init__(self, header: Header, body: bytearray, limit_s: float) -> None:
@@ -51,7 +51,7 @@ def serve(sock: socket.socket, prepared: dict[str, Prepared]) -> None:
     """
     try:
         header, body = receive(sock, most_header=ANYTHING, most_body=ANYTHING)
-        sources = Sources(header, body, float(header["limit_s"]))
+        sources = SubmittedCode(header, body, float(header["limit_s"]))
         while True:
             header, body = receive(sock, most_header=ANYTHING, most_body=ANYTHING)
             send(sock, *_answer(header, body, sources, prepared))
@@ -59,7 +59,9 @@ def serve(sock: socket.socket, prepared: dict[str, Prepared]) -> None:
         return
 
 
-def _answer(header: Header, body: bytearray, sources: Sources, prepared: dict[str, Prepared]) -> tuple[Header, bytes]:
+def _answer(
+    header: Header, body: bytearray, sources: SubmittedCode, prepared: dict[str, Prepared]
+) -> tuple[Header, bytes]:
     candidate = sources.candidate(header["exercise"])
     try:
         if "prepared" in header:

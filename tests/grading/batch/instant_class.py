@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+from msgspec.structs import replace
+
 from gradcheck.grading.batch.journal import opened
 from gradcheck.grading.batch.judge import Settings
 from gradcheck.grading.batch.run import grade_class
 from gradcheck.grading.batch.tasks import Answer, Grade, Prepare, facts_of
+from gradcheck.grading.class_report import GraderUsed
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.submissions.places import find
 from gradcheck.reports.class_folder import ClassFolder
@@ -42,21 +45,13 @@ class InstantPool:
 
 
 def report_of(submission, seed):
-    from gradcheck.grading.batch.judge import unjudged
+    from gradcheck.grading.batch.judge import raw_report, unjudged
 
     score = float(len(submission.sources["relu"]) % 5)
     exercise = unjudged("relu", "told")
-    checks = [{**each, "status": "failed"} for each in exercise["checks"]]
-    exercise |= {"status": "failed", "score": score, "max_score": 4.0, "checks": checks}
-    opening = {"schema": "gradcheck/report/v1", "submission": submission.name, "seed": seed}
-    return {
-        **opening,
-        "digest": submission.digest,
-        "score": score,
-        "max_score": 4.0,
-        "sandbox": [],
-        "exercises": [exercise],
-    }
+    checks = tuple(replace(each, status="failed") for each in exercise.checks)
+    exercise = replace(exercise, status="failed", score=score, max_score=4.0, checks=checks)
+    return raw_report(submission.name, submission.digest, seed, [], [exercise])
 
 
 def hand_in(folder):
@@ -71,7 +66,7 @@ def hand_in(folder):
 def run(submissions, out, pool, *, repeat=None, course=COURSE):
     places = find(submissions, course)
     with opened(out / ".gradcheck") as journal:
-        folder = ClassFolder(out, course, {"version": "1", "catalog": "c"})
+        folder = ClassFolder(out, course, GraderUsed(version="1", catalog="c"))
         settings = Settings(out / "expected", RELU)
         for graded in grade_class(places, settings, journal, pool, lambda *_: None, repeat=repeat):
             folder.take(graded)

@@ -16,7 +16,7 @@ from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.outcome import EARLIER, Argument, Call, GeneratorArgument, Printed
 from gradcheck.checks.rounds import everything
-from gradcheck.checks.tensors import Memory, Prepared
+from gradcheck.checks.tensors import OneBuffer, Prepared
 from gradcheck.grading.execute import execute
 from gradcheck.grading.warm import Warm
 from gradcheck.grading.worker import arguments, outcomes
@@ -245,7 +245,7 @@ def test_tensors_lie_in_memory_as_asked(layout, shape, dtype):
     values = (rng.standard_normal(shape) * 4).astype({"int64": "int64", "bool": "bool"}.get(dtype, "float64"))
     values = np.repeat(values[:1], shape[0], 0) if layout == "expanded" and shape and shape[0] else values
     argument = Argument(values, dtype, layout)
-    memory = Memory([{"x": argument, "y": (argument, [argument])}])
+    memory = OneBuffer([{"x": argument, "y": (argument, [argument])}])
     made = [memory.tensor(argument) for _ in range(3)]
     for got in made:
         assert torch.equal(got, torch.tensor(values).to(getattr(torch, dtype)))
@@ -276,7 +276,7 @@ def test_tensors_lie_in_memory_as_asked(layout, shape, dtype):
 )
 def test_every_change_of_an_argument_is_noticed(change):
     arguments = {"x": Argument(np.arange(4.0).reshape(2, 2), "float64")}
-    memory = Memory([arguments] * 3)
+    memory = OneBuffer([arguments] * 3)
     made = [memory.tensor(arguments["x"]) for _ in range(3)]
     memory.keep()
     assert memory.touched() == frozenset()

@@ -108,7 +108,7 @@ def graded(pool: Any, places: Any, settings: Settings, folder: Path, progress: A
 
 
 def test_reports_are_those_of_a_pool(pool, places, settings, wanted, tmp_path):
-    assert wanted["ada"]["score"] == wanted["ada"]["max_score"] > wanted["dan"]["score"] > wanted["bob"]["score"] == 0
+    assert wanted["ada"].score == wanted["ada"].max_score > wanted["dan"].score > wanted["bob"].score == 0
     assert graded(pool, places, settings, tmp_path) == wanted
     assert pool.layers
     with opened(tmp_path) as journal:
@@ -201,8 +201,8 @@ def test_a_submission_that_kills_its_worker_is_found_out(pool, places, settings,
     assert all("killer" in line for line in lost)
     given_up = found.pop("killer")
     assert found == {name: report for name, report in wanted.items() if name != "killer"}
-    assert [each["status"] for each in given_up["exercises"]] == ["ungraded"]
-    assert "ended two grading processes" in given_up["exercises"][0]["checks"][0]["message"]
+    assert [each.status for each in given_up.exercises] == ["ungraded"]
+    assert "ended two grading processes" in given_up.exercises[0].checks[0].message
     assert len(deaths.read_text().split()) <= 3  # one with its shard, two by itself
     with opened(tmp_path) as journal:
         assert len(journal) == len(SOURCES) - 1  # it is tried again by the next run

@@ -18,7 +18,7 @@ from gradcheck.catalog import find_exercise
 from gradcheck.checks.shrink import MOST_CALLS, Search
 from gradcheck.grading.batch import judge as judge_module
 from gradcheck.grading.batch.judge import Judge, Settings
-from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.run import GradedSubmission
 from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.batch.tasks import facts_of
 from gradcheck.grading.policy.course import Course
@@ -113,11 +113,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def told(report: dict[str, Any]) -> dict[str, Any]:
-    return {
-        check["id"]: (check["status"], exercise["score"])
-        for exercise in report["exercises"]
-        for check in exercise["checks"]
-    }
+    return {check.id: (check.status, exercise.score) for exercise in report.exercises for check in exercise.checks}
 
 
 def test_searches_of_all_exercises_share_one_budget(lane, calls, monkeypatch):
@@ -127,10 +123,8 @@ def test_searches_of_all_exercises_share_one_budget(lane, calls, monkeypatch):
         calls.clear()
         report = with_budget(lane, 100).grade(worst(names))
         found.append(len(calls))
-        failing = [
-            each for exercise in report["exercises"] for each in exercise["checks"] if each["status"] == "failed"
-        ]
-        assert any(each.get("cut_short") for each in failing)
+        failing = [each for exercise in report.exercises for each in exercise.checks if each.status == "failed"]
+        assert any(each.cut_short for each in failing)
     assert 0 < found[0] <= 100
     assert found[1] <= 100
 
@@ -139,30 +133,32 @@ def test_without_the_bound_every_search_runs_out(lane, calls):
     """So the submission above is as bad as they come."""
     report = lane.grade(worst(NAMES[1:2]))
     assert len(calls) >= MOST_CALLS
-    assert not any("cut_short" in check for exercise in report["exercises"] for check in exercise["checks"])
+    assert not any(check.cut_short for exercise in report.exercises for check in exercise.checks)
 
 
 @pytest.mark.parametrize("searches_s", [0.0, 0.2])
 def test_no_point_depends_on_the_budget(lane, searches_s):
     whole, cut = lane.grade(worst(NAMES)), with_budget(lane, searches_s).grade(worst(NAMES))
     assert told(whole) == told(cut)
-    assert 0 < cut["score"] < cut["max_score"]
-    failed = [each for exercise in cut["exercises"] for each in exercise["checks"] if each["status"] == "failed"]
-    assert any(each.get("cut_short") is True for each in failed)
+    assert 0 < cut.score < cut.max_score
+    failed = [each for exercise in cut.exercises for each in exercise.checks if each.status == "failed"]
+    assert any(each.cut_short for each in failed)
     for each in failed:
-        assert each["diagnosis"]["code"]
-        assert each["message"]
-        assert each["counterexample"]["inputs"]  # the case that failed, as it was drawn
+        assert each.diagnosis.code
+        assert each.message
+        assert each.counterexample.inputs  # the case that failed, as it was drawn
 
 
 def test_a_learner_reads_a_message_and_the_instructor_that_it_was_cut_short(lane):
     submission = worst(NAMES)
     report = with_budget(lane, 0.0).grade(submission)
-    published = Graded(facts_of(submission), report, Seed.of(SEED), 0.0, reused=False).under(Course(exercises=NAMES))
-    (said,) = [each for each in published["unusual"] if "searches" in each]
+    published = GradedSubmission(facts_of(submission), report, Seed.of(SEED), 0.0, reused=False).under(
+        Course(exercises=NAMES)
+    )
+    (said,) = [each for each in published.unusual if "searches" in each]
     assert said.startswith("the time for searches was used up at ")
     assert all(name in said for name in ("weighted_sum", "relu", "add"))
-    messages = " ".join(check["message"] for exercise in report["exercises"] for check in exercise["checks"])
+    messages = " ".join(check.message for exercise in report.exercises for check in exercise.checks)
     assert "search" not in messages
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.batch.run import Graded
+from gradcheck.grading.batch.judge import raw_report
+from gradcheck.grading.batch.run import GradedSubmission
 from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.batch.settings_for import must_hold
 from gradcheck.grading.batch.tasks import Facts
@@ -16,21 +17,20 @@ FACTS = Facts("ada", "0" * 64, "2026-10-01T12:00:00+02:00", "", ("one file was r
 
 
 def graded(missing=()):
-    layers = [{"name": kind.name, "held": kind.name not in missing, "detail": "not in this kernel"} for kind in KINDS]
-    report = {"submission": "ada", "sandbox": layers, "exercises": [], "score": 0.0, "max_score": 0.0}
-    return Graded(FACTS, report, Seed.of(7), 0.1, reused=False)
+    layers = [Layer(kind.name, kind.name not in missing, "not in this kernel") for kind in KINDS]
+    return GradedSubmission(FACTS, raw_report("ada", FACTS.digest, 7, layers, []), Seed.of(7), 0.1, reused=False)
 
 
 def test_a_missing_layer_of_the_baseline_is_a_warning_with_its_reason():
     report = graded(missing=("Landlock", "mount namespace")).under(Course())
-    assert report["warnings"] == ["graded without a part of the sandbox, Landlock: not in this kernel"]
+    assert report.warnings == ("graded without a part of the sandbox, Landlock: not in this kernel",)
 
 
 def test_a_whole_baseline_gives_none_and_problems_and_time_are_told():
     report = graded().under(Course())
-    assert report["warnings"] == []
-    assert report["problems"] == ["one file was refused"]
-    assert report["submitted"] == FACTS.submitted
+    assert report.warnings == ()
+    assert report.problems == ("one file was refused",)
+    assert report.submitted == FACTS.submitted
 
 
 def test_what_is_required_and_missing_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import time
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from instant_class import RELU, InstantPool, Interrupted, hand_in, reports, results, run
+from msgspec.structs import replace
 
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.batch.journal import FILE, Entry, Journal, key_of, opened
+from gradcheck.grading.batch.journal import FILE, Journal, JournalEntry, key_of, opened
 from gradcheck.grading.batch.judge import Settings
 from gradcheck.grading.batch.seeds import Seed
+from gradcheck.grading.written import SCHEMA, FinalReport
 
 pytestmark = pytest.mark.outside
 
@@ -23,18 +26,22 @@ ROOT = Path(__file__).parents[3]
 SEED = Seed.of(7)
 
 
+def written(name: str = "a", score: float = 0.0) -> FinalReport:
+    return FinalReport(schema=SCHEMA, submission=name, score=score, max_score=9, exercises=())
+
+
 def test_what_was_written_is_found_again(tmp_path):
     with opened(tmp_path) as journal:
         journal.start(SEED, ["content"])
-        journal.write("a", {"score": 1.5, "text": "δ\ud7ff\n"}, 0.25)
+        journal.write("a", written(score=1.5, name="δ\ud7ff\n"), 0.25)
     with opened(tmp_path) as journal:
         assert journal.seed == SEED
         assert journal.may_judge(["content"])
         assert not journal.may_judge(["content", "another"])
         assert journal.holds("a")
-        assert journal.entry("a") == Entry({"score": 1.5, "text": "δ\ud7ff\n"}, SEED, 0.25)
-        journal.write("b", {}, 0)
-        assert journal.entry("a").report["score"] == 1.5
+        assert journal.entry("a") == JournalEntry(written(score=1.5, name="δ\ud7ff\n"), SEED, 0.25)
+        journal.write("b", written(), 0)
+        assert journal.entry("a").report.score == 1.5
         assert len(journal) == 2
 
 
@@ -42,12 +49,12 @@ def test_a_content_graded_with_several_seeds_has_the_report_of_the_one_in_use_la
     with opened(tmp_path) as journal:
         for number in (7, 8):
             journal.start(Seed.of(number), ["content"])
-            journal.write("a", {"score": number}, 0)
+            journal.write("a", written(score=number), 0)
         salt = journal.entry("a", 7).seed.salt
         assert journal.entry("a").seed.number == 8
         assert journal.start(Seed.of(7), ["content"]).salt == salt  # else one seed had two hashes
     with opened(tmp_path) as journal:
-        assert (journal.entry("a").report, journal.entry("a", 8).report) == ({"score": 7}, {"score": 8})
+        assert (journal.entry("a").report, journal.entry("a", 8).report) == (written(score=7), written(score=8))
         assert journal.entry("a").seed.salt == salt
         assert not journal.holds("a", 9)
 
@@ -56,7 +63,7 @@ def test_a_file_cut_anywhere_gives_back_every_whole_line(tmp_path):
     with opened(tmp_path / "whole") as journal:
         journal.start(SEED, ["content"])
         for name in "abc":
-            journal.write(name, {"name": name}, 0)
+            journal.write(name, written(name=name), 0)
     whole = (tmp_path / "whole" / FILE).read_bytes()
     ends = [number + 1 for number, byte in enumerate(whole) if byte == 10]
     for cut in range(len(whole) + 1):
@@ -68,17 +75,17 @@ def test_a_file_cut_anywhere_gives_back_every_whole_line(tmp_path):
             assert len(journal) == max(0, complete - 2)
             assert (journal.seed is not None, journal.may_judge(["content"])) == (complete > 0, complete > 1)
             journal.start(Seed.of(8), [])
-            journal.write("new", {"name": "new"}, 0)
+            journal.write("new", written(name="new"), 0)
         with opened(folder) as journal:
             assert len(journal) == max(0, complete - 2) + 1
-            assert journal.entry("new").report == {"name": "new"}
+            assert journal.entry("new").report == written(name="new")
 
 
 def test_a_line_that_was_changed_does_not_count(tmp_path):
     with opened(tmp_path) as journal:
         journal.start(SEED, [])
-        journal.write("a", {"score": 1}, 0)
-        journal.write("b", {"score": 1}, 0)
+        journal.write("a", written(score=1), 0)
+        journal.write("b", written(score=1), 0)
     path = tmp_path / FILE
     lines = path.read_bytes().splitlines(keepends=True)
     lines[2] = lines[2].replace(b'"a"', b'"z"')
@@ -146,7 +153,9 @@ def test_what_the_grader_failed_on_is_graded_again(submissions, tmp_path):
         def run(self, tasks):
             for task, answer in super().run(tasks):
                 if answer.report and task.place.name == "student8":
-                    answer.report["exercises"][0]["status"] = "ungraded"
+                    (relu,) = answer.report.exercises
+                    failed = replace(answer.report, exercises=(replace(relu, status="ungraded"),), ungraded=("relu",))
+                    answer = dataclasses.replace(answer, report=failed)
                 yield task, answer
 
     run(submissions, tmp_path / "out", Failing())

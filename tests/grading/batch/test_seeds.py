@@ -6,11 +6,13 @@ import hashlib
 import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 from instant_class import COURSE, InstantPool, Interrupted, hand_in, reports, run
 
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.batch.journal import opened
+from gradcheck.grading.batch.judge import raw_report, unjudged
 from gradcheck.grading.batch.seeds import Seed
 from gradcheck.grading.policy.course import load_course
 
@@ -177,11 +179,13 @@ def test_a_salt_hides_a_seed_that_could_be_guessed():
 
 def test_the_seed_of_an_exercise_that_was_drawn_again_is_not_told_either():
     """It follows from that of the report, but not the other way round: still it draws an exercise."""
-    report = {"seed": 7, "exercises": [{"name": "relu", "seed": 11}, {"name": "add"}]}
+    report = raw_report(
+        "ada", "d", 7, [], [msgspec.structs.replace(unjudged("relu", ""), seed=11), unjudged("add", "")]
+    )
     seed = Seed.of(7)
-    assert seed.published(report, closed=False)["exercises"] == [{"name": "relu", "seed": None}, {"name": "add"}]
-    assert seed.published(report, closed=True)["exercises"] == report["exercises"]
-    assert report["exercises"][0]["seed"] == 11
+    assert [each.seed for each in seed.published(report, closed=False).exercises] == [None, msgspec.UNSET]
+    assert seed.published(report, closed=True).exercises == report.exercises
+    assert report.exercises[0].seed == 11
 
 
 def test_a_course_says_that_it_is_closed(tmp_path):

@@ -24,6 +24,7 @@ from gradcheck.grading.batch.tasks import Answer, Grade, Prepare, facts_of
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.submissions.submission import Submission
 from gradcheck.grading.worker.launch import Bounds
+from gradcheck.grading.written import FinalReport
 
 pytestmark = pytest.mark.outside
 
@@ -83,22 +84,22 @@ def calls_of(seed: int) -> list[tuple[str, tuple[Any, ...]]]:
     return found
 
 
-def shown_in(report: dict[str, Any]) -> list[tuple[str, tuple[Any, ...]]]:
+def shown_in(report: FinalReport) -> list[tuple[str, tuple[Any, ...]]]:
     """The calls that a report shows as counterexamples."""
     found = []
-    for check in (check for exercise in report["exercises"] for check in exercise["checks"]):
-        shown = check.get("counterexample")
+    for check in (check for exercise in report.exercises for check in exercise.checks):
+        shown = check.counterexample
         if shown:
-            upstream = [shown["grad_output"]] if "grad_output" in shown else []
-            found.append((check["id"].split(".")[1], (*upstream, *shown["inputs"].values())))
+            upstream = [] if shown.grad_output is None else [shown.grad_output]
+            found.append((check.function, (*upstream, *shown.inputs.values())))
     return found
 
 
-def table_from(report: dict[str, Any]) -> str:
+def table_from(report: FinalReport) -> str:
     """The submission of somebody who read a report."""
     calls = shown_in(report)
-    if report["seed"] is not None:
-        calls += calls_of(report["seed"])
+    if report.seed is not None:
+        calls += calls_of(report.seed)
     table: dict[str, Any] = {}
     for name, (*upstream, x) in calls:
         x = np.asarray(x, dtype=np.float64)
@@ -144,7 +145,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Any:
     made.close()
 
 
-def graded(judge: Judge, out: Path, source: str, course: Course = COURSE, repeat: int | None = None) -> dict[str, Any]:
+def graded(judge: Judge, out: Path, source: str, course: Course = COURSE, repeat: int | None = None) -> FinalReport:
     places: Any = [There("ada", source)]
     with opened(out) as journal:
         (found,) = grade_class(places, judge.settings, journal, Here(judge), lambda *_: None, repeat=repeat)
@@ -153,23 +154,23 @@ def graded(judge: Judge, out: Path, source: str, course: Course = COURSE, repeat
 
 def test_a_table_made_of_a_published_report_earns_nothing_in_the_next_run(judge, tmp_path):
     first = graded(judge, tmp_path, ZERO)
-    assert first["score"] < first["max_score"]
+    assert first.score < first.max_score
     table = table_from(first)
     assert "e+" in table  # it holds what the report shows
-    assert graded(judge, tmp_path, table)["score"] == 0
+    assert graded(judge, tmp_path, table).score == 0
 
 
 def test_with_the_seed_of_its_run_such_a_table_would_earn_everything_and_so_it_is_never_used_again(judge, tmp_path):
     closed = replace(COURSE, closed=True)
     first = graded(judge, tmp_path, ZERO, closed)
-    assert first["seed"] is not None
+    assert first.seed is not None
     table = table_from(first)
     assert len(table) > 40_000
-    assert graded(judge, tmp_path, table, repeat=first["seed"])["score"] == first["max_score"]
-    assert graded(judge, tmp_path / "again", table)["score"] == 0
+    assert graded(judge, tmp_path, table, repeat=first.seed).score == first.max_score
+    assert graded(judge, tmp_path / "again", table).score == 0
     (tmp_path / "journal.jsonl").unlink()
-    graded(judge, tmp_path, ZERO, repeat=first["seed"])
-    assert graded(judge, tmp_path, table)["score"] == 0
+    graded(judge, tmp_path, ZERO, repeat=first.seed)
+    assert graded(judge, tmp_path, table).score == 0
 
 
 def test_equal_files_get_equal_points_whichever_seed_draws_their_inputs(judge, tmp_path):
@@ -177,7 +178,7 @@ def test_equal_files_get_equal_points_whichever_seed_draws_their_inputs(judge, t
     assert wrong != RIGHT
     for source in (RIGHT, wrong):
         reports = [graded(judge, tmp_path / f"{seed}", source, repeat=seed) for seed in (1, 2**47 + 1)]
-        assert len({each["seed_hash"] for each in reports}) == 2
-        assert len({each["score"] for each in reports}) == 1
-        statuses = [[check["status"] for check in each["exercises"][0]["checks"]] for each in reports]
+        assert len({each.seed_hash for each in reports}) == 2
+        assert len({each.score for each in reports}) == 1
+        statuses = [[check.status for check in each.exercises[0].checks] for each in reports]
         assert statuses[0] == statuses[1]

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.own_failure import draws_from
-from gradcheck.checks.trials import Trials
 from gradcheck.grading.batch.journal import opened
 from gradcheck.grading.batch.judge import Judge, Settings
 from gradcheck.grading.batch.run import grade_class
@@ -19,6 +19,7 @@ from gradcheck.grading.batch.tasks import Answer, Grade, Prepare, facts_of
 from gradcheck.grading.submissions.submission import Submission
 from gradcheck.grading.worker.launch import Bounds
 from gradcheck.grading.worker.spawn import lane_for
+from gradcheck.references.expected import Point
 
 pytestmark = pytest.mark.outside
 
@@ -65,7 +66,7 @@ def graded(judge: Judge) -> dict[str, dict[str, Any]]:
     reports = {name: judge.grade(submission) for name, submission in CLASS.items()}
     return {
         name: {each["name"]: each for each in report["exercises"]} | {"report": report}
-        for name, report in reports.items()
+        for name, report in ((name, msgspec.to_builtins(report)) for name, report in reports.items())
     }
 
 
@@ -75,7 +76,7 @@ def test_the_class_is_graded_at_the_first_draw_where_nothing_is_wrong(judge):
         "right": "passed", "wrong": "failed", "raises": "errored", "stub": "not_started", "none": "not_started",
     }  # fmt: skip
     assert not any("seed" in each["relu"] for each in found.values())
-    assert all(each["report"]["ungraded"] == [] for each in found.values())
+    assert all(each["report"]["ungraded"] == () for each in found.values())
 
 
 def test_a_disagreement_is_drawn_again_for_everybody(judge, disagree):
@@ -101,7 +102,7 @@ def test_one_that_persists_leaves_the_exercise_ungraded_for_everybody(judge, dis
     }  # fmt: skip
     for name, each in found.items():
         assert each["add"]["status"] == "passed"
-        assert each["report"]["ungraded"] == (["relu"] if each["relu"]["status"] == "ungraded" else [])
+        assert each["report"]["ungraded"] == (("relu",) if each["relu"]["status"] == "ungraded" else ())
         assert each["report"]["score"] == each["add"]["score"], name
     messages = {check["message"] for check in found["right"]["relu"]["checks"]}
     assert len(messages) == 1
@@ -110,13 +111,13 @@ def test_one_that_persists_leaves_the_exercise_ungraded_for_everybody(judge, dis
 
 
 def test_an_error_of_ours_while_values_are_made_is_no_submission_s(judge, monkeypatch):
-    def broken(self: Trials, *_: Any) -> Any:
+    def broken(self: Point, *_: Any) -> Any:
         if self.operator.name == "relu":
             raise RuntimeError("planted")
         return original(self, *_)
 
-    original = Trials.jacobian
-    monkeypatch.setattr(Trials, "jacobian", broken)
+    original = Point.jacobian
+    monkeypatch.setattr(Point, "jacobian", broken)
     found = graded(judge)
     assert [found[name]["relu"]["status"] for name in ("right", "wrong", "raises")] == ["ungraded"] * 3
     assert all(each["add"]["status"] == "passed" for each in found.values())
@@ -127,11 +128,11 @@ def test_an_error_of_ours_with_batches_costs_nothing(judge, monkeypatch):
         raise RuntimeError("planted")
 
     monkeypatch.setattr(Verification, "ask_ahead", broken)
-    assert judge.grade(CLASS["right"])["score"] == sum(find_exercise(name).max_score for name in NAMES)
+    assert judge.grade(CLASS["right"]).score == sum(find_exercise(name).max_score for name in NAMES)
 
     monkeypatch.setattr("gradcheck.grading.batch.judge.everything", broken)
     judge._batches.clear()
-    assert judge.grade(CLASS["right"])["score"] == sum(find_exercise(name).max_score for name in NAMES)
+    assert judge.grade(CLASS["right"]).score == sum(find_exercise(name).max_score for name in NAMES)
 
 
 class InThisProcess:
@@ -168,7 +169,7 @@ def test_what_is_ungraded_is_tried_again_the_next_time(judge, disagree, tmp_path
     def run() -> list[str]:
         with opened(tmp_path / "journal") as journal:
             graded = list(grade_class(places, judge.settings, journal, lanes, lambda *_: None, repeat=SEED))
-        return [each.report["exercises"][0]["status"] for each in graded]
+        return [each.report.exercises[0].status for each in graded]
 
     disagree(*draws_from(SEED))
     assert run() == ["ungraded", "not_started"]

@@ -11,6 +11,8 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from gradcheck.cli import cli
+from gradcheck.grading.collect.regrade import Regrade
+from gradcheck.grading.written import report_in
 
 ROSTER = "name,email,id,submission\nAda Lovelace,ada@uni.edu,1815,*-ada-gh\nAlan Turing,alan@uni.edu,1912,\nEve,eve@uni.edu,1,\n"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -26,6 +28,10 @@ def report(name, score, most=4.0, *, final=None, policy=None, parts=None, **more
         "schema": "gradcheck/report/v1", "submission": name, "seed": 1, "score": score, "max_score": most,
         "final_score": score if final is None else final, "policy": policy or {}, "exercises": exercises, **more,
     }  # fmt: skip
+
+
+def regrade_of(name, score, most=4.0, **more):
+    return Regrade.of(report_in(report(name, score, most, **more)))
 
 
 def classroom50(score=3, most=4, **more):

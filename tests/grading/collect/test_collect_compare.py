@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from collect_data import COMMIT, report
+from collect_data import COMMIT, regrade_of
 
 from gradcheck.grading.collect.clones import Clone
 from gradcheck.grading.collect.compare import compare
 from gradcheck.grading.collect.reasons import agrees, reasons
-from gradcheck.grading.collect.regrade import Regrade
 from gradcheck.grading.collect.result import Result
 from gradcheck.grading.policy.roster import Roster, Student
 
@@ -21,7 +20,7 @@ def ci(score, most, grain=0.0, **more):
 
 
 def regrade(score, most, **more):
-    return Regrade.of(report("ada", score, most, **more))
+    return regrade_of("ada", score, most, **more)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_two_results_that_say_the_same_are_one():
 
 
 def test_two_regrades_of_one_student_give_no_score():
-    both = [Regrade.of(report(name, score)) for name, score in (("ada", 1), ("1815", 4))]
+    both = [regrade_of(name, score) for name, score in (("ada", 1), ("1815", 4))]
     ada = rows(regrades=both).rows[0]
     assert (ada.source, ada.final) == ("ambiguous", None)
     assert "none chosen: 1/4 as ada; 4/4 as 1815" in ada.matters[0]
@@ -132,16 +131,16 @@ def test_whose_a_thing_is_follows_from_every_name_it_has():
 
 def test_a_regrade_is_also_found_by_what_its_own_roster_knew():
     student = {"name": "Ada", "email": "ADA@uni.edu", "id": "1815"}
-    found = rows(regrades=[Regrade.of(report("renamed", 3, student=student))])
+    found = rows(regrades=[regrade_of("renamed", 3, student=student)])
     assert found.rows[0].final == 3
 
 
 def test_missing_on_one_side_is_a_difference():
-    found = rows(results=[named("ada")], regrades=[Regrade.of(report("alan", 3))])
+    found = rows(results=[named("ada")], regrades=[regrade_of("alan", 3)])
     assert [(row.differs, row.why) for row in found.rows] == [
         (True, ("the regrade has no such submission",)), (True, ("CI has no result",)),
     ]  # fmt: skip
-    no_ci = rows(regrades=[regrade(3, 4), Regrade.of(report("alan", 3))])
+    no_ci = rows(regrades=[regrade(3, 4), regrade_of("alan", 3)])
     assert no_ci.settled  # where CI gave nothing to anybody, nobody misses it
 
 
@@ -152,15 +151,15 @@ def test_what_was_handed_in_and_never_graded_is_told():
 
 
 def test_what_the_grader_failed_on_gives_no_score_and_is_no_difference():
-    failed = Regrade.of(report("ada", 0, ungraded=["relu"]) | {"final_score": None})
+    failed = regrade_of("ada", 0, ungraded=["relu"])
     assert (failed.final, failed.ungraded) == (None, ("relu",))
-    found = rows(results=[named("ada", score=3), named("alan")], regrades=[failed, Regrade.of(report("alan", 3))])
+    found = rows(results=[named("ada", score=3), named("alan")], regrades=[failed, regrade_of("alan", 3)])
     ada, alan = found.rows
     assert (ada.source, ada.final, ada.differs, ada.why) == ("ungraded", None, False, ())
     assert ada.matters == ("no score: the grader itself failed on relu; grade again",)
     assert (alan.source, alan.final) == ("regrade", 3)
     assert not found.settled
-    twice = rows(regrades=[failed, Regrade.of(report("1815", 4))]).rows[0]
+    twice = rows(regrades=[failed, regrade_of("1815", 4)]).rows[0]
     assert "none chosen: ungraded/4 as ada; 4/4 as 1815" in twice.matters[0]
 
 

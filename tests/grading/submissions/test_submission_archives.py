@@ -24,7 +24,7 @@ import pytest
 from gradcheck.grading.policy import Course, Roster, Student
 from gradcheck.grading.policy.lateness import Deadline
 from gradcheck.grading.submissions import places
-from gradcheck.grading.submissions.bounds import Bounds
+from gradcheck.grading.submissions.bounds import ReadingBounds
 from gradcheck.grading.submissions.downloads import HandedIn
 from gradcheck.grading.submissions.layout import Findings
 from gradcheck.grading.submissions.reading import archive_in, read_archive
@@ -78,7 +78,7 @@ def made(request):
 
 def read(content: bytes, **bounds: float) -> Findings:
     findings = Findings()
-    archive_in(content, findings, Bounds(**bounds))  # type: ignore[arg-type]
+    archive_in(content, findings, ReadingBounds(**bounds))  # type: ignore[arg-type]
     return findings
 
 

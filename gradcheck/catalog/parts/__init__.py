@@ -1,0 +1,1 @@
+"""What several records share: layers, labels, the networks and their data, bounds on chance."""

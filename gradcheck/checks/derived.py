@@ -1,0 +1,128 @@
+"""What a function of an operator is graded by: all of it follows from the operator's record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache, partial
+
+import numpy as np
+
+from gradcheck.checks.cases import Case, draw_inputs, operator_edges, operator_generic
+from gradcheck.checks.drawing import Draw
+from gradcheck.checks.outcome import Argument, Arguments
+from gradcheck.checks.reference import Leaf, Names, Reference, Row
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.operators.operator import Operator
+from gradcheck.references.binding import Array, bind, output_shape
+from gradcheck.references.expected import Expected, Point
+
+
+@cache
+def of_operator(operator: Operator, spec: FunctionSpec) -> Reference:
+    """What a function of an operator is graded by."""
+    sample = spec.role == "jacobian"
+    return Reference(
+        draw=partial(_draw, operator, spec),
+        names=_names(operator, spec),
+        mistaken=_transposed if sample else None,
+        what="",
+        values=partial(_values, operator, spec),
+        quick=partial(_guessed, operator, spec),
+        generic=partial(operator_generic, operator, sample=sample),
+        edge=partial(operator_edges, operator, sample=sample),
+        shapes=partial(_shapes, operator, spec),
+        stream=operator.name,
+    )
+
+
+def _draw(operator: Operator, spec: FunctionSpec, draw: Draw) -> Arguments:
+    drawn = draw_inputs(operator, draw, sample=spec.role == "jacobian")
+    if spec.role == "backward":
+        drawn["grad_output"] = draw.cotangent(*shape_of_output(operator, drawn))
+    return drawn
+
+
+def _tensors(drawn: Arguments) -> dict[str, Array]:
+    return {name: each.values for name, each in drawn.items() if isinstance(each, Argument) and name != "grad_output"}
+
+
+def _extra(drawn: Arguments) -> dict[str, int]:
+    return {name: value for name, value in drawn.items() if isinstance(value, int)}
+
+
+def shape_of_output(operator: Operator, drawn: Arguments, *, sample: bool = False) -> tuple[int, ...]:
+    """The shape of the operator's output for these inputs."""
+    inputs = _tensors(drawn)
+    shapes = {name: array.shape for name, array in inputs.items()}
+    return output_shape(operator, shapes, bind(operator, inputs, _extra(drawn), sample=sample)[1])
+
+
+def _names(operator: Operator, spec: FunctionSpec) -> Names:
+    if spec.role == "jacobian":
+        return "the Jacobian"
+    if spec.role == "forward":
+        if spec.returns == "tuple":  # duplicate: one tensor per copy, each like x
+            return Leaf("copy", like=operator.inputs[0].name, counted=" {}")
+        return Leaf(operator.output_name, kind="scalar" if spec.returns == "scalar" else "tensor")
+    inputs = operator.differentiable_inputs
+    leaves = tuple(Leaf(f"grad_{each.name}" if len(inputs) > 1 else "the gradient", like=each.name) for each in inputs)
+    return leaves if spec.returns == "tuple" else leaves[0]
+
+
+def _transposed(shape: tuple[int, ...]) -> tuple[tuple[int, ...], str, str] | None:
+    told = "rows are outputs, columns are inputs, so this is transposed"
+    return (shape[::-1], told, "transposed") if len(shape) == 2 else None
+
+
+def _shapes(operator: Operator, spec: FunctionSpec, case: Case) -> dict[str, tuple[int, ...]]:
+    if spec.role == "backward":
+        shapes = [np.shape(case.inputs[each.name]) for each in operator.differentiable_inputs]
+        return dict(zip(_paths(spec, len(shapes)), shapes, strict=True))
+    shape = shape_of_output(operator, case.drawn, sample=case.sample)
+    if spec.role == "jacobian":
+        return {_WHOLE: shape + np.shape(case.inputs[spec.wrt])}
+    return dict.fromkeys(_paths(spec, shape[0]), shape[1:]) if spec.returns == "tuple" else {_WHOLE: shape}
+
+
+_WHOLE = json.dumps(())
+
+
+def _paths(spec: FunctionSpec, count: int) -> list[str]:
+    return [json.dumps((k,)) for k in range(count)] if spec.returns == "tuple" else [_WHOLE]
+
+
+def _values(operator: Operator, spec: FunctionSpec, dtype: str, drawn: Sequence[Arguments]) -> list[Row]:
+    """Of all cotangents at once."""
+    point = Point(operator, _tensors(drawn[0]), dtype, _extra(drawn[0]), sample=spec.role == "jacobian")
+    if spec.role == "jacobian":
+        return [{_WHOLE: point.jacobian(spec.wrt)}]
+    if spec.role == "forward":
+        expected = point.forward()
+        if spec.returns != "tuple":
+            return [{_WHOLE: expected}]
+        count = len(expected.value)
+        each = [Expected(expected.value[k], expected.tolerance[k]) for k in range(count)]
+        return [dict(zip(_paths(spec, count), each, strict=True))]
+    rows = point.vjp(np.stack([each["grad_output"].values for each in drawn]))
+    return [dict(zip(_paths(spec, len(row)), row.values(), strict=True)) for row in rows]
+
+
+def _guessed(operator: Operator, spec: FunctionSpec, dtype: str, drawn: Sequence[Arguments]) -> list[Row]:
+    point = Point(operator, _tensors(drawn[0]), dtype, _extra(drawn[0]), sample=spec.role == "jacobian")
+    if spec.role == "backward":
+        upstream = drawn[0]["grad_output"].values
+        scale = max(1.0, float(np.abs(upstream).max(initial=0.0)))
+        ends = [_loose(*each, scale, dtype) for each in point.quick_vjp(upstream).values()]
+        return [dict(zip(_paths(spec, len(ends)), ends, strict=True))]
+    first, second = point.quick_jacobian(spec.wrt) if spec.role == "jacobian" else point.quick_forward()
+    if spec.returns != "tuple":
+        return [{_WHOLE: _loose(first, second, 1.0, dtype)}]
+    each = [_loose(*pair, 1.0, dtype) for pair in zip(first, second, strict=True)]
+    return [dict(zip(_paths(spec, len(each)), each, strict=True))]
+
+
+def _loose(value: Array, other: Array, scale: float, dtype: str) -> Expected:
+    relative = 1e-9 if dtype == "float64" else 1e-4
+    tolerance = relative * (np.abs(value) + np.abs(other) + scale)
+    return Expected(value, tolerance, None if np.array_equal(value, other) else other)

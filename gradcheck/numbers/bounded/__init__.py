@@ -1,0 +1,19 @@
+"""Bounded numbers: a value, and how far from it the truth and any right program may lie. A file per family of rules."""
+
+from gradcheck.numbers.bounded import branches, linalg, linear, losses, moves, pointwise, products, special, sums
+from gradcheck.numbers.bounded.number import RULES, Bounded, BoundedTensor
+
+__all__ = [
+    "RULES",
+    "Bounded",
+    "BoundedTensor",
+    "branches",
+    "linalg",
+    "linear",
+    "losses",
+    "moves",
+    "pointwise",
+    "products",
+    "special",
+    "sums",
+]

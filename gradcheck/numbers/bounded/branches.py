@@ -1,0 +1,557 @@
+"""Rules that choose: comparisons, largest and smallest, sorting, cutting off, rounding.
+
+A choice is made on the mids. Where both sides are equal it is counted in `ties`; where they differ by less than their
+radii another right program may choose otherwise, and it is counted in `unclear`. Values that are chosen are bounded all
+the same: no maximum moves further than what it is taken of. What follows from an unclear comparison is not.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcheck.numbers.bounded.number import RULES, ZERO, Bounded, BoundedTensor, mid_of, rule
+from gradcheck.numbers.dispatch import aten, overloads
+
+
+def compared(numbers: Bounded, x: Any, y: Any) -> tuple[Tensor, Tensor]:
+    """Where two numbers are equal, and where they may be in another order; both are counted."""
+    (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
+    apart = (x_mid - y_mid).abs()
+    equal = x_mid == y_mid
+    unclear = (apart <= x_rad + y_rad) & ~equal
+    numbers.ties += int(equal.sum())
+    numbers.unclear += int(unclear.sum())
+    return equal, unclear
+
+
+def register_comparison(name: str, compare: Callable[[Any, Any], Any], *, strict: bool) -> None:
+    def apply(numbers: Bounded, x: Any, y: Any) -> Tensor:
+        equal, _ = compared(numbers, x, y)
+        chosen: Tensor = compare(mid_of(x), mid_of(y))
+        return torch.where(equal, strict, chosen) if numbers.flip else chosen
+
+    for overload in overloads(name):
+        RULES[overload] = apply
+
+
+for _name, _compare, _strict in (
+    ("gt", operator.gt, True),
+    ("ge", operator.ge, False),
+    ("lt", operator.lt, True),
+    ("le", operator.le, False),
+):
+    register_comparison(_name, _compare, strict=_strict)
+
+
+def equality(numbers: Bounded, x: Any, y: Any) -> tuple[Any, Any]:
+    """Being equal is no tie here: torch asks for it to find where a maximum came from."""
+    (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
+    numbers.unclear += int((((x_mid - y_mid).abs() <= x_rad + y_rad) & (x_mid != y_mid)).sum())
+    return mid_of(x), mid_of(y)
+
+
+@rule("eq")
+def eq(numbers: Bounded, x: Any, y: Any) -> Tensor:
+    return torch.eq(*equality(numbers, x, y))
+
+
+@rule("ne")
+def ne(numbers: Bounded, x: Any, y: Any) -> Tensor:
+    return torch.ne(*equality(numbers, x, y))
+
+
+def against_zero(function: Callable[[Tensor], Tensor]) -> Callable[..., BoundedTensor]:
+    """A sign is exact unless it is unclear; at a kink of |x| it is 0, one of the subgradients."""
+
+    def apply(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+        compared(numbers, x, 0.0)
+        return numbers.exactly(function(x.mid), torch.zeros_like(x.rad))
+
+    return apply
+
+
+for _overload in overloads("sign", "sgn"):
+    RULES[_overload] = against_zero(torch.sgn)
+
+
+@rule("heaviside")
+def heaviside(numbers: Bounded, x: Any, values: Any) -> BoundedTensor:
+    compared(numbers, x, 0.0)
+    (x_mid, _), (v_mid, v_rad) = numbers.operand(x), numbers.operand(values)
+    mid = torch.heaviside(x_mid, v_mid)
+    return numbers.exactly(mid, torch.where(x_mid == 0, v_rad, 0.0))
+
+
+@rule("signbit")
+def signbit(numbers: Bounded, x: BoundedTensor) -> Tensor:
+    compared(numbers, x, 0.0)
+    return torch.signbit(x.mid)
+
+
+def register_of_mids(*names: str) -> None:
+    """What depends on values only through infinities, or was counted where the values were chosen."""
+    for overload in overloads(*names):
+        RULES[overload] = lambda _, x, *args, _func=overload, **kwargs: _func(mid_of(x), *args, **kwargs)
+
+
+register_of_mids(
+    "isnan", "isinf", "isfinite", "isposinf", "isneginf", "nonzero", "logical_not", "any", "all", "count_nonzero",
+    "is_nonzero", "allclose", "equal",
+)  # fmt: skip
+
+
+for _overload in overloads("logical_and", "logical_or", "logical_xor"):
+    RULES[_overload] = lambda _, x, y, _func=_overload: _func(mid_of(x), mid_of(y))
+
+
+@rule("_local_scalar_dense")
+def item(numbers: Bounded, x: BoundedTensor) -> Any:
+    return x.mid.item()
+
+
+@rule("_to_copy")
+def to_copy(numbers: Bounded, x: BoundedTensor, *, dtype: torch.dtype | None = None, **kwargs: Any) -> Any:
+    """To whole numbers: cut off. To a coarser dtype than the mode's: rounded. Else a copy."""
+    if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
+        numbers.unclear += int((torch.trunc(x.mid - x.rad) != torch.trunc(x.mid + x.rad)).sum())
+        return x.mid.to(dtype)
+    if dtype is not None and dtype.is_complex and not x.mid.is_complex():
+        return BoundedTensor(x.mid.to(torch.complex128), x.rad.clone())
+    if dtype is not None and dtype.is_floating_point and torch.finfo(dtype).eps / 2 > numbers.unit:
+        unit = torch.finfo(dtype).eps / 2
+        largest = torch.finfo(dtype).max
+        rad = x.rad + unit * (x.mid.abs() + x.rad) + torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
+        known = torch.isinf(x.mid) & (x.rad == 0)
+        rad = torch.where(known, 0.0, torch.where(x.mid.abs() + rad <= largest, rad, math.inf))
+        return BoundedTensor(x.mid.clone(), rad)
+    return BoundedTensor(x.mid.clone(), x.rad.clone())
+
+
+# The larger of two.
+
+
+def larger_of_two(numbers: Bounded, x: Any, y: Any, sign: int) -> BoundedTensor:
+    _, unclear = compared(numbers, x, y)
+    (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
+    mid = torch.maximum(x_mid, y_mid) if sign > 0 else torch.minimum(x_mid, y_mid)
+    first = x_mid > y_mid if sign > 0 else x_mid < y_mid
+    both = torch.maximum(x_rad, y_rad)
+    rad = torch.where(unclear | (x_mid == y_mid), both, torch.where(first, x_rad, y_rad))
+    return numbers.exactly(mid, rad.expand(mid.shape).clone())
+
+
+@rule("maximum", "max.other", "fmax")
+def maximum(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
+    return larger_of_two(numbers, x, y, 1)
+
+
+@rule("minimum", "min.other", "fmin")
+def minimum(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
+    return larger_of_two(numbers, x, y, -1)
+
+
+@rule("relu")
+def relu(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    """What is clearly cut off becomes −0, so that the backward tells it from a tie, which is +0."""
+    equal, _ = compared(numbers, x, 0.0)
+    mid = torch.where(x.mid > 0, x.mid, torch.where(equal, 0.0, -0.0))
+    return numbers.exactly(mid, torch.where(x.mid + x.rad > 0, x.rad, 0.0))
+
+
+@rule("threshold_backward")
+def threshold_backward(numbers: Bounded, upstream: Any, x: Any, threshold: Any) -> BoundedTensor:
+    """Counted where the forward chose."""
+    (x_mid, _), (g_mid, g_rad) = numbers.operand(x), numbers.operand(upstream)
+    edge = float(mid_of(threshold))
+    passes = x_mid > edge
+    if numbers.flip:
+        passes = passes | ((x_mid == edge) & ~(torch.signbit(x_mid) & (edge == 0)))
+    return numbers.exactly(torch.where(passes, g_mid, 0.0), torch.where(passes, g_rad, 0.0))
+
+
+@rule("clamp", "clamp_min", "clamp_max")
+def clamp(numbers: Bounded, x: Any, low: Any = None, high: Any = None, **kwargs: Any) -> BoundedTensor:
+    low, high = kwargs.get("min", low), kwargs.get("max", high)
+    result = x
+    if low is not None:
+        result = larger_of_two(numbers, result, low, 1)
+    if high is not None:
+        result = larger_of_two(numbers, result, high, -1)
+    return result
+
+
+for _overload in overloads("clamp_max"):
+    RULES[_overload] = lambda numbers, x, high: clamp(numbers, x, None, high)
+
+
+# The largest of many.
+
+
+def places(x: Tensor, dim: Any) -> tuple[int, ...]:
+    """The axes an operator works along: all where none is named."""
+    if not x.dim() or dim is None or (isinstance(dim, list | tuple) and not dim):
+        return tuple(range(x.dim()))
+    named = dim if isinstance(dim, list | tuple) else (dim,)
+    return tuple(axis % x.dim() for axis in named)
+
+
+def extreme(numbers: Bounded, x: BoundedTensor, dim: Any, keepdim: bool, sign: int) -> BoundedTensor:
+    """max moves no further than the one that moves furthest of those in reach of it."""
+    axes = places(x, dim)
+    if not x.dim():
+        return numbers.exactly(x.mid.clone(), x.rad.clone())
+    best = torch.amax(x.mid, axes, keepdim=True) if sign > 0 else torch.amin(x.mid, axes, keepdim=True)
+    is_best = x.mid == best
+    best_rad = torch.where(is_best, x.rad, 0.0).amax(axes, keepdim=True)
+    contends = (x.mid - best).abs() <= x.rad + best_rad
+    rad = torch.where(contends | is_best, x.rad, 0.0).amax(axes, keepdim=True)
+    numbers.ties += int(is_best.sum()) - best.numel()
+    numbers.unclear += int((contends & ~is_best).sum())
+    if keepdim:
+        return numbers.exactly(best, rad)
+    return numbers.exactly(best.squeeze(axes), rad.squeeze(axes))
+
+
+@rule("amax")
+def amax(numbers: Bounded, x: BoundedTensor, dim: Any = (), keepdim: bool = False) -> BoundedTensor:
+    return extreme(numbers, x, dim, keepdim, 1)
+
+
+@rule("amin")
+def amin(numbers: Bounded, x: BoundedTensor, dim: Any = (), keepdim: bool = False) -> BoundedTensor:
+    return extreme(numbers, x, dim, keepdim, -1)
+
+
+@rule("max.default")
+def max_of_all(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    return extreme(numbers, x, None, False, 1)
+
+
+@rule("min.default")
+def min_of_all(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    return extreme(numbers, x, None, False, -1)
+
+
+@rule("max.dim")
+def max_along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
+    return extreme(numbers, x, dim, keepdim, 1), torch.max(x.mid, dim, keepdim).indices
+
+
+@rule("min.dim")
+def min_along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
+    return extreme(numbers, x, dim, keepdim, -1), torch.min(x.mid, dim, keepdim).indices
+
+
+@rule("aminmax")
+def aminmax(
+    numbers: Bounded, x: BoundedTensor, *, dim: Any = None, keepdim: bool = False
+) -> tuple[BoundedTensor, BoundedTensor]:
+    return extreme(numbers, x, dim, keepdim, -1), extreme(numbers, x, dim, keepdim, 1)
+
+
+def register_place(name: str, sign: int) -> None:
+    function = getattr(torch, name)
+
+    def apply(numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        extreme(numbers, x, dim, True, sign)
+        return function(x.mid, dim, keepdim)  # type: ignore[no-any-return]
+
+    for overload in overloads(name):
+        RULES[overload] = apply
+
+
+register_place("argmax", 1)
+register_place("argmin", -1)
+
+
+def ordered(numbers: Bounded, x: BoundedTensor, values: Tensor, order: Tensor, dim: int) -> BoundedTensor:
+    """Sorted values: the k-th moves no further than the furthest of all. Neighbours are compared."""
+    rad = torch.gather(x.rad, dim, order) if x.dim() else x.rad.clone()
+    if not x.dim() or values.shape[dim] < 2:
+        return numbers.exactly(values, rad)
+    steps = values.diff(dim=dim).abs()
+    length = steps.shape[dim]
+    reach = rad.narrow(dim, 0, length) + rad.narrow(dim, 1, length)
+    numbers.ties += int((steps == 0).sum())
+    unclear = (steps <= reach) & (steps != 0)
+    numbers.unclear += int(unclear.sum())
+    if unclear.any() or (x.rad.amax() > 0 and bool((steps <= reach).any())):
+        rad = x.rad.amax(dim, keepdim=True).expand(values.shape).clone()
+    return numbers.exactly(values, rad)
+
+
+@rule("sort")
+def sort(
+    numbers: Bounded, x: BoundedTensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None
+) -> tuple[BoundedTensor, Tensor]:
+    values, order = torch.sort(x.mid, dim=dim, descending=descending, stable=bool(stable))
+    return ordered(numbers, x, values, order, dim), order
+
+
+for _overload in overloads("sort.stable"):
+    RULES[_overload] = lambda numbers, x, stable=None, dim=-1, descending=False: sort(
+        numbers, x, dim, descending, stable=stable
+    )
+
+
+@rule("argsort")
+def argsort(
+    numbers: Bounded, x: BoundedTensor, dim: int = -1, descending: bool = False, stable: bool = False
+) -> Tensor:
+    return sort(numbers, x, dim, descending, stable=stable)[1]
+
+
+for _overload in overloads("argsort.stable"):
+    RULES[_overload] = lambda numbers, x, *, stable, dim=-1, descending=False: argsort(numbers, x, dim, descending)
+
+
+@rule("topk")
+def topk(
+    numbers: Bounded, x: BoundedTensor, k: int, dim: int = -1, largest: bool = True, is_sorted: bool = True
+) -> tuple[BoundedTensor, Tensor]:
+    values, order = torch.topk(x.mid, k, dim, largest, is_sorted)
+    if not x.dim():
+        return numbers.exactly(values, x.rad.clone()), order
+    all_values, all_order = torch.sort(x.mid, dim=dim, descending=largest)
+    rad = ordered(numbers, x, all_values, all_order, dim).rad.narrow(dim, 0, k)
+    if not is_sorted:
+        rad = x.rad.amax(dim, keepdim=True).expand(values.shape)
+    return numbers.exactly(values, rad.clone()), order
+
+
+def picked(
+    numbers: Bounded, x: BoundedTensor, values: Tensor, indices: Tensor, dim: int, keepdim: bool
+) -> BoundedTensor:
+    """One of the sorted values."""
+    if not x.dim():
+        return numbers.exactly(values, x.rad.clone())
+    all_values, order = torch.sort(x.mid, dim=dim)
+    ordered(numbers, x, all_values, order, dim)
+    rad = x.rad.amax(dim, keepdim=keepdim)
+    return numbers.exactly(values, rad)
+
+
+@rule("kthvalue")
+def kthvalue(
+    numbers: Bounded, x: BoundedTensor, k: int, dim: int = -1, keepdim: bool = False
+) -> tuple[BoundedTensor, Tensor]:
+    values, indices = torch.kthvalue(x.mid, k, dim, keepdim)
+    return picked(numbers, x, values, indices, dim, keepdim), indices
+
+
+def register_median(name: str) -> None:
+    function = getattr(torch, name)
+
+    def along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
+        values, indices = function(x.mid, dim, keepdim)
+        return picked(numbers, x, values, indices, dim, keepdim), indices
+
+    def of_all(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+        flat = BoundedTensor(x.mid.reshape(-1), x.rad.reshape(-1))
+        return picked(numbers, flat, function(x.mid), ZERO, 0, False)
+
+    for overload in overloads(f"{name}.dim"):
+        RULES[overload] = along
+    for overload in overloads(f"{name}.default"):
+        RULES[overload] = of_all
+
+
+register_median("median")
+register_median("nanmedian")
+
+
+@rule("mode")
+def mode(numbers: Bounded, x: BoundedTensor, dim: int = -1, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
+    values, indices = torch.mode(x.mid, dim, keepdim)
+    return picked(numbers, x, values, indices, dim, keepdim), indices
+
+
+def register_running(name: str, sign: int) -> None:
+    """cummax: the largest so far."""
+    function = getattr(torch, name)
+
+    def apply(numbers: Bounded, x: BoundedTensor, dim: int) -> tuple[BoundedTensor, Tensor]:
+        values, indices = function(x.mid, dim)
+        if not x.dim():
+            return numbers.exactly(values, x.rad.clone()), indices
+        before = torch.roll(values, 1, dim)
+        differs = (x.mid - before).abs()
+        inner = slice(1, None)
+        along = (slice(None),) * (dim % x.dim())
+        reach = torch.cummax(x.rad, dim).values
+        close = (differs <= 2 * reach)[(*along, inner)]
+        numbers.unclear += int((close & (differs[(*along, inner)] != 0)).sum())
+        numbers.ties += int((differs[(*along, inner)] == 0).sum())
+        return numbers.exactly(values, reach), indices
+
+    for overload in overloads(name):
+        RULES[overload] = apply
+
+
+register_running("cummax", 1)
+register_running("cummin", -1)
+
+
+# Largest within windows.
+
+
+def windows(
+    x: Tensor, kernel: list[int], stride: list[int], padding: list[int], dilation: list[int], sizes: Any
+) -> Tensor:
+    """What a pooling looks at: x's last axes become those of the output and a last one, of the window."""
+    rank = len(kernel)
+    pads = []
+    for axis in range(rank):
+        reach = (sizes[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
+        pads.append((padding[axis], max(0, reach - padding[axis] - x.shape[axis - rank])))
+    flat_pads = [amount for pair in reversed(pads) for amount in pair]
+    padded = torch.constant_pad_nd(x, flat_pads, -math.inf)
+    for axis in range(rank):
+        place = x.dim() - rank + axis
+        span = (kernel[axis] - 1) * dilation[axis] + 1
+        padded = padded.unfold(place, span, stride[axis])[..., :: dilation[axis]].narrow(place, 0, sizes[axis])
+    return padded.flatten(x.dim())
+
+
+def filled(values: list[int], rank: int, default: list[int]) -> list[int]:
+    values = list(values) or default
+    return values * rank if len(values) == 1 else values
+
+
+def register_pooling(rank: int) -> None:
+    name = f"max_pool{rank}d_with_indices"
+
+    def apply(
+        numbers: Bounded, x: BoundedTensor, kernel: Any, stride: Any = (), padding: Any = (0,), dilation: Any = (1,),
+        ceil_mode: bool = False,
+    ) -> tuple[BoundedTensor, Tensor]:  # fmt: skip
+        function = getattr(aten, name).default
+        values, indices = function(x.mid, kernel, stride, padding, dilation, ceil_mode)
+        kernel = filled(kernel, rank, [1])
+        stride, padding, dilation = (
+            filled(stride, rank, kernel),
+            filled(padding, rank, [0]),
+            filled(dilation, rank, [1]),
+        )
+        seen = windows(x.mid, kernel, stride, padding, dilation, values.shape[-rank:])
+        rads = windows(x.rad, kernel, stride, padding, dilation, values.shape[-rank:]).clamp(min=0)
+        found = extreme(numbers, BoundedTensor(seen, rads), -1, False, 1)
+        return numbers.exactly(values, found.rad.reshape(values.shape).contiguous()), indices
+
+    for overload in overloads(name):
+        RULES[overload] = apply
+
+
+register_pooling(2)
+register_pooling(3)
+
+
+# Steps.
+
+
+def register_step(name: str) -> None:
+    """Constant between its steps; a step in reach is unclear, and as high as the values on both sides are apart."""
+    function = getattr(torch, name)
+
+    def apply(numbers: Bounded, x: BoundedTensor, **kwargs: Any) -> BoundedTensor:
+        mid = function(x.mid, **kwargs)
+        low, high = function(x.mid - x.rad, **kwargs), function(x.mid + x.rad, **kwargs)
+        rad = torch.maximum(high - mid, mid - low)
+        numbers.unclear += int((rad != 0).sum())
+        return numbers.made(mid, rad) if kwargs.get("decimals") else numbers.exactly(mid, rad)
+
+    for overload in overloads(name):
+        RULES[overload] = apply
+
+
+for _name in ("floor", "ceil", "trunc", "round"):
+    register_step(_name)
+
+
+def crossing(numbers: Bounded, x: Any, y: Any, function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """The whole number in x / y, by how much it may be off, and where it is unclear."""
+    (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
+    quotient = x_mid / y_mid
+    reach = (x_rad + quotient.abs() * y_rad) / (y_mid.abs() - y_rad) + 4 * (numbers.unit + 2.0**-53) * quotient.abs()
+    whole = function(quotient)
+    off = torch.maximum(function(quotient + reach) - whole, whole - function(quotient - reach))
+    exact = (x_rad == 0) & (y_rad == 0) & (whole * y_mid == x_mid)
+    off = torch.where(exact, 0.0, torch.where(y_mid.abs() > y_rad, off, math.inf))
+    numbers.unclear += int((off != 0).sum())
+    numbers.ties += int((exact & (whole != 0)).sum())
+    return whole, off, off != 0
+
+
+@rule("div.Tensor_mode", "div.Scalar_mode")
+def divide_rounded(numbers: Bounded, x: Any, y: Any, *, rounding_mode: str | None) -> BoundedTensor:
+    if rounding_mode is None:
+        found: BoundedTensor = RULES[aten.div.Tensor](numbers, x, y)
+        return found
+    whole, off, _ = crossing(numbers, x, y, torch.floor if rounding_mode == "floor" else torch.trunc)
+    return numbers.made(whole, off)
+
+
+@rule("floor_divide")
+def floor_divide(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
+    return divide_rounded(numbers, x, y, rounding_mode="floor")
+
+
+def remainder_of(numbers: Bounded, x: Any, y: Any, function: Any, whole_of: Any) -> BoundedTensor:
+    """x − k y: exact but for a step by y; where k is unclear, off by y as often as k is."""
+    (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
+    whole, off, _ = crossing(numbers, x, y, whole_of)
+    spread = x_rad + whole.abs() * y_rad + off * (y_mid.abs() + y_rad)
+    return numbers.made(function(x_mid, y_mid), spread + (numbers.unit + 2.0**-53) * y_mid.abs())
+
+
+@rule("fmod")
+def fmod(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
+    return remainder_of(numbers, x, y, torch.fmod, torch.trunc)
+
+
+@rule("remainder")
+def remainder(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
+    return remainder_of(numbers, x, y, torch.remainder, torch.floor)
+
+
+@rule("copysign")
+def copysign(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
+    compared(numbers, y, 0.0)
+    (x_mid, x_rad), (y_mid, _) = numbers.operand(x), numbers.operand(y)
+    mid = torch.copysign(x_mid, y_mid)
+    return numbers.exactly(mid, x_rad)
+
+
+@rule("angle")
+def angle(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    compared(numbers, x, 0.0)
+    mid = torch.angle(x.mid)
+    return numbers.made(mid, torch.zeros_like(mid))
+
+
+def register_shrinking(name: str) -> None:
+    """The backward of a function that is 0 between −λ and λ."""
+
+    def apply(numbers: Bounded, upstream: BoundedTensor, x: Any, edge: Any) -> BoundedTensor:
+        compared(numbers, RULES[aten.abs.default](numbers, x), edge)
+        passes = mid_of(x).abs() > edge
+        return numbers.exactly(torch.where(passes, upstream.mid, 0.0), torch.where(passes, upstream.rad, 0.0))
+
+    for overload in overloads(name):
+        RULES[overload] = apply
+
+
+register_shrinking("softshrink_backward")
+register_shrinking("hardshrink_backward")
+
+
+@rule("nan_to_num")
+def nan_to_num(numbers: Bounded, x: BoundedTensor, *args: Any, **kwargs: Any) -> BoundedTensor:
+    mid = aten.nan_to_num.default(x.mid, *args, **kwargs)
+    return numbers.exactly(mid, torch.where(torch.isfinite(x.mid), x.rad, 0.0))

@@ -1,0 +1,232 @@
+"""The bounded number, and how its radius grows: running error analysis at a candidate's unit roundoff.
+
+A number is (mid, rad), both float64. What is promised of a result, where no branch was unclear:
+
+    |exact − mid| ≤ rad    for the exact result of any inputs within the inputs' radii, and
+    |program − mid| ≤ rad  for every program that does these operations, each rounded to nearest at the candidate's
+                           precision or finer, with sums in any order.
+
+`mid` is itself computed in float64, so the radius holds that error too. Radii are rounded outwards (`up`). An infinite
+mid with a finite radius is exactly that infinity (a mask); a finite one with an infinite radius is not known at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
+
+from gradcheck.numbers.bounded.libm import FLUSHED
+from gradcheck.numbers.dispatch import Numbers, NumberTensor, Rules
+
+DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
+UNIT64 = 2.0**-53
+
+OUTWARDS = 1 + 2.0**-40
+"""More than 4,000 roundings of positive terms in float64 lose."""
+
+CONFIDENCE = 8.0
+"""λ of the probable bound on sums: a sum exceeds it with a probability of at most 2 exp(−λ²/2) = 2.5e-14."""
+
+ZERO = torch.zeros((), dtype=torch.float64)
+
+RULES = Rules()
+rule = RULES.rule
+
+
+class BoundedTensor(NumberTensor):
+    @property
+    def mid(self) -> Tensor:
+        return self.parts[0]
+
+    @property
+    def rad(self) -> Tensor:
+        return self.parts[1]
+
+
+class Bounded(Numbers):
+    """Compute with bounded numbers at a dtype's precision.
+
+    `fused`       what a kernel for a half precision does: arithmetic in float32, inputs and results rounded to it.
+                  Results are rounded where `numbers.run` hands them back.
+    `flip`        a comparison of two equal numbers comes out the other way: the other subgradient at a kink.
+    `sums`        "proved": γ(n−1) = (n−1)u / (1 − (n−1)u), which holds for every order of summation.
+                  "probable": no more than 8 √(n−1) u, which holds but for a chance of 2.5e-14 if roundings are
+                  independent (Higham and Mary, 2019). Up to 65 terms it is the proved bound.
+    `accumulate`  the precision inside of sums and products: the dtype's own, but float32 for the half precisions, as
+                  torch does it.
+    """
+
+    rules: ClassVar[Rules] = RULES
+    tensor: ClassVar[type[NumberTensor]] = BoundedTensor
+
+    def __init__(
+        self,
+        dtype: torch.dtype = torch.float64,
+        *,
+        fused: bool = False,
+        flip: bool = False,
+        sums: Literal["probable", "proved"] = "probable",
+        accumulate: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if dtype not in DTYPES:
+            raise TypeError(f"bounded numbers know float64, float32, float16 and bfloat16, not {dtype}")
+        half = dtype in (torch.float16, torch.bfloat16)
+        self.dtype, self.fused, self.flip, self.sums = dtype, fused and half, flip, sums
+        self.arithmetic = torch.float32 if self.fused else dtype
+        self.accumulate = accumulate or (torch.float32 if half else dtype)
+        self.unit = unit_roundoff(self.arithmetic)
+        self.sum_unit = unit_roundoff(self.accumulate)
+        information = torch.finfo(self.arithmetic)
+        self.largest = information.max
+        self.subnormal = information.smallest_normal * information.eps
+        self.flushed = information.smallest_normal if FLUSHED else self.subnormal
+
+    def wrap(self, tensor: Tensor, *, requires_grad: bool = False, off: float | None = None) -> BoundedTensor:
+        """An input. `off` is how far it may be off, relative to itself and in units of the dtype's roundoff: by default
+        not at all, but by one rounding in the fused model, whose inputs are results of other kernels.
+
+        What the dtype cannot hold is rounded to it by whoever calls the candidate, so it is off by that too.
+        """
+        with _disable_current_modes():
+            mid = tensor.detach().to(torch.float64).clone()
+            rad = self.rounding_of_constant(mid, tensor.dtype, self.dtype)
+            off = float(self.fused) if off is None else off
+            if off:
+                rad = up(rad + (off * unit_roundoff(self.dtype)) * mid.abs())
+            return BoundedTensor(mid, rad, requires_grad=requires_grad)
+
+    def constant(self, tensor: Tensor) -> BoundedTensor:
+        mid = tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
+        return BoundedTensor(mid, self.rounding_of_constant(mid, tensor.dtype, self.arithmetic))
+
+    def constant_parts(self, value: float) -> tuple[Any, ...]:
+        return value, self.operand(value)[1].item()
+
+    def rounding_of_constant(self, mid: Tensor, stored: torch.dtype, dtype: torch.dtype) -> Tensor:
+        """Nothing for what the dtype holds exactly, else half a unit in the last place."""
+        if dtype in (stored, torch.float64) or not mid.numel():
+            return torch.zeros(mid.shape, dtype=torch.float64)
+        if mid.is_complex():
+            return up(mid.abs() * unit_roundoff(dtype))
+        held = mid.to(dtype).to(torch.float64)
+        off = torch.where(held == mid, 0.0, (held - mid).abs())
+        return torch.where(torch.isnan(off), 0.0, off)
+
+    def operand(self, value: Any) -> tuple[Tensor, Tensor]:
+        """(mid, rad) of a number, of a plain tensor or of a Python number. An exact one's radius may be a plain 0."""
+        if isinstance(value, BoundedTensor):
+            return value.parts  # type: ignore[return-value]
+        if isinstance(value, Tensor):
+            if value.dtype in (self.arithmetic, torch.bool, torch.int8, torch.uint8):
+                return value.to(torch.float64), ZERO
+            return self.constant(value).parts  # type: ignore[return-value]
+        mid = torch.tensor(value, dtype=torch.float64)
+        return mid, self.rounding_of_constant(mid, torch.float64, self.arithmetic)
+
+    def made(
+        self,
+        mid: Tensor,
+        spread: Tensor,
+        ulps: float = 1.0,
+        underflow: float = 0.0,
+        known: Callable[[], Tensor] | None = None,
+    ) -> BoundedTensor:
+        """The result of one operation.
+
+        `mid`        as float64 has it
+        `spread`     how far the operation spreads its inputs' radii, in exact arithmetic on the mids
+        `ulps`       how many unit roundoffs a program loses at most by the operation, and float64 to find `mid`
+        `underflow`  what gradual underflow adds
+        `known`      where an infinity is not an overflow but what everybody gets
+        """
+        relative = ulps * (self.unit + UNIT64)
+        rad = mid.abs().mul_(relative).add_(spread, alpha=1 + relative).mul_(OUTWARDS)
+        if underflow:
+            rad.add_(underflow)
+        return BoundedTensor(mid, self.in_range(mid, rad, known))
+
+    def summed(
+        self,
+        mid: Tensor,
+        spread: Tensor,
+        size: Tensor,
+        terms: int,
+        *,
+        roundings: int | None = None,
+        underflow: float = 0.0,
+        known: Callable[[], Tensor] | None = None,
+    ) -> BoundedTensor:
+        """A sum of terms. `size` is the sum of their absolute values, `spread` that of their radii.
+
+        Each term is rounded at most `roundings` times on its way: once less than there are terms, whatever the order.
+        """
+        lost = self.gamma(terms - 1 if roundings is None else roundings)
+        rad = (spread * (1 + lost)).add_(size, alpha=lost).mul_(OUTWARDS + 4 * terms * UNIT64)
+        if underflow:
+            rad.add_(underflow * terms)
+        if self.sum_unit != self.unit and terms > 1:
+            return self.made(mid, rad, known=known)
+        return BoundedTensor(mid, self.in_range(mid, rad, known))
+
+    def exactly(self, mid: Tensor, spread: Tensor) -> BoundedTensor:
+        """The result of an operation that never rounds."""
+        return BoundedTensor(mid, spread if spread.shape == mid.shape else spread.expand(mid.shape).clone())
+
+    def in_range(self, mid: Tensor, rad: Tensor, known: Callable[[], Tensor] | None = None) -> Tensor:
+        """The radius is infinite where the dtype may overflow, and 0 at an infinity that is right."""
+        if not mid.numel():
+            return rad
+        if mid.is_complex():
+            beyond = ~(mid.abs() + rad <= self.largest)
+            return torch.where(beyond, math.inf, rad)
+        low, high = mid.aminmax()
+        if max(-low.item(), high.item()) + rad.amax().item() <= self.largest:
+            return rad
+        beyond = ~(mid.abs() + rad <= self.largest)
+        rad = torch.where(beyond, math.inf, rad)
+        return torch.where(beyond & torch.isinf(mid) & known(), 0.0, rad) if known else rad
+
+    def gamma(self, roundings: int) -> float:
+        """How much the terms of a sum may lose, relative to the sum of their sizes, by so many roundings in a row."""
+        return bound_of_roundings(roundings, self.sum_unit, self.sums) + bound_of_roundings(
+            roundings, UNIT64, self.sums
+        )
+
+    def returned(self, numbers: NumberTensor) -> NumberTensor:
+        if not self.fused:
+            return numbers
+        mid, rad = numbers.parts
+        unit, information = unit_roundoff(self.dtype), torch.finfo(self.dtype)
+        rad = up(rad + unit * (mid.abs() + rad)) + information.smallest_normal * information.eps
+        exact = torch.isinf(mid) & (numbers.parts[1] == 0)
+        beyond = ~(mid.abs() + rad <= information.max)
+        return BoundedTensor(mid, torch.where(exact, 0.0, torch.where(beyond, math.inf, rad)))
+
+
+def unit_roundoff(dtype: torch.dtype) -> float:
+    return torch.finfo(dtype).eps / 2
+
+
+def bound_of_roundings(roundings: int, unit: float, sums: str) -> float:
+    if roundings <= 0:
+        return 0.0
+    if sums == "probable" and roundings > CONFIDENCE**2:
+        return math.expm1(CONFIDENCE * math.sqrt(roundings) * unit + roundings * unit**2 / (1 - unit)) * OUTWARDS
+    lost = roundings * unit
+    return lost / (1 - lost) * OUTWARDS if lost < 1 else math.inf
+
+
+def up(rad: Tensor, terms: int = 0) -> Tensor:
+    """A radius computed in float64, rounded outwards: `terms` is how many it sums up at most."""
+    return rad * (OUTWARDS + terms * 2 * UNIT64)
+
+
+def mid_of(value: Any) -> Any:
+    return value.mid if isinstance(value, BoundedTensor) else value

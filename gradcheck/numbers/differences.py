@@ -1,0 +1,60 @@
+"""Derivatives without any rule of differentiation: central differences of the forward in hundreds of bits.
+
+With a step of 2 to a third of the bits below 1, what the quotient leaves out is of the size of the step's square, and
+what the subtraction cancels leaves the other two thirds: 1e-140 at 700 bits, for what is of ordinary size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flint
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from gradcheck.numbers.dispatch import NumberTensor, is_real
+from gradcheck.numbers.exact import Exact
+from gradcheck.numbers.exact.system import Array, arbs
+from gradcheck.numbers.run import evaluate
+
+BITS = 700
+
+
+def directional(
+    function: Callable[..., Any], args: Sequence[Any], directions: Sequence[Tensor | None], bits: int = BITS
+) -> list[Array]:
+    """How fast each output of `function` changes as the arguments move along the directions: arrays of balls.
+
+    A direction is a tensor like its argument, None for one that stays. The balls surround the quotient; how far that
+    is from the derivative, they do not know.
+    """
+    step = flint.arb(2) ** -(bits // 3)
+    numbers = Exact(bits)
+
+    def at(distance: flint.arb) -> list[Array]:
+        moved = [
+            arg if direction is None else numbers.keep(arbs(arg.detach()) + arbs(direction.detach()) * distance)
+            for arg, direction in zip(args, directions, strict=True)
+        ]
+        outputs = tree_leaves(evaluate(numbers, function, moved))
+        return [numbers.balls(output) for output in outputs if isinstance(output, NumberTensor) or is_real(output)]
+
+    with numbers:
+        return [
+            np.asarray((after - before) / (2 * step), dtype=object)
+            for after, before in zip(at(step), at(-step), strict=True)
+        ]
+
+
+def column(
+    function: Callable[..., Any], args: Sequence[Any], argument: int, entry: int, bits: int = BITS
+) -> list[Array]:
+    """A column of the Jacobian: how each output changes with one entry, counted among the flat ones of an argument."""
+    unit = torch.zeros_like(args[argument], memory_format=torch.contiguous_format)
+    unit.view(-1)[entry] = 1
+    directions: list[Tensor | None] = [None] * len(args)
+    directions[argument] = unit
+    return directional(function, args, directions, bits)

@@ -1,0 +1,331 @@
+"""Numbers under torch's operators: what every number system shares.
+
+A `NumberTensor` is a tensor as far as torch and autograd see it: shape, strides, a dtype. What it holds lies in its
+parts, plain tensors of its shape. A `Numbers` mode is asked for every operator that torch is about to run, autograd's
+backward included, and finds what to do with the parts, in this order:
+
+1. a rule of the number system, by the operator's overload;
+2. a move: what only lays entries elsewhere (a view, a gather, a write in place) is done by torch on each part;
+3. an operator in place, or with out=, is its functional twin and a write;
+4. torch's own decomposition into simpler operators;
+5. `NoRule`, which names the operator.
+
+The dtype that torch sees is float64 throughout: at which precision is computed is the mode's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+from torch._decomp import decomposition_table
+from torch._ops import OpOverload
+from torch.utils._mode_utils import no_dispatch
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._pytree import tree_leaves, tree_map
+
+from gradcheck.errors import GradcheckError
+
+aten = torch.ops.aten
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+MOVES = words(
+    """
+    alias as_strided as_strided_scatter cat clone constant_pad_nd contiguous detach diag_embed diagonal
+    diagonal_backward diagonal_scatter embedding expand fill flip gather index index_copy index_fill index_put
+    index_select lift_fresh lift_fresh_copy masked_fill masked_scatter masked_select narrow permute repeat reshape
+    _reshape_alias roll scatter select select_backward select_scatter slice slice_backward slice_scatter split
+    split_with_sizes squeeze stack t take transpose tril triu unbind unfold unsafe_chunk unsafe_split
+    unsafe_split_with_sizes _unsafe_index _unsafe_index_put _unsafe_view unsqueeze view where zero
+    alias_copy as_strided_copy detach_copy diagonal_copy expand_copy permute_copy select_copy slice_copy split_copy
+    split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy view_copy
+    """
+)
+"""Operators that lay entries elsewhere, or write constants between them, and compute nothing."""
+
+FACTORIES = words(
+    """
+    arange empty empty_like empty_permuted empty_strided eye full full_like lift_fresh linspace logspace new_empty
+    new_empty_strided new_full new_ones new_zeros ones ones_like rand rand_like randn randn_like scalar_tensor zeros
+    zeros_like hann_window hamming_window bartlett_window blackman_window kaiser_window
+    """
+)
+"""Operators that make a tensor without reading a number: their entries are constants."""
+
+WRITTEN = ("value", "fill_value")
+"""Names of the arguments, in torch's schemas, by which a move writes a constant."""
+
+Rule = Callable[..., Any]
+
+
+class NoRule(GradcheckError):
+    """An operator that a number system can neither compute nor take apart."""
+
+
+class NumberTensor(Tensor):
+    """A tensor of numbers: torch sees its shape, strides and dtype; `parts` hold what the numbers are."""
+
+    parts: tuple[Tensor, ...]
+
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # noqa: SLF001
+
+    @staticmethod
+    def __new__(cls: type[Self], *parts: Tensor, requires_grad: bool = False) -> Self:
+        parts = laid_out_alike(parts)
+        first = parts[0]
+        tensor: Self = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]  # noqa: SLF001
+            cls,
+            first.shape,
+            strides=first.stride(),
+            storage_offset=first.storage_offset(),
+            dtype=torch.complex128 if first.is_complex() else torch.float64,
+            requires_grad=requires_grad,
+        )
+        tensor.parts = parts
+        return tensor
+
+    def __init__(self, *parts: Tensor, requires_grad: bool = False) -> None:
+        pass
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"{type(self).__name__}({', '.join(map(repr, self.parts))})"
+
+    @classmethod
+    def __torch_dispatch__(cls, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise NoRule(f"{func} met numbers outside of their mode: compute inside `with {cls.__name__[:-6]}(...):`.")
+
+    def numpy(self, *, force: bool = False) -> Any:  # noqa: ARG002
+        raise NoRule("numpy() has no numbers of this kind: compute with torch's functions instead.")
+
+    def tolist(self) -> Any:
+        raise NoRule("tolist() has no numbers of this kind: compute with torch's functions instead.")
+
+
+def laid_out_alike(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """A view of one part must be possible on every other: they share shape, strides and offset."""
+    first, *others = parts
+    if all(layout(part) == layout(first) for part in others):
+        return parts
+    if first.storage_offset() or not torch.ops.aten.is_non_overlapping_and_dense(first):
+        first = first.clone(memory_format=torch.contiguous_format)
+    alike = [
+        part
+        if layout(part) == layout(first)
+        else torch.empty_strided(first.shape, first.stride(), dtype=part.dtype).copy_(part)
+        for part in others
+    ]
+    return first, *alike
+
+
+def layout(part: Tensor) -> tuple[Any, ...]:
+    return part.shape, part.stride(), part.storage_offset()
+
+
+class Rules(dict[OpOverload, Rule]):
+    """The rules of a number system by the operator's overload."""
+
+    def rule(self, *names: str) -> Callable[[Rule], Rule]:
+        """Register under every overload of an operator ("add") or under one ("max.dim").
+
+        Overloads that write in place or into out= are no rule's: they follow from the functional one.
+        """
+
+        def register(function: Rule) -> Rule:
+            for overload in overloads(*names):
+                self[overload] = function
+            return function
+
+        return register
+
+
+def overloads(*names: str) -> Iterator[OpOverload]:
+    """Those of aten, as "operator" or "operator.overload"; what this version of torch lacks is left out."""
+    for name in names:
+        operator, _, only = name.partition(".")
+        packet = getattr(aten, operator, None)
+        for overload in packet.overloads() if packet else ():
+            found = getattr(packet, overload)
+            if only in ("", overload) and not found._schema.is_mutable:  # noqa: SLF001
+                yield found
+
+
+class Numbers(TorchDispatchMode):
+    """A mode in which torch's operators compute with numbers.
+
+    `ties`     entries at which a branch compared two equal numbers
+    `unclear`  entries at which a branch compared numbers that this system cannot tell apart
+    """
+
+    rules: ClassVar[Rules]
+    tensor: ClassVar[type[NumberTensor]]
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Else torch wraps __torch_dispatch__ in what imports its compiler at the first operator: 4 seconds.
+        return False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ties = 0
+        self.unclear = 0
+
+    def wrap(self, tensor: Tensor, *, requires_grad: bool = False) -> NumberTensor:
+        """The numbers that a plain tensor's entries are: an input."""
+        with _disable_current_modes():
+            return self.constant(tensor.detach().clone()).requires_grad_(requires_grad)
+
+    def constant(self, tensor: Tensor) -> NumberTensor:
+        """The numbers that a plain tensor's entries are. May share its memory."""
+        raise NotImplementedError
+
+    def constant_parts(self, value: float) -> tuple[Any, ...]:
+        """What is written into each part where a move writes a Python number."""
+        raise NotImplementedError
+
+    def returned(self, numbers: NumberTensor) -> NumberTensor:
+        """What a program hands back: here a system may round."""
+        return numbers
+
+    def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if any(isinstance(leaf, NumberTensor) for leaf in tree_leaves((args, kwargs))):
+            return self.apply(func, args, kwargs)
+        result = func(*args, **kwargs)
+        if func.overloadpacket.__name__ in FACTORIES and is_real(result):
+            return self.constant(result)
+        return result
+
+    def apply(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An operator with numbers among its arguments."""
+        rule = self.rules.get(func)
+        if rule is not None:
+            return rule(self, *args, **kwargs)
+        name = func.overloadpacket.__name__
+        plain_name = name.removesuffix("_")
+        if name in FACTORIES:
+            result = func(*tree_map(self.shape_of, args), **tree_map(self.shape_of, kwargs))
+            return self.constant(result) if is_real(result) else result
+        if plain_name in MOVES and not adds(func, args, kwargs):
+            return self.move(func, args, kwargs)
+        if name == "copy_":
+            return self.write(args[0], args[1], func)
+        if name.endswith("_") and not name.endswith("__") and hasattr(aten, plain_name):
+            return self.write(args[0], self.again(getattr(aten, plain_name), args, kwargs), func)
+        if "out" in kwargs:
+            out = kwargs["out"]
+            return self.write(out, self.again(func.overloadpacket, args, without(kwargs, "out")), func)
+        if func in decomposition_table:
+            return self.again(decomposition_table[func], args, kwargs)
+        if func._can_decompose():  # type: ignore[no-untyped-call]  # noqa: SLF001
+            return self.again(func.decompose, args, kwargs)
+        if implementation := getattr(func, "impl_aten", None):  # of torch's prims, which decompositions are made of
+            return self.again(implementation, args, kwargs)
+        raise NoRule(
+            f"{type(self).__name__} numbers have no rule for {func}, and torch does not take it apart: "
+            "write this step with operators such as +, *, exp, sum or matmul."
+        )
+
+    def again(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run what is made of other operators under this mode."""
+        with self:
+            return function(*args, **kwargs)
+
+    def move(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Let torch move the entries of each part; in place if the operator is."""
+        args, kwargs = constants_written(func, args, kwargs)
+        if func._schema.is_mutable and not isinstance(args[0], NumberTensor):  # noqa: SLF001
+            raise into_plain(func)
+        moved = tree_map(self.number, (args, kwargs))
+        results = []
+        for part in range(len(self.constant_parts(0))):
+            part_args, part_kwargs = tree_map(lambda leaf, part=part: part_of(leaf, part), moved)
+            results.append(func(*part_args, **part_kwargs))
+        if func._schema.is_mutable:  # noqa: SLF001
+            if torch.Tag.inplace_view in func.tags:
+                with no_dispatch():  # what torch believes of the shape follows
+                    func(*args, **kwargs)
+            return args[0]
+        if isinstance(results[0], list | tuple):
+            return [self.tensor(*parts) for parts in zip(*results, strict=True)]
+        return self.tensor(*results)
+
+    def number(self, leaf: Any) -> Any:
+        """What stands among a move's arguments: real tensors become numbers, indices and sizes stay."""
+        if isinstance(leaf, Written):
+            return Written(leaf.value, self.constant_parts(leaf.value))
+        return self.constant(leaf) if is_real(leaf) else leaf
+
+    def write(self, target: Any, values: Any, func: OpOverload) -> Any:
+        """Put numbers into a tensor that exists."""
+        if not isinstance(target, NumberTensor):
+            if not isinstance(values, NumberTensor):
+                return target.copy_(values)
+            raise into_plain(func)
+        source = values if isinstance(values, NumberTensor) else self.constant(torch.as_tensor(values))
+        for own, part in zip(target.parts, source.parts, strict=True):
+            own.copy_(part)
+        return target
+
+    @staticmethod
+    def shape_of(leaf: Any) -> Any:
+        """For a factory, which reads a tensor's shape only: a plain tensor of that shape."""
+        if not isinstance(leaf, NumberTensor):
+            return leaf
+        return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype)
+
+
+class Written:
+    """A Python number that a move writes: what goes into each part."""
+
+    def __init__(self, value: float, parts: tuple[Any, ...] = ()) -> None:
+        self.value, self.parts = value, parts
+
+
+def part_of(leaf: Any, part: int) -> Any:
+    return leaf.parts[part] if isinstance(leaf, NumberTensor | Written) else leaf
+
+
+def is_real(leaf: Any) -> bool:
+    """A plain tensor whose entries are real (or complex) values, not indices or truth values."""
+    if not isinstance(leaf, Tensor) or isinstance(leaf, NumberTensor):
+        return False
+    return leaf.is_floating_point() or leaf.is_complex()
+
+
+def constants_written(
+    func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Mark the Python numbers that an operator writes among the entries."""
+    names = [argument.name for argument in func._schema.arguments]  # noqa: SLF001
+
+    def marked(name: str, value: Any) -> Any:
+        return Written(value) if name in WRITTEN and isinstance(value, int | float) else value
+
+    return (
+        tuple(marked(name, value) for name, value in zip(names, args, strict=False)),
+        {name: marked(name, value) for name, value in kwargs.items()},
+    )
+
+
+def adds(func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether an operator that else moves adds or multiplies here: index_put(accumulate=True), scatter(reduce=...)."""
+    names = [argument.name for argument in func._schema.arguments]  # noqa: SLF001
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    return bool(given.get("accumulate") or given.get("reduce"))
+
+
+def without(kwargs: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in kwargs.items() if key != name}
+
+
+def into_plain(func: OpOverload) -> NoRule:
+    return NoRule(
+        f"{func} writes numbers into a plain tensor: make the tensor by torch.zeros, torch.empty or zeros_like "
+        "inside of the computation."
+    )

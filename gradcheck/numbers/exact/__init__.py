@@ -1,0 +1,10 @@
+"""Exact numbers: balls of `flint.arb` with as many bits as one asks for, under torch's operators.
+
+A tensor holds int64 handles into a store of balls, so that torch itself lays entries elsewhere; only arithmetic is
+written here, a file for each family of operators.
+"""
+
+from gradcheck.numbers.exact import branches, moves, pointwise, products, sums
+from gradcheck.numbers.exact.system import Exact, ExactTensor
+
+__all__ = ["Exact", "ExactTensor", "branches", "moves", "pointwise", "products", "sums"]

@@ -1,0 +1,85 @@
+"""What is made of reports and of a class, from plain data: tests write and change what `report_in` and `class_in` read."""
+
+from __future__ import annotations
+
+import json
+from functools import wraps
+
+import msgspec
+
+from gradcheck.grading.class_report import class_in
+from gradcheck.grading.written import WrittenExercise, report_in
+from gradcheck.reports import (
+    beside,
+    class_html,
+    class_summary_text,
+    classroom,
+    classroom50,
+    classroom50_functions,
+    classroom_annotations,
+    classroom_findings,
+    classroom_summary,
+    feedback,
+    feedback_view,
+    gradebook_match,
+    grades_csv,
+    gradescope,
+    junit,
+    stored,
+    whole_points,
+)
+
+
+def plain(record):
+    """As it would be read from its JSON."""
+    return json.loads(json.dumps(msgspec.to_builtins(record)))
+
+
+def typed(value):
+    if isinstance(value, list):
+        return [typed(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if "checks" in value:
+        return msgspec.convert(value, WrittenExercise)
+    read = {"gradcheck/report/v1": report_in, "gradcheck/class/v1": class_in}.get(value.get("schema"))
+    return read(value) if read else value
+
+
+def grades_of(row):
+    """Of a row of `class.json`."""
+    found = class_in({"schema": "gradcheck/class/v1", "max_score": 21, "submissions": [row]})
+    return gradebook_match.FinalScore.of(found.submissions[0])
+
+
+def _of_plain(function):
+    @wraps(function)
+    def taking(*arguments, **named):
+        return function(*map(typed, arguments), **named)
+
+    return taking
+
+
+beside = _of_plain(beside.beside)
+class_html = _of_plain(class_html.class_html)
+class_lines = _of_plain(class_summary_text.summary_lines)
+told_of = _of_plain(classroom.told_of)
+result_of_all = _of_plain(classroom.result_of_all)
+results_by_exercise = _of_plain(classroom.results_by_exercise)
+annotated = _of_plain(classroom_annotations.annotated)
+findings = _of_plain(classroom_findings.findings)
+summary_lines = _of_plain(classroom_summary.summary_lines)
+summary_markdown = _of_plain(classroom_summary.summary_markdown)
+classroom50_result = _of_plain(classroom50.classroom50_result)
+release_body = _of_plain(classroom50.release_body)
+function_outcomes = _of_plain(classroom50_functions.function_outcomes)
+feedback_html = _of_plain(feedback.feedback_html)
+feedback_markdown = _of_plain(feedback.feedback_markdown)
+feedback_of = _of_plain(feedback_view.feedback_of)
+grades_csv = _of_plain(grades_csv.grades_csv)
+gradescope_results = _of_plain(gradescope.gradescope_results)
+junit_xml = _of_plain(junit.junit_xml)
+penalties = _of_plain(stored.penalties)
+division_of = _of_plain(whole_points.division_of)
+common_divisions = _of_plain(whole_points.common_divisions)
+unit_tests = _of_plain(whole_points.unit_tests)
