@@ -79,12 +79,14 @@ class InProcessCandidate(Candidate):
 
     def play(self, prepared: Prepared) -> list[Outcome]:
         """`call_many` with calls whose arguments are made already."""
+        from gradcheck.checks.autodiff_guard import AutodiffGuard
         from gradcheck.checks.playing import Playing
 
         unfit = self._unfit(prepared.calls[0])
         if unfit:
             return [unfit]
-        playing = Playing(self, prepared, self._returned)
+        guard = AutodiffGuard(self.filename) if self.watched else None
+        playing = Playing(self.functions, prepared, self._returned, guard)
         ended = self.bounded(playing.run, playing.asked)
         return playing.outcomes(ended, self.bounded(playing.close))
 

@@ -291,7 +291,10 @@ class Verification:
         return next(self._known([Asked(trial, key_of(spec, trial))]))
 
     def ask_ahead(self, asked: Sequence[Asked], calls: Sequence[Call]) -> None:
-        """Make the calls of trials before a check asks for them, or as many as the candidate makes in one go."""
+        """Make the `calls` of trials before a check asks for them, or as many as the candidate makes in one go."""
+        self._ask(asked, calls)
+
+    def _ask(self, asked: Sequence[Asked], calls: Sequence[Call]) -> None:
         self._outcomes.update(zip((each.key for each in asked), self.candidate.call_many(calls), strict=False))
 
     def _known(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
@@ -299,7 +302,7 @@ class Verification:
         for number, each in enumerate(asked):
             if each.key not in self._outcomes:
                 unknown = [later for later in asked[number:] if later.key not in self._outcomes]
-                self.ask_ahead(unknown, [later.call for later in unknown])
+                self._ask(unknown, [later.call for later in unknown])
             yield self._outcomes[each.key]
 
     def _groups(self, spec: FunctionSpec, blank: CheckResult) -> Iterator[tuple[list[Trial], Iterator[Outcome]]]:

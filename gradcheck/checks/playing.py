@@ -6,16 +6,13 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import Any
 
 from gradcheck.checks.autodiff_guard import AutodiffGuard, watching
 from gradcheck.checks.limits import Clock
 from gradcheck.checks.operation_counter import OperationCounter
 from gradcheck.checks.outcome import EARLIER, Call, Foreign, Outcome
 from gradcheck.checks.tensors import Passed, Prepared, Read, overwritten
-
-if TYPE_CHECKING:
-    from gradcheck.checks.candidate import InProcessCandidate
 
 BATCH_S = 1.0
 """Seconds after which no further call of a batch is made: whoever asked may know enough already."""
@@ -26,23 +23,30 @@ _PROMPT_S = 0.05
 
 
 class Playing:
-    """A batch of calls while it is played. `returned` is what earlier calls of each function gave, and is added to."""
+    """A batch of calls while it is played. `returned` is what earlier calls of each function gave, and is added to.
+    `guard`, if there is one, watches each call for automatic differentiation.
+    """
 
-    def __init__(self, candidate: InProcessCandidate, prepared: Prepared, returned: Mapping[str, deque[Read]]) -> None:
-        self.candidate, self.prepared, self.returned = candidate, prepared, returned
-        self.guard = AutodiffGuard(candidate.filename)
+    def __init__(
+        self,
+        functions: Mapping[str, Any],
+        prepared: Prepared,
+        returned: Mapping[str, deque[Read]],
+        guard: AutodiffGuard | None,
+    ) -> None:
+        self.functions, self.prepared, self.returned, self.guard = functions, prepared, returned, guard
         self.done: list[Outcome] = []
         self._came = False
 
     def asked(self) -> str:
         """The function that was called last."""
-        return self.prepared.calls[len(self.done)].function
+        return self.prepared.calls[min(len(self.done), len(self.prepared.calls) - 1)].function
 
     def run(self, clock: Clock, between: Callable[[], None]) -> None:
         """Call, until something does not return, or it takes too long."""
         began = restarted = time.perf_counter()
-        watched, numbers = self.candidate.watched, 0
-        with watching(self.guard) if watched else nullcontext():
+        guard, numbers = self.guard, 0
+        with watching(guard) if guard else nullcontext():
             for call, passed in zip(self.prepared.calls, self.prepared.passed, strict=True):
                 now = time.perf_counter()
                 if self.done and (now > began + BATCH_S or numbers > _MOST_NUMBERS):
@@ -51,10 +55,10 @@ class Playing:
                     clock.restart()
                     restarted = now
                 self._came = False
-                if watched or call.count or passed.generators:
+                if guard or call.count or passed.generators:
                     outcome = self._looked_at(call, passed)
                 else:
-                    came = self.candidate.functions[call.function](*passed.values)
+                    came = self.functions[call.function](*passed.values)
                     self._came = True
                     outcome = Outcome("returned", passed.observe(came))
                 if clock.rang:
@@ -65,11 +69,11 @@ class Playing:
 
     def _looked_at(self, call: Call, passed: Passed) -> Outcome:
         """A call of which there is more to tell than what comes back."""
-        counter = OperationCounter() if call.count else None
+        guard, counter = self.guard, OperationCounter() if call.count else None
         passed.begin()
         try:
-            with self.guard.on_a_call() if self.candidate.watched else nullcontext(), counter or nullcontext():
-                came = self.candidate.functions[call.function](*passed.values)
+            with guard.on_a_call() if guard else nullcontext(), counter or nullcontext():
+                came = self.functions[call.function](*passed.values)
             self._came = True
             drew_elsewhere = passed.drew_elsewhere()
             # Reading what came back can run the candidate's code too, if it is an object of its own making.
@@ -79,8 +83,8 @@ class Playing:
         return Outcome(
             "returned",
             value,
-            refused=self.guard.refused,
-            recorded=self.guard.recorded,
+            refused=guard.refused if guard else "",
+            recorded=guard is not None and guard.recorded,
             advanced=passed.advanced(),
             generators=passed.states(),
             drew_elsewhere=drew_elsewhere,

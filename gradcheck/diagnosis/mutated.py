@@ -12,7 +12,7 @@ from gradcheck.operators.operator import Operator
 from gradcheck.references.derive import derive
 from gradcheck.references.formula import Formula, array_symbol, read_formula
 from gradcheck.references.quick import QuickSweep
-from gradcheck.references.sweep import Call, Sweep, Twin
+from gradcheck.references.sweep import OperatorCall, Sweep, Twin
 
 Use = tuple[Operator, str, str]
 """An operator, and the role and input of a mutant that would change what is computed."""
@@ -74,7 +74,7 @@ class QuickMutated(_Mutated, QuickSweep):
         QuickSweep.__init__(self)
         self.mutant, self.used = mutant, {}
 
-    def evaluate(self, call: Call, truth: Formula, forms: tuple[Formula, ...]) -> Twin:
+    def evaluate(self, call: OperatorCall, truth: Formula, forms: tuple[Formula, ...]) -> Twin:
         name = call.operator.output_name
         if truth.expression.has(array_symbol(name)):  # a formula as people write it, with the output in it
             output = read_formula(call.operator) if call.sample else derive(call.operator).output

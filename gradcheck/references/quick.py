@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck.references.fields import NumpyField
-from gradcheck.references.sweep import Call, Sweep, Twin
+from gradcheck.references.sweep import OperatorCall, Sweep, Twin
 
 if TYPE_CHECKING:
     from gradcheck.references.formula import Formula
@@ -42,7 +42,7 @@ class QuickSweep(Sweep):
     def root(self, squares: Twin) -> Twin:
         return self.apply("sqrt", squares)
 
-    def evaluate(self, call: Call, truth: Formula, forms: tuple[Formula, ...]) -> Twin:  # noqa: ARG002 — no bound
+    def evaluate(self, call: OperatorCall, truth: Formula, forms: tuple[Formula, ...]) -> Twin:  # noqa: ARG002 — no bound
         with np.errstate(all="ignore"):
             return self._kept(call.evaluator(self.fields[0], 0, truth)(truth.expression, truth.indices))
 

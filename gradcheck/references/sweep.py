@@ -168,7 +168,7 @@ class Sweep:
         from gradcheck.references.derive import derive
 
         derivation = derive(operator)
-        call = Call(self, operator, inputs, sizes or {})
+        call = OperatorCall(self, operator, inputs, sizes or {})
         result = self.evaluate(call, self.output_of(derivation), derivation.forms)
         return result.reshape(*call.output_shape)
 
@@ -179,7 +179,7 @@ class Sweep:
         from gradcheck.references.derive import COTANGENT, derive
 
         derivation = derive(operator)
-        call = Call(self, operator, inputs, sizes or {})
+        call = OperatorCall(self, operator, inputs, sizes or {})
         shape = internal_output_shape(operator, call.sizes)
         call.give(COTANGENT, self._as_twin(cotangent).reshape(*shape))
         found = {}
@@ -197,7 +197,7 @@ class Sweep:
         from gradcheck.references.derive import derive
 
         forms = derive(operator).jacobians[wrt]
-        call = Call(self, operator, inputs, {}, sample=True)
+        call = OperatorCall(self, operator, inputs, {}, sample=True)
         return self.evaluate(call, self.jacobian_of(derive(operator), wrt), forms)
 
     def output_of(self, derivation: Any) -> Formula:
@@ -215,7 +215,7 @@ class Sweep:
         formula: Formula = derivation.jacobians[name][0]
         return formula
 
-    def evaluate(self, call: Call, truth: Formula, forms: tuple[Formula, ...]) -> Twin:
+    def evaluate(self, call: OperatorCall, truth: Formula, forms: tuple[Formula, ...]) -> Twin:
         """`truth` exactly; of the forms the widest ball, around what the first one gives."""
         exact_field, rounded_field = self.fields
         judge = call.evaluator(exact_field, 0, truth)
@@ -247,7 +247,7 @@ _ROOT = np.frompyfunc(
 )
 
 
-class Call:
+class OperatorCall:
     """An operator with its arrays bound: sizes known, flattened where it wants that."""
 
     def __init__(
