@@ -84,9 +84,10 @@ class Round:
 def round_of(benches: Benches, spec: FunctionSpec, check: str) -> Round:
     """The trials that a check of a function asks for."""
     check = "form" if check in FORM_CODES else check
-    if (spec.name, check) not in benches.rounds:
-        benches.rounds[spec.name, check] = Round(list(_groups(benches, spec, check)))
-    return benches.rounds[spec.name, check]
+    made: Round | None = benches.kept.get((spec.name, check))
+    if made is None:
+        made = benches.kept[spec.name, check] = Round(list(_groups(benches, spec, check)))
+    return made
 
 
 def everything(benches: Benches) -> list[Asked]:

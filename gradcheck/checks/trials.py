@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 from gradcheck.references.expected import Expected, Floats
 from gradcheck.references.store import AGREED, ExpectedStore, key_of
-
-if TYPE_CHECKING:
-    from gradcheck.checks.rounds import Round
 
 _NOTHING = Expected(np.zeros(0), np.zeros(0))
 
@@ -289,8 +286,8 @@ class Benches:
         self._opinions: dict[str, Opinions] = {}
         self._benches: dict[str, Bench] = {}
         self._drawn: dict[int, Benches] = {}
-        self.rounds: dict[tuple[str, str], Round] = {}
-        """By function and check, what is asked for; see `rounds`."""
+        self.kept: dict[tuple[str, str], Any] = {}
+        """What others make of the trials, for as long as they are kept."""
 
     def drawn(self, seed: int) -> Benches:
         """The same with everything drawn from another seed; made once, so that whoever asks shares it."""
