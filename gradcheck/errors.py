@@ -20,7 +20,16 @@ class FormulaError(GradcheckError):
 
 
 class ReferenceDisagreement(GradcheckError):
-    """Two references contradict each other, so nothing may be graded: the defect is ours, not the learner's."""
+    """Two references contradict each other, so nothing may be graded: the defect is ours, not the learner's. `cause`
+    says which, without a full stop.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.cause}. Nothing is graded until the record is mended."
 
 
 class Ungraded(GradcheckError):

@@ -20,7 +20,9 @@ BEYOND = ("outside", "whole_machine")
 """The markers of tests that `make quick` leaves out because they need more than this process."""
 
 SAMPLED = 20
-"""Of the rows of a test marked `table`, `make quick` tries the first, the 21st and so on."""
+"""Of the rows of a test marked `table`, `make quick` tries the first, the 21st and so on. With `table(every=4)` `make
+test` tries the first, the fifth and so on; `make test-all` tries all of any.
+"""
 
 _started: list[str] = []
 
@@ -53,10 +55,12 @@ def pytest_collection_modifyitems(items):
     """Before `-m` chooses."""
     rows = Counter()
     for item in items:
-        if item.get_closest_marker("table"):
+        if table := item.get_closest_marker("table"):
             test = item.path, item.originalname
             if rows[test] % SAMPLED:
                 item.add_marker("thorough")
+            if rows[test] % table.kwargs.get("every", 1):
+                item.add_marker("rare")
             rows[test] += 1
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm_start
 from totals import POINTS
 
 pytestmark = pytest.mark.outside
@@ -25,7 +26,7 @@ def gradcheck(tmp_path: Path) -> Gradcheck:
 
     def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **settings}
-        command = [sys.executable, "-m", "gradcheck", *arguments]
+        command = [*warm_start.python(), "-m", "gradcheck", *arguments]
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=100, check=False
         )

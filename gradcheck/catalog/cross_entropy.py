@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
-from gradcheck.catalog.parts.labels import all_pairs, at_labels, one_hot_like
 from gradcheck.operators.losses import CROSS_ENTROPY
+from gradcheck.training.layers import all_pairs, at_labels, one_hot_like
 
 ORDER = 3
 

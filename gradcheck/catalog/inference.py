@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
-from gradcheck.catalog.parts.labels import at_labels, one_hot_like
 from gradcheck.checks.outcome import Arguments, Returned, Value
 from gradcheck.checks.reference import Edge, Leaf, Reference
 from gradcheck.operators.normalising import SOFTMAX
+from gradcheck.training.layers import at_labels, one_hot_like
 
 if TYPE_CHECKING:
     from gradcheck.checks.drawing import Draw

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts import networks
-from gradcheck.catalog.parts.layers import gated, handed_down, itself, outer, relu, through_softmax, upstream
 from gradcheck.checks.reference import Edge, Reference
+from gradcheck.training.layers import gated, handed_down, itself, outer, relu, through_softmax, upstream
 
 if TYPE_CHECKING:
     from gradcheck.checks.drawing import Draw

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts import networks
-from gradcheck.catalog.parts.layers import (
-    gated,
-    handed_down,
-    itself,
-    product_over_batch,
-    relu,
-    through_softmax,
-    upstream,
-)
 from gradcheck.checks.reference import Reference
 from gradcheck.checks.task import Property
+from gradcheck.training.layers import (
+    through_softmax,
+)
+from gradcheck.training.steps import logits_of, network, way_back
 
 if TYPE_CHECKING:
     from gradcheck.checks.asking import Ask
@@ -31,13 +25,9 @@ def _with_cotangent(draw: Draw) -> dict[str, Any]:
     return {"grad_logits": draw.cotangent(draw.size("B"), draw.size("K"))} | data
 
 
-def _forward_by_torch(x: Any, params: Any) -> Any:
-    return (x @ params["w_h"].T + params["b_h"]).relu() @ params["w_y"].T + params["b_y"]
-
-
 def _backward_by_torch(grad_logits: Any, x: Any, params: Any) -> Any:
     leaves = {name: each.clone().requires_grad_() for name, each in params.items()}
-    _forward_by_torch(x, leaves).backward(grad_logits)
+    logits_of(x, leaves).backward(grad_logits)
     return {name: each.grad for name, each in leaves.items()}
 
 
@@ -79,57 +69,18 @@ def _kinks(ask: Ask) -> str | None:
 
 
 def _by_hand(grad: Any, x: Any, params: Any, at_kink: float) -> list[Any]:
-    import numpy as np
+    import torch
 
-    before = x @ params["w_h"].T + params["b_h"]
-    below = grad @ params["w_y"] * np.where(before == 0, at_kink, before > 0)
-    return [below.T @ x, below.sum(0), grad.T @ np.maximum(before, 0), grad.sum(0)]
+    gated = way_back(gate=lambda below, hidden: below * hidden.heaviside(hidden.new_tensor(at_kink)))
+    tensors = {name: torch.as_tensor(each) for name, each in params.items()}
+    return [each.numpy() for each in gated(torch.as_tensor(grad), torch.as_tensor(x), tensors).values()]
 
 
 # What goes wrong.
 
 
-Function = Callable[[Any], Any]
-Pair = Callable[[Any, Any], Any]
-
-
-def _forward(
-    *, first: Function = itself, activation: Function = relu, last: Function = itself
-) -> Callable[[Any, dict[str, Any]], Any]:
-    """The network with other functions before, between and behind its layers."""
-
-    def forward(x: Any, params: dict[str, Any]) -> Any:
-        hidden = first(x) @ params["w_h"].T + params["b_h"]
-        return last(activation(hidden) @ params["w_y"].T + params["b_y"])
-
-    return forward
-
-
-def _backward(
-    *,
-    top: Pair = upstream,
-    down: Pair = handed_down,
-    gate: Pair = gated,
-    seen: Function = relu,
-    weight: Pair = product_over_batch,
-    with_bias: bool = True,
-) -> Callable[[Any, Any, dict[str, Any]], dict[str, Any]]:
-    """The gradients with one step of the way back done in another way. `top` makes the gradient by the logits from
-    grad_logits and the logits, `down` hands it to the hidden units, `gate` through relu; `seen` is what W_y was
-    multiplied by, and `weight` makes a weight's gradient.
-    """
-
-    def backward(grad_logits: Any, x: Any, params: dict[str, Any]) -> dict[str, Any]:
-        hidden = x @ params["w_h"].T + (params["b_h"] if with_bias else 0)
-        grad = top(grad_logits, hidden.relu() @ params["w_y"].T + params["b_y"])
-        below = gate(down(grad, params["w_y"]), hidden)
-        return {"w_h": weight(below, x), "b_h": below.sum(0), "w_y": weight(grad, seen(hidden)), "b_y": grad.sum(0)}
-
-    return backward
-
-
 def _sums_multiplied(grad_logits: Any, x: Any, params: dict[str, Any]) -> dict[str, Any]:
-    return _backward(weight=lambda grad, seen: grad.sum(0)[:, None] * seen.sum(0))(grad_logits, x, params)
+    return way_back(weight=lambda grad, seen: grad.sum(0)[:, None] * seen.sum(0))(grad_logits, x, params)
 
 
 EXERCISE = Exercise(
@@ -144,7 +95,7 @@ EXERCISE = Exercise(
             reference=Reference(
                 draw=networks.two_layer_data,
                 compute=networks.two_layer_forward,
-                opinion=_forward_by_torch,
+                opinion=logits_of,
                 names="the logits",
                 what="those of the network",
                 source="lecture part A: a network in PyTorch; practicum: the spiral",
@@ -189,56 +140,56 @@ EXERCISE = Exercise(
             "forward",
             "missing-mask",
             "relu is missing between the layers: the network is linear",
-            _forward(activation=lambda hidden: hidden),
+            network(activation=lambda hidden: hidden),
             "Two linear modules, one after the other: is that more than one?",
         ),
         Misconception(
             "forward",
             "extra-term",
             "you put a relu behind the second layer too: no logit is negative",
-            _forward(last=lambda logits: logits.relu()),
+            network(last=lambda logits: logits.relu()),
             "May a logit be negative?",
         ),
         Misconception(
             "forward",
             "wrong-index",
             "relu stands behind the second layer, where it belongs behind the first",
-            _forward(activation=lambda hidden: hidden, last=lambda logits: logits.relu()),
+            network(activation=lambda hidden: hidden, last=lambda logits: logits.relu()),
             "Between which modules does relu stand?",
         ),
         Misconception(
             "forward",
             "wrong-index",
             "relu stands before the first layer: it cuts the inputs",
-            _forward(first=lambda x: x.relu(), activation=lambda hidden: hidden),
+            network(first=lambda x: x.relu(), activation=lambda hidden: hidden),
             "Between which modules does relu stand?",
         ),
         Misconception(
             "forward",
             "wrong-function",
             "there is a sigmoid where relu belongs",
-            _forward(activation=lambda hidden: hidden.sigmoid()),
+            network(activation=lambda hidden: hidden.sigmoid()),
             "Which function stands between the two layers?",
         ),
         Misconception(
             "forward",
             "wrong-function",
             "there is a tanh where relu belongs",
-            _forward(activation=lambda hidden: hidden.tanh()),
+            network(activation=lambda hidden: hidden.tanh()),
             "Which function stands between the two layers?",
         ),
         Misconception(
             "forward",
             "extra-term",
             "you returned probabilities: there is a softmax too many",
-            _forward(last=lambda logits: logits.softmax(1)),
+            network(last=lambda logits: logits.softmax(1)),
             "Are logits scores, or probabilities?",
         ),
         Misconception(
             "forward",
             "extra-term",
             "you returned log-probabilities: there is a log-softmax too many",
-            _forward(last=lambda logits: logits.log_softmax(1)),
+            network(last=lambda logits: logits.log_softmax(1)),
             "Are logits scores, or logarithms of probabilities?",
         ),
         Misconception(
@@ -266,63 +217,63 @@ EXERCISE = Exercise(
             "backward",
             "missing-mask",
             "relu has no part in your gradient: all of it gets through",
-            _backward(gate=lambda grad, _hidden: grad),
+            way_back(gate=lambda grad, _hidden: grad),
             "Where relu gave 0, does the output change when the hidden sum does?",
         ),
         Misconception(
             "backward",
             "wrong-variable",
             "you gave W_y what stands before relu, not what it was multiplied by",
-            _backward(seen=lambda hidden: hidden),
+            way_back(seen=lambda hidden: hidden),
             "Which vector did the second layer get to see in forward?",
         ),
         Misconception(
             "backward",
             "wrong-variable",
             "you multiplied by relu's value where its slope belongs",
-            _backward(gate=lambda grad, hidden: grad * hidden.relu()),
+            way_back(gate=lambda grad, hidden: grad * hidden.relu()),
             "How steep is relu at 3, and at 100?",
         ),
         Misconception(
             "backward",
             "mask-from-upstream",
             "you asked for the sign of the gradient, not for that of the hidden sum",
-            _backward(gate=lambda grad, _hidden: grad.relu()),
+            way_back(gate=lambda grad, _hidden: grad.relu()),
             "What decided in forward whether a hidden unit was on?",
         ),
         Misconception(
             "backward",
             "changes-upstream",
             "relu was applied to the gradient too: where a hidden unit is on, a negative gradient got lost",
-            _backward(gate=lambda grad, hidden: grad.relu() * (hidden > 0)),
+            way_back(gate=lambda grad, hidden: grad.relu() * (hidden > 0)),
             "Can a growing hidden unit make the loss smaller?",
         ),
         Misconception(
             "backward",
             "wrong-function",
             "you took the slope of a sigmoid for that of relu",
-            _backward(gate=lambda grad, hidden: grad * hidden.sigmoid() * (1 - hidden.sigmoid())),
+            way_back(gate=lambda grad, hidden: grad * hidden.sigmoid() * (1 - hidden.sigmoid())),
             "How steep is relu at 3, and at 100?",
         ),
         Misconception(
             "backward",
             "wrong-function",
             "you took the slope of tanh for that of relu",
-            _backward(gate=lambda grad, hidden: grad * (1 - hidden.relu() ** 2)),
+            way_back(gate=lambda grad, hidden: grad * (1 - hidden.relu() ** 2)),
             "How steep is relu at 3, and at 100?",
         ),
         Misconception(
             "backward",
             "missing-term",
             "every hidden unit got the sum of the logits' gradients: W_y has no part in what is handed down",
-            _backward(down=lambda grad, w_y: grad.sum(1, keepdim=True).expand(len(grad), w_y.shape[1])),
+            way_back(down=lambda grad, w_y: grad.sum(1, keepdim=True).expand(len(grad), w_y.shape[1])),
             "By how much does logit k change when hidden unit j does?",
         ),
         Misconception(
             "backward",
             "missing-term",
             "you computed the hidden sums without their bias: other units are on",
-            _backward(with_bias=False),
+            way_back(with_bias=False),
             "Which sum did relu see in forward?",
         ),
         Misconception(
@@ -337,21 +288,21 @@ EXERCISE = Exercise(
             "backward",
             "wrong-index",
             "you reshaped products that have to be turned: the numbers have lost their places",
-            _backward(weight=lambda grad, seen: (seen.T @ grad).reshape(grad.shape[1], seen.shape[1])),
+            way_back(weight=lambda grad, seen: (seen.T @ grad).reshape(grad.shape[1], seen.shape[1])),
             "Reshape [[1, 2, 3], [4, 5, 6]] to (3, 2) and print it: is it what .T gives?",
         ),
         Misconception(
             "backward",
             "extra-term",
             "you went through a softmax: grad_logits is the gradient by the logits already",
-            _backward(top=through_softmax),
+            way_back(top=through_softmax),
             "Does forward end with a softmax?",
         ),
         Misconception(
             "backward",
             "extra-term",
             "you went through a relu behind the second layer, where there is none",
-            _backward(top=lambda grad, logits: grad * (logits > 0)),
+            way_back(top=lambda grad, logits: grad * (logits > 0)),
             "Between which modules does relu stand?",
         ),
     ),

@@ -69,6 +69,11 @@ class Case:
     raises: str = ""
 
     @property
+    def words(self) -> str:
+        """The name without the dtype, for sentences."""
+        return self.name.removesuffix(f", {self.dtype}")
+
+    @property
     def drawn(self) -> Arguments:
         """What the first call is made with."""
         return self.probes[0]

@@ -44,7 +44,7 @@ def told(error: Exception, seed: int | None) -> str:
 
 def _what(error: Exception) -> str:
     if isinstance(error, ReferenceDisagreement):
-        return str(error).removesuffix(" Nothing is graded until the record is mended.").rstrip(".")
+        return error.cause
     text = " ".join(str(error).split())
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -243,7 +243,7 @@ def should_have_raised(blank: CheckResult, trial: Trial, outcome: Outcome) -> Ch
         "timed_out": "it had no result when its time was up",
         "exited": "it called sys.exit",
     }.get(outcome.state) or (f"it raised {outcome.fault.kind}" if outcome.fault else "it did not")
-    message = f"{blank.function} must raise {trial.raises} here ({trial.case.name.rsplit(',', 1)[0]}); {came}"
+    message = f"{blank.function} must raise {trial.raises} here ({trial.case.words}); {came}"
     lines = outcome.fault.lines if outcome.fault else ()
     shown = _shown(outcome.value) if outcome.state == "returned" else None
     example = _case(trial, shown)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument, Arguments
-from gradcheck.checks.task import FunctionSpec, Task
-from gradcheck.diagnosis.mutants import Mutant
+from gradcheck.checks.task import FunctionSpec, Role, Task
+from gradcheck.diagnosis.mutants import Mutant, applied
 from gradcheck.diagnosis.mutated import QuickMutated, Use, compute
+from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import Operator
-from gradcheck.references.binding import internal_output_shape, output_shape
-from gradcheck.references.derive import COTANGENT
-from gradcheck.references.evaluate import Evaluator
-from gradcheck.references.expected import Floats, Point
-from gradcheck.references.fields import NumpyField
-from gradcheck.references.formula import Formula, array_symbol, read_formula
+from gradcheck.references.expected import Floats
 
 Leaves = tuple[Floats, ...]
 
 
-_UNFITTING = (ValueError, IndexError, TypeError, KeyError, AttributeError, ZeroDivisionError)
+_UNFITTING = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, ZeroDivisionError, FormulaError)
 """How a what-if ends whose shapes do not fit each other."""
 
 
@@ -51,51 +48,13 @@ class Calculator:
         except _UNFITTING:
             return None
 
-    # A function of an operator.
+    def _by_operator(self, arguments: Arguments, mutant: Mutant | None, spec: FunctionSpec | None = None) -> Leaves:
+        import torch
 
-    def point(self, arguments: Arguments) -> Point:
-        """The operator at these arguments; the inputs that a function is not given have the shape of one copy."""
-        operator = self.operator
-        assert operator is not None
-        given = {name: np.asarray(value.values) for name, value in arguments.items() if isinstance(value, Argument)}
-        sizes = {name: value for name, value in arguments.items() if isinstance(value, int)}
-        copies = arguments.get("grad_outputs")
-        if copies is not None:
-            sizes[operator.output_shape[0]] = len(copies)
-            given |= {each.name: np.asarray(copies[0].values) for each in operator.inputs if each.name not in given}
-        inputs = {each.name: given[each.name] for each in operator.inputs}
-        return Point(operator, inputs, "float64", sizes, sample=self.spec.role == "jacobian")
-
-    def _by_operator(self, arguments: Arguments, mutant: Mutant | None) -> Leaves:
-        operator, spec = self.operator, self.spec
-        assert operator is not None
-        point = self.point(arguments)
-        if mutant is not None and mutant.formula.expression.has(array_symbol(operator.output_name)):
-            output = read_formula(operator) if spec.role == "jacobian" else point.derivation.output
-            point.arrays[operator.output_name] = self._evaluate(point, output)
-        if spec.role == "forward":
-            formula = mutant.formula if mutant else point.derivation.output
-            shape = output_shape(operator, point.shapes, point.sizes)
-            value = self._evaluate(point, formula).reshape(shape)
-            return tuple(value) if spec.returns == "tuple" else (value,)
-        if spec.role == "jacobian":
-            return (self._evaluate(point, mutant.formula if mutant else point.derivation.jacobians[spec.wrt][0]),)
-        upstream: Any = arguments.get("grad_outputs", arguments.get("grad_output"))
-        stacked = [each.values for each in upstream] if isinstance(upstream, (tuple, list)) else upstream.values
-        shape = internal_output_shape(operator, point.sizes)
-        point.arrays[COTANGENT] = np.asarray(stacked, dtype=np.float64).reshape(shape)
-        formulas = {each.name: point.derivation.vjps[each.name][0] for each in operator.differentiable_inputs}
-        if mutant:
-            if mutant.partner:
-                formulas[mutant.partner] = formulas[mutant.wrt]
-            formulas[mutant.wrt] = mutant.formula
-        return tuple(self._evaluate(point, each).reshape(point.shapes[name]) for name, each in formulas.items())
-
-    @staticmethod
-    def _evaluate(point: Point, formula: Formula) -> Floats:
-        numbers, ranges, _ = point.names()
-        evaluator = Evaluator(NumpyField(), point.arrays, numbers, ranges | formula.ranges, at_tie="second")
-        return np.array(evaluator(formula.expression, formula.indices), dtype=np.float64)
+        assert self.operator is not None
+        with torch.no_grad():
+            results = applied(self.operator, spec or self.spec, tensors_of(arguments), mutant)
+        return tuple(np.array(each.numpy(), dtype=np.float64) for each in results)
 
     # A function with a reference of its own.
 
@@ -115,29 +74,40 @@ class Calculator:
 
     def forward(self, arguments: Arguments) -> Floats | None:
         """The operator's output, for a backward or a Jacobian."""
-        if self.operator is None:
-            return None
-        try:
-            with np.errstate(all="ignore"):
-                return self.point(arguments).quick_forward()[1]
-        except _UNFITTING:
-            return None
+        return self._beside(arguments, "forward", "")
 
     def jacobian(self, arguments: Arguments, name: str, row: int | None = None) -> Floats | None:
         """∂y/∂name of one sample: of the given row where the input is batched."""
         operator = self.operator
-        if operator is None:
-            return None
-        given = {key: np.asarray(value.values) for key, value in arguments.items() if isinstance(value, Argument)}
-        if any(each.name not in given for each in operator.inputs):
+        if operator is None or any(each.name not in arguments for each in operator.inputs):
             return None
         batched = {each.name for each in operator.inputs if each.batched}
+        given = {
+            key: replace(value, values=value.values[row]) if row is not None and key in batched else value
+            for key, value in arguments.items()
+            if isinstance(value, Argument)
+        }
+        return self._beside(given, "jacobian", name)
+
+    def _beside(self, arguments: Arguments, role: Role, name: str) -> Floats | None:
+        if self.operator is None:
+            return None
+        spec = replace(self.spec, role=role, wrt=name, returns="tensor")
         try:
-            inputs = {
-                each.name: given[each.name] if row is None or each.name not in batched else given[each.name][row]
-                for each in operator.inputs
-            }
-            with np.errstate(all="ignore"):
-                return Point(operator, inputs, "float64", {}, sample=True).quick_jacobian(name)[1]
+            return self._by_operator(arguments, None, spec)[0]
         except _UNFITTING:
             return None
+
+
+def tensors_of(value: Any) -> Any:
+    """Arguments as references compute with them: tensors of float64 or of whole numbers, at any depth."""
+    import torch
+
+    if isinstance(value, Argument):
+        values = np.asarray(value.values)
+        return torch.from_numpy(np.array(values, dtype=np.int64 if values.dtype.kind in "iub" else np.float64))
+    if isinstance(value, dict):
+        return {key: tensors_of(part) for key, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(tensors_of(part) for part in value)
+    return torch.tensor(value, dtype=torch.float64) if isinstance(value, float) else value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gradcheck.checks.reference import Leaf, Names
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.diagnosis.evidence import is_upstream
+from gradcheck.checks.traits import is_cotangent
 
 
 @dataclass(frozen=True)
@@ -334,7 +334,7 @@ def thought(code: str, spec: FunctionSpec) -> str:
 
 
 def _gives_gradients(spec: FunctionSpec) -> bool:
-    if spec.role == "backward" or any(map(is_upstream, spec.parameters)):
+    if spec.role == "backward" or any(map(is_cotangent, spec.parameters)):
         return True
     names = _names(spec.reference.names) if spec.reference is not None else ()
     return any(name.startswith(("grad_", "the gradient", "dC/")) for name in names)

@@ -89,10 +89,11 @@ def _of_shape(
     told = explain_shape(evidence.observations, Calculator(verification.task, spec))
     if told is None:
         return None
-    code, text, alone = told
-    found = _misshapen(evidence) if alone else None
+    mistake, what = told
+    found = _misshapen(evidence) if mistake.of == "leaf" else None
     shapes = f"its shape is {found[1].shape}; expected {found[0].described}" if found else failure.message
-    return Diagnosis(code, f"{text}: {shapes}", 1.0, thought(code, spec), _names(evidence))
+    text = f"{say(mistake.text, what)}: {shapes}"
+    return Diagnosis(mistake.code, text, 1.0, thought(mistake.code, spec), _names(evidence))
 
 
 def _misshapen(evidence: Evidence) -> tuple[Wanted, Returned] | None:
@@ -202,7 +203,7 @@ def _comparable(observations: list[Observation], name: str) -> bool:
     return told and all(got.shape == expected.shape for got, expected in pairs)
 
 
-_NEARLY = "{what} is right to about {digits} digits only: something rounds, or a small number is added"
+_NEARLY = "{what} {is} right to about {digits} digits only: something rounds, or a small number is added"
 
 SURELY = 7
 """Digits from which on an update is a matter of precision: with a wrong gradient too, most digits of w stay right."""
@@ -217,10 +218,10 @@ def _plain(observations: list[Observation], name: str, least: int) -> list[Expla
         if own == name
     ]
     if all(not np.any(got) for _, got, _ in pairs) and any(np.any(expected) for *_, expected in pairs):
-        return [Explanation("returns-zero", say("{what} is zero everywhere", name), 0.1)]
+        return [Explanation("returns-zero", say("{what} {is} zero everywhere", name), 0.1)]
     digits = digits_right(pairs)
     if digits >= least:
-        return [Explanation("low-precision", say(_NEARLY, name).replace("{digits}", str(digits)), 0.1)]
+        return [Explanation("low-precision", say(_NEARLY, name, digits=digits), 0.1)]
     return []
 
 
@@ -264,9 +265,9 @@ def _of_numbers(failure: CheckResult) -> bool:
 def _wrongness(failure: CheckResult, name: str) -> str:
     """What is wrong with the result, in the case shown: NaN or infinity, few digits, or other numbers."""
     if failure.code == "not-finite":
-        return say("{what} is NaN or infinite", name)
+        return say("{what} {is} NaN or infinite", name)
     digits = _digits_shown(failure)
-    return say(f"{{what}} is right to {digits} digits only", name) if digits else say("{what} is wrong", name)
+    return say("{what} {is} right to {digits} digits only" if digits else "{what} {is} wrong", name, digits=digits)
 
 
 def _digits_shown(failure: CheckResult) -> int:
@@ -309,7 +310,7 @@ def _as_here(evidence: Evidence, failure: CheckResult) -> str:
     shown = failure.counterexample.arguments if failure.counterexample else {}
     for each in evidence.failing:
         if each.trial.arguments is shown:
-            return f" here: {each.trial.case.name.rsplit(', float', 1)[0]}"
+            return f" here: {each.trial.case.words}"
     return " for these"
 
 

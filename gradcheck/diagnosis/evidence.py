@@ -18,6 +18,7 @@ from gradcheck.checks.judge import judge
 from gradcheck.checks.outcome import Argument, Outcome, Returned
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.traits import Trait, is_cotangent, traits_of
 from gradcheck.checks.trials import Trial
 from gradcheck.operators.operator import Operator
 from gradcheck.references.expected import Floats
@@ -65,13 +66,8 @@ class Observation:
     @cached_property
     def upstream(self) -> float:
         """The size of the cotangent, 1 where there is none or where it is zero."""
-        sizes = [np.abs(array).max(initial=0.0) for path, array in self.tensors.items() if is_upstream(str(path[0]))]
+        sizes = [np.abs(array).max(initial=0.0) for path, array in self.tensors.items() if is_cotangent(str(path[0]))]
         return float(max(sizes, default=1.0)) or 1.0
-
-
-def is_upstream(name: str) -> bool:
-    """Whether an argument of that name is a cotangent."""
-    return name.startswith("grad_")
 
 
 @dataclass(frozen=True)
@@ -81,6 +77,11 @@ class Sighting:
     trial: Trial
     outcome: Outcome
     failure: CheckResult | None
+    operator: Operator | None = None
+
+    @cached_property
+    def traits(self) -> frozenset[Trait]:
+        return traits_of(self.trial.arguments, self.operator)
 
 
 @dataclass
@@ -148,7 +149,8 @@ def gather(verification: Verification, spec: FunctionSpec, group: str = "generic
         started = clock(), time.monotonic()
         outcome = verification.outcome(spec, trial)
         computed, waited = computed + clock() - started[0], waited + time.monotonic() - started[1]
-        evidence.sightings.append(Sighting(trial, outcome, judge(spec, blank, trial, outcome)))
+        failure = judge(spec, blank, trial, outcome)
+        evidence.sightings.append(Sighting(trial, outcome, failure, evidence.operator))
         if computed > BUDGET_S or waited > WAITING * BUDGET_S or outcome.state == "timed_out":
             break
     return evidence

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.outcome import Argument, Arguments
-from gradcheck.diagnosis.evidence import Observation, is_upstream
+from gradcheck.checks.traits import is_cotangent
+from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Guess, Predicted
 from gradcheck.references.expected import Floats
 
@@ -71,7 +72,7 @@ def _samples(context: Context, observation: Observation, place: int, *, alone: b
     data = [name for name in ("x", "y", "labels", "log_probs", "logits", "targets", "indices") if name in rows]
     count = rows[data[0]] if data else 0
     data = [name for name in data if rows[name] == count]
-    if count < 2 or not data or any(is_upstream(name) and rows.get(name) == count for name in arguments):
+    if count < 2 or not data or any(is_cotangent(name) and rows.get(name) == count for name in arguments):
         return None
     chosen = np.arange(count) == (place % count)
     for name in data:
@@ -81,7 +82,7 @@ def _samples(context: Context, observation: Observation, place: int, *, alone: b
 
 def exchanged(context: Context) -> Iterator[Guess]:
     """Two arguments of one kind stand for each other, or one stands for both."""
-    tensors = [name for name in context.spec.parameters if not is_upstream(name)]
+    tensors = [name for name in context.spec.parameters if not is_cotangent(name)]
     for first, second in combinations(tensors, 2):
         text = f"{first} and {second} have changed places in {{what}}"
         yield Guess(
@@ -91,18 +92,18 @@ def exchanged(context: Context) -> Iterator[Guess]:
             0.9,
         )
         for one, other in ((first, second), (second, first)):
-            text = f"{{what}} uses {other} where {one} belongs"
+            text = f"{{what}} {{uses}} {other} where {one} belongs"
             yield Guess("wrong-variable", text, lambda o, a=one, b=other: _assigned(context, o, {a: b}), 1.1)  # type: ignore[misc]
     if context.upstream:
         for name in tensors:
-            text = f"{{what}} uses {name} where {context.upstream} belongs"
+            text = f"{{what}} {{uses}} {name} where {context.upstream} belongs"
             yield Guess(
                 "wrong-variable",
                 text,
                 lambda o, b=name: _assigned(context, o, {context.upstream: b}),  # type: ignore[misc]
                 1.0,
             )
-            text = f"{{what}} uses {context.upstream} where {name} belongs"
+            text = f"{{what}} {{uses}} {context.upstream} where {name} belongs"
             yield Guess(
                 "wrong-variable",
                 text,
@@ -130,7 +131,7 @@ def _form(value: object) -> object:
 def other_values(context: Context) -> Iterator[Guess]:
     """An argument is ignored, doubled, negated, taken as an absolute value, read in reverse."""
     for name in context.spec.parameters:
-        if is_upstream(name):
+        if is_cotangent(name):
             continue
         kind = context.observations[0].trial.arguments.get(name)
         if isinstance(kind, float):
@@ -260,7 +261,7 @@ def other_axis(context: Context) -> Iterator[Guess]:
         found = context.calculator.result(flipped)
         return None if found is None else [each.T for each in found]
 
-    yield Guess("wrong-axis", "{what} is computed over the batch: each sample stands by itself", turned, 0.6)
+    yield Guess("wrong-axis", "{what} {is} computed over the batch: each sample stands by itself", turned, 0.6)
 
     def flat(observation: Observation) -> Predicted:
         arguments = observation.trial.arguments
@@ -271,4 +272,4 @@ def other_axis(context: Context) -> Iterator[Guess]:
         found = context.calculator.result(joined)
         return None if found is None else [each.reshape(shape) for each in found]
 
-    yield Guess("wrong-axis", "{what} is computed over the whole tensor: each sample stands by itself", flat, 0.6)
+    yield Guess("wrong-axis", "{what} {is} computed over the whole tensor: each sample stands by itself", flat, 0.6)

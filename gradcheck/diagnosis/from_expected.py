@@ -19,42 +19,45 @@ def right_up_to_a_factor(_context: Context) -> Iterator[Guess]:
 
 
 def turned(_context: Context) -> Iterator[Guess]:
-    yield Guess("transposed", "{what} is transposed", each_leaf(_transpose), 0.5)
+    yield Guess("transposed", "{what} {is} transposed", each_leaf(_transpose), 0.5)
     for axis, words in ((0, "first"), (-1, "last")):
         yield Guess(
-            "wrong-index", f"{{what}} is in reverse order along its {words} axis", each_leaf(_along(axis, _flip)), 1.2
+            "wrong-index",
+            f"{{what}} {{is}} in reverse order along its {words} axis",
+            each_leaf(_along(axis, _flip)),
+            1.2,
         )
         for shift in (1, -1):
             yield Guess(
                 "wrong-index",
-                f"{{what}} is shifted by one along its {words} axis",
+                f"{{what}} {{is}} shifted by one along its {words} axis",
                 each_leaf(_along(axis, lambda leaf, at, shift=shift: np.roll(leaf, shift, at))),  # type: ignore[misc]
                 1.3,
             )
     yield Guess(
-        "sign-flipped", "{what} has lost its signs: no entry is negative", each_leaf(lambda e, _: np.abs(e)), 1.1
+        "sign-flipped", "{what} {has} lost its signs: no entry is negative", each_leaf(lambda e, _: np.abs(e)), 1.1
     )
 
 
 def reduced(context: Context) -> Iterator[Guess]:
     """A sum or mean over an axis that should stay, spread out again by broadcasting."""
     if context.spec.role == "jacobian" and all(_diagonal(each.expected[0]) for each in context.observations):
-        text = "{what} is filled beside its diagonal too: y_i depends on x_i alone"
+        text = "{what} {is} filled beside its diagonal too: y_i depends on x_i alone"
         for axis in (0, -1):
             yield Guess("missing-mask", text, each_leaf(_along(axis, _spread(np.sum))), 1.0)
     for axis, words in ((0, "first"), (-1, "last")):
         for name, reduce in (("summed", np.sum), ("averaged", np.mean)):
-            text = f"{{what}} is {name} over its {words} axis, where every entry has a value of its own"
+            text = f"{{what}} {{is}} {name} over its {words} axis, where every entry has a value of its own"
             yield Guess("extra-reduction", text, each_leaf(_along(axis, _spread(reduce))), 1.2)
     for name, reduce in (("summed", np.sum), ("averaged", np.mean)):
-        text = f"{{what}} is {name} over everything, where every entry has a value of its own"
+        text = f"{{what}} {{is}} {name} over everything, where every entry has a value of its own"
         yield Guess("extra-reduction", text, each_leaf(lambda e, _, r=reduce: np.full_like(e, r(e))), 1.0)  # type: ignore[misc]
 
 
 def cut(context: Context) -> Iterator[Guess]:
     """Right but for a part that is zero."""
     if context.spec.role == "jacobian":
-        only = "{what} has its diagonal only: every output depends on the other inputs too"
+        only = "{what} {has} its diagonal only: every output depends on the other inputs too"
         yield Guess("diagonal-only", only, each_leaf(lambda e, _: _square(e, lambda s: s * np.eye(len(s)))), 0.6)
     yield Guess(
         "missing-term",

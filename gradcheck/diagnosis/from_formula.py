@@ -52,7 +52,8 @@ def misunderstood(context: Context, exercise: Exercise) -> Iterator[Guess]:
     """The record's misconceptions, run on the same arguments. Whoever wrote the record knows best: they cost little."""
     for each in exercise.misconceptions:
         if each.function == context.spec.name:
-            yield Guess(each.code, each.text, _running(each.wrong), 0.4, each.think, whole=True)
+            text = each.text.replace("{", "{{").replace("}", "}}")
+            yield Guess(each.code, text, _running(each.wrong), 0.4, each.think, whole=True)
 
 
 def _running(wrong: Callable[..., Any]) -> Callable[[Observation], Predicted]:
@@ -115,26 +116,28 @@ def stand_ins(context: Context) -> Iterator[Guess]:
     name = context.upstream
     if name == "grad_output":
         masked = context.operator is not None and "Piecewise" in context.operator.formula
-        text = f"{{what}} is {name} as it came: {'nothing is masked' if masked else 'the local derivative is missing'}"
+        text = (
+            f"{{what}} {{is}} {name} as it came: {'nothing is masked' if masked else 'the local derivative is missing'}"
+        )
         code = "missing-mask" if masked else "missing-derivative"
         yield Guess(code, text, lambda o: _like(o, _upstream(o)), 0.8)
     for each in context.spec.parameters:
         if each != name and isinstance(context.observations[0].trial.arguments.get(each), Argument):
-            text = f"{{what}} is {each} itself"
+            text = f"{{what}} {{is}} {each} itself"
             cost = 1.2 if context.spec.role == "jacobian" else 0.8
             yield Guess("wrong-variable", text, lambda o, n=each: _like(o, _tensor(o, n)), cost)  # type: ignore[misc]
             if name:
-                text = f"{{what}} is {name} times {each}, which is not the derivative"
+                text = f"{{what}} {{is}} {name} times {each}, which is not the derivative"
                 yield Guess("wrong-variable", text, _product(each), 1.05)
     if context.spec.role != "forward" and context.operator is not None:
         output = context.operator.output_name
-        text = f"{{what}} is the output {output} itself, not its derivative"
+        text = f"{{what}} {{is}} the output {output} itself, not its derivative"
         forward = context.calculator.forward
         yield Guess("wrong-variable", text, lambda o: _like(o, forward(o.trial.arguments)), 0.8)
         if name == "grad_output":
-            text = f"{{what}} uses the output {output} where {name} belongs"
+            text = f"{{what}} {{uses}} the output {output} where {name} belongs"
             yield Guess("wrong-variable", text, lambda o: _with_upstream(context, o), 1.0)
-        text = f"{{what}} is {name} times {output}, which is not the derivative"
+        text = f"{{what}} {{is}} {name} times {output}, which is not the derivative"
         yield Guess("wrong-variable", text, lambda o: _like(o, times(_upstream(o), forward(o.trial.arguments))), 1.05)
 
 
@@ -170,9 +173,9 @@ def diagonal(context: Context) -> Iterator[Guess]:
             return None
         return np.reshape([np.diag(each) for each in found], shape)  # type: ignore[arg-type]
 
-    text = "{what} takes the Jacobian's diagonal only: every output depends on the other inputs too"
+    text = "{what} {takes} the Jacobian's diagonal only: every output depends on the other inputs too"
     yield Guess("diagonal-only", text, lambda o: _like(o, times(_upstream(o), diagonals(o))), 0.5)
-    text = "{what} is the Jacobian's diagonal: the chain rule needs grad_output, and all of the Jacobian"
+    text = "{what} {is} the Jacobian's diagonal: the chain rule needs grad_output, and all of the Jacobian"
     yield Guess("missing-upstream", text, lambda o: _like(o, diagonals(o)), 0.6)
 
 

@@ -20,10 +20,10 @@ def upstream_of_ones(context: Context) -> Iterator[Guess]:
     if not name:
         return
     if context.pointwise or _by_entry(context, name):
-        text = f"{{what}} is the local derivative alone; the chain rule still needs {name}"
+        text = f"{{what}} {{is}} the local derivative alone; the chain rule still needs {name}"
         yield Guess("missing-upstream", text, lambda o: context.changed(o, name, np.ones_like), 0.5)
     else:
-        text = f"{{what}} is right only if {name} were all ones: what {name} really holds is not used"
+        text = f"{{what}} {{is}} right only if {name} were all ones: what {name} really holds is not used"
         yield Guess("assumes-ones-upstream", text, lambda o: context.changed(o, name, np.ones_like), 0.5)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,8 +10,9 @@ import numpy as np
 from gradcheck.checks.compare import VERBS, verb
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.traits import is_cotangent
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.evidence import Observation, is_upstream
+from gradcheck.diagnosis.evidence import Observation
 from gradcheck.operators.operator import Operator
 from gradcheck.references.expected import Floats
 
@@ -22,10 +22,10 @@ Predicted = Sequence[Floats | None] | None
 
 @dataclass(frozen=True)
 class Guess:
-    """`text` is a sentence for the learner in which {what} stands for the wrong part; `words` makes it where that takes
-    time, and with True one that shows the part of the right formula which is missing or out of place. `cost` ranks
-    guesses that explain the same numbers: the plainest wins. A guess that is `whole` says what all parts of the result
-    are, not only the one that is asked about.
+    """`text` is a sentence for the learner, with a place for the wrong part (see `say`); `words` makes it where that
+    takes time, and with True one that shows the part of the right formula which is missing or out of place. `cost`
+    ranks guesses that explain the same numbers: the plainest wins. A guess that is `whole` says what all parts of the
+    result are, not only the one that is asked about.
     """
 
     code: str
@@ -41,13 +41,9 @@ class Guess:
         return self.words(full) if self.words else say(self.text, what)
 
 
-def say(text: str, what: str) -> str:
-    """A sentence in which {what} stands for a part of the result: "the logits are", where there are several."""
-    return re.sub(r"\{what\} (\w+)", lambda found: f"{what} {_verb(what, found[1])}", text).replace("{what}", what)
-
-
-def _verb(what: str, word: str) -> str:
-    return verb(what, word) if word in VERBS else word
+def say(text: str, what: str, **more: object) -> str:
+    """A sentence in which {what} stands for a part of the result, {is} for the verb in its number: "the logits are"."""
+    return text.format(what=what, **{singular: verb(what, singular) for singular in VERBS}, **more)
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Context:
     @property
     def upstream(self) -> str:
         """The name of the cotangent; empty where the function has none."""
-        return next((name for name in self.spec.parameters if is_upstream(name)), "")
+        return next((name for name in self.spec.parameters if is_cotangent(name)), "")
 
     @property
     def pointwise(self) -> bool:

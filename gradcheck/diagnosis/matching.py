@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 
 from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.references.binding import bind
+from gradcheck.references.binding import BATCH_LENGTH, bind
 from gradcheck.references.expected import Floats
 
 _CLOSE = {"float64": 1e-9, "float32": 3e-5}
@@ -20,13 +21,79 @@ _CLOSE = {"float64": 1e-9, "float32": 3e-5}
 
 
 @dataclass(frozen=True)
-class Factor:
-    """How much larger the result is than the guess. `text` says it; `kind` is sign, constant, size or hard-coded."""
+class Power:
+    """(size + shift) to a power; `size` says in words what is counted."""
 
-    kind: str
-    text: str = ""
+    size: str
+    exponent: float
+    shift: int = 0
+
+
+@dataclass(frozen=True)
+class Factor:
+    """How much larger the result is than the guess: `value` times a product of `sizes` and, where the kind is scalar,
+    the argument `scalar`, which enters twice or, `missing`, not at all. Of the kind hard-coded, `value` stands where
+    the size in `sizes` belongs.
+    """
+
+    kind: Literal["none", "sign", "constant", "size", "hard-coded", "scalar"]
+    value: float = 1.0
+    sizes: tuple[Power, ...] = ()
     scalar: str = ""
-    """The number among the arguments that the factor is a power of."""
+    missing: bool = False
+
+    @property
+    def ignored(self) -> str:
+        """The argument that the factor shows to be left out; empty where there is none."""
+        return self.scalar if self.missing else ""
+
+
+def factor_in_words(factor: Factor) -> str:
+    """1/2, 1 / (the batch size), lr is missing: what a sentence says of the factor."""
+    if factor.kind == "sign":
+        return "−1"
+    if factor.kind == "hard-coded":
+        return f"{factor.value:g} stands where {factor.sizes[0].size} belongs"
+    if factor.kind == "scalar":
+        if not factor.missing:
+            return f"{factor.scalar} enters twice"
+        whole = abs(abs(factor.value) - 1) < _NEARLY_ONE
+        gone = f"{readable(factor.value)} stands for {factor.scalar}, which is missing"
+        return f"{factor.scalar} is missing" if whole else gone
+    if not factor.sizes:
+        return readable(factor.value)
+    product = _product_in_words(factor.sizes)
+    if abs(abs(factor.value) - 1) < _NEARLY_ONE:
+        return ("−" if factor.value < 0 else "") + product
+    return f"{readable(factor.value)} · {product}"
+
+
+_NEARLY_ONE = 1e-4
+_POWERS = {-1.0: "1 / {}", 1.0: "{}", -0.5: "1 / √{}", 0.5: "√{}", -2.0: "1 / {}²", 2.0: "{}²"}
+
+
+def _product_in_words(powers: tuple[Power, ...]) -> str:
+    """A power of one size; else a quotient or product of two, under one root perhaps."""
+    if len(powers) == 1:
+        (only,) = powers
+        return _POWERS[only.exponent].format(only.size if only.exponent == 1 else _bracketed(only.size))
+    above = " · ".join(_sum(each) for each in powers if each.exponent > 0) or "1"
+    below = [_sum(each) for each in powers if each.exponent < 0]
+    under = f"({' · '.join(below)})" if len(below) > 1 else "".join(below)
+    text = above + (f" / {under}" if under else "")
+    return text if abs(powers[0].exponent) == 1 else f"√({text})"
+
+
+def _sum(power: Power) -> str:
+    """(n − 1), or the size alone."""
+    if not power.shift:
+        return _bracketed(power.size)
+    return f"({power.size} {'−' if power.shift < 0 else '+'} {abs(power.shift)})"
+
+
+def _bracketed(name: str) -> str:
+    """A size in words as part of a formula: (the batch size)."""
+    return f"({name})" if " " in name else name
 
 
 Constant = Callable[[Iterable[float]], float | None]
@@ -87,12 +154,9 @@ def explain_factor(pairs: Sequence[tuple[Observation, float]]) -> Factor | None:
         if abs(same - 1) <= loose:
             return Factor("none")
         if abs(same + 1) <= loose:
-            return Factor("sign")
-        return Factor("constant", readable(same))
+            return Factor("sign", -1.0)
+        return Factor("constant", same)
     return _of_sizes(told, constant)
-
-
-_POWERS = ((-1.0, "1 / {}"), (1.0, "{}"), (-0.5, "1 / √{}"), (0.5, "√{}"), (-2.0, "1 / {}²"), (2.0, "{}²"))
 
 
 def _of_sizes(told: Sequence[tuple[Observation, float]], constant: Constant) -> Factor | None:
@@ -102,47 +166,35 @@ def _of_sizes(told: Sequence[tuple[Observation, float]], constant: Constant) -> 
     names = [name for name in names if len({sizes[name] for sizes, _ in counted}) > 1]
     found: list[tuple[float, Factor]] = []
     for name in names:
-        for power, words in _POWERS:
+        for power in _POWERS:
             left = constant(factor * sizes[name] ** -power for sizes, factor in counted)
             if left is not None:
-                text = words.format(_bracketed(name) if power != 1 else name)
-                found.append(_sized(left, text, power, name))
-        for shift, words in ((-1, "({} − 1)"), (1, "({} + 1)")):
+                found.append(_sized(left, Power(name, power)))
+        for shift in (-1, 1):
             for power in (1.0, -1.0, 0.5, -0.5):
                 if any(sizes[name] + shift == 0 for sizes, _ in counted):
                     continue
                 values = [factor * ((sizes[name] + shift) / sizes[name]) ** -power for sizes, factor in counted]
-                if constant(values) is not None and abs(values[0] - 1) < 1e-4:
-                    more, alone = words.format(name), _bracketed(name)
-                    text = f"{more} / {alone}" if power > 0 else f"{alone} / {more}"
-                    found.append((1.5, Factor("size", text if abs(power) == 1 else f"√({text})")))
+                if constant(values) is not None and abs(values[0] - 1) < _NEARLY_ONE:
+                    found.append((1.5, Factor("size", 1.0, (Power(name, power, shift), Power(name, -power)))))
     for position, first in enumerate(names):
         for second in names[position + 1 :]:
             for one, other in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
                 values = [factor * sizes[first] ** -one * sizes[second] ** -other for sizes, factor in counted]
-                if constant(values) is not None and abs(abs(values[0]) - 1) < 1e-4:
-                    powers = ((_bracketed(first), one), (_bracketed(second), other))
-                    above = " · ".join(n for n, p in powers if p == 1) or "1"
-                    below = " · ".join(n for n, p in powers if p == -1)
-                    below = f"({below})" if one == other == -1 else below
-                    found.append((2.0, Factor("size", above + (f" / {below}" if below else ""))))
+                if constant(values) is not None and abs(abs(values[0]) - 1) < _NEARLY_ONE:
+                    found.append((2.0, Factor("size", 1.0, (Power(first, one), Power(second, other)))))
     found += _of_scalars(told, constant)
     return min(found, key=lambda each: each[0])[1] if found else None
 
 
-def _sized(left: float, text: str, power: float, name: str) -> tuple[float, Factor]:
-    cost = 1.0 if abs(power) == 1 else 1.4
-    if abs(abs(left) - 1) < 1e-4:
-        return cost, Factor("size", ("−" if left < 0 else "") + text)
+def _sized(left: float, power: Power) -> tuple[float, Factor]:
+    cost = 1.0 if abs(power.exponent) == 1 else 1.4
+    if abs(abs(left) - 1) < _NEARLY_ONE:
+        return cost, Factor("size", left, (power,))
     # n / 3: a literal number stands where n belongs.
-    if abs(power) == 1 and (whole := _whole(left if power == -1 else 1 / left)) > 2:
-        return 1.7, Factor("hard-coded", f"{whole} stands where {name} belongs")
-    return cost + 0.6, Factor("size", f"{readable(left)} · {text}")
-
-
-def _bracketed(name: str) -> str:
-    """A size in words as part of a formula: (the batch size)."""
-    return f"({name})" if " " in name else name
+    if abs(power.exponent) == 1 and (whole := _whole(left if power.exponent == -1 else 1 / left)) > 2:
+        return 1.7, Factor("hard-coded", whole, (power,))
+    return cost + 0.6, Factor("size", left, (power,))
 
 
 def _whole(value: float) -> int:
@@ -155,18 +207,17 @@ def _of_scalars(told: Sequence[tuple[Observation, float]], constant: Constant) -
     for name in scalars[0]:
         if len({each.get(name) for each in scalars}) < 2 or not all(each.get(name) for each in scalars):
             continue
-        for power, words in ((-1.0, "{} is missing"), (1.0, "{} enters twice")):
+        for power, missing in ((-1.0, True), (1.0, False)):
             values = [factor * each[name] ** -power for (_, factor), each in zip(told, scalars, strict=True)]
             left = constant(values)
-            if left is not None and abs(abs(left) - 1) < 1e-4:
-                found.append((1.2, Factor("scalar", words.format(name), name)))
-            elif left is not None and power == -1.0:
-                found.append((1.4, Factor("scalar", f"{readable(left)} stands for {name}, which is missing", name)))
+            if left is not None and (missing or abs(abs(left) - 1) < _NEARLY_ONE):
+                cost = 1.2 if abs(abs(left) - 1) < _NEARLY_ONE else 1.4
+                found.append((cost, Factor("scalar", left, scalar=name, missing=missing)))
     return found
 
 
 _SIZES = {
-    "B": "the batch size",
+    BATCH_LENGTH: "the batch size",
     "C": "the number of classes",
     "I": "the number of inputs",
     "O": "the number of outputs",

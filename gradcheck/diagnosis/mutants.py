@@ -7,29 +7,25 @@ there is to know of a kind of mistake stands in one record of `KINDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
 from typing import Any, Literal
 
-import numpy as np
 import sympy as sp
 
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis import mistakes
 from gradcheck.operators.operator import BATCH_SIZE, Operator
-from gradcheck.references.binding import internal_output_shape, output_shape
-from gradcheck.references.derive import COTANGENT, derive
-from gradcheck.references.evaluate import Evaluator
-from gradcheck.references.expected import Point
-from gradcheck.references.fields import TRUTH_BITS, BallField
+from gradcheck.references.apply import forward, jacobian, replaced, vjp
+from gradcheck.references.derive import COTANGENT, derive, formula_of
+from gradcheck.references.expected import TRUTH_BITS, is_computed, values_of
 from gradcheck.references.formula import OWN, Formula, array_symbol, index_symbol, read_formula
 from gradcheck.references.typeset import compact, in_words
 
 MutantRole = Literal["forward", "backward", "jacobian"]
-
-_MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
 
 
 @dataclass(frozen=True)
@@ -124,10 +120,7 @@ def _made_of(right: RightFormula, wrt: str, more: dict[sp.Symbol, sp.Symbol]) ->
 
 def original_of(operator: Operator, role: MutantRole, wrt: str) -> Formula:
     """The right formula that a mutant stands in for."""
-    derivation = derive(operator)
-    if role == "forward":
-        return derivation.output
-    return (derivation.vjps if role == "backward" else derivation.jacobians)[wrt][0]
+    return formula_of(operator, role, wrt)
 
 
 def _swapped_gradients(operator: Operator) -> Iterator[Mutant]:
@@ -160,44 +153,55 @@ def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
     spec, operator = function_of(mutant, task), mutant.operator
     if spec is None:
         raise ValueError(f"{task.name} asks for no {mutant.role} by {mutant.wrt}")
-    backward = spec.role == "backward"
-    names = [each.name for each in operator.differentiable_inputs] if backward else [mutant.wrt]
-    formulas = {name: original_of(operator, mutant.role, name) for name in names} | {mutant.wrt: mutant.formula}
-    if mutant.partner:
-        formulas[mutant.partner] = original_of(operator, mutant.role, mutant.wrt)
 
     def function(*arguments: Any) -> Any:
         import torch
+        from torch.utils._pytree import tree_leaves, tree_map
 
+        from gradcheck.numbers.exact import Exact
+
+        numbers = Exact(TRUTH_BITS)
         given = dict(zip(spec.parameters, arguments, strict=True))
-        upstream: Any = given.get("grad_outputs", given.get("grad_output"))
-        # Asked for a gradient without the inputs (their values do not matter), their shape is that of one copy.
-        inputs = {each.name: given[each.name] if each.name in given else upstream[0] for each in operator.inputs}
-        sizes = {operator.output_shape[0]: len(upstream)} if isinstance(upstream, tuple) else {}
-        sizes |= {name: given[name] for name in operator.output_shape if name in given}
-        sample = spec.role == "jacobian"
-        point = Point(operator, {k: v.numpy() for k, v in inputs.items()}, sizes=sizes, sample=sample)
-        if upstream is not None:
-            stacked = torch.stack(upstream) if isinstance(upstream, tuple) else upstream
-            shape = internal_output_shape(operator, point.sizes)
-            point.arrays[COTANGENT] = stacked.double().numpy().reshape(shape)
-        dtype = next(tensor.dtype for tensor in inputs.values() if tensor.is_floating_point())
-        numbers, ranges, _ = point.names()
-        ranges |= {index: size for formula in formulas.values() for index, size in formula.ranges.items()}
-        balls = BallField(TRUTH_BITS)
-        # At a tie a strict comparison does not hold, as for a learner who writes it: the second branch.
-        evaluator = Evaluator(balls, point.arrays, numbers, ranges, at_tie="second")
-        with balls.precision():
-            values = [_MIDPOINT(evaluator(each.expression, each.indices)) for each in formulas.values()]
-        results = [torch.tensor(np.asarray(each, dtype=np.float64), dtype=dtype) for each in values]
-        if upstream is not None:
-            results = [each.reshape(inputs[name].shape) for name, each in zip(formulas, results, strict=True)]
-        elif not sample:
-            result = results[0].reshape(output_shape(operator, point.shapes, point.sizes))
-            results = list(result) if spec.returns == "tuple" else [result]
-        return tuple(results) if spec.returns == "tuple" else results[0]
+        dtype = next(each.dtype for each in tree_leaves(given) if is_computed(each))
+        exact = tree_map(lambda leaf: numbers.wrap(leaf) if is_computed(leaf) else leaf, given)
+        with torch.no_grad(), numbers:
+            results = applied(operator, spec, exact, mutant)
+        rounded = [torch.tensor(values_of(numbers, each)[0], dtype=dtype) for each in results]
+        return tuple(rounded) if spec.returns == "tuple" else rounded[0]
 
     return function
+
+
+def applied(operator: Operator, spec: FunctionSpec, given: Mapping[str, Any], mutant: Mutant | None) -> list[Any]:
+    """What a right function of an operator returns for these arguments, or one with a mutant's formula: its tensors."""
+    upstream: Any = given.get("grad_outputs", given.get("grad_output"))
+    # Asked for a gradient without the inputs (their values do not matter), their shape is that of one copy.
+    inputs = {each.name: given[each.name] if each.name in given else upstream[0] for each in operator.inputs}
+    sizes = {name: given[name] for name in given if isinstance(given[name], int)}
+    if isinstance(upstream, (tuple, list)):
+        import torch
+
+        sizes[operator.output_shape[0]] = len(upstream)
+        upstream = torch.stack(list(upstream))
+    with ExitStack() as stack:
+        for (role, name), formula in _standing_in(mutant).items():
+            stack.enter_context(replaced(operator, role, name, formula))
+        if spec.role == "jacobian":
+            return [jacobian(operator, spec.wrt, sizes=sizes, **inputs)]
+        if spec.role == "forward":
+            result = forward(operator, sizes=sizes, **inputs)
+            return list(result) if spec.returns == "tuple" else [result]
+        return list(vjp(operator, upstream, sizes=sizes, **inputs).values())
+
+
+def _standing_in(mutant: Mutant | None) -> dict[tuple[MutantRole, str], Formula]:
+    """Which formulas are not the right ones."""
+    if mutant is None:
+        return {}
+    found = {(mutant.role, mutant.wrt): mutant.formula}
+    if mutant.partner:
+        found[mutant.role, mutant.partner] = original_of(mutant.operator, mutant.role, mutant.wrt)
+    return found
 
 
 def mutant_in_words(mutant: Mutant, *, composed: bool = False, full: bool = False) -> str:

@@ -13,7 +13,7 @@ from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis import from_arguments, from_expected, from_formula, from_upstream, with_more
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted, say
-from gradcheck.diagnosis.matching import Factor, explain_factor, leaves_of, ratio
+from gradcheck.diagnosis.matching import Factor, explain_factor, factor_in_words, leaves_of, ratio
 
 PAIRS_OF = 40
 """So many guesses are tried in pairs. No clock decides what is found: the same submission gets the same diagnosis."""
@@ -41,11 +41,11 @@ COMPOUND = 1.9
 """From this cost on an explanation is made of two: of two guesses, or of one and a factor."""
 
 _FACTORS = {
-    "sign": ("sign-flipped", "{what} has the other sign", 0.45),
-    "constant": ("scaled-by-constant", "{what} is {factor} times what it should be", 0.55),
-    "size": ("scaled-by-size", "{what} is {factor} times what it should be", 0.6),
-    "hard-coded": ("hard-coded-size", "{what} holds a number where a size belongs: {factor}", 0.7),
-    "scalar": ("ignores-argument", "{what} is wrong by a factor: {factor}", 0.7),
+    "sign": ("sign-flipped", "{what} {has} the other sign", 0.45),
+    "constant": ("scaled-by-constant", "{what} {is} {factor} times what it should be", 0.55),
+    "size": ("scaled-by-size", "{what} {is} {factor} times what it should be", 0.6),
+    "hard-coded": ("hard-coded-size", "{what} {holds} a number where a size belongs: {factor}", 0.7),
+    "scalar": ("ignores-argument", "{what} {is} wrong by a factor: {factor}", 0.7),
 }
 
 
@@ -138,7 +138,7 @@ def _matching(
             yield Explanation(guess.code, guess.sentence(name), cost, guess.think, full=_full(guess, name))
         elif factor.kind != "none":
             code, text, cost = _FACTORS[factor.kind]
-            text = say(text, name).replace("{factor}", factor.text)
+            text = say(text, name, factor=factor_in_words(factor))
             if not guess.code:
                 yield Explanation(_scalar_code(code, factor), text, cost, factor=factor.kind)
             else:
@@ -162,17 +162,17 @@ def _explains_all(guess: Guess, observations: Sequence[Observation], name: str) 
 def _scalar_code(code: str, factor: Factor) -> str:
     if factor.kind != "scalar":
         return code
-    if "missing" not in factor.text:
+    if not factor.ignored:
         return "scaled-by-constant"
-    return "ignores-learning-rate" if factor.scalar == "lr" else code
+    return "ignores-learning-rate" if factor.ignored == "lr" else code
 
 
 def _besides(factor: Factor) -> str:
     if factor.kind == "sign":
         return "of the other sign"
     if factor.kind == "scalar":
-        return f"off by a factor ({factor.text})"
-    return f"{factor.text} times what it should be"
+        return f"off by a factor ({factor_in_words(factor)})"
+    return f"{factor_in_words(factor)} times what it should be"
 
 
 def match(guess: Guess, observations: Sequence[Observation], name: str) -> Factor | None:

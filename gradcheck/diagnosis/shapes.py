@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations, permutations
+from typing import Literal
 
 import numpy as np
 
@@ -13,20 +13,29 @@ from gradcheck.checks.compare import Template, Wanted, stem
 from gradcheck.checks.outcome import Argument, Value
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.evidence import Observation, Sighting
-from gradcheck.diagnosis.guess import say
 from gradcheck.diagnosis.matching import close, ratio, scale_of
 from gradcheck.references.expected import Floats
 
-Told = tuple[str, str, bool]
-"""A code, a sentence, and whether it is about the misshapen leaf itself: "its shape is …" may follow."""
-
-_REVERSED = "the parts of {what} are in reverse order"
-
-Test = Callable[[Observation, int], bool]
+Holds = Callable[[Observation, int], bool]
 
 
-def explain_shape(observations: Sequence[Observation], calculator: Calculator) -> Told | None:
-    """What the shapes and numbers of the first misshapen leaf have in common over all calls; None when nothing."""
+@dataclass(frozen=True)
+class ShapeMistake:
+    """What a wrong shape may come from: its code, its sentence (see `say`), and whether it `holds` for one leaf.
+    `of`: it is about the misshapen leaf itself, and what its shape is may follow; about what is in it; or about the
+    list that the leaf is a part of.
+    """
+
+    code: str
+    text: str
+    holds: Holds
+    of: Literal["leaf", "content", "list"] = "leaf"
+
+
+def explain_shape(observations: Sequence[Observation], calculator: Calculator) -> tuple[ShapeMistake, str] | None:
+    """What the shapes and numbers of the first misshapen leaf have in common over all calls, and the name of what it is
+    about; None when nothing.
+    """
     misshapen = [each for each in observations if _first(each) is not None]
     if not misshapen:
         return None
@@ -36,11 +45,10 @@ def explain_shape(observations: Sequence[Observation], calculator: Calculator) -
     told = _exchanged(misshapen, position)
     if told:
         return told
-    for code, text, holds in _tests(calculator):
-        told_by = [each for each in misshapen if position < len(each.got)]
-        if all(holds(each, position) for each in told_by) and any(np.any(each.got[position]) for each in told_by):
-            listed = text is _REVERSED
-            return code, say(text, stem(name) if listed else name), text.startswith("{what}")
+    told_by = [each for each in misshapen if position < len(each.got)]
+    for each in _mistakes(calculator) if any(np.any(one.got[position]) for one in told_by) else ():
+        if all(each.holds(one, position) for one in told_by):
+            return each, misshapen[0].stems[position] if each.of == "list" else name
     return None
 
 
@@ -53,8 +61,8 @@ def explain_count(sightings: Sequence[Sighting]) -> str:
 def _count(template: Template, value: Value) -> str:
     if not isinstance(template, tuple) or not isinstance(value, tuple):
         return ""
-    names = {re.sub(r"\d+", "", each.name) for each in template if isinstance(each, Wanted)}
-    one_list = len(template) > 1 and len(names) == 1 and all(isinstance(each, Wanted) for each in template)
+    lists = {each.like or stem(each.name) for each in template if isinstance(each, Wanted)}
+    one_list = len(template) > 1 and len(lists) == 1 and all(isinstance(each, Wanted) for each in template)
     if one_list and len(template) != len(value):
         return "missing-term" if len(value) < len(template) else "extra-term"
     if len(template) != len(value):
@@ -79,7 +87,7 @@ def _proportional(observation: Observation, one: Floats, other: Floats) -> bool:
     return factor is not None and factor == factor and factor != 0  # noqa: PLR0124 — NaN
 
 
-def _exchanged(observations: Sequence[Observation], position: int) -> Told | None:
+def _exchanged(observations: Sequence[Observation], position: int) -> tuple[ShapeMistake, str] | None:
     for other in range(len(observations[0].names)):
         if other != position and all(
             len(each.got) > max(other, position)
@@ -89,26 +97,27 @@ def _exchanged(observations: Sequence[Observation], position: int) -> Told | Non
         ):
             names = observations[0].names
             first, second = sorted((position, other))
-            return "swapped-gradients", f"{names[first]} and {names[second]} have changed places", False
+            return _EXCHANGED, f"{names[first]} and {names[second]}"
     return None
 
 
-def _tests(calculator: Calculator) -> list[tuple[str, str, Test]]:
-    tests: list[tuple[str, str, Test]] = [
-        ("transposed", "{what} is transposed", _transposed),
-        ("wrong-shape", "the numbers of {what} are right, but their shape is not", _reshaped),
-        ("missing-upstream", "{what} is the Jacobian; the chain rule still needs grad_output", _jacobian(calculator)),
-        ("wrong-index", _REVERSED, _reversed),
-        ("wrong-axis", "{what} is computed over the wrong axis", _over_another_axis(calculator)),
-    ]
+_EXCHANGED = ShapeMistake("swapped-gradients", "{what} have changed places", lambda _o, _p: True, "content")
+
+
+def _mistakes(calculator: Calculator) -> Iterator[ShapeMistake]:
+    yield ShapeMistake("transposed", "{what} {is} transposed", _transposed)
+    yield ShapeMistake("wrong-shape", "the numbers of {what} are right, but their shape is not", _reshaped, "content")
+    text = "{what} {is} the Jacobian; the chain rule still needs grad_output"
+    yield ShapeMistake("missing-upstream", text, _jacobian(calculator))
+    yield ShapeMistake("wrong-index", "the parts of {what} are in reverse order", _reversed, "list")
+    yield ShapeMistake("wrong-axis", "{what} {is} computed over the wrong axis", _over_another_axis(calculator))
     if calculator.spec.role == "jacobian":
-        tests.append(("diagonal-only", "{what} holds its diagonal alone", _diagonal_alone))
-    for reduce, verb in ((np.sum, "sum"), (np.mean, "mean")):
-        tests += [
-            ("missing-reduction", f"{{what}} has an axis too many: a {verb} over it is missing", _unreduced(reduce)),
-            ("extra-reduction", f"{{what}} has an axis too few: you took the {verb} over it", _reduced(reduce)),
-        ]
-    return tests
+        yield ShapeMistake("diagonal-only", "{what} {holds} its diagonal alone", _diagonal_alone)
+    for reduce, done in ((np.sum, "sum"), (np.mean, "mean")):
+        text = f"{{what}} {{has}} an axis too many: a {done} over it is missing"
+        yield ShapeMistake("missing-reduction", text, _unreduced(reduce))
+        text = f"{{what}} {{has}} an axis too few: you took the {done} over it"
+        yield ShapeMistake("extra-reduction", text, _reduced(reduce))
 
 
 def _transposed(observation: Observation, position: int) -> bool:
@@ -137,7 +146,7 @@ def _diagonal_alone(observation: Observation, position: int) -> bool:
     return _same(observation, got, np.moveaxis(np.diagonal(expected), -1, 0))
 
 
-def _over_another_axis(calculator: Calculator) -> Test:
+def _over_another_axis(calculator: Calculator) -> Holds:
     def holds(observation: Observation, position: int) -> bool:
         arguments = observation.trial.arguments
         for name, value in arguments.items():
@@ -150,7 +159,7 @@ def _over_another_axis(calculator: Calculator) -> Test:
     return holds
 
 
-def _unreduced(reduce: Callable[..., Floats]) -> Test:
+def _unreduced(reduce: Callable[..., Floats]) -> Holds:
     def holds(observation: Observation, position: int) -> bool:
         got, expected = observation.got[position], observation.expected[position]
         count = got.ndim - expected.ndim
@@ -162,7 +171,7 @@ def _unreduced(reduce: Callable[..., Floats]) -> Test:
     return holds
 
 
-def _reduced(reduce: Callable[..., Floats]) -> Test:
+def _reduced(reduce: Callable[..., Floats]) -> Holds:
     def holds(observation: Observation, position: int) -> bool:
         got, expected = observation.got[position], observation.expected[position]
         for count in range(1, expected.ndim + 1):
@@ -175,7 +184,7 @@ def _reduced(reduce: Callable[..., Floats]) -> Test:
     return holds
 
 
-def _jacobian(calculator: Calculator) -> Test:
+def _jacobian(calculator: Calculator) -> Holds:
     operator = calculator.operator
 
     def holds(observation: Observation, position: int) -> bool:

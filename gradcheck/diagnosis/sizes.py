@@ -12,6 +12,7 @@ from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.results import CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.traits import Trait
 from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.evidence import Evidence, Sighting, observe
 from gradcheck.diagnosis.matching import close, path_name, scale_of
@@ -47,9 +48,9 @@ def by_size(verification: Verification, evidence: Evidence, failure: CheckResult
 
 
 def _told(right: list[list[Sighting]], wrong: list[list[Sighting]], failure: CheckResult) -> Told:
-    if all("single sample" in seen[0].trial.case.name for seen in wrong):
+    if all(_unbatched(seen) for seen in wrong):
         return "edge-size", "right for a batch, wrong for a single sample without a batch axis"
-    if all("single sample" in seen[0].trial.case.name for seen in right):
+    if all(_unbatched(seen) for seen in right):
         return "wrong-axis", "right for a single sample, wrong for a batch: something runs over the batch"
     if max(_most_axes(seen) for seen in right) < min(_most_axes(seen) for seen in wrong):
         return "wrong-axis", "right for one axis, wrong for more: something runs over a single axis"
@@ -115,6 +116,10 @@ def _tensors(sighting: Sighting) -> Iterator[tuple[tuple[object, ...], Argument]
     for path, leaf in walk(sighting.trial.arguments):
         if isinstance(leaf, Argument):
             yield path, leaf
+
+
+def _unbatched(seen: list[Sighting]) -> bool:
+    return Trait.UNBATCHED in seen[0].traits
 
 
 def _most_axes(seen: list[Sighting]) -> int:

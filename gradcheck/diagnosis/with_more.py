@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Guess, Predicted, times
-from gradcheck.diagnosis.matching import Factor, explain_factor, path_name, ratio
+from gradcheck.diagnosis.matching import Factor, explain_factor, factor_in_words, path_name, ratio
 from gradcheck.references.expected import Floats
 
 Explained = tuple[str, str, float]
@@ -53,14 +53,13 @@ def _astray(factor: Factor, name: str, pairs: Sequence[tuple[Observation, float]
     if factor.kind == "sign":
         return "wrong-direction", f"{name} moves the wrong way: along the gradient the cost grows", 0.4
     if factor.kind == "constant":
-        return "scaled-by-constant", f"{name} moves {factor.text} times as far as it should", 0.6
+        return "scaled-by-constant", f"{name} moves {factor_in_words(factor)} times as far as it should", 0.6
     if factor.kind in ("size", "hard-coded"):
         code = "scaled-by-size" if factor.kind == "size" else "hard-coded-size"
-        return code, f"{name} moves too far or not far enough: the factor is {factor.text}", 0.6
+        return code, f"{name} moves too far or not far enough: the factor is {factor_in_words(factor)}", 0.6
     if factor.kind == "scalar":
-        missing = "missing" in factor.text
-        code = "ignores-learning-rate" if missing and factor.scalar == "lr" else "scaled-by-constant"
-        return code, f"{name} moves too far or not far enough: {factor.text}", 0.6
+        code = "ignores-learning-rate" if factor.ignored == "lr" else "scaled-by-constant"
+        return code, f"{name} moves too far or not far enough: {factor_in_words(factor)}", 0.6
     return None
 
 
@@ -77,7 +76,7 @@ def steps_alone(context: Context) -> Iterator[Guess]:
                 return None
             return [e - origin if e.shape == origin.shape != () else None for e in observation.expected]
 
-        yield Guess("missing-term", f"{{what}} is the step alone; {name} itself is missing", step, 1.2)
+        yield Guess("missing-term", f"{{what}} {{is}} the step alone; {name} itself is missing", step, 1.2)
 
 
 def something_added(context: Context, observations: Sequence[Observation], name: str) -> Explained | None:
@@ -104,8 +103,7 @@ def something_added(context: Context, observations: Sequence[Observation], name:
             if told is not None and not none and told.kind != "hard-coded":
                 if not made_of and told.kind in ("none", "sign") and _counted(observations, name):
                     return "wrong-index", "{what} counts one too " + ("high" if told.kind == "none" else "low"), 1.2
-                number = told.text or ("1" if told.kind == "none" else "−1")
-                more = f"; it depends on {' and '.join(made_of)}" if made_of else f": {number}"
+                more = f"; it depends on {' and '.join(made_of)}" if made_of else f": {factor_in_words(told)}"
                 return "extra-term", f"a term too many is added to {{what}}{more}", 1.5
     return None
 

@@ -20,14 +20,14 @@ from gradcheck.grading.written import Amount, NotOfSchema, damaged_field, member
 SCHEMA: Literal["gradcheck/class/v1"] = "gradcheck/class/v1"
 
 
-class CourseTitle(Struct, frozen=True, kw_only=True):
+class CourseTitle(Struct, frozen=True):
     """Which course it is."""
 
     title: str = ""
     deadline: str = ""
 
 
-class PublishedSeed(Struct, frozen=True, kw_only=True):
+class PublishedSeed(Struct, frozen=True):
     """What drew the inputs of some reports, as far as these say so."""
 
     seed_hash: str | None = None
@@ -44,14 +44,14 @@ class GraderUsed(Struct, frozen=True, kw_only=True):
     seeds: tuple[PublishedSeed, ...] = ()
 
 
-class Undated(Struct, frozen=True, kw_only=True):
+class Undated(Struct, frozen=True):
     """The submissions of which nobody knows when they were handed in, where something is due."""
 
     count: int = 0
     names: tuple[str, ...] = ()
 
 
-class GraderFailure(Struct, frozen=True, kw_only=True):
+class GraderFailure(Struct, frozen=True):
     """An exercise that the grader failed on: its own reason, and for whom."""
 
     exercise: str
@@ -60,7 +60,7 @@ class GraderFailure(Struct, frozen=True, kw_only=True):
     who: tuple[str, ...]
 
 
-class SharedMistake(Struct, frozen=True, kw_only=True):
+class SharedMistake(Struct, frozen=True):
     """A mistake and who made it."""
 
     exercise: str
@@ -71,7 +71,7 @@ class SharedMistake(Struct, frozen=True, kw_only=True):
     who: tuple[str, ...]
 
 
-class ExerciseCounts(Struct, frozen=True, kw_only=True):
+class ExerciseCounts(Struct, frozen=True):
     """An exercise of the class: how many are how far, by status. Nobody graded is no mean."""
 
     name: str
@@ -82,7 +82,7 @@ class ExerciseCounts(Struct, frozen=True, kw_only=True):
     mean_score: float | None
 
 
-class Cell(Struct, frozen=True, kw_only=True):
+class Cell(Struct, frozen=True):
     """An exercise of a submission; `codes` are its mistakes."""
 
     status: Status
@@ -108,14 +108,14 @@ class ClassRow(Struct, frozen=True, kw_only=True):
     feedback: str = ""
 
 
-class SlowSubmission(Struct, frozen=True, kw_only=True):
+class SlowSubmission(Struct, frozen=True):
     """How long one took."""
 
     name: str
     seconds: float
 
 
-class Timings(Struct, frozen=True, kw_only=True):
+class Timings(Struct, frozen=True):
     """How long it all took; the one part that the reports do not decide."""
 
     started: str = ""
@@ -127,14 +127,14 @@ class Timings(Struct, frozen=True, kw_only=True):
     slowest: tuple[SlowSubmission, ...] = ()
 
 
-class IgnoredEntry(Struct, frozen=True, kw_only=True):
+class IgnoredEntry(Struct, frozen=True):
     """What lay beside the submissions and is none."""
 
     name: str
     why: str
 
 
-class NobodysSubmission(Struct, frozen=True, kw_only=True):
+class NobodysSubmission(Struct, frozen=True):
     """Why a submission is nobody's, and `who` came near."""
 
     submission: str
@@ -142,7 +142,7 @@ class NobodysSubmission(Struct, frozen=True, kw_only=True):
     who: tuple[StudentName, ...]
 
 
-class SeveralSubmissions(Struct, frozen=True, kw_only=True):
+class SeveralSubmissions(Struct, frozen=True):
     """A student with more than one."""
 
     student: StudentName

@@ -29,7 +29,7 @@ Amount = Annotated[int, Meta(gt=-_MOST, lt=_MOST)] | Annotated[float, Meta(gt=-_
 """Of points, or of days: nothing that anybody could not write out."""
 
 
-class WrittenDiagnosis(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WrittenDiagnosis(Struct, frozen=True, omit_defaults=True):
     """Which mistake was made, without the answer."""
 
     code: str
@@ -40,7 +40,7 @@ class WrittenDiagnosis(Struct, frozen=True, kw_only=True, omit_defaults=True):
     also: tuple[str, ...] = ()
 
 
-class WrittenMarks(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WrittenMarks(Struct, frozen=True, omit_defaults=True):
     """Which entries are wrong: `count` of `of`, the first of them by their indices."""
 
     entries: tuple[tuple[int, ...], ...]
@@ -190,7 +190,7 @@ def exercise_written(report: ExerciseReport) -> WrittenExercise:
 def check_written(result: CheckResult) -> WrittenCheck:
     told = _diagnosis(result.diagnosis) if result.diagnosis else None
     if told is None and result.code:
-        told = WrittenDiagnosis(code=result.code, text=_clean(result.message))
+        told = WrittenDiagnosis(result.code, _clean(result.message))
     return WrittenCheck(
         id=result.id,
         status=result.status,
@@ -203,14 +203,7 @@ def check_written(result: CheckResult) -> WrittenCheck:
 
 
 def _diagnosis(found: Diagnosis) -> WrittenDiagnosis:
-    return WrittenDiagnosis(
-        code=found.code,
-        text=_clean(found.text),
-        confidence=found.confidence,
-        think=found.think,
-        cases=found.cases,
-        also=found.also,
-    )
+    return WrittenDiagnosis(found.code, _clean(found.text), found.confidence, found.think, found.cases, found.also)
 
 
 def case_written(example: Counterexample) -> WrittenCase:
@@ -225,7 +218,7 @@ def case_written(example: Counterexample) -> WrittenCase:
 
 
 def _marks(found: Marks) -> WrittenMarks:
-    return WrittenMarks(entries=found.entries[:_MOST_MARKS], count=found.count, of=found.of, parts=found.parts)
+    return WrittenMarks(found.entries[:_MOST_MARKS], found.count, found.of, found.parts)
 
 
 def _numbers(value: Any) -> Any:
@@ -287,7 +280,7 @@ def ungraded_of(exercises: Iterable[WrittenExercise]) -> tuple[str, ...]:
 
 def members(student: StudentName | None) -> tuple[TeamMember, ...]:
     """Who they all are, where only one is told."""
-    return () if student is None else (TeamMember(name=student.name, email=student.email, id=student.id),)
+    return () if student is None else (TeamMember(student.name, student.email, student.id),)
 
 
 def damaged_field(found: Mapping[str, Any], kind: type[Struct]) -> str:

@@ -16,7 +16,7 @@ The dtype that torch sees is float64 throughout: at which precision is computed 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,7 +24,6 @@ from torch._decomp import decomposition_table
 from torch._ops import OpOverload
 from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_leaves, tree_map
 
 from gradcheck.errors import GradcheckError
 
@@ -61,7 +60,12 @@ FACTORIES = words(
 WRITTEN = ("value", "fill_value")
 """Names of the arguments, in torch's schemas, by which a move writes a constant."""
 
+LAID = ("self", "other", "tensors", "values", "source", "src")
+"""Names of the arguments whose entries a move lays out: numbers, even where they are given as whole ones."""
+
 Rule = Callable[..., Any]
+
+Registered = TypeVar("Registered", bound=Rule)
 
 
 class NoRule(GradcheckError):
@@ -79,7 +83,7 @@ class NumberTensor(Tensor):
     def __new__(cls: type[Self], *parts: Tensor, requires_grad: bool = False) -> Self:
         parts = laid_out_alike(parts)
         first = parts[0]
-        tensor: Self = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]  # noqa: SLF001
+        tensor: Self = Tensor._make_wrapper_subclass(  # noqa: SLF001
             cls,
             first.shape,
             strides=first.stride(),
@@ -97,7 +101,7 @@ class NumberTensor(Tensor):
         return f"{type(self).__name__}({', '.join(map(repr, self.parts))})"
 
     @classmethod
-    def __torch_dispatch__(cls, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         raise NoRule(f"{func} met numbers outside of their mode: compute inside `with {cls.__name__[:-6]}(...):`.")
 
     def numpy(self, *, force: bool = False) -> Any:  # noqa: ARG002
@@ -130,13 +134,13 @@ def layout(part: Tensor) -> tuple[Any, ...]:
 class Rules(dict[OpOverload, Rule]):
     """The rules of a number system by the operator's overload."""
 
-    def rule(self, *names: str) -> Callable[[Rule], Rule]:
+    def rule(self, *names: str) -> Callable[[Registered], Registered]:
         """Register under every overload of an operator ("add") or under one ("max.dim").
 
         Overloads that write in place or into out= are no rule's: they follow from the functional one.
         """
 
-        def register(function: Rule) -> Rule:
+        def register(function: Registered) -> Registered:
             for overload in overloads(*names):
                 self[overload] = function
             return function
@@ -171,14 +175,16 @@ class Numbers(TorchDispatchMode):
         return False
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.ties = 0
         self.unclear = 0
 
     def wrap(self, tensor: Tensor, *, requires_grad: bool = False) -> NumberTensor:
         """The numbers that a plain tensor's entries are: an input."""
         with _disable_current_modes():
-            return self.constant(tensor.detach().clone()).requires_grad_(requires_grad)
+            numbers = self.constant(tensor.detach().clone())
+            numbers.requires_grad_(requires_grad)
+            return numbers
 
     def constant(self, tensor: Tensor) -> NumberTensor:
         """The numbers that a plain tensor's entries are. May share its memory."""
@@ -194,7 +200,7 @@ class Numbers(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if any(isinstance(leaf, NumberTensor) for leaf in tree_leaves((args, kwargs))):
+        if any(isinstance(leaf, NumberTensor) for leaf in leaves((args, kwargs))):
             return self.apply(func, args, kwargs)
         result = func(*args, **kwargs)
         if func.overloadpacket.__name__ in FACTORIES and is_real(result):
@@ -209,7 +215,7 @@ class Numbers(TorchDispatchMode):
         name = func.overloadpacket.__name__
         plain_name = name.removesuffix("_")
         if name in FACTORIES:
-            result = func(*tree_map(self.shape_of, args), **tree_map(self.shape_of, kwargs))
+            result = func(*mapped(self.shape_of, args), **mapped(self.shape_of, kwargs))
             return self.constant(result) if is_real(result) else result
         if plain_name in MOVES and not adds(func, args, kwargs):
             return self.move(func, args, kwargs)
@@ -222,7 +228,7 @@ class Numbers(TorchDispatchMode):
             return self.write(out, self.again(func.overloadpacket, args, without(kwargs, "out")), func)
         if func in decomposition_table:
             return self.again(decomposition_table[func], args, kwargs)
-        if func._can_decompose():  # type: ignore[no-untyped-call]  # noqa: SLF001
+        if func._can_decompose():  # noqa: SLF001
             return self.again(func.decompose, args, kwargs)
         if implementation := getattr(func, "impl_aten", None):  # of torch's prims, which decompositions are made of
             return self.again(implementation, args, kwargs)
@@ -238,13 +244,13 @@ class Numbers(TorchDispatchMode):
 
     def move(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Let torch move the entries of each part; in place if the operator is."""
-        args, kwargs = constants_written(func, args, kwargs)
         if func._schema.is_mutable and not isinstance(args[0], NumberTensor):  # noqa: SLF001
             raise into_plain(func)
-        moved = tree_map(self.number, (args, kwargs))
+        args, kwargs = values_among(func, args, kwargs)
+        moved = mapped(self.number, (args, kwargs))
         results = []
         for part in range(len(self.constant_parts(0))):
-            part_args, part_kwargs = tree_map(lambda leaf, part=part: part_of(leaf, part), moved)
+            part_args, part_kwargs = mapped(lambda leaf, part=part: part_of(leaf, part), moved)
             results.append(func(*part_args, **part_kwargs))
         if func._schema.is_mutable:  # noqa: SLF001
             if torch.Tag.inplace_view in func.tags:
@@ -280,6 +286,26 @@ class Numbers(TorchDispatchMode):
         return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype)
 
 
+def leaves(tree: Any) -> Iterator[Any]:
+    """What stands in lists, tuples and dicts. torch's own walk costs more than most operators do."""
+    if isinstance(tree, list | tuple):
+        for part in tree:
+            yield from leaves(part)
+    elif isinstance(tree, dict):
+        yield from leaves(list(tree.values()))
+    else:
+        yield tree
+
+
+def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
+    """The same tree with each leaf replaced."""
+    if isinstance(tree, list | tuple):
+        return type(tree)([mapped(function, part) for part in tree])
+    if isinstance(tree, dict):
+        return {key: mapped(function, part) for key, part in tree.items()}
+    return function(tree)
+
+
 class Written:
     """A Python number that a move writes: what goes into each part."""
 
@@ -298,19 +324,26 @@ def is_real(leaf: Any) -> bool:
     return leaf.is_floating_point() or leaf.is_complex()
 
 
-def constants_written(
+def values_among(
     func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Mark the Python numbers that an operator writes among the entries."""
+    """Mark what a move lays among the entries: Python numbers, and tensors of whole numbers too."""
     names = [argument.name for argument in func._schema.arguments]  # noqa: SLF001
+    chooses = func.overloadpacket.__name__ == "where"
 
     def marked(name: str, value: Any) -> Any:
-        return Written(value) if name in WRITTEN and isinstance(value, int | float) else value
+        if isinstance(value, int | float):
+            return Written(value) if name in WRITTEN or (chooses and name in LAID) else value
+        return mapped(as_real, value) if name in LAID or name in WRITTEN else value
 
     return (
         tuple(marked(name, value) for name, value in zip(names, args, strict=False)),
         {name: marked(name, value) for name, value in kwargs.items()},
     )
+
+
+def as_real(leaf: Any) -> Any:
+    return leaf.to(torch.float64) if isinstance(leaf, Tensor) and not leaf.is_floating_point() else leaf
 
 
 def adds(func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

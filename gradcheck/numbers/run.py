@@ -25,8 +25,8 @@ def vjp(
     """What `function` returns, and what torch.autograd makes of the cotangents: a gradient for each argument.
 
     `cotangents` is a tensor for each output that has one, as they come. Numbers that were wrapped before keep their own
-    `requires_grad`; any other real tensor is asked for its gradient. An argument that is none, or on which nothing
-    depends, has the gradient None; one that is a list of tensors has several, one after the other.
+    `requires_grad` if any of them asks; else all are asked, as other real tensors are. What is none, or what nothing
+    depends on, has the gradient None; an argument that is a list of tensors has several, one after the other.
     """
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), numbers:
         inputs = wrapped(numbers, args, requires_grad=True)
@@ -39,8 +39,10 @@ def vjp(
         ]
         leaves = tree_leaves(inputs)
         asked = [leaf for leaf in leaves if asks(leaf)]
-        found = torch.autograd.grad([o for o, _ in pairs], asked, [c for _, c in pairs], allow_unused=True)
-        gradients = iter(found if pairs else [None] * len(asked))
+        found: Sequence[Any] = ()
+        if pairs and asked:
+            found = torch.autograd.grad([o for o, _ in pairs], asked, [c for _, c in pairs], allow_unused=True)
+        gradients = iter(found or [None] * len(asked))
         per_leaf = [next(gradients) if asks(leaf) else None for leaf in leaves]
         return finished(numbers, outputs), finished(numbers, tuple(per_leaf))
 
@@ -51,10 +53,11 @@ def asks(leaf: Any) -> bool:
 
 def wrapped(numbers: Numbers, values: Any, *, requires_grad: bool) -> Any:
     """Real tensors as numbers, at any depth of lists, tuples and dicts."""
+    chosen = any(asks(leaf) for leaf in tree_leaves(values))
 
     def wrap(leaf: Any) -> Any:
         if isinstance(leaf, NumberTensor):
-            return leaf.detach().requires_grad_(leaf.requires_grad)
+            return leaf.detach().requires_grad_(leaf.requires_grad if chosen else requires_grad)
         return numbers.wrap(leaf, requires_grad=requires_grad) if is_real(leaf) else leaf
 
     return tree_map(wrap, values)

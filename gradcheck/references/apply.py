@@ -10,11 +10,11 @@ What composed references are written with, as ordinary functions:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gradcheck.operators.operator import Operator
 from gradcheck.references.binding import bind, internal_output_shape, output_shape
@@ -28,7 +28,13 @@ Role = Literal["forward", "backward", "jacobian"]
 Use = tuple[Operator, Role, str]
 """A formula that was used: the operator's definition, or its derivative by an input."""
 
+FEW, TIMES = 10_000, 64
+"""A further form may hold `FEW` entries on the way, or so many times as many as the derived one: beyond, it is a matrix
+product with the Jacobian, which costs the square of a long row.
+"""
+
 _REPLACED: ContextVar[Mapping[Use, Formula]] = ContextVar("replaced formulas", default=MappingProxyType({}))
+_WIDEST: ContextVar[Callable[[Sequence[Any]], Any] | None] = ContextVar("the widest of several forms", default=None)
 _USED: ContextVar[dict[Use, None] | None] = ContextVar("used formulas", default=None)
 
 
@@ -73,6 +79,18 @@ def recording() -> Iterator[dict[Use, None]]:
         _USED.reset(token)
 
 
+@contextmanager
+def widened(widest: Callable[[Sequence[Any]], Any]) -> Iterator[None]:
+    """Within, every accepted form of a formula is computed and `widest` makes one result of theirs: numbers that bound
+    what any of the forms may lose.
+    """
+    token = _WIDEST.set(widest)
+    try:
+        yield
+    finally:
+        _WIDEST.reset(token)
+
+
 class Bound:
     """An operator with its tensors bound: sizes known, flattened where it wants that, a batch axis where it belongs."""
 
@@ -104,8 +122,23 @@ class Bound:
         used = _USED.get()
         if used is not None:
             used[use] = None
-        formula = _REPLACED.get().get(use) or formula_of(self.operator, role, wrt)
-        return self.evaluate(formula, flip=flip)
+        formula = _REPLACED.get().get(use)
+        widest = _WIDEST.get()
+        if formula is None and widest is not None:
+            forms = self.affordable(role, wrt)
+            # A sum of products rounds much the same however it is written.
+            forms = forms if role != "backward" or self.operator.stable else forms[:1]
+            made: Tensor = widest([self.evaluate(form, flip=flip) for form in forms])
+            return made
+        return self.evaluate(formula or formula_of(self.operator, role, wrt), flip=flip)
+
+    def affordable(self, role: Role, wrt: str = "") -> list[Formula]:
+        """The right formula and what else counts as right, but for those whose cost is of another order."""
+        from gradcheck.references.derive import forms_of, formula_of
+        from gradcheck.references.program import program
+
+        most = max(FEW, TIMES * program(formula_of(self.operator, role, wrt)).entries(self.sizes))
+        return [form for form in forms_of(self.operator, role, wrt) if program(form).entries(self.sizes) <= most]
 
     def evaluate(self, formula: Formula, *, flip: bool = False) -> Tensor:
         """Any formula over the names of this operator, its output among them."""

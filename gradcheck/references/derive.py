@@ -103,6 +103,22 @@ def formula_of(operator: Operator, role: str, wrt: str) -> Formula:
     return (derivation.vjps if role == "backward" else derivation.jacobians)[wrt][0]
 
 
+def forms_of(operator: Operator, role: str, wrt: str) -> tuple[Formula, ...]:
+    """The formulas whose rounding is allowed."""
+    derivation = derive(operator)
+    if role == "forward":
+        return derivation.forms
+    return (derivation.vjps if role == "backward" else derivation.jacobians)[wrt]
+
+
+def torch_forms_of(operator: Operator, role: str, wrt: str) -> tuple[Formula, ...]:
+    """What torch's own forward functions compute, whose distance from the truth is allowed."""
+    derivation = derive(operator)
+    if role == "forward":
+        return derivation.torch_forms
+    return (derivation.torch_vjps if role == "backward" else derivation.torch_jacobians)[wrt]
+
+
 def _derivative(sample: Formula, an_input: Input) -> Formula:
     """∂y_i/∂x_j as SymPy finds it: sums over deltas, of a branch its branches' derivatives."""
     fresh = tuple(index_symbol(name) for name in an_input.wrt)

@@ -1,28 +1,39 @@
 """What a candidate must return at one point: exact values with the error that floating point may make there.
 
-The truth is the derived formula at 200 bits. The tolerance comes from evaluating the accepted ways of writing it in
-ball arithmetic at the candidate's own precision, every input a ball of relative radius u: the radius of the result
-bounds what a right computation loses, so a result within K radii is right and one outside is wrong. At a kink or a tie
-the truth is a segment: every subgradient lies between the two one-sided values.
+The truth is the derived formula, or any torch function, at 200 bits. The tolerance comes from running the accepted ways
+of writing it on bounded numbers at the candidate's own precision, every input off by a relative u: the radius of the
+result bounds what a right computation loses, so a result within K radii is right and one outside is wrong. At a kink or
+a tie the truth is a segment: every subgradient lies between the two one-sided values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
-from gradcheck.references.binding import BATCH_LENGTH, Array, bind, internal_output_shape, output_shape
+from gradcheck.references.apply import Bound, Role, widened
+from gradcheck.references.binding import Array
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gradcheck.numbers.dispatch import Numbers
+    from gradcheck.references.formula import Formula
 
 Floats = npt.NDArray[np.float64]
 
 K = 8.0
 """Radii that a right answer may be away from the truth. Measured: independently written ones stay within 1.2."""
+
+TRUTH_BITS = 200
 
 PRECISION: dict[str, tuple[int, float, float]] = {
     # dtype: significand bits, unit roundoff, the smallest number that is asked of anybody: float32's smallest normal
@@ -48,7 +59,7 @@ class Point:
 
     `inputs` are numpy arrays of any shape the operator takes, labels int64; `copies` and other integer sizes are given
     in `sizes`. `dtype` is the candidate's floating type. With `sample` the inputs are those of one sample, as
-    `jacobian` wants them. SymPy and python-flint are imported on first use.
+    `jacobian` wants them. SymPy, python-flint and torch are imported on first use.
     """
 
     def __init__(
@@ -60,167 +71,334 @@ class Point:
         *,
         sample: bool = False,
     ) -> None:
-        from gradcheck.references.derive import derive
-
-        self.operator, self.dtype = operator, dtype
-        self.derivation = derive(operator)
-        self.arrays, self.sizes = bind(operator, inputs, dict(sizes or {}), sample=sample)
-        self.shapes = {name: np.shape(array) for name, array in inputs.items()}
-        self._evaluators: dict[Any, Any] = {}
+        self.operator, self.dtype, self.sample = operator, dtype, sample
+        self.inputs, self.sizes = inputs, sizes or {}
+        self.cotangents: Array | None = None
 
     def forward(self) -> Expected:
         """y, in the output's shape."""
-        forms, torch_forms = self.derivation.forms, self.derivation.torch_forms
-        indices = self.derivation.output.indices
-        expected = self._expected(
-            [self.derivation.output.expression],
-            [[form.expression for form in forms]],
-            [[form.expression for form in torch_forms]],
-            [indices],
-            scale=1.0,
-        )[0]
-        return _reshape(expected, output_shape(self.operator, self.shapes, self.sizes))
+        return _reshape(self._expected("forward"), self._exact[1].output_shape)
 
     def vjp(self, cotangents: Array) -> list[dict[str, Expected]]:
         """For each cotangent along the front axis of `cotangents`, the gradient of every differentiable input."""
-        count = len(cotangents)
-        self.give_cotangents(cotangents)
-        names = [an_input.name for an_input in self.operator.differentiable_inputs]
-        forms = [self.derivation.vjps[name] for name in names]
-        expected = self._expected(
-            [each[0].expression for each in forms],
-            [[form.expression for form in each] for each in forms],
-            [[form.expression for form in self.derivation.torch_vjps[name]] for name in names],
-            [("m", *each[0].indices) for each in forms],
-            scale=float(max(1.0, np.abs(cotangents).max(initial=0.0))),
-        )
-        shaped = {name: _reshape(each, (count, *self.shapes[name])) for name, each in zip(names, expected, strict=True)}
-        return [{name: _take(each, row) for name, each in shaped.items()} for row in range(count)]
-
-    def give_cotangents(self, cotangents: Array) -> None:
-        """What stands for grad_output in the VJPs: one after the other along the front axis."""
-        from gradcheck.references.derive import COTANGENT
-
-        internal = internal_output_shape(self.operator, self.sizes)
-        self.arrays[COTANGENT] = np.asarray(cotangents, dtype=np.float64).reshape((len(cotangents), *internal))
-        self.sizes["M"] = len(cotangents)
-        self._evaluators.clear()
+        self._give(cotangents)
+        scale = float(max(1.0, np.abs(cotangents).max(initial=0.0)))
+        shaped = {}
+        for each in self.operator.differentiable_inputs:
+            shape = (len(cotangents), *np.shape(self.inputs[each.name]))
+            shaped[each.name] = _reshape(self._expected("backward", each.name, scale), shape)
+        return [{name: _take(each, row) for name, each in shaped.items()} for row in range(len(cotangents))]
 
     def jacobian(self, wrt: str) -> Expected:
         """∂y_i/∂x_j of one sample, outputs' axes first. Needs `sample`."""
-        forms, torch_forms = self.derivation.jacobians[wrt], self.derivation.torch_jacobians[wrt]
-        return self._expected(
-            [forms[0].expression],
-            [[form.expression for form in forms]],
-            [[form.expression for form in torch_forms]],
-            [forms[0].indices],
-            scale=1.0,
-        )[0]
+        return self._expected("jacobian", wrt)
 
-    # The same in float64 by torch, without a tolerance: fast, for searching. Both ends of every segment.
+    # The same in float64, without a tolerance: fast, for searching. Both ends of every segment.
 
     def quick_forward(self) -> tuple[Floats, Floats]:
-        first, second = self._quick(self.derivation.output.expression, self.derivation.output.indices)
-        shape = output_shape(self.operator, self.shapes, self.sizes)
+        first, second = self._quick("forward")
+        shape = self._floats.output_shape
         return first.reshape(shape), second.reshape(shape)
 
     def quick_jacobian(self, wrt: str) -> tuple[Floats, Floats]:
-        form = self.derivation.jacobians[wrt][0]
-        return self._quick(form.expression, form.indices)
+        return self._quick("jacobian", wrt)
 
     def quick_vjp(self, cotangent: Array) -> dict[str, tuple[Floats, Floats]]:
-        self.give_cotangents(cotangent[None])
+        self._give(cotangent[None])
         ends = {}
-        for an_input in self.operator.differentiable_inputs:
-            form = self.derivation.vjps[an_input.name][0]
-            first, second = self._quick(form.expression, ("m", *form.indices))
-            shape = self.shapes[an_input.name]
-            ends[an_input.name] = first.reshape(shape), second.reshape(shape)
+        for each in self.operator.differentiable_inputs:
+            first, second = self._quick("backward", each.name)
+            shape = np.shape(self.inputs[each.name])
+            ends[each.name] = first.reshape(shape), second.reshape(shape)
         return ends
 
-    def _quick(self, expression: Any, indices: tuple[Any, ...]) -> tuple[Floats, Floats]:
-        from gradcheck.references.evaluate import Branch, Evaluator
-        from gradcheck.references.fields import TorchField
+    def _quick(self, role: Role, wrt: str = "") -> tuple[Floats, Floats]:
+        import torch
 
-        named = tuple(self._index(index) for index in indices)
-        branches: tuple[Branch, Branch] = ("first", "second")
-        first, second = (
-            Evaluator(TorchField(), self.arrays, *self.names(), at_tie=branch)(expression, named).numpy()
-            for branch in branches
-        )
+        with torch.no_grad():
+            # A tie goes to the first branch, as its test would say where it allows the tie; then to the other.
+            first, second = (self._floats.value(role, wrt, flip=flip).numpy() for flip in (True, False))
         return first, second
 
-    def _expected(
-        self,
-        truths: list[Any],
-        forms: list[list[Any]],
-        torch_forms: list[list[Any]],
-        indices: list[tuple[Any, ...]],
-        scale: float,
-    ) -> list[Expected]:
-        low, tied = self._balls(truths, indices, at_tie="first", rounded=False)
-        high = self._balls(truths, indices, at_tie="second", rounded=False)[0] if tied else None
-        results = []
-        for position, truth in enumerate(low):
-            value, own = _split(truth)
-            radius = np.zeros_like(value)
-            for form in forms[position]:
-                balls = self._balls([form], [indices[position]], "first", rounded=True)[0][0]
-                radius = np.maximum(radius, _split(balls)[1])
-                if high is not None:
-                    balls = self._balls([form], [indices[position]], "second", rounded=True)[0][0]
-                    radius = np.maximum(radius, _split(balls)[1])
-            for form in torch_forms[position]:
-                balls = self._balls([form], [indices[position]], "first", rounded=True)[0][0]
-                midpoint, around = _split(balls)
-                radius = np.maximum(radius, around + np.abs(midpoint - value))
-            tolerance = self._tolerance(value, radius, own, scale)
-            other = None
-            if high is not None:
-                other = _split(high[position])[0]
-                tolerance = np.maximum(tolerance, self._tolerance(other, radius, own, scale))
-            results.append(Expected(value, tolerance, other))
-        return results
+    # On numbers.
 
-    def _tolerance(self, value: Floats, radius: Floats, own: Floats, scale: float) -> Floats:
-        return tolerance_of(self.dtype, value, radius, own, scale, self.operator.name)
+    @cached_property
+    def _floats(self) -> Bound:
+        return self._bound(nullcontext(), lambda tensor: tensor)
 
-    def _balls(
-        self, expressions: list[Any], indices: list[tuple[Any, ...]], at_tie: Any, *, rounded: bool
-    ) -> tuple[list[Array], bool]:
-        evaluator = self._evaluator(at_tie, rounded=rounded)
-        with evaluator.numbers.precision():
-            values = [
-                evaluator(expression, tuple(self._index(index) for index in names))
-                for expression, names in zip(expressions, indices, strict=True)
-            ]
-        return values, evaluator.tied
+    @cached_property
+    def _exact(self) -> tuple[Any, Bound]:
+        from gradcheck.numbers.exact import Exact
 
-    def _index(self, index: Any) -> Any:
-        from gradcheck.references.formula import index_symbol
+        numbers = Exact(TRUTH_BITS)
+        return numbers, self._bound(numbers, numbers.wrap)
 
-        return index_symbol(index) if isinstance(index, str) else index
+    @cached_property
+    def _bounded(self) -> tuple[Rounded, Bound]:
+        made = bounded(self.dtype)
+        return made, self._bound(made.numbers, made.wrap)
 
-    def _evaluator(self, at_tie: Any, *, rounded: bool) -> Any:
-        from gradcheck.references.evaluate import Evaluator
-        from gradcheck.references.fields import TRUTH_BITS, BallField
+    @cached_property
+    def _balls(self) -> tuple[Rounded, Bound]:
+        made = balls(self.dtype)
+        return made, self._bound(made.numbers, made.wrap)
 
-        key = (at_tie, rounded)
-        if key not in self._evaluators:
-            bits, unit_roundoff, _ = PRECISION[self.dtype]
-            ball_field = BallField(bits, unit_roundoff) if rounded else BallField(TRUTH_BITS)
-            exact = self._evaluator(at_tie, rounded=False) if rounded else None
-            self._evaluators[key] = Evaluator(ball_field, self.arrays, *self.names(), at_tie=at_tie, exact=exact)
-        return self._evaluators[key]
+    def _bound(self, numbers: AbstractContextManager[Any], wrap: Callable[[Tensor], Tensor]) -> Bound:
+        tensors = {name: _tensor(array) for name, array in self.inputs.items()}
+        wrapped = {name: wrap(each) if each.is_floating_point() else each for name, each in tensors.items()}
+        cotangents = None if self.cotangents is None else wrap(_tensor(self.cotangents))
+        with numbers:
+            bound = Bound(self.operator, wrapped, self.sizes, sample=self.sample)
+            if cotangents is not None:
+                bound.give(cotangents)
+        return bound
 
-    def names(self) -> tuple[dict[Any, int], dict[Any, Any], dict[str, Any]]:
-        """The sizes, ranges and lead axes that an `Evaluator` of this point's formulas takes."""
-        from gradcheck.references.derive import COTANGENT
-        from gradcheck.references.formula import index_symbol, size_symbol
+    def _give(self, cotangents: Array) -> None:
+        """What stands for grad_output in the VJPs: one after the other along the front axis."""
+        self.cotangents = np.asarray(cotangents, dtype=np.float64)
+        for name in ("_floats", "_exact", "_bounded", "_balls"):
+            self.__dict__.pop(name, None)
 
-        ranges = self.derivation.ranges | {index_symbol("m"): size_symbol("M")}
-        sizes = {size_symbol(name): number for name, number in ({"M": 1, BATCH_LENGTH: 1} | self.sizes).items()}
-        return sizes, ranges, {COTANGENT: index_symbol("m")}
+    def _expected(self, role: Role, wrt: str = "", scale: float = 1.0) -> Expected:
+        """Which side of a comparison the truth takes is exact numbers' to say; ties give the segment its other end."""
+        import torch
+
+        from gradcheck.references.derive import formula_of, torch_forms_of
+
+        exact, at = self._exact
+        truth = formula_of(self.operator, role, wrt)
+        with torch.no_grad(), exact:
+            ties = exact.ties
+            low = at.evaluate(truth)
+            high = at.evaluate(truth, flip=True) if exact.ties > ties else None
+        value, own = values_of(exact, low)
+        radius = np.zeros_like(value)
+        for form in at.affordable(role, wrt):
+            for flip in (False, True) if high is not None else (False,):
+                radius = np.maximum(radius, self._spread(form, flip=flip)[1])
+        for form in torch_forms_of(self.operator, role, wrt):
+            middle, around = self._spread(form)
+            radius = np.maximum(radius, around + np.abs(middle - value))
+        other = None if high is None else values_of(exact, high)
+        return _expected(self.dtype, (value, own), other, radius, scale, self.operator.name)
+
+    def _spread(self, form: Formula, *, flip: bool = False) -> tuple[Floats, Floats]:
+        """What a form gives at the candidate's precision, and how far right computations may be from that."""
+        import torch
+
+        for name in ("_bounded", "_balls"):  # the fast ones first
+            rounded, at = getattr(self, name)
+            with torch.no_grad(), rounded.numbers:
+                value = at.evaluate(form, flip=flip)
+            middle, radius = rounded.parts(value) if hasattr(value, "parts") else _plain(value)
+            if np.isfinite(radius).all():
+                break
+        return middle, radius
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """Numbers that know what a right program at some precision may lose.
+
+    `wrap` makes inputs of tensors, off by one rounding; `parts` takes results apart into values and radii; `widest`
+    makes one result of those of several forms.
+    """
+
+    numbers: Any
+    wrap: Callable[[Tensor], Tensor]
+    parts: Callable[[Any], tuple[Floats, Floats]]
+    widest: Callable[[Sequence[Any]], Any]
+
+
+def bounded(dtype: str, *, across: bool = False) -> Rounded:
+    """Bounded numbers: fast, but their values are float64 and overflow as those do. With `across` what rounding decides
+    comes out the other way.
+    """
+    import torch
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    from gradcheck.numbers.bounded import Bounded, BoundedTensor
+
+    numbers = Bounded(getattr(torch, dtype), across=across)
+
+    def widest(forms: Sequence[Any]) -> Any:
+        first, *others = forms
+        with _disable_current_modes():
+            radius = first.rad
+            for other in others:
+                radius = torch.maximum(radius, other.rad + (other.mid - first.mid).abs())
+            return BoundedTensor(first.mid, radius)
+
+    return Rounded(
+        numbers,
+        lambda tensor: numbers.wrap(tensor, off=1.0),
+        lambda leaf: (leaf.mid.numpy(), leaf.rad.numpy()),
+        widest,
+    )
+
+
+def balls(dtype: str, *, across: bool = False) -> Rounded:
+    """Balls of as many bits as the candidate has: slow, but their exponents have no end."""
+    import flint
+
+    from gradcheck.numbers.exact import Exact
+
+    bits, unit_roundoff, _ = PRECISION[dtype]
+    numbers = Exact(bits, flip=across)
+    around = np.frompyfunc(lambda value: flint.arb(value, abs(value) * unit_roundoff), 1, 1)
+
+    def widest(forms: Sequence[Any]) -> Any:
+        every = [numbers.balls(form) for form in forms]
+        hull = every[0]
+        for other in every[1:]:
+            hull = np.frompyfunc(lambda left, right: left.union(right), 2, 1)(hull, other)
+        return numbers.keep(hull)
+
+    return Rounded(
+        numbers,
+        lambda tensor: numbers.keep(around(tensor.double().numpy().astype(object))),
+        lambda leaf: values_of(numbers, leaf),
+        widest,
+    )
+
+
+def expect(
+    compute: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    dtype: str,
+    *,
+    forms: Sequence[Callable[..., Any]] = (),
+    torch_forms: Sequence[Callable[..., Any]] = (),
+    either: bool = True,
+    scale: float | None = None,
+    what: str = "this function",
+) -> Any:
+    """What `compute(**arguments)` must give: its result with an `Expected` in the place of each tensor or number.
+
+    `arguments` are tensors, numbers and trees of them; `compute` is torch code. `forms` are further right ways to write
+    it, whose rounding is allowed too (instead of that of `compute`), `torch_forms` those whose distance from the truth
+    is. Where rounding decides a comparison, with `either` the far side is as right as the near one.
+    """
+    from torch.utils._pytree import tree_flatten, tree_unflatten
+
+    from gradcheck.numbers.exact import Exact
+
+    given = _as_tensors(arguments)
+    scale = _size_of(given) if scale is None else scale
+    exact = Exact(TRUTH_BITS)
+    found, tree = tree_flatten(_run(exact, exact.wrap, compute, given))
+    truths = [values_of(exact, leaf) for leaf in found]
+    others: list[tuple[Floats, Floats] | None] = [None] * len(truths)
+    if exact.ties:
+        flipped = Exact(TRUTH_BITS, flip=True)
+        across, _ = tree_flatten(_run(flipped, flipped.wrap, compute, given))
+        others = [values_of(flipped, leaf) for leaf in across]
+    widest = [np.zeros_like(value) for value, _ in truths]
+    for form in forms or (compute,):
+        spread = _spread(form, given, dtype, either=either)
+        widest = [np.maximum(radius, around) for radius, (_, around) in zip(widest, spread, strict=True)]
+    for form in torch_forms:
+        spread = _spread(form, given, dtype, either=either)
+        far = [around + np.abs(middle - value) for (middle, around), (value, _) in zip(spread, truths, strict=True)]
+        widest = [np.maximum(radius, other) for radius, other in zip(widest, far, strict=True)]
+    leaves = [
+        _expected(dtype, truth, other, radius, scale, what) if is_computed(leaf) else Expected(truth[0], 0 * truth[0])
+        for leaf, truth, other, radius in zip(found, truths, others, widest, strict=True)
+    ]
+    return tree_unflatten(leaves, tree)
+
+
+def _spread(compute: Callable[..., Any], given: Any, dtype: str, *, either: bool) -> list[tuple[Floats, Floats]]:
+    """Of each result what it is at the candidate's precision, and how far right computations may be from that."""
+    for numbers in (bounded, balls):
+        near, undecided = _leaves(numbers(dtype), compute, given)
+        if all(np.isfinite(radius).all() for _, radius in near):
+            break
+    if not (either and undecided):
+        return near
+    far, _ = _leaves(numbers(dtype, across=True), compute, given)
+    return [
+        (middle, np.maximum(radius, np.abs(middle - other) + around))
+        for (middle, radius), (other, around) in zip(near, far, strict=True)
+    ]
+
+
+def _leaves(rounded: Rounded, compute: Callable[..., Any], given: Any) -> tuple[list[tuple[Floats, Floats]], bool]:
+    """The results' parts, and whether rounding decided a comparison."""
+    from torch.utils._pytree import tree_leaves
+
+    with widened(rounded.widest):
+        found = tree_leaves(_run(rounded.numbers, rounded.wrap, compute, given))
+    numbers = rounded.numbers
+    return [rounded.parts(leaf) if hasattr(leaf, "parts") else _plain(leaf) for leaf in found], bool(
+        numbers.unclear or numbers.ties
+    )
+
+
+def _run(numbers: Numbers, wrap: Callable[[Tensor], Tensor], compute: Callable[..., Any], given: Any) -> Any:
+    import torch
+    from torch.utils._pytree import tree_map
+
+    wrapped = tree_map(lambda leaf: wrap(leaf) if is_computed(leaf) else leaf, given)
+    with torch.no_grad(), numbers:
+        return compute(**wrapped)
+
+
+def is_computed(leaf: Any) -> bool:
+    """Whether it is a tensor of real numbers, of any kind."""
+    return hasattr(leaf, "is_floating_point") and bool(leaf.is_floating_point())
+
+
+def values_of(exact: Any, leaf: Any) -> tuple[Floats, Floats]:
+    """The nearest float64 of each number, and how far the truth may lie from that."""
+    if not hasattr(leaf, "parts"):
+        return _plain(leaf)
+    value, own = exact.values(leaf)
+    return value.numpy(), own.numpy()
+
+
+def _plain(leaf: Any) -> tuple[Floats, Floats]:
+    value = np.asarray(leaf, dtype=np.float64)
+    return value, np.zeros_like(value)
+
+
+def _as_tensors(arguments: Mapping[str, Any]) -> Any:
+    """A Python float that is given is a number like any other."""
+    import torch
+    from torch.utils._pytree import tree_map
+
+    return tree_map(
+        lambda leaf: torch.tensor(leaf, dtype=torch.float64) if isinstance(leaf, float) else leaf, dict(arguments)
+    )
+
+
+def _size_of(given: Any) -> float:
+    from torch.utils._pytree import tree_leaves
+
+    sizes = [float(leaf.abs().max()) for leaf in tree_leaves(given) if is_computed(leaf) and leaf.numel()]
+    return max([1.0, *sizes])
+
+
+def _tensor(array: Array) -> Tensor:
+    import torch
+
+    values = np.asarray(array)
+    return torch.from_numpy(np.array(values, dtype=np.float64 if values.dtype.kind == "f" else np.int64, order="C"))
+
+
+def _expected(
+    dtype: str,
+    truth: tuple[Floats, Floats],
+    other: tuple[Floats, Floats] | None,
+    radius: Floats,
+    scale: float,
+    what: str,
+) -> Expected:
+    tolerance = tolerance_of(dtype, truth[0], radius, truth[1], scale, what)
+    if other is None:
+        return Expected(truth[0], tolerance)
+    wider = np.maximum(tolerance, tolerance_of(dtype, other[0], radius, other[1], scale, what))
+    return Expected(truth[0], wider, other[0])
 
 
 def tolerance_of(dtype: str, value: Floats, radius: Floats, own: Floats, scale: float, what: str) -> Floats:
@@ -229,6 +407,11 @@ def tolerance_of(dtype: str, value: Floats, radius: Floats, own: Floats, scale: 
 
     `own` is what 200 bits leave open; `scale` the size of what went in, for what underflows.
     """
+    if not (np.isfinite(value).all() and np.isfinite(own).all()):
+        raise ReferenceDisagreement(
+            f"{what} has no value at these inputs (a logarithm or root of a negative number, a division by 0?): keep "
+            "such inputs out, or write what holds there with Piecewise"
+        )
     tiny = PRECISION[dtype][2]
     # The last term: the truth itself is kept in float64.
     tolerance = K * radius + tiny * max(1, value.size) * scale + own + np.abs(value) * PRECISION["float64"][1]
@@ -245,11 +428,6 @@ def midpoints(balls: Array) -> Floats:
 
 def radii(balls: Array) -> Floats:
     return np.asarray(_RADIUS(balls), dtype=np.float64)
-
-
-def _split(balls: Array) -> tuple[Floats, Floats]:
-    """Midpoints and radii, as float64."""
-    return midpoints(balls), radii(balls)
 
 
 _MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()) if hasattr(ball, "mid") else float(ball), 1, 1)

@@ -37,8 +37,8 @@ def digest_of_mathematics() -> str:
     """A digest of all that expected values depend on, besides the inputs."""
     package = Path(__file__).parent.parent
     digest = hashlib.sha256()
-    for folder in ("operators", "references"):
-        for path in sorted((package / folder).glob("*.py")):
+    for folder in ("operators", "references", "numbers"):
+        for path in sorted((package / folder).rglob("*.py")):
             digest.update(path.read_bytes())
     for library in LIBRARIES:
         digest.update(version(library).encode())

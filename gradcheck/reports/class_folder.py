@@ -47,7 +47,7 @@ class ClassFolder:
         self.out, self.course = out, course
         due = course.deadline.at.isoformat() if course.deadline else ""
         exercises = [find_exercise(name) for name in course.exercises]
-        self._summary = ClassSummary(CourseTitle(title=course.title, deadline=due), grader, exercises)
+        self._summary = ClassSummary(CourseTitle(course.title, due), grader, exercises)
         self._people: dict[str, Sequence[Student]] = {}
         for folder in (out, out / "reports", out / "feedback"):
             self._made(folder)
@@ -70,7 +70,7 @@ class ClassFolder:
 
         summary = replace(
             self._summary.so_far(),
-            ignored=tuple(IgnoredEntry(name=name, why=why) for name, why in ignored),
+            ignored=tuple(IgnoredEntry(name, why) for name, why in ignored),
             gone=self._gone(),
             roster=self._roster(),
         )
@@ -95,13 +95,11 @@ class ClassFolder:
             without_submission=tuple(student.named() for student in found.students),
             unmatched=tuple(found.submissions),
             reasons=tuple(
-                NobodysSubmission(submission=name, why=match.why, who=tuple(each.named() for each in match.who[:_WHO]))
+                NobodysSubmission(name, match.why, tuple(each.named() for each in match.who[:_WHO]))
                 for name, match in found.nobodys
             ),
             unread_times=tuple(self.course.roster.unread_times),
-            several=tuple(
-                SeveralSubmissions(student=student.named(), submissions=tuple(names)) for student, names in found.shared
-            ),
+            several=tuple(SeveralSubmissions(student.named(), tuple(names)) for student, names in found.shared),
         )
 
     def _made(self, folder: Path) -> None:

@@ -237,7 +237,7 @@ def _data(summary: ClassReport, students: Sequence[Mapping[str, Any]], places: S
     U+2028 and lone surrogates are escapes in it, as everything outside ASCII is.
     """
     order = {each.name: number for number, each in enumerate(summary.submissions)}
-    columns = (
+    columns = [
         "name",
         "student",
         "email",
@@ -250,7 +250,7 @@ def _data(summary: ClassReport, students: Sequence[Mapping[str, Any]], places: S
         "problems",
         "link",
         "report",
-    )
+    ]
     data = {
         "page": PAGE,
         "exercises": [[_shown(each.name), _shown(each.unit)] for each in summary.exercises],

@@ -27,12 +27,12 @@ ADVISORY = "advisory"
 
 def gradebook_csv(comparison: ScoreComparison) -> bytes:
     """A row for every student of the roster, in its order. UTF-8 with a byte order mark, as grades.csv has it."""
-    return _csv(GRADEBOOK, map(_gradebook_row, comparison.rows))
+    return csv_bytes(GRADEBOOK, map(_gradebook_row, comparison.rows))
 
 
 def differences_csv(comparison: ScoreComparison) -> bytes:
     """A row for every student of whom CI and the regrade say different things."""
-    return _csv(DIFFERENCES, (_difference_row(row) for row in comparison.rows if row.differs))
+    return csv_bytes(DIFFERENCES, (_difference_row(row) for row in comparison.rows if row.differs))
 
 
 def collected_dict(
@@ -120,7 +120,7 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(header)

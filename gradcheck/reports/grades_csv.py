@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
-from io import StringIO
 
 from gradcheck.grading.class_report import ClassReport, RosterGaps
 from gradcheck.grading.policy.roster import StudentName
 from gradcheck.grading.report import GRADED
+from gradcheck.reports.collected import csv_bytes, number
 from gradcheck.reports.escaping import csv_cell
 
 OPENING = ("name", "student", "email", "id", "final_score", "score", "max_score", "late_days")
@@ -29,12 +28,8 @@ def grades_csv(summary: ClassReport) -> bytes:
     Where the grader failed on an exercise, its cell and the totals are empty, since whatever imports the file would
     take a number for a mark; the column `ungraded` names the exercises.
     """
-    text = StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
     names = [each.name for each in summary.exercises]
-    writer.writerow([*OPENING, *map(csv_cell, names), *GRADED, "ungraded", "note"])
-    writer.writerows(_rows(summary, names))
-    return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8")
+    return csv_bytes([*OPENING, *map(csv_cell, names), *GRADED, "ungraded", "note"], _rows(summary, names))
 
 
 def _rows(summary: ClassReport, names: list[str]) -> Iterator[list[str]]:
@@ -50,9 +45,9 @@ def _rows(summary: ClassReport, names: list[str]) -> Iterator[list[str]]:
             yield [
                 csv_cell(row.name),
                 *_person(student),
-                *map(_number, (*totals, row.max_score, row.late_days)),
-                *(_number(cells.get(name)) for name in names),
-                *(_number(row.status[status]) for status in GRADED),
+                *map(number, (*totals, row.max_score, row.late_days)),
+                *(number(cells.get(name)) for name in names),
+                *(number(row.status[status]) for status in GRADED),
                 csv_cell(" ".join(ungraded)),
                 note,
             ]
@@ -67,8 +62,3 @@ def _key(student: StudentName | None) -> tuple[str, str, str]:
 
 def _person(student: StudentName | None) -> Iterator[str]:
     return map(csv_cell, _key(student))
-
-
-def _number(value: float | None) -> str:
-    """A number; nothing for none."""
-    return "" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")

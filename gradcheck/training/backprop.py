@@ -81,7 +81,7 @@ def _equal_in_float32(got: Floats, value: Floats) -> bool:
 
 def _of_the_step(step: Step, call: StepCall, got: StepResult) -> tuple[str, str] | None:
     suspect = proved(step, call, got.params)
-    return (f"{suspect.text}.", suspect.code) if suspect else None
+    return (f"{suspect.words}.", suspect.code) if suspect else None
 
 
 def _of_the_memory(

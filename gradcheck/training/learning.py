@@ -12,6 +12,7 @@ from gradcheck.references.expected import Floats
 from gradcheck.training.network import HIDDEN, Progress
 from gradcheck.training.spiral import initial_parameters, spiral
 from gradcheck.training.step_calls import StepCall, Unreadable, as_arguments, read_training, step_of
+from gradcheck.training.steps import logits_of
 from gradcheck.training.suspects import proved
 
 WANTED = 0.95
@@ -68,8 +69,10 @@ def accuracy_of(params: dict[str, Floats], x: Floats, labels: Array) -> float:
 
 def classes_of(params: dict[str, Floats], points: Floats) -> Array:
     """The class into which the two-layer network puts each point."""
-    hidden = np.maximum(points @ params["w_h"].T + params["b_h"], 0)
-    found: Array = (hidden @ params["w_y"].T + params["b_y"]).argmax(1)
+    import torch
+
+    tensors = {name: torch.as_tensor(value) for name, value in params.items()}
+    found: Array = logits_of(torch.as_tensor(points), tensors).argmax(1).numpy()
     return found
 
 
@@ -120,4 +123,4 @@ def _cause(ask: Ask) -> tuple[str, str] | None:
         suspect = proved(step, call, step(call).params)
     except (Unfinished, Unreadable):
         return None
-    return (suspect.text, suspect.code) if suspect and suspect.code != "no-update" else None
+    return (suspect.words, suspect.code) if suspect and suspect.code != "no-update" else None

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck.checks.asking import Unfinished
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
+from gradcheck.training.layers import one_hot_like, upstream
 from gradcheck.training.spiral import CLASSES, initial_parameters, spiral
 from gradcheck.training.step_calls import Step, StepCall, Unreadable
+from gradcheck.training.steps import RIGHT, StepAt, TrainingStep
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Changes = dict[str, Floats]
 """The change of each parameter, divided by −lr: the gradients, where the step is right."""
@@ -26,67 +31,46 @@ Changes = dict[str, Floats]
 
 @dataclass(frozen=True)
 class Suspect:
-    """A mistake: its code, what is said of it, the changes that it makes, and a call that cancels it: what that gives
-    must be the right step of the call as it was (`instead`: of the changed call). `of_classes`: the number of classes
-    is part of it, so that other numbers are tried, too; a step may well be written for three.
+    """A mistake: its code, what is said of it, the step that makes it, and a call that cancels it: what that gives must
+    be the right step of the call as it was (`instead`: of the changed call); `remedy` says so. `of_classes`: the number
+    of classes is part of it, so that other numbers are tried, too; a step may well be written for three.
     """
 
     code: str
     text: str
-    changes: Callable[[StepCall], Changes]
+    step: TrainingStep
+    remedy: str = ""
     undone: Callable[[StepCall], StepCall] | None = None
     instead: bool = False
     of_classes: bool = False
 
-
-@dataclass(frozen=True)
-class _Pass:
-    """The forward pass of a step, and the gradient at the logits."""
-
-    hidden: Floats
-    active: Floats
-    logits: Floats
-    probabilities: Floats
-    one_hot: Floats
-    loss: float
-
     @property
-    def to_logits(self) -> Floats:
-        return (self.probabilities - self.one_hot) / len(self.one_hot)
+    def words(self) -> str:
+        return f"{self.text}: {self.remedy}" if self.remedy else self.text
 
 
-def _forward(call: StepCall) -> _Pass:
-    hidden = call.x @ call.params["w_h"].T + call.params["b_h"]
-    active = np.maximum(hidden, 0)
-    logits = active @ call.params["w_y"].T + call.params["b_y"]
-    shifted = logits - logits.max(1, keepdims=True)
-    sums = np.exp(shifted).sum(1, keepdims=True)
-    one_hot = np.eye(call.classes)[call.labels]
-    loss = float((np.log(sums[:, 0]) - (shifted * one_hot).sum(1)).mean())
-    return _Pass(hidden, active, logits, np.exp(shifted) / sums, one_hot, loss)
-
-
-def _backward(call: StepCall, to_logits: Floats, *, mask: Array | None = None, weight: Floats | None = None) -> Changes:
-    """The parameters' gradients from a gradient at the logits; `mask` and `weight` may be wrong."""
-    passed = _forward(call)
-    upstream = to_logits @ (call.params["w_y"] if weight is None else weight)
-    to_hidden = upstream * (passed.hidden > 0 if mask is None else mask)
-    return {
-        "b_y": to_logits.sum(0),
-        "w_y": to_logits.T @ passed.active,
-        "b_h": to_hidden.sum(0),
-        "w_h": to_hidden.T @ call.x,
-    }
+def changes_of(step: TrainingStep, call: StepCall) -> Changes:
+    """What a step changes, in plain float64."""
+    at = StepAt(call.lr, call.size, call.classes)
+    _, found = step.gradients(*_tensors(call), at)
+    return {name: step.rate(at) / call.lr * each.numpy() for name, each in found.items()}
 
 
 def right_changes(call: StepCall) -> Changes:
     """The gradients, in plain float64."""
-    return _backward(call, _forward(call).to_logits)
+    return changes_of(RIGHT, call)
 
 
 def loss_of(call: StepCall) -> float:
     """The mean cross-entropy of a call's parameters."""
-    return _forward(call).loss
+    return float(RIGHT(*_tensors(call), call.lr)[0])
+
+
+def _tensors(call: StepCall) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    import torch
+
+    params = {name: torch.as_tensor(value) for name, value in call.params.items()}
+    return torch.as_tensor(call.x), torch.as_tensor(call.labels), params
 
 
 def other_calls(classes: Sequence[int] = (CLASSES, CLASSES)) -> tuple[StepCall, ...]:
@@ -102,7 +86,7 @@ def proved(step: Step, call: StepCall, got: dict[str, Floats]) -> Suspect | None
     """The mistake that `step` makes, if one is proved; `got` is what it returned for `call`. None for a right step."""
     if _agree(_changes(call, got), right_changes(call), call):
         return None
-    for suspect in (*_suspects(), *_constant(call, got)):
+    for suspect in (*SUSPECTS, *_constant(call, got)):
         if _explains(suspect, call, got) and _holds_elsewhere(suspect, step):
             return suspect
     return None
@@ -127,7 +111,7 @@ def _holds_elsewhere(suspect: Suspect, step: Step) -> bool:
 
 def _explains(suspect: Suspect, call: StepCall, got: dict[str, Floats]) -> bool:
     with np.errstate(all="ignore"):
-        return _agree(_changes(call, got), suspect.changes(call), call)
+        return _agree(_changes(call, got), changes_of(suspect.step, call), call)
 
 
 def _changes(call: StepCall, got: dict[str, Floats]) -> Changes:
@@ -146,78 +130,15 @@ def close(change: Floats, wanted: Floats, before: Floats, lr: float) -> bool:
 
 
 def _scaled(
-    code: str, text: str, factor: Callable[[StepCall], float], *, undo: bool = True, of_classes: bool = False
+    code: str, text: str, factor: Callable[[StepAt], float], remedy: str = "", *, of_classes: bool = False
 ) -> Suspect:
-    """Every update times a factor; divided into lr, it is gone."""
+    """Every update times a factor; with a remedy: divided into lr, it is gone."""
 
-    def changes(call: StepCall) -> Changes:
-        return {name: factor(call) * value for name, value in right_changes(call).items()}
+    def undone(call: StepCall) -> StepCall:
+        return replace(call, lr=call.lr / factor(StepAt(call.lr, call.size, call.classes)))
 
-    undone = (lambda call: replace(call, lr=call.lr / factor(call))) if undo else None
-    return Suspect(code, text, changes, undone, of_classes=of_classes)
-
-
-def _suspects() -> Iterator[Suspect]:
-    """The commonest first."""
-    yield _scaled("no-update", "the parameters come back unchanged", lambda _: 0.0, undo=False)
-    yield _scaled(
-        "wrong-direction",
-        "the step goes along the gradient, not against it: called with −lr it is right",
-        lambda _: -1.0,
-    )
-    yield _scaled(
-        "scaled-by-size",
-        "every update is the batch size times too large: called with lr / B it is right. The loss is a mean over the "
-        "batch",
-        lambda call: call.size,
-    )
-    yield _scaled(
-        "scaled-by-size",
-        "every update is divided by the batch size once too often: called with lr · B it is right",
-        lambda call: 1 / call.size,
-    )
-    yield _scaled(
-        "wrong-direction",
-        "the step goes along the gradient, and is the batch size times too large: called with −lr / B it is right",
-        lambda call: -call.size,
-    )
-    yield _scaled(
-        "scaled-by-size",
-        "every update is divided by the number of classes: called with lr · K it is right",
-        lambda call: 1 / call.classes,
-        of_classes=True,
-    )
-    yield _scaled(
-        "scaled-by-size",
-        "every update is divided by the number of classes K where the batch size B belongs: called with lr · K / B it "
-        "is right",
-        lambda call: call.size / call.classes,
-        of_classes=True,
-    )
-    yield _scaled(
-        "ignores-learning-rate", "the step is the whole gradient, whatever lr is", lambda call: 1 / call.lr, undo=False
-    )
-    yield _lr_squared()
-    yield _scaled("wrong-function", "the step is the gradient divided by lr", lambda call: 1 / call.lr**2, undo=False)
-    yield from _of_the_loss()
-    yield from _of_the_mask()
-    yield Suspect(
-        "updated-too-early",
-        "w_y is updated before the gradient passes through it; all gradients belong to the old parameters",
-        lambda call: _backward(
-            call, to := _forward(call).to_logits, weight=call.params["w_y"] - call.lr * to.T @ _forward(call).active
-        ),
-        lambda call: replace(call, lr=1e-7),
-        instead=True,
-    )
-
-
-def _lr_squared() -> Suspect:
-    def changes(call: StepCall) -> Changes:
-        return {name: call.lr * value for name, value in right_changes(call).items()}
-
-    text = "lr is multiplied into the step twice: called with its square root the step is right"
-    return Suspect("scaled-by-constant", text, changes, lambda call: replace(call, lr=call.lr**0.5))
+    step = TrainingStep(rate=lambda at: factor(at) * at.lr)
+    return Suspect(code, text, step, remedy, undone if remedy else None, of_classes=of_classes)
 
 
 def _constant(call: StepCall, got: dict[str, Floats]) -> Iterator[Suspect]:
@@ -226,8 +147,8 @@ def _constant(call: StepCall, got: dict[str, Floats]) -> Iterator[Suspect]:
     factors = [each for each in ratios if each is not None]
     if len(factors) == len(ratios) and factors[0] and np.allclose(factors, factors[0], rtol=1e-6):
         factor = factors[0]
-        text = f"every update is {factor:.6g} times what it should be: called with lr / {factor:.6g} it is right"
-        yield _scaled("scaled-by-constant", text, lambda _: factor)
+        text = f"every update is {factor:.6g} times what it should be"
+        yield _scaled("scaled-by-constant", text, lambda _: factor, f"called with lr / {factor:.6g} it is right")
 
 
 def ratio_of(change: Floats, right: Floats) -> float | None:
@@ -240,52 +161,14 @@ def ratio_of(change: Floats, right: Floats) -> float | None:
     return ratio if near else None
 
 
-def _of_the_loss() -> Iterator[Suspect]:
-    """Another gradient at the logits than that of the mean cross-entropy."""
-
-    def by(to_logits: Callable[[StepCall, _Pass], Floats]) -> Callable[[StepCall], Changes]:
-        return lambda call: _backward(call, to_logits(call, _forward(call)))
-
-    def numbers(call: StepCall) -> Floats:
-        return np.asarray(call.labels[:, None], dtype=np.float64)
-
-    text = "labels are taken for numbers; a label says which class is meant"
-    yield Suspect("labels-as-numbers", text, by(lambda call, f: (f.probabilities - numbers(call)) / call.size))
-    yield Suspect("labels-as-numbers", text, by(lambda call, f: (f.probabilities - numbers(call)) / f.logits.size))
-    text = "labels are read as floats and the logits drawn towards them"
-    yield Suspect("labels-as-numbers", text, by(lambda call, f: 2 * (f.logits - numbers(call)) / f.logits.size))
-    text = "the gradient is that of a squared error between logits and one-hot labels"
-    yield Suspect("labels-as-numbers", text, by(lambda _, f: 2 * (f.logits - f.one_hot) / f.logits.size))
-    yield Suspect("labels-as-numbers", text, by(lambda call, f: 2 * (f.logits - f.one_hot) / call.size))
-    text = "the gradient at the logits does not depend on the labels: their term is missing"
-    yield Suspect("missing-term", text, by(lambda call, f: f.probabilities / call.size))
-
-
-def _of_the_mask() -> Iterator[Suspect]:
-    """Another mask than that of the ReLU's input."""
-
-    def by(kind: Literal["all", "upstream", "inverted"]) -> Callable[[StepCall], Changes]:
-        def changes(call: StepCall) -> Changes:
-            passed = _forward(call)
-            masks = {
-                "all": np.ones_like(passed.hidden, dtype=bool),
-                "upstream": passed.to_logits @ call.params["w_y"] > 0,
-                "inverted": passed.hidden <= 0,
-            }
-            return _backward(call, passed.to_logits, mask=masks[kind])
-
-        return changes
-
-    text = "the ReLU lets every gradient through; where its input is negative none passes"
-    yield Suspect("missing-mask", text, by("all"), _all_active, instead=True)
-    text = "the ReLU's mask is taken from the gradient, not from its input"
-    yield Suspect("mask-from-upstream", text, by("upstream"), _all_active_and_upstream, instead=True)
-    yield Suspect("sign-flipped", "the ReLU's mask is the wrong way round", by("inverted"))
+def _hidden(call: StepCall) -> Array:
+    hidden: Array = call.x @ call.params["w_h"].T + call.params["b_h"]
+    return hidden
 
 
 def _all_active(call: StepCall) -> StepCall:
     """The same with a bias that keeps every ReLU's input positive: no mask has anything to do."""
-    lift = 1 + np.abs(_forward(call).hidden).max()
+    lift = 1 + np.abs(_hidden(call)).max()
     return replace(call, params=call.params | {"b_h": call.params["b_h"] + lift})
 
 
@@ -294,3 +177,118 @@ def _all_active_and_upstream(call: StepCall) -> StepCall:
     w_y = np.abs(call.params["w_y"])
     w_y[0] = -w_y[0]
     return replace(_all_active(call), params=_all_active(call).params | {"w_y": w_y}, labels=np.zeros_like(call.labels))
+
+
+def _numbers(labels: Any, logits: Any) -> Any:
+    return labels[:, None].to(logits.dtype)
+
+
+def _by(slope: Callable[[Any, Any], Any]) -> TrainingStep:
+    """Another gradient at the logits than that of the mean cross-entropy."""
+    return TrainingStep(loss=lambda logits, labels: (0 * logits.sum(), slope(logits, labels)))
+
+
+NO_UPDATE = _scaled("no-update", "the parameters come back unchanged", lambda _: 0.0)
+UPHILL = _scaled(
+    "wrong-direction",
+    "the step goes along the gradient, not against it",
+    lambda _: -1.0,
+    "called with −lr it is right",
+)
+SUMMED = _scaled(
+    "scaled-by-size",
+    "every update is the batch size times too large",
+    lambda at: at.size,
+    "called with lr / B it is right. The loss is a mean over the batch",
+)
+MEAN_TWICE = _scaled(
+    "scaled-by-size",
+    "every update is divided by the batch size once too often",
+    lambda at: 1 / at.size,
+    "called with lr · B it is right",
+)
+WHOLE_GRADIENT = _scaled(
+    "ignores-learning-rate", "the step is the whole gradient, whatever lr is", lambda at: 1 / at.lr
+)
+NO_LABELS = Suspect(
+    "missing-term",
+    "the gradient at the logits does not depend on the labels: their term is missing",
+    _by(lambda logits, _labels: logits.softmax(1) / len(logits)),
+)
+EARLY = Suspect(
+    "updated-too-early",
+    "w_y is updated before the gradient passes through it; all gradients belong to the old parameters",
+    TrainingStep(early=True),
+    undone=lambda call: replace(call, lr=1e-7),
+    instead=True,
+)
+
+_AS_NUMBERS = "labels are taken for numbers; a label says which class is meant"
+_SQUARED = "the gradient is that of a squared error between logits and one-hot labels"
+
+SUSPECTS = (
+    NO_UPDATE,
+    UPHILL,
+    SUMMED,
+    MEAN_TWICE,
+    _scaled(
+        "wrong-direction",
+        "the step goes along the gradient, and is the batch size times too large",
+        lambda at: -at.size,
+        "called with −lr / B it is right",
+    ),
+    _scaled(
+        "scaled-by-size",
+        "every update is divided by the number of classes",
+        lambda at: 1 / at.classes,
+        "called with lr · K it is right",
+        of_classes=True,
+    ),
+    _scaled(
+        "scaled-by-size",
+        "every update is divided by the number of classes K where the batch size B belongs",
+        lambda at: at.size / at.classes,
+        "called with lr · K / B it is right",
+        of_classes=True,
+    ),
+    WHOLE_GRADIENT,
+    Suspect(
+        "scaled-by-constant",
+        "lr is multiplied into the step twice",
+        TrainingStep(rate=lambda at: at.lr**2),
+        "called with its square root the step is right",
+        lambda call: replace(call, lr=call.lr**0.5),
+    ),
+    _scaled("wrong-function", "the step is the gradient divided by lr", lambda at: 1 / at.lr**2),
+    Suspect("labels-as-numbers", _AS_NUMBERS, _by(lambda z, t: (z.softmax(1) - _numbers(t, z)) / len(z))),
+    Suspect("labels-as-numbers", _AS_NUMBERS, _by(lambda z, t: (z.softmax(1) - _numbers(t, z)) / z.numel())),
+    Suspect(
+        "labels-as-numbers",
+        "labels are read as floats and the logits drawn towards them",
+        _by(lambda z, t: 2 * (z - _numbers(t, z)) / z.numel()),
+    ),
+    Suspect("labels-as-numbers", _SQUARED, _by(lambda z, t: 2 * (z - one_hot_like(z, t)) / z.numel())),
+    Suspect("labels-as-numbers", _SQUARED, _by(lambda z, t: 2 * (z - one_hot_like(z, t)) / len(z))),
+    NO_LABELS,
+    Suspect(
+        "missing-mask",
+        "the ReLU lets every gradient through; where its input is negative none passes",
+        TrainingStep(gate=upstream),
+        undone=_all_active,
+        instead=True,
+    ),
+    Suspect(
+        "mask-from-upstream",
+        "the ReLU's mask is taken from the gradient, not from its input",
+        TrainingStep(gate=lambda grad, _hidden: grad * (grad > 0)),
+        undone=_all_active_and_upstream,
+        instead=True,
+    ),
+    Suspect(
+        "sign-flipped",
+        "the ReLU's mask is the wrong way round",
+        TrainingStep(gate=lambda grad, hidden: grad * (hidden <= 0)),
+    ),
+    EARLY,
+)
+"""The commonest first."""

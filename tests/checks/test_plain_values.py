@@ -124,7 +124,7 @@ def first_failure(exercise, function, wrong, cache):
     return found
 
 
-@pytest.mark.table
+@pytest.mark.table(every=4)
 @pytest.mark.parametrize(("exercise", "function"), FUNCTIONS)
 def test_a_result_that_equals_an_argument_is_not_that_argument(exercise, function, cache):
     spec = spec_of(exercise, function)

@@ -65,7 +65,7 @@ def shown() -> list[Wrong]:
     ]
 
 
-@pytest.mark.table
+@pytest.mark.table(every=4)
 @pytest.mark.parametrize("wrong", shown(), ids=lambda wrong: wrong.id)
 def test_a_counterexample_is_small_and_its_message_fits_the_screen(wrong, cache, monkeypatch):
     monkeypatch.setattr(shrink, "BUDGET_S", 600.0)  # on a machine that is busy beyond measure

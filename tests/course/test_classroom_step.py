@@ -6,10 +6,10 @@ import base64
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_start
 
 pytestmark = pytest.mark.outside
 
@@ -55,7 +55,7 @@ def test_a_submission_that_writes_commands_is_not_obeyed(tmp_path):
         "GITHUB_WORKSPACE": str(tmp_path / "repository"), **{name: str(path) for name, path in files.items()},
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "gradcheck", "classroom", "relu"], cwd=tmp_path / "repository", env=environment,
+        [*warm_start.python(), "-m", "gradcheck", "classroom", "relu"], cwd=tmp_path / "repository", env=environment,
         capture_output=True, encoding="utf-8", timeout=200, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import warm_start
 from planted_exercise import ROOT, planted
 
 from gradcheck import catalog
@@ -120,7 +121,7 @@ def test_a_process_that_dies_or_never_ends_costs_its_own_exercise_only(tmp_path,
 def command(folder: Path, *arguments: str):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     return subprocess.run(
-        [sys.executable, "-m", "gradcheck", "dev", "check", *arguments],
+        [*warm_start.python(), "-m", "gradcheck", "dev", "check", *arguments],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm_start
 
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.course.scaffold.create import create, load
@@ -60,7 +61,7 @@ def made(checkout):
 
 def gradcheck(root: Path, *arguments: str):
     return subprocess.run(
-        [sys.executable, "-m", "gradcheck", *arguments],
+        [*warm_start.python(), "-m", "gradcheck", *arguments],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,
@@ -236,7 +237,7 @@ def test_a_skeleton_holds_the_derived_formulas_and_no_answer(tmp_path, checkout)
         (Wish("lambda", SOFT), "cannot be an exercise's name"),
         (Wish("../relu", SOFT), "cannot be an exercise's name"),
         (Wish("relu", SOFT), "the name relu is taken"),
-        (Wish("shared", SOFT), "the name shared is taken: shared is a file of the catalog"),
+        (Wish("parts", SOFT), "the name parts is taken: parts is a file of the catalog"),
         (Wish("logsoftmax", SOFT), "log_softmax is an exercise or operator, for workflows write names without _"),
         (Wish("fresh", SOFT, unit="04_module"), "there is no unit '04_module'; there are: 01_models"),
         (Wish("fresh", SOFT, unit="04_other", new_unit=True), "the number is that of 04_modules"),

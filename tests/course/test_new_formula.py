@@ -181,3 +181,36 @@ def test_the_code_of_gradients_computes_what_autograd_computes():
             names = {**given, operator.output_name: output.detach(), "g": g}
             torch.testing.assert_close(eval(code, {"torch": torch}, names), right, msg=lambda m, c=code: f"{c}: {m}")
     assert beyond <= {"nll", "cross_entropy"}
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "y[o, i] = Sum(w[o, k] * x[i+k], (k, 0, K-1))",
+        "y[i] = Sum(w[k] * x[3*i + 2*k - 1], (k, 0, K-1))",
+        "y[o, i] = Sum(Sum(w[o, c, k] * x[c, 2*i + k - 1], (k, 0, K-1)), (c, 0, C-1)) + bias[o]",
+        "y[i, j] = Sum(Sum(w[h, v] * x[i+h-1, 2*j+2*v], (h, 0, H-1)), (v, 0, W-1))",
+    ],
+)
+def test_the_code_of_windows_computes_what_the_formula_says(formula):
+    import torch
+
+    from gradcheck.course.scaffold.torch_code import torch_code
+    from gradcheck.references.apply import forward
+    from gradcheck.references.derive import derive
+
+    operator = plan(Wish("planted", formula), lambda *_: None).operator
+    sizes = {"L": 7, "M": 8, "K": 3, "O": 4, "C": 2, "H": 3, "W": 2, "n": 4}
+    given = {each.name: torch.randn([sizes[size] for size in each.shape]).double() for each in operator.inputs}
+    code = torch_code(operator, derive(operator).output)
+    torch.testing.assert_close(eval(code, {"torch": torch}, given), forward(operator, **given))
+
+
+@pytest.mark.parametrize("index", ["i - k", "i + k + 1", "i + 1", "i + n - k"])
+def test_windows_that_are_no_windows_of_torch_are_left_to_the_author(index):
+    from gradcheck.course.scaffold.torch_code import torch_code
+    from gradcheck.references.derive import derive
+
+    operator = plan(Wish("planted", f"y[i] = Sum(w[k] * x[{index}], (k, 0, n-1))"), lambda *_: None).operator
+    with pytest.raises(NotWritten, match="the index"):
+        torch_code(operator, derive(operator).output)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_start
 from desk_commands import ROOT, refused, run
 
 from gradcheck.catalog import all_exercises
@@ -66,7 +66,7 @@ def test_the_help_says_that_it_gives_the_formula_away():
 def test_a_narrow_pipe_that_knows_few_characters(tmp_path: Path):
     environment = {k: v for k, v in os.environ.items() if k != "FORCE_COLOR"}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0", "COLUMNS": "40"}
-    command = [sys.executable, "-m", "gradcheck", "explain", "relu"]
+    command = [*warm_start.python(), "-m", "gradcheck", "explain", "relu"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=100, check=True)
     text = done.stdout.decode("cp1252")
     assert max(map(len, text.splitlines())) <= 40

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_start
 from desk_commands import ROOT, place, refused, run
 from totals import COUNT, POINTS, of_units
 
@@ -123,7 +123,7 @@ def test_a_unit_by_itself():
 def listed(*, terminal: bool, **settings: str) -> str:
     """What a process of its own prints, into a pipe or a real terminal."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "TERM": "xterm-256color", **settings}
-    command = [sys.executable, "-m", "gradcheck", "list"]
+    command = [*warm_start.python(), "-m", "gradcheck", "list"]
     if not terminal:
         return subprocess.run(
             command, env=environment, capture_output=True, encoding="utf-8", timeout=100, check=True

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_start
 from desk_commands import ROOT, place, run
 from totals import COUNT, of_units
 
@@ -106,7 +106,7 @@ def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
     """pytest as it is typed in the repository."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "80"}
-    command = [sys.executable, "-m", "pytest", "-p", "no:benchmark", *arguments]
+    command = [*warm_start.python(), "-m", "pytest", "-p", "no:benchmark", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=200, check=False)
 
 

@@ -18,7 +18,7 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("expected")
 
 
-@pytest.mark.table
+@pytest.mark.table(every=4)
 @pytest.mark.parametrize(("name", "style"), STYLES)
 def test_a_right_answer_is_never_diagnosed(name, style, cache):
     exercise = find_exercise(name)

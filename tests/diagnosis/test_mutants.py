@@ -114,7 +114,7 @@ def used_in_sweeps() -> set[str]:
     return {operator.name for operator in all_operators().values() if operator.name.upper() in names}
 
 
-@pytest.mark.table
+@pytest.mark.table(every=4)
 @every_exercise
 def test_the_right_formula_run_like_a_mutant_passes_every_check(exercise, expected_values):
     right = unmutated(exercise)

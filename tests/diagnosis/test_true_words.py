@@ -16,8 +16,9 @@ from gradcheck.checks.cases import Case
 from gradcheck.checks.compare import Wanted
 from gradcheck.checks.outcome import Fault, Outcome, Returned
 from gradcheck.checks.results import CheckResult
+from gradcheck.checks.traits import traits_of
 from gradcheck.checks.trials import Trial
-from gradcheck.diagnosis.circumstances import _TRAITS, Situation
+from gradcheck.diagnosis.circumstances import KNOWN
 from gradcheck.diagnosis.codes import CODES, thought
 from gradcheck.diagnosis.guess import say
 from gradcheck.grading.written import check_written
@@ -81,9 +82,9 @@ def test_what_is_told_of_an_edge_holds_of_the_case_that_is_shown(name, function,
     assert result.check == "edge_cases"
     exercise = find_exercise(name)
     spec = exercise.task.function(function)
-    shown = Situation(result.counterexample.arguments, None if spec.reference else spec.operator or exercise.operator)
-    told = [trait for trait in _TRAITS if re.search(rf" {re.escape(trait.words)}(,|:|$)", result.message)]
-    assert all(trait.holds(shown) for trait in told), result.message
+    shown = traits_of(result.counterexample.arguments, None if spec.reference else spec.operator or exercise.operator)
+    told = [known for known in KNOWN if re.search(rf" {re.escape(known.words)}(,|:|$)", result.message)]
+    assert all(known.holds(shown) for known in told), result.message
     here = re.search(r"here: (.*)$", result.message)
     assert here is None or result.diagnosis.cases[0].startswith(here[1])
     assert told or here or "for these" in result.message, result.message
@@ -98,9 +99,9 @@ def test_rounded_ties_have_nothing_to_do_with_equal_sizes(cache):
 
 
 def test_a_size_that_passes_is_not_the_reason():
-    sizes = [trait for trait in _TRAITS if trait.code in ("edge-size", "empty-batch")]
+    sizes = [known for known in KNOWN if known.code in ("edge-size", "empty-batch")]
     assert len(sizes) >= 6
-    assert all(trait.strict for trait in sizes)
+    assert all(known.strict for known in sizes)
 
 
 def test_cancellation_gives_no_infinity(cache):
@@ -295,9 +296,9 @@ def dropped_plain(x, p, generator):
 
 
 def test_several_things_are(cache):
-    assert say("{what} is zero everywhere", "the probabilities") == "the probabilities are zero everywhere"
-    assert say("{what} has the other sign", "the new parameters") == "the new parameters have the other sign"
-    assert say("{what} is zero everywhere", "the loss") == "the loss is zero everywhere"
+    assert say("{what} {is} zero everywhere", "the probabilities") == "the probabilities are zero everywhere"
+    assert say("{what} {has} the other sign", "the new parameters") == "the new parameters have the other sign"
+    assert say("{what} {is} zero everywhere", "the loss") == "the loss is zero everywhere"
     assert say("the terms of {what} count", "the logits") == "the terms of the logits count"
     result = first_failure(
         "two_layer_net", "forward", lambda params, x: 0 * solution("two_layer_net")["forward"](params, x), cache

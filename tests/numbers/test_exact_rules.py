@@ -279,6 +279,21 @@ def test_convolutions_and_their_derivatives_are_those_of_torch(axes, geometry, t
         assert torch.equal(numbers.values(ours)[0], theirs)
 
 
+@given(whole(3, 4), whole(2, 4, 4))
+@settings(max_examples=4, deadline=None)
+def test_an_embedding_has_no_gradient_where_it_is_padded(table, cotangent):
+    for options in ({"padding_idx": 1}, {"scale_grad_by_freq": True}, {}):
+
+        def run(table, options=options):
+            return F.embedding(PLACES, table, **options)
+
+        plain = table.clone().requires_grad_()
+        (expected,) = torch.autograd.grad(run(plain), plain, cotangent)
+        numbers = Exact(200)
+        _, (found,) = vjp(numbers, run, [table], [cotangent])
+        assert torch.allclose(numbers.values(found)[0], expected, rtol=0, atol=1e-14)  # torch adds thirds
+
+
 @given(st.integers(1, 2), st.integers(0, 2), st.integers(1, 2), st.integers(1, 2), whole(2, 2, 5, 6))
 @settings(max_examples=12, deadline=None)
 def test_windows_are_those_of_torch(size, padding, stride, dilation, x):
@@ -341,6 +356,15 @@ def test_fractions(pair, scalar):
 
 # What is transcendental: another formula for the same function, at more bits.
 
+
+def gelu_by_tanh(x):
+    return F.gelu(x, approximate="tanh")
+
+
+def gelu_inside(x):
+    return (2 / arb.pi()).sqrt() * (x + arb(44715) / 1000000 * x**3)
+
+
 OTHERWISE = {
     torch.exp: lambda x: x.sinh() + x.cosh(),
     torch.exp2: lambda x: arb(2) ** x,
@@ -361,6 +385,7 @@ OTHERWISE = {
     F.logsigmoid: lambda x: -(1 + (-x).exp()).log(),
     F.softplus: lambda x: x if x > 20 else (1 + x.exp()).log(),
     F.gelu: lambda x: x * (1 - (x / arb(2).sqrt()).erfc() / 2),
+    gelu_by_tanh: lambda x: x * (1 - 2 / ((2 * gelu_inside(x)).exp() + 1) + 1) / 2,
     F.mish: lambda x: x * (1 + x.exp()).log().tanh(),
     F.elu: lambda x: x if x > 0 else x.exp() - 1,
     torch.abs: lambda x: (x * x).sqrt(),
@@ -443,6 +468,13 @@ ROWS = {
             (sum((v - sum(row, arb(0)) / len(row)) ** 2 for v in row) / (len(row) - 1)).sqrt(),
         ],
     ),
+    "std_mean": (
+        lambda x: torch.cat(torch.std_mean(x, 1, keepdim=True), 1),
+        lambda row: [
+            (sum((v - sum(row, arb(0)) / len(row)) ** 2 for v in row) / (len(row) - 1)).sqrt(),
+            sum(row, arb(0)) / len(row),
+        ],
+    ),
     "pow": (lambda x: 2.5**x, lambda row: [(value * arb(2.5).log()).exp() for value in row]),
     "pow of two": (lambda x: x.abs() ** x.flip(1), lambda row: [abs(a) ** b for a, b in zip(row, row[::-1])]),
     "atan2": (
@@ -521,7 +553,7 @@ def test_ties_are_counted_and_a_direction_resolves_them():
     assert numbers.values(gradient)[0].tolist() == [0, 1, 0, 0]
     for sign in (1.0, -1.0):
         finer = Exact(1200)
-        moved = finer.wrap(x, direction=torch.tensor([1.0, 1.0, 1.0, -1.0]) * sign)
+        moved = finer.wrap(x, requires_grad=True, direction=torch.tensor([1.0, 1.0, 1.0, -1.0]) * sign)
         _, (gradient,) = vjp(finer, torch.relu, (moved,), [torch.ones(4)])
         assert finer.ties == 0
         assert finer.values(gradient)[0].tolist() == [sign > 0, 1, 0, sign < 0]
@@ -632,6 +664,42 @@ def test_values_are_nearest_and_their_distance_is_an_upper_bound(middle, radius)
         assert distance.item() <= 1.001 * (float(ball.rad()) + math.ulp(value.item()))
 
 
+@pytest.mark.parametrize(
+    ("scalar", "number"),
+    [
+        (0.1, lambda: arb(1) / 10),
+        (2 / 7, lambda: arb(2) / 7),
+        (-1e-5, lambda: arb(-1) / 100000),
+        (0.75, lambda: arb(0.75)),
+        (math.sqrt(0.5), lambda: arb(0.5).sqrt()),
+        (-math.sqrt(8), lambda: -arb(8).sqrt()),
+        (math.log(3), lambda: arb(3).log()),
+        (math.log(0.3), lambda: (arb(3) / 10).log()),
+        (-math.pi, lambda: -arb.pi()),
+        (2 / math.sqrt(math.pi), lambda: 2 / arb.pi().sqrt()),
+        (0.12345678901234567, lambda: arb(0.12345678901234567)),
+        (1e300, lambda: arb(1e300)),
+        (float(2**60 + 2**10), lambda: arb(2**60 + 2**10)),
+        (True, lambda: arb(1)),
+        (3, lambda: arb(3)),
+    ],
+)
+def test_a_float_stands_for_the_simplest_number_that_rounds_to_it(scalar, number):
+    numbers = Exact(200)
+    with numbers:
+        found = numbers.balls(numbers.wrap(torch.ones(1)) * scalar).item()
+        assert abs(found - number()) <= arb(2) ** -190 * abs(number())
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@settings(max_examples=100, deadline=None)
+def test_what_a_float_stands_for_rounds_to_it(scalar):
+    numbers = Exact(1200)
+    with numbers:
+        ball = numbers.balls(scalar).item()
+        assert abs(ball - arb(scalar)) <= arb(math.ulp(scalar)) * (1 if scalar == 2.3025850929940456 else 0.5)
+
+
 def test_infinities_and_poles():
     numbers = Exact(200)
     x = torch.tensor([math.inf, -math.inf, 0.0, math.nan])
@@ -643,6 +711,8 @@ def test_infinities_and_poles():
     assert logs.tolist() == [-math.inf, 0]
     _, distance = numbers.values(evaluate(numbers, torch.reciprocal, (torch.tensor([0.0]),)))
     assert distance.tolist() == [math.inf]
+    nothing, distance = numbers.values(evaluate(numbers, torch.xlogy, (torch.tensor([0.0]), torch.tensor([0.0]))))
+    assert (nothing.tolist(), distance.tolist()) == ([0], [0])
     masked = torch.tensor([1.0, -math.inf, 2.0])
     value, _ = numbers.values(evaluate(numbers, lambda x: x.softmax(0), (masked,)))
     assert value[1] == 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import warm_start
 
 ROOT = Path(__file__).parents[2]
 Completed = subprocess.CompletedProcess[str]
@@ -56,7 +56,7 @@ def run_pytest(tmp_path: Path) -> Callable[..., Completed]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
         environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "100"}
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:benchmark", *arguments],
+            [*warm_start.python(), "-m", "pytest", "-p", "no:benchmark", *arguments],
             cwd=tmp_path / cwd,
             env=environment,
             capture_output=True,

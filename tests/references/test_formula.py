@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import sympy as sp
+import torch
 
 from gradcheck.errors import FormulaError
 from gradcheck.operators import Input, Operator, all_operators
+from gradcheck.references.apply import Bound
 from gradcheck.references.collapse import collapse
 from gradcheck.references.derive import derive
-from gradcheck.references.expected import Point
 from gradcheck.references.formula import BATCH, array_symbol, index_symbol, read_formula, size_symbol
 from gradcheck.references.typeset import formulas
 
@@ -68,10 +68,9 @@ def test_a_product_of_branches_holds_where_both_hold():
     operator = Operator("steps", text, (Input("x", ("n",), wrt=("j",)),), lambda x: x, ("n",), flattened=True)
     folded = replace(read_formula(operator), expression=sp.piecewise_fold(read_formula(operator).expression))
     assert folded.expression.atoms(sp.And)
-    point = Point(operator, {"x": np.array([0.0, 1.5, 3.0])})
+    bound = Bound(operator, {"x": torch.tensor([0.0, 1.5, 3.0], dtype=torch.float64)}, {})
     for formula in (read_formula(operator), folded):
-        balls, _ = point._balls([formula.expression], [formula.indices], "first", rounded=False)
-        assert [float(ball) for ball in balls[0]] == [6.0, 3.0, 5.0]
+        assert bound.evaluate(formula).tolist() == [6.0, 3.0, 5.0]
 
 
 def test_two_samples_do_not_mix():

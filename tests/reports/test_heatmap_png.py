@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm_start
 
 from gradcheck.errors import GradcheckError
 from gradcheck.reports.heatmap_png import save_png
@@ -36,7 +36,7 @@ def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **settings}
     return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=100,
+        [*warm_start.python(), *arguments], cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=100,
         check=False,
     )  # fmt: skip
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_start
 
 from gradcheck.training.network import train, two_layer
 from gradcheck.training.spiral import spiral
@@ -27,7 +27,7 @@ def folder(tmp_path):
 
 def gradcheck(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "80"}
-    command = [sys.executable, "-m", "gradcheck", *arguments]
+    command = [*warm_start.python(), "-m", "gradcheck", *arguments]
     done = subprocess.run(
         command, cwd=folder.parent, env=environment, capture_output=True, encoding="utf-8", timeout=500, check=False
     )
@@ -50,6 +50,7 @@ def test_the_reference_networks_reach_what_the_practicum_says(kind, low, high, o
     assert low <= history.accuracy <= high
 
 
+@pytest.mark.rare
 def test_the_solutions_hold_and_are_drawn(folder):
     done = gradcheck(folder, "train", "work")
     assert done.returncode == 0, done.stdout
@@ -87,6 +88,7 @@ def test_a_wrong_module_and_a_file_that_is_not_written_are_told(folder):
     assert pictures(folder) == set()
 
 
+@pytest.mark.rare
 def test_the_ensemble_is_sure_where_there_is_data(folder):
     done = gradcheck(folder, "ensemble", "work")
     assert done.returncode == 0, done.stderr

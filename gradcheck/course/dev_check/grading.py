@@ -14,7 +14,7 @@ from gradcheck.course.dev_check.files import solved_in
 from gradcheck.course.dev_check.problem import ExerciseVerdict, Problem, listed
 from gradcheck.course.dev_check.sabotage import unshown
 from gradcheck.desk.hints import operators_of
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, ReferenceDisagreement
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
 
@@ -53,8 +53,10 @@ def _disagreement(exercise: Exercise) -> str:
                 _agree_with_opinion(exercise, graded.spec.name)
     except NotImplementedError as error:
         return f"the torch function of its operator is not written yet: {error}"
+    except ReferenceDisagreement as error:
+        return error.cause
     except GradcheckError as error:
-        return str(error).removesuffix(" Nothing is graded until the record is mended.")
+        return str(error)
     return ""
 
 

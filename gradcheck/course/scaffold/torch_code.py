@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -22,6 +23,17 @@ def torch_code(operator: Operator, formula: Formula, *, flat: bool | None = None
     """
     flat = operator.flattened if flat is None else flat
     return _Writer(operator, formula, (*operator.inputs, *arrays), flat=flat).whole()
+
+
+@dataclass(frozen=True)
+class Window:
+    """What slides over an axis: stride · place + step · inside − before."""
+
+    place: sp.Symbol
+    stride: int
+    inside: sp.Symbol
+    step: int
+    before: int
 
 
 class _Writer:
@@ -90,7 +102,18 @@ class _Writer:
             return Part(symbol.name, batched=self.inputs[symbol.name].batched and self.ahead)
         return Part(self.size(symbol), number=True)
 
-    def size(self, symbol: sp.Symbol) -> str:
+    def size(self, symbol: sp.Expr) -> str:
+        """The code of a size, or of a rule for one."""
+        if isinstance(symbol, sp.Add):
+            first, *others = sorted(symbol.args, key=lambda term: (_negative(term), term.is_number))
+            code = self.size(first)
+            for term in others:
+                code += f" - {self.size(-term)}" if _negative(term) else f" + {self.size(term)}"
+            return code
+        if isinstance(symbol, sp.Integer):
+            return str(symbol)
+        if not isinstance(symbol, sp.Symbol):
+            raise NotWritten(f"the size {symbol}")
         for each in self.inputs.values():
             if symbol.name in each.shape:
                 if self.flat:
@@ -112,11 +135,48 @@ class _Writer:
             return Part(name)
         if any(isinstance(index, sp.Indexed) for index in indices):
             return self.chosen(name, indices)
+        if any(not isinstance(index, sp.Symbol) for index in indices):
+            return self.windows(name, indices, batched=batched)
         if len(set(indices)) < len(indices):
             if len(indices) == 2:
                 return Part(f"{name}.diagonal(dim1=-2, dim2=-1)", (indices[0],), batched)
             raise NotWritten(f"{part}, where an index stands twice")
         return self.sorted(Part(name, tuple(indices), batched))
+
+    def windows(self, name: str, indices: list[sp.Expr], *, batched: bool) -> Part:
+        """x[c, 2*i + k - 1]: every window of x gets an axis of its own, and where it lies another."""
+        code, axes, inner, pads = name, [], [], []
+        for position, index in enumerate(indices):
+            if isinstance(index, sp.Symbol):
+                axes.append(index)
+                pads.append(0)
+                continue
+            window = self.window(index)
+            dim = position - len(indices) - len(inner)
+            reach = self.size(self.formula.ranges[window.inside])
+            reach = reach if window.step == 1 else f"{window.step} * ({reach} - 1) + 1"
+            code += f".unfold({dim}, {reach}, {window.stride})" + (f"[..., ::{window.step}]" if window.step > 1 else "")
+            axes.append(window.place)
+            inner.append(window.inside)
+            pads.append(window.before)
+        if any(pads):
+            # torch names the last axis first, either end of each.
+            first = next(position for position, pad in enumerate(pads) if pad)
+            ends = ", ".join(f"{pad}, {pad}" for pad in pads[first:][::-1])
+            code = code.replace(name, f"torch.nn.functional.pad({name}, ({ends}))", 1)
+        return self.sorted(Part(code, (*axes, *inner), batched))
+
+    def window(self, index: sp.Expr) -> Window:
+        """stride · place + step · inside − before, of a place that stays and an index that is summed over."""
+        symbols = index.free_symbols
+        steps = {each: index.coeff(each) for each in symbols}
+        start = index - sp.Add(*(step * each for each, step in steps.items()))
+        places = [each for each in symbols if each in self.wanted]
+        inside = [each for each in symbols if each not in self.wanted and each in self.formula.ranges]
+        whole = all(step.is_Integer and step > 0 for step in steps.values()) and start.is_Integer and start <= 0
+        if not whole or len(places) != 1 or len(inside) != 1 or len(symbols) != 2:
+            raise NotWritten(f"the index {index}")
+        return Window(places[0], int(steps[places[0]]), inside[0], int(steps[inside[0]]), int(-start))
 
     def sorted(self, part: Part) -> Part:
         """With its axes in the order of `order`."""

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -82,7 +81,7 @@ class ClassSummary:
         name = report.submission
         if name in self._rows:
             raise ValueError(f"the submission {name!r} was added before")
-        seed = PublishedSeed(seed_hash=report.seed_hash or None, seed=report.seed, seed_salt=report.seed_salt or None)
+        seed = PublishedSeed(report.seed_hash or None, report.seed, report.seed_salt or None)
         self._seeds[str(seed.seed_hash or seed.seed)] = seed
         graded = {each.name: each for each in report.exercises}
         self._rows[name] = _row(report), tuple(self._cell(graded.get(each.name)) for each in self._exercises)
@@ -107,7 +106,7 @@ class ClassSummary:
         if exercise is not None:
             codes = dict.fromkeys(code for _, code, _ in _mistakes_of(exercise))
             key = (exercise.status, float(exercise.score), tuple(codes))
-        return self._shared.setdefault(key, Cell(status=key[0], score=key[1], codes=key[2]))
+        return self._shared.setdefault(key, Cell(*key))
 
     def _note_mistakes(self, name: str, exercise: WrittenExercise) -> None:
         if exercise.status == "ungraded":
@@ -134,7 +133,7 @@ class ClassSummary:
             grader=self._drawn_by(),
             sandbox=tuple(layer.of(name) for name, layer in sorted(self._layers.items(), key=_place)),
             warnings=tuple(warnings),
-            undated=Undated(count=len(self._undated), names=tuple(sorted(self._undated))),
+            undated=Undated(len(self._undated), tuple(sorted(self._undated))),
             ungraded=tuple(self._failures_of_the_grader()),
             max_score=math.fsum(map(self._most, self._exercises)),
             exercises=tuple(self._counted(place, each, names) for place, each in enumerate(self._exercises)),
@@ -151,20 +150,14 @@ class ClassSummary:
     def _counted(self, place: int, exercise: Exercise, names: Sequence[str]) -> ExerciseCounts:
         cells = [self._rows[name][1][place] for name in names]
         graded = [cell.score for cell in cells if cell.status != "ungraded"]
-        return ExerciseCounts(
-            name=exercise.name,
-            unit=exercise.unit,
-            title=exercise.title,
-            max_score=self._most(exercise),
-            counts=_counts(cells),
-            # Nobody graded is no mean of 0; a class of nobody always had one.
-            mean_score=round(math.fsum(graded) / max(1, len(graded)), 4) if graded or not cells else None,
-        )
+        # Nobody graded is no mean of 0; a class of nobody always had one.
+        mean = round(math.fsum(graded) / max(1, len(graded)), 4) if graded or not cells else None
+        return ExerciseCounts(exercise.name, exercise.unit, exercise.title, self._most(exercise), _counts(cells), mean)
 
     def _failures_of_the_grader(self) -> Iterator[GraderFailure]:
         for each in self._exercises:
             if found := self._ungraded.get(each.name):
-                yield GraderFailure(exercise=each.name, **found.told())
+                yield GraderFailure(each.name, *found.told())
 
     def _most(self, exercise: Exercise) -> float:
         return float(self._points.get(exercise.name, exercise.max_score))
@@ -172,7 +165,7 @@ class ClassSummary:
     def _misconceptions(self) -> list[SharedMistake]:
         order = {each.name: place for place, each in enumerate(self._exercises)}
         found = [
-            SharedMistake(exercise=exercise, function=function, code=code, **mistake.told())
+            SharedMistake(exercise, function, code, *mistake.told())
             for (exercise, function, code), mistake in self._mistakes.items()
         ]
         return sorted(found, key=lambda each: (-each.count, order[each.exercise], each.function, each.code))
@@ -183,15 +176,10 @@ class ClassSummary:
 
     def _timings(self) -> Timings:
         finished, wall = datetime.now(UTC), time.monotonic() - self._clock
-        return Timings(
-            started=self._started.isoformat(timespec="seconds"),
-            finished=finished.isoformat(timespec="seconds"),
-            wall_s=round(wall, 3),
-            graded=self._graded,
-            reused=self._reused,
-            per_minute=round(60 * self._graded / wall, 1) if wall > 0 else 0.0,
-            slowest=tuple(SlowSubmission(name=name, seconds=round(-seconds, 3)) for seconds, name in self._slowest),
-        )
+        started, ended = (each.isoformat(timespec="seconds") for each in (self._started, finished))
+        rate = round(60 * self._graded / wall, 1) if wall > 0 else 0.0
+        slowest = tuple(SlowSubmission(name, round(-seconds, 3)) for seconds, name in self._slowest)
+        return Timings(started, ended, round(wall, 3), self._graded, self._reused, rate, slowest)
 
 
 def _row(report: FinalReport) -> ClassRow:
@@ -200,7 +188,7 @@ def _row(report: FinalReport) -> ClassRow:
     if len(problems) > _PROBLEMS:
         problems[_PROBLEMS - 1 :] = [f"There are {len(problems) - _PROBLEMS + 1} more; the report has them."]
     students = tuple(map(_member, report.students))
-    first = StudentName(name=students[0].name, email=students[0].email, id=students[0].id) if students else None
+    first = StudentName(students[0].name, students[0].email, students[0].id) if students else None
     return ClassRow(
         name=report.submission,
         student=first,
@@ -217,8 +205,8 @@ def _row(report: FinalReport) -> ClassRow:
 
 
 def _member(student: TeamMember) -> TeamMember:
-    name, email, number = map(_short, (student.name, student.email, student.id))
-    return TeamMember(name=name, email=email, id=number, logins=tuple(map(_short, student.logins)))
+    logins = tuple(map(_short, student.logins))
+    return TeamMember(_short(student.name), _short(student.email), _short(student.id), logins)
 
 
 class _Mistake:
@@ -243,10 +231,10 @@ class _Mistake:
         if len(self.texts) > _KINDS:
             del self.texts[max(self.texts)]
 
-    def told(self) -> dict[str, Any]:
-        """The wording of most, and whose it is."""
+    def told(self) -> tuple[str, int, tuple[str, ...]]:
+        """The wording of most, of how many it is, and of whom."""
         text = min(self.texts.values(), key=lambda entry: (-entry[0], entry[1]))[1]
-        return {"text": text, "count": len(self.who), "who": tuple(sorted(self.who))}
+        return text, len(self.who), tuple(sorted(self.who))
 
 
 class _Layer:

@@ -32,7 +32,7 @@ _LEAST_OF_A_CLASS = 2
 _HIDDEN = frozenset(("anonymous", "anon"))
 
 
-class StudentName(Struct, frozen=True, kw_only=True):
+class StudentName(Struct, frozen=True):
     """What is written of a student."""
 
     name: str = ""
@@ -40,7 +40,7 @@ class StudentName(Struct, frozen=True, kw_only=True):
     id: str = ""
 
 
-class TeamMember(StudentName, frozen=True, kw_only=True):
+class TeamMember(StudentName, frozen=True):
     """The same, and by what else gradebooks may know them."""
 
     logins: tuple[str, ...] = ()
@@ -75,12 +75,12 @@ class Student:
 
     def named(self) -> StudentName:
         """What a report says of a student."""
-        return StudentName(name=self.name, email=self.email, id=self.id)
+        return StudentName(self.name, self.email, self.id)
 
     def as_member(self) -> TeamMember:
         """The same, and by what else a gradebook may know them."""
         logins = (*self.logins, *host_numbers(self.canvas, self.participant))
-        return TeamMember(name=self.name, email=self.email, id=self.id, logins=logins)
+        return TeamMember(self.name, self.email, self.id, logins)
 
     def __str__(self) -> str:
         return self.name or self.email or self.id or self.submission or next(iter(self.logins), "")

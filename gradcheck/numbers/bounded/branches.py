@@ -30,10 +30,18 @@ def compared(numbers: Bounded, x: Any, y: Any) -> tuple[Tensor, Tensor]:
     return equal, unclear
 
 
+def within_reach(numbers: Bounded, x: Any, y: Any) -> Tensor:
+    """Where rounding decides which of two is larger. Equal numbers that are known exactly are equal to everybody."""
+    (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
+    return ((x_mid - y_mid).abs() <= x_rad + y_rad) & (x_rad + y_rad > 0)
+
+
 def register_comparison(name: str, compare: Callable[[Any, Any], Any], *, strict: bool) -> None:
     def apply(numbers: Bounded, x: Any, y: Any) -> Tensor:
         equal, _ = compared(numbers, x, y)
         chosen: Tensor = compare(mid_of(x), mid_of(y))
+        if numbers.across:
+            return chosen ^ within_reach(numbers, x, y)
         return torch.where(equal, strict, chosen) if numbers.flip else chosen
 
     for overload in overloads(name):
@@ -172,13 +180,15 @@ def threshold_backward(numbers: Bounded, upstream: Any, x: Any, threshold: Any) 
     passes = x_mid > edge
     if numbers.flip:
         passes = passes | ((x_mid == edge) & ~(torch.signbit(x_mid) & (edge == 0)))
+    if numbers.across:
+        passes = passes ^ within_reach(numbers, x, edge)
     return numbers.exactly(torch.where(passes, g_mid, 0.0), torch.where(passes, g_rad, 0.0))
 
 
 @rule("clamp", "clamp_min", "clamp_max")
 def clamp(numbers: Bounded, x: Any, low: Any = None, high: Any = None, **kwargs: Any) -> BoundedTensor:
     low, high = kwargs.get("min", low), kwargs.get("max", high)
-    result = x
+    result: BoundedTensor = x
     if low is not None:
         result = larger_of_two(numbers, result, low, 1)
     if high is not None:

@@ -17,6 +17,7 @@ ROUNDOFFS = {
     "erfcx": 16.0,
     "erfinv": 8.0,
     "expm1": 3.0,
+    "gelu": 8.0,
     "i0": 16.0,
     "i0e": 16.0,
     "i1": 16.0,
@@ -32,6 +33,15 @@ ROUNDOFFS = {
     "tan": 3.0,
     "zeta": 32.0,
 }
+
+HALVES_LOSE = {"erf": 2.0**-20}
+"""By how much a half precision's kernel may be off besides, whatever the size of the result: torch's computes 1 − …"""
+
+REFLECTION = 16.0
+"""How often digamma and its derivatives round a negative argument, on the way by which they come to a positive one."""
+
+TRIGAMMA = 2.0**-30
+"""Relative to itself, what torch's derivative of digamma loses in any dtype: its series is cut off early."""
 
 FLUSHED = True
 """Whether a function's result below the smallest normal number may come out as 0, as vectorised kernels have it."""

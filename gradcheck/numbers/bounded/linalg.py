@@ -24,12 +24,17 @@ def eliminated(a: Tensor, order: Tensor) -> Tensor:
     lu = torch.gather(a, -2, order.unsqueeze(-1).expand(*order.shape, columns))
     for step in range(min(size, columns)):
         if step + 1 < size:
-            factors = lu[..., step + 1 :, step : step + 1] / lu[..., step : step + 1, step : step + 1]
+            factors = lu[..., step + 1 :, step : step + 1] * divided_by(lu[..., step : step + 1, step : step + 1])
             rest = lu[..., step + 1 :, step + 1 :] - factors * lu[..., step : step + 1, step + 1 :]
             below = torch.cat([factors, rest], -1)
             left = lu[..., step + 1 :, :step]
             lu = torch.cat([lu[..., : step + 1, :], torch.cat([left, below], -1)], -2)
     return lu
+
+
+def divided_by(pivot: Tensor) -> Tensor:
+    """Libraries multiply by the reciprocal: one rounding more than a division, so it holds that too."""
+    return torch.reciprocal(pivot)
 
 
 def factored(numbers: Bounded, a: BoundedTensor, *, pivot: bool = True) -> tuple[BoundedTensor, Tensor, Tensor]:
@@ -39,8 +44,17 @@ def factored(numbers: Bounded, a: BoundedTensor, *, pivot: bool = True) -> tuple
     return numbers.again(eliminated, (a, order), {}), pivots, order
 
 
+def factored_for_determinant(numbers: Bounded, a: BoundedTensor) -> tuple[BoundedTensor, Tensor, Tensor]:
+    """For a determinant torch factors the transpose of what lies row by row, and the backward counts on it."""
+    if a.is_contiguous():
+        a = BoundedTensor(a.mid.mT.contiguous(), a.rad.mT.contiguous())
+    return factored(numbers, a)
+
+
 def order_of(pivots: Tensor, size: int) -> Tensor:
     order = torch.arange(size).expand(*pivots.shape[:-1], size).clone()
+    if not order.numel():
+        return order
     flat, swaps = order.reshape(-1, size), pivots.reshape(-1, pivots.shape[-1])
     for row, swap in zip(flat, swaps, strict=True):
         for place, other in enumerate(swap.tolist()):
@@ -58,7 +72,7 @@ def substituted(a: Tensor, b: Tensor, upper: bool, unit: bool) -> Tensor:
         if known:
             weights = a[..., row : row + 1, known.start : known.stop]
             value = value - weights @ torch.cat([rows[k] for k in known], -2)
-        rows[row] = value if unit else value / a[..., row : row + 1, row : row + 1]
+        rows[row] = value if unit else value * divided_by(a[..., row : row + 1, row : row + 1])
     if not rows:
         return b.clone()
     return torch.cat([rows[row] for row in range(size)], -2)
@@ -67,7 +81,7 @@ def substituted(a: Tensor, b: Tensor, upper: bool, unit: bool) -> Tensor:
 def triangular(a: Tensor, b: Tensor, *, upper: bool, left: bool = True, unit: bool = False) -> Tensor:
     if not left:
         return triangular(a.mT, b.mT, upper=not upper, unit=unit).mT
-    shape = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    shape = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # type: ignore[no-untyped-call]
     a, b = a.expand(*shape, *a.shape[-2:]), b.expand(*shape, *b.shape[-2:])
     return substituted(a, b, upper, unit)
 
@@ -76,7 +90,7 @@ def with_factors(lu: Tensor, order: Tensor, b: Tensor, left: bool, adjoint: bool
     """Solve by LU. Runs under the mode."""
     if not left:
         return with_factors(lu, order, b.mT, True, not adjoint).mT
-    shape = torch.broadcast_shapes(lu.shape[:-2], b.shape[:-2])
+    shape = torch.broadcast_shapes(lu.shape[:-2], b.shape[:-2])  # type: ignore[no-untyped-call]
     b = b.expand(*shape, *b.shape[-2:])
     order = order.expand(*shape, order.shape[-1])
     if adjoint:
@@ -133,11 +147,9 @@ def solve_ex(numbers: Bounded, a: Any, b: Any, *, left: bool = True, check_error
     vector = b.dim() == 1 or (b.dim() == a.dim() - 1 and b.shape == a.shape[:-1])
 
     def compute(lu: Tensor, b: Tensor) -> Tensor:
-        return (
-            with_factors(lu, order, b.unsqueeze(-1), left, False).squeeze(-1)
-            if vector
-            else with_factors(lu, order, b, left, False)
-        )
+        columns = b.unsqueeze(-1) if vector else b
+        solution = with_factors(lu, order, columns, left, False)
+        return solution.squeeze(-1) if vector else solution
 
     return numbers.again(compute, (lu, b), {}), lu, pivots, no_errors(a)
 
@@ -151,7 +163,7 @@ def inv_ex(numbers: Bounded, a: Any, *, check_errors: bool = False) -> Any:
 
 @rule("_linalg_det")
 def det(numbers: Bounded, a: Any) -> Any:
-    lu, pivots, order = factored(numbers, bounded(numbers, a))
+    lu, pivots, order = factored_for_determinant(numbers, bounded(numbers, a))
     sign = sign_of(order)
 
     def compute(lu: Tensor) -> Tensor:
@@ -162,7 +174,7 @@ def det(numbers: Bounded, a: Any) -> Any:
 
 @rule("_linalg_slogdet")
 def slogdet(numbers: Bounded, a: Any) -> Any:
-    lu, pivots, order = factored(numbers, bounded(numbers, a))
+    lu, pivots, order = factored_for_determinant(numbers, bounded(numbers, a))
     sign = sign_of(order)
 
     def compute(lu: Tensor) -> Any:

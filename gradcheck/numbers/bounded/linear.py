@@ -12,16 +12,21 @@ from gradcheck.numbers.bounded.number import RULES, UNIT64, Bounded, BoundedTens
 from gradcheck.numbers.dispatch import overloads
 
 
-def weighted(numbers: Bounded, x: Any, mapped: Any, terms: int, off: Tensor | float = 0.0) -> BoundedTensor:
-    """A map with weights of no sign but plus: what holds |x| and the radii is the map itself.
+def weighted(numbers: Bounded, x: Any, mapped: Any, terms: int, *, in_memory: bool) -> BoundedTensor:
+    """A map with weights of one sign: what holds |x| and the radii is the map itself.
 
-    `terms` is how many entries it adds up at most, `off` what the weights themselves may be off, times the entries.
+    `terms` is how many entries it adds up at most. A backward adds up in the tensor that it returns: `in_memory`.
     """
     (x_mid, x_rad) = numbers.operand(x)
     x_rad = x_rad.expand(x_mid.shape).contiguous()
-    spread = mapped(x_rad) + off
     return numbers.summed(
-        mapped(x_mid), spread, mapped(x_mid.abs()), terms, roundings=terms + 2, underflow=numbers.subnormal
+        mapped(x_mid),
+        mapped(x_rad).abs(),
+        mapped(x_mid.abs()).abs(),
+        terms,
+        roundings=terms + 2,
+        underflow=numbers.subnormal,
+        in_memory=in_memory,
     )
 
 
@@ -41,7 +46,9 @@ def register_weighted(*names: str) -> None:
                     and "adaptive" not in str(_func)
                 ):
                     terms = math.prod(how[0] * rank if len(how[0]) == 1 else how[0])
-                return weighted(numbers, x, lambda z: _func(z, *how, **kw), max(1, terms))
+                return weighted(
+                    numbers, x, lambda z: _func(z, *how, **kw), max(1, terms), in_memory="backward" in str(_func)
+                )
 
             RULES[overload] = apply
 

@@ -1,4 +1,4 @@
-"""Rules for losses and distances that torch computes in one piece: written out in operators that have rules."""
+"""Rules for what torch computes in one piece: distances, gelu. Written out in operators that have rules."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._decomp import decomposition_table
 
-from gradcheck.numbers.bounded.number import Bounded, rule
+from gradcheck.numbers.bounded.libm import roundoffs
+from gradcheck.numbers.bounded.number import UNIT64, Bounded, BoundedTensor, rule, up
 
 
 def distances(x: Tensor, y: Tensor, p: float) -> Tensor:
     """Between all rows of x and all of y. Runs under the mode."""
-    return torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1)
+    found: Tensor = torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1)
+    return found
 
 
 @rule("_cdist_forward")
@@ -47,7 +50,8 @@ def pdist(numbers: Bounded, x: Any, p: float = 2.0) -> Any:
     first, second = torch.triu_indices(x.shape[0], x.shape[0], 1)
 
     def compute(x: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(x[first] - x[second], p, -1)
+        found: Tensor = torch.linalg.vector_norm(x[first] - x[second], p, -1)
+        return found
 
     return numbers.again(compute, (x,), {})
 
@@ -61,3 +65,23 @@ def pdist_backward(numbers: Bounded, upstream: Any, x: Any, p: float, result: An
         return torch.zeros_like(x).index_add(0, first, part).index_add(0, second, -part)
 
     return numbers.again(compute, (upstream, x, result), {})
+
+
+def as_kernel(numbers: Bounded, found: BoundedTensor, size: Any) -> BoundedTensor:
+    """What its kernel loses besides the operators it is made of, relative to its argument."""
+    mid, rad = numbers.operand(size)
+    lost = roundoffs("gelu") * (numbers.unit + UNIT64)
+    return BoundedTensor(found.mid, up(found.rad + lost * (mid.abs() + rad)))
+
+
+@rule("gelu")
+def gelu(numbers: Bounded, x: Any, *, approximate: str = "none") -> BoundedTensor:
+    found = numbers.again(decomposition_table[torch.ops.aten.gelu.default], (x,), {"approximate": approximate})
+    return as_kernel(numbers, found, x)
+
+
+@rule("gelu_backward")
+def gelu_backward(numbers: Bounded, upstream: Any, x: Any, *, approximate: str = "none") -> BoundedTensor:
+    table = decomposition_table[torch.ops.aten.gelu_backward.default]
+    found = numbers.again(table, (upstream, x), {"approximate": approximate})
+    return as_kernel(numbers, found, upstream)

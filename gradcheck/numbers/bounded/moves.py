@@ -29,6 +29,7 @@ def added_up(numbers: Bounded, onto: Any, values: Any, lay: Laid) -> BoundedTens
         lay(x_rad.contiguous(), v_rad),
         lay(x_mid.abs(), v_mid.abs()),
         terms - 1 if still else terms,
+        in_memory=True,
     )
 
 
@@ -74,6 +75,7 @@ def register_adjoint(name: str) -> None:
             numbers: Bounded, upstream: BoundedTensor, *how: Any, _func: Any = overload, **kw: Any
         ) -> BoundedTensor:
             none = torch.zeros((), dtype=torch.float64)
+            how = tuple(torch.empty(z.shape, dtype=torch.float64) if isinstance(z, BoundedTensor) else z for z in how)
             return added_up(numbers, none, upstream, lambda _, g: _func(g, *how, **kw))
 
         RULES[overload] = apply
@@ -121,7 +123,11 @@ def reduced(
     terms = int(counts.amax().item()) + 1 if counts.numel() else 1
     if how in ("sum", "mean"):
         summed = numbers.summed(
-            lay(x_mid, v_mid, "sum"), lay(x_rad, v_rad, "sum"), lay(x_mid.abs(), v_mid.abs(), "sum"), terms
+            lay(x_mid, v_mid, "sum"),
+            lay(x_rad, v_rad, "sum"),
+            lay(x_mid.abs(), v_mid.abs(), "sum"),
+            terms,
+            in_memory=True,
         )
         counted: BoundedTensor = RULES[aten.div.Tensor](numbers, summed, counts) if how == "mean" else summed
         return counted

@@ -49,12 +49,13 @@ class BoundedTensor(NumberTensor):
         return self.parts[1]
 
 
-class Bounded(Numbers):
+class Bounded(Numbers):  # type: ignore[no-untyped-call]
     """Compute with bounded numbers at a dtype's precision.
 
     `fused`       what a kernel for a half precision does: arithmetic in float32, inputs and results rounded to it.
                   Results are rounded where `numbers.run` hands them back.
     `flip`        a comparison of two equal numbers comes out the other way: the other subgradient at a kink.
+    `across`      a comparison that rounding decides comes out the other way: what another right program may get.
     `sums`        "proved": γ(n−1) = (n−1)u / (1 − (n−1)u), which holds for every order of summation.
                   "probable": no more than 8 √(n−1) u, which holds but for a chance of 2.5e-14 if roundings are
                   independent (Higham and Mary, 2019). Up to 65 terms it is the proved bound.
@@ -71,6 +72,7 @@ class Bounded(Numbers):
         *,
         fused: bool = False,
         flip: bool = False,
+        across: bool = False,
         sums: Literal["probable", "proved"] = "probable",
         accumulate: torch.dtype | None = None,
     ) -> None:
@@ -78,7 +80,8 @@ class Bounded(Numbers):
         if dtype not in DTYPES:
             raise TypeError(f"bounded numbers know float64, float32, float16 and bfloat16, not {dtype}")
         half = dtype in (torch.float16, torch.bfloat16)
-        self.dtype, self.fused, self.flip, self.sums = dtype, fused and half, flip, sums
+        self.dtype, self.fused, self.sums = dtype, fused and half, sums
+        self.flip, self.across = flip, across
         self.arithmetic = torch.float32 if self.fused else dtype
         self.accumulate = accumulate or (torch.float32 if half else dtype)
         self.unit = unit_roundoff(self.arithmetic)
@@ -128,7 +131,8 @@ class Bounded(Numbers):
                 return value.to(torch.float64), ZERO
             return self.constant(value).parts  # type: ignore[return-value]
         mid = torch.tensor(value, dtype=torch.float64)
-        return mid, self.rounding_of_constant(mid, torch.float64, self.arithmetic)
+        rad = self.rounding_of_constant(mid, torch.float64, self.arithmetic)
+        return mid, rad if is_short(value) else up(rad + math.ulp(value) / 2)
 
     def made(
         self,
@@ -161,17 +165,19 @@ class Bounded(Numbers):
         *,
         roundings: int | None = None,
         underflow: float = 0.0,
+        in_memory: bool = False,
         known: Callable[[], Tensor] | None = None,
     ) -> BoundedTensor:
         """A sum of terms. `size` is the sum of their absolute values, `spread` that of their radii.
 
         Each term is rounded at most `roundings` times on its way: once less than there are terms, whatever the order.
+        `in_memory`: partial sums are kept in the tensor itself, so at the dtype's precision.
         """
-        lost = self.gamma(terms - 1 if roundings is None else roundings)
+        lost = self.gamma(terms - 1 if roundings is None else roundings, in_memory=in_memory)
         rad = (spread * (1 + lost)).add_(size, alpha=lost).mul_(OUTWARDS + 4 * terms * UNIT64)
         if underflow:
             rad.add_(underflow * terms)
-        if self.sum_unit != self.unit and terms > 1:
+        if self.sum_unit != self.unit and terms > 1 and not in_memory:
             return self.made(mid, rad, known=known)
         return BoundedTensor(mid, self.in_range(mid, rad, known))
 
@@ -193,11 +199,10 @@ class Bounded(Numbers):
         rad = torch.where(beyond, math.inf, rad)
         return torch.where(beyond & torch.isinf(mid) & known(), 0.0, rad) if known else rad
 
-    def gamma(self, roundings: int) -> float:
+    def gamma(self, roundings: int, *, in_memory: bool = False) -> float:
         """How much the terms of a sum may lose, relative to the sum of their sizes, by so many roundings in a row."""
-        return bound_of_roundings(roundings, self.sum_unit, self.sums) + bound_of_roundings(
-            roundings, UNIT64, self.sums
-        )
+        unit = self.unit if in_memory else self.sum_unit
+        return bound_of_roundings(roundings, unit, self.sums) + bound_of_roundings(roundings, UNIT64, self.sums)
 
     def returned(self, numbers: NumberTensor) -> NumberTensor:
         if not self.fused:
@@ -212,6 +217,11 @@ class Bounded(Numbers):
 
 def unit_roundoff(dtype: torch.dtype) -> float:
     return torch.finfo(dtype).eps / 2
+
+
+def is_short(value: float) -> bool:
+    """Whether a Python number stands for itself. One that is no short binary fraction stands for a decimal nearby."""
+    return not math.isfinite(value) or float(value * 2**16).is_integer()
 
 
 def bound_of_roundings(roundings: int, unit: float, sums: str) -> float:

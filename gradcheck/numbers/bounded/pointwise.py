@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.libm import roundoffs
+from gradcheck.numbers.bounded.libm import HALVES_LOSE, roundoffs
 from gradcheck.numbers.bounded.number import OUTWARDS, RULES, Bounded, BoundedTensor, mid_of, rule, up
 from gradcheck.numbers.dispatch import NoRule, overloads
 
@@ -281,7 +281,8 @@ def register_function(name: str, spread_of: type_of_spread, function: Callable[[
         def known() -> Tensor:
             return (x.rad == 0) & (torch.isinf(x.mid) | (name in POLES))
 
-        return numbers.made(value, spread, roundoffs(name), underflow=numbers.flushed, known=known)
+        besides = HALVES_LOSE.get(name, 0.0) if numbers.arithmetic.itemsize == 2 else 0.0
+        return numbers.made(value, spread, roundoffs(name), underflow=numbers.flushed + besides, known=known)
 
     for overload in overloads(name if hasattr(torch.ops.aten, name) else f"special_{name}"):
         RULES[overload] = apply
@@ -302,17 +303,18 @@ def power(numbers: Bounded, x: Any, exponent: Any) -> BoundedTensor:
         return power_of_two_tensors(numbers, x, exponent)
     if not isinstance(x, torch.Tensor):
         raise NoRule("a power of two Python numbers has no number in it")
+    base = x if isinstance(x, BoundedTensor) else numbers.constant(x)
     if exponent == 0:
-        return numbers.exactly(torch.ones_like(x.mid), torch.zeros_like(x.rad))
+        return numbers.exactly(torch.ones_like(base.mid), torch.zeros_like(base.rad))
     if exponent == 1:
-        return numbers.exactly(x.mid.clone(), x.rad.clone())
+        return numbers.exactly(base.mid.clone(), base.rad.clone())
     if exponent == 2:
-        return square(numbers, x)
+        return square(numbers, base)
     if exponent == -1:
-        return reciprocal(numbers, x)
+        return reciprocal(numbers, base)
     if exponent == 0.5:
-        return either(RULES[torch.ops.aten.sqrt.default](numbers, x), general_power(numbers, x, exponent))
-    return general_power(numbers, x, exponent)
+        return either(RULES[torch.ops.aten.sqrt.default](numbers, base), general_power(numbers, base, exponent))
+    return general_power(numbers, base, exponent)
 
 
 def general_power(numbers: Bounded, x: BoundedTensor, exponent: float) -> BoundedTensor:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.number import Bounded, BoundedTensor, rule
+from gradcheck.numbers.bounded.number import Bounded, BoundedTensor, rule, up
 from gradcheck.numbers.bounded.pointwise import add, scaled
 from gradcheck.numbers.bounded.sums import sum_along
 from gradcheck.numbers.dispatch import aten
@@ -57,30 +57,40 @@ def dot(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
     return bilinear(numbers, x, y, x.shape[-1], torch.dot)
 
 
-def with_start(numbers: Bounded, start: Any, product: BoundedTensor, beta: Any, alpha: Any) -> BoundedTensor:
+def with_start(
+    numbers: Bounded, start: Any, product: BoundedTensor, beta: Any, alpha: Any, terms: int
+) -> BoundedTensor:
+    """Libraries add the terms onto what was there, so that it is rounded with each of them."""
     product = scaled(numbers, product, alpha)
-    return product if beta == 0 else add(numbers, scaled(numbers, start, beta), product)
+    return product if beta == 0 else onto_start(numbers, scaled(numbers, start, beta), product, terms)
+
+
+def onto_start(numbers: Bounded, start: Any, product: BoundedTensor, terms: int) -> BoundedTensor:
+    start_mid, start_rad = numbers.operand(start)
+    found = add(numbers, start, product)
+    return BoundedTensor(found.mid, up(found.rad + numbers.gamma(terms) * (start_mid.abs() + start_rad)))
 
 
 @rule("addmm.default")
 def addmm(numbers: Bounded, start: Any, x: Any, y: Any, *, beta: Any = 1, alpha: Any = 1) -> BoundedTensor:
-    return with_start(numbers, start, mm(numbers, x, y), beta, alpha)
+    return with_start(numbers, start, mm(numbers, x, y), beta, alpha, x.shape[-1])
 
 
 @rule("addmv.default")
 def addmv(numbers: Bounded, start: Any, x: Any, y: Any, *, beta: Any = 1, alpha: Any = 1) -> BoundedTensor:
-    return with_start(numbers, start, mv(numbers, x, y), beta, alpha)
+    return with_start(numbers, start, mv(numbers, x, y), beta, alpha, x.shape[-1])
 
 
 @rule("baddbmm.default")
 def baddbmm(numbers: Bounded, start: Any, x: Any, y: Any, *, beta: Any = 1, alpha: Any = 1) -> BoundedTensor:
-    return with_start(numbers, start, bmm(numbers, x, y), beta, alpha)
+    return with_start(numbers, start, bmm(numbers, x, y), beta, alpha, x.shape[-1])
 
 
 @rule("addbmm.default")
 def addbmm(numbers: Bounded, start: Any, x: Any, y: Any, *, beta: Any = 1, alpha: Any = 1) -> BoundedTensor:
-    product = bilinear(numbers, x, y, x.shape[0] * x.shape[-1], lambda p, q: torch.bmm(p, q).sum(0))
-    return with_start(numbers, start, product, beta, alpha)
+    terms = x.shape[0] * x.shape[-1]
+    product = bilinear(numbers, x, y, terms, lambda p, q: torch.bmm(p, q).sum(0))
+    return with_start(numbers, start, product, beta, alpha, terms)
 
 
 @rule("convolution.default", "convolution_overrideable")
@@ -93,12 +103,13 @@ def convolution(numbers: Bounded, x: Any, weight: Any, bias: Any, *how: Any) -> 
         return result
     mid, rad = expanded(*numbers.operand(bias))
     shape = (1, -1, *[1] * (weight.dim() - 2)) if result.dim() == weight.dim() else (-1, *[1] * (weight.dim() - 2))
-    return add(numbers, result, BoundedTensor(mid.reshape(shape), rad.reshape(shape)))
+    return onto_start(numbers, BoundedTensor(mid.reshape(shape), rad.reshape(shape)), result, terms)
 
 
 @rule("convolution_backward.default")
 def convolution_backward(numbers: Bounded, upstream: Any, x: Any, weight: Any, bias_sizes: Any, *how: Any) -> Any:
-    *how, wanted = how
+    wanted = how[-1]
+    how = how[:-1]
     transposed, groups = how[3], how[5]
 
     def part(place: int, first: Tensor, second: Tensor, third: Tensor) -> Tensor:

@@ -9,16 +9,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.libm import roundoffs
+from gradcheck.numbers.bounded.libm import REFLECTION, TRIGAMMA, roundoffs
 from gradcheck.numbers.bounded.number import UNIT64, Bounded, BoundedTensor, rule
 from gradcheck.numbers.bounded.pointwise import near
 
 Function = Callable[[Tensor], Tensor]
 
 
-def result(numbers: Bounded, name: str, x: BoundedTensor, value: Tensor, spread: Tensor, floor: float) -> BoundedTensor:
-    """`floor`: near a zero of its own such a function loses what it loses at values of this size."""
+def result(
+    numbers: Bounded,
+    name: str,
+    x: BoundedTensor,
+    value: Tensor,
+    spread: Tensor,
+    floor: float,
+    reflected: Tensor | float = 0.0,
+) -> BoundedTensor:
+    """`floor`: near a zero of its own such a function loses what it loses at values of this size.
+
+    `reflected`: what it loses besides where it is computed from its value elsewhere.
+    """
     spread = torch.where(x.rad == 0, 0.0, torch.where(torch.isnan(spread), math.inf, spread))
+    spread = spread + reflected
     lost = roundoffs(name) * (numbers.unit + UNIT64) * floor
     return numbers.made(value, spread + lost, roundoffs(name), underflow=numbers.flushed, known=lambda: x.rad == 0)
 
@@ -29,15 +41,10 @@ def between(name: str, value: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return torch.maximum((low - value).abs(), (high - value).abs()) + lost
 
 
-def register_monotone(name: str, function: Function, *, domain: Function | None = None, floor: float = 0.0) -> None:
-    """`domain` tells of an interval's lower end whether the function is monotone from there on."""
-
+def register_monotone(name: str, function: Function, *, floor: float = 0.0) -> None:
     def apply(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
         value = function(x.mid)
-        low, high = x.mid - x.rad, x.mid + x.rad
-        spread = between(name, value, function(low), function(high))
-        if domain is not None:
-            spread = torch.where(domain(low), spread, math.inf)
+        spread = between(name, value, function(x.mid - x.rad), function(x.mid + x.rad))
         return result(numbers, name, x, value, spread, floor)
 
     rule(name, f"special_{name}")(apply)
@@ -54,18 +61,27 @@ def register_even(name: str, function: Function) -> None:
     rule(name, f"special_{name}")(apply)
 
 
-def positive(low: Tensor) -> Tensor:
-    return low > 0
-
-
 register_monotone("erfc", torch.erfc)
 register_monotone("erfinv", torch.erfinv)
 register_monotone("erfcx", torch.special.erfcx)
 register_monotone("ndtri", torch.special.ndtri, floor=1.0)
 register_monotone("i1", torch.special.i1)
-register_monotone("digamma", torch.digamma, domain=positive, floor=2.0)
 register_even("i0", torch.special.i0)
 register_even("i0e", torch.special.i0e)
+
+
+def reflection(numbers: Bounded, order: int, x: Tensor) -> Tensor:
+    """For negative x polygamma is found by way of the tangent of πx: as if x were rounded anew a few times."""
+    slope = torch.polygamma(order + 1, x).abs()
+    return torch.where(x < 0, REFLECTION * (numbers.unit + UNIT64) * x.abs() * slope, 0.0)
+
+
+@rule("digamma", "special_digamma")
+def digamma(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    value = torch.digamma(x.mid)
+    low, high = x.mid - x.rad, x.mid + x.rad
+    spread = torch.where(low > 0, between("digamma", value, torch.digamma(low), torch.digamma(high)), math.inf)
+    return result(numbers, "digamma", x, value, spread, 2.0, reflection(numbers, 0, x.mid))
 
 
 @rule("special_i1e")
@@ -87,11 +103,13 @@ def lgamma(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
 @rule("polygamma")
 def polygamma(numbers: Bounded, order: int, x: BoundedTensor) -> BoundedTensor:
     if order == 0:
-        return numbers.again(torch.digamma, (x,), {})  # type: ignore[no-any-return]
+        return digamma(numbers, x)
     value = torch.polygamma(order, x.mid)
     low, high = x.mid - x.rad, x.mid + x.rad
     spread = between("polygamma", value, torch.polygamma(order, low), torch.polygamma(order, high))
-    return result(numbers, "polygamma", x, value, torch.where(low > 0, spread, math.inf), 0.0)
+    spread = torch.where(low > 0, spread, math.inf)
+    besides = reflection(numbers, order, x.mid) + (TRIGAMMA * value.abs() if order == 1 else 0.0)
+    return result(numbers, "polygamma", x, value, spread, 0.0, besides)
 
 
 @rule("special_zeta")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradcheck.numbers.bounded.branches import places
 from gradcheck.numbers.bounded.libm import roundoffs
-from gradcheck.numbers.bounded.number import OUTWARDS, RULES, UNIT64, Bounded, BoundedTensor, rule, up
+from gradcheck.numbers.bounded.number import RULES, UNIT64, Bounded, BoundedTensor, rule
 from gradcheck.numbers.bounded.pointwise import div, square, sub
 from gradcheck.numbers.dispatch import aten, overloads
 
@@ -78,11 +78,16 @@ def product(
     factor = torch.expm1(add_up(torch.log1p(x.rad / x.mid.abs())))
     spread = torch.where(size > 0, size * factor, furthest)
     spread = torch.where(torch.isnan(spread), furthest, spread)
-    lost = terms * (numbers.unit + UNIT64) * 2
-    rad = (spread + lost * (mid.abs() + spread)) * (OUTWARDS + 8 * terms * UNIT64) + terms * numbers.subnormal * (
-        1 + x.mid.abs().amax().clamp(min=1) ** terms if x.mid.numel() else 1
-    )
-    return BoundedTensor(mid, numbers.in_range(mid, rad))
+    underflow = underflow_of_product(numbers, x, along, terms)
+    return numbers.made(mid, spread * (1 + 8 * terms * UNIT64), 1.01 * terms, underflow)
+
+
+def underflow_of_product(numbers: Bounded, x: BoundedTensor, along: Callable[[Tensor], Tensor], terms: int) -> float:
+    """None if no partial product can be that small; else each may, and be multiplied by all that is large."""
+    least = torch.where((x.mid == 0) & (x.rad == 0), 1.0, (x.mid.abs() - x.rad).clamp(min=0, max=1))
+    if not least.numel() or along(least).amin() >= numbers.flushed:
+        return 0.0
+    return terms * numbers.subnormal * math.exp(min(700.0, terms * math.log1p(x.mid.abs().amax().item())))
 
 
 @rule("prod.default", "prod.dim_int")
@@ -170,8 +175,11 @@ def logcumsumexp(numbers: Bounded, x: BoundedTensor, dim: int) -> BoundedTensor:
     size = finite.abs().amax() if x.mid.numel() else finite.sum()
     step = (numbers.unit + UNIT64) * (roundoffs("exp") + roundoffs("log1p") + 4) * (1 + 2 * size + math.log(terms + 1))
     spread = torch.cummax(x.rad, dim).values if x.dim() else x.rad
-    rad = up(spread + terms * step) + numbers.flushed
-    return BoundedTensor(mid, numbers.in_range(mid, rad, lambda: torch.isinf(mid) & (spread == 0)))
+
+    def known() -> Tensor:
+        return torch.isinf(mid) & (spread == 0)
+
+    return numbers.made(mid, spread + terms * step, underflow=numbers.flushed, known=known)
 
 
 @rule("dist")

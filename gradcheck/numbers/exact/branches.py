@@ -58,12 +58,17 @@ COMPARISONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def compare_by(holds: Callable[[Tensor], Tensor]) -> Callable[[Exact, Any, Any], Tensor]:
-    return lambda numbers, x, y: holds(signs(numbers, x, y))
+ACROSS = {"gt": "ge", "ge": "gt", "lt": "le", "le": "lt"}
+"""What a comparison becomes where ties go the other way."""
 
 
-for _name, _holds in COMPARISONS.items():
-    rule(f"{_name}.Tensor", f"{_name}.Scalar")(compare_by(_holds))
+def compare_by(name: str) -> Callable[[Exact, Any, Any], Tensor]:
+    near, far = COMPARISONS[name], COMPARISONS[ACROSS.get(name, name)]
+    return lambda numbers, x, y: (far if numbers.flip else near)(signs(numbers, x, y))
+
+
+for _name in COMPARISONS:
+    rule(f"{_name}.Tensor", f"{_name}.Scalar")(compare_by(_name))
 
 
 def chosen(numbers: Exact, x: Any, y: Any, wanted: int) -> ExactTensor:
@@ -102,7 +107,8 @@ def clamp(numbers: Exact, x: Any, min: Any = None, max: Any = None) -> ExactTens
 
 @rule("threshold_backward")
 def threshold_backward(numbers: Exact, g: Any, x: Any, threshold: float) -> ExactTensor:
-    return ExactTensor(torch.where(signs(numbers, x, threshold) == 1, numbers.handles(g), 0))
+    passes = COMPARISONS["ge" if numbers.flip else "gt"](signs(numbers, x, threshold))
+    return ExactTensor(torch.where(passes, numbers.handles(g), 0))
 
 
 @rule("softshrink_backward", "hardshrink_backward")

@@ -65,15 +65,15 @@ class Exact(Numbers):
     """A mode in which torch computes with balls of `bits` bits: what comes out surrounds the true value.
 
     Balls that cannot be told apart where a branch compares them count as `ties`, and are taken for equal there. A tie
-    is resolved by moving the inputs a little: `wrap(x, direction=d)`.
+    is resolved by moving the inputs a little: `wrap(x, direction=d)`; or, with `flip`, each goes the other way.
     """
 
     rules: ClassVar[Rules] = RULES
     tensor: ClassVar[type[NumberTensor]] = ExactTensor
 
-    def __init__(self, bits: int = 200) -> None:
+    def __init__(self, bits: int = 200, *, flip: bool = False) -> None:
         super().__init__()
-        self.bits = bits
+        self.bits, self.flip = bits, flip
         self._store = BallStore()
         self._outside: list[int] = []
 
@@ -151,9 +151,10 @@ class Exact(Numbers):
 
         Where nothing is known, at a pole for one, the distance is infinite.
         """
+        each, places = np.unique(self.handles(numbers).numpy(), return_inverse=True)  # a Jacobian is mostly the same 0
         with self._precisely():
-            found: Any = NEAREST(self.balls(numbers))
-        return floats(found[0], numbers.shape), floats(found[1], numbers.shape)
+            found: Any = NEAREST(self._store.get(torch.from_numpy(each)))
+        return floats(found[0][places], numbers.shape), floats(found[1][places], numbers.shape)
 
 
 def arbs(tensor: Tensor) -> Array:

@@ -31,6 +31,7 @@ distributed = pytest.importorskip("distributed")
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="lanes on a cluster are Linux's"),
     pytest.mark.whole_machine,
+    pytest.mark.rare,
 ]
 
 ROOT = Path(__file__).parents[3]

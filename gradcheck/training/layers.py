@@ -1,10 +1,8 @@
-"""The right steps through a layer, which the misconceptions of the networks put others in the place of."""
+"""The right steps through layers and losses, which mistakes put others in the place of."""
 
 from __future__ import annotations
 
 from typing import Any
-
-__all__ = ["gated", "handed_down", "itself", "outer", "product_over_batch", "relu", "through_softmax", "upstream"]
 
 
 def itself(values: Any) -> Any:
@@ -44,3 +42,20 @@ def through_softmax(grad: Any, logits: Any) -> Any:
     """A gradient by the softmax of each row, taken to the logits."""
     p = logits.softmax(1)
     return p * (grad - (grad * p).sum(1, keepdim=True))
+
+
+def one_hot_like(scores: Any, labels: Any) -> Any:
+    """Shaped like `scores` (B, K), with a one at every row's label."""
+    return scores.new_zeros(scores.shape).scatter(1, labels[:, None], 1.0)
+
+
+def at_labels(scores: Any, labels: Any) -> Any:
+    """The entry of every row of `scores` (B, K) at its label, (B,)."""
+    return scores.gather(1, labels[:, None])[:, 0]
+
+
+def all_pairs(scores: Any, labels: Any) -> Any:
+    """What `array[:, labels] = 1` makes of zeros: a one at every label of the batch, in every row."""
+    marked = scores.new_zeros(scores.shape)
+    marked[:, labels] = 1.0
+    return marked

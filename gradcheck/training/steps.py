@@ -1,0 +1,164 @@
+"""The two-layer network and its training in plain torch, right or with a step done in another way.
+
+What mistakes are made of: a learner's numbers are compared with what a mistake gives. Whether a result is right is for
+the exact reference to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradcheck.training.layers import (
+    at_labels,
+    gated,
+    handed_down,
+    itself,
+    one_hot_like,
+    product_over_batch,
+    relu,
+    upstream,
+)
+
+Tensors = dict[str, Any]
+Function = Callable[[Any], Any]
+Pair = Callable[[Any, Any], Any]
+Loss = Callable[[Any, Any], tuple[Any, Any]]
+"""From logits and labels: the loss, and its gradient by the logits."""
+
+
+def network(
+    *, first: Function = itself, activation: Function = relu, last: Function = itself
+) -> Callable[[Any, Tensors], Any]:
+    """The network with other functions before, between and behind its layers."""
+
+    def forward(x: Any, params: Tensors) -> Any:
+        hidden = first(x) @ params["w_h"].T + params["b_h"]
+        return last(activation(hidden) @ params["w_y"].T + params["b_y"])
+
+    return forward
+
+
+logits_of = network()
+
+
+def way_back(
+    *,
+    top: Pair = upstream,
+    down: Pair = handed_down,
+    gate: Pair = gated,
+    seen: Function = relu,
+    weight: Pair = product_over_batch,
+    with_bias: bool = True,
+) -> Callable[[Any, Any, Tensors], Tensors]:
+    """The gradients with one step of the way back done in another way. `top` makes the gradient by the logits from
+    grad_logits and the logits, `down` hands it to the hidden units, `gate` through relu; `seen` is what W_y was
+    multiplied by, and `weight` makes a weight's gradient.
+    """
+
+    def backward(grad_logits: Any, x: Any, params: Tensors) -> Tensors:
+        hidden = x @ params["w_h"].T + (params["b_h"] if with_bias else 0)
+        grad = top(grad_logits, hidden.relu() @ params["w_y"].T + params["b_y"])
+        below = gate(down(grad, params["w_y"]), hidden)
+        return {"w_h": weight(below, x), "b_h": below.sum(0), "w_y": weight(grad, seen(hidden)), "b_y": grad.sum(0)}
+
+    return backward
+
+
+def cross_entropy(logits: Any, labels: Any) -> tuple[Any, Any]:
+    loss = -at_labels(logits.log_softmax(1), labels).mean()
+    return loss, (logits.softmax(1) - one_hot_like(logits, labels)) / len(labels)
+
+
+@dataclass(frozen=True)
+class StepAt:
+    """What a step depends on besides its tensors' entries."""
+
+    lr: float
+    size: int
+    classes: int
+    epoch: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """A step of gradient descent, right but for what is given.
+
+    `loss`        from logits and labels the loss, and its gradient by the logits
+    `activation`  between the layers; `gate` is the way back through it, `seen` what w_y is held to be multiplied by
+    `changed`     what is done to every gradient
+    `rate`        by what the gradients are multiplied; `told` by what the loss is
+    `skipped`     parameters that are never updated
+    `early`       w_y is updated before the gradient passes through it
+    `loss_after`  the loss is that of the new parameters
+    """
+
+    loss: Loss = cross_entropy
+    activation: Function = relu
+    gate: Pair = gated
+    seen: Function = relu
+    changed: Function = itself
+    rate: Callable[[StepAt], float] = field(default=lambda at: at.lr)
+    told: Callable[[StepAt], float] = field(default=lambda _at: 1.0)
+    skipped: tuple[str, ...] = ()
+    early: bool = False
+    loss_after: bool = False
+
+    def __call__(self, x: Any, labels: Any, params: Tensors, lr: float, epoch: int = 0) -> tuple[Any, Tensors]:
+        """The loss and the new parameters."""
+        at = StepAt(lr, len(labels), len(params["b_y"]), epoch)
+        loss, gradients = self.gradients(x, labels, params, at)
+        new = {name: value - self.rate(at) * gradients[name] for name, value in params.items()}
+        if self.loss_after:
+            loss = self._loss(x, labels, new)[0]
+        return loss * self.told(at), new
+
+    def gradients(self, x: Any, labels: Any, params: Tensors, at: StepAt) -> tuple[Any, Tensors]:
+        """The loss, and what is multiplied by the rate."""
+        loss, slope = self._loss(x, labels, params)
+        if self.early:
+            active = self.seen(x @ params["w_h"].T + params["b_h"])
+            params = params | {"w_y": params["w_y"] - self.rate(at) * slope.T @ active}
+        found = way_back(gate=self.gate, seen=self.seen)(slope, x, params)
+        return loss, {name: 0 * each if name in self.skipped else self.changed(each) for name, each in found.items()}
+
+    def _loss(self, x: Any, labels: Any, params: Tensors) -> tuple[Any, Any]:
+        return self.loss(network(activation=self.activation)(x, params), labels)
+
+
+RIGHT = TrainingStep()
+
+Stepped = Callable[..., tuple[Any, Tensors]]
+"""Called like a `TrainingStep`."""
+Trained = Callable[[Any, Any, Tensors, float, int], tuple[list[Any], Tensors]]
+
+
+def training_of(step: Stepped, *, restarts: bool = False, updates: int | None = None) -> Trained:
+    """One step an epoch. `restarts` begins each with the first parameters; after `updates` epochs none is updated."""
+
+    def train(x: Any, labels: Any, params: Tensors, lr: float, epochs: int) -> tuple[list[Any], Tensors]:
+        losses, first = [], params
+        for epoch in range(epochs):
+            before = first if restarts else params
+            loss, new = step(x, labels, before, lr, epoch)
+            losses.append(loss)
+            params = before if updates is not None and epoch >= updates else new
+        return losses, dict(params)
+
+    return train
+
+
+def carrying(share: float) -> Trained:
+    """A training in which this share of the last update is in the next one too."""
+
+    def train(x: Any, labels: Any, params: Tensors, lr: float, epochs: int) -> tuple[list[Any], Tensors]:
+        losses, moving = [], {name: 0 * value for name, value in params.items()}
+        for epoch in range(epochs):
+            loss, found = RIGHT.gradients(x, labels, params, StepAt(lr, len(labels), len(params["b_y"]), epoch))
+            losses.append(loss)
+            moving = {name: share * moving[name] + found[name] for name in params}
+            params = {name: value - lr * moving[name] for name, value in params.items()}
+        return losses, params
+
+    return train

@@ -1,0 +1,87 @@
+"""What is special about a call is a closed set of facts, whatever the case is called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gradcheck.catalog import find_exercise
+from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.engine import Verification
+from gradcheck.checks.outcome import Argument
+from gradcheck.checks.traits import Trait, traits_of
+from gradcheck.checks.trials import Bench
+from gradcheck.diagnosis.explain import explained_for
+
+CALLS = {
+    Trait.EMPTY: ({"x": np.zeros((0, 3))}, {"x": np.ones((1, 3))}),
+    Trait.SIZE_ONE: ({"x": np.full((1, 3), 2.0)}, {"x": np.full((2, 3), 2.0)}),
+    Trait.MANY_AXES: ({"x": np.ones((2, 3, 2))}, {"x": np.ones((2, 3))}),
+    Trait.NO_AXES: ({"x": np.ones(())}, {"x": np.ones(1)}),
+    Trait.EQUAL_SIZES: ({"x": np.ones((3, 3))}, {"x": np.ones((3, 2))}),
+    Trait.MORE_ENTRIES: ({"x": np.ones((2, 6))}, {"x": np.ones((2, 5))}),
+    Trait.LARGE: ({"x": np.array([1.0, -9.0])}, {"x": np.array([1.0, 8.9])}),
+    Trait.SMALL: ({"x": np.array([0.01, -0.02])}, {"x": np.array([0.0, 0.0])}),
+    Trait.TIED: ({"x": np.array([1.0, 1.0])}, {"x": np.array([1.0, 2.0])}),
+    Trait.ZERO: ({"x": np.array([1.0, 0.0])}, {"x": np.array([1.0, 1.0])}),
+    Trait.ALL_ZERO: ({"x": np.zeros(2)}, {"x": np.array([0.0, 1.0])}),
+    Trait.ALL_POSITIVE: ({"x": np.array([1.0, 2.0])}, {"x": np.array([1.0, 0.0])}),
+    Trait.ALL_NEGATIVE: ({"x": np.array([-1.0, -2.0])}, {"x": np.array([-1.0, 0.0])}),
+    Trait.UPSTREAM_LARGE: ({"grad_output": np.array([-500.0])}, {"x": np.array([500.0])}),
+    Trait.UPSTREAM_VERY_LARGE: ({"grad_output": np.array([5e5])}, {"grad_output": np.array([500.0])}),
+    Trait.UPSTREAM_SMALL: ({"grad_output": np.array([2e-3])}, {"grad_output": np.array([0.0])}),
+    Trait.UPSTREAM_VERY_SMALL: ({"grad_output": np.array([1e-6])}, {"grad_output": np.array([2e-3])}),
+    Trait.UPSTREAM_SPARSE: ({"grad_output": np.array([0.0, 1.0])}, {"grad_output": np.array([1.0])}),
+}
+"""Of those that follow from shapes and numbers: arguments that have the trait, and arguments that do not."""
+
+OTHERS = {Trait.STRIDED, Trait.FLOAT32, Trait.UNBATCHED}
+
+
+def called(arrays):
+    return {name: Argument(values, "float64") for name, values in arrays.items()}
+
+
+def test_every_trait_is_tried():
+    assert set(CALLS) | OTHERS == set(Trait)
+
+
+@pytest.mark.parametrize("trait", CALLS, ids=lambda trait: trait.name)
+def test_a_trait_holds_of_what_has_it_and_of_nothing_else(trait):
+    having, lacking = CALLS[trait]
+    assert trait in traits_of(called(having))
+    assert trait not in traits_of(called(lacking))
+
+
+def test_memory_and_dtype_are_those_of_any_tensor():
+    plain = called({"x": np.ones((2, 3))})
+    assert not traits_of(plain) & OTHERS
+    lying = {**plain, "w": [Argument(np.ones((2, 3)), "float32", "transposed")]}
+    assert traits_of(lying) >= {Trait.STRIDED, Trait.FLOAT32}
+
+
+def test_a_batch_axis_is_missed_where_the_operator_has_one():
+    operator = find_exercise("softmax").operator
+    sample, batch = called({"x": np.ones(3)}), called({"x": np.ones((2, 3))})
+    assert Trait.UNBATCHED in traits_of(sample, operator)
+    assert Trait.UNBATCHED not in traits_of(batch, operator)
+    assert Trait.UNBATCHED not in traits_of(sample)
+
+
+def test_a_single_sample_is_known_whatever_its_case_is_called(monkeypatch):
+    made = Bench.cases
+
+    def renamed(bench, group):
+        return [replace(each, name=f"case {number}") for number, each in enumerate(made(bench, group))]
+
+    exercise = find_exercise("softmax")
+    wrong = {"forward": lambda x: torch.softmax(x, 0) if x.ndim == 1 else torch.cos(7 * x) ** 3}
+    told = set()
+    for cases in (made, renamed):
+        monkeypatch.setattr(Bench, "cases", cases)
+        verification = Verification(InProcessCandidate(wrong), exercise.task, explain=explained_for(exercise))
+        told.add(verification.result("forward", "values").message)
+    assert told == {"right for a single sample, wrong for a batch: something runs over the batch"}

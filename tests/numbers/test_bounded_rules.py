@@ -1,0 +1,112 @@
+"""Each rule of the bounded numbers against exact values and against torch's own result, by Hypothesis."""
+
+from __future__ import annotations
+
+import flint
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rule_cases import CASES, balls, outside
+
+from gradcheck.numbers.bounded import Bounded, BoundedTensor
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+RADII = (0.0, 1.0, 1e3)
+"""Of the inputs, in units of the dtype's roundoff."""
+
+
+@pytest.fixture(autouse=True)
+def _bits():
+    before, flint.ctx.prec = flint.ctx.prec, 200
+    yield
+    flint.ctx.prec = before
+
+
+def drawn(case, dtype, seed, radius, scale):
+    """(numbers as (mid, rad), what the program gets, another point within the radii), for each input."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(shape, low, high):
+        return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
+
+    inputs = []
+    for place, shape in enumerate(case.shapes):
+        low, high = case.domain_of(place)
+        given_to_program = (uniform(shape, low, high) * (scale if low < 0 else 1.0)).to(dtype)
+        value = given_to_program.to(torch.float64)
+        rad = radius * (torch.finfo(dtype).eps / 2) * value.abs()
+        mid = value + rad * uniform(shape, -0.9, 0.9)
+        other = mid + rad * uniform(shape, -0.99, 0.99)
+        rad = torch.maximum((value - mid).abs(), (other - mid).abs()) * (1 + 2.0**-20)
+        inputs.append((mid, rad, given_to_program, other))
+    return inputs
+
+
+def violations(case, numbers, dtype, seed, radius, scale=1.0):
+    """How many entries lie outside: of the exact result at two points, and of the program's."""
+    inputs = drawn(case, dtype, seed, radius, scale)
+    with numbers:
+        found = case.program(*[BoundedTensor(mid, rad) for mid, rad, _, _ in inputs])
+    if numbers.unclear:
+        return 0
+    mid, rad = found.mid, found.rad
+    program = case.program(*[x for _, _, x, _ in inputs]).to(torch.float64)
+    wrong = int(((program - mid).abs() > rad).sum())
+    for place in (2, 3):
+        wrong += outside(case.exact(*[balls(row[place]) for row in inputs]), mid, rad)
+    return wrong
+
+
+IDS = [case.name for case in CASES]
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+@settings(max_examples=20, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    name=st.sampled_from(sorted(DTYPES)),
+    seed=st.integers(0, 2**31),
+    radius=st.sampled_from(RADII),
+    scale=st.sampled_from((1.0, 1e-3)),
+)
+def test_the_truth_and_the_program_lie_within_the_radius(case, name, seed, radius, scale):
+    dtype = DTYPES[name]
+    if dtype.itemsize == 2 and not case.halves:
+        dtype = torch.float32
+    if dtype.itemsize == 2:
+        radius = min(radius, 4.0)
+    assert violations(case, Bounded(dtype, sums="proved"), dtype, seed, radius, scale) == 0
+
+
+class WithoutRounding(Bounded):
+    """A broken number system: it forgets what an operation itself loses."""
+
+    def __init__(self, dtype):
+        super().__init__(dtype)
+        self.unit = self.sum_unit = 0.0
+        self.subnormal = self.flushed = 0.0
+
+
+class WithoutSpread(Bounded):
+    """A broken number system: it forgets what its inputs' radii make of a result."""
+
+    def made(self, mid, spread, *args, **kwargs):
+        return super().made(mid, torch.zeros_like(spread), *args, **kwargs)
+
+    def summed(self, mid, spread, size, terms, **kwargs):
+        return super().summed(mid, torch.zeros_like(spread), size, terms, **kwargs)
+
+    def exactly(self, mid, spread):
+        return super().exactly(mid, torch.zeros_like(spread))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.rounds], ids=lambda case: case.name)
+def test_a_rule_that_forgets_its_rounding_is_seen(case):
+    assert any(violations(case, WithoutRounding(torch.float32), torch.float32, seed, 0.0) for seed in range(40))
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_a_rule_that_forgets_its_inputs_radii_is_seen(case):
+    if case.name in ("floor", "where", "cummax"):
+        pytest.skip("it computes nothing: the radius of what it moves is tested below")
+    assert any(violations(case, WithoutSpread(torch.float32), torch.float32, seed, 1e3) for seed in range(40))
