@@ -291,6 +291,8 @@ class Benches:
         self._opinions: dict[str, Opinions] = {}
         self._benches: dict[str, Bench] = {}
         self._drawn: dict[int, Benches] = {}
+        self.kept: dict[tuple[str, str], Any] = {}
+        """What others make of the trials, for as long as they are kept."""
 
     def drawn(self, seed: int) -> Benches:
         """The same with everything drawn from another seed; made once, so that whoever asks shares it."""
