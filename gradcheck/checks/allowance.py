@@ -66,6 +66,10 @@ class Allowance:
         self._began, self._before = time.monotonic(), clock()
         self._computed = 0.0
 
+    def anew(self) -> Allowance:
+        """As much again, from now."""
+        return Allowance(self.computing_s, self.waiting_s, self._clock)
+
     @property
     def elapsed(self) -> float:
         """Seconds since it began."""

@@ -5,7 +5,8 @@ the candidate's file that made it. What is not executed is not refused, so a fil
 under `if __name__ == "__main__":`.
 
 A function mode belongs to one thread, can be switched off, and is passed by in a few places; `watching` covers these
-for the time of one call. This keeps honest people honest and says what they did; it contains nobody.
+for a batch of calls, each of which runs under `guard.on_a_call()`. This keeps honest people honest and says what they
+did; it contains nobody.
 """
 
 from __future__ import annotations
@@ -52,6 +53,13 @@ class AutodiffGuard(TorchFunctionMode):
             self.notice(_forbidden(func, args, kwargs) or _decomposition(sys._getframe(1).f_code))  # noqa: SLF001
         return func(*args, **kwargs)
 
+    @contextmanager
+    def on_a_call(self) -> Iterator[None]:
+        """Watch the block, in this thread, and begin anew."""
+        self.refused, self.recorded = "", False
+        with counting(self), self:
+            yield
+
     def notice(self, used: str) -> None:
         """Remember the first forbidden use."""
         if used and not self.refused:
@@ -96,7 +104,7 @@ def _decomposition(caller: Any) -> str:
 
 @contextmanager
 def watching(guard: AutodiffGuard) -> Iterator[None]:
-    """Run the block under `guard`, in this thread and in those that it starts."""
+    """Have `guard` watch the threads that the block starts too, and the ways past a function mode."""
     bootstrap: Any = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]  # noqa: SLF001
     redispatch: Any = OpOverload.redispatch
     disable: Any = torch._C.DisableTorchFunction  # noqa: SLF001
@@ -117,8 +125,6 @@ def watching(guard: AutodiffGuard) -> Iterator[None]:
         _replaced(threading.Thread, "_bootstrap_inner", in_a_thread),
         _replaced(OpOverload, "redispatch", noticed_redispatch),
         _replaced(torch._C, "DisableTorchFunction", noticed_disable),  # noqa: SLF001
-        counting(guard),
-        guard,
     ):
         yield
 

@@ -1,29 +1,27 @@
-"""A candidate: functions by name, called one at a time, seen only through `call`."""
+"""A candidate: functions by name, seen only through what came of calls, many at once."""
 
 from __future__ import annotations
 
 import inspect
 import linecache
 import traceback
-from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, nullcontext
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, quiet, settings_kept, time_limit
-from gradcheck.checks.outcome import (
-    EARLIER,
-    Argument,
-    Arguments,
-    Fault,
-    Foreign,
-    GeneratorArgument,
-    Outcome,
-    Printed,
-)
+from gradcheck.checks.outcome import Argument, Arguments, Call, Fault, GeneratorArgument, Outcome, Printed
 from gradcheck.checks.unwritten import raised_by_itself, unwritten
+
+if TYPE_CHECKING:
+    from gradcheck.checks.tensors import Prepared, Read
+
+Bounded = Callable[[Clock, Callable[[], None]], None]
+"""What is done within limits: it gets the clock, and what puts torch's settings back."""
 
 _OURS = str(Path(__file__).parent)
 _MODULES = (
@@ -40,13 +38,18 @@ class Candidate(Protocol):
 
     printed: Printed
 
-    def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
-        """Call `function` with `arguments` in their order. Never raises what the function raises. With `count` the
-        outcome says how many floating-point operations torch did.
+    def call_many(self, calls: Sequence[Call]) -> list[Outcome]:
+        """What came of the first of `calls`, made in their order: at least of one, at most up to the first that did not
+        return. The others can be asked for again; a batch ends early where it takes long. Never raises what a function
+        raises.
         """
 
+    def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
+        """One call."""
+        return self.call_many([Call(function, arguments, count)])[0]
 
-class InProcessCandidate:
+
+class InProcessCandidate(Candidate):
     """Functions of this very process: a learner's own run, a notebook, a test.
 
     `filename` is the file whose lines are shown; `broken` is the outcome of every call when that file could not be
@@ -65,74 +68,51 @@ class InProcessCandidate:
         self.printed = Printed()
         self.watched = True
         self.neighbour: Callable[[str], Candidate | None] = lambda _exercise: None
-        self._returned: dict[str, deque[Any]] = {}
+        self._returned: dict[str, deque[Read]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         self._fitting: set[tuple[str, int, int]] = set()
 
-    def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
+    def call_many(self, calls: Sequence[Call]) -> list[Outcome]:
+        from gradcheck.checks.tensors import Prepared
+
+        fitting = list(takewhile(lambda call: self._unfit(call) is None, calls))
+        return self.play(Prepared(fitting)) if fitting else [self._unfit(calls[0]) or Outcome("missing")]
+
+    def play(self, prepared: Prepared) -> list[Outcome]:
+        """`call_many` with calls whose arguments are made already."""
+        from gradcheck.checks.autodiff_guard import AutodiffGuard
+        from gradcheck.checks.playing import Playing
+
+        unfit = self._unfit(prepared.calls[0])
+        if unfit:
+            return [unfit]
+        guard = AutodiffGuard(self.filename) if self.watched else None
+        playing = Playing(self.functions, prepared, self._returned, guard)
+        ended = self.bounded(playing.run, playing.asked)
+        return playing.outcomes(ended, self.bounded(playing.close))
+
+    def _unfit(self, call: Call) -> Outcome | None:
+        """What stands for a call that cannot be made."""
         if self.broken:
             return self.broken
-        asked = function, len(arguments), id(self.functions.get(function))
+        asked = call.function, len(call.arguments), id(self.functions.get(call.function))
         if asked not in self._fitting:
-            problem = self._problem(function, arguments)
+            problem = self._problem(call.function, call.arguments)
             if problem:
                 return Outcome("missing", fault=problem)
             self._fitting.add(asked)
-        return self._call(function, arguments, count=count)
+        return None
 
-    def _call(self, name: str, arguments: Arguments, *, count: bool) -> Outcome:
-        from gradcheck.checks.autodiff_guard import AutodiffGuard, watching
-        from gradcheck.checks.tensors import Passed, changed
-
-        function = self.functions[name]
-        passed = Passed(arguments)
-        guard = AutodiffGuard(self.filename)
-        counter = _counter() if count else nullcontext()
-        came: list[Any] = []
-
-        def run() -> tuple[Any, tuple[str, ...], bool]:
-            with watching(guard) if self.watched else nullcontext(), counter:
-                came.append(function(*passed.values))
-            drew_elsewhere = passed.drew_elsewhere()
-            # Reading what came back can run the candidate's code too, if it is an object of its own making.
-            earlier = self._returned.setdefault(name, deque(maxlen=_REMEMBERED))
-            mutated = passed.mutated() + ((EARLIER,) if any(map(changed, earlier)) else ())
-            earlier.append(passed.returned_tensors(came[0]))
-            return passed.observe(came[0]), mutated, drew_elsewhere
-
-        try:
-            outcome = self.bounded(run, name)
-        finally:
-            passed.put_back()
-        if not isinstance(outcome, Outcome):
-            value, mutated, drew_elsewhere = outcome[0]
-            return Outcome(
-                "returned",
-                value,
-                mutated=mutated,
-                refused=guard.refused,
-                recorded=guard.recorded,
-                advanced=passed.advanced(),
-                generators=passed.states(),
-                drew_elsewhere=drew_elsewhere,
-                operations=getattr(counter, "total", 0),
-            )
-        if came:
-            return Outcome("returned", Foreign("something that cannot be read", "return a plain torch.Tensor"))
-        return outcome
-
-    def bounded(self, action: Callable[[], Any], asked: str = "") -> tuple[Any] | Outcome:
-        """The result of `action` in a tuple of one, or the outcome that stands for its failure. `asked` is the function
-        that it calls.
-        """
+    def bounded(self, action: Bounded, asked: Callable[[], str] = str) -> Outcome | None:
+        """The outcome that stands for the failure of `action`, or None. `asked` tells which function it called last."""
         clock: Clock | None = None
         _rehearse()
         try:
             with ExitStack() as stack:
-                stack.enter_context(settings_kept())
+                between = stack.enter_context(settings_kept())
                 stack.enter_context(quiet(self.printed))
                 clock = stack.enter_context(time_limit(self.limit_s))
-                result = (action(),)
-            return self._timed_out(clock) if clock.rang else result
+                action(clock, between)
+            return self._timed_out(clock) if clock.rang else None
         except SystemExit as error:
             text = f"it called sys.exit({error.code if error.code is not None else ''}); return a value instead"
             return Outcome("exited", fault=Fault("SystemExit", text, self.lines(_walk(error))))
@@ -141,7 +121,7 @@ class InProcessCandidate:
         except BaseException as error:
             if clock and clock.rang:
                 return self._timed_out(clock)
-            return self._unwritten(error, asked) or Outcome("raised", fault=self.fault(error))
+            return self._unwritten(error, asked()) or Outcome("raised", fault=self.fault(error))
 
     def _timed_out(self, clock: Clock) -> Outcome:
         text = f"no result after {clock.allowance.in_words()}; the call was ended"
@@ -229,12 +209,6 @@ def _rehearse() -> None:
     candidate = InProcessCandidate({"f": lambda x, _more, _generator: (x, {"total": (x @ x).sum().item()})})
     for dtype in ("float64", "float32"):
         candidate.call("f", {**arguments, "x": Argument(one.values, dtype)}, count=True)
-
-
-def _counter() -> Any:
-    from gradcheck.checks.operation_counter import OperationCounter
-
-    return OperationCounter()
 
 
 def _walk(error: BaseException) -> Frames:

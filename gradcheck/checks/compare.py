@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gradcheck.checks.outcome import Foreign, Returned, Value
+from gradcheck.checks.outcome import Foreign, Outcome, Returned, Value
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import PRECISION, Expected, Floats
 
@@ -267,7 +267,7 @@ def difference(wanted: Sequence[Wanted], values: Sequence[Value], expected: Sequ
         tolerance = want.tolerance
         if isinstance(value, float):  # at float32 it was computed there
             tolerance = tolerance + np.abs(want.value) * PRECISION.get(each.dtype, PRECISION["float64"])[1]
-        wrong = ~_inside(got, want, tolerance)
+        wrong = ~_inside(got, want.value, want.other, tolerance)
         if wrong.any():
             return _difference((each,), wrong, got)
     if len(observed) > 1 and any(want.other is not None for want in expected):
@@ -281,11 +281,11 @@ def _difference(wanted: tuple[Wanted, ...], wrong: Array, got: Floats) -> Differ
     return Difference(wanted, int(wrong.sum()), wrong.size, bool(np.isfinite(got[wrong]).all()), wrong)
 
 
-def _inside(got: Floats, want: Expected, tolerance: Floats) -> Array:
+def _inside(got: Floats, value: Floats, other: Floats | None, tolerance: Floats) -> Array:
     with np.errstate(all="ignore"):
-        if want.other is None:
-            return np.asarray(np.abs(got - want.value) <= tolerance)
-        low, high = np.minimum(want.value, want.other), np.maximum(want.value, want.other)
+        if other is None:
+            return np.asarray(np.abs(got - value) <= tolerance)
+        low, high = np.minimum(value, other), np.maximum(value, other)
         return np.asarray((got >= low - tolerance) & (got <= high + tolerance))
 
 
@@ -305,3 +305,86 @@ def _same_subgradient(observed: Sequence[Floats], expected: Sequence[Expected]) 
             least = np.where(moves, np.maximum(least, t - slack), least)
             most = np.where(moves, np.minimum(most, t + slack), most)
     return np.asarray(least <= most)
+
+
+class Stack:
+    """What many calls must give back, side by side, so that their numbers are compared in one go. None stands for a
+    call that is looked at by itself in any case.
+    """
+
+    def __init__(self, wanted: Sequence[tuple[Template, Sequence[Expected]] | None]) -> None:
+        self._forms = [None if each is None else _simple_form(*each) for each in wanted]
+        expected = [each for one, form in zip(wanted, self._forms, strict=True) if one and form for each in one[1]]
+        self._ends = [0]
+        for one, form in zip(wanted, self._forms, strict=True):
+            self._ends.append(self._ends[-1] + (sum(each.value.size for each in one[1]) if one and form else 0))
+        self._starts = np.asarray(self._ends)
+        # Several parts must be at one point of a kink. If all are at one end of it, they are.
+        self._together = [
+            number
+            for number, one in enumerate(wanted)
+            if one and len(one[1]) > 1 and any(each.other is not None for each in one[1])
+        ]
+        self._value = _flat([each.value for each in expected])
+        self._tolerance = _flat([np.broadcast_to(each.tolerance, each.value.shape) for each in expected])
+        self._other = _flat([each.value if each.other is None else each.other for each in expected])
+        self._kinks = np.flatnonzero(_flat([np.full(each.value.shape, each.other is not None) for each in expected]))
+
+    def suspects(self, outcomes: Sequence[Outcome], at: int) -> list[int]:
+        """The numbers of those that may be wrong, of the calls from `at` on that have outcomes. All others returned
+        what they must, and did nothing else that anybody may object to.
+        """
+        found, arrays = [], []
+        for number, (outcome, form) in enumerate(zip(outcomes, self._forms[at:], strict=False), at):
+            values = form and _values_of(outcome, *form)
+            if values is None:
+                found.append(number)
+                values = [self._value[self._ends[number] : self._ends[number + 1]]]  # which are right
+            arrays += values
+        first, last = self._ends[at], self._ends[at + len(outcomes)]
+        got, value, tolerance = _flat(arrays), self._value[first:last], self._tolerance[first:last]
+        inside = _inside(got, value, None, tolerance)
+        if not inside.all():
+            bent = self._kinks[(self._kinks >= first) & (self._kinks < last)] - first
+            other = self._other[first:last]
+            at_other = _inside(got, other, None, tolerance)
+            for number in self._together:
+                start, end = self._ends[number] - first, self._ends[number + 1] - first
+                if at <= number < at + len(outcomes) and not (inside[start:end].all() or at_other[start:end].all()):
+                    found.append(number)  # which may be at some other point of the kink
+            inside[bent] = _inside(got[bent], value[bent], other[bent], tolerance[bent])
+            wrong = np.searchsorted(self._starts, first + np.flatnonzero(~inside), side="right") - 1
+            found += wrong.tolist()
+        return sorted(set(found))
+
+
+def _simple_form(template: Template, expected: Sequence[Expected]) -> tuple[bool, list[Wanted]] | None:
+    """Whether it is a tuple, and its tensors; None where it is made of something else."""
+    tensors = leaves(template)
+    several = isinstance(template, tuple)
+    if not expected or not (isinstance(template, Wanted) or (several and tensors == template)):
+        return None
+    if any(each.kind == "number" for each in tensors):
+        return None
+    return several, list(tensors)
+
+
+def _values_of(outcome: Outcome, several: bool, wanted: Sequence[Wanted]) -> list[Array] | None:
+    """The numbers of an outcome that is just as wanted; None where something about it is not."""
+    if outcome.state != "returned" or outcome.mutated or outcome.refused or outcome.recorded:
+        return None
+    parts_of = outcome.value if several else (outcome.value,)
+    if type(parts_of) is not tuple or len(parts_of) != len(wanted):
+        return None
+    found = []
+    for part, each in zip(parts_of, wanted, strict=True):
+        if type(part) is not Returned or part.shape != each.shape or part.dtype != each.dtype or part.values is None:
+            return None
+        if part.device != "cpu" or part.shares_with or part.problem:
+            return None
+        found.append(part.values)
+    return found
+
+
+def _flat(arrays: Sequence[Any]) -> Floats:
+    return np.concatenate([np.zeros(0), *(np.asarray(each).reshape(-1) for each in arrays)])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 from gradcheck.checks import properties, wording
@@ -14,9 +15,10 @@ from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case
 from gradcheck.checks.judge import Judged, confused, ended, impure, judge, malformed
-from gradcheck.checks.outcome import Arguments, Foreign, Outcome, Returned, Value
+from gradcheck.checks.outcome import Arguments, Call, Foreign, Outcome, Returned, Value
 from gradcheck.checks.own_failure import MOST_DRAWS, OwnFailure, draws_from, is_ours, show_traceback, told
 from gradcheck.checks.results import CheckResult
+from gradcheck.checks.rounds import Asked, Key, key_of, round_of
 from gradcheck.checks.task import Confusion, FunctionSpec, Property, Task, default_task
 from gradcheck.checks.trials import Bench, Benches, Trial
 from gradcheck.errors import FormulaError
@@ -58,7 +60,7 @@ class Verification:
         self.words: AutodiffWords | None = None
         self.budget = Budget()
         self._results: dict[tuple[str, str], CheckResult] = {}
-        self._outcomes: dict[tuple[str, str, str], Outcome] = {}
+        self._outcomes: dict[Key, Outcome] = {}
 
     def results(self) -> list[CheckResult]:
         """Every check of every function, in order, at one draw."""
@@ -165,17 +167,15 @@ class Verification:
     # One method per check, named like it, in their order.
 
     def _runs(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        trial = self.bench(spec).blind(self.generic(spec)[0])
-        outcome = self.outcome(spec, trial)
-        if outcome.state == "not_started":
-            return replace(blank, status="not_started", message="not started")
-        return ended(spec, blank, trial, outcome) or blank
+        for trial, outcome in self._came(spec, blank):
+            if outcome.state == "not_started":
+                return replace(blank, status="not_started", message="not started")
+            return ended(spec, blank, trial, outcome) or blank
+        raise AssertionError
 
     def _form(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         """What came back has the right form, on every generic case; no number is looked at."""
-        for case in self.generic(spec):
-            trial = self.bench(spec).formed(case)
-            outcome = self.outcome(spec, trial)
+        for trial, outcome in self._came(spec, blank):
             failure = ended(spec, blank, trial, outcome) or malformed(blank.check, blank, trial, outcome)
             if failure:
                 return failure
@@ -184,30 +184,22 @@ class Verification:
     _type = _shape = _dtype = _form
 
     def _purity(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        for case in self.generic(spec)[:2]:
-            trial = self.bench(spec).formed(case)
-            outcome = self.outcome(spec, trial)
+        came = self._came(spec, blank)
+        for case, (formed, outcome), (_, again) in zip(self.generic(spec), came, came, strict=False):
             # Whether grad_output is the answer where it came back is asked of the numbers, which `formed` may lack.
+            trial = formed
             if impure(spec, blank, trial, outcome):
                 trial = self.bench(spec).of(case)[0]
                 unclean = impure(spec, blank, trial, outcome)
                 if unclean:
                     return unclean
-            again = self.candidate.call(spec.name, trial.arguments)
             if not properties.same_result(outcome, again):
                 return wording.nondeterministic(blank, trial, outcome, again)
         return blank
 
-    def _values(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        self.bench(spec).agree()
-        return self._compare(spec, blank, self.generic(spec))
-
-    def _edge_cases(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        return self._compare(spec, blank, self.bench(spec).cases("edge"))
-
     def _linearity(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
-        for case in self.generic(spec)[:1] + [case for case in self.bench(spec).cases("edge") if not case.smooth][:1]:
-            found = properties.linearity(self.bench(spec), self.candidate, case)
+        for trials, outcomes in self._groups(spec, blank):
+            found = properties.linearity(trials, outcomes)
             if found:
                 return wording.not_linear(blank, *found)
         return blank
@@ -220,22 +212,19 @@ class Verification:
         found = self._result(backward.name, "edge_cases")
         if not found.ok:
             return _waits(blank, found)
-        jacobians, backwards = self.bench(spec), self.bench(backward)
-        for case, batch in zip(self.generic(spec), backwards.batches(), strict=True):
-            disagreement = properties.jacobian_against_backward(jacobians, backwards, self.candidate, case, batch)
+        position = properties.position_of(self.bench(spec))
+        for trials, outcomes in self._groups(spec, blank):
+            disagreement = properties.jacobian_against_backward(trials, outcomes, position)
             if disagreement:
                 return wording.not_the_jacobian(blank, backward, *disagreement)
         return blank
 
-    def _compare(self, spec: FunctionSpec, blank: CheckResult, cases: list[Case]) -> CheckResult:
+    def _compare(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         """Form and numbers of every trial of every case."""
-        for case in cases:
-            for trial in self.bench(spec).of(case):
-                outcome = self.outcome(spec, trial)
-                failure = judge(spec, blank, trial, outcome)
-                if failure:
-                    return self.narrowed(spec, failure, trial, outcome)
-        return blank
+        found = self._first(spec, blank, judge)
+        return self.narrowed(spec, *found) if found else blank
+
+    _values = _edge_cases = _compare
 
     def narrowed(
         self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome, judged: Judged = judge
@@ -267,13 +256,12 @@ class Verification:
 
     def _confusion(self, spec: FunctionSpec, blank: CheckResult, confusion: Confusion) -> CheckResult:
         """The result is not the right one in the wrong order."""
-        for case in self.generic(spec):
-            trial = self.bench(spec).of(case)[0]
-            outcome = self.outcome(spec, trial)
-            failure = ended(spec, blank, trial, outcome) or confused(spec, blank, confusion, trial, outcome)
-            if failure:
-                return failure
-        return blank
+
+        def judged(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
+            return ended(spec, blank, trial, outcome) or confused(spec, blank, confusion, trial, outcome)
+
+        found = self._first(spec, blank, judged)
+        return found[0] if found else blank
 
     def _property(self, spec: FunctionSpec, blank: CheckResult, wanted: Property) -> CheckResult:
         from gradcheck.checks.asking import Ask
@@ -300,10 +288,57 @@ class Verification:
 
     def outcome(self, spec: FunctionSpec, trial: Trial) -> Outcome:
         """The call of a trial, made once."""
-        key = spec.name, f"{trial.case.name} {trial.case.sample}", trial.probe
-        if key not in self._outcomes:
-            self._outcomes[key] = self.candidate.call(spec.name, trial.arguments)
-        return self._outcomes[key]
+        return next(self._known([Asked(trial, key_of(spec, trial))]))
+
+    def ask_ahead(self, asked: Sequence[Asked], calls: Sequence[Call]) -> None:
+        """Make the `calls` of trials before a check asks for them, or as many as the candidate makes in one go."""
+        self._ask(asked, calls)
+
+    def _ask(self, asked: Sequence[Asked], calls: Sequence[Call]) -> None:
+        self._outcomes.update(zip((each.key for each in asked), self.candidate.call_many(calls), strict=False))
+
+    def _known(self, asked: Sequence[Asked]) -> Iterator[Outcome]:
+        """What came of calls, in their order. None is made before it is wanted, but then others with it."""
+        for number, each in enumerate(asked):
+            if each.key not in self._outcomes:
+                unknown = [later for later in asked[number:] if later.key not in self._outcomes]
+                self._ask(unknown, [later.call for later in unknown])
+            yield self._outcomes[each.key]
+
+    def _groups(self, spec: FunctionSpec, blank: CheckResult) -> Iterator[tuple[list[Trial], Iterator[Outcome]]]:
+        """The trials of a check, group by group, and what came of them."""
+        for group in round_of(self.benches, spec, blank.check).groups():
+            yield [each.trial for each in group], self._known(group)
+
+    def _came(self, spec: FunctionSpec, blank: CheckResult) -> Iterator[tuple[Trial, Outcome]]:
+        """The trials of a check, and what came of each; those that are made are asked for together."""
+        trials = round_of(self.benches, spec, blank.check)
+        at = 0
+        while trials.reaches(at):
+            asked = trials.asked[at:]
+            yield from zip((each.trial for each in asked), self._known(asked), strict=True)
+            at += len(asked)
+
+    def _first(
+        self, spec: FunctionSpec, blank: CheckResult, judged: Judged
+    ) -> tuple[CheckResult, Trial, Outcome] | None:
+        """The failure of the first trial of a check that fails. All are right whose numbers are."""
+        trials = round_of(self.benches, spec, blank.check)
+        at = 0
+        while trials.reaches(at):
+            known = self._known(trials.asked[at:])
+            outcomes = [next(known)]
+            outcomes += (self._outcomes[each.key] for each in takewhile(self._is_known, trials.asked[at + 1 :]))
+            for number in trials.suspects(at, outcomes):
+                trial, outcome = trials.asked[number].trial, outcomes[number - at]
+                failure = judged(spec, blank, trial, outcome)
+                if failure:
+                    return failure, trial, outcome
+            at += len(outcomes)
+        return None
+
+    def _is_known(self, asked: Asked) -> bool:
+        return asked.key in self._outcomes
 
 
 def _waits(blank: CheckResult, found: CheckResult) -> CheckResult:

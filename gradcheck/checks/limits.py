@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,10 @@ class Clock:
     allowance: Allowance
     rang: bool = False
     frames: Frames = field(default_factory=list)
+
+    def restart(self) -> None:
+        """All the time again, for another call in the same block."""
+        self.allowance = self.allowance.anew()
 
 
 @contextmanager
@@ -205,21 +209,36 @@ def quiet(printed: Printed) -> Iterator[None]:
 
 
 @contextmanager
-def settings_kept() -> Iterator[None]:
-    """Put back what a candidate may change for everybody: torch's defaults, the folder, the recursion limit.
-
-    Inside, torch has one thread: the tensors are small, and on a busy machine a second one is waited for.
-    """
+def one_thread() -> Iterator[None]:
+    """torch computes by itself: tensors are small, and on a busy machine a second thread is waited for."""
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
-    recursion, folder, device = sys.getrecursionlimit(), os.getcwd(), torch.get_default_device()  # noqa: PTH109 — often
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def settings_kept() -> Iterator[Callable[[], None]]:
+    """Put back what a candidate may change for everybody: torch's defaults, the folder, the recursion limit. The block
+    gets a function that does so between two calls, where the second might otherwise come to something else. Inside,
+    torch has one thread.
+    """
+    import torch
+
+    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
+    recursion, folder, device = sys.getrecursionlimit(), os.getcwd(), torch.get_default_device()  # noqa: PTH109 — often
+    modes = torch._C._len_torch_function_stack  # noqa: SLF001 — asking for the device takes twenty times as long
+    before = dtype, grad, recursion, modes()
+
+    def between() -> None:
+        if (torch.get_default_dtype(), torch.is_grad_enabled(), sys.getrecursionlimit(), modes()) != before:
+            put_back()
+
+    def put_back() -> None:
         if torch.get_default_device() != device:
             torch.set_default_device(None)
         if torch.get_default_dtype() is not dtype:
@@ -230,3 +249,9 @@ def settings_kept() -> Iterator[None]:
             sys.setrecursionlimit(recursion)
         if os.getcwd() != folder:  # noqa: PTH109
             os.chdir(folder)
+
+    try:
+        with one_thread():
+            yield between
+    finally:
+        put_back()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from gradcheck.checks import compare
 from gradcheck.checks.asking import Unfinished
-from gradcheck.checks.candidate import Candidate
-from gradcheck.checks.cases import Case
 from gradcheck.checks.outcome import Outcome, Returned, Value
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Bench, Trial
@@ -71,31 +69,18 @@ def _answers(wanted: compare.Wanted, part: Value, expected: Expected) -> bool:
     return compare.difference([wanted], [part], [expected]) is None
 
 
-def linearity(bench: Bench, candidate: Candidate, case: Case) -> tuple[Trial, str] | None:
-    """A trial whose result is not the sum of the results for the two cotangents it is the sum of. Raises Unfinished."""
-    made = bench.linear(case)
+def linearity(made: Sequence[Trial], outcomes: Iterable[Outcome]) -> tuple[Trial, str] | None:
+    """Of the trials that `Bench.linear` made, one whose result is not the sum of the results for the two cotangents it
+    is the sum of. Raises Unfinished.
+    """
     results: list[list[Floats]] = []
-    for trial in made:
-        outcome = _finished(candidate, bench.spec, trial)
+    for trial, outcome in zip(made, map(_finished, made, outcomes), strict=True):
         if compare.type_problem(trial.template, outcome.value):
             return trial, "the type"
         parts = compare.parts(trial.template, outcome.value)
         if compare.shape_problem(trial.wanted, parts):
             return trial, "the shape"
         results.append([compare.numbers(part) for part in parts])
-    return not_linear(made, results)
-
-
-def _finished(candidate: Candidate, spec: FunctionSpec, trial: Trial) -> Outcome:
-    """A call that returned. Raises Unfinished."""
-    outcome = candidate.call(spec.name, trial.arguments)
-    if outcome.state != "returned":
-        raise Unfinished(outcome, trial.arguments)
-    return outcome
-
-
-def not_linear(made: Sequence[Trial], results: Sequence[Sequence[Floats]]) -> tuple[Trial, str] | None:
-    """The same of results: the parts that each of `linear_trials` gave."""
     for target, combined, words in (
         (
             2,
@@ -111,29 +96,34 @@ def not_linear(made: Sequence[Trial], results: Sequence[Sequence[Floats]]) -> tu
     return None
 
 
+def _finished(trial: Trial, outcome: Outcome) -> Outcome:
+    """What came of a call that returned. Raises Unfinished."""
+    if outcome.state != "returned":
+        raise Unfinished(outcome, trial.arguments)
+    return outcome
+
+
 def jacobian_against_backward(
-    jacobians: Bench, backwards: Bench, candidate: Candidate, case: Case, batch: Case
+    made: Sequence[Trial], outcomes: Iterable[Outcome], position: int
 ) -> tuple[Trial, Floats, Floats] | None:
-    """A cotangent for which backward of the `batch` of one is not grad_output · Jacobian of the `case`: the trial, and
-    both sides. Raises Unfinished.
+    """The first of `made` is a Jacobian's trial, the others are of a backward for a batch of one, at the same point.
+    One of these whose result is not grad_output · Jacobian, in the part that stands at `position`, and both sides.
+    Raises Unfinished.
     """
-    jacobian_trial = jacobians.of(case)[0]
-    outcome = _finished(candidate, jacobians.spec, jacobian_trial)
+    came = map(_finished, made, outcomes)
+    outcome = next(came)
     if not isinstance(outcome.value, Returned) or outcome.value.values is None:
-        return jacobian_trial, np.zeros(0), np.zeros(0)
+        return made[0], np.zeros(0), np.zeros(0)
     jacobian = compare.numbers(outcome.value)
-    position = position_of(jacobians)
-    for trial in backwards.of(batch):
-        came = _finished(candidate, backwards.spec, trial)
-        if compare.type_problem(trial.template, came.value):
+    for trial, each in zip(made[1:], came, strict=True):
+        if compare.type_problem(trial.template, each.value):
             return trial, np.zeros(0), np.zeros(0)
-        part = compare.parts(trial.template, came.value)[position]
+        part = compare.parts(trial.template, each.value)[position]
         if not isinstance(part, (Returned, float)) or compare.shape_problem([trial.wanted[position]], [part]):
             return trial, np.zeros(0), np.zeros(0)
-        got = compare.numbers(part)
-        agreement = Agreement(jacobian_trial, [trial], position)
-        if not agreement.holds(jacobian, [got]):
-            return trial, got, agreement.products(jacobian).reshape(got.shape)
+        got, (product, allowed) = compare.numbers(part), _agreement(made[0], jacobian, trial, position)
+        if not (np.abs(got.reshape(-1) - product) <= allowed).all():
+            return trial, got, product.reshape(got.shape)
     return None
 
 
@@ -142,28 +132,15 @@ def position_of(jacobians: Bench) -> int:
     return [an_input.name for an_input in jacobians.operator.differentiable_inputs].index(jacobians.spec.wrt)
 
 
-class Agreement:
-    """backward = grad_output · Jacobian, for one case and some of its cotangents: what a Jacobian and the backwards'
-    results may differ by follows from both tolerances.
-    """
+def _agreement(of_jacobian: Trial, jacobian: Floats, trial: Trial, position: int) -> tuple[Floats, Floats]:
+    """grad_output · Jacobian for a backward's trial, and what its result may differ by: both tolerances tell."""
+    cotangent = np.asarray(trial.cotangent).reshape(-1)
 
-    def __init__(self, jacobian: Trial, backwards: Sequence[Trial], position: int) -> None:
-        self.cotangents = np.stack([np.asarray(trial.cotangent).reshape(-1) for trial in backwards])
-        own = np.stack([np.reshape(trial.expected[position].tolerance, -1) for trial in backwards])
-        self._allowed = np.abs(self.cotangents) @ self._rows(jacobian.expected[0].tolerance) + own
-        self._rounding = 1e-15 * np.abs(self.cotangents).max(axis=1, initial=0.0, keepdims=True)
-        # At float32 the product is taken in float64, its factors are rounded.
-        self._factor = 2.0 if backwards[0].case.dtype == "float32" else 1.0
+    def product(rows: Floats, vector: Floats) -> Floats:
+        return np.asarray(vector @ rows.reshape(cotangent.size, -1))
 
-    def _rows(self, jacobian: Floats) -> Floats:
-        return jacobian.reshape(self.cotangents.shape[1], -1)
-
-    def products(self, jacobian: Floats) -> Floats:
-        """One row per cotangent."""
-        return np.asarray(self.cotangents @ self._rows(jacobian))
-
-    def holds(self, jacobian: Floats, results: Sequence[Floats]) -> bool:
-        """Whether each backward's result is the product for its cotangent."""
-        got = np.stack([result.reshape(-1) for result in results])
-        allowed = (self._allowed + self._rounding * np.abs(jacobian).max(initial=0.0)) * self._factor
-        return bool((np.abs(got - self.products(jacobian)) <= allowed).all())
+    allowed = product(of_jacobian.expected[0].tolerance, np.abs(cotangent))
+    allowed = allowed + np.reshape(trial.expected[position].tolerance, -1)
+    allowed += 1e-15 * np.abs(cotangent).max(initial=0.0) * np.abs(jacobian).max(initial=0.0)
+    # At float32 the product is taken in float64, its factors are rounded.
+    return product(jacobian, cotangent), allowed * (2.0 if trial.case.dtype == "float32" else 1.0)

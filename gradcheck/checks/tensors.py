@@ -2,48 +2,184 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from gradcheck.checks.outcome import Argument, Arguments, Foreign, GeneratorArgument, Returned, Value
+from gradcheck.checks.outcome import Argument, Arguments, Call, Foreign, GeneratorArgument, Layout, Returned, Value
 
 _DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "float16", "bfloat16", "int64", "bool")}
+_READ: dict[torch.dtype, tuple[str, Any]] = {
+    _DTYPES[name]: (name, np.float64 if "float" in name else np.int64) for name in _DTYPES if name != "bfloat16"
+}
+"""What numpy can read, and into what."""
+_IN_NUMPY: dict[str, Any] = {"float64": np.float64, "float32": np.float32, "int64": np.int64, "bool": np.bool_}
+"""What numpy fills and rounds as torch does, in a third of the time."""
+_ALIGNED = 64
 
 _DEPTH = 3
 _PARTS = 4096
 _ALL_PARTS = 20_000
 """How deep, and how many parts of, tuples and dicts are read; and of all of them together."""
+_LOOKED_AT = 64
+"""Of so many tensors that a call returned it is noticed when a later call changes them."""
+
+
+class OneBuffer:
+    """Room for the arguments of many calls. All tensors lie in one buffer, side by side, each with a storage of its own
+    as far as torch knows: one look at it tells whether any of them was written to.
+    """
+
+    def __init__(self, calls: Iterable[Arguments]) -> None:
+        self._areas = [0]
+        self._places = []
+        for argument in (each for arguments in calls for each in _tensors_in(arguments)):
+            place = _laid_out(np.asarray(argument.values), argument.layout)
+            self._places.append(place)
+            room = place.room * _DTYPES[argument.dtype].itemsize
+            self._areas.append(self._areas[-1] - (-room // _ALIGNED) * _ALIGNED)
+        self._buffer = torch.zeros(self._areas[-1], dtype=torch.uint8).numpy()
+        self.first = self._buffer.ctypes.data
+        self.last = self.first + self._areas[-1]
+        self.tensors: list[torch.Tensor] = []
+        self._kept = self._buffer
+        self._states: list[list[Any]] = []
+
+    def tensor(self, argument: Argument) -> torch.Tensor:
+        """The next tensor, in the order in which the calls name them."""
+        values, dtype, number = np.asarray(argument.values), _DTYPES[argument.dtype], len(self.tensors)
+        place, at = self._places[number], self._areas[number]
+        if not place.room:
+            made = torch.empty(values.shape, dtype=dtype)
+        else:
+            base = torch.frombuffer(self._buffer, dtype=dtype, count=place.room, offset=at)
+            made = base.as_strided(values.shape, place.strides, place.start).detach()  # which is nobody's view
+            values = values[:1] if place.one_row else values
+            if argument.dtype in _IN_NUMPY:
+                kind, item = _IN_NUMPY[argument.dtype], dtype.itemsize
+                steps = tuple(stride * item for stride in place.strides)
+                np.ndarray(values.shape, kind, self._buffer, at + place.start * item, steps)[...] = values
+            else:
+                written = base.as_strided(values.shape, place.strides, place.start)
+                written.copy_(torch.from_numpy(np.array(values)))
+        self.tensors.append(made)
+        return made
+
+    def keep(self) -> None:
+        """All are made now; how they are is how they should be afterwards."""
+        self._kept, self._states = self._buffer.copy(), _states(self.tensors)
+
+    def touched(self) -> frozenset[int]:
+        """The numbers of the tensors that are no longer as they were: their numbers, their geometry, and whether they
+        were written to, if only to put back what was there.
+        """
+        states = _states(self.tensors)
+        if states == self._states and np.array_equal(self._buffer, self._kept):
+            return frozenset()
+        different = np.flatnonzero(self._buffer != self._kept)
+        found = set(np.searchsorted(np.asarray(self._areas), different, side="right") - 1)
+        for now, before in zip(states, self._states, strict=True):
+            found |= {number for number, pair in enumerate(zip(now, before, strict=True)) if pair[0] != pair[1]}
+        return frozenset(map(int, found))
+
+
+def _states(tensors: Sequence[torch.Tensor]) -> list[list[Any]]:
+    return [
+        [tensor._version for tensor in tensors],  # noqa: SLF001 — how often torch wrote; there is no public name for it
+        [tensor.data_ptr() for tensor in tensors],
+        [tensor.shape for tensor in tensors],
+        [tensor.stride() for tensor in tensors],
+        [tensor.requires_grad for tensor in tensors],
+    ]
+
+
+def _tensors_in(tree: Any) -> Iterator[Argument]:
+    if isinstance(tree, Argument):
+        yield tree
+    elif isinstance(tree, (dict, tuple, list)):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from _tensors_in(part)
+
+
+class _Place(NamedTuple):
+    """How a tensor lies in memory: its strides, its first element and the room it takes, in elements. Of an expanded
+    one there is `one_row`.
+    """
+
+    strides: tuple[int, ...]
+    start: int
+    room: int
+    one_row: bool = False
+
+
+def _laid_out(values: Any, layout: Layout) -> _Place:
+    shape = values.shape
+    plain, entries = _steps(shape), values.size
+    if layout == "contiguous" or not shape or not entries:
+        return _Place(plain, 0, entries)
+    if layout == "transposed" and len(shape) == 1:
+        return _Place((2,), 0, 2 * entries)
+    if layout == "transposed":
+        swapped = _steps((*shape[:-2], shape[-1], shape[-2]))
+        return _Place((*swapped[:-2], swapped[-1], swapped[-2]), 0, entries)
+    if layout == "expanded" and np.array_equal(values, np.broadcast_to(values[:1], shape)):
+        return _Place((0, *plain[1:]), 0, entries // shape[0], one_row=True)
+    if layout == "offset":
+        return _Place(plain, plain[0], entries + plain[0])
+    return _Place(plain, 0, entries)
+
+
+def _steps(shape: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a contiguous tensor."""
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+class Prepared:
+    """Calls, their arguments made: for one use, since functions may change these."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.calls = calls
+        with torch.inference_mode(mode=False):  # in which writes are not counted, if somebody left it on
+            self.memory = OneBuffer(call.arguments for call in calls)
+            self.passed = [Passed(call.arguments, self.memory) for call in calls]
+        self.memory.keep()
 
 
 class Passed:
-    """The arguments of one call, and what is needed to tell afterwards whether they were changed or returned."""
+    """The arguments of one call, and what is needed to tell afterwards what became of them, and to read the result."""
 
-    def __init__(self, arguments: Arguments) -> None:
+    def __init__(self, arguments: Arguments, memory: OneBuffer | None = None) -> None:
+        self.memory = memory or OneBuffer([arguments])
         self._parts = 0
-        self.named: list[tuple[str, torch.Tensor]] = []
+        self.named: list[tuple[str, int]] = []
         self.generators: list[tuple[str, torch.Generator, torch.Tensor]] = []
         self.containers: list[tuple[str, Any, Any]] = []
         self.values = [self._make(name, argument) for name, argument in arguments.items()]
-        self.shared = _shared_states() if self.generators else None
+        self.returned: Read = []
+        self.shared: tuple[Any, ...] | None = None
         self.put_back: Callable[[], None] = lambda: None
         seeds = [each.elsewhere for each in arguments.values() if isinstance(each, GeneratorArgument)]
-        if self.shared and seeds and seeds[0] is not None:
+        self._elsewhere = seeds[0] if seeds else None
+
+    def begin(self) -> None:
+        """The call is made now. Between this and `put_back` the generators that everybody shares may be others."""
+        if not self.generators:
+            return
+        self.shared = _shared_states()
+        if self._elsewhere is not None:
             self.put_back = partial(_put_back, self.shared)
-            _seed(seeds[0])
+            _seed(self._elsewhere)
             self.shared = _shared_states()
-        self.before = [(each.clone(), each.shape, each.stride(), _writes(each)) for _, each in self.named]
-        self.places = [(name, *_place(tensor)) for name, tensor in self.named]
 
     def _make(self, name: str, argument: Any) -> Any:
         if isinstance(argument, Argument):
-            tensor = make_tensor(argument)
-            self.named.append((name, tensor))
-            return tensor
+            self.named.append((name, len(self.memory.tensors)))
+            return self.memory.tensor(argument)
         if isinstance(argument, GeneratorArgument):
             generator = torch.Generator().manual_seed(argument.seed)
             if argument.state:
@@ -61,15 +197,9 @@ class Passed:
         self.containers.append((name, container, container.copy()))
         return container
 
-    def mutated(self) -> tuple[str, ...]:
-        """The names of what no longer is as it was passed: tensors by values, geometry and whether they were written
-        to, if only to put back what was there; lists and dicts by parts.
-        """
-        changed = []
-        for (name, tensor), (values, shape, stride, writes) in zip(self.named, self.before, strict=True):
-            same = tensor.shape == shape and tensor.stride() == stride and _equal(tensor, values)
-            if not same or tensor.requires_grad or _writes(tensor) != writes:
-                changed.append(name)
+    def mutated(self, touched: frozenset[int]) -> tuple[str, ...]:
+        """The names of what no longer is as it was passed: tensors as the memory says, lists and dicts by parts."""
+        changed = [name for name, number in self.named if number in touched] if touched else []
         for name, container, before in self.containers:
             keys = range(len(before)) if isinstance(before, list) else before
             same = len(container) == len(before) and all(
@@ -93,13 +223,11 @@ class Passed:
         """Whether a generator that everybody shares has changed."""
         return self.shared is not None and not _same_states(_shared_states(), self.shared)
 
-    def returned_tensors(self, value: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """The plain tensors in `value` with a copy of each: whether a later call changes them shows in `changed`."""
-        return [(part, part.detach().clone()) for part in _plain_tensors(value, _DEPTH)[:64]]
-
     def observe(self, value: Any, depth: int = 0) -> Value:
         """What came back, as plain data. Its type is asked of Python: an object may lie about its class."""
         kind = type(value)
+        if kind is torch.Tensor and not depth:  # as nearly always
+            return self._read(value)
         self._parts = self._parts + 1 if depth else 0
         if self._parts > _ALL_PARTS:
             return Foreign("more parts than anybody reads")
@@ -122,9 +250,22 @@ class Passed:
         return Foreign("None" if value is None else _with_article(kind.__name__), remedy)
 
     def _read(self, tensor: torch.Tensor) -> Returned:
-        dtype, device, shape = str(tensor.dtype).removeprefix("torch."), str(tensor.device), tuple(tensor.shape)
-        if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
-            return Returned(shape, dtype, device, None, problem=f"a subclass of torch.Tensor, {type(tensor).__name__}")
+        shape, kind, known = tuple(tensor.shape), type(tensor), _READ.get(tensor.dtype)
+        if kind is torch.Tensor and known and tensor.is_cpu and tensor.layout is torch.strided:
+            name, of_values = known
+            there = (tensor.detach() if tensor.requires_grad else tensor).numpy()
+            values = there.astype(of_values)
+            if len(self.returned) < _LOOKED_AT:
+                self.returned.append((there, values))
+            at = tensor.data_ptr()
+            shares = self._shared(tensor) if self.memory.first <= at < self.memory.last else ()
+            return Returned(shape, name, "cpu", values, shares)
+        return self._read_slowly(tensor, shape, kind)
+
+    def _read_slowly(self, tensor: torch.Tensor, shape: tuple[int, ...], kind: type) -> Returned:
+        dtype, device = str(tensor.dtype).removeprefix("torch."), str(tensor.device)
+        if kind not in (torch.Tensor, torch.nn.Parameter):
+            return Returned(shape, dtype, device, None, problem=f"a subclass of torch.Tensor, {kind.__name__}")
         if tensor.layout is not torch.strided or tensor.is_quantized:
             return Returned(
                 shape, dtype, device, None, problem="a tensor that is not an ordinary dense one (call .to_dense())"
@@ -136,21 +277,45 @@ class Passed:
         return Returned(shape, dtype, device, values, self._shared(tensor))
 
     def _shared(self, tensor: torch.Tensor) -> tuple[str, ...]:
+        """The arguments in whose memory it lies."""
         if not tensor.numel():
             return ()
         start, end = _place(tensor)
-        return tuple(name for name, first, last in self.places if start < last and first < end)
+        places = ((name, *_place(self.memory.tensors[number])) for name, number in self.named)
+        return tuple(name for name, first, last in places if start < last and first < end)
+
+
+Read = list[tuple[Any, Any]]
+"""Tensors that a call returned, as arrays: where they lie, and what stood there then."""
+
+
+def overwritten(results: Sequence[Read], known: int) -> int | None:
+    """Which of some calls of a function, in their order, was the first that changed what one before it had returned:
+    wrote to where it lies, or at least had it changed when all were made. The first `known` are from earlier.
+    """
+    if not _changed([pair for result in results for pair in result]):
+        return None
+    guilty = []
+    for number, result in enumerate(results):
+        if _changed(result):
+            later = range(max(number + 1, known), len(results))
+            guilty.append(next((each for each in later if _overlap(results[each], result)), min(later, default=number)))
+    return min(guilty)
+
+
+def _changed(read: Read) -> bool:
+    there, values = ([np.zeros(0), *(pair[side].ravel() for pair in read)] for side in (0, 1))
+    return not np.array_equal(np.concatenate(there), np.concatenate(values), equal_nan=True)
+
+
+def _overlap(one: Read, other: Read) -> bool:
+    return any(np.may_share_memory(here, there) for here, _ in one for there, _ in other)
 
 
 def _place(tensor: torch.Tensor) -> tuple[int, int]:
     """The addresses that it lies within. Two storages can be one memory: of a tensor, and of what NumPy made of it."""
     storage = tensor.untyped_storage()
     return storage.data_ptr(), storage.data_ptr() + storage.nbytes()
-
-
-def _writes(tensor: torch.Tensor) -> int:
-    """How often torch wrote to it or to a view of it. Nobody counts for a tensor that inference mode made."""
-    return 0 if tensor.is_inference() else tensor._version  # noqa: SLF001 — there is no public name for it
 
 
 def _with_article(name: str) -> str:
@@ -181,42 +346,3 @@ def _same_states(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
         and np.array_equal(one[2][1], other[2][1])
         and one[2][2:] == other[2][2:]
     )
-
-
-def changed(kept: list[tuple[torch.Tensor, torch.Tensor]]) -> bool:
-    """Whether a tensor is no longer what its copy says."""
-    return any(
-        tensor.shape != copy.shape or not _equal(tensor, copy)
-        for tensor, copy in kept
-        if tensor.layout is torch.strided and tensor.device.type == "cpu"
-    )
-
-
-def _plain_tensors(value: Any, depth: int) -> list[torch.Tensor]:
-    kind = type(value)
-    if kind is torch.Tensor:
-        return [value]
-    parts = tuple(dict.values(value)) if issubclass(kind, dict) else value
-    if not depth or not issubclass(kind, (tuple, list, dict)):
-        return []
-    return [tensor for part in tuple(parts)[:64] for tensor in _plain_tensors(part, depth - 1)]
-
-
-def _equal(tensor: torch.Tensor, copy: torch.Tensor) -> bool:
-    """The same numbers; NaN equals NaN."""
-    return torch.equal(tensor.detach(), copy) or torch.equal(torch.nan_to_num(tensor.detach()), torch.nan_to_num(copy))
-
-
-def make_tensor(argument: Argument) -> torch.Tensor:
-    """A tensor with these values, laid out in memory as asked."""
-    values = np.ascontiguousarray(argument.values).reshape(np.shape(argument.values))
-    dense = torch.from_numpy(values.copy()).to(dtype=_DTYPES[argument.dtype])
-    if argument.layout == "transposed" and dense.dim() >= 2:
-        return dense.transpose(-1, -2).contiguous().transpose(-1, -2)
-    if argument.layout == "transposed" and dense.dim() == 1:
-        return torch.stack((dense, dense), dim=1).reshape(-1)[::2]
-    if argument.layout == "expanded" and dense.dim() >= 1 and torch.equal(dense, dense[:1].expand(dense.shape)):
-        return dense[:1].clone().expand(dense.shape)
-    if argument.layout == "offset" and dense.dim() >= 1:
-        return torch.cat((dense[:1], dense))[1:]
-    return dense

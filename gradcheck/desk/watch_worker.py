@@ -14,11 +14,13 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from gradcheck.checks.candidate import Candidate
+from gradcheck.checks.outcome import Call, Outcome
 from gradcheck.grading.lifeline import end
 
 PRINTED = 12
@@ -132,21 +134,21 @@ def _prepared(warm: Any, name: str) -> Iterator[None]:
     yield from warm.prepare(find_exercise(name))
 
 
-class _Telling:
+class _Telling(Candidate):
     """A candidate that says which function is called, so that the parent knows it if the process dies in it, and that
     there is still life in it.
     """
 
-    def __init__(self, candidate: Any, send: Send) -> None:
+    def __init__(self, candidate: Candidate, send: Send) -> None:
         self._candidate, self._send, self._last, self._told = candidate, send, "", 0.0
         self.printed = candidate.printed
 
-    def call(self, function: str, arguments: Any, *, count: bool = False) -> Any:
-        now = time.monotonic()
+    def call_many(self, calls: Sequence[Call]) -> list[Outcome]:
+        now, function = time.monotonic(), calls[0].function
         if function != self._last or now > self._told + _SIGN_OF_LIFE_S:
             self._last, self._told = function, now
             self._send({"at": function})
-        return self._candidate.call(function, arguments, count=count)
+        return self._candidate.call_many(calls)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._candidate, name)

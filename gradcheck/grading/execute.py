@@ -37,15 +37,14 @@ def execute(
     candidate = InProcessCandidate(vars(module), shown, limit_s=limit_s)
     sys.modules[name] = module  # dataclasses and typing look a class's module up by name
 
-    def run() -> None:
+    def run(*_: Any) -> None:
         code = compile(source, shown, "exec", dont_inherit=True)
         text = source.decode("utf-8", errors="replace")
         linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
         exec(code, vars(module))  # noqa: S102 — running the learner's file is the purpose
 
     ended = candidate.bounded(run)
-    if isinstance(ended, Outcome):
-        candidate.broken = _told(shown, ended)
+    candidate.broken = ended and _told(shown, ended)
     return candidate
 
 

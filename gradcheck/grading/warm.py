@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gradcheck.catalog import Exercise
+from gradcheck.checks.rounds import round_of
 from gradcheck.checks.trials import Benches
 
 
@@ -32,11 +33,7 @@ class Warm:
         """
         benches = self.benches(exercise).drawn(self.seed if seed is None else seed)
         for spec in exercise.task.functions:
-            bench = benches.of(spec)
-            bench.agree()
-            yield
-            for group in ("generic", "edge"):
-                for case in bench.cases(group):
-                    bench.of(case)
+            for check in spec.checks:
+                while round_of(benches, spec, check).make():
                     yield
         benches.save()

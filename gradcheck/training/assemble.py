@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradcheck.checks.candidate import Candidate
-from gradcheck.checks.outcome import Argument, Arguments, Outcome, Printed, Returned, Value
+from gradcheck.checks.outcome import Argument, Arguments, Call, Outcome, Printed, Returned, Value
 from gradcheck.references.binding import Array
 from gradcheck.training.reference_modules import reference_module
 
@@ -24,7 +24,7 @@ class _Ended(Exception):
         self.outcome = outcome
 
 
-class AssembledNetwork:
+class AssembledNetwork(Candidate):
     """The two-layer network of `linear`, `relu` and `cross_entropy`, or of `two_layer_net` and `cross_entropy`.
 
     A candidate with `train_step(x, labels, params, lr)` and `train(x, labels, params, lr, epochs)`: the modules are the
@@ -40,7 +40,11 @@ class AssembledNetwork:
         """The same with the reference's modules in the place of some of the learner's."""
         return AssembledNetwork(self.parts | {name: reference_module(name) for name in names})
 
-    def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:  # noqa: ARG002
+    def call_many(self, calls: Sequence[Call]) -> list[Outcome]:
+        """The first of them: each is many calls of the parts."""
+        return [self._trained(calls[0].function, calls[0].arguments)]
+
+    def _trained(self, function: str, arguments: Arguments) -> Outcome:
         try:
             params = {name: each.values for name, each in arguments["params"].items()}
             x, labels, lr = arguments["x"], arguments["labels"], arguments["lr"]

@@ -1,8 +1,8 @@
 """The judge of a lane: it knows the expected values, asks a sandboxed worker for results, and compares.
 
-Every exercise of a submission is first played from its tape, all in one worker. What that confirms has passed. Whatever
-it does not confirm is graded by the checks themselves, each exercise in a fresh worker, so that no exercise is touched
-by what another one did.
+All that the checks of an exercise ask for is asked first, in one batch that a worker has ready, of every exercise of a
+submission in one worker. Where all checks pass by that, they have passed. Every other exercise is graded anew, each in
+a fresh worker, so that none is touched by what another one did.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -19,11 +19,12 @@ from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
 from gradcheck.checks.allowance import Budget, OwnTime
 from gradcheck.checks.autodiff_words import AutodiffWords
+from gradcheck.checks.engine import Verification
+from gradcheck.checks.outcome import Call
 from gradcheck.checks.own_failure import draws_from, is_ours, show_traceback, told
 from gradcheck.checks.results import CheckResult
+from gradcheck.checks.rounds import Asked, everything
 from gradcheck.checks.trials import Benches
-from gradcheck.grading.batch.taped import TapedExercise
-from gradcheck.grading.batch.taped_parts import Unsuitable
 from gradcheck.grading.desk_record import NO_HELP
 from gradcheck.grading.execute import unreadable
 from gradcheck.grading.grade import unless_we_fail, verification_of
@@ -32,13 +33,12 @@ from gradcheck.grading.sandbox.layers import Layer
 from gradcheck.grading.submissions.submission import Submission
 from gradcheck.grading.warm import Warm
 from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.grading.worker.launch import Bounds, Died
+from gradcheck.grading.worker.launch import Bounds
 from gradcheck.grading.worker.spawn import lane_for
-from gradcheck.grading.worker.wire import Malformed
 from gradcheck.grading.written import SCHEMA, FinalReport, WrittenExercise, exercise_written, ungraded_of
 
-_PLAY_S = 3.0
-"""Seconds of computing for all calls of a tape, which a right submission makes in a hundredth of that."""
+_BATCH_S = 3.0
+"""Seconds of computing for all calls of an exercise, which a right submission makes in a hundredth of that."""
 
 _KNOWN_STUBS = 500
 
@@ -77,6 +77,13 @@ class _Draw:
     why: Exception | None = None
 
 
+class ReadyCalls(NamedTuple):
+    """All that the checks of an exercise ask for, and its calls, which workers have ready."""
+
+    asked: list[Asked]
+    calls: list[Call]
+
+
 class Judge:
     """Grades submissions, one after the other, with inputs that a seed draws."""
 
@@ -96,7 +103,7 @@ class Judge:
         self.seed = seed
         self.warm = Warm(self.settings.cache, seed, most=len(self.settings.exercises))
         self._draws: dict[str, _Draw] = {}
-        self._tapes: dict[str, TapedExercise | None] = {}
+        self._batches: dict[str, ReadyCalls | None] = {}
         self._fixed: dict[tuple[str, str], WrittenExercise] = {}
 
     @property
@@ -165,54 +172,54 @@ class Judge:
         ]
         return raw_report(submission.name, submission.digest, self.seed, self.lane.layers, exercises)
 
-    # From tapes.
+    # In one batch.
 
     def _confirmed(self, files: Mapping[str, Any], sandboxed: Sandboxed) -> Iterator[str]:
-        """The exercises that their tapes confirm."""
+        """The exercises that pass all checks by what one batch of calls brought."""
         for name, (_, source) in files.items():
-            if not self.lane.plays or sandboxed.time_is_up or _digest(name, source) in self._stubs:
+            if sandboxed.time_is_up or _digest(name, source) in self._stubs:
                 continue
-            tape = self._tape(name)
-            if tape is not None and self._plays(name, tape, sandboxed):
+            batch = self._batch(name)
+            if batch is not None and self._passes(name, batch, sandboxed):
                 yield name
         sandboxed.renew()
 
-    def _plays(self, name: str, tape: TapedExercise, sandboxed: Sandboxed) -> bool:
+    def _passes(self, name: str, batch: ReadyCalls, sandboxed: Sandboxed) -> bool:
         try:
-            worker = sandboxed.alive()
-            with sandboxed.allowed(worker, min(_PLAY_S, self.settings.bounds.call_s)) as allowance:
-                answer, length = worker.ask({"do": "play", "exercise": name}, allowance=allowance)
-                if length != (tape.most_bytes if answer.get("usual") is True else 0):
-                    return False
-                body = worker.body(length, allowance=allowance)
-            return tape.confirms(answer, body)
+            candidate = SandboxedCandidate(name, sandboxed, _BATCH_S)
+            verification = self._verification(find_exercise(name), candidate, shrink=False)
+            verification.explain = None
+            verification.ask_ahead(batch.asked, batch.calls)
+            checks = _checks(find_exercise(name))
+            return candidate.is_well and all(verification.result(*check).ok for check in checks)
         except Exception as error:
             if not is_ours(error):
                 raise
-            if not isinstance(error, (Died, Malformed)):
-                show_traceback(error)
-            sandboxed.renew()  # a tape decides nothing: the checks will see
+            show_traceback(error)
+            sandboxed.renew()  # nothing is decided by this: the checks will see
             return False
 
-    def _tape(self, name: str) -> TapedExercise | None:
-        if name not in self._tapes:
-            self._tapes[name] = None if self._draw(name).why else self._made_tape(name)
+    def _batch(self, name: str) -> ReadyCalls | None:
+        if name not in self._batches:
+            self._batches[name] = None if self._draw(name).why else self._made(name)
             self._benches(name).save()
-        return self._tapes[name]
+        return self._batches[name]
 
-    def _made_tape(self, name: str) -> TapedExercise | None:
+    def _made(self, name: str) -> ReadyCalls | None:
         """None where there is none, or where we fail at making it: then the checks are asked, which say so."""
+        task = find_exercise(name).task
+        if any(spec.properties for spec in task.functions):
+            return None  # which ask for more, one call after the other
         try:
-            taped = TapedExercise(find_exercise(name).task, self._benches(name))
-            self.lane.teach(name, taped.header, taped.body)
-        except Unsuitable:
-            return None
+            asked = everything(self._benches(name))
+            calls = [each.call for each in asked]
+            self.lane.teach(name, calls)
         except Exception as error:
             if not is_ours(error):
                 raise
             show_traceback(error)
             return None
-        return taped
+        return ReadyCalls(asked, calls)
 
     # By the checks.
 
@@ -240,12 +247,16 @@ class Judge:
         return exercise_written(unless_we_fail(exercise, None, lambda: self._by_checks(exercise, candidate, words)))
 
     def _by_checks(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None) -> ExerciseReport:
-        verification = verification_of(exercise, candidate, self.seed, self.settings.cache, secret=True)
-        verification.benches, verification.words = self.warm.benches(exercise), words
-        verification.budget = self._budget
-        verification.draw_from(self._draw(exercise.name).seed)
+        verification = self._verification(exercise, candidate)
+        verification.words, verification.budget = words, self._budget
         results = verification.results()
         return ExerciseReport(exercise, tuple(results), seed=verification.drawn_again)
+
+    def _verification(self, exercise: Exercise, candidate: Any, *, shrink: bool = True) -> Verification:
+        verification = verification_of(exercise, candidate, self.seed, self.settings.cache, shrink, secret=True)
+        verification.benches = self.warm.benches(exercise)
+        verification.draw_from(self._draw(exercise.name).seed)
+        return verification
 
     def _all(self, name: str, status: str) -> WrittenExercise:
         """The exercise with all checks passed, or none started."""

@@ -21,7 +21,7 @@ def main(pipe: Connection, settings: Settings) -> None:
     end_with_parent()
     keep_memory_private()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run; it ends its lanes itself
-    # One thread, whenever torch is loaded here: for what tapes confirm it never is.
+    # One thread, whenever torch is loaded here: for what is right it never is.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     judge = Judge(settings)
     try:

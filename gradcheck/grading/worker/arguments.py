@@ -1,4 +1,4 @@
-"""Arguments of a call as a header and raw bytes, and back. They go from the judge to a worker only."""
+"""Calls as a header and raw bytes, and back. They go from the judge to a worker only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.checks.outcome import Argument, Arguments, GeneratorArgument
+from gradcheck.checks.outcome import Argument, Call, GeneratorArgument
 
 Node = Any
 """JSON: `["a", dtype, layout, dtype of the values, shape, offset]` a tensor, `["g", seed, state, elsewhere]` a
@@ -38,9 +38,12 @@ class Packed:
         return b"".join(self.pieces)
 
 
-def pack(arguments: Arguments, into: Packed) -> list[Node]:
-    """Names and nodes, in the arguments' order."""
-    return [[name, _pack(value, into)] for name, value in arguments.items()]
+def pack_calls(calls: Sequence[Call], into: Packed) -> list[Node]:
+    """Functions, whether to count, names and nodes, in the arguments' order."""
+    return [
+        [each.function, each.count, [[name, _pack(value, into)] for name, value in each.arguments.items()]]
+        for each in calls
+    ]
 
 
 def _pack(value: Any, into: Packed) -> Node:
@@ -60,9 +63,11 @@ def _key(key: Any) -> Node:
     return ["t", [_key(part) for part in key]] if isinstance(key, tuple) else ["v", key]
 
 
-def unpack(named: Sequence[Node], body: bytes | bytearray) -> Arguments:
-    """The arguments that `pack` was given."""
-    return {name: _unpack(node, body) for name, node in named}
+def unpack_calls(rows: Sequence[Node], body: bytes | bytearray) -> list[Call]:
+    """The calls that `pack_calls` was given."""
+    return [
+        Call(function, {name: _unpack(node, body) for name, node in named}, count) for function, count, named in rows
+    ]
 
 
 def _unpack(node: Node, body: bytes | bytearray) -> Any:

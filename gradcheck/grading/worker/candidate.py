@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from gradcheck.checks.allowance import WAITING, Allowance
 from gradcheck.checks.candidate import Candidate
-from gradcheck.checks.outcome import Arguments, Fault, Outcome, Printed
-from gradcheck.grading.worker import arguments as packing
+from gradcheck.checks.outcome import Call, Fault, Outcome, Printed
 from gradcheck.grading.worker import outcomes
 from gradcheck.grading.worker.launch import Died, Lane, Worker
 from gradcheck.grading.worker.wire import Malformed
@@ -22,6 +22,9 @@ _PROMPT_S = 0.1
 
 _ASIDE_S = 1.0
 """Seconds of computing for a search after which the checks go on in a fresh worker."""
+
+_BATCH_S = 3.0
+"""Seconds of computing for a batch beyond what its last call may need: a worker begins no other call after one."""
 
 MOST_DEATHS = 3
 """An exercise may cost so many workers; after that its calls are not made any more."""
@@ -86,44 +89,60 @@ class Sandboxed:
     end = renew
 
 
-class SandboxedCandidate:
-    """The functions of one exercise of a submission that runs elsewhere."""
+class SandboxedCandidate(Candidate):
+    """The functions of one exercise of a submission that runs elsewhere. `batch_s`: seconds of computing for a batch of
+    calls, where that shall be less than a single call may need.
+    """
 
-    def __init__(self, exercise: str, submission: Sandboxed) -> None:
-        self.exercise, self.submission = exercise, submission
+    def __init__(self, exercise: str, submission: Sandboxed, batch_s: float = math.inf) -> None:
+        self.exercise, self.submission, self.batch_s = exercise, submission, batch_s
         self.printed = Printed()
         self.neighbour: Callable[[str], Candidate | None] = self._neighbour
         self.deaths = 0
+        self._one_by_one = False
 
-    def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
+    @property
+    def is_well(self) -> bool:
+        """Whether every batch of calls was answered."""
+        return not (self._one_by_one or self.deaths)
+
+    def call_many(self, calls: Sequence[Call]) -> list[Outcome]:
         if self.submission.time_is_up:
-            return _ended("timed_out", "timeout", f"not called: {self.submission.used_up}")
+            return [_ended("timed_out", "timeout", f"not called: {self.submission.used_up}")]
         if self.deaths >= MOST_DEATHS:
-            return _ended("exited", "ended", f"not called: the file ended its process {self.deaths} times already")
-        packed = packing.Packed()
-        names = packing.pack(arguments, packed)
-        header = {"do": "call", "exercise": self.exercise, "function": function, "arguments": names, "count": count}
+            return [_ended("exited", "ended", f"not called: the file ended its process {self.deaths} times already")]
         limit = self.submission.lane.bounds.call_s
+        if len(calls) > 1 and not self._one_by_one:
+            with suppress(Died, Malformed):
+                return self._asked(calls, min(2 * limit + _BATCH_S, self.batch_s))
+            self.submission.renew()
+            self._one_by_one = True  # which call it was will be seen
         try:
-            worker = self.submission.alive()
-            # The first call loads the file, for which there is a limit of its own.
-            with self.submission.allowed(worker, 2 * limit, GRACE_S) as allowance:
-                answer, length = worker.ask(header, packed.bytes(), allowance=allowance)
-                outcomes.must_fit(answer, length)
-                body = worker.body(length, allowance=allowance)
-            outcome, printed = outcomes.unpack(answer, body)
+            return self._asked(
+                calls[:1], 2 * limit
+            )  # the first call loads the file, for which there is a limit of its own
         except Died as died:
             self.deaths += 1
             if died.silent:
-                told = self.submission.used_up or f"no result after {allowance.in_words(limit)}"
-                return _ended("timed_out", "timeout", f"{told}; the process was ended")
-            return _ended("exited", "ended", died.text)
+                told = self.submission.used_up or f"no result after {died.allowance.in_words(limit)}"
+                return [_ended("timed_out", "timeout", f"{told}; the process was ended")]
+            return [_ended("exited", "ended", died.text)]
         except Malformed:
             self.deaths += 1
             self.submission.renew()
-            return _ended("exited", "ended", "what came back is no result; a function returns plain torch tensors")
+            return [_ended("exited", "ended", "what came back is no result; a function returns plain torch tensors")]
+
+    def _asked(self, calls: Sequence[Call], computing_s: float) -> list[Outcome]:
+        """What the worker answers. Raises Died, Malformed."""
+        worker = self.submission.alive()
+        header, body = worker.request(calls)
+        with self.submission.allowed(worker, computing_s, GRACE_S) as allowance:
+            answer, length = worker.ask({"do": "call", "exercise": self.exercise, **header}, body, allowance=allowance)
+            if outcomes.length_of(answer, len(calls)) != length:
+                raise Malformed
+            came, printed = outcomes.unpack(answer, worker.body(length, allowance=allowance), len(calls))
         self.printed.write(printed)
-        return outcome
+        return came
 
     @contextmanager
     def aside(self) -> Iterator[None]:

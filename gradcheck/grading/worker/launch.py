@@ -13,15 +13,16 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 from gradcheck.checks.allowance import Allowance, time_of_process
+from gradcheck.checks.outcome import Call
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.sandbox.layers import Layer, none_held
+from gradcheck.grading.worker.arguments import Packed, pack_calls
 from gradcheck.grading.worker.wire import (
     Closed,
     Header,
@@ -48,11 +49,13 @@ _ZYGOTE = (
 
 
 class Died(Exception):
-    """The worker ended, or was ended because it was silent for too long; `text` says so to people."""
+    """The worker ended, or was ended because it was silent for too long; `text` says so to people. `allowance` is the
+    time that it had.
+    """
 
-    def __init__(self, text: str, *, silent: bool = False) -> None:
+    def __init__(self, text: str, allowance: Allowance, *, silent: bool = False) -> None:
         super().__init__(text)
-        self.text, self.silent = text, silent
+        self.text, self.allowance, self.silent = text, allowance, silent
 
 
 class SandboxFailure(GradcheckError):
@@ -78,15 +81,15 @@ class Bounds:
 
 @dataclass
 class Lane:
-    """One zygote and what it was taught. `tapes` are sent again to a zygote that had to be started anew."""
+    """One zygote and what it was taught. `taught` are batches of calls; they are sent again to a zygote that had to be
+    started anew.
+    """
 
     bounds: Bounds
     layers: list[Layer] = field(default_factory=list)
-    tapes: dict[str, tuple[Header, bytes]] = field(default_factory=dict)
+    taught: dict[str, Sequence[Call]] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     control: socket.socket | None = None
-    plays: ClassVar[bool] = True
-    """Whether its workers can play tapes."""
 
     def start(self) -> None:
         """Start the zygote, if there is none, and wait until it is warm. Raises SandboxFailure."""
@@ -122,26 +125,27 @@ class Lane:
             ) from None
         self.layers = [Layer(*row) for row in told["layers"]] or none_held("nothing of the kind is used on this system")
         try:
-            for header, body in list(self.tapes.values()):
-                self._teach(header, body)
+            for name in self.taught:
+                self._teach(name)
         except (Closed, Silent):
             words = f"the process for submissions ended while it was started: {self._last_words()}"
             raise SandboxFailure(words) from None
 
-    def teach(self, exercise: str, header: Header, body: bytes) -> None:
-        """Make the calls of an exercise ready for all workers to come."""
+    def teach(self, name: str, calls: Sequence[Call]) -> None:
+        """Make calls ready for all workers to come, each of which may then be asked for these very calls once."""
         self.start()
-        self.tapes[exercise] = header, body
+        self.taught[name] = calls
         try:
-            self._teach(header, body)
+            self._teach(name)
         except (Closed, Silent):
             self.stop()
             self.start()  # which teaches everything
 
-    def _teach(self, header: Header, body: bytes) -> None:
+    def _teach(self, name: str) -> None:
         assert self.control is not None
         self.control.settimeout(_START_S)
-        send(self.control, {"do": "tapes", **header}, body)
+        header, body = _packed(self.taught[name])
+        send(self.control, {"do": "prepare", "name": name, **header}, body)
         receive(self.control, patience=Seconds(_START_S))
 
     def worker(self, files: Mapping[str, tuple[str, bytes]]) -> Worker:
@@ -212,6 +216,7 @@ class Worker:
     def __init__(self, lane: Lane, sock: socket.socket, pid: int | None = None) -> None:
         self.lane, self.sock, self.pid = lane, sock, pid
         self.alive = True
+        self._ready = {id(calls): name for name, calls in lane.taught.items()}
 
     def bring(self, files: Mapping[str, tuple[str, bytes]]) -> None:
         """Hand over the submission's files, to a process that has put on the sandbox. Raises Closed, Silent,
@@ -234,6 +239,11 @@ class Worker:
         """
         pid = self.pid
         return Allowance(computing_s, waiting_s, lambda: None if pid is None else time_of_process(pid))
+
+    def request(self, calls: Sequence[Call]) -> tuple[Header, bytes]:
+        """How the worker is asked for calls: in full, or by the name of what it has ready."""
+        name = self._ready.pop(id(calls), None)
+        return _packed(calls) if name is None else ({"prepared": name}, b"")
 
     def ask(self, header: Header, body: bytes = b"", *, allowance: Allowance) -> tuple[Header, int]:
         """Send a request; the header of the answer and how long its body is. Raises Died, Malformed."""
@@ -258,11 +268,10 @@ class Worker:
         allowance.left()  # notes what was computed, while the process can still be asked about
         if silent:
             self.end()
-            return Died("no result in time; the process was ended", silent=True)
+            return Died("no result in time; the process was ended", allowance, silent=True)
         status = self.end(gone=True)
-        if status is None:
-            return Died("it closed its connection to the grader; a function returns its result")
-        return Died(ending(status))
+        closed = "it closed its connection to the grader; a function returns its result"
+        return Died(closed if status is None else ending(status), allowance)
 
     def end(self, *, gone: bool = False) -> int | None:
         """End the process and all that it started."""
@@ -271,6 +280,11 @@ class Worker:
         self.alive = False
         self.sock.close()
         return self.lane.end(gone=gone)
+
+
+def _packed(calls: Sequence[Call]) -> tuple[Header, bytes]:
+    packed = Packed()
+    return {"calls": pack_calls(calls, packed)}, packed.bytes()
 
 
 def _sender(sock: socket.socket) -> int | None:

@@ -1,15 +1,17 @@
-"""What came of a call, as a header and raw bytes. A worker packs it; the judge unpacks it and believes nothing.
+"""What came of calls, as a header and raw bytes. A worker packs it; the judge unpacks it and believes nothing.
 
-`unpack` takes a header that may say anything, and either returns an `Outcome` of plain data within bounds or raises
-Malformed. How many bytes may follow is asked of the header first, so that no allocation hangs on a worker's word alone.
+`unpack` takes a header that may say anything, and either returns an `Outcome` of plain data for each of the first calls
+or raises Malformed. How many bytes may follow is asked of the header first, so that no allocation hangs on a worker's
+word alone. A call that came to nothing but tensors, as nearly all do, is told by the number of their form.
 """
 
 from __future__ import annotations
 
 import math
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import astuple
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -28,11 +30,30 @@ _KINDS = {"f": "<f8", "i": "<i8"}
 _ITEM = 8
 
 
-def pack(outcome: Outcome, printed: str) -> tuple[Header, bytes]:
+def pack(outcomes: Sequence[Outcome], printed: str) -> tuple[Header, bytes]:
     """A header and the numbers of all tensors in it, float64 or int64, one behind the other."""
     arrays: list[bytes] = []
+    forms: dict[Any, int] = {}
+    rows: list[Any] = []
+    for outcome in outcomes:
+        parts = outcome.value if type(outcome.value) is tuple else (outcome.value,)
+        if _is_usual(outcome) and all([type(part) is Returned for part in parts]):  # noqa: C419 — a list is faster
+            rows.append(forms.setdefault(_pack(outcome.value, arrays), len(forms)))
+        else:
+            rows.append(_whole(outcome, arrays))
+    return {"outcomes": rows, "forms": list(forms), "printed": printed}, b"".join(arrays)
+
+
+def _is_usual(outcome: Outcome) -> bool:
+    """Whether there is nothing to say of it but what came back."""
+    if outcome.state != "returned" or outcome.mutated or outcome.refused or outcome.recorded or outcome.operations:
+        return False
+    return not (outcome.advanced or outcome.generators or outcome.drew_elsewhere)
+
+
+def _whole(outcome: Outcome, arrays: list[bytes]) -> Header:
     fault = outcome.fault
-    header = {
+    return {
         "state": outcome.state,
         "value": _pack(outcome.value, arrays),
         "fault": [fault.kind, fault.text, list(fault.lines)[:_LINES], list(fault.bases)[:_LINES]] if fault else None,
@@ -44,9 +65,7 @@ def pack(outcome: Outcome, printed: str) -> tuple[Header, bytes]:
         "generators": [[name, b64encode(state).decode()] for name, state in outcome.generators.items()][:_LINES],
         "elsewhere": outcome.drew_elsewhere,
         "unwritten": list(astuple(outcome.unwritten)) if outcome.unwritten else None,
-        "printed": printed,
     }
-    return header, b"".join(arrays)
 
 
 def _pack(value: Value, arrays: list[bytes]) -> Any:
@@ -55,33 +74,40 @@ def _pack(value: Value, arrays: list[bytes]) -> Any:
         if value.values is not None:
             kind = "i" if value.values.dtype.kind == "i" else "f"
             arrays.append(np.ascontiguousarray(value.values, dtype=_KINDS[kind]).tobytes())
-        return [
-            "R",
-            list(value.shape),
-            value.dtype,
-            value.device,
-            kind,
-            list(value.shares_with)[:_LINES],
-            value.problem,
-        ]
+        return "R", value.shape, value.dtype, value.device, kind, value.shares_with[:_LINES], value.problem
     if isinstance(value, Foreign):
-        return ["X", value.description, value.remedy]
+        return "X", value.description, value.remedy
     if isinstance(value, tuple):
-        return ["T", [_pack(part, arrays) for part in value]]
+        return "T", tuple([_pack(part, arrays) for part in value])
     if isinstance(value, dict):
-        return ["D", [[key, _pack(part, arrays)] for key, part in value.items()]]
-    return ["S", value] if isinstance(value, str) else ["F", float(value)]
+        return "D", tuple([(key, _pack(part, arrays)) for key, part in value.items()])
+    return ("S", value) if isinstance(value, str) else ("F", float(value))
 
 
-def must_fit(header: Header, length: int) -> None:
-    """Raises Malformed unless the tensors of a header need just so many bytes."""
-    if length_of(header) != length:
+def length_of(header: Header, most: int) -> int:
+    """The bytes that the tensors of a header need. Raises Malformed where it is no header of outcomes, at least one and
+    at most `most`, or beyond bounds.
+    """
+    rows, forms = header.get("outcomes"), header.get("forms")
+    if (
+        not isinstance(rows, list)
+        or not isinstance(forms, list)
+        or not 1 <= len(rows) <= most
+        or len(forms) > len(rows)
+    ):
         raise Malformed
-
-
-def length_of(header: Header) -> int:
-    """The bytes that the tensors of a header need. Raises Malformed where it is no such header, or beyond bounds."""
-    return _length(header.get("value"), 0)
+    lengths = [_length(form, 0) for form in forms]
+    total = 0
+    for row in rows:
+        if type(row) is int and 0 <= row < len(lengths):
+            total += lengths[row]
+        elif isinstance(row, dict):
+            total += _length(row.get("value"), 0)
+        else:
+            raise Malformed
+    if total > MOST_BODY:
+        raise Malformed
+    return total
 
 
 def _length(node: Any, depth: int) -> int:
@@ -120,30 +146,84 @@ def _returned_node(node: list[Any]) -> None:
     _texts(shares)
 
 
-def unpack(header: Header, body: bytes | bytearray) -> tuple[Outcome, str]:
-    """The outcome and what was printed. Raises Malformed."""
-    state, recorded, operations = header.get("state"), header.get("recorded"), header.get("operations")
+def unpack(header: Header, body: bytes | bytearray, most: int) -> tuple[list[Outcome], str]:
+    """The outcomes, at most `most`, and what was printed. Raises Malformed."""
+    if length_of(header, most) != len(body):
+        raise Malformed
+    numbers = np.frombuffer(body, _KINDS["f"])
+    forms = [_form(each) for each in header["forms"]]
+    found, at = [], 0
+    for row in header["outcomes"]:
+        if isinstance(row, dict):
+            outcome, at = _outcome(row, numbers, at)
+        else:
+            several, tensors = forms[row]
+            parts = []
+            for tensor in tensors:
+                part, at = tensor.filled(numbers, at)
+                parts.append(part)
+            outcome = Outcome("returned", tuple(parts) if several else parts[0])
+        found.append(outcome)
+    return found, _text(header.get("printed"))
+
+
+class _Tensor(NamedTuple):
+    """A tensor without its numbers; `kind` is None where there are none."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+    kind: str | None
+    shares_with: tuple[str, ...]
+    problem: str
+    entries: int
+
+    def filled(self, numbers: Any, at: int) -> tuple[Returned, int]:
+        """With the numbers that start there, and where they end."""
+        if self.kind is None:
+            return Returned(self.shape, self.dtype, self.device, None, self.shares_with, self.problem), at
+        end = at + self.entries
+        values = numbers[at:end] if self.kind == "f" else numbers[at:end].view(_KINDS[self.kind])
+        return Returned(
+            self.shape, self.dtype, self.device, values.reshape(self.shape), self.shares_with, self.problem
+        ), end
+
+
+def _tensor(node: list[Any]) -> _Tensor:
+    _, shape, dtype, device, kind, shares, problem = node
+    return _Tensor(tuple(shape), _text(dtype), _text(device), kind, _texts(shares), _text(problem), math.prod(shape))
+
+
+def _form(node: list[Any]) -> tuple[bool, list[_Tensor]]:
+    """Whether it is one of several tensors, and these. Its length is known already."""
+    parts = node[1] if node[0] == "T" else [node]
+    if not all(part[0] == "R" for part in parts):
+        raise Malformed
+    return node[0] == "T", [_tensor(part) for part in parts]
+
+
+def _outcome(row: Header, numbers: Any, at: int) -> tuple[Outcome, int]:
+    state, recorded, operations = row.get("state"), row.get("recorded"), row.get("operations")
     if state not in _STATES or type(recorded) is not bool or type(operations) is not int:
         raise Malformed
-    must_fit(header, len(body))
-    fault = _fault(header.get("fault"))
+    fault = _fault(row.get("fault"))
     if fault is None and state not in ("returned", "not_started"):
         raise Malformed
-    value, _ = _unpack(header["value"], body, 0)
+    value, at = _unpack(row["value"], numbers, at)
     outcome = Outcome(
         state,
         value if state == "returned" else 0.0,
         fault,
-        _texts(header.get("mutated")),
-        _text(header.get("refused")),
+        _texts(row.get("mutated")),
+        _text(row.get("refused")),
         recorded,
-        _texts(header.get("advanced")),
+        _texts(row.get("advanced")),
         max(0, min(operations, 1 << 62)),
-        _generators(header.get("generators")),
-        header.get("elsewhere") is True,
-        _unwritten(header.get("unwritten")) if state == "unfinished" else None,
+        _generators(row.get("generators")),
+        row.get("elsewhere") is True,
+        _unwritten(row.get("unwritten")) if state == "unfinished" else None,
     )
-    return outcome, _text(header.get("printed"))
+    return outcome, at
 
 
 def _fault(node: Any) -> Fault | None:
@@ -187,19 +267,14 @@ def _generators(rows: Any) -> dict[str, bytes]:
     return states
 
 
-def _unpack(node: Any, body: bytes | bytearray, at: int) -> tuple[Value, int]:
+def _unpack(node: Any, numbers: Any, at: int) -> tuple[Value, int]:
     kind = node[0]
     if kind == "R":
-        _, shape, dtype, device, of_values, shares, problem = node
-        values, end = None, at
-        if of_values is not None:
-            count = math.prod(shape)
-            values, end = np.frombuffer(body, _KINDS[of_values], count, at).reshape(shape), at + count * _ITEM
-        return Returned(tuple(shape), dtype, device, values, _texts(shares), problem), end
+        return _tensor(node).filled(numbers, at)
     if kind == "T":
         parts = []
         for each in node[1]:
-            part, at = _unpack(each, body, at)
+            part, at = _unpack(each, numbers, at)
             parts.append(part)
         return tuple(parts), at
     if kind == "D":
@@ -207,7 +282,7 @@ def _unpack(node: Any, body: bytes | bytearray, at: int) -> tuple[Value, int]:
         for key, each in node[1]:
             if type(key) not in (str, int) or len(str(key)) > _TEXT:
                 raise Malformed
-            pairs[key], at = _unpack(each, body, at)
+            pairs[key], at = _unpack(each, numbers, at)
         return pairs, at
     if kind == "X" and len(node) == 3:
         return Foreign(_text(node[1]), _text(node[2])), at

@@ -7,7 +7,6 @@ honest all the same, because honest submissions need good messages.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gradcheck.checks.candidate import InProcessCandidate
@@ -17,7 +16,7 @@ from gradcheck.grading.worker import arguments, outcomes
 from gradcheck.grading.worker.wire import ANYTHING, Closed, Header, Silent, receive, send
 
 if TYPE_CHECKING:
-    from gradcheck.grading.worker.tapes import Tape
+    from gradcheck.checks.tensors import Prepared
 
 
 class SubmittedCode:
@@ -46,29 +45,31 @@ class SubmittedCode:
         return self.loaded[exercise]
 
 
-def serve(sock: socket.socket, tapes: Mapping[str, Tape]) -> None:
-    """Answer until the judge closes the socket. The first frame brings the submission's files."""
+def serve(sock: socket.socket, prepared: dict[str, Prepared]) -> None:
+    """Answer until the judge closes the socket. The first frame brings the submission's files. What is `prepared` can
+    be asked for once, by its name.
+    """
     try:
         header, body = receive(sock, most_header=ANYTHING, most_body=ANYTHING)
         sources = SubmittedCode(header, body, float(header["limit_s"]))
         while True:
             header, body = receive(sock, most_header=ANYTHING, most_body=ANYTHING)
-            send(sock, *_answer(header, body, sources, tapes))
+            send(sock, *_answer(header, body, sources, prepared))
     except (Closed, Silent):
         return
 
 
-def _answer(header: Header, body: bytearray, sources: SubmittedCode, tapes: Mapping[str, Tape]) -> tuple[Header, bytes]:
+def _answer(
+    header: Header, body: bytearray, sources: SubmittedCode, prepared: dict[str, Prepared]
+) -> tuple[Header, bytes]:
     candidate = sources.candidate(header["exercise"])
-    if header["do"] == "play":
-        from gradcheck.grading.worker.tapes import play
-
-        return play(tapes[header["exercise"]], candidate)
-    made = arguments.unpack(header["arguments"], body)
     try:
-        outcome = candidate.call(header["function"], made, count=header["count"])
-        return outcomes.pack(outcome, candidate.printed.take())
+        if "prepared" in header:
+            came = candidate.play(prepared.pop(header["prepared"]))
+        else:
+            came = candidate.call_many(arguments.unpack_calls(header["calls"], body))
+        return outcomes.pack(came, candidate.printed.take())
     except BaseException as error:
         # A submission that broke what our own code stands on broke its own answer.
         fault = Fault(type(error).__name__, "the result could not be read; is something of torch or Python replaced?")
-        return outcomes.pack(Outcome("raised", fault=fault), "")
+        return outcomes.pack([Outcome("raised", fault=fault)], "")

@@ -14,14 +14,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import ClassVar
 
+from gradcheck.checks.outcome import Call
 from gradcheck.grading.lifeline import end_with_parent
 from gradcheck.grading.sandbox.layers import none_held
 from gradcheck.grading.worker.launch import Bounds, Lane, SandboxFailure, Worker, environment, module_paths
-from gradcheck.grading.worker.wire import ENDING_S, Closed, Header, Silent, receive_exactly, send
+from gradcheck.grading.worker.wire import ENDING_S, Closed, Silent, receive_exactly, send
 
 _START_S = 120.0
 _TOKEN = 32
@@ -33,14 +33,12 @@ _WORKER = (
 
 
 class SpawningLane(Lane):
-    """A lane without a zygote. It plays no tapes: a process that lives for one submission gains nothing by them."""
-
-    plays: ClassVar[bool] = False
+    """A lane without a zygote, whose workers are asked for everything in full."""
 
     def start(self) -> None:
         self.layers = self.layers or none_held("workers are separate processes here, and nothing more")
 
-    def teach(self, exercise: str, header: Header, body: bytes) -> None:
+    def teach(self, name: str, calls: Sequence[Call]) -> None:
         """There is nobody who would remember."""
 
     def worker(self, files: Mapping[str, tuple[str, bytes]]) -> Worker:

@@ -1,8 +1,8 @@
 """The process that workers are forked from: torch is loaded and warm, no submission ever ran in it.
 
 It knows no expected value, no formula and no solution, so its children do not either. The judge talks to it over one
-socket: `tapes` brings calls to make ready, `fork` starts a worker and hands over its socket, `end` ends the worker and
-all that it started, `quit` or silence of the judge ends everything.
+socket: `prepare` brings calls to make ready, `fork` starts a worker and hands over its socket, `end` ends the worker
+and all that it started, `quit` or silence of the judge ends everything.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gradcheck.grading.worker.warm_up import warm_up
 from gradcheck.grading.worker.wire import ANYTHING, ENDING_S, Closed, Header, Silent, receive, send
 
 if TYPE_CHECKING:
-    from gradcheck.grading.worker.tapes import Tape
+    from gradcheck.checks.tensors import Prepared
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ class Zygote:
 
     def __init__(self, control: socket.socket, settings: Header, layers: list[Layer]) -> None:
         self.control = control
-        self.tapes: dict[str, Tape] = {}
+        self.prepared: dict[str, Prepared] = {}
         self.child = 0
         self.alone = os.getpid() == 1 and any(layer.name == "pid namespace" and layer.held for layer in layers)
         warm_up()
@@ -73,10 +73,11 @@ class Zygote:
             self._end()
 
     def _obey(self, header: Header, body: bytearray) -> None:
-        if header["do"] == "tapes":
-            from gradcheck.grading.worker.tapes import Tape
+        if header["do"] == "prepare":
+            from gradcheck.checks.tensors import Prepared
+            from gradcheck.grading.worker.arguments import unpack_calls
 
-            self.tapes[header["exercise"]] = Tape(header["functions"], header["size"], body)
+            self.prepared[header["name"]] = Prepared(unpack_calls(header["calls"], body))
             gc.collect()
             gc.freeze()
             send(self.control, {})
@@ -113,7 +114,7 @@ class Zygote:
         confined = self.confinement is None or self.confinement.apply([sock.fileno()]) == self.rehearsed
         send(sock, {"confined": confined})  # said before anything of the submission is read, so it can be believed
         if confined:
-            serve(sock, self.tapes)
+            serve(sock, self.prepared)
 
     def _end(self, patience_s: float = 0.0) -> Header:
         """Kill the worker and whatever it started, and say how it had ended."""

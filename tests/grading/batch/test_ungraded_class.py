@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from gradcheck.catalog import find_exercise
+from gradcheck.checks.engine import Verification
 from gradcheck.checks.own_failure import draws_from
 from gradcheck.grading.batch.journal import opened
 from gradcheck.grading.batch.judge import Judge, Settings
 from gradcheck.grading.batch.run import grade_class
-from gradcheck.grading.batch.taped import TapedExercise
 from gradcheck.grading.batch.tasks import Answer, Grade, Prepare, facts_of
 from gradcheck.grading.submissions.submission import Submission
 from gradcheck.grading.worker.launch import Bounds
@@ -123,15 +123,15 @@ def test_an_error_of_ours_while_values_are_made_is_no_submission_s(judge, monkey
     assert all(each["add"]["status"] == "passed" for each in found.values())
 
 
-def test_an_error_of_ours_with_tapes_costs_nothing(judge, monkeypatch):
+def test_an_error_of_ours_with_batches_costs_nothing(judge, monkeypatch):
     def broken(*_: Any) -> bool:
         raise RuntimeError("planted")
 
-    monkeypatch.setattr(TapedExercise, "confirms", broken)
+    monkeypatch.setattr(Verification, "ask_ahead", broken)
     assert judge.grade(CLASS["right"]).score == sum(find_exercise(name).max_score for name in NAMES)
 
-    monkeypatch.setattr(TapedExercise, "__init__", broken)
-    judge._tapes.clear()
+    monkeypatch.setattr("gradcheck.grading.batch.judge.everything", broken)
+    judge._batches.clear()
     assert judge.grade(CLASS["right"]).score == sum(find_exercise(name).max_score for name in NAMES)
 
 
@@ -176,6 +176,6 @@ def test_what_is_ungraded_is_tried_again_the_next_time(judge, disagree, tmp_path
     assert lanes.graded == 2
     disagree()
     judge._draws.clear()
-    judge._tapes.clear()
+    judge._batches.clear()
     assert sorted(run()) == ["not_started", "passed"]
     assert lanes.graded == 3

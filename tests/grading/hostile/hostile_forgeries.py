@@ -30,9 +30,12 @@ def write(*frames):
                 pass
             finally:
                 os.set_blocking(each, True)
-def outcome(value, **more):
-    return {'state': 'returned', 'value': value, 'fault': None, 'mutated': [], 'refused': '', 'recorded': False,
-            'advanced': [], 'operations': 0, 'printed': '', **more}
+def outcome(value, printed='', **more):
+    row = {'state': 'returned', 'value': value, 'fault': None, 'mutated': [], 'refused': '', 'recorded': False,
+           'advanced': [], 'operations': 0, 'generators': [], 'elsewhere': False, 'unwritten': None, **more}
+    return {'outcomes': [row], 'forms': [], 'printed': printed}
+def forms(count, form):
+    return {'outcomes': [0] * count, 'forms': [form], 'printed': ''}
 def deep(levels):
     return ['T', [deep(levels - 1)] if levels else []]
 def tensor(shape, kind='f', dtype='float64'):
@@ -41,16 +44,14 @@ def tensor(shape, kind='f', dtype='float64'):
 FRAMES = {
     "verdict": "frame({'status': 'passed', 'score': 4.0, 'max_score': 4.0})",
     "report": "frame({'schema': 'gradcheck/report/v1', 'submission': 'x', 'score': 11.0, 'exercises': []})",
-    "usual": "frame({'usual': True, 'functions': []})",
-    "usual-thrice": "*[frame({'usual': True, 'functions': [[]] * 3})] * 3",
-    "usual-with-forms": (
-        "frame({'usual': True, 'functions': [{'forms': [-1] * 9, 'shapes': [[1]] * 9, 'dtypes': ['float64'] * 9, "
-        "'shares': False, 'recorded': False}] * 3}, bytes(216))"
+    "forms": "frame(forms(1, tensor([2])), bytes(16))",
+    "forms-thrice": "*[frame(forms(3, tensor([2])), bytes(48))] * 3",
+    "forms-of-all": "*[frame(forms(count, tensor([2, 3])), bytes(48 * count)) for count in range(300, 500)]",
+    "forms-nonsense": (
+        "frame({'outcomes': [0, 10**12, -5, None, True, 1.0], 'forms': [tensor([-1]), tensor([1 << 62]), 'x', 3], "
+        "'printed': ''}, bytes(8))"
     ),
-    "usual-nonsense": (
-        "frame({'usual': True, 'functions': [{'forms': [10**12, -5, None], 'shapes': [[-1], [1 << 62], 'x'], "
-        "'dtypes': ['object', 3, None], 'shares': 0, 'recorded': {}}] * 3}, bytes(8))"
-    ),
+    "forms-too-many": "frame(forms(1, tensor([1] * 9)) | {'forms': [tensor([2])] * 4000}, bytes(16))",
     "returned": "frame(outcome(tensor([2])), bytes(16))",
     "many": "*[frame(outcome(tensor([2])), bytes(16))] * 200",
     "half": "frame(outcome(['F', 0.0]))[:20]",
@@ -92,7 +93,7 @@ FRAMES = {
 }
 
 RARELY = frozenset(
-    """usual-thrice one-byte no-object long-header not-utf-8 unknown-node empty-node foreign-of-numbers short-body
+    """forms-thrice one-byte no-object long-header not-utf-8 unknown-node empty-node foreign-of-numbers short-body
     negative-shape object-dtype report""".split()
 )
 
@@ -112,7 +113,7 @@ CASES: list[Hostile] = [
     case(
         "forged-on-import",
         FAMILY,
-        cheating(f"{SOCKETS}write({FRAMES['usual']}, {FRAMES['returned']}, {FRAMES['verdict']})"),
+        cheating(f"{SOCKETS}write({FRAMES['forms']}, {FRAMES['returned']}, {FRAMES['verdict']})"),
         WRONG,
     ),
     case(
@@ -162,7 +163,7 @@ CASES: list[Hostile] = [
     case(
         "forged-exit-with-a-verdict",
         FAMILY,
-        cheating(f"{SOCKETS}write({FRAMES['usual']}, {FRAMES['verdict']})\nos._exit(0)"),
+        cheating(f"{SOCKETS}write({FRAMES['forms']}, {FRAMES['verdict']})\nos._exit(0)"),
         WRONG,
     ),
     # A judge that believed a reply for one exercise to be about another would pay for it here.
@@ -170,9 +171,7 @@ CASES: list[Hostile] = [
         "forged-for-another-exercise",
         FAMILY,
         {
-            PATHS["relu"]: cheating(
-                f"{SOCKETS}write({FRAMES['usual']}, {FRAMES['usual']}, {FRAMES['usual-with-forms']})"
-            ),
+            PATHS["relu"]: cheating(f"{SOCKETS}write({FRAMES['forms']}, {FRAMES['forms']}, {FRAMES['forms-of-all']})"),
             PATHS[
                 "add"
             ]: "def forward(x1, x2):\n    return x1 * 0\ndef backward(grad_output, x1, x2):\n    return x1, x2\n",

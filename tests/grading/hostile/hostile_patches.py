@@ -65,9 +65,9 @@ PATCHES = {
         "import sys\ntensors = sys.modules['gradcheck.checks.tensors']\n"
         "tensors.Passed.observe = lambda *a: 'passed'\ntensors.Passed.mutated = lambda *a: ()"
     ),
-    "grader-tapes": (
-        "import sys\ntapes = sys.modules['gradcheck.grading.worker.tapes']\n"
-        "tapes._read = lambda results, tape: ({'forms': [], 'shapes': [], 'dtypes': [], 'shares': False}, b'')"
+    "grader-packing": (
+        "import sys\noutcomes = sys.modules['gradcheck.grading.worker.outcomes']\n"
+        "outcomes.pack = lambda came, printed: ({'outcomes': [0] * len(came), 'forms': [['T', []]], 'printed': ''}, b'')"
     ),
     "verdict-names": "status = 'passed'\nscore = 4.0\nchecks = []\ndef test_all():\n    pass",
     "every-grader-function": (

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gradcheck.checks.outcome import Argument, Fault, Foreign, GeneratorArgument, Outcome, Returned, Unwritten
+from gradcheck.checks.outcome import Argument, Call, Fault, Foreign, GeneratorArgument, Outcome, Returned, Unwritten
 from gradcheck.grading.worker import arguments, outcomes
 from gradcheck.grading.worker.wire import Closed, Malformed, Seconds, Silent, receive, send
 
@@ -112,8 +112,22 @@ OUTCOMES = [
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_an_outcome_comes_back_as_it_was(outcome):
-    header, body = outcomes.pack(outcome, "printed")
-    assert outcomes.unpack(json.loads(json.dumps(header)), body) == (outcome, "printed")
+    header, body = outcomes.pack([outcome], "printed")
+    assert outcomes.unpack(json.loads(json.dumps(header)), body, 1) == ([outcome], "printed")
+
+
+def test_many_outcomes_come_back_in_their_order():
+    header, body = outcomes.pack(OUTCOMES, "")
+    assert outcomes.unpack(json.loads(json.dumps(header)), body, len(OUTCOMES)) == (OUTCOMES, "")
+
+
+def test_tensors_of_one_form_are_told_once():
+    rng = np.random.default_rng(0)
+    sent = [Outcome("returned", Returned((2, 3), "float64", "cpu", rng.standard_normal((2, 3)))) for _ in range(50)]
+    header, body = outcomes.pack(sent, "")
+    assert len(header["forms"]) == 1
+    got, _ = outcomes.unpack(json.loads(json.dumps(header)), body, 50)
+    assert [each.value.values.tolist() for each in got] == [each.value.values.tolist() for each in sent]
 
 
 def test_tensors_come_back_as_they_were():
@@ -121,8 +135,8 @@ def test_tensors_come_back_as_they_were():
     none = Returned((0, 3), "float64", "cpu", np.zeros((0, 3)))
     labels = Returned((), "int64", "cpu", np.asarray(2**60))
     sparse = Returned((4,), "float64", "cpu", None, problem="not an ordinary dense tensor")
-    header, body = outcomes.pack(Outcome("returned", {"a": (first, none), "b": labels, 3: sparse}), "")
-    value = outcomes.unpack(json.loads(json.dumps(header)), body)[0].value
+    header, body = outcomes.pack([Outcome("returned", {"a": (first, none), "b": labels, 3: sparse})], "")
+    value = outcomes.unpack(json.loads(json.dumps(header)), body, 1)[0][0].value
     assert list(value) == ["a", "b", 3]
     for got, wanted in zip((*value["a"], value["b"]), (first, none, labels), strict=True):
         assert got.values.tolist() == wanted.values.tolist()
@@ -131,7 +145,12 @@ def test_tensors_come_back_as_they_were():
     assert value[3] == sparse
 
 
-RIGHT = outcomes.pack(Outcome("returned", (Returned((2,), "float64", "cpu", np.ones(2)),)), "")
+RIGHT = outcomes.pack([Outcome("returned", (Returned((2,), "float64", "cpu", np.ones(2)),), recorded=True)], "")
+
+
+def changed(header, change):
+    """The header with something else in its only outcome."""
+    return header | {"outcomes": [header["outcomes"][0] | change]}
 
 
 @pytest.mark.parametrize(
@@ -172,9 +191,51 @@ RIGHT = outcomes.pack(Outcome("returned", (Returned((2,), "float64", "cpu", np.o
 )
 def test_a_header_that_says_anything_else_is_malformed(change):
     header, body = RIGHT
-    outcomes.unpack(header, body)
+    header = json.loads(json.dumps(header))
+    outcomes.unpack(header, body, 1)
     with pytest.raises(Malformed):
-        outcomes.unpack(header | change, body)
+        outcomes.unpack(header | change if "printed" in change else changed(header, change), body, 1)
+
+
+FORM = ["R", [2], "float64", "cpu", "f", [], ""]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"outcomes": [], "forms": [], "printed": ""},
+        {"outcomes": [0], "forms": [], "printed": ""},
+        {"outcomes": [1], "forms": [FORM], "printed": ""},
+        {"outcomes": [-1], "forms": [FORM], "printed": ""},
+        {"outcomes": [False], "forms": [FORM], "printed": ""},
+        {"outcomes": [0.0], "forms": [FORM], "printed": ""},
+        {"outcomes": [FORM], "forms": [], "printed": ""},
+        {"outcomes": [0, 0], "forms": [FORM], "printed": ""},
+        {"outcomes": [0], "forms": [FORM, FORM], "printed": ""},
+        {"outcomes": [0], "forms": [["F", 1.0]], "printed": ""},
+        {"outcomes": [0], "forms": [["T", [["F", 1.0]]]], "printed": ""},
+        {"outcomes": [0], "forms": [["T", [["T", [FORM]]]]], "printed": ""},
+        {"outcomes": [0], "forms": [["D", [["x", FORM]]]], "printed": ""},
+        {"outcomes": [0], "forms": [[*FORM[:2], "a", "b", "f", "x", ""]], "printed": ""},
+        {"outcomes": {"0": 0}, "forms": [FORM], "printed": ""},
+        {"outcomes": [0], "forms": {"0": FORM}, "printed": ""},
+        {"outcomes": [0], "forms": [FORM]},
+    ],
+)
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_batch_of_anything_else_is_malformed(header, most):
+    if most == 2 and header.get("outcomes") == [0, 0]:
+        assert len(outcomes.unpack(header, bytes(32), most)[0]) == 2
+        return
+    with pytest.raises(Malformed):
+        outcomes.unpack(header, bytes(16), most)
+
+
+def test_many_forms_cannot_ask_for_more_than_a_frame_holds():
+    large = ["R", [1 << 20], "float64", "cpu", "f", [], ""]
+    with pytest.raises(Malformed):
+        outcomes.length_of({"outcomes": [0] * 500, "forms": [large], "printed": ""}, 500)
 
 
 @pytest.mark.parametrize(
@@ -197,9 +258,9 @@ def test_a_header_that_says_anything_else_is_malformed(change):
     ],
 )
 def test_what_is_not_written_cannot_be_told_in_a_submissions_own_words(unwritten):
-    header, body = outcomes.pack(Outcome("unfinished", 0.0, Fault("NotImplementedError", "")), "")
+    header, body = outcomes.pack([Outcome("unfinished", 0.0, Fault("NotImplementedError", ""))], "")
     with pytest.raises(Malformed):
-        outcomes.unpack(header | {"unwritten": unwritten}, body)
+        outcomes.unpack(changed(header, {"unwritten": unwritten}), body, 1)
 
 
 JSON = st.recursive(
@@ -210,10 +271,14 @@ JSON = st.recursive(
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))  # on a machine that is busy
-@given(st.dictionaries(st.sampled_from(list(RIGHT[0])), JSON), st.binary(max_size=64))
-def test_nothing_but_malformed_comes_of_anything(change, body):
+@given(
+    st.dictionaries(st.sampled_from(list(RIGHT[0])), JSON),
+    st.dictionaries(st.sampled_from(list(RIGHT[0]["outcomes"][0])), JSON),
+    st.binary(max_size=64),
+)
+def test_nothing_but_malformed_comes_of_anything(change, inside, body):
     try:
-        outcomes.unpack(RIGHT[0] | change, body)
+        outcomes.unpack(changed(RIGHT[0], inside) | change, body, 4)
     except Malformed:
         pass
 
@@ -229,8 +294,10 @@ def test_arguments_arrive_as_they_were_sent():
         "lr": np.float64(0.5),
     }
     packed = arguments.Packed()
-    nodes = json.loads(json.dumps(arguments.pack(sent, packed)))
-    got = arguments.unpack(nodes, packed.bytes())
+    nodes = json.loads(json.dumps(arguments.pack_calls([Call("f", {}), Call("g", sent, count=True)], packed)))
+    first, second = arguments.unpack_calls(nodes, packed.bytes())
+    assert (first, second.function, second.count) == (Call("f", {}), "g", True)
+    got = second.arguments
     assert list(got) == list(sent)
     for name in ("x", "labels", "mask"):
         assert (got[name].dtype, got[name].layout) == (sent[name].dtype, sent[name].layout)
