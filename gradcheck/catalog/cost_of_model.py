@@ -10,10 +10,12 @@ from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import Confusion
 from gradcheck.operators.backpropagation import WEIGHTED_SUM
 from gradcheck.operators.models import SQUARED_ERROR
+from gradcheck.references import apply
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 4
 
@@ -34,17 +36,17 @@ def _sample(draw: Draw) -> dict[str, Any]:
     return {"x": model["x"], "y": draw.tensor(draw.size("M")), "w": model["w"]}
 
 
-def _grad_cost(sweep: Sweep, y: Twin, y_bar: Twin) -> Twin:
-    return sweep.vjp(SQUARED_ERROR, 1.0, y=y, y_bar=y_bar)["y_bar"].reshape(1, -1)
+def _grad_cost(y: Tensor, y_bar: Tensor) -> Tensor:
+    return apply.vjp(SQUARED_ERROR, y.new_ones(()), y=y, y_bar=y_bar)["y_bar"].reshape(1, -1)
 
 
-def _jacobian_model(sweep: Sweep, x: Twin, w: Twin) -> Twin:
-    return sweep.jacobian(WEIGHTED_SUM, "w", z=x, w=w).reshape(w.shape[0], -1)
+def _jacobian_model(x: Tensor, w: Tensor) -> Tensor:
+    return apply.jacobian(WEIGHTED_SUM, "w", z=x, w=w).reshape(len(w), -1)
 
 
-def _gradient(sweep: Sweep, x: Twin, y: Twin, w: Twin) -> Twin:
-    y_bar = sweep.forward(WEIGHTED_SUM, z=x, w=w)
-    return sweep.vjp(WEIGHTED_SUM, _grad_cost(sweep, y, y_bar).reshape(-1), z=x, w=w)["w"].reshape(1, -1)
+def _gradient(x: Tensor, y: Tensor, w: Tensor) -> Tensor:
+    y_bar = apply.forward(WEIGHTED_SUM, z=x, w=w)
+    return apply.vjp(WEIGHTED_SUM, _grad_cost(y, y_bar).reshape(-1), z=x, w=w)["w"].reshape(1, -1)
 
 
 def _cost_by_autograd(y: Any, y_bar: Any) -> Any:

@@ -10,13 +10,13 @@ from gradcheck.catalog.parts import chance
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import Property
 from gradcheck.operators.tricks import MASKED
+from gradcheck.references import apply
 
 if TYPE_CHECKING:
-    import numpy as np
+    from torch import Tensor
 
     from gradcheck.checks.drawing import Draw
     from gradcheck.checks.outcome import Arguments, Value
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 5
 
@@ -39,9 +39,9 @@ def _mask(draw: Draw, *shape: int) -> Any:
     return type(drawn)(drawn.values.astype(bool), "bool", drawn.layout)
 
 
-def _backward(sweep: Sweep, grad_output: Twin, mask: np.ndarray[Any, Any], p: Twin) -> Twin:
-    kept = sweep.constant(mask)
-    return sweep.vjp(MASKED, grad_output / (1 - p), x=sweep.zeros(mask.shape), mask=kept)["x"]
+def _backward(grad_output: Tensor, mask: Tensor, p: Tensor) -> Tensor:
+    kept = mask.to(grad_output.dtype)
+    return apply.vjp(MASKED, grad_output / (1 - p), x=grad_output.new_zeros(mask.shape), mask=kept)["x"]
 
 
 def _verdict(arguments: Arguments, value: Value) -> tuple[str, ...] | None:

@@ -9,8 +9,9 @@ from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Reference
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 7
 
@@ -19,7 +20,7 @@ def _draw(draw: Draw) -> dict[str, Any]:
     return {"predictions": draw.tensor(draw.size("E"), draw.size("m"))}
 
 
-def _mean_and_variance(_sweep: Sweep, predictions: Twin) -> tuple[Twin, Twin]:
+def _mean_and_variance(predictions: Tensor) -> tuple[Tensor, Tensor]:
     members = len(predictions)
     mean = predictions.sum(0) / members
     deviations = predictions - mean

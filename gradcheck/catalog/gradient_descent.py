@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.operators.models import AVERAGE_LOSS
+from gradcheck.references import apply
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 1
 
@@ -44,24 +46,24 @@ def _matrix(draw: Draw) -> dict[str, Any]:
     return data | {"eta": eta}
 
 
-def _slope(sweep: Sweep, w: Twin, x: Any, y: Any) -> Twin:
-    return sweep.vjp(AVERAGE_LOSS, 1.0, w=w, x=x, y=y)["w"]
+def _slope(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    return apply.vjp(AVERAGE_LOSS, w.new_ones(()), w=w, x=x, y=y)["w"]
 
 
-def _full_step(sweep: Sweep, w: Twin, x: Twin, y: Twin, lr: Twin) -> Twin:
-    return w - lr * _slope(sweep, w, x, y)
+def _full_step(w: Tensor, x: Tensor, y: Tensor, lr: Tensor) -> Tensor:
+    return w - lr * _slope(w, x, y)
 
 
-def _stochastic_step(sweep: Sweep, w: Twin, x: Twin, y: Twin, p: int, lr: Twin) -> Twin:
-    return w - lr * _slope(sweep, w, x[p : p + 1], y[p : p + 1])
+def _stochastic_step(w: Tensor, x: Tensor, y: Tensor, p: int, lr: Tensor) -> Tensor:
+    return w - lr * _slope(w, x[p : p + 1], y[p : p + 1])
 
 
-def _minibatch_step(sweep: Sweep, w: Twin, x: Twin, y: Twin, indices: Any, lr: Twin) -> Twin:
-    return w - lr * _slope(sweep, w, x[indices], y[indices])
+def _minibatch_step(w: Tensor, x: Tensor, y: Tensor, indices: Tensor, lr: Tensor) -> Tensor:
+    return w - lr * _slope(w, x[indices], y[indices])
 
 
-def _preconditioned_step(sweep: Sweep, w: Twin, x: Twin, y: Twin, eta: Twin) -> Twin:
-    return w - eta @ _slope(sweep, w, x, y)
+def _preconditioned_step(w: Tensor, x: Tensor, y: Tensor, eta: Tensor) -> Tensor:
+    return w - eta @ _slope(w, x, y)
 
 
 def _by_autograd(w: Any, x: Any, y: Any) -> Any:

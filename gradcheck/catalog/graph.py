@@ -9,8 +9,9 @@ from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 6
 
@@ -158,8 +159,8 @@ def _reaching(parents: Parents, output: str) -> set[str]:
 
 
 def _backward(
-    sweep: Sweep, parents: Parents, local_jacobians: dict[tuple[str, str], Twin], output: str, grad_output: Twin
-) -> dict[str, Twin]:
+    parents: Parents, local_jacobians: dict[tuple[str, str], Tensor], output: str, grad_output: Tensor
+) -> dict[str, Tensor]:
     grads = {output: grad_output}
     reaching = _reaching(parents, output)
     for child in reversed(_order(parents)):
@@ -169,8 +170,8 @@ def _backward(
     # Whatever else there is does not reach the output. Without an edge a node's size is not known.
     sizes = {name: jacobian.shape[0] for (name, _), jacobian in local_jacobians.items()}
     sizes |= {name: jacobian.shape[1] for (_, name), jacobian in local_jacobians.items()}
-    rest = {name: sweep.zeros((sizes[name],) if name in sizes else ()) for name in parents if name not in grads}
-    return grads | rest
+    missing = [name for name in parents if name not in grads]
+    return grads | {name: grad_output.new_zeros((sizes[name],) if name in sizes else ()) for name in missing}
 
 
 def _holds_the_output(arguments: dict[str, Any], value: Any) -> tuple[str, str] | None:

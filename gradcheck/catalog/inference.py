@@ -9,11 +9,13 @@ from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.outcome import Arguments, Returned, Value
 from gradcheck.checks.reference import Edge, Leaf, Reference
 from gradcheck.operators.normalising import SOFTMAX
+from gradcheck.references import apply
 from gradcheck.training.layers import at_labels, one_hot_like
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 6
 
@@ -31,22 +33,21 @@ def _logits_and_labels(draw: Draw) -> dict[str, Any]:
     return {"logits": draw.tensor(samples, classes), "labels": draw.labels(classes, samples)}
 
 
-def _probabilities(sweep: Sweep, logits: Twin) -> Twin:
-    return sweep.forward(SOFTMAX, x=logits)
+def _probabilities(logits: Tensor) -> Tensor:
+    return apply.forward(SOFTMAX, x=logits)
 
 
 def _softmax_by_torch(logits: Any) -> Any:
     return logits.softmax(-1)
 
 
-def _predict(_sweep: Sweep, logits: Twin) -> Any:
-    from gradcheck.references.expected import midpoints
-
-    return midpoints(logits.exact).argmax(1)  # numpy's is the first of equals
+def _predict(logits: Tensor) -> Tensor:
+    # Of equal whole numbers argmax takes the first.
+    return (logits == logits.amax(1, keepdim=True)).int().argmax(1)
 
 
 def _predict_by_torch(logits: Any) -> Any:
-    return (logits == logits.amax(1, keepdim=True)).int().argmax(1)
+    return logits.argmax(1)
 
 
 def _large(draw: Any) -> Iterator[Edge]:

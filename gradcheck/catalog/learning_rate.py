@@ -10,8 +10,9 @@ from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 3
 
@@ -25,9 +26,9 @@ def _steps(draw: Draw) -> dict[str, Any]:
     return {"lr": draw.number(0.01, 1.0), "epoch": epoch, "drop": draw.number(0.1, 0.9), "every": every}
 
 
-def _step_decay(sweep: Sweep, lr: Twin, epoch: int, drop: Twin, every: int) -> Twin:
-    # Multiplied out, so that the ball of the result holds the rounding of every factor; a power rounds less.
-    factor = sweep.constant(1.0)
+def _step_decay(lr: Tensor, epoch: int, drop: Tensor, every: int) -> Tensor:
+    # Multiplied out, so that the radius of the result holds the rounding of every factor; a power rounds less.
+    factor = lr.new_ones(())
     for _ in range(epoch // every):
         factor = factor * drop
     return lr * factor
@@ -61,17 +62,11 @@ def _periods(draw: Draw) -> dict[str, Any]:
     return {"lr": draw.number(0.01, 1.0), "epoch": draw.whole(1, total - 1), "total": total}
 
 
-def _pi(sweep: Sweep) -> Twin:
-    """π at each precision of the sweep: not math.pi, which is a rational number, and off by 1.2e-16."""
-    import flint
-    import numpy as np
-
-    return sweep.twin(lambda: np.asarray(flint.arb.pi(), dtype=object))
-
-
-def _cosine(sweep: Sweep, lr: Twin, epoch: int, total: int) -> Twin:
-    # 1 + cos loses its digits where cos is near −1: the ball has the width of cos, and so has what is accepted there.
-    return lr * (1 + sweep.apply("cos", _pi(sweep) * epoch / total)) * 0.5
+def _cosine(lr: Tensor, epoch: int, total: int) -> Tensor:
+    # Not math.pi, which is a rational number, and off by 1.2e-16.
+    pi = 4 * lr.new_ones(()).atan()
+    # 1 + cos loses its digits where cos is near −1: the radius is that of cos, and so is what is accepted there.
+    return lr * (1 + (pi * epoch / total).cos()) * 0.5
 
 
 def _cosine_edges(draw: Any) -> Iterator[Edge]:

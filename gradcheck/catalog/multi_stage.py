@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.catalog.exercise import Exercise, Misconception, function, jacobian
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.operators.backpropagation import STAGE, WEIGHTED_SUM
+from gradcheck.references import apply
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 5
 
@@ -42,23 +44,23 @@ def _trained(draw: Draw, sizes: list[int]) -> dict[str, Any]:
     return {"grad_output": grad_output, "states": states, "weights": inputs["weights"]}
 
 
-def _forward(sweep: Sweep, z0: Twin, weights: list[Twin]) -> tuple[Twin, ...]:
+def _forward(z0: Tensor, weights: list[Tensor]) -> tuple[Tensor, ...]:
     states = [z0]
     for weight in weights:
-        states.append(sweep.forward(STAGE, z=states[-1], w=weight))
+        states.append(apply.forward(STAGE, z=states[-1], w=weight))
     return tuple(states)
 
 
-def _backward(sweep: Sweep, grad_output: Twin, states: list[Twin], weights: list[Twin]) -> tuple[Any, ...]:
+def _backward(grad_output: Tensor, states: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
     # A state is rounded, so tanh(W z) computed anew differs a little from the one that is given. Either will do.
-    either = [states[0]]
+    known = [states[0]]
     for given, weight in zip(states[1:], weights, strict=True):
-        again = 1 + sweep.apply("tanh", weight @ either[-1]) - 1  # rounds like 2 σ(2s) − 1 too
-        either.append(sweep.union(given, again))
+        again = 1 + (weight @ known[-1]).tanh() - 1  # rounds like 2 σ(2s) − 1 too
+        known.append(apply.either(given, again))
     grad = grad_output
-    grad_weights: list[Twin] = []
-    for before, after, weight in zip(either[-2::-1], either[:0:-1], reversed(weights), strict=True):
-        grads = sweep.vjp(WEIGHTED_SUM, grad * (1 - after * after), z=before, w=weight)
+    grad_weights: list[Tensor] = []
+    for before, after, weight in zip(known[-2::-1], known[:0:-1], reversed(weights), strict=True):
+        grads = apply.vjp(WEIGHTED_SUM, grad * (1 - after * after), z=before, w=weight)
         grad = grads["z"]
         grad_weights.insert(0, grads["w"])
     return grad, tuple(grad_weights)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.operators.tricks import STANDARDISE
+from gradcheck.references import apply
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 2
 
@@ -42,23 +44,23 @@ def _backward_arguments(draw: Draw) -> dict[str, Any]:
     return {"grad_output": draw.cotangent(draw.size("P"), draw.size("n"))} | _forward_arguments(draw)
 
 
-def _fit(sweep: Sweep, x: Twin) -> tuple[Twin, Twin]:
+def _fit(x: Tensor) -> tuple[Tensor, Tensor]:
     samples = len(x)
     mean = x.sum(0) / samples
     away = x - mean
-    return mean, sweep.root((away * away).sum(0) / samples)
+    return mean, ((away * away).sum(0) / samples).sqrt()
 
 
-def _factor(sweep: Sweep, std: Twin, eps: Twin) -> Twin:
-    return sweep.constant(1.0) / sweep.apply("Max", std, eps)
+def _factor(std: Tensor, eps: Tensor) -> Tensor:
+    return 1 / std.maximum(eps)
 
 
-def _forward(sweep: Sweep, x: Twin, mean: Twin, std: Twin, eps: Twin) -> Twin:
-    return sweep.forward(STANDARDISE, x=x, mean=mean, factor=_factor(sweep, std, eps))
+def _forward(x: Tensor, mean: Tensor, std: Tensor, eps: Tensor) -> Tensor:
+    return apply.forward(STANDARDISE, x=x, mean=mean, factor=_factor(std, eps))
 
 
-def _backward(sweep: Sweep, grad_output: Twin, x: Twin, mean: Twin, std: Twin, eps: Twin) -> Twin:
-    return sweep.vjp(STANDARDISE, grad_output, x=x, mean=mean, factor=_factor(sweep, std, eps))["x"]
+def _backward(grad_output: Tensor, x: Tensor, mean: Tensor, std: Tensor, eps: Tensor) -> Tensor:
+    return apply.vjp(STANDARDISE, grad_output, x=x, mean=mean, factor=_factor(std, eps))["x"]
 
 
 def _columns(draw: Any) -> Iterator[Edge]:

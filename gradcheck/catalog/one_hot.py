@@ -10,8 +10,9 @@ from gradcheck.checks.reference import Edge, Leaf, Reference
 from gradcheck.training.layers import all_pairs
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep
 
 ORDER = 2
 
@@ -21,10 +22,10 @@ def _draw(draw: Draw) -> dict[str, Any]:
     return {"labels": draw.labels(classes, samples), "num_classes": classes}
 
 
-def _one_hot(_sweep: Sweep, labels: Any, num_classes: int) -> Any:
-    import numpy as np
+def _one_hot(labels: Tensor, num_classes: int) -> Tensor:
+    import torch
 
-    return np.eye(num_classes)[labels]
+    return torch.eye(num_classes, dtype=torch.int64)[labels]
 
 
 def _by_torch(labels: Any, num_classes: int) -> Any:

@@ -9,8 +9,9 @@ from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Reference
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 1
 
@@ -23,7 +24,7 @@ def _draw(draw: Draw) -> dict[str, Any]:
     return _chain(draw, draw.size("K"), draw.size("rows"), draw.size("columns"))
 
 
-def _backward(_sweep: Sweep, grad_output: Twin, derivatives: list[Twin]) -> tuple[Twin, ...]:
+def _backward(grad_output: Tensor, derivatives: list[Tensor]) -> tuple[Tensor, ...]:
     grads = [grad_output]
     for derivative in reversed(derivatives):
         grads.insert(0, grads[0] * derivative)

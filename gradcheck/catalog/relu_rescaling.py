@@ -9,8 +9,9 @@ from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Reference
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 1
 
@@ -24,7 +25,7 @@ def _scaled(draw: Draw) -> dict[str, Any]:
     return _layers(draw) | {"alpha": draw.number(0.2, 5.0)}
 
 
-def _rescale(_sweep: Sweep, w1: Twin, b1: Twin, w2: Twin, alpha: Twin) -> tuple[Twin, Twin, Twin]:
+def _rescale(w1: Tensor, b1: Tensor, w2: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return w1 * alpha, b1 * alpha, w2 / alpha
 
 

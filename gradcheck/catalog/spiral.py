@@ -10,8 +10,9 @@ from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 1
 
@@ -21,20 +22,19 @@ def _draw(draw: Draw) -> dict[str, Any]:
     return {"noise": draw.tensor(classes, points), "num_classes": classes}
 
 
-def _make_spiral(sweep: Sweep, noise: Twin, num_classes: int) -> tuple[Twin, Any]:
-    import math
-
-    import numpy as np
+def _make_spiral(noise: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    import torch
 
     points = noise.shape[1]
-    # linspace and π round: as inputs they are balls that hold what floating point makes of them.
-    t = sweep.input(np.arange(points)) / max(1, points - 1)
-    turns = sweep.input(2 * math.pi) / num_classes
+    one = noise.new_ones(())
+    # In this form t rounds twice, as linspace does; 8 atan(1) is 2π, rounded as any program has it.
+    t = (one / max(1, points - 1)) * torch.arange(points, dtype=noise.dtype)
+    turns = 8 * one.atan() / num_classes
     classes = []
     for k in range(num_classes):
         phi = turns * (2 * t + k + noise[k])
-        classes.append(sweep.stack([t * sweep.apply("sin", phi), t * sweep.apply("cos", phi)], 1))
-    return sweep.concatenate(classes), np.repeat(np.arange(num_classes), points)
+        classes.append(torch.stack((t * phi.sin(), t * phi.cos()), 1))
+    return torch.cat(classes), torch.arange(num_classes).repeat_interleave(points)
 
 
 def _by_torch(noise: Any, num_classes: int) -> Any:

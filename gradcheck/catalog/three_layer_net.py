@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts import networks
 from gradcheck.checks.reference import Edge, Reference
+from gradcheck.operators.elementwise import RELU
+from gradcheck.operators.linear import LINEAR
+from gradcheck.references import apply
 from gradcheck.training.layers import gated, handed_down, itself, outer, relu, through_softmax, upstream
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
+
+    Tensors = dict[str, Tensor]
 
 ORDER = 4
 
@@ -25,8 +32,50 @@ _SHAPES = {
 }
 
 
+def _output(image: Tensor, params: Tensors) -> Tensor:
+    befores, _ = _layers(image, params)
+    return befores[2].reshape(-1)
+
+
+def _gradients(grad_output: Tensor, image: Tensor, params: Tensors) -> Tensors:
+    befores, actives = _layers(image, params)
+    grad, grads = grad_output.reshape(1, -1), {}
+    for k in (2, 1, 0):
+        layer = apply.vjp(LINEAR, grad, x=actives[k], weight=params[f"w{k}"], bias=params[f"b{k}"])
+        grads[f"w{k}"], grads[f"b{k}"] = layer["weight"], layer["bias"]
+        if k:
+            grad = apply.vjp(RELU, layer["x"], x=befores[k - 1])["x"]
+    return {name: grads[name] for name in params}
+
+
+def _layers(image: Tensor, params: Tensors) -> tuple[list[Tensor], list[Tensor]]:
+    """What each linear module gives, and what it gets: one image is a batch of one."""
+    befores, actives = [], [image.reshape(1, -1)]
+    for k in (0, 1, 2):
+        befores.append(apply.forward(LINEAR, x=actives[k], weight=params[f"w{k}"], bias=params[f"b{k}"]))
+        actives.append(apply.forward(RELU, x=befores[k]))
+    return befores, actives
+
+
+def _data(draw: Draw, *shape: int) -> dict[str, Any]:
+    """An image of this shape and params."""
+    import numpy as np
+
+    image = draw.tensor(*shape)
+    sizes = [image.values.size, draw.size("H0"), draw.size("H1"), draw.size("K")]
+    active = image.values.reshape(1, -1)
+    params: dict[str, Any] = {}
+    for k in range(3):
+        weight, bias = draw.tensor(sizes[k + 1], sizes[k]), draw.tensor(sizes[k + 1])
+        if k < 2:
+            bias = networks.clear_bias(active, weight, bias)
+        active = np.maximum(active @ weight.values.T + bias.values, 0)
+        params |= {f"w{k}": weight, f"b{k}": bias}
+    return {"image": image, "params": params}
+
+
 def _image(draw: Draw) -> dict[str, Any]:
-    return networks.three_layer_data(draw, draw.size("height"), draw.size("width"))
+    return _data(draw, draw.size("height"), draw.size("width"))
 
 
 def _image_and_cotangent(draw: Draw) -> dict[str, Any]:
@@ -36,8 +85,8 @@ def _image_and_cotangent(draw: Draw) -> dict[str, Any]:
 
 def _images(draw: Any) -> Iterator[Edge]:
     for name, shape in _SHAPES.items():
-        yield name, networks.three_layer_data(draw, *shape)
-    yield "an image of three axes, non-contiguous", _laid_out(networks.three_layer_data(draw, 2, 3, 2))
+        yield name, _data(draw, *shape)
+    yield "an image of three axes, non-contiguous", _laid_out(_data(draw, 2, 3, 2))
 
 
 def _images_and_cotangents(draw: Any) -> Iterator[Edge]:
@@ -141,7 +190,7 @@ EXERCISE = Exercise(
             "params",
             reference=Reference(
                 draw=_image,
-                compute=networks.three_layer_output,
+                compute=_output,
                 opinion=_forward_by_torch,
                 edges=_images,
                 names="the output",
@@ -158,7 +207,7 @@ EXERCISE = Exercise(
             may_share=("grad_output",),  # it is the gradient of b2
             reference=Reference(
                 draw=_image_and_cotangent,
-                compute=networks.three_layer_backward,
+                compute=_gradients,
                 opinion=_backward_by_torch,
                 edges=_images_and_cotangents,
                 names="the gradient",

@@ -11,6 +11,7 @@ from gradcheck.catalog.parts import networks
 from gradcheck.checks.outcome import Arguments, Returned, Value
 from gradcheck.checks.reference import Edge, Leaf, Reference, Usual
 from gradcheck.checks.task import Property
+from gradcheck.training import two_layers
 from gradcheck.training.layers import all_pairs, at_labels, itself, one_hot_like, through_softmax, upstream
 from gradcheck.training.steps import (
     RIGHT,
@@ -497,7 +498,7 @@ EXERCISE = Exercise(
             points=3,
             reference=Reference(
                 draw=_step,
-                compute=networks.train_step,
+                compute=two_layers.train_step,
                 verdict=_verdict_on_step,
                 opinion=_step_by_torch,
                 edges=_step_edges,
@@ -519,7 +520,7 @@ EXERCISE = Exercise(
             may_share=("params",),  # without an epoch there is nothing new
             reference=Reference(
                 draw=_epochs,
-                compute=networks.train,
+                compute=two_layers.train,
                 verdict=_verdict_on_training,
                 opinion=_train_by_torch,
                 edges=_train_edges,

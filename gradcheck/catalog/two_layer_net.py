@@ -8,6 +8,7 @@ from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts import networks
 from gradcheck.checks.reference import Reference
 from gradcheck.checks.task import Property
+from gradcheck.training import two_layers
 from gradcheck.training.layers import (
     through_softmax,
 )
@@ -94,7 +95,7 @@ EXERCISE = Exercise(
             "params",
             reference=Reference(
                 draw=networks.two_layer_data,
-                compute=networks.two_layer_forward,
+                compute=two_layers.forward,
                 opinion=logits_of,
                 names="the logits",
                 what="those of the network",
@@ -110,7 +111,7 @@ EXERCISE = Exercise(
             may_share=("grad_logits",),  # for a batch of one that row is the gradient of b_y
             reference=Reference(
                 draw=_with_cotangent,
-                compute=networks.two_layer_backward,
+                compute=two_layers.backward,
                 opinion=_backward_by_torch,
                 names="the gradient",
                 what="the chain rule",

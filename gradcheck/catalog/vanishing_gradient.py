@@ -10,11 +10,13 @@ from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Leaf, Reference
 from gradcheck.checks.task import Property
 from gradcheck.operators.elementwise import RELU, SIGMOID
+from gradcheck.references import apply
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
     from gradcheck.operators.operator import Operator
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 6
 
@@ -32,24 +34,24 @@ def _live_chain(draw: Draw) -> dict[str, Any]:
     return {"x": x, "weights": weights}
 
 
-def _slopes(sweep: Sweep, h: Operator, x: Twin, weights: list[Twin]) -> tuple[Twin, ...]:
-    """|dz_K/dz_k|, from a sweep back through z_{k+1} = h(w_k z_k)."""
+def _slopes(h: Operator, x: Tensor, weights: list[Tensor]) -> tuple[Tensor, ...]:
+    """|dz_K/dz_k|, on the way back through z_{k+1} = h(w_k z_k)."""
     sums = []
     for w in weights:
         sums.append(w * x)
-        x = sweep.forward(h, x=sums[-1])
-    slopes = [sweep.constant(1.0)]
+        x = apply.forward(h, x=sums[-1])
+    slopes = [x.new_ones(())]
     for w, before in zip(reversed(weights), reversed(sums), strict=True):
-        slopes.append(sweep.vjp(h, slopes[-1], x=before)["x"] * w)
-    return tuple(sweep.apply("Abs", each) for each in reversed(slopes))
+        slopes.append(apply.vjp(h, slopes[-1], x=before)["x"] * w)
+    return tuple(each.abs() for each in reversed(slopes))
 
 
-def _sigmoid_chain(sweep: Sweep, x: Twin, weights: list[Twin]) -> tuple[Twin, ...]:
-    return _slopes(sweep, SIGMOID, x, weights)
+def _sigmoid_chain(x: Tensor, weights: list[Tensor]) -> tuple[Tensor, ...]:
+    return _slopes(SIGMOID, x, weights)
 
 
-def _relu_chain(sweep: Sweep, x: Twin, weights: list[Twin]) -> tuple[Twin, ...]:
-    return _slopes(sweep, RELU, x, weights)
+def _relu_chain(x: Tensor, weights: list[Tensor]) -> tuple[Tensor, ...]:
+    return _slopes(RELU, x, weights)
 
 
 def _sigmoid_chains(draw: Any) -> Iterator[Edge]:

@@ -13,8 +13,9 @@ from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import ORIENTATION, Property
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 3
 
@@ -44,11 +45,11 @@ def _cascade(draw: Draw, sizes: list[int], *, row: bool) -> dict[str, Any]:
     return {"grad_output": grad_output, "jacobians": _jacobians(draw, sizes)}
 
 
-def _backward(_sweep: Sweep, grad_output: Twin, jacobians: list[Twin]) -> Twin:
+def _backward(grad_output: Tensor, jacobians: list[Tensor]) -> Tensor:
     return reduce(matmul, reversed(jacobians), grad_output)
 
 
-def _compose(_sweep: Sweep, jacobians: list[Twin]) -> Twin:
+def _compose(jacobians: list[Tensor]) -> Tensor:
     return reduce(matmul, reversed(jacobians))
 
 

@@ -9,10 +9,12 @@ from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.checks.task import Property
 from gradcheck.operators.tricks import L1_NORM, SQUARED_NORM
+from gradcheck.references import apply
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradcheck.checks.drawing import Draw
-    from gradcheck.references.sweep import Sweep, Twin
 
 ORDER = 3
 
@@ -36,16 +38,16 @@ def _step(draw: Draw) -> dict[str, Any]:
     return {"w": w, "grad": grad, "lr": draw.number(0.01, 0.5), "alpha": draw.number(0.1, 2.0)}
 
 
-def _l2(sweep: Sweep, w: Twin, alpha: Twin) -> Twin:
-    return sweep.vjp(SQUARED_NORM, alpha, w=w)["w"]
+def _l2(w: Tensor, alpha: Tensor) -> Tensor:
+    return apply.vjp(SQUARED_NORM, alpha, w=w)["w"]
 
 
-def _l1(sweep: Sweep, w: Twin, alpha: Twin) -> Twin:
-    return sweep.vjp(L1_NORM, alpha, w=w)["w"]
+def _l1(w: Tensor, alpha: Tensor) -> Tensor:
+    return apply.vjp(L1_NORM, alpha, w=w)["w"]
 
 
-def _decayed(sweep: Sweep, w: Twin, grad: Twin, lr: Twin, alpha: Twin) -> Twin:
-    return w - lr * (grad + _l2(sweep, w, alpha))
+def _decayed(w: Tensor, grad: Tensor, lr: Tensor, alpha: Tensor) -> Tensor:
+    return w - lr * (grad + _l2(w, alpha))
 
 
 def _shapes(draw: Any) -> Iterator[Edge]:

@@ -209,16 +209,26 @@ def quiet(printed: Printed) -> Iterator[None]:
 
 
 @contextmanager
-def settings_kept() -> Iterator[Callable[[], None]]:
-    """Put back what a candidate may change for everybody: torch's defaults, the folder, the recursion limit. The block
-    gets a function that does so between two calls, where the second might otherwise come to something else.
-
-    Inside, torch has one thread: the tensors are small, and on a busy machine a second one is waited for.
-    """
+def one_thread() -> Iterator[None]:
+    """torch computes by itself: tensors are small, and on a busy machine a second thread is waited for."""
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def settings_kept() -> Iterator[Callable[[], None]]:
+    """Put back what a candidate may change for everybody: torch's defaults, the folder, the recursion limit. The block
+    gets a function that does so between two calls, where the second might otherwise come to something else. Inside,
+    torch has one thread.
+    """
+    import torch
+
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
     recursion, folder, device = sys.getrecursionlimit(), os.getcwd(), torch.get_default_device()  # noqa: PTH109 — often
     modes = torch._C._len_torch_function_stack  # noqa: SLF001 — asking for the device takes twenty times as long
@@ -241,7 +251,7 @@ def settings_kept() -> Iterator[Callable[[], None]]:
             os.chdir(folder)
 
     try:
-        yield between
+        with one_thread():
+            yield between
     finally:
-        torch.set_num_threads(threads)
         put_back()

@@ -1,6 +1,6 @@
 """What a function is graded by: how its arguments are drawn, and what any right implementation returns.
 
-A record says `compute` over a `Sweep` of the derived operators (gradients, networks, update steps), or `verdict` where
+A record says `compute`, torch code over the derived operators (gradients, networks, update steps), or `verdict` where
 many results are right (a permutation, an order of nodes). For a function of an operator all of it follows from the
 operator's own record: see `derived.of_operator`.
 """
@@ -53,8 +53,8 @@ class Reference:
     """What a function of its own is graded by.
 
     `draw`      draws the arguments, by parameter name, in the order of the signature.
-    `compute`   from a `Sweep` and the arguments (tensors as `Twin`, labels as arrays, lists and dicts of these as they
-                are; Python floats as `Twin` without axes) the result: twins, whole-number arrays, tuples and dicts.
+    `compute`   the result in plain torch code, for tensors of any numbers: from the arguments (Python floats as tensors
+                without axes, lists and dicts as they are), by `references.apply` where a derived formula matters.
     `verdict`   from the plain arguments and the value that came back: the check that fails (type, shape, dtype or
                 values), why, and perhaps a diagnosis code; or None. With `compute` as well, both must be content; the
                 verdict is asked first, so that it can name a mistake that numbers alone do not show.
@@ -109,7 +109,7 @@ class Reference:
         """What must come back of each call."""
         if self.values is not None:
             return self.values(dtype, drawn)
-        return [self._swept(dtype, each) for each in drawn]
+        return [self._composed(dtype, each) for each in drawn]
 
     def guessed(self, dtype: str, drawn: Sequence[Arguments]) -> list[Row]:
         """About what must come back, as exactly as a search needs it."""
@@ -117,18 +117,13 @@ class Reference:
             return [{} for _ in drawn]
         return (self.quick or self.computed)(dtype, drawn)
 
-    def _swept(self, dtype: str, arguments: Arguments) -> Row:
-        import numpy as np
-
+    def _composed(self, dtype: str, arguments: Arguments) -> Row:
         from gradcheck.checks.cases import walk
-        from gradcheck.references.sweep import Sweep
+        from gradcheck.references.expected import expect
 
         assert self.compute is not None
-        sweep = Sweep(dtype)
-        result = self.compute(sweep, **{name: into(sweep, value) for name, value in arguments.items()})
-        sizes = [np.abs(a.values).max(initial=0.0) for _, a in walk(arguments) if isinstance(a, Argument)]
-        scale = float(max([1.0, *sizes]))
-        return {json.dumps(path): _expected(sweep, leaf, scale) for path, leaf in walk(result)}
+        found = expect(self.compute, tensors_of(arguments), dtype, what="a function with a reference of its own")
+        return {json.dumps(path): leaf for path, leaf in walk(found)}
 
     @property
     def fingerprint(self) -> str:
@@ -148,26 +143,19 @@ def named(names: Names, path: tuple[Any, ...]) -> Leaf:
     return replace(leaf, name=text)
 
 
-def into(sweep: Any, value: Any) -> Any:
-    """An argument as a reference computes with it."""
-    if isinstance(value, Argument):
-        return value.values if value.values.dtype.kind in "iub" else sweep.input(value.values)
-    if isinstance(value, float):
-        return sweep.input(value)
-    if isinstance(value, (tuple, list)):
-        return type(value)(into(sweep, each) for each in value)
-    if isinstance(value, dict):
-        return {key: into(sweep, each) for key, each in value.items()}
-    return value
-
-
-def _expected(sweep: Any, leaf: Any, scale: float) -> Expected:
+def tensors_of(value: Any) -> Any:
+    """Arguments as references compute with them: tensors of float64 or of whole numbers, at any depth."""
     import numpy as np
+    import torch
 
-    from gradcheck.references.expected import Expected
-
-    if hasattr(leaf, "exact"):
-        expected: Expected = sweep.expected(leaf, scale)
-        return expected
-    value = np.asarray(leaf, dtype=np.float64)
-    return Expected(value, np.zeros(value.shape))
+    if isinstance(value, Argument):
+        values = np.asarray(value.values)
+        dtype = np.float64 if values.dtype.kind == "f" else values.dtype
+        return torch.from_numpy(np.array(values, dtype=dtype))
+    if isinstance(value, float):
+        return torch.tensor(value, dtype=torch.float64)
+    if isinstance(value, dict):
+        return {key: tensors_of(part) for key, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(tensors_of(part) for part in value)
+    return value

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument, Arguments
+from gradcheck.checks.reference import tensors_of
 from gradcheck.checks.task import FunctionSpec, Role, Task
 from gradcheck.diagnosis.mutants import Mutant, applied
-from gradcheck.diagnosis.mutated import QuickMutated, Use, compute
+from gradcheck.diagnosis.sweep_mutants import composed, used_by
 from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import Operator
+from gradcheck.references.apply import Use
 from gradcheck.references.expected import Floats
 
 Leaves = tuple[Floats, ...]
@@ -59,16 +60,12 @@ class Calculator:
     # A function with a reference of its own.
 
     def _by_reference(self, arguments: Arguments, mutant: Mutant | None) -> Leaves:
-        result = compute(self.spec.reference, QuickMutated(mutant), arguments)
-        return tuple(
-            np.array(leaf.exact if hasattr(leaf, "exact") else leaf, dtype=np.float64) for _, leaf in walk(result)
-        )
+        result = composed(self.spec, tensors_of(arguments), mutant)
+        return tuple(np.array(leaf, dtype=np.float64) for _, leaf in walk(result))
 
     def used(self, arguments: Arguments) -> list[Use]:
         """The formulas that a reference is composed of."""
-        sweep = QuickMutated()
-        compute(self.spec.reference, sweep, arguments)
-        return list(sweep.used)
+        return used_by(self.spec, arguments)
 
     # Beside the function: its operator's other results.
 
@@ -97,17 +94,3 @@ class Calculator:
             return self._by_operator(arguments, None, spec)[0]
         except _UNFITTING:
             return None
-
-
-def tensors_of(value: Any) -> Any:
-    """Arguments as references compute with them: tensors of float64 or of whole numbers, at any depth."""
-    import torch
-
-    if isinstance(value, Argument):
-        values = np.asarray(value.values)
-        return torch.from_numpy(np.array(values, dtype=np.int64 if values.dtype.kind in "iub" else np.float64))
-    if isinstance(value, dict):
-        return {key: tensors_of(part) for key, part in value.items()}
-    if isinstance(value, (tuple, list)):
-        return type(value)(tensors_of(part) for part in value)
-    return torch.tensor(value, dtype=torch.float64) if isinstance(value, float) else value

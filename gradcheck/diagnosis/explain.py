@@ -18,8 +18,7 @@ def explained_for(exercise: Exercise | None) -> Explain:
     """What `Verification` calls with a failure of this exercise: the failure with its diagnosis."""
 
     def explain(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> CheckResult:
-        from gradcheck.diagnosis.diagnose import as_told, diagnosis_of
-        from gradcheck.diagnosis.numbers_first import numbers_first
+        from gradcheck.diagnosis.diagnose import as_told, diagnosis_of, numbers_first
 
         try:
             verification.budget.must_go_on()

@@ -1,4 +1,4 @@
-"""Whether a guess explains what came back: exactly, or up to a factor that is constant or grows with a size."""
+"""Whether a guess explains what came back: exactly, up to a factor that is constant or grows with a size, or nearly."""
 
 from __future__ import annotations
 
@@ -292,3 +292,30 @@ def readable(value: float) -> str:
     if close_by and abs(float(close_by) - size) < 1e-6 * size:
         return sign + str(close_by)
     return f"{sign}{size:.4g}"
+
+
+NEARLY = 5e-3
+"""A larger relative error is no matter of precision."""
+
+SMALL = 1e-2
+"""Entries below this share of the largest are measured against it."""
+
+
+def digits_right(pairs: Sequence[tuple[Observation, Floats, Floats]]) -> int:
+    """How many digits are right in every call, 0 when some call is plainly wrong. Pairs are what came back and what was
+    expected.
+    """
+    exact = any(each.exact for each, *_ in pairs)
+    worst = 0.0
+    for observation, got, expected in pairs:
+        if not np.isfinite(got).all():
+            return 0
+        # An entry that should be (nearly) zero and is not is plainly wrong, however large the others are.
+        size = np.maximum(np.abs(expected), SMALL * np.abs(expected).max(initial=0.0))
+        with np.errstate(all="ignore"):
+            error = float(np.nan_to_num(np.abs(got - expected) / size, nan=0.0, posinf=1.0).max(initial=0.0))
+        if error > NEARLY:
+            return 0
+        if observation.exact or not exact:  # float32 has few digits anyway
+            worst = max(worst, error)
+    return max(1, int(-math.log10(worst))) if worst else 0

@@ -10,7 +10,7 @@ from functools import cached_property
 from gradcheck.catalog import Exercise
 from gradcheck.checks.allowance import Budget
 from gradcheck.checks.trials import Trial
-from gradcheck.diagnosis import from_arguments, from_expected, from_formula, from_upstream, with_more
+from gradcheck.diagnosis import from_arguments, from_expected, from_formula, with_more
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted, say
 from gradcheck.diagnosis.matching import Factor, explain_factor, factor_in_words, leaves_of, ratio
@@ -22,12 +22,12 @@ FAMILIES: tuple[Family, ...] = (
     from_expected.right_up_to_a_factor,
     from_expected.swapped,
     from_expected.turned,
-    from_upstream.upstream_of_ones,
+    from_arguments.upstream_of_ones,
     from_formula.diagonal,
     from_formula.stand_ins,
     from_expected.masked_by_upstream,
     from_arguments.other_axis,
-    from_upstream.changed_upstream,
+    from_arguments.changed_upstream,
     from_expected.cut,
     from_expected.in_another_order,
     from_arguments.exchanged,
@@ -121,7 +121,7 @@ def _composed(context: Context, guesses: Sequence[Guess]) -> Iterator[Guess]:
     formulas = [each for each in guesses if each.words is not None]
     own = [each for each in guesses if each.whole]
     for guess in (*own, *formulas):
-        yield from from_upstream.upstream_too(context, guess)
+        yield from from_arguments.upstream_too(context, guess)
     yield from with_more.two_at_once([*own, *formulas][:PAIRS_OF])
 
 

@@ -1,20 +1,20 @@
-"""Wrong answers of functions that are composed of operators: one formula of the sweep is replaced by its mutant."""
+"""Wrong answers of functions that are composed of operators: one of the formulas they use is replaced by its mutant."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from gradcheck.checks.cases import walk
 from gradcheck.checks.drawing import SIZES, RandomDraw
 from gradcheck.checks.outcome import Arguments
+from gradcheck.checks.reference import tensors_of
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.mutants import Mutant, mutants
-from gradcheck.diagnosis.mutated import MutatedSweep, compute
-from gradcheck.references.expected import midpoints
-from gradcheck.references.sweep import Twin
+from gradcheck.references.apply import Use, recording, replaced
+from gradcheck.references.expected import TRUTH_BITS, is_computed, values_of
 
 
 def drawn(spec: FunctionSpec, seed: int, turn: int = 0) -> Arguments:
@@ -25,24 +25,47 @@ def drawn(spec: FunctionSpec, seed: int, turn: int = 0) -> Arguments:
 
 def mutants_of(spec: FunctionSpec, arguments: Arguments) -> Iterator[Mutant]:
     """The mutants of every formula that the reference of `spec` uses."""
-    sweep = MutatedSweep("float64")
-    compute(spec.reference, sweep, arguments)
-    for operator, role, name in sweep.used:
+    for operator, role, name in used_by(spec, arguments):
         for mutant in mutants(operator):
             if (mutant.role, mutant.wrt) == (role, name) and not mutant.partner:
                 yield mutant
 
 
+def used_by(spec: FunctionSpec, arguments: Arguments) -> list[Use]:
+    """The formulas that the reference of `spec` is composed of."""
+    with recording() as used:
+        composed(spec, tensors_of(arguments))
+    return list(used)
+
+
+def composed(spec: FunctionSpec, tensors: Mapping[str, Any], mutant: Mutant | None = None) -> Any:
+    """The reference's result for tensors of any numbers, with one formula replaced by its mutant."""
+    import torch
+
+    assert spec.reference is not None
+    assert spec.reference.compute is not None
+    wrong = replaced(mutant.operator, mutant.role, mutant.wrt, mutant.formula) if mutant else nullcontext()
+    with torch.no_grad(), wrong:
+        return spec.reference.compute(**tensors)
+
+
 def same_result(spec: FunctionSpec, mutant: Mutant) -> bool:
     """Whether the mutant's result is the right one to 50 digits, at several sizes: the mistake changes nothing here."""
+    from torch.utils._pytree import tree_leaves, tree_map
+
+    from gradcheck.numbers.exact import Exact
+
     for seed in range(4):
-        arguments = drawn(spec, seed, seed % len(SIZES))
-        sweeps = MutatedSweep("float64"), MutatedSweep("float64", mutant)
-        right, wrong = ([leaf for _, leaf in walk(compute(spec.reference, each, arguments))] for each in sweeps)
-        for a, b in zip(right, wrong, strict=True):
-            with sweeps[0].fields[0].precision():
-                difference = np.asarray(a.exact - b.exact, dtype=object)
-            if not np.abs(midpoints(difference)).max(initial=0.0) <= 1e-50:  # NaN is another result
+        numbers = Exact(TRUTH_BITS)
+        given = tree_map(
+            lambda leaf: numbers.wrap(leaf) if is_computed(leaf) else leaf,  # noqa: B023
+            tensors_of(drawn(spec, seed, seed % len(SIZES))),
+        )
+        with numbers:
+            right, wrong = (tree_leaves(composed(spec, given, each)) for each in (None, mutant))
+            differences = [a - b for a, b in zip(right, wrong, strict=True)]
+        for each in differences:
+            if not np.abs(values_of(numbers, each)[0]).max(initial=0.0) <= 1e-50:  # NaN is another result
                 return False
     return True
 
@@ -52,45 +75,21 @@ def as_function(mutant: Mutant | None, spec: FunctionSpec) -> Callable[..., Any]
 
     def function(*arguments: Any) -> Any:
         import torch
+        from torch.utils._pytree import tree_leaves, tree_map
 
-        named = dict(zip(spec.parameters, arguments, strict=True))
-        tensors = [each for each in _tensors(named) if each.is_floating_point()]
-        dtype = tensors[0].dtype if tensors else torch.float64
-        name = str(dtype).removeprefix("torch.")
-        result = compute(spec.reference, MutatedSweep(name, mutant), _plain(named))
-        return _out(result, dtype)
+        from gradcheck.numbers.exact import Exact
+
+        numbers = Exact(TRUTH_BITS)
+        given = tree_map(
+            lambda leaf: torch.tensor(leaf, dtype=torch.float64) if isinstance(leaf, float) else leaf,
+            dict(zip(spec.parameters, arguments, strict=True)),
+        )
+        dtype = next((each.dtype for each in tree_leaves(list(arguments)) if is_computed(each)), torch.float64)
+        exact = tree_map(lambda leaf: numbers.wrap(leaf) if is_computed(leaf) else leaf, given)
+        with numbers:
+            result = composed(spec, exact, mutant)
+        return tree_map(
+            lambda leaf: torch.tensor(values_of(numbers, leaf)[0], dtype=dtype) if is_computed(leaf) else leaf, result
+        )
 
     return function
-
-
-def _tensors(tree: Any) -> list[Any]:
-    if isinstance(tree, dict):
-        tree = list(tree.values())
-    if isinstance(tree, (tuple, list)):
-        return [each for part in tree for each in _tensors(part)]
-    return [tree] if hasattr(tree, "is_floating_point") else []
-
-
-def _plain(tree: Any) -> Any:
-    from gradcheck.checks.outcome import Argument
-
-    if isinstance(tree, dict):
-        return {key: _plain(part) for key, part in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return type(tree)(_plain(part) for part in tree)
-    if hasattr(tree, "is_floating_point"):
-        values = tree.double().numpy() if tree.is_floating_point() else tree.numpy()
-        return Argument(values, str(tree.dtype).removeprefix("torch."))
-    return tree
-
-
-def _out(tree: Any, dtype: Any) -> Any:
-    import torch
-
-    if isinstance(tree, dict):
-        return {key: _out(part, dtype) for key, part in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return tuple(_out(part, dtype) for part in tree)
-    if isinstance(tree, Twin):
-        return torch.tensor(midpoints(tree.exact), dtype=dtype)
-    return torch.as_tensor(np.asarray(tree))

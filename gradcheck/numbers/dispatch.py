@@ -16,6 +16,7 @@ The dtype that torch sees is float64 throughout: at which precision is computed 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
@@ -250,7 +251,7 @@ class Numbers(TorchDispatchMode):
         moved = mapped(self.number, (args, kwargs))
         results = []
         for part in range(len(self.constant_parts(0))):
-            part_args, part_kwargs = mapped(lambda leaf, part=part: part_of(leaf, part), moved)
+            part_args, part_kwargs = mapped(partial(part_of, part=part), moved)
             results.append(func(*part_args, **part_kwargs))
         if func._schema.is_mutable:  # noqa: SLF001
             if torch.Tag.inplace_view in func.tags:

@@ -56,6 +56,12 @@ def jacobian(operator: Operator, wrt: str, /, *, sizes: Mapping[str, int] | None
     return Bound(operator, tensors, sizes or {}, sample=True).value("jacobian", wrt)
 
 
+def either(first: Tensor, second: Tensor) -> Tensor:
+    """Where either of two numbers will do: the first, bounded so that the second is as right."""
+    widest = _WIDEST.get()
+    return widest((first, second)) if widest else first
+
+
 @contextmanager
 def replaced(operator: Operator, role: Role, wrt: str, formula: Formula) -> Iterator[None]:
     """Within, this formula stands where the definition (`forward`, wrt "") or a derivative by `wrt` belongs. The

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import operator as op
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import Operator
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+else:  # the catalog binds operators, and is read without numpy
+    Array = Any
 
 BATCH_LENGTH = "B′"
 """What the length of the batch axis is called among sizes; no formula can write it."""

@@ -422,18 +422,6 @@ def tolerance_of(dtype: str, value: Floats, radius: Floats, own: Floats, scale: 
     return np.asarray(tolerance, dtype=np.float64)
 
 
-def midpoints(balls: Array) -> Floats:
-    return np.asarray(_MIDPOINT(balls), dtype=np.float64)
-
-
-def radii(balls: Array) -> Floats:
-    return np.asarray(_RADIUS(balls), dtype=np.float64)
-
-
-_MIDPOINT = np.frompyfunc(lambda ball: float(ball.mid()) if hasattr(ball, "mid") else float(ball), 1, 1)
-_RADIUS = np.frompyfunc(lambda ball: float(ball.rad()) if hasattr(ball, "rad") else 0.0, 1, 1)
-
-
 def _reshape(expected: Expected, shape: tuple[int, ...]) -> Expected:
     other = None if expected.other is None else expected.other.reshape(shape)
     return Expected(expected.value.reshape(shape), expected.tolerance.reshape(shape), other)

@@ -19,10 +19,11 @@ from gradcheck.checks.outcome import Argument, Returned, Value
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Expected, Floats
 from gradcheck.training.assemble import AssembledNetwork
-from gradcheck.training.exact import BACKWARD_PATH, ExactStep, exact_run, within
+from gradcheck.training.exact import ExactStep, exact_run, within
 from gradcheck.training.spiral import initial_parameters, spiral
 from gradcheck.training.step_calls import Step, StepCall, StepResult, Unreadable, as_arguments, step_of
 from gradcheck.training.suspects import close, loss_of, other_calls, proved, ratio_of
+from gradcheck.training.two_layers import BACKWARD_PATH
 
 POINTS = 15  # of each class: enough for every path, and exact in a second
 HIDDEN = 20

@@ -8,6 +8,7 @@ results lie within them (entries after an unclear branch excepted).
 from __future__ import annotations
 
 import math
+import os
 import warnings
 
 import pytest
@@ -159,6 +160,7 @@ def test_torch_lies_within_the_radius_of_what_is_tried_each_time(name):
 
 @pytest.mark.outside
 @pytest.mark.thorough
+@pytest.mark.skipif(not os.environ.get("GRADCHECK_ALL"), reason="40 s: GRADCHECK_ALL=1 tries every operator")
 def test_three_quarters_of_torchs_differentiable_operators_are_bounded_and_the_others_are_listed():
     operators = differentiable()
     found = {name: verdict(op) for name, op in operators.items()}

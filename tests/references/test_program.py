@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
-from convolutions import CONV1D, CONV1D_STRIDED, CONV2D
 
 from gradcheck.catalog import known_operators
 from gradcheck.checks.cases import edge_cases, generic_cases
 from gradcheck.errors import FormulaError
 from gradcheck.operators import Input, Operator
+from gradcheck.operators.convolution import CONV1D, CONV1D_STRIDED, CONV2D
 from gradcheck.references.apply import Bound, forward, jacobian, recording, replaced, vjp
 from gradcheck.references.derive import derive
 from gradcheck.references.formula import Formula, array_symbol, index_symbol, size_symbol

@@ -13,9 +13,10 @@ from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.training.assemble import AssembledNetwork
 from gradcheck.training.backprop import full_backprop
-from gradcheck.training.exact import BACKWARD_PATH, exact_run
+from gradcheck.training.exact import exact_run
 from gradcheck.training.learning import Trained, accuracy_of, learns_the_spiral, verdict
 from gradcheck.training.spiral import initial_parameters, spiral
+from gradcheck.training.two_layers import BACKWARD_PATH
 
 STEP = FunctionSpec("train_step", "function", ("x", "labels", "params", "lr"))
 TRAIN = FunctionSpec("train", "function", ("x", "labels", "params", "lr", "epochs"))

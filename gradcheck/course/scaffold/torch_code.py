@@ -145,7 +145,9 @@ class _Writer:
 
     def windows(self, name: str, indices: list[sp.Expr], *, batched: bool) -> Part:
         """x[c, 2*i + k - 1]: every window of x gets an axis of its own, and where it lies another."""
-        code, axes, inner, pads = name, [], [], []
+        code, pads = name, []
+        axes: list[sp.Symbol] = []
+        inner: list[sp.Symbol] = []
         for position, index in enumerate(indices):
             if isinstance(index, sp.Symbol):
                 axes.append(index)
