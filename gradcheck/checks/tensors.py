@@ -319,8 +319,8 @@ def overwritten(results: Sequence[Read], known: int) -> int | None:
 
 
 def _changed(read: Read) -> bool:
-    there, values = ([np.zeros(0), *(pair[side].ravel() for pair in read)] for side in (0, 1))
-    return not np.array_equal(np.concatenate(there), np.concatenate(values), equal_nan=True)
+    there, values = (np.concatenate([np.zeros(0), *[pair[side].ravel() for pair in read]]) for side in (0, 1))
+    return not np.array_equal(there.view(np.int64), values.view(np.int64))  # of NaN too each bit counts
 
 
 def _overlap(one: Read, other: Read) -> bool:
