@@ -168,7 +168,8 @@ class Passed:
 
     def __init__(self, arguments: Arguments, memory: OneBuffer | None = None) -> None:
         self.memory = memory or OneBuffer([arguments])
-        self._first, self._names, self._parts = len(self.memory.tensors), (), 0
+        self._first, self._parts = len(self.memory.tensors), 0
+        self._names: tuple[str, ...] = ()
         self.generators: tuple[tuple[str, GeneratorArgument, torch.Generator, torch.Tensor], ...] = ()
         self.containers: tuple[tuple[str, Any, Any], ...] = ()
         self.values = [self._make(name, argument) for name, argument in arguments.items()]
