@@ -61,7 +61,7 @@ class Calculator:
 
     def _by_reference(self, arguments: Arguments, mutant: Mutant | None) -> Leaves:
         result = composed(self.spec, tensors_of(arguments), mutant)
-        return tuple(np.array(leaf, dtype=np.float64) for _, leaf in walk(result))
+        return tuple(np.array(leaf.numpy(), dtype=np.float64) for _, leaf in walk(result))
 
     def used(self, arguments: Arguments) -> list[Use]:
         """The formulas that a reference is composed of."""
