@@ -1,1 +1,1 @@
-"""What a candidate is compared with: formulas derived by SymPy, exact values, torch.autograd, finite differences."""
+"""What a candidate is compared with: formulas derived by SymPy, exact values, torch.autograd, differences."""

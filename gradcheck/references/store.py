@@ -1,4 +1,4 @@
-"""Expected values, kept between runs: a solved exercise is graded again without SymPy or ball arithmetic.
+"""Expected values, kept between runs: a solved exercise is graded again without SymPy or exact numbers.
 
 A file per operator under the cache folder. Its name carries a digest of the mathematics' source and of the libraries'
 versions, each record's key a digest of the inputs, so a stale value is never found rather than detected.

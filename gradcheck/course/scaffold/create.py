@@ -99,7 +99,7 @@ def _tried(whole: Plan, code: str, why: str, cache: Path, say: Say) -> None:
     if code:
         edges = agreement(whole.operator)
         say(f"  in torch: {code}")
-        say("  the derived gradient, torch.autograd and finite differences agree")
+        say("  the derived gradient, torch.autograd and differences agree")
         if edges:
             say(f"  but not at the edges: write _{name} in the record so that it holds there too ({edges})")
     else:

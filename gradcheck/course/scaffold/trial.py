@@ -38,7 +38,7 @@ class Wrong:
 
 
 def agreement(operator: Operator) -> str:
-    """Compares formula, autograd and finite differences. Raises GradcheckError where they part at ordinary numbers;
+    """Compares formula, autograd and differences. Raises GradcheckError where they part at ordinary numbers;
     returns what is wrong with the torch function at the edges (infinite, say), or nothing.
     """
     for seed in _SEEDS:
