@@ -105,6 +105,7 @@ def close(one: Floats, other: Floats, dtype: str, scale: float) -> bool:
         return False
     with np.errstate(all="ignore"):
         near = np.abs(one - other) <= _CLOSE[dtype] * np.maximum(scale, np.maximum(np.abs(one), np.abs(other)))
+        near &= np.isfinite(one) & np.isfinite(other)  # else every number is within a share of infinity
         return bool((near | (one == other) | (np.isnan(one) & np.isnan(other))).all())
 
 
