@@ -32,6 +32,10 @@ class ReferenceDisagreement(GradcheckError):
         return f"{self.cause}. Nothing is graded until the record is mended."
 
 
+class NoBound(ReferenceDisagreement):
+    """There is no right value at some inputs, or nobody can say how far from it a right answer may lie."""
+
+
 class Ungraded(GradcheckError):
     """The grader itself failed on an exercise, so there is no mark to hand on: neither points nor 0."""
 

@@ -23,6 +23,7 @@ from gradcheck.training.steps import (
     carrying,
     cross_entropy,
     logits_of,
+    probabilities,
     training_of,
 )
 
@@ -248,7 +249,7 @@ def _squared(off: Any) -> tuple[Any, Any]:
 
 
 def _without_target(logits: Any, labels: Any) -> tuple[Any, Any]:
-    return cross_entropy(logits, labels)[0], logits.softmax(1) / len(labels)
+    return cross_entropy(logits, labels)[0], probabilities(logits) / len(labels)
 
 
 def _verdict_on_step(arguments: Arguments, value: Value) -> tuple[str, ...] | None:

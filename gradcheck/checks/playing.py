@@ -64,7 +64,8 @@ class Playing:
                 if clock.rang:
                     return
                 self.done.append(outcome)
-                numbers += sum([there.size for there, _ in passed.returned])
+                for there, _ in passed.returned:
+                    numbers += there.size
                 between()
 
     def _looked_at(self, call: Call, passed: Passed) -> Outcome:
@@ -95,8 +96,10 @@ class Playing:
         """After the last call: say what each wrote to that it may not write to."""
         touched = self.prepared.memory.touched()
         numbers: dict[str, list[int]] = defaultdict(list)
-        for number, (outcome, call) in enumerate(zip(self.done, self.prepared.calls, strict=False)):
-            outcome.mutated = self.prepared.passed[number].mutated(touched)
+        for number, call in enumerate(self.prepared.calls[: len(self.done)]):
+            passed = self.prepared.passed[number]
+            if touched or passed.containers:
+                self.done[number].mutated = passed.mutated(touched)
             numbers[call.function].append(number)
         for function, own in numbers.items():
             earlier, results = self.returned[function], [self.prepared.passed[number].returned for number in own]

@@ -36,7 +36,7 @@ class Round:
     whatever is made can be asked for in one go.
     """
 
-    def __init__(self, groups: Sequence[Callable[[], list[Asked]]]) -> None:
+    def __init__(self, groups: Sequence[Group]) -> None:
         self._groups = groups
         self._ends: list[int] = []
         self.asked: list[Asked] = []
@@ -86,7 +86,7 @@ def round_of(benches: Benches, spec: FunctionSpec, check: str) -> Round:
     check = "form" if check in FORM_CODES else check
     made: Round | None = benches.kept.get((spec.name, check))
     if made is None:
-        made = benches.kept[spec.name, check] = Round(list(_groups(benches, spec, check)))
+        made = benches.kept[spec.name, check] = Round(_groups(benches, spec, check))
     return made
 
 
@@ -100,45 +100,42 @@ def everything(benches: Benches) -> list[Asked]:
     return list(found.values())
 
 
-def _groups(benches: Benches, spec: FunctionSpec, check: str) -> Iterator[Callable[[], list[Asked]]]:
+Group = Callable[[], list[Asked]]
+
+
+def _groups(benches: Benches, spec: FunctionSpec, check: str) -> list[Group]:
     bench = benches.of(spec)
     generic = bench.cases("generic")
     if check == "runs":
-        yield lambda: _asked(spec, [bench.blind(generic[0])])
-    elif check == "form":
-        yield from (partial(_formed, bench, case) for case in generic)
-    elif check == "purity":
-        yield from (partial(_twice, bench, case) for case in generic[:2])
-    elif check == "values":
-        yield partial(_agreed, bench)
-        yield from (partial(_all, bench, case) for case in generic)
-    elif check == "edge_cases":
-        yield from (partial(_all, bench, case) for case in bench.cases("edge"))
-    elif check == "linearity":
+        return [partial(_asked, bench, bench.blind, generic[0])]
+    if check == "form":
+        return [partial(_asked, bench, bench.formed, case) for case in generic]
+    if check == "purity":
+        return [partial(_asked, bench, bench.formed, case, ("", " again")) for case in generic[:2]]
+    if check == "values":
+        return [partial(_agreed, bench), *(partial(_asked, bench, bench.of, case) for case in generic)]
+    if check == "edge_cases":
+        return [partial(_asked, bench, bench.of, case) for case in bench.cases("edge")]
+    if check == "linearity":
         bent = [case for case in bench.cases("edge") if not case.smooth]
-        yield from (partial(_linear, bench, case) for case in generic[:1] + bent[:1])
-    elif check == "agrees_with_backward":
-        backward = benches.task.backward_beside(spec)
-        if backward is not None:
-            other = benches.of(backward)
-            yield from (partial(_both, bench, other, *pair) for pair in zip(generic, other.batches(), strict=True))
-    elif any(each.check == check for each in spec.confusions):
-        yield from (partial(_one, bench, case) for case in generic)
+        return [partial(_asked, bench, bench.linear, case) for case in generic[:1] + bent[:1]]
+    backward = benches.task.backward_beside(spec)
+    if check == "agrees_with_backward" and backward is not None:
+        other = benches.of(backward)
+        return [partial(_both, bench, other, *pair) for pair in zip(generic, other.batches(), strict=True)]
+    if any(each.check == check for each in spec.confusions):
+        return [partial(_asked, bench, lambda case: bench.of(case)[0], case) for case in generic]
+    return []
 
 
-def _asked(spec: FunctionSpec, trials: Sequence[Trial], when: str = "") -> list[Asked]:
-    """Trials of a function; with `when` their calls are made once more, and go by that as well."""
-    keys = (key_of(spec, trial) for trial in trials)
-    return [Asked(trial, (*key[:2], key[2] + when)) for trial, key in zip(trials, keys, strict=True)]
-
-
-def _formed(bench: Bench, case: Case) -> list[Asked]:
-    return _asked(bench.spec, [bench.formed(case)])
-
-
-def _twice(bench: Bench, case: Case) -> list[Asked]:
-    trials = [bench.formed(case)]
-    return _asked(bench.spec, trials) + _asked(bench.spec, trials, " again")
+def _asked(
+    bench: Bench, make: Callable[[Case], Trial | list[Trial]], case: Case, times: Sequence[str] = ("",)
+) -> list[Asked]:
+    """Trials of a case, once for each of `times`, and their outcomes go by that as well."""
+    made = make(case)
+    trials = made if isinstance(made, list) else [made]
+    keys = [key_of(bench.spec, trial) for trial in trials]
+    return [Asked(trial, (*key[:2], key[2] + when)) for when in times for trial, key in zip(trials, keys, strict=True)]
 
 
 def _agreed(bench: Bench) -> list[Asked]:
@@ -147,19 +144,8 @@ def _agreed(bench: Bench) -> list[Asked]:
     return []
 
 
-def _all(bench: Bench, case: Case) -> list[Asked]:
-    return _asked(bench.spec, bench.of(case))
-
-
-def _one(bench: Bench, case: Case) -> list[Asked]:
-    return _asked(bench.spec, bench.of(case)[:1])
-
-
-def _linear(bench: Bench, case: Case) -> list[Asked]:
-    return _asked(bench.spec, bench.linear(case))
-
-
 def _both(jacobians: Bench, backwards: Bench, case: Case, batch: Case) -> list[Asked]:
-    """A Jacobian, and every backward at the same point."""
-    when = " for the other"
-    return _asked(jacobians.spec, jacobians.of(case)[:1], when) + _asked(backwards.spec, backwards.of(batch), when)
+    """A Jacobian, and every backward at the same point, all called once more."""
+    anew = (" for the other",)
+    first = _asked(jacobians, lambda each: jacobians.of(each)[0], case, anew)
+    return first + _asked(backwards, backwards.of, batch, anew)

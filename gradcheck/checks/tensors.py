@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -153,38 +152,55 @@ class Prepared:
 class Passed:
     """The arguments of one call, and what is needed to tell afterwards what became of them, and to read the result."""
 
+    __slots__ = (
+        "_first",
+        "_names",
+        "_parts",
+        "_put_back",
+        "containers",
+        "generators",
+        "memory",
+        "returned",
+        "shared",
+        "values",
+    )
+    # There are hundreds, and a fork copies what it touches.
+
     def __init__(self, arguments: Arguments, memory: OneBuffer | None = None) -> None:
         self.memory = memory or OneBuffer([arguments])
-        self._parts = 0
-        self.named: list[tuple[str, int]] = []
-        self.generators: list[tuple[str, torch.Generator, torch.Tensor]] = []
-        self.containers: list[tuple[str, Any, Any]] = []
+        self._first, self._parts = len(self.memory.tensors), 0
+        self._names: tuple[str, ...] = ()
+        self.generators: tuple[tuple[str, GeneratorArgument, torch.Generator, torch.Tensor], ...] = ()
+        self.containers: tuple[tuple[str, Any, Any], ...] = ()
         self.values = [self._make(name, argument) for name, argument in arguments.items()]
         self.returned: Read = []
         self.shared: tuple[Any, ...] | None = None
-        self.put_back: Callable[[], None] = lambda: None
-        seeds = [each.elsewhere for each in arguments.values() if isinstance(each, GeneratorArgument)]
-        self._elsewhere = seeds[0] if seeds else None
+        self._put_back: tuple[Any, ...] | None = None
 
     def begin(self) -> None:
         """The call is made now. Between this and `put_back` the generators that everybody shares may be others."""
         if not self.generators:
             return
         self.shared = _shared_states()
-        if self._elsewhere is not None:
-            self.put_back = partial(_put_back, self.shared)
-            _seed(self._elsewhere)
+        elsewhere = self.generators[0][1].elsewhere
+        if elsewhere is not None:
+            self._put_back = self.shared
+            _seed(elsewhere)
             self.shared = _shared_states()
+
+    def put_back(self) -> None:
+        if self._put_back is not None:
+            _put_back(self._put_back)
 
     def _make(self, name: str, argument: Any) -> Any:
         if isinstance(argument, Argument):
-            self.named.append((name, len(self.memory.tensors)))
+            self._names += (name,)
             return self.memory.tensor(argument)
         if isinstance(argument, GeneratorArgument):
             generator = torch.Generator().manual_seed(argument.seed)
             if argument.state:
                 generator.set_state(torch.frombuffer(bytearray(argument.state), dtype=torch.uint8))
-            self.generators.append((name, generator, generator.get_state()))
+            self.generators += ((name, argument, generator, generator.get_state()),)
             return generator
         if isinstance(argument, (tuple, list)):
             made = [self._make(f"{name}[{position}]", each) for position, each in enumerate(argument)]
@@ -194,12 +210,12 @@ class Passed:
         return argument
 
     def _watched(self, name: str, container: Any) -> Any:
-        self.containers.append((name, container, container.copy()))
+        self.containers += ((name, container, container.copy()),)
         return container
 
     def mutated(self, touched: frozenset[int]) -> tuple[str, ...]:
         """The names of what no longer is as it was passed: tensors as the memory says, lists and dicts by parts."""
-        changed = [name for name, number in self.named if number in touched] if touched else []
+        changed = [name for number, name in enumerate(self._names, self._first) if number in touched] if touched else []
         for name, container, before in self.containers:
             keys = range(len(before)) if isinstance(before, list) else before
             same = len(container) == len(before) and all(
@@ -212,12 +228,12 @@ class Passed:
     def advanced(self) -> tuple[str, ...]:
         """The names of the generators that numbers were drawn from."""
         return tuple(
-            name for name, generator, before in self.generators if not torch.equal(generator.get_state(), before)
+            name for name, _, generator, before in self.generators if not torch.equal(generator.get_state(), before)
         )
 
     def states(self) -> dict[str, bytes]:
         """In which state each generator is now."""
-        return {name: generator.get_state().numpy().tobytes() for name, generator, _ in self.generators}
+        return {name: generator.get_state().numpy().tobytes() for name, _, generator, _ in self.generators}
 
     def drew_elsewhere(self) -> bool:
         """Whether a generator that everybody shares has changed."""
@@ -281,7 +297,7 @@ class Passed:
         if not tensor.numel():
             return ()
         start, end = _place(tensor)
-        places = ((name, *_place(self.memory.tensors[number])) for name, number in self.named)
+        places = ((name, *_place(self.memory.tensors[n])) for n, name in enumerate(self._names, self._first))
         return tuple(name for name, first, last in places if start < last and first < end)
 
 
@@ -304,8 +320,8 @@ def overwritten(results: Sequence[Read], known: int) -> int | None:
 
 
 def _changed(read: Read) -> bool:
-    there, values = ([np.zeros(0), *(pair[side].ravel() for pair in read)] for side in (0, 1))
-    return not np.array_equal(np.concatenate(there), np.concatenate(values), equal_nan=True)
+    there, values = (np.concatenate([np.zeros(0), *[pair[side].ravel() for pair in read]]) for side in (0, 1))
+    return not np.array_equal(there.view(np.int64), values.view(np.int64))  # of NaN too each bit counts
 
 
 def _overlap(one: Read, other: Read) -> bool:

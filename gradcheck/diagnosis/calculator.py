@@ -1,21 +1,25 @@
-"""What a right function gives for other arguments, or by a mutated formula: quickly, in float64, without a bound."""
+"""What a right function gives, or one in which a formula is wrong: of an operator, or composed of several."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from gradcheck.checks.cases import walk
+from gradcheck.checks.drawing import SIZES, RandomDraw
 from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.checks.reference import tensors_of
 from gradcheck.checks.task import FunctionSpec, Role, Task
-from gradcheck.diagnosis.mutants import Mutant, applied
-from gradcheck.diagnosis.sweep_mutants import composed, used_by
+from gradcheck.diagnosis.equivalence import is_equivalent
+from gradcheck.diagnosis.mutants import Mutant, function_of, mutants, standing_in
 from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import Operator
-from gradcheck.references.apply import Use
-from gradcheck.references.expected import Floats
+from gradcheck.references.apply import Use, forward, jacobian, recording, replaced, vjp
+from gradcheck.references.expected import TRUTH_BITS, Floats, is_computed, values_of
 
 Leaves = tuple[Floats, ...]
 
@@ -25,8 +29,8 @@ _UNFITTING = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, 
 
 
 class Calculator:
-    """A right implementation of one function, to be asked what-if questions. Every answer is a tuple of leaves, in the
-    order of a trial's; None where the arguments fit nothing.
+    """A right implementation of one function, to be asked what-if questions: quickly, in float64, or as a learner's
+    function that is wrong in its formula and in nothing else.
     """
 
     def __init__(self, task: Task, spec: FunctionSpec) -> None:
@@ -39,33 +43,28 @@ class Calculator:
         reference = self.spec.reference
         return self.operator is not None or (reference is not None and reference.compute is not None)
 
-    def result(self, arguments: Arguments, mutant: Mutant | None = None) -> Leaves | None:
-        """What comes back for these arguments, with one formula replaced by its mutant."""
-        try:
-            with np.errstate(all="ignore"):
-                if self.operator is not None:
-                    return self._by_operator(arguments, mutant)
-                return self._by_reference(arguments, mutant)
-        except _UNFITTING:
-            return None
-
-    def _by_operator(self, arguments: Arguments, mutant: Mutant | None, spec: FunctionSpec | None = None) -> Leaves:
+    def compute(self, tensors: Mapping[str, Any], mutant: Mutant | None = None) -> Any:
+        """What comes back for tensors of any numbers, with one formula replaced by its mutant."""
         import torch
 
-        assert self.operator is not None
-        with torch.no_grad():
-            results = applied(self.operator, spec or self.spec, tensors_of(arguments), mutant)
-        return tuple(np.array(each.numpy(), dtype=np.float64) for each in results)
+        with torch.no_grad(), ExitStack() as stack:
+            for (role, name), formula in standing_in(mutant).items():
+                assert mutant is not None
+                stack.enter_context(replaced(mutant.operator, role, name, formula))
+            if self.operator is not None:
+                return _applied(self.operator, self.spec, tensors)
+            assert self.spec.reference is not None
+            assert self.spec.reference.compute is not None
+            return self.spec.reference.compute(**tensors)
 
-    # A function with a reference of its own.
-
-    def _by_reference(self, arguments: Arguments, mutant: Mutant | None) -> Leaves:
-        result = composed(self.spec, tensors_of(arguments), mutant)
-        return tuple(np.array(leaf, dtype=np.float64) for _, leaf in walk(result))
-
-    def used(self, arguments: Arguments) -> list[Use]:
-        """The formulas that a reference is composed of."""
-        return used_by(self.spec, arguments)
+    def result(self, arguments: Arguments, mutant: Mutant | None = None) -> Leaves | None:
+        """The same in float64: the leaves in the order of a trial's; None where the arguments fit nothing."""
+        try:
+            with np.errstate(all="ignore"):
+                found = self.compute(tensors_of(arguments), mutant)
+                return tuple(np.array(leaf.numpy(), dtype=np.float64) for _, leaf in walk(found))
+        except _UNFITTING:
+            return None
 
     # Beside the function: its operator's other results.
 
@@ -89,8 +88,101 @@ class Calculator:
     def _beside(self, arguments: Arguments, role: Role, name: str) -> Floats | None:
         if self.operator is None:
             return None
-        spec = replace(self.spec, role=role, wrt=name, returns="tensor")
-        try:
-            return self._by_operator(arguments, None, spec)[0]
-        except _UNFITTING:
-            return None
+        found = Calculator(self.task, replace(self.spec, role=role, wrt=name, returns="tensor")).result(arguments)
+        return found[0] if found else None
+
+    # Wrong answers.
+
+    def mutants(self) -> Iterator[Mutant]:
+        """Every wrong formula that the function can be written with."""
+        if self.operator is not None:
+            yield from (each for each in mutants(self.operator) if function_of(each, self.task) == self.spec)
+            return
+        for operator, role, name in self.used(self.drawn(0)):
+            for mutant in mutants(operator):
+                if (mutant.role, mutant.wrt) == (role, name) and not mutant.partner:
+                    yield mutant
+
+    def used(self, arguments: Arguments) -> list[Use]:
+        """The formulas that a function is composed of."""
+        with recording() as used:
+            self.compute(tensors_of(arguments))
+        return list(used)
+
+    def drawn(self, seed: int, turn: int = 0) -> Arguments:
+        """Arguments of ordinary numbers, as a record draws them, in the sizes of one of three turns."""
+        assert self.spec.reference is not None
+        return self.spec.reference.draw(RandomDraw(np.random.default_rng(seed), "float64", SIZES[turn]))
+
+    def is_right(self, mutant: Mutant) -> bool:
+        """Whether the mistake changes nothing here: by algebra, or by 50 digits of the results at several sizes."""
+        return is_equivalent(mutant) if self.operator is not None else self._same_result(mutant)
+
+    def _same_result(self, mutant: Mutant) -> bool:
+        for seed in range(4):
+            numbers, given = _exact(tensors_of(self.drawn(seed, seed % len(SIZES))))
+            with numbers:
+                right, wrong = ([leaf for _, leaf in walk(self.compute(given, each))] for each in (None, mutant))
+                differences = [a - b for a, b in zip(right, wrong, strict=True)]
+            for each in differences:
+                if not np.abs(values_of(numbers, each)[0]).max(initial=0.0) <= 1e-50:  # NaN is another result
+                    return False
+        return True
+
+    def as_function(self, mutant: Mutant | None) -> Callable[..., Any]:
+        """The mutant as a learner's function: tensors in, new tensors of the arguments' precision out.
+
+        It computes with 200 bits and rounds once, at the end, so that it is refused for its formula and for nothing
+        else: in float64 e^−x / (1 + e^−x)² would be NaN at x = −1000.
+        """
+
+        def function(*arguments: Any) -> Any:
+            import torch
+            from torch.utils._pytree import tree_leaves, tree_map
+
+            dtype = next((each.dtype for each in tree_leaves(list(arguments)) if is_computed(each)), torch.float64)
+            numbers, given = _exact(dict(zip(self.spec.parameters, arguments, strict=True)))
+            with numbers:
+                found = self.compute(given, mutant)
+            return tree_map(
+                lambda leaf: torch.tensor(values_of(numbers, leaf)[0], dtype=dtype) if is_computed(leaf) else leaf,
+                found,
+            )
+
+        return function
+
+
+def _exact(tree: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Exact numbers, and a tree of them; a Python float is a number like any other."""
+    import torch
+    from torch.utils._pytree import tree_map
+
+    from gradcheck.numbers.exact import Exact
+
+    numbers = Exact(TRUTH_BITS)
+
+    def wrapped(leaf: Any) -> Any:
+        leaf = torch.tensor(leaf, dtype=torch.float64) if isinstance(leaf, float) else leaf
+        return numbers.wrap(leaf) if is_computed(leaf) else leaf
+
+    return numbers, tree_map(wrapped, dict(tree))
+
+
+def _applied(operator: Operator, spec: FunctionSpec, given: Mapping[str, Any]) -> Any:
+    """What a right function of an operator returns."""
+    upstream: Any = given.get("grad_outputs", given.get("grad_output"))
+    # Asked for a gradient without the inputs (their values do not matter), their shape is that of one copy.
+    inputs = {each.name: given[each.name] if each.name in given else upstream[0] for each in operator.inputs}
+    sizes = {name: given[name] for name in given if isinstance(given[name], int)}
+    if isinstance(upstream, (tuple, list)):
+        import torch
+
+        sizes[operator.output_shape[0]] = len(upstream)
+        upstream = torch.stack(list(upstream))
+    if spec.role == "jacobian":
+        return jacobian(operator, spec.wrt, sizes=sizes, **inputs)
+    if spec.role == "forward":
+        result = forward(operator, sizes=sizes, **inputs)
+        return tuple(result) if spec.returns == "tuple" else result
+    gradients = tuple(vjp(operator, upstream, sizes=sizes, **inputs).values())
+    return gradients if spec.returns == "tuple" else gradients[0]

@@ -7,8 +7,7 @@ there is to know of a kind of mistake stands in one record of `KINDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
@@ -19,9 +18,7 @@ import sympy as sp
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis import mistakes
 from gradcheck.operators.operator import BATCH_SIZE, Operator
-from gradcheck.references.apply import forward, jacobian, replaced, vjp
 from gradcheck.references.derive import COTANGENT, derive, formula_of
-from gradcheck.references.expected import TRUTH_BITS, is_computed, values_of
 from gradcheck.references.formula import OWN, Formula, array_symbol, index_symbol, read_formula
 from gradcheck.references.typeset import compact, in_words
 
@@ -144,57 +141,7 @@ def function_of(mutant: Mutant, task: Task) -> FunctionSpec | None:
     return next(fitting, None)
 
 
-def as_function(mutant: Mutant, task: Task) -> Callable[..., Any]:
-    """The mutant as a learner's function of `task`: tensors in, new tensors of the inputs' precision out.
-
-    It computes with 200 bits and rounds once, at the end, so that it is refused for its formula and for nothing else:
-    in float64 e^−x / (1 + e^−x)² would be NaN at x = −1000. Raises ValueError when the task has no such function.
-    """
-    spec, operator = function_of(mutant, task), mutant.operator
-    if spec is None:
-        raise ValueError(f"{task.name} asks for no {mutant.role} by {mutant.wrt}")
-
-    def function(*arguments: Any) -> Any:
-        import torch
-        from torch.utils._pytree import tree_leaves, tree_map
-
-        from gradcheck.numbers.exact import Exact
-
-        numbers = Exact(TRUTH_BITS)
-        given = dict(zip(spec.parameters, arguments, strict=True))
-        dtype = next(each.dtype for each in tree_leaves(given) if is_computed(each))
-        exact = tree_map(lambda leaf: numbers.wrap(leaf) if is_computed(leaf) else leaf, given)
-        with torch.no_grad(), numbers:
-            results = applied(operator, spec, exact, mutant)
-        rounded = [torch.tensor(values_of(numbers, each)[0], dtype=dtype) for each in results]
-        return tuple(rounded) if spec.returns == "tuple" else rounded[0]
-
-    return function
-
-
-def applied(operator: Operator, spec: FunctionSpec, given: Mapping[str, Any], mutant: Mutant | None) -> list[Any]:
-    """What a right function of an operator returns for these arguments, or one with a mutant's formula: its tensors."""
-    upstream: Any = given.get("grad_outputs", given.get("grad_output"))
-    # Asked for a gradient without the inputs (their values do not matter), their shape is that of one copy.
-    inputs = {each.name: given[each.name] if each.name in given else upstream[0] for each in operator.inputs}
-    sizes = {name: given[name] for name in given if isinstance(given[name], int)}
-    if isinstance(upstream, (tuple, list)):
-        import torch
-
-        sizes[operator.output_shape[0]] = len(upstream)
-        upstream = torch.stack(list(upstream))
-    with ExitStack() as stack:
-        for (role, name), formula in _standing_in(mutant).items():
-            stack.enter_context(replaced(operator, role, name, formula))
-        if spec.role == "jacobian":
-            return [jacobian(operator, spec.wrt, sizes=sizes, **inputs)]
-        if spec.role == "forward":
-            result = forward(operator, sizes=sizes, **inputs)
-            return list(result) if spec.returns == "tuple" else [result]
-        return list(vjp(operator, upstream, sizes=sizes, **inputs).values())
-
-
-def _standing_in(mutant: Mutant | None) -> dict[tuple[MutantRole, str], Formula]:
+def standing_in(mutant: Mutant | None) -> dict[tuple[MutantRole, str], Formula]:
     """Which formulas are not the right ones."""
     if mutant is None:
         return {}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.errors import ReferenceDisagreement
+from gradcheck.errors import NoBound
 from gradcheck.operators.operator import Operator
 from gradcheck.references.apply import Bound, Role, widened
 from gradcheck.references.binding import Array
@@ -402,13 +402,12 @@ def _expected(
 
 
 def tolerance_of(dtype: str, value: Floats, radius: Floats, own: Floats, scale: float, what: str) -> Floats:
-    """How far from `value` a right answer may lie whose ball has this `radius`. Raises ReferenceDisagreement without
-    a bound.
+    """How far from `value` a right answer may lie whose ball has this `radius`. Raises NoBound.
 
     `own` is what 200 bits leave open; `scale` the size of what went in, for what underflows.
     """
     if not (np.isfinite(value).all() and np.isfinite(own).all()):
-        raise ReferenceDisagreement(
+        raise NoBound(
             f"{what} has no value at these inputs (a logarithm or root of a negative number, a division by 0?): keep "
             "such inputs out, or write what holds there with Piecewise"
         )
@@ -416,9 +415,7 @@ def tolerance_of(dtype: str, value: Floats, radius: Floats, own: Floats, scale: 
     # The last term: the truth itself is kept in float64.
     tolerance = K * radius + tiny * max(1, value.size) * scale + own + np.abs(value) * PRECISION["float64"][1]
     if not np.isfinite(tolerance).all():
-        raise ReferenceDisagreement(
-            f"{what}: an accepted form has no bound at these inputs; leave it out of the record"
-        )
+        raise NoBound(f"{what}: an accepted form has no bound at these inputs; leave it out of the record")
     return np.asarray(tolerance, dtype=np.float64)
 
 

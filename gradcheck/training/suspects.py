@@ -20,7 +20,7 @@ from gradcheck.references.expected import Floats
 from gradcheck.training.layers import one_hot_like, upstream
 from gradcheck.training.spiral import CLASSES, initial_parameters, spiral
 from gradcheck.training.step_calls import Step, StepCall, Unreadable
-from gradcheck.training.steps import RIGHT, StepAt, TrainingStep
+from gradcheck.training.steps import RIGHT, StepAt, TrainingStep, probabilities
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -213,7 +213,7 @@ WHOLE_GRADIENT = _scaled(
 NO_LABELS = Suspect(
     "missing-term",
     "the gradient at the logits does not depend on the labels: their term is missing",
-    _by(lambda logits, _labels: logits.softmax(1) / len(logits)),
+    _by(lambda logits, _labels: probabilities(logits) / len(logits)),
 )
 EARLY = Suspect(
     "updated-too-early",
@@ -260,8 +260,8 @@ SUSPECTS = (
         lambda call: replace(call, lr=call.lr**0.5),
     ),
     _scaled("wrong-function", "the step is the gradient divided by lr", lambda at: 1 / at.lr**2),
-    Suspect("labels-as-numbers", _AS_NUMBERS, _by(lambda z, t: (z.softmax(1) - _numbers(t, z)) / len(z))),
-    Suspect("labels-as-numbers", _AS_NUMBERS, _by(lambda z, t: (z.softmax(1) - _numbers(t, z)) / z.numel())),
+    Suspect("labels-as-numbers", _AS_NUMBERS, _by(lambda z, t: (probabilities(z) - _numbers(t, z)) / len(z))),
+    Suspect("labels-as-numbers", _AS_NUMBERS, _by(lambda z, t: (probabilities(z) - _numbers(t, z)) / z.numel())),
     Suspect(
         "labels-as-numbers",
         "labels are read as floats and the logits drawn towards them",

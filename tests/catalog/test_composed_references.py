@@ -9,24 +9,24 @@ import torch
 from gradcheck.catalog import all_exercises
 from gradcheck.checks.cases import walk
 from gradcheck.checks.reference import tensors_of
-from gradcheck.diagnosis.sweep_mutants import drawn
+from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.operators.elementwise import RELU
 from gradcheck.references import apply
 from gradcheck.references.expected import expect
 
 COMPOSED = [
-    pytest.param(graded.spec, id=f"{exercise.name}.{graded.spec.name}")
+    pytest.param(Calculator(exercise.task, graded.spec), id=f"{exercise.name}.{graded.spec.name}")
     for exercise in all_exercises().values()
     for graded in exercise.functions
     if graded.spec.reference is not None and graded.spec.reference.compute is not None
 ]
 
 
-@pytest.mark.parametrize("spec", COMPOSED)
-def test_on_floats_it_is_a_right_answer(spec):
-    compute = spec.reference.compute
+@pytest.mark.parametrize("calculator", COMPOSED)
+def test_on_floats_it_is_a_right_answer(calculator):
+    compute = calculator.spec.reference.compute
     for seed in range(2):
-        arguments = tensors_of(drawn(spec, seed))
+        arguments = tensors_of(calculator.drawn(seed))
         came, wanted = dict(walk(compute(**arguments))), dict(walk(expect(compute, arguments, "float64")))
         assert came.keys() == wanted.keys()
         for path, expected in wanted.items():

@@ -8,8 +8,9 @@ import torch
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification, verify
 from gradcheck.checks.task import default_task
+from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.equivalence import is_equivalent
-from gradcheck.diagnosis.mutants import as_function, function_of, mutant_in_words, mutants
+from gradcheck.diagnosis.mutants import function_of, mutant_in_words, mutants
 from gradcheck.operators.convolution import CONV1D, CONV1D_STRIDED, CONV2D, PADDING, STRIDE
 
 OPERATORS = {"conv1d": (CONV1D, 1, 0), "conv1d_strided": (CONV1D_STRIDED, STRIDE, PADDING), "conv2d": (CONV2D, 1, 0)}
@@ -62,7 +63,7 @@ def test_every_mutant_is_refused(name, tmp_path):
         if spec is None:
             continue
         tried += 1
-        candidate = InProcessCandidate(right(name) | {spec.name: as_function(mutant, task)})
+        candidate = InProcessCandidate(right(name) | {spec.name: Calculator(task, spec).as_function(mutant)})
         verification = Verification(candidate, task, shrink=False, cache=tmp_path)
         passed = all(verification.result(spec.name, check).status == "passed" for check in spec.checks)
         verification.save()

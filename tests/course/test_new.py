@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import warm_start
 
 from gradcheck.checks.candidate import InProcessCandidate
@@ -225,6 +226,30 @@ def test_a_skeleton_holds_the_derived_formulas_and_no_answer(tmp_path, checkout)
     assert "∂y_i/∂x_j =" not in stub
     assert "δ_ij" not in stub
     assert record.count('"TODO: ') == 3
+
+
+def test_a_convolution_comes_from_one_formula(checkout, tmp_path):
+    """Record, solution and stub: references agree, the formulas pass, and every derived wrong answer is told apart."""
+    said: list[str] = []
+    root = shutil.copytree(checkout, tmp_path / "copy")
+    wish = Wish("slide", "y[o,i] = Sum(w[o,k]*x[i+k], (k, 0, K-1))")
+    record, solution, stub = create(root, wish, said.append)
+    assert load(record.read_text()).operator.output_shape == ("O", "L - K + 1")
+    assert "y, (O, L - K + 1), of w (O, K) and x (L,)." in stub.read_text()
+    assert "# grad_x_r = Σ_k Σ_o g_{o,r − k} w_{ok}" in solution.read_text()
+    assert sum("all told apart" in each for each in said) == 2
+
+    def backward(grad_output, w, x):
+        windows = x.unfold(0, w.shape[1], 1)
+        padded = torch.nn.functional.pad(grad_output, (w.shape[1] - 1,) * 2).unfold(1, w.shape[1], 1)
+        return grad_output @ windows, torch.einsum("ork,ok->r", padded, w.flip(1))
+
+    def forward(w, x):
+        return w @ x.unfold(0, w.shape[1], 1).T
+
+    exercise = load(record.read_text())
+    report = grade_candidate(exercise, InProcessCandidate({"forward": forward, "backward": backward}), 1, None)
+    assert [each.message for each in report.results if each.status != "passed"] == []
 
 
 # What is refused; nothing is written then.

@@ -16,7 +16,8 @@ from diagnosed import first_failure
 from labelled import HELD_OUT, SUBMISSIONS
 
 from gradcheck.catalog import all_exercises
-from gradcheck.diagnosis.mutants import as_function, code_of, function_of, mutant_in_words, mutants
+from gradcheck.diagnosis.calculator import Calculator
+from gradcheck.diagnosis.mutants import code_of, function_of, mutant_in_words, mutants
 
 TABLE = Path(__file__).parent.parent.parent / "docs" / "diagnosis-table.md"
 PARTS = 40
@@ -52,7 +53,7 @@ def wrong_answers():
                         (code_of(mutant),),
                         exercise.name,
                         spec.name,
-                        as_function(mutant, exercise.task),
+                        Calculator(exercise.task, spec).as_function(mutant),
                     )
         for each in exercise.misconceptions:
             name = f"{exercise.name}.{each.function}: {each.text}"

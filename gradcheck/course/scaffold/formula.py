@@ -236,11 +236,12 @@ class _Surveyor:
         """How many places a window has that slides along with this index: x[2*i + k - 1] reads 0 on either side."""
         rules = {}
         for axis, node in self.slides:
-            steps = _affine(node)
-            if steps is not None and steps.get(index, 0) > 0:
-                rules[self.windows_along(of_axes[axis], index, steps)] = node
-            elif steps is not None and index in steps:
-                rules[of_axes[axis]] = node
+            steps = _affine(node) or {}
+            if index not in steps:
+                continue
+            known = {"", *self.found.indices, *self.found.dummies}
+            slides = steps[index] > 0 and set(steps) <= known
+            rules[self.windows_along(of_axes[axis], index, steps) if slides else of_axes[axis]] = node
         if not rules:
             why = f"the index {index} has no size: it occurs on the left only"
             raise self.fail(self.places[index], why, "Let it walk along an input: x[i], or slide over one: x[i + k].")
@@ -254,8 +255,8 @@ class _Surveyor:
         number = (-2 * start if start < 0 else -start) - 1
         rule = size
         for name, step in steps.items():
-            if name not in ("", index) and step > 0:
-                reach = self.sized.get(name) or self.found.sizes[name]
+            if name in self.found.dummies and step > 0:
+                reach = self.sized[name]
                 reach = reach if reach.isidentifier() else f"({reach})"
                 rule += f" - {reach}" if step == 1 else f" - {step} * ({reach} - 1)"
                 number += step == 1

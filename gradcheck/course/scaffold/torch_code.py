@@ -127,7 +127,8 @@ class _Writer:
     def anything(self) -> str:
         return next(name for name, each in self.inputs.items() if each.kind != "label")
 
-    def element(self, part: sp.Indexed) -> Part:
+    def element(self, part: sp.Indexed, *, ordered: bool = True) -> Part:
+        """An input, its axes in the order of `order` if they have to be."""
         name, indices = part.base.label.name, list(part.indices)
         batched = self.ahead and bool(indices) and indices[0] == BATCH
         indices = indices[1:] if batched else indices
@@ -136,12 +137,14 @@ class _Writer:
         if any(isinstance(index, sp.Indexed) for index in indices):
             return self.chosen(name, indices)
         if any(not isinstance(index, sp.Symbol) for index in indices):
-            return self.windows(name, indices, batched=batched)
+            made = self.windows(name, indices, batched=batched)
+            return self.sorted(made) if ordered else made
         if len(set(indices)) < len(indices):
             if len(indices) == 2:
                 return Part(f"{name}.diagonal(dim1=-2, dim2=-1)", (indices[0],), batched)
             raise NotWritten(f"{part}, where an index stands twice")
-        return self.sorted(Part(name, tuple(indices), batched))
+        made = Part(name, tuple(indices), batched)
+        return self.sorted(made) if ordered else made
 
     def windows(self, name: str, indices: list[sp.Expr], *, batched: bool) -> Part:
         """x[c, 2*i + k - 1]: every window of x gets an axis of its own, and where it lies another."""
@@ -166,7 +169,7 @@ class _Writer:
             first = next(position for position, pad in enumerate(pads) if pad)
             ends = ", ".join(f"{pad}, {pad}" for pad in pads[first:][::-1])
             code = code.replace(name, f"torch.nn.functional.pad({name}, ({ends}))", 1)
-        return self.sorted(Part(code, (*axes, *inner), batched))
+        return Part(code, (*axes, *inner), batched)
 
     def window(self, index: sp.Expr) -> Window:
         """stride · place + step · inside − before, of a place that stays and an index that is summed over."""
@@ -339,7 +342,10 @@ class _Writer:
         factors = sp.Mul.make_args(rest)
         if any(below(each) or isinstance(each, sp.KroneckerDelta) for each in factors):
             return None
-        written = [self.write(each) for each in factors]
+        # Einstein's sum takes axes in any order.
+        written = [
+            self.element(each, ordered=False) if isinstance(each, sp.Indexed) else self.write(each) for each in factors
+        ]
         # Of equal axes first, by themselves: Σ_i (g_i y_i) w_ij.
         alike = {part.axes: [each for each in written if each.axes == part.axes] for part in written}
         parts = [

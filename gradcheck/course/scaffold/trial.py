@@ -19,8 +19,8 @@ from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.checks.trials import Benches
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.equivalence import is_equivalent
-from gradcheck.diagnosis.mutants import Mutant, as_function, function_of, mutant_in_words, mutants, original_of
-from gradcheck.errors import GradcheckError, ReferenceDisagreement
+from gradcheck.diagnosis.mutants import Mutant, function_of, mutant_in_words, mutants, original_of
+from gradcheck.errors import GradcheckError, NoBound, ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 from gradcheck.references.store import ExpectedStore
 
@@ -56,19 +56,19 @@ def _parted(opinions: Opinions, group: str) -> str:
             where = point.case.name
             opinions.agree_at(point)
     except ReferenceDisagreement as error:
-        _no_bound(f"{where}: {error}")
+        if isinstance(error, NoBound):
+            raise _no_value(where) from None
         return f"{where}: {error}"
     return ""
 
 
-def _no_bound(told: str) -> None:
-    """Raises GradcheckError where the formula has no value: no learner could be graded there."""
-    if "has no bound" in told:
-        raise GradcheckError(
-            f"the formula, or its derivative, has no finite value at some numbers that learners are graded with "
-            f"({told.split(':', 1)[0]}), so nothing is written. It must have one everywhere, at zero, below it, and up "
-            "to ±1e4: keep a root or a quotient away from zero (sqrt(1 + …)), and e^x in a quotient."
-        )
+def _no_value(where: str) -> GradcheckError:
+    """No learner could be graded there."""
+    return GradcheckError(
+        f"the formula, or its derivative, has no finite value at some numbers that learners are graded with ({where}), "
+        "so nothing is written. It must have one everywhere, at zero, below it, and up to ±1e4: keep a root or a "
+        "quotient away from zero (sqrt(1 + …)), and e^x in a quotient."
+    )
 
 
 def right_answer_passes(task: Task, cache: Path) -> None:
@@ -83,10 +83,9 @@ def right_answer_passes(task: Task, cache: Path) -> None:
         wrt = "" if spec.role == "forward" else spec.wrt or name
         assert spec.role != "function"
         right = Mutant(operator, spec.role, wrt, "none", original_of(operator, spec.role, wrt))
-        functions[spec.name] = as_function(right, task)
+        functions[spec.name] = Calculator(task, spec).as_function(right)
     failed = failing(functions, task, cache)
     if failed:
-        _no_bound(failed)
         raise GradcheckError(f"the derived formulas themselves do not pass, so nothing is written: {failed}")
 
 
@@ -99,6 +98,9 @@ def failing(functions: dict[str, Callable[..., Any]], task: Task, cache: Path) -
         verification.bench(spec).trusted = True
     bad = next((each for each in verification.results() if each.status != "passed"), None)
     for error in verification.failures:
+        if isinstance(error, NoBound):
+            assert bad is not None
+            raise _no_value(bad.id) from None
         if not isinstance(error, ReferenceDisagreement):
             raise error
     return "" if bad is None else f"{bad.id}: {bad.message.splitlines()[0]}"

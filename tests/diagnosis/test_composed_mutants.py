@@ -7,8 +7,8 @@ import pytest
 from gradcheck.catalog import all_exercises
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
+from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.mutants import mutant_in_words
-from gradcheck.diagnosis.sweep_mutants import as_function, drawn, mutants_of, same_result
 from solutions import solution
 
 COMPOSED = [
@@ -35,21 +35,22 @@ def graded(exercise, spec, function, cache):
 
 @pytest.mark.table
 @pytest.mark.parametrize(("exercise", "spec"), COMPOSED, ids=lambda each: each.name)
-def test_every_mutated_sweep_is_refused_or_changes_nothing(exercise, spec, cache):
+def test_every_mutant_of_what_is_composed_is_refused_or_changes_nothing(exercise, spec, cache):
     wrong, survivors = 0, []
-    for mutant in mutants_of(spec, drawn(spec, 0)):
-        results = graded(exercise, spec, as_function(mutant, spec), cache)
+    calculator = Calculator(exercise.task, spec)
+    for mutant in calculator.mutants():
+        results = graded(exercise, spec, calculator.as_function(mutant), cache)
         refused = any(each.status in ("failed", "errored") for each in results)
         wrong += refused
-        if refused == same_result(spec, mutant):
+        if refused == calculator.is_right(mutant):
             survivors.append(
                 f"{mutant_in_words(mutant, composed=True, full=True)} ({'refused' if refused else 'passed'})"
             )
     assert survivors == []
-    if list(mutants_of(spec, drawn(spec, 0))):
+    if any(calculator.mutants()):
         assert wrong >= 3
 
 
 def test_update_steps_are_mutated():
-    names = {spec.name for _, spec in COMPOSED if list(mutants_of(spec, drawn(spec, 0)))}
+    names = {spec.name for exercise, spec in COMPOSED if any(Calculator(exercise.task, spec).mutants())}
     assert {"full_batch_step", "stochastic_step", "minibatch_step", "preconditioned_step"} <= names
