@@ -104,8 +104,10 @@ def close(one: Floats, other: Floats, dtype: str, scale: float) -> bool:
     if one.shape != other.shape:
         return False
     with np.errstate(all="ignore"):
+        # What leaves the range of a dtype is infinite there, and every number is within a share of infinity.
+        one, other = (each.astype(dtype).astype(np.float64) for each in (one, other))
         near = np.abs(one - other) <= _CLOSE[dtype] * np.maximum(scale, np.maximum(np.abs(one), np.abs(other)))
-        near &= np.isfinite(one) & np.isfinite(other)  # else every number is within a share of infinity
+        near &= np.isfinite(one) & np.isfinite(other)
         return bool((near | (one == other) | (np.isnan(one) & np.isnan(other))).all())
 
 

@@ -111,6 +111,9 @@ def test_infinity_is_near_nothing_else():
     assert not close(infinite, finite, "float64", 1.0)
     assert not close(finite, infinite, "float64", 1.0)
     assert not close(infinite, -infinite, "float64", 1.0)
+    beyond = np.array([1e200, 1.0])
+    assert close(infinite, beyond, "float32", 1.0)
+    assert not close(infinite, beyond, "float64", 1.0)
 
 
 def test_cancellation_gives_no_infinity(cache):
