@@ -13,6 +13,7 @@ import numpy as np
 from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
 from gradcheck.diagnosis.evidence import Observation
+from gradcheck.operators.operator import BATCH_SIZE
 from gradcheck.references.binding import BATCH_LENGTH, bind
 from gradcheck.references.expected import Floats
 
@@ -221,6 +222,7 @@ def _of_scalars(told: Sequence[tuple[Observation, float]], constant: Constant) -
 
 _SIZES = {
     BATCH_LENGTH: "the batch size",
+    BATCH_SIZE: "the batch size",  # of a formula that writes its batch axis itself, as that of a loss does
     "C": "the number of classes",
     "I": "the number of inputs",
     "O": "the number of outputs",

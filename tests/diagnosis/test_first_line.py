@@ -77,6 +77,13 @@ MISTAKES = [
     (
         "cross_entropy",
         "forward",
+        lambda z, t: -torch.log_softmax(z, -1)[torch.arange(len(t)), t].sum(),
+        "scaled-by-size",
+        "C is the batch size times what it should be",
+    ),
+    (
+        "cross_entropy",
+        "forward",
         lambda z, t: -torch.softmax(z, -1).log()[torch.arange(len(t)), t].mean(),
         "unstable",
         "NaN or infinite for very large inputs",
