@@ -412,7 +412,7 @@ _IN_A_STEP: tuple[tuple[str, str, Stepped, str], ...] = (
     ),
     (
         "wrong-function",
-        "each class stands by itself: you took _sigmoids where softmax belongs",
+        "each class stands by itself: you took sigmoids where softmax belongs",
         TrainingStep(_sigmoids),
         "What do the probabilities of one sample add up to?",
     ),

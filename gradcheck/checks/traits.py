@@ -13,6 +13,8 @@ from gradcheck.operators.operator import Operator
 
 LARGE = 9.0
 """Inputs from here on are large: e^−9 beside 1 is nearly nothing."""
+VERY_LARGE = 700.0
+"""From about here on an exponential leaves the range of float64."""
 
 
 class Trait(Enum):
@@ -28,6 +30,7 @@ class Trait(Enum):
     EQUAL_SIZES = auto()
     MORE_ENTRIES = auto()
     LARGE = auto()
+    VERY_LARGE = auto()
     SMALL = auto()
     TIED = auto()
     ZERO = auto()
@@ -91,6 +94,8 @@ def _of_numbers(inputs: list[Argument]) -> Iterator[Trait]:
     largest = np.abs(numbers).max()
     if largest >= LARGE:
         yield Trait.LARGE
+    if largest >= VERY_LARGE:
+        yield Trait.VERY_LARGE
     if 0 < largest < 0.05:
         yield Trait.SMALL
     zero = numbers == 0

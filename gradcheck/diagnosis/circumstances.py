@@ -56,6 +56,7 @@ KNOWN: tuple[Circumstance, ...] = (
     _where("empty-batch", "for an empty batch", Trait.EMPTY, strict=True),
     _where("non-contiguous", "for tensors that are not contiguous in memory", Trait.STRIDED),
     _where("unstable", "for large inputs", Trait.LARGE),
+    _where("unstable", "for very large inputs", Trait.VERY_LARGE),
     _where("kink", "at kinks, ties or exact zeros", Trait.TIED),
     _where("kink", "at exact zeros", Trait.ZERO),
     _where("kink", "where all inputs are zero", Trait.ALL_ZERO),

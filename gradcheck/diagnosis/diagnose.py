@@ -16,6 +16,7 @@ from gradcheck.checks.judge import in_numbers
 from gradcheck.checks.outcome import Returned
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.traits import Trait
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import by_size, circumstances, in_part
 from gradcheck.diagnosis.codes import thought
@@ -115,6 +116,12 @@ def _of_values(
     if spec.reference is not None and spec.reference.compute is None:
         return as_misunderstood(evidence, spec, exercise)
     wrong = comparable(evidence)
+    if not wrong and failure.code == "not-finite":
+        # NaN throughout tells no mistake from another: what is left of the numbers at the edges does.
+        edges = gather(verification, spec, "edge")
+        evidence = replace(edges, sightings=[each for each in edges.sightings if _tells(each)])
+        wrong = comparable(evidence)
+        return mistake_in(verification, spec, evidence, wrong, exercise, alone=True) if wrong else None
     if not wrong:
         return by_size(verification, evidence, failure)
     found = mistake_in(verification, spec, evidence, wrong, exercise)
@@ -128,6 +135,12 @@ def _of_some(evidence: Evidence, failure: CheckResult, name: str) -> Diagnosis |
         return None
     text = f"{_ORDINARY}, but {_wrongness(failure, name)} {found.words}"
     return Diagnosis(found.code, text, found.share, thought(found.code, evidence.spec), _names(evidence))
+
+
+def _tells(sighting: Sighting) -> bool:
+    """Whether numbers came back that a guess, which may overflow for very large inputs, could explain."""
+    finite = sighting.failure is None or sighting.failure.code != "not-finite"
+    return finite and Trait.VERY_LARGE not in sighting.traits
 
 
 _CLEARLY = 0.75

@@ -13,6 +13,7 @@ import numpy as np
 from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
 from gradcheck.diagnosis.evidence import Observation
+from gradcheck.operators.operator import BATCH_SIZE
 from gradcheck.references.binding import BATCH_LENGTH, bind
 from gradcheck.references.expected import Floats
 
@@ -104,7 +105,10 @@ def close(one: Floats, other: Floats, dtype: str, scale: float) -> bool:
     if one.shape != other.shape:
         return False
     with np.errstate(all="ignore"):
+        # What leaves the range of a dtype is infinite there, and every number is within a share of infinity.
+        one, other = (each.astype(dtype).astype(np.float64) for each in (one, other))
         near = np.abs(one - other) <= _CLOSE[dtype] * np.maximum(scale, np.maximum(np.abs(one), np.abs(other)))
+        near &= np.isfinite(one) & np.isfinite(other)
         return bool((near | (one == other) | (np.isnan(one) & np.isnan(other))).all())
 
 
@@ -218,6 +222,7 @@ def _of_scalars(told: Sequence[tuple[Observation, float]], constant: Constant) -
 
 _SIZES = {
     BATCH_LENGTH: "the batch size",
+    BATCH_SIZE: "the batch size",  # of a formula that writes its batch axis itself, as that of a loss does
     "C": "the number of classes",
     "I": "the number of inputs",
     "O": "the number of outputs",

@@ -23,6 +23,7 @@ CALLS = {
     Trait.NO_AXES: ({"x": np.ones(())}, {"x": np.ones(1)}),
     Trait.EQUAL_SIZES: ({"x": np.ones((3, 3))}, {"x": np.ones((3, 2))}),
     Trait.MORE_ENTRIES: ({"x": np.ones((2, 6))}, {"x": np.ones((2, 5))}),
+    Trait.VERY_LARGE: ({"x": np.array([1.0, -700.0])}, {"x": np.array([1.0, 699.0])}),
     Trait.LARGE: ({"x": np.array([1.0, -9.0])}, {"x": np.array([1.0, 8.9])}),
     Trait.SMALL: ({"x": np.array([0.01, -0.02])}, {"x": np.array([0.0, 0.0])}),
     Trait.TIED: ({"x": np.array([1.0, 1.0])}, {"x": np.array([1.0, 2.0])}),

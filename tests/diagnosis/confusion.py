@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from diagnosed import first_failure
 from labelled import HELD_OUT, SUBMISSIONS
 
@@ -69,6 +70,7 @@ def diagnosed(part: int, cache: Path) -> list[Named]:
     found = []
     for number, (source, name, wanted, exercise, function, wrong) in enumerate(wrong_answers()):
         if number % PARTS == part:
+            torch.manual_seed(0)  # what is left to chance falls alike whenever the table is written
             result = first_failure(exercise, function, wrong, cache)
             if result is not None:
                 found.append(Named(source, name, wanted, result.diagnosis.code, result.diagnosis.also, result.message))

@@ -75,6 +75,27 @@ MISTAKES = [
     ),
     ("softmax", "forward", lambda x: x.exp() / x.exp().sum(-1, True), "unstable", "NaN or infinite for large inputs"),
     (
+        "cross_entropy",
+        "forward",
+        lambda z, t: -torch.log_softmax(z, -1)[torch.arange(len(t)), t].sum(),
+        "scaled-by-size",
+        "C is the batch size times what it should be",
+    ),
+    (
+        "cross_entropy",
+        "forward",
+        lambda z, t: -torch.softmax(z, -1).log()[torch.arange(len(t)), t].mean(),
+        "unstable",
+        "NaN or infinite for very large inputs",
+    ),
+    (
+        "bce_with_logits",
+        "forward",
+        lambda z, t: (torch.log(z.exp() - 1) - t * z).mean(),
+        "sign-flipped",
+        "a term of C has the wrong sign; it is a number",
+    ),
+    (
         "average_loss",
         "backward",
         lambda g, w, x, y: -2 * g * (y - x @ w) @ x / 4,

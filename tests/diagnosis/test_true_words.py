@@ -21,6 +21,7 @@ from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.circumstances import KNOWN
 from gradcheck.diagnosis.codes import CODES, thought
 from gradcheck.diagnosis.guess import say
+from gradcheck.diagnosis.matching import close
 from gradcheck.grading.written import check_written
 from solutions import solution
 
@@ -102,6 +103,17 @@ def test_a_size_that_passes_is_not_the_reason():
     sizes = [known for known in KNOWN if known.code in ("edge-size", "empty-batch")]
     assert len(sizes) >= 6
     assert all(known.strict for known in sizes)
+
+
+def test_infinity_is_near_nothing_else():
+    infinite, finite = np.array([np.inf, 1.0]), np.array([5.0, 1.0])
+    assert close(infinite, infinite, "float64", 1.0)
+    assert not close(infinite, finite, "float64", 1.0)
+    assert not close(finite, infinite, "float64", 1.0)
+    assert not close(infinite, -infinite, "float64", 1.0)
+    beyond = np.array([1e200, 1.0])
+    assert close(infinite, beyond, "float32", 1.0)
+    assert not close(infinite, beyond, "float64", 1.0)
 
 
 def test_cancellation_gives_no_infinity(cache):
