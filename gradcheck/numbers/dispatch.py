@@ -26,11 +26,7 @@ from torch import Tensor
 from torch._decomp import decomposition_table
 from torch._ops import OpOverload
 from torch.utils._mode_utils import no_dispatch
-from torch.utils._python_dispatch import (
-    TorchDispatchMode,
-    _disable_current_modes,
-    _len_torch_dispatch_stack,
-)
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from gradcheck.errors import GradcheckError
 
@@ -147,7 +143,8 @@ def laid_out_alike(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 def outside_of_modes() -> AbstractContextManager[Any]:
     """Where plain tensors are computed with. Cheap where there is no mode, which is mostly so."""
-    return _disable_current_modes() if _len_torch_dispatch_stack() else nullcontext()
+    in_one = torch._C._len_torch_dispatch_stack()  # noqa: SLF001
+    return _disable_current_modes() if in_one else nullcontext()
 
 
 def layout(part: Tensor) -> tuple[Any, ...]:

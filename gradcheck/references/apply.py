@@ -41,7 +41,8 @@ _USED: ContextVar[dict[Use, None] | None] = ContextVar("used formulas", default=
 def forward(operator: Operator, /, *, sizes: Mapping[str, int] | None = None, **tensors: Tensor) -> Tensor:
     """The operator's output. `sizes` are those that no input shows, such as the number of copies."""
     bound = Bound(operator, tensors, sizes or {})
-    return shaped(bound.value("forward"), bound.output_shape)
+    made: Tensor = shaped(bound.value("forward"), bound.output_shape)
+    return made
 
 
 def vjp(
@@ -145,7 +146,7 @@ class Bound:
 
         forms = forms_of(self.operator, role, wrt)
         if len(forms) == 1:
-            return forms
+            return list(forms)
         most = max(FEW, TIMES * program(formula_of(self.operator, role, wrt)).entries(self.sizes))
         return [form for form in forms if program(form).entries(self.sizes) <= most]
 
