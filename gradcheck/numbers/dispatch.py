@@ -16,7 +16,9 @@ The dtype that torch sees is float64 throughout: at which precision is computed 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
@@ -64,6 +66,12 @@ WRITTEN = ("value", "fill_value")
 LAID = ("self", "other", "tensors", "values", "source", "src")
 """Names of the arguments whose entries a move lays out: numbers, even where they are given as whole ones."""
 
+ADDING = ("accumulate", "reduce")
+"""Names of the arguments by which what else moves adds or multiplies."""
+
+PLACES = ("index", "indices")
+"""Names of the arguments that say where entries lie: tensors, but never of numbers."""
+
 Rule = Callable[..., Any]
 
 Registered = TypeVar("Registered", bound=Rule)
@@ -77,12 +85,15 @@ class NumberTensor(Tensor):
     """A tensor of numbers: torch sees its shape, strides and dtype; `parts` hold what the numbers are."""
 
     parts: tuple[Tensor, ...]
+    count: ClassVar[int] = 1
+    """How many parts there are."""
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # noqa: SLF001
 
     @staticmethod
     def __new__(cls: type[Self], *parts: Tensor, requires_grad: bool = False) -> Self:
-        parts = laid_out_alike(parts)
+        if len(parts) > 1:
+            parts = laid_out_alike(parts)
         first = parts[0]
         tensor: Self = Tensor._make_wrapper_subclass(  # noqa: SLF001
             cls,
@@ -115,17 +126,25 @@ class NumberTensor(Tensor):
 def laid_out_alike(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """A view of one part must be possible on every other: they share shape, strides and offset."""
     first, *others = parts
-    if all(layout(part) == layout(first) for part in others):
+    wanted = layout(first)
+    if all(layout(part) == wanted for part in others):
         return parts
     if first.storage_offset() or not torch.ops.aten.is_non_overlapping_and_dense(first):
         first = first.clone(memory_format=torch.contiguous_format)
+        wanted = layout(first)
     alike = [
         part
-        if layout(part) == layout(first)
+        if layout(part) == wanted
         else torch.empty_strided(first.shape, first.stride(), dtype=part.dtype).copy_(part)
         for part in others
     ]
     return first, *alike
+
+
+def outside_of_modes() -> AbstractContextManager[Any]:
+    """Where plain tensors are computed with. Cheap where there is no mode, which is mostly so."""
+    in_one = torch._C._len_torch_dispatch_stack()  # noqa: SLF001
+    return _disable_current_modes() if in_one else nullcontext()
 
 
 def layout(part: Tensor) -> tuple[Any, ...]:
@@ -182,7 +201,7 @@ class Numbers(TorchDispatchMode):
 
     def wrap(self, tensor: Tensor, *, requires_grad: bool = False) -> NumberTensor:
         """The numbers that a plain tensor's entries are: an input."""
-        with _disable_current_modes():
+        with outside_of_modes():
             numbers = self.constant(tensor.detach().clone())
             numbers.requires_grad_(requires_grad)
             return numbers
@@ -201,7 +220,7 @@ class Numbers(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if any(isinstance(leaf, NumberTensor) for leaf in leaves((args, kwargs))):
+        if any(issubclass(kind, NumberTensor) for kind in types):
             return self.apply(func, args, kwargs)
         result = func(*args, **kwargs)
         if func.overloadpacket.__name__ in FACTORIES and is_real(result):
@@ -218,8 +237,12 @@ class Numbers(TorchDispatchMode):
         if name in FACTORIES:
             result = func(*mapped(self.shape_of, args), **mapped(self.shape_of, kwargs))
             return self.constant(result) if is_real(result) else result
-        if plain_name in MOVES and not adds(func, args, kwargs):
-            return self.move(func, args, kwargs)
+        if plain_name in MOVES:
+            kind = kind_of_move(func)
+            if kind.of_one and isinstance(args[0], NumberTensor):
+                return self.laid([func(part, *args[1:], **kwargs) for part in args[0].parts])
+            if not adds(kind, args, kwargs):
+                return self.move(func, kind, args, kwargs)
         if name == "copy_":
             return self.write(args[0], args[1], func)
         if name.endswith("_") and not name.endswith("__") and hasattr(aten, plain_name):
@@ -243,21 +266,25 @@ class Numbers(TorchDispatchMode):
         with self:
             return function(*args, **kwargs)
 
-    def move(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def move(self, func: OpOverload, kind: KindOfMove, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Let torch move the entries of each part; in place if the operator is."""
-        if func._schema.is_mutable and not isinstance(args[0], NumberTensor):  # noqa: SLF001
+        if kind.in_place and not isinstance(args[0], NumberTensor):
             raise into_plain(func)
-        args, kwargs = values_among(func, args, kwargs)
+        args, kwargs = values_among(kind, args, kwargs)
         moved = mapped(self.number, (args, kwargs))
         results = []
-        for part in range(len(self.constant_parts(0))):
+        for part in range(self.tensor.count):
             part_args, part_kwargs = mapped(partial(part_of, part=part), moved)
             results.append(func(*part_args, **part_kwargs))
-        if func._schema.is_mutable:  # noqa: SLF001
+        if kind.in_place:
             if torch.Tag.inplace_view in func.tags:
                 with no_dispatch():  # what torch believes of the shape follows
                     func(*args, **kwargs)
             return args[0]
+        return self.laid(results)
+
+    def laid(self, results: list[Any]) -> Any:
+        """Numbers, or a list of them, of what a move made of each part."""
         if isinstance(results[0], list | tuple):
             return [self.tensor(*parts) for parts in zip(*results, strict=True)]
         return self.tensor(*results)
@@ -287,19 +314,8 @@ class Numbers(TorchDispatchMode):
         return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype)
 
 
-def leaves(tree: Any) -> Iterator[Any]:
-    """What stands in lists, tuples and dicts. torch's own walk costs more than most operators do."""
-    if isinstance(tree, list | tuple):
-        for part in tree:
-            yield from leaves(part)
-    elif isinstance(tree, dict):
-        yield from leaves(list(tree.values()))
-    else:
-        yield tree
-
-
 def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
-    """The same tree with each leaf replaced."""
+    """The same tree with each leaf replaced. torch's own walk costs more than most operators do."""
     if isinstance(tree, list | tuple):
         return type(tree)([mapped(function, part) for part in tree])
     if isinstance(tree, dict):
@@ -325,20 +341,45 @@ def is_real(leaf: Any) -> bool:
     return leaf.is_floating_point() or leaf.is_complex()
 
 
+@dataclass(frozen=True)
+class KindOfMove:
+    """What torch's schema says of an operator that moves.
+
+    `of_one` moves the entries of one tensor by sizes and whole numbers alone, and makes something new of them.
+    """
+
+    names: tuple[str, ...]
+    chooses: bool
+    in_place: bool
+    of_one: bool
+
+
+@cache
+def kind_of_move(func: OpOverload) -> KindOfMove:
+    schema = func._schema  # noqa: SLF001
+    first, *others = schema.arguments
+    by_places = all("Tensor" not in str(each.type) or each.name in PLACES for each in others)
+    writes = any(each.name in (*WRITTEN, *ADDING) for each in others)
+    return KindOfMove(
+        tuple(each.name for each in schema.arguments),
+        func.overloadpacket.__name__ == "where",
+        schema.is_mutable,
+        str(first.type) == "Tensor" and by_places and not writes and not schema.is_mutable,
+    )
+
+
 def values_among(
-    func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]
+    kind: KindOfMove, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Mark what a move lays among the entries: Python numbers, and tensors of whole numbers too."""
-    names = [argument.name for argument in func._schema.arguments]  # noqa: SLF001
-    chooses = func.overloadpacket.__name__ == "where"
 
     def marked(name: str, value: Any) -> Any:
         if isinstance(value, int | float):
-            return Written(value) if name in WRITTEN or (chooses and name in LAID) else value
+            return Written(value) if name in WRITTEN or (kind.chooses and name in LAID) else value
         return mapped(as_real, value) if name in LAID or name in WRITTEN else value
 
     return (
-        tuple(marked(name, value) for name, value in zip(names, args, strict=False)),
+        tuple(marked(name, value) for name, value in zip(kind.names, args, strict=False)),
         {name: marked(name, value) for name, value in kwargs.items()},
     )
 
@@ -347,11 +388,10 @@ def as_real(leaf: Any) -> Any:
     return leaf.to(torch.float64) if isinstance(leaf, Tensor) and not leaf.is_floating_point() else leaf
 
 
-def adds(func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def adds(kind: KindOfMove, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether an operator that else moves adds or multiplies here: index_put(accumulate=True), scatter(reduce=...)."""
-    names = [argument.name for argument in func._schema.arguments]  # noqa: SLF001
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    return bool(given.get("accumulate") or given.get("reduce"))
+    given = {**dict(zip(kind.names, args, strict=False)), **kwargs}
+    return any(given.get(name) for name in ADDING)
 
 
 def without(kwargs: dict[str, Any], name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from gradcheck.operators.operator import Operator
-from gradcheck.references.binding import bind, internal_output_shape, output_shape
+from gradcheck.references.binding import bind, internal_output_shape, output_shape, shaped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +41,8 @@ _USED: ContextVar[dict[Use, None] | None] = ContextVar("used formulas", default=
 def forward(operator: Operator, /, *, sizes: Mapping[str, int] | None = None, **tensors: Tensor) -> Tensor:
     """The operator's output. `sizes` are those that no input shows, such as the number of copies."""
     bound = Bound(operator, tensors, sizes or {})
-    return bound.value("forward").reshape(bound.output_shape)
+    made: Tensor = shaped(bound.value("forward"), bound.output_shape)
+    return made
 
 
 def vjp(
@@ -118,7 +119,7 @@ class Bound:
 
         shape = internal_output_shape(self.operator, self.sizes)
         self.stacked = len(cotangents.shape) > len(self.output_shape)
-        self.arrays[COTANGENT] = cotangents.reshape((len(cotangents), *shape) if self.stacked else shape)
+        self.arrays[COTANGENT] = shaped(cotangents, (len(cotangents), *shape) if self.stacked else shape)
 
     def value(self, role: Role, wrt: str = "", *, flip: bool = False) -> Tensor:
         """What the right formula gives, or whatever stands in its place."""
@@ -143,19 +144,22 @@ class Bound:
         from gradcheck.references.derive import forms_of, formula_of
         from gradcheck.references.program import program
 
+        forms = forms_of(self.operator, role, wrt)
+        if len(forms) == 1:
+            return list(forms)
         most = max(FEW, TIMES * program(formula_of(self.operator, role, wrt)).entries(self.sizes))
-        return [form for form in forms_of(self.operator, role, wrt) if program(form).entries(self.sizes) <= most]
+        return [form for form in forms if program(form).entries(self.sizes) <= most]
 
     def evaluate(self, formula: Formula, *, flip: bool = False) -> Tensor:
         """Any formula over the names of this operator, its output among them."""
         from gradcheck.references.derive import COTANGENT, definition_of
-        from gradcheck.references.formula import array_element, array_symbol
         from gradcheck.references.program import program
 
+        made = program(formula, (COTANGENT,) if self.stacked else ())
         name = self.operator.output_name
-        if name not in self.arrays and formula.expression.has(array_symbol(name), array_element(name, ())):
+        if name in made.reads and name not in self.arrays:
             self.arrays[name] = self.evaluate(definition_of(self.operator, sample=self.sample), flip=flip)
-        return program(formula, (COTANGENT,) if self.stacked else ())(self.arrays, self.sizes, flip=flip)
+        return made(self.arrays, self.sizes, flip=flip)
 
 
 class _Gradients(Mapping[str, "Tensor"]):
@@ -168,7 +172,7 @@ class _Gradients(Mapping[str, "Tensor"]):
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.found:
-            self.found[name] = self.bound.value("backward", name).reshape(self.bound.shapes[name])
+            self.found[name] = shaped(self.bound.value("backward", name), self.bound.shapes[name])
         return self.found[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -48,6 +48,11 @@ def bind(
     return arrays, numbers
 
 
+def shaped(tensor: Any, shape: tuple[int, ...]) -> Any:
+    """The tensor in this shape. To ask for the shape that it has costs as much as to compute with it."""
+    return tensor if tuple(tensor.shape) == shape else tensor.reshape(shape)
+
+
 def internal_output_shape(operator: Operator, sizes: Mapping[str, int], *, sample: bool = False) -> tuple[int, ...]:
     """The output's shape as the formula indexes it."""
     front = (sizes[BATCH_LENGTH],) if operator.batched and not sample else ()

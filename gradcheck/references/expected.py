@@ -215,15 +215,17 @@ def bounded(dtype: str, *, across: bool = False) -> Rounded:
     comes out the other way.
     """
     import torch
-    from torch.utils._python_dispatch import _disable_current_modes
 
     from gradcheck.numbers.bounded import Bounded, BoundedTensor
+    from gradcheck.numbers.dispatch import outside_of_modes
 
     numbers = Bounded(getattr(torch, dtype), across=across)
 
     def widest(forms: Sequence[Any]) -> Any:
         first, *others = forms
-        with _disable_current_modes():
+        if not others:
+            return first
+        with outside_of_modes():
             radius = first.rad
             for other in others:
                 radius = torch.maximum(radius, other.rad + (other.mid - first.mid).abs())
@@ -248,6 +250,8 @@ def balls(dtype: str, *, across: bool = False) -> Rounded:
     around = np.frompyfunc(lambda value: flint.arb(value, abs(value) * unit_roundoff), 1, 1)
 
     def widest(forms: Sequence[Any]) -> Any:
+        if len(forms) == 1:
+            return forms[0]
         every = [numbers.balls(form) for form in forms]
         hull = every[0]
         for other in every[1:]:

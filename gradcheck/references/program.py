@@ -83,6 +83,7 @@ class Program:
         self.steps: list[Step] = []
         self.known: dict[Any, _Node] = {}
         self.axes: set[tuple[int, ...]] = set()
+        self.reads: set[str] = set()
         self.result = self._tensor(self._node(formula.expression))
         self.missing = [self.order[index] for index in self.free if self.order[index] not in self.result.axes]
         used = {place for axes in self.axes for place in axes}.union(self.order[index] for index in self.free)
@@ -396,6 +397,7 @@ class Program:
 
     def _gather(self, name: str, indices: Sequence[Any]) -> _Node:
         """The entries of an array that `indices` name."""
+        self.reads.add(name)
         every = ((_LEAD,) if name in self.lead else ()) + tuple(indices)
         plain = [index in self.order for index in every]
         alone = [

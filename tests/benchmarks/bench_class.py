@@ -61,7 +61,7 @@ def graded(submissions: Path, out: Path, pool: Pool, settings: Settings) -> floa
         for each in grade_class(places, settings, journal, pool, lambda *_: None, repeat=SEED):
             assert not each.reused
             started = [one for one in each.report.exercises if one.status != "not_started"]
-            assert {one["status"] for one in started} == {"passed"}
+            assert {one.status for one in started} == {"passed"}
             folder.take(each)
     seconds = time.perf_counter() - began
     folder.finish([])

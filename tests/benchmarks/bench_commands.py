@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parent.parent.parent
 IMPORTS = [sys.executable, "-c", "import torch, pytest, hypothesis"]
 

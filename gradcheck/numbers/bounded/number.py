@@ -18,10 +18,9 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from gradcheck.numbers.bounded.libm import FLUSHED
-from gradcheck.numbers.dispatch import Numbers, NumberTensor, Rules
+from gradcheck.numbers.dispatch import Numbers, NumberTensor, Rules, outside_of_modes
 
 DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
@@ -40,6 +39,8 @@ rule = RULES.rule
 
 
 class BoundedTensor(NumberTensor):
+    count: ClassVar[int] = 2
+
     @property
     def mid(self) -> Tensor:
         return self.parts[0]
@@ -97,7 +98,7 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
 
         What the dtype cannot hold is rounded to it by whoever calls the candidate, so it is off by that too.
         """
-        with _disable_current_modes():
+        with outside_of_modes():
             mid = tensor.detach().to(torch.float64).clone()
             rad = self.rounding_of_constant(mid, tensor.dtype, self.dtype)
             off = float(self.fused) if off is None else off
@@ -154,7 +155,7 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
         rad = mid.abs().mul_(relative).add_(spread, alpha=1 + relative).mul_(OUTWARDS)
         if underflow:
             rad.add_(underflow)
-        return BoundedTensor(mid, self.in_range(mid, rad, known))
+        return BoundedTensor(mid, self.in_range(mid, rad, known, share=relative))
 
     def summed(
         self,
@@ -179,15 +180,20 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
             rad.add_(underflow * terms)
         if self.sum_unit != self.unit and terms > 1 and not in_memory:
             return self.made(mid, rad, known=known)
-        return BoundedTensor(mid, self.in_range(mid, rad, known))
+        return BoundedTensor(mid, self.in_range(mid, rad, known, share=lost))
 
     def exactly(self, mid: Tensor, spread: Tensor) -> BoundedTensor:
         """The result of an operation that never rounds."""
         return BoundedTensor(mid, spread if spread.shape == mid.shape else spread.expand(mid.shape).clone())
 
-    def in_range(self, mid: Tensor, rad: Tensor, known: Callable[[], Tensor] | None = None) -> Tensor:
-        """The radius is infinite where the dtype may overflow, and 0 at an infinity that is right."""
-        if not mid.numel():
+    def in_range(
+        self, mid: Tensor, rad: Tensor, known: Callable[[], Tensor] | None = None, *, share: float = 0.0
+    ) -> Tensor:
+        """The radius is infinite where the dtype may overflow, and 0 at an infinity that is right.
+
+        `share`: a radius is at least this part of its mid, so that small ones tell that all is in range.
+        """
+        if not mid.numel() or (share and rad.amax().item() <= self.largest * share / 4):
             return rad
         if mid.is_complex():
             beyond = ~(mid.abs() + rad <= self.largest)

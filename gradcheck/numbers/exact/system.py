@@ -55,7 +55,7 @@ class BallStore:
             self._balls = more
         self._balls[start:end] = balls.reshape(-1)
         self._used = end
-        return torch.arange(start, end).reshape(balls.shape)
+        return torch.from_numpy(np.arange(start, end).reshape(balls.shape))
 
     def get(self, handles: Tensor) -> Array:
         return np.asarray(self._balls[handles.numpy()], dtype=object)
