@@ -22,9 +22,12 @@ from gradcheck.grading.batch.journal import opened
 from gradcheck.grading.batch.judge import Settings
 from gradcheck.grading.batch.pool import Pool
 from gradcheck.grading.batch.run import grade_class
+from gradcheck.grading.class_report import GraderUsed
 from gradcheck.grading.policy.course import Course
 from gradcheck.grading.submissions.places import find
 from gradcheck.reports.class_folder import ClassFolder
+
+pytestmark = pytest.mark.outside
 
 ROOT = Path(__file__).parents[2]
 UNITS = ("04_modules", "05_losses")
@@ -57,7 +60,7 @@ def graded(submissions: Path, out: Path, pool: Pool, settings: Settings) -> floa
     places = find(submissions, course)
     began = time.perf_counter()
     with opened(out / ".gradcheck") as journal:
-        folder = ClassFolder(out, course, {"version": "", "catalog": ""})
+        folder = ClassFolder(out, course, GraderUsed(version="", catalog=""))
         for each in grade_class(places, settings, journal, pool, lambda *_: None, repeat=SEED):
             assert not each.reused
             started = [one for one in each.report.exercises if one.status != "not_started"]
