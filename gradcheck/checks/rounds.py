@@ -145,5 +145,7 @@ def _agreed(bench: Bench) -> list[Asked]:
 
 
 def _both(jacobians: Bench, backwards: Bench, case: Case, batch: Case) -> list[Asked]:
-    """A Jacobian, and every backward at the same point; what came of each is known from where it was judged."""
-    return _asked(jacobians, lambda each: jacobians.of(each)[0], case) + _asked(backwards, backwards.of, batch)
+    """A Jacobian, and every backward at the same point, all called once more."""
+    anew = (" for the other",)
+    first = _asked(jacobians, lambda each: jacobians.of(each)[0], case, anew)
+    return first + _asked(backwards, backwards.of, batch, anew)
