@@ -313,7 +313,7 @@ class Stack:
     """
 
     def __init__(self, wanted: Sequence[tuple[Template, Sequence[Expected]] | None]) -> None:
-        self._forms = [None if each is None else _simple_form(*each) for each in wanted]
+        self._forms = [None if each is None else simple_form(*each) for each in wanted]
         expected = [each for one, form in zip(wanted, self._forms, strict=True) if one and form for each in one[1]]
         self._ends = [0]
         for one, form in zip(wanted, self._forms, strict=True):
@@ -341,24 +341,30 @@ class Stack:
                 found.append(number)
                 values = [self._value[self._ends[number] : self._ends[number + 1]]]  # which are right
             arrays += values
-        first, last = self._ends[at], self._ends[at + len(outcomes)]
-        got, value, tolerance = _flat(arrays), self._value[first:last], self._tolerance[first:last]
+        return sorted({*found, *self.outside(_flat(arrays), at, len(outcomes))})
+
+    def outside(self, got: Floats, at: int = 0, count: int | None = None) -> list[int]:
+        """The numbers of those that may be wrong by `got`, which is what came of `count` calls from `at` on."""
+        end = len(self._forms) if count is None else at + count
+        first, last = self._ends[at], self._ends[end]
+        value, tolerance = self._value[first:last], self._tolerance[first:last]
         inside = _inside(got, value, None, tolerance)
-        if not inside.all():
-            bent = self._kinks[(self._kinks >= first) & (self._kinks < last)] - first
-            other = self._other[first:last]
-            at_other = _inside(got, other, None, tolerance)
-            for number in self._together:
-                start, end = self._ends[number] - first, self._ends[number + 1] - first
-                if at <= number < at + len(outcomes) and not (inside[start:end].all() or at_other[start:end].all()):
-                    found.append(number)  # which may be at some other point of the kink
-            inside[bent] = _inside(got[bent], value[bent], other[bent], tolerance[bent])
-            wrong = np.searchsorted(self._starts, first + np.flatnonzero(~inside), side="right") - 1
-            found += wrong.tolist()
-        return sorted(set(found))
+        if inside.all():
+            return []
+        bent = self._kinks[(self._kinks >= first) & (self._kinks < last)] - first
+        other = self._other[first:last]
+        at_other = _inside(got, other, None, tolerance)
+        found = []
+        for number in self._together:
+            start, stop = self._ends[number] - first, self._ends[number + 1] - first
+            if at <= number < end and not (inside[start:stop].all() or at_other[start:stop].all()):
+                found.append(number)  # which may be at some other point of the kink
+        inside[bent] = _inside(got[bent], value[bent], other[bent], tolerance[bent])
+        wrong = np.searchsorted(self._starts, first + np.flatnonzero(~inside), side="right") - 1
+        return sorted({*found, *wrong.tolist()})
 
 
-def _simple_form(template: Template, expected: Sequence[Expected]) -> tuple[bool, list[Wanted]] | None:
+def simple_form(template: Template, expected: Sequence[Expected]) -> tuple[bool, list[Wanted]] | None:
     """Whether it is a tuple, and its tensors; None where it is made of something else."""
     tensors = leaves(template)
     several = isinstance(template, tuple)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -158,6 +158,21 @@ class Outcome:
     generators: dict[str, bytes] = field(default_factory=dict, repr=False)
     drew_elsewhere: bool = False
     unwritten: Unwritten | None = None
+
+
+Signature = tuple[bool, tuple[tuple[tuple[int, ...], str, str], ...]]
+"""Whether something is a tuple, and of each of its tensors the shape, the dtype, and whether numbers are `f` or `i`."""
+
+
+class SideBySide(NamedTuple):
+    """What came of calls that returned tensors and did nothing else to speak of: the number of each one's form, and the
+    numbers of all, eight bytes each. A form is a signature, None where there is more to say, and in the memory of which
+    arguments its tensors lie.
+    """
+
+    rows: list[int]
+    forms: list[tuple[Signature | None, tuple[str, ...]]]
+    numbers: npt.NDArray[Any]
 
 
 @dataclass

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
 from gradcheck.checks.allowance import Budget, OwnTime
+from gradcheck.checks.at_once import AtOnce
 from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.outcome import Call
@@ -78,10 +79,13 @@ class _Draw:
 
 
 class ReadyCalls(NamedTuple):
-    """All that the checks of an exercise ask for, and its calls, which workers have ready."""
+    """All that the checks of an exercise ask for, its calls, which workers have ready, and what they must come to,
+    where that can be told by numbers alone.
+    """
 
     asked: list[Asked]
     calls: list[Call]
+    at_once: AtOnce | None
 
 
 class Judge:
@@ -187,6 +191,10 @@ class Judge:
     def _passes(self, name: str, batch: ReadyCalls, sandboxed: Sandboxed) -> bool:
         try:
             candidate = SandboxedCandidate(name, sandboxed, _BATCH_S)
+            if batch.at_once:
+                sent = candidate.sent(batch.calls)
+                came = sent.side_by_side() if sent else None
+                return came is not None and batch.at_once.holds(came)
             verification = self._verification(find_exercise(name), candidate, shrink=False)
             verification.explain = None
             verification.ask_ahead(batch.asked, batch.calls)
@@ -214,12 +222,13 @@ class Judge:
             asked = everything(self._benches(name))
             calls = [each.call for each in asked]
             self.lane.teach(name, calls)
+            at_once = AtOnce.of(self._benches(name), asked)
         except Exception as error:
             if not is_ours(error):
                 raise
             show_traceback(error)
             return None
-        return ReadyCalls(asked, calls)
+        return ReadyCalls(asked, calls, at_once)
 
     # By the checks.
 

@@ -114,13 +114,12 @@ class SandboxedCandidate(Candidate):
         limit = self.submission.lane.bounds.call_s
         if len(calls) > 1 and not self._one_by_one:
             with suppress(Died, Malformed):
-                return self._asked(calls, min(2 * limit + _BATCH_S, self.batch_s))
+                return self._asked(calls, min(2 * limit + _BATCH_S, self.batch_s)).outcomes()
             self.submission.renew()
             self._one_by_one = True  # which call it was will be seen
         try:
-            return self._asked(
-                calls[:1], 2 * limit
-            )  # the first call loads the file, for which there is a limit of its own
+            # The first call loads the file, for which there is a limit of its own.
+            return self._asked(calls[:1], 2 * limit).outcomes()
         except Died as died:
             self.deaths += 1
             if died.silent:
@@ -132,7 +131,15 @@ class SandboxedCandidate(Candidate):
             self.submission.renew()
             return [_ended("exited", "ended", "what came back is no result; a function returns plain torch tensors")]
 
-    def _asked(self, calls: Sequence[Call], computing_s: float) -> list[Outcome]:
+    def sent(self, calls: Sequence[Call]) -> outcomes.Sent | None:
+        """What the worker answers to a batch, with no outcome made of it yet; None where nothing of use comes."""
+        if not self.submission.time_is_up:
+            with suppress(Died, Malformed):
+                return self._asked(calls, self.batch_s)
+        self.submission.renew()
+        return None
+
+    def _asked(self, calls: Sequence[Call], computing_s: float) -> outcomes.Sent:
         """What the worker answers. Raises Died, Malformed."""
         worker = self.submission.alive()
         header, body = worker.request(calls)
@@ -140,9 +147,9 @@ class SandboxedCandidate(Candidate):
             answer, length = worker.ask({"do": "call", "exercise": self.exercise, **header}, body, allowance=allowance)
             if outcomes.length_of(answer, len(calls)) != length:
                 raise Malformed
-            came, printed = outcomes.unpack(answer, worker.body(length, allowance=allowance), len(calls))
-        self.printed.write(printed)
-        return came
+            sent = outcomes.Sent(answer, worker.body(length, allowance=allowance), len(calls))
+        self.printed.write(sent.printed)
+        return sent
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -15,7 +15,17 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
-from gradcheck.checks.outcome import Fault, Foreign, Outcome, RaisePlace, Returned, Unwritten, Value
+from gradcheck.checks.outcome import (
+    Fault,
+    Foreign,
+    Outcome,
+    RaisePlace,
+    Returned,
+    SideBySide,
+    Signature,
+    Unwritten,
+    Value,
+)
 from gradcheck.grading.worker.wire import MOST_BODY, Header, Malformed
 
 _STATES = ("returned", "not_started", "unfinished", "raised", "exited", "timed_out", "missing")
@@ -148,23 +158,41 @@ def _returned_node(node: list[Any]) -> None:
 
 def unpack(header: Header, body: bytes | bytearray, most: int) -> tuple[list[Outcome], str]:
     """The outcomes, at most `most`, and what was printed. Raises Malformed."""
-    if length_of(header, most) != len(body):
-        raise Malformed
-    numbers = np.frombuffer(body, _KINDS["f"])
-    forms = [_form(each) for each in header["forms"]]
-    found, at = [], 0
-    for row in header["outcomes"]:
-        if isinstance(row, dict):
-            outcome, at = _outcome(row, numbers, at)
-        else:
-            several, tensors = forms[row]
-            parts = []
-            for tensor in tensors:
-                part, at = tensor.filled(numbers, at)
-                parts.append(part)
-            outcome = Outcome("returned", tuple(parts) if several else parts[0])
-        found.append(outcome)
-    return found, _text(header.get("printed"))
+    sent = Sent(header, body, most)
+    return sent.outcomes(), sent.printed
+
+
+class Sent:
+    """What a worker sent, before any outcome is made of it, and what was printed. Raises Malformed."""
+
+    def __init__(self, header: Header, body: bytes | bytearray, most: int) -> None:
+        if length_of(header, most) != len(body):
+            raise Malformed
+        self._rows, self._numbers = header["outcomes"], np.frombuffer(body, _KINDS["f"])
+        self._forms = [_form(each) for each in header["forms"]]
+        self.printed = _text(header.get("printed"))
+
+    def outcomes(self) -> list[Outcome]:
+        """All outcomes, at least one. Raises Malformed."""
+        found, at = [], 0
+        for row in self._rows:
+            if isinstance(row, dict):
+                outcome, at = _outcome(row, self._numbers, at)
+            else:
+                several, tensors = self._forms[row]
+                parts = []
+                for tensor in tensors:
+                    part, at = tensor.filled(self._numbers, at)
+                    parts.append(part)
+                outcome = Outcome("returned", tuple(parts) if several else parts[0])
+            found.append(outcome)
+        return found
+
+    def side_by_side(self) -> SideBySide | None:
+        """The same without outcomes, where all came to tensors and nothing else."""
+        if not all([type(row) is int for row in self._rows]):  # noqa: C419 — a list is faster
+            return None
+        return SideBySide(self._rows, [_in_short(*form) for form in self._forms], self._numbers)
 
 
 class _Tensor(NamedTuple):
@@ -200,6 +228,12 @@ def _form(node: list[Any]) -> tuple[bool, list[_Tensor]]:
     if not all(part[0] == "R" for part in parts):
         raise Malformed
     return node[0] == "T", [_tensor(part) for part in parts]
+
+
+def _in_short(several: bool, tensors: list[_Tensor]) -> tuple[Signature | None, tuple[str, ...]]:
+    plain = all(each.kind and each.device == "cpu" and not each.problem for each in tensors)
+    signature = (several, tuple((each.shape, each.dtype, each.kind or "") for each in tensors)) if plain else None
+    return signature, tuple(name for each in tensors for name in each.shares_with)
 
 
 def _outcome(row: Header, numbers: Any, at: int) -> tuple[Outcome, int]:

@@ -12,6 +12,7 @@ from tables import RIGHT, WRONG
 from wrong_answers import calls, kept
 
 from gradcheck.catalog import find_exercise
+from gradcheck.checks.at_once import AtOnce
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.outcome import EARLIER, Argument, Call, GeneratorArgument, Printed
@@ -111,6 +112,41 @@ def test_a_batch_finds_what_single_calls_find(name, warm, asked_of):
         # Of a function that remembers, other calls may be wrong; it is refused all the same.
         ahead = found(warm, name, ThroughFrames(functions), asked)
         assert {status for status, _, _ in ahead.values()} != {"passed"}, wrong.id
+
+
+def at_once(benches, asked, functions):
+    """Whether all checks pass by the numbers that come out of a worker's frames."""
+    kept.clear()
+    calls.clear()
+    inner = InProcessCandidate(functions)
+    inner.watched = False
+    batch = [each.call for each in asked]
+    header, body = outcomes.pack(inner.play(Prepared(batch)), "")
+    came = outcomes.Sent(json.loads(json.dumps(header)), body, len(batch)).side_by_side()
+    return came is not None and AtOnce(benches, asked).holds(came)
+
+
+@pytest.mark.table
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_alone_confirm_what_is_right_and_nothing_else(name, warm, asked_of):
+    benches, asked = warm.benches(find_exercise(name)), asked_of(name)
+    assert at_once(benches, asked, solution(name))
+    for wrong in (each for each in WRONG if each.exercise == name and each.code != "uses-autograd"):
+        functions = solution(name) | {wrong.check.split(".", maxsplit=1)[0]: wrong.function}
+        assert not at_once(benches, asked, functions), wrong.id
+
+
+def test_a_result_in_the_memory_of_an_argument_is_not_confirmed(warm, asked_of):
+    benches, asked = warm.benches(find_exercise("relu")), asked_of("relu")
+    right = solution("relu")
+
+    def backward(grad_output, x):
+        x.copy_(right["backward"](grad_output, x))
+        return x
+
+    assert not at_once(benches, asked, right | {"backward": backward})
+    shared = right | {"jacobian": lambda x: torch.frombuffer(x.numpy(), dtype=x.dtype) if x.ndim == 1 else x}
+    assert not at_once(benches, asked, shared)
 
 
 def x(*values):
