@@ -6,6 +6,7 @@ the exact reference to say.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,7 +122,8 @@ class TrainingStep:
         """The loss and the new parameters."""
         at = StepAt(lr, len(labels), len(params["b_y"]), epoch)
         loss, gradients = self.gradients(x, labels, params, at)
-        new = {name: value - self.rate(at) * gradients[name] for name, value in params.items()}
+        rate = self._rate(at)
+        new = {name: value - rate * gradients[name] for name, value in params.items()}
         if self.loss_after:
             loss = self._loss(x, labels, new)[0]
         return loss * self.told(at), new
@@ -131,9 +133,16 @@ class TrainingStep:
         loss, slope = self._loss(x, labels, params)
         if self.early:
             active = self.seen(x @ params["w_h"].T + params["b_h"])
-            params = params | {"w_y": params["w_y"] - self.rate(at) * slope.T @ active}
+            params = params | {"w_y": params["w_y"] - self._rate(at) * slope.T @ active}
         found = way_back(gate=self.gate, seen=self.seen)(slope, x, params)
         return loss, {name: 0 * each if name in self.skipped else self.changed(each) for name, each in found.items()}
+
+    def _rate(self, at: StepAt) -> float:
+        """What gradients are multiplied by; no number where a mistake divides by a learning rate of 0."""
+        try:
+            return self.rate(at)
+        except ZeroDivisionError:
+            return math.nan
 
     def _loss(self, x: Any, labels: Any, params: Tensors) -> tuple[Any, Any]:
         return self.loss(network(activation=self.activation)(x, params), labels)

@@ -320,3 +320,26 @@ def test_no_exercises_is_one_sentence(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(GradcheckError, match=r"^exercises is not a folder; give one laid out like exercises/"):
         cli.main([command], standalone_mode=False)
+
+
+def test_a_learning_rate_of_zero_is_no_failure_of_ours():
+    """An edge of train_step has lr = 0, at which no factor makes the step a whole gradient."""
+    import torch
+
+    from gradcheck.catalog import find_exercise
+    from gradcheck.checks.candidate import InProcessCandidate
+    from gradcheck.checks.engine import Verification
+    from gradcheck.diagnosis.evidence import gather
+    from solutions import solution
+
+    right = solution("training_loop")
+
+    def train_step(x, labels, params, lr):
+        loss, new = right["train_step"](x, labels, params, lr)
+        return loss, {name: value / torch.zeros((), dtype=value.dtype) for name, value in new.items()}
+
+    exercise = find_exercise("training_loop")
+    candidate = InProcessCandidate(right | {"train_step": train_step})
+    verification = Verification(candidate, exercise.task, shrink=False)
+    evidence = gather(verification, exercise.task.function("train_step"), "edge")
+    assert any(each.trial.arguments["lr"] == 0 for each in evidence.sightings)
