@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-K = 8.0
+K = 4.0
 """Radii that a right answer may be away from the truth. Measured: independently written ones stay within 1.2."""
 
 TRUTH_BITS = 200
