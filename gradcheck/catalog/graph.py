@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
@@ -280,26 +281,13 @@ def _breadth_first_once(parents: Parents, local_jacobians: Jacobians, output: st
     return grads
 
 
-def _depth_first_once(parents: Parents, local_jacobians: Jacobians, output: str, grad_output: Any) -> Grads:
+def _depth_first(parents: Parents, local_jacobians: Jacobians, output: str, grad_output: Any, *, once: bool) -> Grads:
     grads, seen = {output: grad_output.clone()}, set()
 
     def visit(child: str) -> None:
-        if child in seen:
+        if once and child in seen:
             return
         seen.add(child)
-        for parent in parents[child]:
-            share = grads[child] @ local_jacobians[child, parent]
-            grads[parent] = grads[parent] + share if parent in grads else share
-            visit(parent)
-
-    visit(output)
-    return grads
-
-
-def _handed_on_again(parents: Parents, local_jacobians: Jacobians, output: str, grad_output: Any) -> Grads:
-    grads = {output: grad_output.clone()}
-
-    def visit(child: str) -> None:
         for parent in parents[child]:
             share = grads[child] @ local_jacobians[child, parent]
             grads[parent] = grads[parent] + share if parent in grads else share
@@ -454,14 +442,14 @@ EXERCISE = Exercise(
             "backward",
             "updated-too-early",
             "you followed each way to its end, each node once: some handed on their gradient before it was complete",
-            _depth_first_once,
+            partial(_depth_first, once=True),
             "When is a node's gradient complete, if a short and a long way lead to it?",
         ),
         Misconception(
             "backward",
             "extra-term",
             "a node that is reached twice hands on its first share twice",
-            _handed_on_again,
+            partial(_depth_first, once=False),
             "The second time a node is reached, what of its gradient is new?",
         ),
         Misconception(
