@@ -19,7 +19,7 @@ from gradcheck.diagnosis.mutants import Mutant, function_of, mutants, standing_i
 from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import Operator
 from gradcheck.references.apply import Use, forward, jacobian, recording, replaced, vjp
-from gradcheck.references.expected import TRUTH_BITS, Floats, is_computed, values_of
+from gradcheck.references.expected import TRUTH_BITS, Floats, as_tensors, is_computed, values_of, wrapped
 
 Leaves = tuple[Floats, ...]
 
@@ -153,19 +153,11 @@ class Calculator:
 
 
 def _exact(tree: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Exact numbers, and a tree of them; a Python float is a number like any other."""
-    import torch
-    from torch.utils._pytree import tree_map
-
+    """Exact numbers, and a tree of them."""
     from gradcheck.numbers.exact import Exact
 
     numbers = Exact(TRUTH_BITS)
-
-    def wrapped(leaf: Any) -> Any:
-        leaf = torch.tensor(leaf, dtype=torch.float64) if isinstance(leaf, float) else leaf
-        return numbers.wrap(leaf) if is_computed(leaf) else leaf
-
-    return numbers, tree_map(wrapped, dict(tree))
+    return numbers, wrapped(numbers.wrap, as_tensors(tree))
 
 
 def _applied(operator: Operator, spec: FunctionSpec, given: Mapping[str, Any]) -> Any:

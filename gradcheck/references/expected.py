@@ -287,7 +287,7 @@ def expect(
 
     from gradcheck.numbers.exact import Exact
 
-    given = _as_tensors(arguments)
+    given = as_tensors(arguments)
     scale = _size_of(given) if scale is None else scale
     exact = Exact(TRUTH_BITS)
     found, tree = tree_flatten(_run(exact, exact.wrap, compute, given))
@@ -341,11 +341,17 @@ def _leaves(rounded: Rounded, compute: Callable[..., Any], given: Any) -> tuple[
 
 def _run(numbers: Numbers, wrap: Callable[[Tensor], Tensor], compute: Callable[..., Any], given: Any) -> Any:
     import torch
+
+    numbered = wrapped(wrap, given)
+    with torch.no_grad(), numbers:
+        return compute(**numbered)
+
+
+def wrapped(wrap: Callable[[Tensor], Tensor], given: Any) -> Any:
+    """A tree of tensors with its real numbers made numbers of another kind."""
     from torch.utils._pytree import tree_map
 
-    wrapped = tree_map(lambda leaf: wrap(leaf) if is_computed(leaf) else leaf, given)
-    with torch.no_grad(), numbers:
-        return compute(**wrapped)
+    return tree_map(lambda leaf: wrap(leaf) if is_computed(leaf) else leaf, given)
 
 
 def is_computed(leaf: Any) -> bool:
@@ -366,7 +372,7 @@ def _plain(leaf: Any) -> tuple[Floats, Floats]:
     return value, np.zeros_like(value)
 
 
-def _as_tensors(arguments: Mapping[str, Any]) -> Any:
+def as_tensors(arguments: Mapping[str, Any]) -> Any:
     """A Python float that is given is a number like any other."""
     import torch
     from torch.utils._pytree import tree_map
