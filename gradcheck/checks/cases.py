@@ -81,13 +81,12 @@ class Case:
     @property
     def inputs(self) -> dict[str, Array]:
         """Every tensor that was drawn but grad_output, by name."""
-        found = {str(path[0]): leaf.values for path, leaf in walk(self.drawn) if isinstance(leaf, Argument)}
-        return {name: values for name, values in found.items() if name != "grad_output"}
+        return inputs_of(self.drawn)
 
     @property
     def extra(self) -> dict[str, int]:
         """The whole numbers that were drawn, such as `copies`."""
-        return {name: value for name, value in self.drawn.items() if isinstance(value, int)}
+        return extra_of(self.drawn)
 
     def draw_with(self, rng: np.random.Generator, upstream: np.random.Generator | None = None) -> RandomDraw:
         """What draws this case."""
@@ -122,6 +121,17 @@ class Case:
         """The same inputs with other cotangents."""
         upstream = self.drawn["grad_output"]
         return replace(self, stack=stack, probes=tuple(swapped(self.drawn, {id(upstream): each}) for each in stack))
+
+
+def inputs_of(drawn: Arguments) -> dict[str, Array]:
+    """Every tensor that was drawn but grad_output, by name."""
+    found = {str(path[0]): leaf.values for path, leaf in walk(drawn) if isinstance(leaf, Argument)}
+    return {name: values for name, values in found.items() if name != "grad_output"}
+
+
+def extra_of(drawn: Arguments) -> dict[str, int]:
+    """The whole numbers that were drawn, such as `copies`."""
+    return {name: value for name, value in drawn.items() if isinstance(value, int)}
 
 
 def swapped(tree: Any, values: Mapping[int, Array]) -> Any:

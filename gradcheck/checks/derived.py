@@ -8,9 +8,9 @@ from functools import cache, partial
 
 import numpy as np
 
-from gradcheck.checks.cases import Case, draw_inputs, operator_edges, operator_generic
+from gradcheck.checks.cases import Case, draw_inputs, extra_of, inputs_of, operator_edges, operator_generic
 from gradcheck.checks.drawing import Draw
-from gradcheck.checks.outcome import Argument, Arguments
+from gradcheck.checks.outcome import Arguments
 from gradcheck.checks.reference import Leaf, Names, Reference, Row
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.operators.operator import Operator
@@ -43,19 +43,11 @@ def _draw(operator: Operator, spec: FunctionSpec, draw: Draw) -> Arguments:
     return drawn
 
 
-def _tensors(drawn: Arguments) -> dict[str, Array]:
-    return {name: each.values for name, each in drawn.items() if isinstance(each, Argument) and name != "grad_output"}
-
-
-def _extra(drawn: Arguments) -> dict[str, int]:
-    return {name: value for name, value in drawn.items() if isinstance(value, int)}
-
-
 def shape_of_output(operator: Operator, drawn: Arguments, *, sample: bool = False) -> tuple[int, ...]:
     """The shape of the operator's output for these inputs."""
-    inputs = _tensors(drawn)
+    inputs = inputs_of(drawn)
     shapes = {name: array.shape for name, array in inputs.items()}
-    return output_shape(operator, shapes, bind(operator, inputs, _extra(drawn), sample=sample)[1])
+    return output_shape(operator, shapes, bind(operator, inputs, extra_of(drawn), sample=sample)[1])
 
 
 def _names(operator: Operator, spec: FunctionSpec) -> Names:
@@ -92,34 +84,40 @@ def _paths(spec: FunctionSpec, count: int) -> list[str]:
     return [json.dumps((k,)) for k in range(count)] if spec.returns == "tuple" else [_WHOLE]
 
 
+def _row(spec: FunctionSpec, parts: Sequence[Expected]) -> Row:
+    return dict(zip(_paths(spec, len(parts)), parts, strict=True))
+
+
+def _single(spec: FunctionSpec, expected: Expected) -> list[Row]:
+    """Of a forward or a Jacobian: one tensor, or one per copy."""
+    if spec.returns != "tuple":
+        return [_row(spec, [expected])]
+    ends = expected.value if expected.other is None else expected.other
+    parts = zip(expected.value, expected.tolerance, ends, strict=True)
+    return [_row(spec, [Expected(*each[:2], None if expected.other is None else each[2]) for each in parts])]
+
+
+def _point(operator: Operator, spec: FunctionSpec, dtype: str, drawn: Arguments) -> Point:
+    return Point(operator, inputs_of(drawn), dtype, extra_of(drawn), sample=spec.role == "jacobian")
+
+
 def _values(operator: Operator, spec: FunctionSpec, dtype: str, drawn: Sequence[Arguments]) -> list[Row]:
     """Of all cotangents at once."""
-    point = Point(operator, _tensors(drawn[0]), dtype, _extra(drawn[0]), sample=spec.role == "jacobian")
-    if spec.role == "jacobian":
-        return [{_WHOLE: point.jacobian(spec.wrt)}]
-    if spec.role == "forward":
-        expected = point.forward()
-        if spec.returns != "tuple":
-            return [{_WHOLE: expected}]
-        count = len(expected.value)
-        each = [Expected(expected.value[k], expected.tolerance[k]) for k in range(count)]
-        return [dict(zip(_paths(spec, count), each, strict=True))]
+    point = _point(operator, spec, dtype, drawn[0])
+    if spec.role != "backward":
+        return _single(spec, point.jacobian(spec.wrt) if spec.role == "jacobian" else point.forward())
     rows = point.vjp(np.stack([each["grad_output"].values for each in drawn]))
-    return [dict(zip(_paths(spec, len(row)), row.values(), strict=True)) for row in rows]
+    return [_row(spec, list(row.values())) for row in rows]
 
 
 def _guessed(operator: Operator, spec: FunctionSpec, dtype: str, drawn: Sequence[Arguments]) -> list[Row]:
-    point = Point(operator, _tensors(drawn[0]), dtype, _extra(drawn[0]), sample=spec.role == "jacobian")
-    if spec.role == "backward":
-        upstream = drawn[0]["grad_output"].values
-        scale = max(1.0, float(np.abs(upstream).max(initial=0.0)))
-        ends = [_loose(*each, scale, dtype) for each in point.quick_vjp(upstream).values()]
-        return [dict(zip(_paths(spec, len(ends)), ends, strict=True))]
-    first, second = point.quick_jacobian(spec.wrt) if spec.role == "jacobian" else point.quick_forward()
-    if spec.returns != "tuple":
-        return [{_WHOLE: _loose(first, second, 1.0, dtype)}]
-    each = [_loose(*pair, 1.0, dtype) for pair in zip(first, second, strict=True)]
-    return [dict(zip(_paths(spec, len(each)), each, strict=True))]
+    point = _point(operator, spec, dtype, drawn[0])
+    if spec.role != "backward":
+        ends = point.quick_jacobian(spec.wrt) if spec.role == "jacobian" else point.quick_forward()
+        return _single(spec, _loose(*ends, 1.0, dtype))
+    upstream = drawn[0]["grad_output"].values
+    scale = max(1.0, float(np.abs(upstream).max(initial=0.0)))
+    return [_row(spec, [_loose(*each, scale, dtype) for each in point.quick_vjp(upstream).values()])]
 
 
 def _loose(value: Array, other: Array, scale: float, dtype: str) -> Expected:

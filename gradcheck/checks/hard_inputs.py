@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.checks.outcome import Argument
+from gradcheck.checks.cases import walk
+from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.checks.trials import Benches, Trial
 
@@ -38,16 +39,11 @@ def _trials(benches: Benches, spec: FunctionSpec) -> Iterator[Trial]:
         yield from (trial for trial in trials if not trial.raises)
 
 
-def _leaves(tree: Any, name: str = "") -> Iterator[tuple[str, Argument]]:
+def _leaves(arguments: Arguments) -> Iterator[tuple[str, Argument]]:
     """Every tensor among arguments, by the name of its argument or its place in a dict."""
-    if isinstance(tree, Argument):
-        yield name, tree
-    elif isinstance(tree, dict):
-        for key, part in tree.items():
-            yield from _leaves(part, str(key))
-    elif isinstance(tree, (tuple, list)):
-        for part in tree:
-            yield from _leaves(part, name)
+    for path, leaf in walk(arguments):
+        if isinstance(leaf, Argument):
+            yield [str(step) for step in path if not isinstance(step, int)][-1], leaf
 
 
 def _inputs(trial: Trial) -> Any:

@@ -141,10 +141,6 @@ class Task:
         """The backward that a Jacobian must agree with."""
         return self.with_role("backward") if "agrees_with_backward" in jacobian.checks else None
 
-    def is_beside_jacobian(self, backward: FunctionSpec) -> bool:
-        """Whether a Jacobian must agree with this function."""
-        return any(self.backward_beside(each) == backward for each in self.functions)
-
     def with_role(self, role: Role) -> FunctionSpec | None:
         return next((function for function in self.functions if function.role == role), None)
 

@@ -158,12 +158,9 @@ class Bench:
         """The first call of a case; enough to see whether the function runs. Of its result it knows what is known
         without the numbers.
         """
-        shapes = self.reference.shapes
-        row = {} if shapes is None or case.raises else dict.fromkeys(shapes(case), _NOTHING)
-        made = self._trial(case, 0, row, draws.COTANGENTS[0] if case.stack is not None else "")
-        if shapes is None or case.raises:
-            return made
-        return replace(made, template=self._template(shapes(case), case.dtype))
+        shapes = self.reference.shapes(case) if self.reference.shapes and not case.raises else {}
+        probe = draws.COTANGENTS[0] if case.stack is not None else ""
+        return self._trial(case, 0, dict.fromkeys(shapes, _NOTHING), probe, shapes)
 
     def formed(self, case: Case) -> Trial:
         """The first trial of a case with the form of its result; its numbers may be missing."""
@@ -176,7 +173,11 @@ class Bench:
         made = self.made(case.with_cotangents(np.stack([first, second, first + second, -2 * first])))
         return [replace(each, probe=f"linear {number}") for number, each in enumerate(made)]
 
-    def _trial(self, case: Case, position: int, row: Row, probe: str) -> Trial:
+    def _trial(
+        self, case: Case, position: int, row: Row, probe: str, shapes: dict[str, tuple[int, ...]] | None = None
+    ) -> Trial:
+        """`shapes` are those of `row`'s values, where it has none."""
+        shapes = {path: each.value.shape for path, each in row.items()} if shapes is None else shapes
         drawn, verdict = case.probes[position], self.reference.verdict
         derived = self.opinions is not None
         arguments = {name: _argument(drawn, name) for name in self.spec.parameters} if derived else drawn
@@ -184,7 +185,7 @@ class Bench:
         return Trial(
             case,
             arguments,
-            self._template({path: each.value.shape for path, each in row.items()}, case.dtype) if row else (),
+            self._template(shapes, case.dtype) if shapes else (),
             tuple(row.values()),
             upstream.values if isinstance(upstream, Argument) else None,
             probe,
