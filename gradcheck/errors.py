@@ -46,5 +46,9 @@ class UnknownExercise(GradcheckError):
     """A name that no catalog record carries."""
 
 
+class UsageError(GradcheckError):
+    """A function of the library is called with what it cannot work on."""
+
+
 class SubmissionError(GradcheckError):
     """A submission cannot be read at all: no such folder, or not a folder."""

@@ -1,0 +1,1 @@
+"""Any hand-written backward held against anything that says what is right, at its own precision."""

@@ -1,0 +1,217 @@
+"""What is found out about a candidate: facts, for whoever prints them, and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from gradcheck.diagnosis.matching import Factor
+from gradcheck.errors import GradcheckError
+
+if TYPE_CHECKING:
+    from gradcheck.checks.results import CheckResult
+
+Indices = tuple[int, ...]
+
+CotangentKind = Literal["dense", "zero", "minus-two", "one-hot", "expanded", "non-contiguous", "undefined"]
+"""How a grad_output was made: dense entries of both signs; -2 times those; 1 in one place; a 1 that is expanded, as
+`.sum().backward()` passes it; the dense one laid out column after column; none for one of several outputs.
+"""
+
+QuantityKind = Literal["output", "gradient", "second-gradient"]
+
+FailureKind = Literal[
+    "raised",  # `error`, `message`, `at`
+    "timed-out",  # `got` seconds
+    "type",  # `got` names what came in the place of a tensor
+    "count",  # `got` outputs or gradients came, `wanted` belong there
+    "shape",  # `got` and `wanted`, lists of sizes
+    "dtype",  # `got` and `wanted`, names
+    "device",  # `got` and `wanted`, names
+    "values",  # `entries`
+    "cut-off",  # an output that should have a graph has none: no gradient can flow
+    "no-gradient",  # None came where a gradient belongs
+    "not-linear",  # `entries`: for this kind of cotangent the gradient is not that of a linear map
+    "changes-input",
+    "changes-grad-output",
+    "changes-saved",
+    "not-deterministic",  # `entries`: two equal calls differ by more than an order of summation explains
+    "needs-input-grad",  # `entries`: the gradient is another where only this input asks for one
+    "keeps-state",  # `entries`: a second use before the backward changes the gradient of the first
+]
+
+NoteKind = Literal[
+    "own-forward",  # no reference was given: what is held against the truth is the backward alone
+    "kinks",  # `count` comparisons were ties, or within rounding: any subgradient is right there
+    "relative-to-largest",  # `entries` are right only relative to the largest one of the tensor
+    "worse-than-torch",  # `ratio`: the largest error in terms of torch's own
+    "better-formula",  # `entries`: the exact value lies far inside of what the reference may lose
+    "shares-memory",  # a gradient shares its memory with grad_output or an input
+    "order-of-summation",  # two equal calls differ, by no more than rounding explains
+    "no-bound",  # `count` entries are not judged
+    "nothing-to-compare",  # no entry at all
+    "estimated",  # the tolerance is estimated, since an operator has no bounded rule
+    "not-checked",  # `check` was left out, `message` says why
+]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One tensor that the candidate hands back: an output or the gradient by an input or parameter. `name` is the
+    input's; of several outputs the position; empty for a single output.
+    """
+
+    kind: QuantityKind
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Off:
+    """An entry that is wrong: what came, and between what it may lie, give or take `radius`: `low` and `high` differ at
+    kinks only.
+    """
+
+    index: Indices
+    got: float
+    low: float
+    high: float
+    radius: float
+
+
+AxisRange = Literal["all", "only", "first", "last", "all-but-first", "all-but-last", "from", "below", "every", "some"]
+
+
+@dataclass(frozen=True)
+class AlongAxis:
+    """Which places along one axis hold wrong entries: `at` is the place of "only", where "from" begins, before which
+    "below" ends, the step of "every"; `size` is how many places there are.
+    """
+
+    axis: int
+    range: AxisRange
+    size: int
+    at: int = 0
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Wrong entries of a tensor: how many of how many, the worst few, and where they lie axis by axis, if the wrong
+    ones are exactly those that are in all of these ranges.
+    """
+
+    shape: tuple[int, ...]
+    wrong: int
+    worst: tuple[Off, ...]
+    along: tuple[AlongAxis, ...] = ()
+
+    @property
+    def total(self) -> int:
+        total = 1
+        for size in self.shape:
+            total *= size
+        return total
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """The mistake that explains what came back. `code` is one of `diagnosis.codes.CODES`; `factor` tells a factor,
+    `name` another input, output or argument that is meant, `axes` what is summed or not, `dtype` whose precision it
+    has, `part` a term or factor of a formula.
+    """
+
+    code: str
+    factor: Factor | None = None
+    name: str = ""
+    axes: tuple[int, ...] = ()
+    dtype: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that is wrong with a candidate. What `got` and `wanted` are is said by the kind."""
+
+    kind: FailureKind
+    quantity: Quantity | None = None
+    cotangent: CotangentKind | None = None
+    entries: Entries | None = None
+    mistake: Mistake | None = None
+    got: Any = None
+    wanted: Any = None
+    error: str = ""
+    message: str = ""
+    at: str = ""
+    """File and line of the candidate's own code."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something worth knowing that is no mistake."""
+
+    kind: NoteKind
+    quantity: Quantity | None = None
+    entries: Entries | None = None
+    count: int = 0
+    ratio: float = 0.0
+    check: str = ""
+    message: str = ""
+
+
+class GradientError(GradcheckError, AssertionError):
+    """A candidate is wrong: the text says how. `verdict` has the facts."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(str(verdict))
+        self.verdict = verdict
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `gradcheck.verify` finds. True where nothing is wrong.
+
+    `worst` is the largest error of each quantity, in radii: above `references.expected.K` it is wrong. `rounding`,
+    `dtype`, `device` and `seed` say how it was judged, `checks` by what. `results` are the checks of an exercise's
+    engine, where the reference is an operator that draws its own inputs.
+    """
+
+    candidate: str
+    reference: str
+    failures: tuple[Failure, ...] = ()
+    notes: tuple[Note, ...] = ()
+    seed: int = 0
+    dtype: str = ""
+    device: str = ""
+    rounding: str = "stepwise"
+    checks: tuple[str, ...] = ()
+    worst: Mapping[Quantity, float] = field(default_factory=dict)
+    results: tuple[CheckResult, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def check(self) -> None:
+        """Raise GradientError, with the printed text, if anything is wrong."""
+        if self.failures:
+            raise GradientError(self)
+
+    def to_json(self) -> str:
+        """The facts as JSON."""
+        from gradcheck.verification.printed import as_json
+
+        return as_json(self)
+
+    def __str__(self) -> str:
+        from gradcheck.verification.printed import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from gradcheck.verification.printed import as_html
+
+        return as_html(self)
