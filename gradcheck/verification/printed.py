@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gradcheck.checks.results import FAULTS, CheckResult, where_of
 from gradcheck.references.expected import K
 from gradcheck.showing.templating import environment
 from gradcheck.showing.text import in_json, printable
-from gradcheck.verification.facts import Entries, Failure, Note, Verdict
-from gradcheck.verification.words import Told, counted, failure_told, name_of, named, note_told, said_of, shortened
+from gradcheck.verification.facts import Entries, Failure, Note, Verified
+from gradcheck.verification.words import Told, counted, failure_told, name_of, named, note_told, said_of, said_of_note
 from gradcheck.verification.written import SCHEMA, WrittenVerdict
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def as_text(verdict: Verdict, width: int = 80) -> str:
+def as_text(verdict: Verified, width: int = 80) -> str:
     """What is wrong, by how much, where, and what to do about it; a few lines where all is well."""
     lines = _wrapped(f"{_head(verdict)}: {_outcome(verdict)}.", width, "", "  ")
-    for told in _failures(verdict):
+    for told in map(failure_told, verdict.failures):
         lines += ["", *_wrapped(told.said, width, "", "  "), *_table(told.rows, width)]
         for each in told.more:
             lines += _wrapped(each, width, "  ", "    ")
@@ -36,25 +35,25 @@ def as_text(verdict: Verdict, width: int = 80) -> str:
     return "\n".join(lines)
 
 
-def as_html(verdict: Verdict) -> str:
+def as_html(verdict: Verified) -> str:
     """The same as a fragment for notebooks: its own style, nothing loaded, everything escaped."""
     return _template().render(
         head=_head(verdict),
-        passed=not _wrong(verdict),
+        passed=verdict.passed,
         outcome=_outcome(verdict),
-        failures=list(_failures(verdict)),
+        failures=list(map(failure_told, verdict.failures)),
         right=_right(verdict),
         notes=list(map(note_told, verdict.notes)),
     )
 
 
-def as_json(verdict: Verdict) -> str:
+def as_json(verdict: Verified) -> str:
     """The facts: docs/library/verdict.md says what each of them is."""
     written = {
         "schema": SCHEMA,
         "candidate": verdict.candidate,
         "reference": verdict.reference,
-        "passed": not _wrong(verdict),
+        "passed": verdict.passed,
         "seed": verdict.seed,
         "dtype": verdict.dtype,
         "device": verdict.device,
@@ -63,7 +62,7 @@ def as_json(verdict: Verdict) -> str:
         "checks": verdict.checks,
         "worst": [{"quantity": each, "radii": radii} for each, radii in verdict.worst.items()],
         "failures": [_written(each) | {"text": one_line(each)} for each in verdict.failures],
-        "notes": [_written(each) | {"text": note_told(each).said} for each in verdict.notes],
+        "notes": [_written(each) | {"text": one_line(each)} for each in verdict.notes],
         "results": [
             {"id": each.id, "status": each.status, "message": each.message, "code": each.code}
             for each in verdict.results
@@ -73,14 +72,20 @@ def as_json(verdict: Verdict) -> str:
     return json.dumps(msgspec.to_builtins(record), ensure_ascii=False, allow_nan=False, indent=1)
 
 
-def one_line(failure: Failure) -> str:
-    """grad weight: 3 of 12 entries wrong: the sign is flipped (seed 0)."""
-    count = f"{counted(failure.entries)} wrong" if failure.entries else ""
-    said = ": ".join(filter(None, (count, said_of(failure)))) or "wrong numbers"
-    return printable(f"{named(failure.quantity, said)} (seed {failure.seed})")
+def one_line(fact: Failure | Note, width: int = 0) -> str:
+    """grad weight: 3 of 12 entries wrong: the sign is flipped (seed 0). Cut, where a width is given that it exceeds."""
+    if isinstance(fact, Note):
+        said, end = named(fact.quantity, said_of_note(fact)), ""
+    else:
+        count = f"{counted(fact.entries)} wrong" if fact.entries else ""
+        said = named(fact.quantity, ": ".join(filter(None, (count, said_of(fact)))) or "wrong numbers")
+        end = f" (seed {fact.seed})"
+    said = printable(said)
+    most = width - len(end) if width else len(said)
+    return (said if len(said) <= most else f"{said[: max(most - 2, 0)]} …") + end
 
 
-def _head(verdict: Verdict) -> str:
+def _head(verdict: Verified) -> str:
     """What was held against what, and how."""
     against = f" against {verdict.reference}" if verdict.reference else ""
     how = f" in {verdict.dtype}" if verdict.dtype else ""
@@ -88,28 +93,12 @@ def _head(verdict: Verdict) -> str:
     return f"{verdict.candidate}{against}{how}{where}" + (", fused" if verdict.rounding == "fused" else "")
 
 
-def _outcome(verdict: Verdict) -> str:
-    wrong = _wrong(verdict)
+def _outcome(verdict: Verified) -> str:
+    wrong = len(verdict.failures)
     return "passed" if not wrong else "1 thing is wrong" if wrong == 1 else f"{wrong} things are wrong"
 
 
-def _wrong(verdict: Verdict) -> int:
-    return len(verdict.failures) + sum(1 for each in verdict.results if each.status in FAULTS)
-
-
-def _failures(verdict: Verdict) -> Iterator[Told]:
-    yield from map(failure_told, verdict.failures)
-    yield from (_result_told(each) for each in verdict.results if each.status in FAULTS)
-
-
-def _result_told(result: CheckResult) -> Told:
-    where = where_of(result.counterexample) if result.counterexample else ""
-    more = (*result.lines, *filter(None, [where]))
-    code = result.diagnosis.code if result.diagnosis else result.code
-    return Told(f"{result.function}: {shortened(result.message)}", more, (), code)
-
-
-def _right(verdict: Verdict) -> str:
+def _right(verdict: Verified) -> str:
     """The largest error of whatever is not wrong."""
     wrong = {each.quantity for each in verdict.failures}
     told = [f"{name_of(each)} {radii:.2g}" for each, radii in verdict.worst.items() if each not in wrong]

@@ -245,6 +245,7 @@ _FAILURES: Mapping[FailureKind, Callable[[Failure], str]] = {
     "not-deterministic": lambda _: "two equal calls differ by more than an order of summation explains",
     "needs-input-grad": lambda _: "another gradient where nothing else requires one",
     "keeps-state": lambda _: "another gradient where the function was used again before the backward",
+    "check": lambda f: shortened(f.message),
 }
 """What is wrong, said behind the name of what it is wrong with; no full stop."""
 
@@ -283,8 +284,8 @@ def next_of(failure: Failure) -> str:
 
 def said_of(failure: Failure) -> str:
     """What is wrong, of what is known already to be wrong: the sign is flipped. Empty where nobody knows more."""
-    told, named = _FAILURES[failure.kind](failure), mistake_of(failure)
-    return ": ".join(dict.fromkeys(filter(None, (told, named))))
+    told = _FAILURES[failure.kind](failure), mistake_of(failure)
+    return ": ".join(dict.fromkeys(filter(None, told)))
 
 
 def named(quantity: Quantity | None, said: str) -> str:
@@ -302,7 +303,7 @@ def failure_told(failure: Failure) -> Told:
     if failure.entries is not None:
         more.append(f"{placed(failure.entries)}.")
     if failure.at:
-        more.append(f"At {failure.at}.")
+        more.append(f"{'Check' if failure.kind == 'check' else 'At'}: {failure.at}")
     if failure.cotangent:
         more.append(f"grad_output: {COTANGENTS[failure.cotangent]}.")
     more.append(f"Again: seed={failure.seed}.")
@@ -353,11 +354,14 @@ _NOTES: Mapping[NoteKind, Callable[[Note], str]] = {
 """What is worth knowing; no full stop."""
 
 
+def said_of_note(note: Note) -> str:
+    where = where_of(note.entries) if note.entries else ""
+    return _NOTES[note.kind](note) + (f" ({where})" if where else "")
+
+
 def note_told(note: Note) -> Told:
-    said = _NOTES[note.kind](note)
     rows = _rows(note.entries, "got", "exact" if note.kind == "better-formula" else "expected", allowed=False)
-    where = f" ({where_of(note.entries)})" if note.entries and where_of(note.entries) else ""
-    return Told(full_stop(named(note.quantity, said + where)), (), rows, note.kind)
+    return Told(full_stop(named(note.quantity, said_of_note(note))), (), rows, note.kind)
 
 
 _LONGEST = 400
