@@ -14,7 +14,7 @@ from gradcheck.references.expected import K
 from gradcheck.showing.templating import environment
 from gradcheck.showing.text import in_json, printable
 from gradcheck.verification.facts import Entries, Failure, Note, Verified
-from gradcheck.verification.words import Told, counted, failure_told, name_of, named, note_told, said_of, said_of_note
+from gradcheck.verification.words import counted, failure_told, name_of, named, note_told, said_of, said_of_note
 from gradcheck.verification.written import SCHEMA, WrittenVerdict
 
 if TYPE_CHECKING:

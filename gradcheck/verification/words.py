@@ -27,7 +27,7 @@ from gradcheck.verification.facts import (
 
 
 @dataclass(frozen=True)
-class Told:
+class Passage:
     """A failure or a note in words: what it is, what else is to be said of it, and its entries, rows below a header."""
 
     said: str
@@ -298,7 +298,7 @@ def full_stop(said: str) -> str:
     return said if said.endswith((".", "!", "?", "…")) else f"{said}."
 
 
-def failure_told(failure: Failure) -> Told:
+def failure_told(failure: Failure) -> Passage:
     more = []
     if failure.entries is not None:
         more.append(f"{placed(failure.entries)}.")
@@ -310,7 +310,7 @@ def failure_told(failure: Failure) -> Told:
     if step := next_of(failure):
         more.append(f"Next: {step}")
     columns = ("one call", "another") if failure.kind == "not-deterministic" else ("got", "expected")
-    return Told(
+    return Passage(
         full_stop(named(failure.quantity, said_of(failure) or "wrong numbers")),
         tuple(more),
         _rows(failure.entries, *columns, allowed=True),
@@ -359,9 +359,9 @@ def said_of_note(note: Note) -> str:
     return _NOTES[note.kind](note) + (f" ({where})" if where else "")
 
 
-def note_told(note: Note) -> Told:
+def note_told(note: Note) -> Passage:
     rows = _rows(note.entries, "got", "exact" if note.kind == "better-formula" else "expected", allowed=False)
-    return Told(full_stop(named(note.quantity, said_of_note(note))), (), rows, note.kind)
+    return Passage(full_stop(named(note.quantity, said_of_note(note))), (), rows, note.kind)
 
 
 _LONGEST = 400
