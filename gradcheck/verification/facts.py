@@ -36,6 +36,7 @@ FailureKind = Literal[
     "changes-grad-output",
     "changes-saved",
     "not-deterministic",  # `entries`: two equal calls differ by more than an order of summation explains
+    "unwritten",  # `entries` are what happened to lie in memory: nobody wrote them
     "needs-input-grad",  # `entries`: the gradient is another where only this input asks for one
     "keeps-state",  # `entries`: a second use before the backward changes the gradient of the first
     "check",  # a check of an exercise, `at`, did not pass: `message`
