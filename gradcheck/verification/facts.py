@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from gradcheck.diagnosis.matching import Factor
-from gradcheck.errors import GradcheckError
 
 if TYPE_CHECKING:
     from gradcheck.checks.results import CheckResult
@@ -159,17 +158,9 @@ class Note:
     message: str = ""
 
 
-class GradientError(GradcheckError, AssertionError):
-    """A candidate is wrong: the text says how. `verdict` has the facts."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(str(verdict))
-        self.verdict = verdict
-
-
 @dataclass(frozen=True)
-class Verdict:
-    """What `gradcheck.verify` finds. True where nothing is wrong.
+class Verified:
+    """All that was found out about a candidate.
 
     `worst` is the largest error of each quantity, in radii: above `references.expected.K` it is wrong. `rounding`,
     `dtype`, `device` and `seed` say how it was judged, `checks` by what. `results` are the checks of an exercise's
@@ -191,27 +182,3 @@ class Verdict:
     @property
     def passed(self) -> bool:
         return not self.failures
-
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def check(self) -> None:
-        """Raise GradientError, with the printed text, if anything is wrong."""
-        if self.failures:
-            raise GradientError(self)
-
-    def to_json(self) -> str:
-        """The facts as JSON."""
-        from gradcheck.verification.printed import as_json
-
-        return as_json(self)
-
-    def __str__(self) -> str:
-        from gradcheck.verification.printed import as_text
-
-        return as_text(self)
-
-    def _repr_html_(self) -> str:
-        from gradcheck.verification.printed import as_html
-
-        return as_html(self)
