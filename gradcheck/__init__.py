@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradcheck.checks.engine import verify as verify
     from gradcheck.desk.notebook import check as check
+    from gradcheck.numbers.rules import rule as rule
     from gradcheck.operators import all_operators as all_operators
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "all_operators", "check", "verify"]
+__all__ = ["__version__", "all_operators", "check", "rule", "verify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +24,10 @@ def __getattr__(name: str) -> Any:
         from gradcheck.desk.notebook import check
 
         return check
+    if name == "rule":
+        from gradcheck.numbers.rules import rule
+
+        return rule
     if name == "all_operators":
         from gradcheck.operators import all_operators
 

@@ -14,6 +14,7 @@ from torch.func import functional_call
 from torch.utils._pytree import tree_leaves
 
 from gradcheck.errors import UsageError
+from gradcheck.numbers.rules import taking_apart
 from gradcheck.operators.operator import BATCH_SIZE, Operator
 from gradcheck.references import apply
 from gradcheck.references.declare import operator_of
@@ -43,7 +44,8 @@ class Ground:
     derived: Callable[[Tensors, Any], dict[str, Any]] | None = None
 
     def __call__(self, tensors: Tensors) -> Any:
-        return self.function(tensors)
+        with taking_apart():
+            return self.function(tensors)
 
     def vjp(self, tensors: Tensors, cotangent: Any) -> dict[str, Any] | None:
         """The gradients by the derived formulas, on the same numbers; None where there is no formula."""
