@@ -19,8 +19,8 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import torch
+from torch._library.custom_ops import CustomOpDef
 from torch._ops import OpOverload, OpOverloadPacket
-from torch.library import CustomOpDef
 from torch.overrides import TorchFunctionMode
 
 from gradcheck.errors import UsageError
@@ -66,8 +66,7 @@ def _known(operator: Any) -> str:
 
 
 def _name_of(operator: OpOverload | OpOverloadPacket) -> str:
-    named = operator.name() if isinstance(operator, OpOverload) else operator._qualified_op_name  # noqa: SLF001
-    return str(named)
+    return operator._name if isinstance(operator, OpOverload) else operator._qualified_op_name  # noqa: SLF001
 
 
 def own_rule(operator: OpOverload | OpOverloadPacket) -> Rule | None:
@@ -105,7 +104,7 @@ def taking_apart() -> AbstractContextManager[Any]:
     return _Apart() if _OWN else nullcontext()
 
 
-class _Apart(TorchFunctionMode):  # type: ignore[no-untyped-call]
+class _Apart(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if isinstance(func, OpOverload | OpOverloadPacket) and (own := own_rule(func)):
