@@ -309,9 +309,7 @@ KINDS: dict[str, MutantKind] = {
             "sign-flipped",
             lambda r: mistakes.terms(r.formula, -1),
             _flipped,
-            lambda m: (
-                f"the term {part_in_words(m)} of {_subject(m)} has the wrong sign" if m.part else _flipped(m)
-            ),
+            lambda m: f"the term {part_in_words(m)} of {_subject(m)} has the wrong sign" if m.part else _flipped(m),
         ),
         MutantKind(
             "swap-indices",
