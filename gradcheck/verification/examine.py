@@ -18,7 +18,7 @@ from gradcheck.verification.diagnose import Observed, diagnose, entries_of
 from gradcheck.verification.facts import CotangentKind, Entries, Failure, FailureKind, Note, NoteKind, Quantity
 from gradcheck.verification.judge import Judged, judged
 from gradcheck.verification.reference import Ground
-from gradcheck.verification.truth import Answers, Around, PlainRun, Truth, backward_of, exactly, flows, name_of
+from gradcheck.verification.truth import Truths, Around, PlainRun, Truth, backward_of, exactly, flows, name_of
 
 CHECKS = ("outputs", "gradients", "cotangents", "purity", "determinism", "flags", "reuse")
 
@@ -124,7 +124,7 @@ class Examination:
         return values.to(device=output.device, dtype=output.dtype)
 
     @cached_property
-    def answers(self) -> Answers:
+    def answers(self) -> Truths:
         return self.truth.answers(self.dense)
 
     @cached_property
