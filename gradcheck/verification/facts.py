@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from gradcheck.diagnosis.matching import Factor
-from gradcheck.errors import GradcheckError
 
 if TYPE_CHECKING:
     from gradcheck.checks.results import CheckResult
@@ -37,8 +36,10 @@ FailureKind = Literal[
     "changes-grad-output",  # `got` is its position, `message` names the Function
     "changes-saved",  # `got` is its position or the name of an attribute, `message` names the Function
     "not-deterministic",  # `entries`: two equal calls differ by more than an order of summation explains
+    "unwritten",  # `entries` are what happened to lie in memory: nobody wrote them
     "needs-input-grad",  # `entries`: the gradient is another where only this input asks for one
     "keeps-state",  # `entries`: a second use before the backward changes the gradient of the first
+    "check",  # a check of an exercise, `at`, did not pass: `message`
 ]
 
 NoteKind = Literal[
@@ -85,13 +86,14 @@ AxisRange = Literal["all", "only", "first", "last", "all-but-first", "all-but-la
 @dataclass(frozen=True)
 class AlongAxis:
     """Which places along one axis hold wrong entries: `at` is the place of "only", where "from" begins, before which
-    "below" ends, the step of "every"; `size` is how many places there are.
+    "below" ends, the step of "every", which begins at `start`; `size` is how many places there are.
     """
 
     axis: int
     range: AxisRange
     size: int
     at: int = 0
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,40 @@ class Entries:
         return total
 
 
+Way = Literal[
+    "sum",  # over `axes`, or over all; of grad_output where that is changed
+    "mean",
+    "absolute",  # without its signs: grad_output, or where `part` is "result" what comes back
+    "sign",  # only the signs
+    "positive",  # the positive entries only
+    "clipped",
+    "squared",
+    "normalised",
+    "reversed",  # along `axes`
+    "shifted",
+    "exchanged",  # two places
+    "permuted",
+    "copied",  # some places hold what belongs to others
+    "flattened",  # column after column
+    "first",  # only this part of grad_output along `axes` counts
+    "last",
+    "below",
+    "all-but-first",
+    "all-but-last",
+    "offset",  # `factor` times `name` is added, or a number where no name is
+    "along",  # what is missing is constant along `axes`, or there a multiple of `name`
+    "factor",  # a factor is missing, or too many: `name`, or constant along `axes`
+    "cancellation",
+    "expanded",
+]
+
+
 @dataclass(frozen=True)
 class Mistake:
     """The mistake that explains what came back. `code` is one of `diagnosis.codes.CODES`; `factor` tells a factor,
     `name` another input, output or argument that is meant, `axes` what is summed or not, `dtype` whose precision it
-    has, `part` a term or factor of a formula.
+    has, `part` a term or factor of a formula. `way` is how exactly, where a code has several ways: one of `Way`, or of
+    a formula the kind of `diagnosis.mutants.KINDS`.
     """
 
     code: str
@@ -126,6 +157,7 @@ class Mistake:
     axes: tuple[int, ...] = ()
     dtype: str = ""
     part: str = ""
+    way: Way | str = ""
 
 
 @dataclass(frozen=True)
@@ -159,17 +191,9 @@ class Note:
     message: str = ""
 
 
-class GradientError(GradcheckError, AssertionError):
-    """A candidate is wrong: the text says how. `verdict` has the facts."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(str(verdict))
-        self.verdict = verdict
-
-
 @dataclass(frozen=True)
-class Verdict:
-    """What `gradcheck.verify` finds. True where nothing is wrong.
+class Verified:
+    """All that was found out about a candidate.
 
     `worst` is the largest error of each quantity, in radii: above `references.expected.K` it is wrong. `rounding`,
     `dtype`, `device` and `seed` say how it was judged, `checks` by what. `results` are the checks of an exercise's
@@ -191,27 +215,3 @@ class Verdict:
     @property
     def passed(self) -> bool:
         return not self.failures
-
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def check(self) -> None:
-        """Raise GradientError, with the printed text, if anything is wrong."""
-        if self.failures:
-            raise GradientError(self)
-
-    def to_json(self) -> str:
-        """The facts as JSON."""
-        from gradcheck.verification.printed import as_json
-
-        return as_json(self)
-
-    def __str__(self) -> str:
-        from gradcheck.verification.printed import as_text
-
-        return as_text(self)
-
-    def _repr_html_(self) -> str:
-        from gradcheck.verification.printed import as_html
-
-        return as_html(self)
