@@ -212,7 +212,11 @@ class Examination:
         for failure in pulled.failures:
             impure = failure.kind.startswith("changes-") and "purity" not in self.checks
             if (failure.kind, failure.quantity, failure.message) not in known and not impure:
-                self.fail(replace(failure, cotangent=cotangent))
+                quantity, mistake = failure.quantity, None
+                if failure.kind == "shape" and quantity is not None and quantity.name in pulled.raw and not cotangent:
+                    got, right = pulled.raw[quantity.name], self.answers.gradients[quantity.name]
+                    mistake = diagnose(self.observed(quantity, got, right, "dense", self.dense))
+                self.fail(replace(failure, cotangent=cotangent, mistake=mistake))
         for note in pulled.notes:
             if note not in self.notes:
                 self.notes.append(note)

@@ -113,6 +113,23 @@ def test_a_pair_of_functions():
     assert gradcheck.verify((forward, backward), lambda x, w: F.linear(x, w), x_of(5, 3), x_of(4, 3, seed=1))
     found = gradcheck.verify((forward, lambda g, x, w: (g @ w, x.T @ g)), F.linear, x_of(5, 3), x_of(4, 3, seed=1))
     assert kinds(found) == {"shape"}
+    assert codes(found) == {"transposed"}
+
+
+def test_a_bias_that_keeps_the_batch_is_named():
+    class Biased(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, b):
+            return x + b
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return grad_output, grad_output
+
+    found = gradcheck.verify(Biased, torch.add, x_of(4, 3), x_of(3, seed=1))
+    assert [(each.kind, each.quantity.name, each.mistake.code) for each in found.failures] == [
+        ("shape", "b", "missing-reduction")
+    ]
 
 
 class Sigmoid(torch.autograd.Function):
