@@ -463,7 +463,9 @@ class Examination:
             right = truth.answers(ways).gradients[name]
             if right is not None:
                 hull = partial(self.second_hull, truth, ways, name)
-                self.second(Quantity("second-gradient", name), torch.zeros_like(leaf) if got is None else got, right, hull)
+                self.second(
+                    Quantity("second-gradient", name), torch.zeros_like(leaf) if got is None else got, right, hull
+                )
 
     @staticmethod
     def second_hull(truth: Truth, ways: Sequence[Tensor | None], name: str) -> Around | None:

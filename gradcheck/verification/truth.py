@@ -172,7 +172,9 @@ class Truth:
             return near
         key = id(cotangents)
         if key not in self._hulls:
-            ends = [self._run(self._bounded(**way), self._wrap, cotangents) for way in ({"flip": True}, {"across": True})]
+            ends = [
+                self._run(self._bounded(**way), self._wrap, cotangents) for way in ({"flip": True}, {"across": True})
+            ]
             generator = torch.Generator().manual_seed(self.seed)
             drawn = [self._run(self._bounded(draw=generator), self._wrap, cotangents) for _ in range(DRAWS)]
             hulls = {
@@ -278,8 +280,6 @@ def exactly(
     _, gradients = vjp(numbers, ground, (wrapped,), list(cotangents))
     found = dict(zip(tensors, gradients, strict=True))
     return {name: numbers.values(each)[0] for name in wrt if (each := found[name]) is not None}
-
-
 
 
 def backward_of(
