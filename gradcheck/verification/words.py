@@ -318,6 +318,7 @@ _FAILURES: Mapping[FailureKind, Callable[[Failure], str]] = {
     "changes-grad-output": lambda f: _changed(f, "grad_output"),
     "changes-saved": lambda f: _changed(f, "saved tensor"),
     "not-deterministic": lambda _: "two equal calls differ by more than an order of summation explains",
+    "unwritten": lambda _: "what happened to lie in memory came back: nobody wrote it",
     "needs-input-grad": lambda _: "another gradient comes where only this input requires one",
     "keeps-state": lambda _: "another gradient comes where the function is used again before the backward",
     "check": lambda f: shortened(f.message),
@@ -333,6 +334,7 @@ _NEXT: Mapping[str, str] = {
     "needs-input-grad": "look at the branches on ctx.needs_input_grad.",
     "keeps-state": "keep what the backward needs on ctx, by ctx.save_for_backward.",
     "not-deterministic": "look for uninitialised memory, a race, or random numbers.",
+    "unwritten": "look for torch.empty, and for what a loop or a mask leaves out.",
     "cut-off": "look for .detach(), .item(), .data or torch.no_grad() on the way to it.",
     "timed-out": "if it only needs longer, give a larger limit.",
     "expanded": "all entries of such a grad_output share one place in memory: read it by its strides, or call "
