@@ -220,6 +220,11 @@ _MISTAKES: tuple[tuple[str, str, str], ...] = (
     ("unstable", "cancellation", "digits are lost by cancellation"),
     ("unstable", "", "digits are lost by overflow or cancellation"),
     ("not-finite", "", "NaN or infinite where the true value is finite"),
+    (
+        "kink",
+        "together",
+        "each entry alone could be a subgradient, together they are none: parts of a tie that do not add up to grad_output",
+    ),
     ("kink", "", "at kinks, where no subgradient is like this"),
     ("non-contiguous", "expanded", "only where grad_output is expanded"),
     ("non-contiguous", "", "only where grad_output is not contiguous"),
@@ -276,6 +281,7 @@ COTANGENTS: Mapping[CotangentKind, str] = {
     "minus-two": "−2 times a dense one",
     "one-hot": "1 in one place, else zeros",
     "expanded": "a single 1 that is expanded, as .sum().backward() passes it",
+    "ones": "all ones",
     "non-contiguous": "dense, laid out column after column (not contiguous)",
     "undefined": "none for one of the outputs (undefined)",
 }
