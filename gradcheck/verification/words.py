@@ -223,7 +223,8 @@ _MISTAKES: tuple[tuple[str, str, str], ...] = (
     (
         "kink",
         "together",
-        "each entry alone could be a subgradient, together they are none: parts of a tie that do not add up to grad_output",
+        "each entry alone could be a subgradient, together they are none: parts of a tie that do not add up to "
+        "grad_output",
     ),
     ("kink", "", "at kinks, where no subgradient is like this"),
     ("non-contiguous", "expanded", "only where grad_output is expanded"),
