@@ -223,8 +223,7 @@ _MISTAKES: tuple[tuple[str, str, str], ...] = (
     (
         "kink",
         "together",
-        "each entry alone could be a subgradient, together they are none: parts of a tie that do not add up to "
-        "grad_output",
+        "each entry could be a subgradient, but not together: the parts of a tie do not add up to grad_output",
     ),
     ("kink", "", "at kinks, where no subgradient is like this"),
     ("non-contiguous", "expanded", "only where grad_output is expanded"),
