@@ -125,11 +125,12 @@ class Differences:
         by cancellation inside of it, though its inputs determine the result well, is not seen by that.
         """
         unit = torch.finfo(dtype).eps / 2
+        way = max(unit, 2.0**-40)  # so that it is not lost in float64
         generator = torch.Generator().manual_seed(self.seed)
 
         def off(tensor: Tensor) -> Tensor:
-            signs = torch.randint(0, 2, tensor.shape, generator=generator) * 2 - 1
-            return tensor.double() * (1 + signs * max(unit, 2.0**-52))
+            signs = torch.randint(0, 2, tensor.shape, generator=generator).double() * 2 - 1
+            return tensor.double() * (1 + signs * way)
 
         nearby = [
             Differences(
@@ -144,7 +145,7 @@ class Differences:
         ]
 
         def lost(own: Tensor, others: Sequence[Tensor]) -> Tensor:
-            furthest = torch.stack([(other - own).abs() for other in others]).amax(0)
+            furthest = torch.stack([(other - own).abs() for other in others]).amax(0) * (unit / way)
             return LOST * torch.maximum(furthest, unit * own.abs())
 
         def summed(slopes: Slopes) -> Tensor:
@@ -190,11 +191,10 @@ class Differences:
             low[entry], high[entry] = self.along({name: unit.reshape(tensor.shape)})
         known[entries] = torch.isfinite(low[entries])
         ways = [(direction, self.along({name: direction})) for direction in directions]
-        return Slopes(
-            *(each.reshape(tensor.shape) for each in (low, high, known)),
-            # Right at a kink are more sums than those of either side.
-            tuple(Along(direction, one) for direction, (one, other) in ways if one == other),
-        )
+        # Right at a kink are more sums than those of either side.
+        smooth = tuple(Along(direction, one) for direction, (one, other) in ways if one == other)
+        low, high, known = (each.reshape(tensor.shape) for each in (low, high, known))
+        return Slopes(low, high, known, smooth)
 
     @cached_property
     def _here(self) -> flint.arb:
@@ -210,5 +210,6 @@ class Differences:
             return sum((output * cotangent).sum() for output, cotangent in pairs if cotangent is not None)
 
         ways = [directions.get(name) for name in names]
-        (sum_of_all,) = moved(weighed, [self.tensors[name] for name in names], ways, side, self.bits)
-        return sum_of_all.item()
+        (found,) = moved(weighed, [self.tensors[name] for name in names], ways, side, self.bits)
+        total: flint.arb = found.item()
+        return total
