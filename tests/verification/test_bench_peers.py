@@ -17,7 +17,15 @@ from peer_page import goals_of, page
 from peer_wrongs import WRONGS
 
 PEERS = Path(__file__).parents[1] / "benchmarks" / "peers"
-LITTLE = Extent(right=6, right_of_others=3, shape=(3, 4), sizes=(8,), limit=60, widest=6)
+LITTLE = Extent(
+    right=6,
+    right_of_others=3,
+    planted_in=("softmax",),
+    shape=(3, 4),
+    costly=("softmax",),
+    sizes=(8,),
+    widest=6,
+)
 
 ASK = """
 import json

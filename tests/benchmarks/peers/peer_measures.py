@@ -23,21 +23,19 @@ from peer_wrongs import WRONGS, Wrong
 ERRORS = tuple(10.0**-power for power in range(17))
 """The planted relative errors, from 1 down."""
 
-COSTLY = ("softmax", "layer norm", "gelu", "linear")
-"""The functions whose cost is measured."""
-
-PLANTED_IN = ("softmax", "layer norm", "gelu")
-
 
 @dataclass(frozen=True)
 class Extent:
     """How much is measured: how many right candidates, this library's and the others', the shape that errors are
-    planted at, the sizes that cost is measured at, and how long a tool may take for one function.
+    planted at, and in which functions, the functions and sizes that cost is measured at, and how long a tool may take for
+    all sizes of one.
     """
 
     right: int = 10_000
     right_of_others: int = 1_000
+    planted_in: tuple[str, ...] = ("softmax", "layer norm", "gelu")
     shape: tuple[int, int] = (64, 128)
+    costly: tuple[str, ...] = ("softmax", "layer norm", "gelu", "linear")
     sizes: tuple[int, ...] = (8, 100, 1_000, 10_000, 100_000, 1_000_000)
     limit: float = 60
     widest: int = 10_000
@@ -282,13 +280,13 @@ def measured(extent: Extent, tools: Sequence[Tool], say: Callable[[str], None]) 
     figures = Figures(extent, imported=import_alone())
     for tool in tools:
         say(f"{tool.name}: cost")
-        figures.costs += [found for function in COSTLY for found in costs(tool, function, extent)]
+        figures.costs += [found for function in extent.costly for found in costs(tool, function, extent)]
     for tool in tools:
         say(f"{tool.name}: kinds of wrong backwards")
         figures.seen += [seen(tool, wrong) for wrong in WRONGS if wrong.columns <= extent.widest]
         say(f"{tool.name}: smallest errors")
         for dtype in (torch.float64, torch.float32, torch.bfloat16):
-            for name in PLANTED_IN:
+            for name in extent.planted_in:
                 figures.smallest += smallest(tool, FUNCTIONS[name], dtype, extent.shape)
         count = extent.right if tool.name == OURS else extent.right_of_others
         say(f"{tool.name}: {count:,} right candidates")

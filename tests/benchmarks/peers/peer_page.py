@@ -11,7 +11,7 @@ from pathlib import Path
 
 from peer_functions import FUNCTIONS
 from peer_judges import OURS, TOOLS
-from peer_measures import COSTLY, Cost, Figures, Smallest
+from peer_measures import Cost, Figures, Smallest
 
 BUDGETS = ((0, 10_000, 70), (1_000_000, 10**9, 35))
 """From and up to which size, and how many times one forward and backward verifying may cost."""
@@ -134,9 +134,9 @@ def page(figures: Figures) -> str:
         "## What it costs\n\nThe time to judge a right candidate, as a multiple of one forward and backward of torch's own "
         "function, by the number of entries of all inputs, in float64. *: the tool refuses the candidate. Where there is –, "
         f"the tool had no result within {extent.limit:.0f} s for all sizes up to this one, or within 8 GiB.\n\n"
-        + "\n\n".join(f"{name}:\n\n{cost_table(figures, tools, name, ratio_text)}" for name in COSTLY),
-        "How often the candidate's forward and backward are called, for softmax:\n\n"
-        + cost_table(figures, tools, COSTLY[0], lambda each: f"{each.forwards:,} + {each.backwards:,}"),
+        + "\n\n".join(f"{name}:\n\n{cost_table(figures, tools, name, ratio_text)}" for name in extent.costly),
+        f"How often the candidate's forward and backward are called, for {extent.costly[0]}:\n\n"
+        + cost_table(figures, tools, extent.costly[0], lambda each: f"{each.forwards:,} + {each.backwards:,}"),
     ]
     large = [each for each in figures.costs if each.size >= SEEN]
     if large:
