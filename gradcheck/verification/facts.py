@@ -32,10 +32,11 @@ FailureKind = Literal[
     "cut-off",  # an output that should have a graph has none: no gradient can flow
     "no-gradient",  # None came where a gradient belongs
     "not-linear",  # `entries`: for this kind of cotangent the gradient is not that of a linear map
-    "changes-input",
-    "changes-grad-output",
-    "changes-saved",
+    "changes-input",  # `got` names it, `message` says in which "forward" or "backward"
+    "changes-grad-output",  # `got` is its position, `message` names the Function
+    "changes-saved",  # `got` is its position or the name of an attribute, `message` names the Function
     "not-deterministic",  # `entries`: two equal calls differ by more than an order of summation explains
+    "unwritten",  # `entries` are what happened to lie in memory: nobody wrote them
     "needs-input-grad",  # `entries`: the gradient is another where only this input asks for one
     "keeps-state",  # `entries`: a second use before the backward changes the gradient of the first
     "check",  # a check of an exercise, `at`, did not pass: `message`
@@ -47,7 +48,7 @@ NoteKind = Literal[
     "relative-to-largest",  # `entries` are right only relative to the largest one of the tensor
     "worse-than-torch",  # `ratio`: the largest error in terms of torch's own
     "better-formula",  # `entries`: the exact value lies far inside of what the reference may lose
-    "shares-memory",  # a gradient shares its memory with grad_output or an input
+    "shares-memory",  # a gradient shares its memory with what `message` names: "grad_output" or an input
     "order-of-summation",  # two equal calls differ, by no more than rounding explains
     "no-bound",  # `count` entries are not judged
     "nothing-to-compare",  # no entry at all
@@ -85,13 +86,14 @@ AxisRange = Literal["all", "only", "first", "last", "all-but-first", "all-but-la
 @dataclass(frozen=True)
 class AlongAxis:
     """Which places along one axis hold wrong entries: `at` is the place of "only", where "from" begins, before which
-    "below" ends, the step of "every"; `size` is how many places there are.
+    "below" ends, the step of "every", which begins at `start`; `size` is how many places there are.
     """
 
     axis: int
     range: AxisRange
     size: int
     at: int = 0
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,40 @@ class Entries:
         return total
 
 
+Way = Literal[
+    "sum",  # over `axes`, or over all; of grad_output where that is changed
+    "mean",
+    "absolute",  # without its signs: grad_output, or where `part` is "result" what comes back
+    "sign",  # only the signs
+    "positive",  # the positive entries only
+    "clipped",
+    "squared",
+    "normalised",
+    "reversed",  # along `axes`
+    "shifted",
+    "exchanged",  # two places
+    "permuted",
+    "copied",  # some places hold what belongs to others
+    "flattened",  # column after column
+    "first",  # only this part of grad_output along `axes` counts
+    "last",
+    "below",
+    "all-but-first",
+    "all-but-last",
+    "offset",  # `factor` times `name` is added, or a number where no name is
+    "along",  # what is missing is constant along `axes`, or there a multiple of `name`
+    "factor",  # a factor is missing, or too many: `name`, or constant along `axes`
+    "cancellation",
+    "expanded",
+]
+
+
 @dataclass(frozen=True)
 class Mistake:
     """The mistake that explains what came back. `code` is one of `diagnosis.codes.CODES`; `factor` tells a factor,
     `name` another input, output or argument that is meant, `axes` what is summed or not, `dtype` whose precision it
-    has, `part` a term or factor of a formula.
+    has, `part` a term or factor of a formula. `way` is how exactly, where a code has several ways: one of `Way`, or of
+    a formula the kind of `diagnosis.mutants.KINDS`.
     """
 
     code: str
@@ -126,6 +157,7 @@ class Mistake:
     axes: tuple[int, ...] = ()
     dtype: str = ""
     part: str = ""
+    way: Way | str = ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -50,11 +50,9 @@ class Around:
 
     def times(self, factor: float) -> Around:
         """What is right for so many times the cotangent."""
-        if self.low is self.high:
-            low = high = self.low * factor
-        else:
-            low, high = sorted((self.low * factor, self.high * factor), key=lambda _: factor < 0)
-        return Around(low, high, self.radius * abs(factor))
+        low = self.low * factor
+        high = low if self.low is self.high else self.high * factor
+        return Around(*((high, low) if factor < 0 else (low, high)), self.radius * abs(factor))
 
     def allowed(self, dtype: torch.dtype, scale: float) -> Tensor:
         """How far from it a right answer may lie."""
@@ -159,7 +157,7 @@ class Truth:
         """Outputs and gradients for these cotangents, each computed once."""
         key = id(cotangents)
         if key not in self._answers:
-            found = self._run(self._bounded(), self._wrap, cotangents)
+            found = self._run(self._bounded(), cotangents)
             if self._without_bound(found):
                 found = self._with_balls(found, cotangents)
             self._answers[key] = cotangents, found
@@ -172,9 +170,8 @@ class Truth:
             return near
         key = id(cotangents)
         if key not in self._hulls:
-            ends = [self._run(self._bounded(**way), self._wrap, cotangents) for way in ({"flip": True}, {"across": True})]
-            generator = torch.Generator().manual_seed(self.seed)
-            drawn = [self._run(self._bounded(draw=generator), self._wrap, cotangents) for _ in range(DRAWS)]
+            ends = [self._run(self._bounded(**way), cotangents) for way in ({"flip": True}, {"across": True})]
+            drawn = [self._run(self._at_random(turn / DRAWS), cotangents) for turn in range(DRAWS)]
             hulls = {
                 name: _hull([each.gradients[name] for each in (near, *ends)], [each.gradients[name] for each in drawn])
                 for name in near.gradients
@@ -185,14 +182,15 @@ class Truth:
     def _bounded(self, **how: Any) -> Bounded:
         return Bounded(self.dtype, fused=self.fused, **how)
 
-    def _wrap(self, numbers: Any, name: str) -> NumberTensor:
-        made: NumberTensor = numbers.wrap(self.tensors[name], off=1.0, requires_grad=name in self.wrt)
-        return made
+    def _at_random(self, turn: float) -> Bounded:
+        return self._bounded(draw=torch.Generator().manual_seed(self.seed), turn=turn)
 
-    def _run(self, numbers: Numbers, wrap: Callable[[Any, str], NumberTensor], cotangents: Cotangents) -> Answers:
-        """One run of the reference on numbers, backwards too."""
-        wrapped = {name: wrap(numbers, name) for name in self.tensors}
-        outputs, gradients = vjp(numbers, self.ground, (wrapped,), list(cotangents))
+    def _run(self, numbers: Numbers, cotangents: Cotangents, wrap: Callable[[Tensor], Tensor] | None = None) -> Answers:
+        """One run of the reference on numbers, backwards too. All that goes in is off by one rounding."""
+        wrap = wrap or partial(numbers.wrap, off=1.0)  # type: ignore[call-arg]
+        wrapped = {name: wrap(tensor).requires_grad_(name in self.wrt) for name, tensor in self.tensors.items()}
+        upstream = [None if each is None else wrap(each) for each in cotangents]
+        outputs, gradients = vjp(numbers, self.ground, (wrapped,), upstream)
         found = dict(zip(self.tensors, gradients, strict=True))
         return Answers(
             tuple(around(numbers, leaf) if isinstance(leaf, NumberTensor) else None for leaf in tree_leaves(outputs)),
@@ -215,13 +213,8 @@ class Truth:
         if sum(tensor.numel() for tensor in self.tensors.values()) > MOST_BALLS:
             return answers
         rounded = balls(name_of(self.dtype))
-
-        def wrap(_: Any, name: str) -> NumberTensor:
-            made: NumberTensor = rounded.wrap(self.tensors[name].cpu())
-            return made.requires_grad_(name in self.wrt)  # type: ignore[return-value]
-
         try:
-            found = self._run(rounded.numbers, wrap, cotangents)
+            found = self._run(rounded.numbers, cotangents, rounded.wrap)
         except GradcheckError:
             return answers
         return Answers(
@@ -278,8 +271,6 @@ def exactly(
     _, gradients = vjp(numbers, ground, (wrapped,), list(cotangents))
     found = dict(zip(tensors, gradients, strict=True))
     return {name: numbers.values(each)[0] for name in wrt if (each := found[name]) is not None}
-
-
 
 
 def backward_of(
