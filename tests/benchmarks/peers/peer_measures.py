@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import torch
 from peer_functions import FUNCTIONS, Case, Function, inputs_of, planted, right, right_cases
-from peer_judges import OURS, TOOLS, Tool
+from peer_judges import OURS, TOOLS, Counted, Tool, as_function
 from peer_wrongs import WRONGS, Wrong
 
 ERRORS = tuple(10.0**-power for power in range(17))
@@ -140,7 +140,7 @@ def seen(tool: Tool, wrong: Wrong) -> Seen:
 @dataclass(frozen=True)
 class Cost:
     """What it costs to judge a right candidate with `size` entries of inputs: `seconds`, beside those of one forward and
-    backward of torch, bytes at most beyond what was held before (None: no more than what was held at some time before),
+    backward of torch, and of the candidate; bytes at most beyond what was held before (None: no more than what was held at some time before),
     beside those of the inputs, and how often the candidate was called.
     """
 
@@ -150,6 +150,7 @@ class Cost:
     outcome: str
     seconds: float
     plain: float
+    own: float
     memory: int | None
     inputs: int
     forwards: int
@@ -192,11 +193,13 @@ def cost(tool: Tool, function: Function, size: int) -> Cost:
     candidate = right(function)
     upstream = torch.randn_like(function.forward(*inputs))
 
-    def plain() -> None:
-        leaves = [each.detach().requires_grad_() for each in inputs]
-        torch.autograd.grad(function.forward(*leaves), leaves, upstream)
+    written = as_function(Counted(candidate)).apply
 
-    once = fastest(plain, runs=50, least=5)
+    def once(forward: Callable[..., torch.Tensor]) -> None:
+        leaves = [each.detach().requires_grad_() for each in inputs]
+        torch.autograd.grad(forward(*leaves), leaves, upstream)
+
+    plain, own = (fastest(lambda: once(each), runs=50, least=5) for each in (function.forward, written))
     held, before = psutil.Process().memory_info().rss, peak()
     started = time.perf_counter()
     judged = tool.judge(candidate, inputs)
@@ -205,7 +208,7 @@ def cost(tool: Tool, function: Function, size: int) -> Cost:
     seconds = min(first, fastest(lambda: tool.judge(candidate, inputs), runs=10, budget=2)) if first < 5 else first
     size_in_bytes = sum(each.nbytes for each in inputs)
     calls = (judged.forwards, judged.backwards)
-    return Cost(tool.name, function.name, size, judged.outcome, seconds, once, memory, size_in_bytes, *calls)
+    return Cost(tool.name, function.name, size, judged.outcome, seconds, plain, own, memory, size_in_bytes, *calls)
 
 
 MOST_MEMORY = 8 * 2**30

@@ -138,6 +138,11 @@ def page(figures: Figures) -> str:
         f"How often the candidate's forward and backward are called, for {extent.costly[0]}:\n\n"
         + cost_table(figures, tools, extent.costly[0], lambda each: f"{each.forwards:,} + {each.backwards:,}"),
     ]
+    if any(each.tool == OURS for each in figures.costs):
+        parts.append(
+            "This library's as a multiple of one forward and backward of the candidate itself, which is written in plain torch "
+            "code and slower than torch's own:\n\n" + own_table(figures.costs, extent.sizes)
+        )
     large = [each for each in figures.costs if each.size >= SEEN]
     if large:
         parts.append(
@@ -253,6 +258,15 @@ def cost_table(figures: Figures, tools: Sequence[str], function: str, text) -> s
         for tool in tools
     ]
     return table(["", *(f"{size:,}" for size in figures.extent.sizes)], rows)
+
+
+def own_table(costs: Sequence[Cost], sizes: Sequence[int]) -> str:
+    found = {(each.function, each.size): each.seconds / each.own for each in costs if each.tool == OURS}
+    functions = dict.fromkeys(function for function, _ in found)
+    rows = [
+        [name, *(f"{found[name, size]:,.0f}" if (name, size) in found else "–" for size in sizes)] for name in functions
+    ]
+    return table(["", *(f"{size:,}" for size in sizes)], rows)
 
 
 def memory_table(large: Sequence[Cost], tools: Sequence[str]) -> str:
