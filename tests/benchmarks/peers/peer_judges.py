@@ -187,8 +187,6 @@ def by_numdifftools(counted: Counted, inputs: tuple[Tensor, ...]) -> None:
     """It has no checker, and estimates the error of its gradient: ten times that is allowed, and 1e-10 of the largest
     entry.
     """
-    from numdifftools import Gradient
-
     if inputs[0].dtype is not torch.float64:
         raise NotApplicable("its numbers are float64")
     y = counted.forward(*inputs)
@@ -197,16 +195,33 @@ def by_numdifftools(counted: Counted, inputs: tuple[Tensor, ...]) -> None:
     for place, (each, gradient) in enumerate(zip(inputs, gradients, strict=True)):
         if gradient is None or gradient.shape != each.shape:
             raise Refused(f"input {place}: no gradient of the input's shape")
-
-        def loss(flat, place=place, shape=each.shape):
-            point = torch.from_numpy(flat.copy()).reshape(shape)
-            return float((g * counted.forward(*inputs[:place], point, *inputs[place + 1 :])).sum())
-
-        told = Gradient(loss, full_output=True)(each.numpy().ravel())
-        estimate, error = np.atleast_1d(told.estimate), np.atleast_1d(told.error_estimate).ravel()
+        estimate, error = estimated(counted, inputs, g, place)
         off = np.abs(gradient.double().numpy().ravel() - estimate)
         if not np.all(off <= 10 * error + 1e-10 * np.abs(estimate).max()):
             raise Refused(f"input {place}: off by up to {np.nanmax(off):.1e}")
+
+
+_estimates: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+
+
+def estimated(counted: Counted, inputs: tuple[Tensor, ...], g: Tensor, place: int) -> tuple[Any, Any]:
+    """The gradient by one input and its error, by numdifftools. The last few are kept: of one forward at the same inputs
+    several backwards are judged, and this takes long.
+    """
+    from numdifftools import Gradient
+
+    key = (counted.candidate.forward, place, *(each.numpy().tobytes() for each in (*inputs, g)))
+    if key not in _estimates:
+
+        def loss(flat):
+            point = torch.from_numpy(flat.copy()).reshape(inputs[place].shape)
+            return float((g * counted.forward(*inputs[:place], point, *inputs[place + 1 :])).sum())
+
+        told = Gradient(loss, full_output=True)(inputs[place].numpy().ravel())
+        while len(_estimates) > 3:
+            del _estimates[next(iter(_estimates))]
+        _estimates[key] = np.atleast_1d(told.estimate), np.atleast_1d(told.error_estimate).ravel()
+    return _estimates[key]
 
 
 OURS = "gradcheck.verify"
