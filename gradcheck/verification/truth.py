@@ -182,6 +182,10 @@ class Truth:
                 f"The reference {self.ground.name} raises {type(error).__name__} for these inputs, in float64: {error}"
             ) from error
 
+    def forget(self) -> None:
+        """Let go of the run in float64: it is made again if it is asked for."""
+        self.__dict__.pop("plain", None)
+
     def answers(self, cotangents: Cotangents) -> Truths:
         """Outputs and gradients for these cotangents, each computed once."""
         key = id(cotangents)
