@@ -220,9 +220,12 @@ class Truth:
         """The first of these; what is right anyway where there is none."""
         return next(self.hulls(cotangents, name), self.answers(cotangents).gradients[name])
 
-    def samples(self, cotangents: Cotangents) -> list[Truths]:
-        """Right answers at kinks, as different choices make them."""
-        return [self.answers(cotangents), *self._ends(cotangents), *self._turned(cotangents, 0)]
+    def samples(self, cotangents: Cotangents, draws: int = 0) -> list[Truths]:
+        """Right answers at kinks, as different choices make them: those of the first hull, or so many others."""
+        if not draws:
+            return [self.answers(cotangents), *self._ends(cotangents), *self._turned(cotangents, 0)]
+        seeds = (torch.Generator().manual_seed(DRAWS * self.seed + draw) for draw in range(draws))
+        return [self._run(self._bounded(draw=each, turn=0.5), cotangents) for each in seeds]
 
     def _ends(self, cotangents: Cotangents) -> list[Truths]:
         return self._all(cotangents, -1, lambda: [self._bounded(**way) for way in ENDS])

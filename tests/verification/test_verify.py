@@ -413,6 +413,12 @@ def test_many_choices_that_add_up_are_right_in_any_combination():
         assert found, str(found)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_choices_of_their_own_are_not_related_by_chance(seed):
+    x = x_of(1, 8, seed=seed) * (torch.arange(8) % 2)
+    assert gradcheck.verify((torch.abs, lambda g, x: torch.where(x > 0, g, -g)), torch.abs, x, seed=seed)
+
+
 def test_zeros_in_half_precision():
     x = torch.zeros(1, 1, dtype=torch.bfloat16)
     assert gradcheck.verify((torch.abs, lambda g, x: torch.where(x > 0, g, -g)), torch.abs, x)
