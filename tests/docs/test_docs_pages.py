@@ -63,6 +63,10 @@ def test_a_block_says_what_it_is_and_what_is_typed_is_run(block: Block):
     assert block.language, f"{block.where}: a fenced block without a language; for what a program prints it is text"
     if block.language == "console":
         assert block.steps(), f"{block.where}: a console block without a line `$ command`"
+    elif block.file:
+        later = [each for each in BLOCKS if each.page == block.page and each.line > block.line]
+        typed = [step.command for each in later if each.language == "console" for step in each.steps()]
+        assert any(block.file in command for command in typed), f"{block.where}: nothing below runs {block.file}"
     elif not block.reason_not_run:
         typed = [line for line in block.text.splitlines() if looks_typed(line)]
         assert not typed, (
@@ -206,7 +210,7 @@ def test_the_site_has_every_page_once():
 
 def test_readme_links_to_the_start_of_every_reader():
     linked = {link.partition("#")[0] for _, link in links_of("README.md")}
-    assert {f"docs/{reader}/start.md" for reader in ("learner", "instructor", "developer")} <= linked
+    assert {f"docs/{reader}/start.md" for reader in ("learner", "instructor", "developer", "library")} <= linked
 
 
 def test_pages_say_nothing_of_the_machine_they_were_written_on():
