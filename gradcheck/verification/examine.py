@@ -105,6 +105,9 @@ class Examination:
                 self.second_order()
         except Broke as broke:
             self.fail(broke.failure)
+        unwritten = {each.quantity for each in self.failures if each.kind == "unwritten"}
+        # Whatever else is wrong with memory that nobody wrote follows from that.
+        self.failures = [each for each in self.failures if each.kind == "unwritten" or each.quantity not in unwritten]
         if not self.failures:
             self.better_formula()
             self.against_torch()

@@ -277,6 +277,17 @@ def test_noise_is_told_from_an_order_of_summation():
     assert "not-deterministic" in kinds(gradcheck.verify(Noisy, torch.sigmoid, x_of(5)))
 
 
+def test_memory_that_nobody_wrote_is_told_alone():
+    def backward(grad_output, y):
+        made = torch.empty_like(y)
+        made[:-1] = (grad_output * y * (1 - y))[:-1]
+        return made
+
+    found = gradcheck.verify(changed(backward, Sigmoid), torch.sigmoid, x_of(6))
+    assert [(each.kind, each.quantity.name) for each in found.failures] == [("unwritten", "x")]
+    assert [each.index for each in found.failures[0].entries.worst] == [(5,)]
+
+
 def test_state_between_two_uses_is_found():
     class Keeps(Sigmoid):
         @staticmethod
