@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcheck.checks.own_failure import show_traceback
 from gradcheck.errors import GradcheckError, UsageError
 from gradcheck.references.expected import K
 from gradcheck.verification.candidate import Broke, Pass, Pulled, Subject
@@ -247,7 +248,7 @@ class Examination:
                 quantity, mistake = failure.quantity, None
                 if failure.kind == "shape" and quantity is not None and quantity.name in pulled.raw and not cotangent:
                     got, right = pulled.raw[quantity.name], self.answers.gradients[quantity.name]
-                    mistake = diagnose(self.observed(quantity, got, right, "dense", self.dense))
+                    mistake = self.mistake(quantity, got, right, "dense", self.dense)
                 self.fail(replace(failure, cotangent=cotangent, mistake=mistake))
         for note in pulled.notes:
             if note not in self.notes:
@@ -310,7 +311,7 @@ class Examination:
         if found.grade == "right":
             return True
         entries = self.entries(got, right, found)
-        mistake = diagnose(self.observed(quantity, got, right, kind, cotangents))
+        mistake = self.mistake(quantity, got, right, kind, cotangents)
         rounding = mistake is None or mistake.code == "low-precision"
         if found.grade == "relative-to-largest" and rounding and not self.strict:
             if not any(each.kind == "relative-to-largest" and each.quantity == quantity for each in self.notes):
@@ -322,27 +323,34 @@ class Examination:
     def entries(self, got: Tensor, right: Around, found: Judged) -> Entries:
         return entries_of(got.detach(), right.low, right.high, right.radius, found.allowed)
 
-    def observed(
+    def mistake(
         self, quantity: Quantity, got: Tensor, right: Around, kind: CotangentKind, cotangents: Sequence[Tensor | None]
-    ) -> Observed:
+    ) -> Mistake | None:
+        """What explains a wrong tensor. A guess that cannot be made is none: that the tensor is wrong is certain."""
         plain = self.truth.plain
-        return Observed(
-            quantity=quantity,
-            cotangent=kind,
-            dtype=got.dtype,
-            got=got.detach(),
-            low=right.low,
-            high=right.high,
-            radius=right.radius,
-            cotangents=tuple(None if each is None else each.detach().double() for each in cotangents),
-            inputs={name: tensor.detach().double() for name, tensor in self.tensors.items()},
-            outputs=tuple(each.detach() for each in plain.outputs if isinstance(each, Tensor)),
-            gradients=plain.pull(cotangents),
-            pull=self.pull_at,
-            forward=self.forward_at,
-            right_for=frozenset(self.right_for.get(quantity.name, ())),
-            operator=self.ground.operator,
-        )
+        try:
+            return diagnose(
+                Observed(
+                    quantity=quantity,
+                    cotangent=kind,
+                    dtype=got.dtype,
+                    got=got.detach(),
+                    low=right.low,
+                    high=right.high,
+                    radius=right.radius,
+                    cotangents=tuple(None if each is None else each.detach().double() for each in cotangents),
+                    inputs={name: tensor.detach().double() for name, tensor in self.tensors.items()},
+                    outputs=tuple(each.detach() for each in plain.outputs if isinstance(each, Tensor)),
+                    gradients=plain.pull(cotangents),
+                    pull=self.pull_at,
+                    forward=self.forward_at,
+                    right_for=frozenset(self.right_for.get(quantity.name, ())),
+                    operator=self.ground.operator,
+                )
+            )
+        except Exception as error:
+            show_traceback(error)
+            return None
 
     def pull_at(
         self, cotangents: Sequence[Tensor | None], tensors: Mapping[str, Tensor] | None = None
@@ -400,7 +408,7 @@ class Examination:
             wider = (each.times(factor) for each in self.truth.hulls(self.dense, name))
             found, right = self.settled(gradient, dense.times(factor), wider, dtype, 2 * self.scale)
             if found.grade == "wrong" or (found.grade != "right" and self.strict):
-                mistake = diagnose(self.observed(quantity, gradient, right, kind, cotangents))
+                mistake = self.mistake(quantity, gradient, right, kind, cotangents)
                 failure: FailureKind = "values" if kind == "non-contiguous" else "not-linear"
                 self.fail(Failure(failure, quantity, kind, self.entries(gradient, right, found), mistake))
             else:
