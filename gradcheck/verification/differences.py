@@ -280,8 +280,8 @@ class ByDifferences(Truth):
                 low, high = own.low + (each.low - middle), own.high + (each.high - middle)
                 yield Around(low, high, own.radius.maximum(each.radius))
 
-    def samples(self, cotangents: Cotangents) -> list[Truths]:
-        return self._rules.samples(cotangents)
+    def samples(self, cotangents: Cotangents, draws: int = 0) -> list[Truths]:
+        return self._rules.samples(cotangents, draws)
 
     def _of(self, cotangents: Cotangents) -> Differing:
         key = id(cotangents)

@@ -54,6 +54,7 @@ NoteKind = Literal[
     "order-of-summation",  # two equal calls differ, by no more than rounding explains
     "no-bound",  # `count` entries are not judged
     "sampled",  # `count` entries are not held against the truth one by one, but by sums along random directions
+    "blunt",  # `ratio`: errors up to this part of the largest entry may go unseen
     "nothing-to-compare",  # no entry at all
     "estimated",  # the tolerance is estimated, since an operator has no bounded rule
     "not-checked",  # `check` was left out, `message` says why

@@ -122,7 +122,8 @@ def range_of(found: AlongAxis, axes: int) -> str:
     if axes == 2:
         one, many = (("row", "rows"), ("column", "columns"))[found.axis]
     along = f" along axis {found.axis}" if axes > 2 else ""
-    nth = "other" if found.at == 2 else f"{found.at}{'rd' if found.at % 10 == 3 and found.at % 100 != 13 else 'th'}"
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(found.at % 10, "th") if found.at // 10 % 10 != 1 else "th"
+    nth = "other" if found.at == 2 else f"{found.at}{ending}"
     start = f" from {found.start} on" if found.start else ""
     return _RANGES[found.range].format(one=one, many=many, along=along, at=found.at, nth=nth, start=start)
 
@@ -130,8 +131,10 @@ def range_of(found: AlongAxis, axes: int) -> str:
 def where_of(entries: Entries) -> str:
     """In which places along which axes; empty where that is not known, or all are wrong."""
     axes = len(entries.shape)
-    plain = ("all",) if axes < 3 else ("all", "some")
-    told = [range_of(each, axes) for each in entries.along if each.range not in plain]
+    telling = [each for each in entries.along if each.range not in ("all", "some")]
+    if telling and axes < 3:  # the last column of some rows
+        telling = [each for each in entries.along if each.range != "all"]
+    told = [range_of(each, axes) for each in telling]
     return " of ".join(reversed(told)) if axes < 3 else ", ".join(told)
 
 
@@ -141,7 +144,6 @@ def placed(entries: Entries) -> str:
 
 
 # Mistakes.
-
 
 _MISTAKES: tuple[tuple[str, str, str], ...] = (
     ("returns-zero", "", "zeros came back"),
@@ -220,12 +222,8 @@ _MISTAKES: tuple[tuple[str, str, str], ...] = (
     ("unstable", "cancellation", "digits are lost by cancellation"),
     ("unstable", "", "digits are lost by overflow or cancellation"),
     ("not-finite", "", "NaN or infinite where the true value is finite"),
-    (
-        "kink",
-        "together",
-        "each entry could be a subgradient, but not together: the parts of a tie do not add up to grad_output",
-    ),
-    ("kink", "", "at kinks, where no subgradient is like this"),
+    ("kink", "together", "no subgradient as a whole: the parts of a tie do not add up to grad_output"),
+    ("kink", "", "at kinks this is no subgradient"),
     ("non-contiguous", "expanded", "only where grad_output is expanded"),
     ("non-contiguous", "", "only where grad_output is not contiguous"),
     ("wrong-shape", "", "the right numbers in another shape"),
@@ -415,10 +413,11 @@ def failure_told(failure: Failure) -> Passage:
     if step := next_of(failure):
         more.append(f"Next: {step}")
     columns = ("one call", "another") if failure.kind == "not-deterministic" else ("got", "expected")
+    shown = failure.entries if failure.kind != "unwritten" else None  # whatever lies there is another each time
     return Passage(
         full_stop(named(failure, said_of(failure) or "wrong numbers")),
         tuple(more),
-        _rows(failure.entries, *columns, allowed=True),
+        _rows(shown, *columns, allowed=True),
         failure.mistake.code if failure.mistake else failure.kind,
     )
 
@@ -461,6 +460,10 @@ _NOTES: Mapping[NoteKind, Callable[[Note], str]] = {
     "order-of-summation": lambda _: "two equal calls differ, by no more than another order of summation explains",
     "no-bound": lambda n: f"{_own(n)} {_are(n)} not judged: no bound of the error is known there",
     "sampled": lambda n: f"{_own(n)} {_are(n)} not compared one by one, but by sums along random directions",
+    "blunt": lambda n: (
+        f"errors below {100 * n.ratio:.2g} % of the largest entry may go unseen, since bounds add up over many "
+        "operations: verify the parts by themselves, or in a more precise dtype"
+    ),
     "nothing-to-compare": lambda _: "it has no entries, so nothing was compared",
     "estimated": lambda n: f"the tolerance is estimated, since {n.message or 'an operator'} has no bounded rule",
     "not-checked": lambda n: f"not checked: {n.check}" + (f", since {n.message}" if n.message else ""),

@@ -147,7 +147,7 @@ def test_an_exception_is_told_in_a_line_with_its_place():
 def test_a_kink_expects_a_range_and_what_is_not_finite_has_no_error():
     entries = Entries((3, 2, 5), 2, (Off((2, 1, 4), 1.5, 0.0, 1.0, 1e-8), Off((2, 0, 4), math.nan, 0.25, 0.25, 1e-8)))
     assert lines_of(Failure("values", X, "one-hot", entries, Mistake("kink"))) == said("""
-        grad x: at kinks, where no subgradient is like this.
+        grad x: at kinks this is no subgradient.
               index  got  expected  error  radii (allowed 4)
           [2, 1, 4]  1.5    0 to 1    0.5              5e+07
           [2, 0, 4]  nan      0.25      –                  –
@@ -167,6 +167,16 @@ def test_numbers_have_the_digits_that_tell_them_apart():
     assert words.apart(1.0, 1.0 + 2**-52) == ("1", "1.0000000000000002")
     assert words.apart(0.5, 0.5) == ("0.5", "0.5")
     assert words.apart(-0.33398438, 0.33398438) == ("-0.33398", "0.33398")
+
+
+def test_what_nobody_wrote_is_not_shown():
+    entries = Entries((3,), 1, (Off((2,), math.nan, 8e-322, 8e-322, 0.0),), (AlongAxis(0, "last", 3),))
+    assert lines_of(Failure("unwritten", X, entries=entries)) == said("""
+        grad x: what happened to lie in memory came back: nobody wrote it.
+          Where: 1 of 3 entries, the last entry.
+          Again: seed=0.
+          Next: look for torch.empty, and for what a loop or a mask leaves out.
+    """)
 
 
 def test_a_single_number_has_no_index_and_no_place():
@@ -236,6 +246,7 @@ def test_what_is_wrong_in_one_sentence(failure, text):
             Mistake("missing-term", axes=(0,), way="below", name="grad_output"),
             "of a sum over axis 0 of grad_output the last terms are missing",
         ),
+        (Mistake("kink", way="together"), "no subgradient as a whole: the parts of a tie do not add up to grad_output"),
         (Mistake("sign-flipped", name="x"), "x enters with the other sign"),
         (Mistake("changes-upstream", way="squared"), "grad_output enters squared"),
         (Mistake("changes-upstream", way="sum", axes=(1,)), "only the sum of grad_output over axis 1 is used"),
@@ -263,8 +274,12 @@ def test_every_code_has_words(code):
     [
         ((8,), [AlongAxis(0, "all-but-first", 8)], "all entries but the first"),
         ((8,), [AlongAxis(0, "from", 8, 5)], "all entries from 5 on"),
+        ((8, 8), [AlongAxis(0, "all", 8), AlongAxis(1, "some", 8)], ""),
+        ((8, 8), [AlongAxis(0, "some", 8), AlongAxis(1, "last", 8)], "the last column of some rows"),
         ((8, 8), [AlongAxis(0, "below", 8, 5), AlongAxis(1, "all", 8)], "the first 5 rows"),
         ((8, 8), [AlongAxis(0, "every", 8, 2)], "every other row"),
+        ((99,), [AlongAxis(0, "every", 99, 12)], "every 12th entry"),
+        ((99,), [AlongAxis(0, "every", 99, 32)], "every 32nd entry"),
         ((8, 8), [AlongAxis(1, "every", 8, 3, 1)], "every 3rd column from 1 on"),
         ((8, 8), [AlongAxis(0, "first", 8), AlongAxis(1, "every", 8, 4)], "every 4th column of the first row"),
         ((2, 3, 4), [AlongAxis(0, "last", 2), AlongAxis(2, "some", 4)], "the last entry along axis 0"),
