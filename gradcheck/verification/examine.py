@@ -67,12 +67,13 @@ class Examination:
         cotangents: Sequence[Tensor | None] | None = None,
         checks: Sequence[str] = CHECKS,
         strict: bool = False,
+        truth: type[Truth] = Truth,
     ) -> None:
         self.subject, self.ground = subject, ground
         self.seed, self.order, self.strict, self.checks = seed, order, strict, tuple(checks)
         self.tensors, self.wrt = subject.inputs.tensors, subject.inputs.wrt
         self.dtype = max((each.dtype for each in self.tensors.values()), key=lambda dtype: torch.finfo(dtype).eps)
-        self.truth = Truth(ground, self.tensors, self.wrt, self.dtype, fused=rounding == "fused", seed=seed)
+        self.truth = truth(ground, self.tensors, self.wrt, self.dtype, fused=rounding == "fused", seed=seed)
         self.given = cotangents
         self.failures: list[Failure] = []
         self.notes: list[Note] = []
@@ -106,10 +107,12 @@ class Examination:
                 self.second_order()
         except Broke as broke:
             self.fail(broke.failure)
+        if self.truth.estimated:
+            self.note("estimated")
         unwritten = {each.quantity for each in self.failures if each.kind == "unwritten"}
         # Whatever else is wrong with memory that nobody wrote follows from that.
         self.failures = [each for each in self.failures if each.kind == "unwritten" or each.quantity not in unwritten]
-        if not self.failures:
+        if not self.failures and self.truth.by_rules:
             self.better_formula()
             self.against_torch()
 
@@ -274,6 +277,10 @@ class Examination:
         quantity, right = Quantity("gradient", name), self.truth.answers(cotangents).gradients[name]
         hulls = self.truth.hulls(cotangents, name)
         if self.compare(quantity, gradient, right, kind, hulls, self.tensors[name].dtype, cotangents):
+            for each in self.truth.sums(cotangents, name):
+                if not each.fits(gradient):
+                    self.fail(Failure("along", quantity, kind, got=each.of(gradient), wanted=each.value))
+                    return
             self.right_for[name].add(kind)
 
     def settled(
@@ -304,7 +311,8 @@ class Examination:
         """Judge one tensor, and tell what is wrong with it. Whether it is right."""
         found, right = self.settled(got, right, wider, dtype, self.scale)
         if found.unjudged:
-            self.note("no-bound", quantity, count=found.unjudged)
+            summed = quantity.kind == "gradient" and self.truth.sums(cotangents, quantity.name)
+            self.note("sampled" if summed else "no-bound", quantity, count=found.unjudged)
         if not got.numel():
             self.note("nothing-to-compare", quantity)
         self.worst[quantity] = max(self.worst.get(quantity, 0.0), found.worst)
