@@ -244,10 +244,10 @@ class Examination:
 
     def take(self, pulled: Pulled, cotangent: CotangentKind | None = None) -> None:
         """What was noticed during a backward, once; changes in place are a matter of purity."""
-        known = {(each.kind, each.quantity, each.message) for each in self.failures}
+        known = [replace(each, cotangent=None, mistake=None, seed=0) for each in self.failures]
         for failure in pulled.failures:
             impure = failure.kind.startswith("changes-") and "purity" not in self.checks
-            if (failure.kind, failure.quantity, failure.message) not in known and not impure:
+            if failure not in known and not impure:
                 quantity, mistake = failure.quantity, None
                 if failure.kind == "shape" and quantity is not None and quantity.name in pulled.raw and not cotangent:
                     got, right = pulled.raw[quantity.name], self.answers.gradients[quantity.name]
