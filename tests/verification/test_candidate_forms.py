@@ -559,6 +559,24 @@ def test_not_a_number_is_no_change():
     assert not same(torch.zeros(1), -torch.zeros(1))
 
 
+def test_what_is_saved_may_be_complex_or_no_ordinary_tensor():
+    def spectrum(x, *rest):
+        return torch.fft.fft(x * torch.nan).conj()
+
+    class Wrapped(torch.Tensor):
+        @staticmethod
+        def __new__(cls):
+            return torch.Tensor._make_wrapper_subclass(cls, (2,), dtype=torch.float64)
+
+        __torch_dispatch__ = classmethod(raises)
+
+    kept = {"imaginary": lambda: torch.fft.fft(X).conj().imag, "sparse": X.to_sparse, "meta": lambda: X.to("meta")}
+    own = backward_of(lambda ctx, g, y: g * 2, saved=spectrum, wrapped=Wrapped, **kept)
+    assert failures_of(own, X) == []
+    own = backward_of(lambda ctx, g, y: g * y.mul_(2).real, saved=lambda x: torch.fft.fft(x).conj())
+    assert failures_of(own, X) == [("changes-saved", "Own", "0", None)]
+
+
 def test_shared_memory_is_noted():
     def notes_of(candidate):
         return [
