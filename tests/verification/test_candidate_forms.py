@@ -714,3 +714,20 @@ def test_a_candidate_is_called_by_its_name():
 def test_what_is_no_candidate_is_refused(candidate):
     with pytest.raises(UsageError, match="The candidate is"):
         subject_of(candidate, [X])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_on_a_gpu_everything_stays_there_and_is_found_as_well():
+    x, g = X.cuda(), G.cuda()
+    pulled = subject_of(Cube, [x], reference=cube).run().pull([g])
+    assert pulled.failures == ()
+    assert torch.allclose(pulled.gradients["x"], 3 * x**2 * g)
+    wrong = {
+        "elsewhere": (lambda ctx, g, x: (2 * g).cpu(), ("device", "x", "cpu", "cuda:0")),
+        "grad-output": (lambda ctx, g, x: g.mul_(2), ("changes-grad-output", "Own", 0, None)),
+        "input": (lambda ctx, g, x: 2 * g + 0 * x.data.mul_(2), ("changes-input", "backward", "x", None)),
+    }
+    for body, fact in wrong.values():
+        assert failures_of(backward_of(body), x, cotangent=g, reference=cube) == [fact]
+    failure = broken(lambda: subject_of(backward_of(hang), [x], limit=0.02).run().pull([g]))
+    assert failure.kind == "timed-out"
