@@ -141,8 +141,12 @@ class Examination:
         outputs = self.passed.outputs
         if self.given is None:
             made = [
-                self.like(output, self.drawn(output.shape)) if flows(reference) else None
-                for output, reference in zip(outputs, self.truth.plain.outputs, strict=True)
+                self.like(output, self.drawn(output.shape))
+                if flows(reference) or (not self.truth.by_rules and differentiable)
+                else None
+                for output, reference, differentiable in zip(
+                    outputs, self.truth.plain.outputs, self.passed.differentiable, strict=True
+                )
             ]
         else:
             made = list(self.given)
