@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import combinations, product
 
 import torch
 from torch import Tensor
@@ -142,9 +143,9 @@ class Sight:
         """A guess whose losses nobody knows: they are like those of the right tensor."""
 
         def lost() -> Tensor:
-            size = _largest(guess) / max(_largest(self.truth), 1e-300)
-            own = float(torch.nan_to_num(guess, 0.0, 0.0, 0.0).square().mean().sqrt())
-            return self.radius * min(1.0 + size, 1e6) + self.unit * own
+            size = _typical(guess) / max(_typical(self.truth), 1e-300)
+            share = max(self.unit, _typical(self.radius) / max(_typical(self.truth), 1e-300))
+            return self.radius * min(1.0 + size, 1e6) + min(share, 1e3 * self.unit) * _typical(guess)
 
         return guess, lost
 
@@ -299,12 +300,13 @@ class Sight:
         if is_(-1.0):
             return "sign-flipped", Factor("sign", -1.0), True
         sign = math.copysign(1.0, factor)
-        if any(is_(sign * plain) for plain in (2.0, 0.5)):
-            return "scaled-by-constant", Factor("constant", next(v for v in (2 * sign, 0.5 * sign) if is_(v))), True
-        for value, sizes in self._powers():
-            for left in (1.0, 2.0, 0.5):
-                if (left == 1 or min(abs(value), 1 / abs(value)) < 0.11) and is_(sign * left * value):
-                    return "scaled-by-size", Factor("size", sign * left, sizes), True
+        for plain in (2.0, 0.5):
+            if is_(sign * plain):
+                return "scaled-by-constant", Factor("constant", sign * plain), True
+        for left, sizes in self._powers():
+            value = left * math.prod((self.sizes[each.size] + each.shift) ** each.exponent for each in sizes)
+            if is_(sign * value):
+                return "scaled-by-size", Factor("size", sign * left, sizes), True
         whole = self._hard_coded(abs(factor), spread)
         if whole is not None:
             return "hard-coded-size", whole, True
@@ -319,25 +321,27 @@ class Sight:
         ):
             if spread < 1e-4 and is_(sign * known):
                 return "scaled-by-constant", Factor("constant", sign * known), True
-        plain = Fraction(factor).limit_denominator(64 if self.unit < 1e-4 else 8)
-        if is_(float(plain)) and plain and max(abs(plain.numerator), plain.denominator) <= 1000:
-            return "scaled-by-constant", Factor("constant", float(plain)), True
+        quotient = Fraction(factor).limit_denominator(64 if self.unit < 1e-4 else 8)
+        if is_(float(quotient)) and quotient and abs(quotient.numerator) <= 1000:
+            return "scaled-by-constant", Factor("constant", float(quotient)), True
         return "scaled-by-constant", Factor("constant", factor), False
 
     def _powers(self) -> Iterator[tuple[float, tuple[Power, ...]]]:
-        for words, size in self.sizes.items():
-            for exponent in (-1.0, 1.0, -0.5, 0.5, -2.0, 2.0):
-                yield size**exponent, (Power(words, exponent),)
-        for words, size in self.sizes.items():
-            for shift in (-1, 1):
-                for exponent in (1.0, -1.0, 0.5, -0.5):
-                    powers = Power(words, exponent, shift), Power(words, -exponent)
-                    yield ((size + shift) / size) ** exponent, powers
-        for first, one in self.sizes.items():
-            for second, other in self.sizes.items():
-                if first < second and min(one, other) > 3:
-                    for a, b in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
-                        yield float(one) ** a * float(other) ** b, (Power(first, a), Power(second, b))
+        """A number and powers of sizes to multiply it with, the plainest first."""
+        for exponent in (-1.0, 1.0):
+            yield from ((1.0, (Power(words, exponent),)) for words in self.sizes)
+        for words, shift, exponent in product(self.sizes, (-1, 1), (1.0, -1.0, 0.5, -0.5)):
+            yield 1.0, (Power(words, exponent, shift), Power(words, -exponent))
+        for exponent in (-0.5, 0.5):
+            yield from ((1.0, (Power(words, exponent),)) for words in self.sizes)
+        large = [words for words, size in self.sizes.items() if size > 3]
+        for first, second in combinations(large, 2):
+            yield from ((1.0, (Power(first, a), Power(second, b))) for a, b in ((1, 1), (-1, -1), (1, -1), (-1, 1)))
+        for words, left, exponent in product(large, (2.0, 0.5), (-1.0, 1.0)):
+            if self.sizes[words] > 9:  # else another small number
+                yield left, (Power(words, exponent),)
+        for exponent in (-2.0, 2.0):
+            yield from ((1.0, (Power(words, exponent),)) for words in large)
 
     def _hard_coded(self, factor: float, spread: float) -> Factor | None:
         """A quotient of a size and a number that stands in its place, where a simpler fraction does not say it."""
@@ -354,6 +358,10 @@ class Sight:
 
 def _largest(tensor: Tensor) -> float:
     return float(torch.nan_to_num(tensor, 0.0, 0.0, 0.0).abs().max()) if tensor.numel() else 0.0
+
+
+def _typical(tensor: Tensor) -> float:
+    return float(torch.nan_to_num(tensor, 0.0, 0.0, 0.0).square().mean().sqrt())
 
 
 def broadcasts(small: Tensor, large: Tensor) -> bool:
