@@ -222,7 +222,8 @@ class Examination:
         for number, (right, output) in enumerate(zip(self.answers.outputs, self.passed.outputs, strict=True)):
             quantity = self.output(number)
             if right is not None and isinstance(output, Tensor):
-                self.compare(quantity, output, right, "dense", (), output.dtype, self.dense)
+                across = self.truth.across(self.dense, number)
+                self.compare(quantity, output, right, "dense", across, output.dtype, self.dense)
             elif isinstance(output, Tensor) and not torch.equal(output, self.truth.plain.outputs[number]):
                 self.fail(Failure("values", quantity))
 
@@ -279,6 +280,8 @@ class Examination:
                 if found.grade == "right":
                     self.kinks = True
                     break
+                if found.off is not None and bool((found.off & (each.low == each.high)).any()):
+                    break  # wrong where no choice has a say
         return found, right
 
     def compare(
@@ -410,12 +413,11 @@ class Examination:
         self.gradient(name, gradient, kind, cotangents)
 
     def plain_for(self, cotangents: Sequence[Tensor | None]) -> dict[str, Tensor]:
-        key = id(cotangents)
-        if self._plain[0] != key:
-            self._plain = key, self.truth.plain.pull(cotangents)
+        if self._plain[0] is not cotangents:
+            self._plain = cotangents, self.truth.plain.pull(cotangents)
         return self._plain[1]
 
-    _plain: tuple[int, dict[str, Tensor]] = (0, {})
+    _plain: tuple[Sequence[Tensor | None], dict[str, Tensor]] = ((), {})
 
     def repeats(self) -> None:
         """Determinism and reuse: once more, with another use in between. Only where something differs, each by itself.
