@@ -237,7 +237,7 @@ def _of_shape(sight: Sight) -> Mistake | None:
         return None
     for mistake, one, other, radius in _reshaped(sight):
         scale = radius + sight.unit * torch.maximum(one.abs(), other.abs()) + sight.tiny
-        if bool(((one - other).abs() <= K * scale).all()) and fit(one - other, other, scale):
+        if bool(((one - other).abs() <= K * scale).all()) and fit(one - other, other, scale, sight.unit):
             return mistake
     return None
 

@@ -53,11 +53,10 @@ BITS = 14.0
 SHARE = 16.0
 """What a guess leaves unexplained is at most so small a part of the squared errors."""
 
-NOISE = 0.02
-"""Errors below this share of a radius are as good as none: one way to round is not better than another."""
-
-CLEAN = 0.1
-"""A guess with errors like these need not be compared with others."""
+NOISE, HALVES = 0.5, 0.02
+"""Errors below this share of a radius are as good as none: one way to round is not better than another. Radii of half
+precision are so wide that other numbers lie in them too: there only smaller errors are none.
+"""
 
 FEW, LIKELY = 192, 0.7
 """So many wrong entries are looked at before all are. A guess must leave less than half of the error of this share."""
@@ -77,20 +76,21 @@ class Fit:
     clean: bool
 
 
-def fit(rest: Tensor, misfit: Tensor, scale: Tensor, fitted: int = 0) -> Fit | None:
+def fit(rest: Tensor, misfit: Tensor, scale: Tensor, unit: float, fitted: int = 0) -> Fit | None:
     """How much smaller the `rest` is than the `misfit`, both measured in `scale`."""
+    noise = HALVES if unit > 1e-5 else NOISE
     errors = (misfit / scale).square()
     total = float(errors.sum())
     # Entries that hardly differ tell nothing.
     count = min(rest.numel(), 2 * total**2 / float(errors.square().sum()) if 0 < total < 1e100 else 0) - fitted
     if count <= 0:
         return None
-    left = float((rest / scale).square().clamp(min=NOISE**2).sum())
+    left = float((rest / scale).square().clamp(min=noise**2).sum())
     share = total / left
     if not share >= SHARE:  # NaN is no explanation
         return None
     bits = count / 2 * min(math.log2(share), 80.0)
-    return Fit(bits, left <= CLEAN**2 * rest.numel()) if bits >= BITS else None
+    return Fit(bits, left <= (2 * noise) ** 2 * rest.numel()) if bits >= BITS else None
 
 
 class Sight:
@@ -240,11 +240,12 @@ class Sight:
     def _told_by(self, chosen: Tensor, guess: Tensor, radius: Tensor, fitted: int) -> Fit | None:
         got, guess = self.got[chosen], guess[chosen]
         largest = torch.maximum(torch.maximum(guess.abs(), got.abs()), self.truth[chosen].abs())
-        return fit(got - guess, self.misfit[chosen], radius[chosen] + self.unit * largest + self.tiny, fitted)
+        scale = radius[chosen] + self.unit * largest + self.tiny
+        return fit(got - guess, self.misfit[chosen], scale, self.unit, fitted)
 
     def silent(self, told: Told) -> bool:
         """Whether a guess is nothing but rounding."""
-        return bool((told[0].abs() <= K * told[1]() + self.tiny).all())
+        return _largest(told[0]) <= 2 * K * self.unit * _largest(self.truth) + self.tiny
 
     # Factors.
 

@@ -468,7 +468,7 @@ def diagonal(sight: Sight) -> Suspicions:
                 return None
         asked = torch.zeros_like(sight.wrong).index_fill(-1, columns, True) & sight.wrong
         scale = (sight.radius + sight.unit * torch.maximum(sight.got.abs(), sight.truth.abs()) + sight.tiny)[asked]
-        return sight.told(guess) if fit((guess - sight.got)[asked], sight.misfit[asked], scale) else None
+        return sight.told(guess) if fit((guess - sight.got)[asked], sight.misfit[asked], scale, sight.unit) else None
 
     yield Suspicion(Mistake("diagonal-only"), partial(made, g))
     yield Suspicion(Mistake("missing-upstream"), partial(made, torch.ones_like(g)))
