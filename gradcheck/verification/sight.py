@@ -80,9 +80,11 @@ def fit(rest: Tensor, misfit: Tensor, scale: Tensor, unit: float, fitted: int = 
     """How much smaller the `rest` is than the `misfit`, both measured in `scale`."""
     noise = HALVES if unit > 1e-5 else NOISE
     errors = (misfit / scale).square()
-    total = float(errors.sum())
+    total, most = float(errors.sum()), _largest(errors)
+    if not 0 < most < 1e100:
+        return None
     # Entries that hardly differ tell nothing.
-    count = min(rest.numel(), 2 * total**2 / float(errors.square().sum()) if 0 < total < 1e100 else 0) - fitted
+    count = min(rest.numel(), 2 * (total / most) ** 2 / float((errors / most).square().sum())) - fitted
     if count <= 0:
         return None
     left = float((rest / scale).square().clamp(min=noise**2).sum())
@@ -380,4 +382,6 @@ def _counted(name: str, tensor: Tensor) -> Iterator[tuple[str, int]]:
         yield f"the number of columns of {name}", shape[1]
     else:
         yield from ((f"the size of axis {axis} of {name}", size) for axis, size in enumerate(shape))
+        for axis, size in enumerate(shape):
+            yield f"the number of entries of {name} at each place of axis {axis}", tensor.numel() // max(size, 1)
     yield f"the number of entries of {name}", tensor.numel()
