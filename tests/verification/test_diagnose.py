@@ -381,6 +381,8 @@ NAMELESS: dict[str, Row] = {
     "nonsense for a bias": (layer_norm, NORM, "b", lambda g, x, w, b: scattered(g, b), m("")),
     "nonsense where nothing flows": (softmax, FLAT, "x", lambda g, x: scattered(g, x).abs() + 1, m("")),
     "one number": (matmul, ONE, "a", lambda g, a, b: 1.377 * g @ b.T, m("")),
+    "one number that is near another": (mul, ONE, "a", lambda g, a, b: 1.01 * b, m("")),
+    "a few per cent": (mul, SQUARE, "a", lambda g, a, b: g * b * (1 + 0.04 * scattered(g, a).tanh()), m("")),
     "one entry": (softmax, SOFT, "x", lambda g, x: one_off(of_softmax(g, x)), m("")),
     "one entry of a product": (mul, SQUARE, "a", lambda g, a, b: one_off(g * b), m("")),
     "half as nonsense": (mul, SQUARE, "a", lambda g, a, b: first_rows(g * b, 9) + scattered(g, a), m("")),
