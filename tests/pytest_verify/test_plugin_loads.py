@@ -28,11 +28,11 @@ def pytest_sessionfinish(session):
 
 @pytest.fixture
 def run(tmp_path):
-    """`run(files, *options, entry=True)`: pytest over these files in a process of its own, with the entry point of
-    pyproject.toml as an installation would have it.
+    """`run(files, *options)`: pytest over these files in a process of its own, with the entry point of pyproject.toml as
+    an installation would have it.
     """
 
-    def run(files: dict[str, str], *options: str, entry: bool = True) -> str:
+    def run(files: dict[str, str], *options: str) -> str:
         points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
         info = tmp_path / "site" / "verifying-1.dist-info"
         info.mkdir(parents=True)
@@ -41,7 +41,7 @@ def run(tmp_path):
         for path, text in {"suite/pytest.ini": "[pytest]\n", **files}.items():
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_text(text)
-        paths = [str(ROOT), str(Path(__file__).parent), *([str(info.parent)] if entry else [])]
+        paths = [str(ROOT), str(Path(__file__).parent), str(info.parent)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "CI"))}
         environment |= {"PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80", "PYTHONUTF8": "1"}
         done = subprocess.run(

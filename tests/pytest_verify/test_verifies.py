@@ -150,6 +150,21 @@ def test_rows(rows, _):
     assert "Explanation" not in text
 
 
+def test_what_is_wrong_among_several_bugs_that_hypothesis_finds_is_summed_up(suite):
+    result = suite("""
+from hypothesis import example, given, strategies as st
+
+@gradcheck.verifies(WrongSign, square)
+@example(1)
+@example(0)
+@given(st.just(0))
+def test_rows(rows):
+    return torch.ones(1 // rows)
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ZeroDivisionError*", "*= gradcheck =*", "test_kernels.py::test_rows", "  grad x: *"])
+
+
 def test_hypothesis_with_the_fixture(suite):
     result = suite("""
 from hypothesis import given, strategies as st
