@@ -1,0 +1,160 @@
+"""Kernels as their authors write them: none that is right is refused, and every fault is found that its dtype shows."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import contextmanager
+
+import pytest
+import torch
+import torch.nn.functional as F
+from kernels import KERNELS
+
+import gradcheck
+from gradcheck.numbers.bounded import Bounded
+from gradcheck.numbers.run import vjp
+from gradcheck.references.expected import K
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
+FAULTS = {f"{kernel.name}: {fault.name}": (kernel, fault) for kernel in KERNELS for fault in kernel.faults}
+CASES = {f"{kernel.name}: {case}": (kernel, case) for kernel in KERNELS for case in kernel.cases}
+
+of_every_dtype = pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+of_every_fault = pytest.mark.parametrize(("kernel", "fault"), FAULTS.values(), ids=FAULTS)
+
+
+def verdict_on(kernel, function, case, dtype, seed=0, device="cpu"):
+    arguments = kernel.arguments(case, dtype, seed, device)
+    return gradcheck.verify(function, kernel.reference, *arguments, wrt=kernel.wrt, rounding="fused", seed=seed)
+
+
+def test_each_kernel_has_eight_faults():
+    assert all(len({fault.name for fault in kernel.faults}) >= 8 for kernel in KERNELS)
+
+
+@pytest.mark.table
+@of_every_dtype
+@pytest.mark.parametrize(("kernel", "case"), CASES.values(), ids=CASES)
+def test_a_right_kernel_passes(kernel, case, dtype):
+    for seed in range(2):
+        verdict_on(kernel, kernel.function, case, dtype, seed).check()
+
+
+# How large a fault is, is found without `verify`: by the kernel and the faulty one in float64.
+
+
+@contextmanager
+def nothing_left_in_memory():
+    """What is not written to is not a number, rather than what an earlier run left there."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def results_of(function, kernel, arguments, cotangent):
+    """The output and the gradients."""
+    leaves = [each.clone().requires_grad_() if _is_real(each) else each for each in arguments]
+    output = function.apply(*(each.clone() if _is_real(each) else each for each in leaves))
+    output.backward(cotangent.clone(memory_format=torch.preserve_format))
+    reals = filter(_is_real, leaves)
+    return output.detach(), *(leaf.grad for leaf, _ in zip(reals, kernel.wrt, strict=False))
+
+
+def _is_real(value):
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
+
+
+def shown(kernel, fault, dtype):
+    """What is wrong for certain: by more than what is tolerated, and what a right kernel loses, in some entry."""
+    numbers, arguments = Bounded(dtype, fused=True), kernel.arguments(fault.case, dtype)
+    output = kernel.function.apply(*arguments)
+    dense = torch.randn(output.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype)
+    wrapped = [numbers.wrap(each, requires_grad=True, off=1.0) if _is_real(each) else each for each in arguments]
+    bounded, gradients = vjp(numbers, kernel.reference, wrapped, [dense])
+    radii = [each.rad for each in (bounded, *gradients) if each is not None]
+    wide = [each.double() if _is_real(each) else each for each in arguments]
+    wrong = set()
+    for cotangent in (dense.double(), dense.double().mT.contiguous().mT if dense.dim() > 1 else dense.double()):
+        right = results_of(kernel.function, kernel, wide, cotangent)
+        with nothing_left_in_memory():
+            faulty = results_of(kernel.planted(fault), kernel, wide, cotangent)
+        for name, one, other, rad in zip(("output", *kernel.wrt), right, faulty, radii, strict=False):
+            if not ((one - other).abs() <= (K + 1) * rad + torch.finfo(dtype).tiny * one.numel()).all():
+                wrong.add(name)
+    return wrong
+
+
+@pytest.mark.table
+@of_every_dtype
+@of_every_fault
+def test_a_fault_is_found_and_named(kernel, fault, dtype):
+    verdict = verdict_on(kernel, kernel.planted(fault), fault.case, dtype)
+    failures = [failure for failure in verdict.failures if failure.kind == fault.kind]
+    if fault.kind == "values":
+        certain = shown(kernel, fault, dtype)
+        assert bool(certain) == (dtype not in fault.hidden), "the table is not what float64 says"
+        found = {name_of(failure.quantity) for failure in failures}
+        assert certain <= found <= set(fault.of), verdict
+    else:
+        assert bool(failures) == (dtype not in fault.hidden), verdict
+    if fault.code and dtype not in fault.hidden:
+        assert fault.code in {failure.mistake.code for failure in failures if failure.mistake}, verdict
+
+
+def name_of(quantity):
+    return "output" if quantity.kind == "output" else quantity.name
+
+
+# Elsewhere than on a CPU, and torch's own.
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
+@of_every_dtype
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
+def test_kernels_are_judged_on_a_gpu(kernel, dtype):
+    verdict = verdict_on(kernel, kernel.function, "ordinary", dtype, device="cuda")
+    verdict.check()
+    assert verdict.device.startswith("cuda")
+    for fault in kernel.faults:
+        if dtype not in fault.hidden:
+            assert not verdict_on(kernel, kernel.planted(fault), fault.case, dtype, device="cuda"), fault.name
+
+
+@pytest.fixture
+def triton_softmax(monkeypatch):
+    pytest.importorskip("triton", reason="Triton is not installed: it comes with the extra `triton`")
+    if not torch.cuda.is_available():
+        monkeypatch.setenv("TRITON_INTERPRET", "1")
+    return importlib.import_module("kernels.triton_softmax").TRITON_SOFTMAX
+
+
+def verdict_on_triton(kernel, dtype):
+    return verdict_on(kernel, kernel.function, "ordinary", dtype, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def test_a_kernel_in_triton_passes(triton_softmax, dtype):
+    verdict_on_triton(triton_softmax, dtype).check()
+
+
+def test_a_kernel_in_triton_that_computes_in_float32_is_not_right_in_float64(triton_softmax):
+    verdict = verdict_on_triton(triton_softmax, torch.float64)
+    assert {failure.mistake.code for failure in verdict.failures if failure.kind == "values"} == {"low-precision"}, (
+        verdict
+    )
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [lambda x: (x + 3).clamp(0, 6) / 6, "y[i] = Min(Max(x[i] + 3, 0), 6) / 6"],
+    ids=["by clamp", "by a formula"],
+)
+def test_hardsigmoid_of_torch_has_a_gradient_in_float32(reference):
+    """Its backward multiplies by 1/6 in float32, whatever the dtype: 3e-8 off in float64."""
+    x = torch.linspace(-4, 4, 12, dtype=torch.float64)
+    (failure,) = {each.quantity: each for each in gradcheck.verify(F.hardsigmoid, reference, x).failures}.values()
+    assert (failure.kind, failure.quantity.kind, failure.mistake.code) == ("values", "gradient", "low-precision")
+    assert 1e-8 < abs(failure.entries.worst[0].got * 6 / failure.entries.worst[0].low - 6) < 1e-6
+    gradcheck.verify(F.hardsigmoid, reference, x.float()).check()
