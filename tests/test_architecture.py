@@ -30,7 +30,7 @@ FLOORS = [
     {"references"},
     {"numbers"},
     {"operators"},
-    {"errors"},
+    {"errors", "showing"},
 ]
 """From the top. A room may import from its own floor and from those below."""
 

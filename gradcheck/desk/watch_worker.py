@@ -160,7 +160,8 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
     from gradcheck.grading.last_results import digest_of
     from gradcheck.grading.load import load_candidate
     from gradcheck.grading.report import ExerciseReport
-    from gradcheck.reports.message import failure_text, printable
+    from gradcheck.reports.message import failure_text
+    from gradcheck.showing.text import printable
 
     exercise, path, shown = find_exercise(request["grade"]), Path(request["path"]), str(request["shown"])
     digest = digest_of(path)

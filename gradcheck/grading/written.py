@@ -6,7 +6,6 @@ A report is made once from what grading found (`write_down`), and read once from
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from gradcheck.grading.policy.lateness import InTime, Later
 from gradcheck.grading.policy.roster import StudentName, TeamMember
 from gradcheck.grading.report import ExerciseReport, Report
 from gradcheck.grading.sandbox.layers import Layer
+from gradcheck.showing.text import clean, in_json
 
 SCHEMA: Literal["gradcheck/report/v1"] = "gradcheck/report/v1"
 
@@ -190,27 +190,27 @@ def exercise_written(report: ExerciseReport) -> WrittenExercise:
 def check_written(result: CheckResult) -> WrittenCheck:
     told = _diagnosis(result.diagnosis) if result.diagnosis else None
     if told is None and result.code:
-        told = WrittenDiagnosis(result.code, _clean(result.message))
+        told = WrittenDiagnosis(result.code, clean(result.message))
     return WrittenCheck(
         id=result.id,
         status=result.status,
-        message=_clean(result.message),
+        message=clean(result.message),
         diagnosis=told,
         counterexample=case_written(result.counterexample) if result.counterexample else None,
         cut_short=result.cut_short,
-        location=tuple(map(_clean, result.lines)),
+        location=tuple(map(clean, result.lines)),
     )
 
 
 def _diagnosis(found: Diagnosis) -> WrittenDiagnosis:
-    return WrittenDiagnosis(found.code, _clean(found.text), found.confidence, found.think, found.cases, found.also)
+    return WrittenDiagnosis(found.code, clean(found.text), found.confidence, found.think, found.cases, found.also)
 
 
 def case_written(example: Counterexample) -> WrittenCase:
     return WrittenCase(
-        inputs={name: _numbers(value) for name, value in example.inputs.items()},
-        grad_output=_numbers(example.grad_output),
-        got=_numbers(example.got),
+        inputs={name: in_json(value) for name, value in example.inputs.items()},
+        grad_output=in_json(example.grad_output),
+        got=in_json(example.got),
         where=where_of(example),
         marks=_marks(example.marks) if example.marks else None,
         about=example.about,
@@ -219,21 +219,6 @@ def case_written(example: Counterexample) -> WrittenCase:
 
 def _marks(found: Marks) -> WrittenMarks:
     return WrittenMarks(found.entries[:_MOST_MARKS], found.count, found.of, found.parts)
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, (list, tuple)):
-        return [_numbers(each) for each in value]
-    if isinstance(value, dict):
-        return {str(name): _numbers(each) for name, each in value.items()}
-    return _clean(value) if isinstance(value, str) else value
-
-
-def _clean(text: str) -> str:
-    """Text that any UTF-8 writer takes: lone surrogates replaced."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 # Read.

@@ -16,9 +16,9 @@ from gradcheck.grading.class_report import ClassReport, ClassRow, ExerciseCounts
 from gradcheck.reports import class_charts as charts
 from gradcheck.reports.beside import beside
 from gradcheck.reports.escaping import visible
-from gradcheck.reports.templating import TEMPLATES, environment
 from gradcheck.reports.terminal import points
 from gradcheck.reports.ungraded import REPORT_IT, names_of
+from gradcheck.showing.templating import TEMPLATES, environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment

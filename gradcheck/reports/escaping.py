@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from gradcheck.reports.message import printable
+from gradcheck.showing.text import printable
 
 _BREAKS = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 """Everything that some reader takes for the end of a line, as `str.splitlines` has it."""

@@ -15,7 +15,7 @@ from gradcheck.grading.written import FinalReport
 from gradcheck.reports.escaping import markdown_code_block, markdown_text, visible
 from gradcheck.reports.feedback_view import Item, feedback_of
 from gradcheck.reports.message import hanging
-from gradcheck.reports.templating import environment
+from gradcheck.showing.templating import environment
 
 if TYPE_CHECKING:
     from jinja2 import Template

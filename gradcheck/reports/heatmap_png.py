@@ -28,7 +28,7 @@ from gradcheck.reports.matrices import (
     scales,
     shape_text,
 )
-from gradcheck.reports.message import printable
+from gradcheck.showing.text import printable
 from gradcheck.training import plots
 
 _BELOW, _ABOVE = ("#0b3f7a", "#2f79b8", "#8dbde3", "#d6e7f6"), ("#fde3c8", "#fbb871", "#d4700f", "#8f3a00")

@@ -11,11 +11,12 @@ import numpy as np
 from gradcheck.checks.results import CheckResult, Counterexample, Marks, where_of
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.matrices import Comparison, as_array, wrong_entries
-from gradcheck.reports.message import printable, tensor_text
+from gradcheck.reports.message import tensor_text
 from gradcheck.reports.svg import drawing
-from gradcheck.reports.templating import environment
 from gradcheck.reports.terminal import points
 from gradcheck.reports.ungraded import not_your_fault
+from gradcheck.showing.templating import environment
+from gradcheck.showing.text import printable
 
 if TYPE_CHECKING:
     from jinja2 import Template

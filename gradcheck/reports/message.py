@@ -11,6 +11,7 @@ from textwrap import wrap
 from typing import Any
 
 from gradcheck.checks.results import CheckResult, Counterexample, where_of
+from gradcheck.showing.text import printable
 
 WIDTH = 80
 _ENTRIES = 40
@@ -187,10 +188,3 @@ def _count(value: Any) -> int:
 def shorten(line: str) -> str:
     """A line of somebody else's making, cut to the screen's width."""
     return line if len(line) <= WIDTH else line[: WIDTH - 2] + " …"
-
-
-def printable(text: str) -> str:
-    """Text of a submission without terminal control codes: what moves the cursor or the colours is shown, not done."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else repr(character)[1:-1] for character in text
-    )

@@ -237,7 +237,7 @@ def _spread(x: Floats, grid: Floats, variance: Floats, deviation: Floats) -> str
 def _tell(lines: list[session.Line]) -> None:
     from rich.console import Console
 
-    from gradcheck.reports.message import printable
+    from gradcheck.showing.text import printable
 
     console = Console(highlight=False, soft_wrap=True)
     signs = {True: "[green]✓[/]", False: "[red]✗[/]", None: " "}

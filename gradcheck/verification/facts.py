@@ -38,6 +38,7 @@ FailureKind = Literal[
     "not-deterministic",  # `entries`: two equal calls differ by more than an order of summation explains
     "needs-input-grad",  # `entries`: the gradient is another where only this input asks for one
     "keeps-state",  # `entries`: a second use before the backward changes the gradient of the first
+    "check",  # a check of an exercise, `at`, did not pass: `message`
 ]
 
 NoteKind = Literal[

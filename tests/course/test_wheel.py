@@ -50,7 +50,7 @@ def test_it_brings_commands_templates_licence_and_what_it_needs(wheel):
     assert f"\nVersion: {__version__}\n" in metadata
     assert "\nRequires-Dist: torch" in metadata
     assert metadata.count("\n\n") == 0, "headers only"
-    assert any(name.startswith("gradcheck/reports/templates/") for name in wheel.namelist())
+    assert any(name.startswith("gradcheck/showing/templates/") for name in wheel.namelist())
     assert any(name.startswith("gradcheck/course/templates/release/") for name in wheel.namelist())
 
 

@@ -36,10 +36,14 @@ def within_reach(numbers: Bounded, x: Any, y: Any) -> Tensor:
     return ((x_mid - y_mid).abs() <= x_rad + y_rad) & (x_rad + y_rad > 0)
 
 
-def register_comparison(name: str, compare: Callable[[Any, Any], Any], *, strict: bool) -> None:
+def register_comparison(name: str, compare: Callable[[Any, Any], Any], *, greater: bool, strict: bool) -> None:
     def apply(numbers: Bounded, x: Any, y: Any) -> Tensor:
-        equal, _ = compared(numbers, x, y)
+        equal, unclear = compared(numbers, x, y)
         chosen: Tensor = compare(mid_of(x), mid_of(y))
+        if numbers.draws:
+            close = equal | unclear
+            larger = numbers.draws.first_is_larger(mid_of(x), mid_of(y), close)
+            return torch.where(close, larger == greater, chosen)
         if numbers.across:
             return chosen ^ within_reach(numbers, x, y)
         return torch.where(equal, strict, chosen) if numbers.flip else chosen
@@ -48,44 +52,41 @@ def register_comparison(name: str, compare: Callable[[Any, Any], Any], *, strict
         RULES[overload] = apply
 
 
-for _name, _compare, _strict in (
-    ("gt", operator.gt, True),
-    ("ge", operator.ge, False),
-    ("lt", operator.lt, True),
-    ("le", operator.le, False),
+for _name, _compare, _greater, _strict in (
+    ("gt", operator.gt, True, True),
+    ("ge", operator.ge, True, False),
+    ("lt", operator.lt, False, True),
+    ("le", operator.le, False, False),
 ):
-    register_comparison(_name, _compare, strict=_strict)
-
-
-def equality(numbers: Bounded, x: Any, y: Any) -> tuple[Any, Any]:
-    """Being equal is no tie here: torch asks for it to find where a maximum came from."""
-    (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
-    numbers.unclear += int((((x_mid - y_mid).abs() <= x_rad + y_rad) & (x_mid != y_mid)).sum())
-    return mid_of(x), mid_of(y)
+    register_comparison(_name, _compare, greater=_greater, strict=_strict)
 
 
 @rule("eq")
 def eq(numbers: Bounded, x: Any, y: Any) -> Tensor:
-    return torch.eq(*equality(numbers, x, y))
+    """Being equal is no tie here: torch asks for it to find where a maximum came from."""
+    (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
+    equal = x_mid == y_mid
+    close = ((x_mid - y_mid).abs() <= x_rad + y_rad) | equal
+    numbers.unclear += int((close & ~equal).sum())
+    drawn = numbers.draws.remembered(x_mid, y_mid, close) if numbers.draws else None
+    return equal if drawn is None else drawn
 
 
 @rule("ne")
 def ne(numbers: Bounded, x: Any, y: Any) -> Tensor:
-    return torch.ne(*equality(numbers, x, y))
+    return ~eq(numbers, x, y)
 
 
-def against_zero(function: Callable[[Tensor], Tensor]) -> Callable[..., BoundedTensor]:
-    """A sign is exact unless it is unclear; at a kink of |x| it is 0, one of the subgradients."""
-
-    def apply(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
-        compared(numbers, x, 0.0)
-        return numbers.exactly(function(x.mid), torch.zeros_like(x.rad))
-
-    return apply
-
-
-for _overload in overloads("sign", "sgn"):
-    RULES[_overload] = against_zero(torch.sgn)
+@rule("sign", "sgn")
+def sign(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    """Exact unless it is unclear; at a kink of |x| it is 0, one of the subgradients."""
+    equal, unclear = compared(numbers, x, 0.0)
+    mid = torch.sgn(x.mid)
+    if numbers.draws:
+        close = equal | unclear
+        larger = numbers.draws.first_is_larger(x.mid, 0.0, close)
+        mid = torch.where(close, torch.where(larger, 1.0, -1.0), mid)
+    return numbers.exactly(mid, torch.zeros_like(x.rad))
 
 
 @rule("heaviside")
@@ -147,6 +148,8 @@ def to_copy(numbers: Bounded, x: BoundedTensor, *, dtype: torch.dtype | None = N
 def larger_of_two(numbers: Bounded, x: Any, y: Any, sign: int) -> BoundedTensor:
     _, unclear = compared(numbers, x, y)
     (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
+    if numbers.draws:
+        numbers.draws.remember(x_mid, y_mid, equal=torch.zeros_like(unclear))
     mid = torch.maximum(x_mid, y_mid) if sign > 0 else torch.minimum(x_mid, y_mid)
     first = x_mid > y_mid if sign > 0 else x_mid < y_mid
     both = torch.maximum(x_rad, y_rad)
@@ -182,6 +185,9 @@ def threshold_backward(numbers: Bounded, upstream: Any, x: Any, threshold: Any) 
         passes = passes | ((x_mid == edge) & ~(torch.signbit(x_mid) & (edge == 0)))
     if numbers.across:
         passes = passes ^ within_reach(numbers, x, edge)
+    if numbers.draws:
+        close = within_reach(numbers, x, edge) | ((x_mid == edge) & ~(torch.signbit(x_mid) & (edge == 0)))
+        passes = torch.where(close, numbers.draws.first_is_larger(x_mid, edge, close), passes)
     return numbers.exactly(torch.where(passes, g_mid, 0.0), torch.where(passes, g_rad, 0.0))
 
 
@@ -211,11 +217,16 @@ def places(x: Tensor, dim: Any) -> tuple[int, ...]:
     return tuple(axis % x.dim() for axis in named)
 
 
-def extreme(numbers: Bounded, x: BoundedTensor, dim: Any, keepdim: bool, sign: int) -> BoundedTensor:
-    """max moves no further than the one that moves furthest of those in reach of it."""
-    axes = places(x, dim)
+def extreme(
+    numbers: Bounded, x: BoundedTensor, dim: Any, keepdim: bool, sign: int
+) -> tuple[BoundedTensor, Tensor | None]:
+    """The value and, if it is drawn, where it comes from.
+
+    max moves no further than the one that moves furthest of those in reach of it.
+    """
     if not x.dim():
-        return numbers.exactly(x.mid.clone(), x.rad.clone())
+        return numbers.exactly(x.mid.clone(), x.rad.clone()), None
+    axes = places(x, dim)
     best = torch.amax(x.mid, axes, keepdim=True) if sign > 0 else torch.amin(x.mid, axes, keepdim=True)
     is_best = x.mid == best
     best_rad = torch.where(is_best, x.rad, 0.0).amax(axes, keepdim=True)
@@ -223,61 +234,65 @@ def extreme(numbers: Bounded, x: BoundedTensor, dim: Any, keepdim: bool, sign: i
     rad = torch.where(contends | is_best, x.rad, 0.0).amax(axes, keepdim=True)
     numbers.ties += int(is_best.sum()) - best.numel()
     numbers.unclear += int((contends & ~is_best).sum())
-    if keepdim:
-        return numbers.exactly(best, rad)
-    return numbers.exactly(best.squeeze(axes), rad.squeeze(axes))
+    found = numbers.exactly(best, rad) if keepdim else numbers.exactly(best.squeeze(axes), rad.squeeze(axes))
+    return found, origin(numbers, found, contends | is_best, axes)
 
 
-@rule("amax")
-def amax(numbers: Bounded, x: BoundedTensor, dim: Any = (), keepdim: bool = False) -> BoundedTensor:
-    return extreme(numbers, x, dim, keepdim, 1)
+def origin(numbers: Bounded, found: BoundedTensor, contends: Tensor, axes: tuple[int, ...]) -> Tensor | None:
+    """Of the entries that `found` may be, the one that is drawn; a later test for equality finds it and no other."""
+    if not numbers.draws:
+        return None
+    drawn = numbers.draws.one_of(contends, axes)
+    numbers.draws.remember(found.mid, equal=drawn)
+    return drawn
 
 
-@rule("amin")
-def amin(numbers: Bounded, x: BoundedTensor, dim: Any = (), keepdim: bool = False) -> BoundedTensor:
-    return extreme(numbers, x, dim, keepdim, -1)
+def place_of_extreme(x: BoundedTensor, drawn: Tensor | None, dim: int | None, keepdim: bool, sign: int) -> Tensor:
+    if drawn is not None:
+        return torch.argmax(drawn.to(torch.uint8), dim, keepdim)
+    return torch.argmax(x.mid, dim, keepdim) if sign > 0 else torch.argmin(x.mid, dim, keepdim)
 
 
-@rule("max.default")
-def max_of_all(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
-    return extreme(numbers, x, None, False, 1)
+def register_extreme(name: str, sign: int) -> None:
+    """max and its kin: as a value, with a place, as a place."""
+
+    def value(numbers: Bounded, x: BoundedTensor, dim: Any = (), keepdim: bool = False) -> BoundedTensor:
+        return extreme(numbers, x, dim, keepdim, sign)[0]
+
+    def along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
+        found, drawn = extreme(numbers, x, dim, keepdim, sign)
+        return found, place_of_extreme(x, drawn, dim, keepdim, sign)
+
+    def place(numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        return place_of_extreme(x, extreme(numbers, x, dim, True, sign)[1], dim, keepdim, sign)
+
+    rule(f"a{name}", f"{name}.default")(value)
+    rule(f"{name}.dim")(along)
+    rule(f"arg{name}")(place)
 
 
-@rule("min.default")
-def min_of_all(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
-    return extreme(numbers, x, None, False, -1)
-
-
-@rule("max.dim")
-def max_along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
-    return extreme(numbers, x, dim, keepdim, 1), torch.max(x.mid, dim, keepdim).indices
-
-
-@rule("min.dim")
-def min_along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
-    return extreme(numbers, x, dim, keepdim, -1), torch.min(x.mid, dim, keepdim).indices
+register_extreme("max", 1)
+register_extreme("min", -1)
 
 
 @rule("aminmax")
 def aminmax(
     numbers: Bounded, x: BoundedTensor, *, dim: Any = None, keepdim: bool = False
 ) -> tuple[BoundedTensor, BoundedTensor]:
-    return extreme(numbers, x, dim, keepdim, -1), extreme(numbers, x, dim, keepdim, 1)
+    return extreme(numbers, x, dim, keepdim, -1)[0], extreme(numbers, x, dim, keepdim, 1)[0]
 
 
-def register_place(name: str, sign: int) -> None:
-    function = getattr(torch, name)
-
-    def apply(numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-        extreme(numbers, x, dim, True, sign)
-        return function(x.mid, dim, keepdim)  # type: ignore[no-any-return]
-
-    for overload in overloads(name):
-        RULES[overload] = apply
-
-
-register_place("argmax", 1)
-register_place("argmin", -1)
+def by_order(
+    numbers: Bounded, x: BoundedTensor, dim: int, function: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """Values and places that a function of torch finds in the order along an axis, which may be drawn."""
+    if numbers.draws is None or not x.dim():
+        values, places = function(x.mid)
+        return values, places
+    _, places = function(numbers.draws.order(x.mid, x.rad, dim))
+    if places.dim() == x.dim():
+        return x.mid.gather(dim, places), places
+    return x.mid.gather(dim, places.unsqueeze(dim)).squeeze(dim), places
 
 
 def ordered(numbers: Bounded, x: BoundedTensor, values: Tensor, order: Tensor, dim: int) -> BoundedTensor:
@@ -300,7 +315,9 @@ def ordered(numbers: Bounded, x: BoundedTensor, values: Tensor, order: Tensor, d
 def sort(
     numbers: Bounded, x: BoundedTensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None
 ) -> tuple[BoundedTensor, Tensor]:
-    values, order = torch.sort(x.mid, dim=dim, descending=descending, stable=bool(stable))
+    values, order = by_order(
+        numbers, x, dim, lambda z: torch.sort(z, dim=dim, descending=descending, stable=bool(stable))
+    )
     return ordered(numbers, x, values, order, dim), order
 
 
@@ -325,7 +342,7 @@ for _overload in overloads("argsort.stable"):
 def topk(
     numbers: Bounded, x: BoundedTensor, k: int, dim: int = -1, largest: bool = True, is_sorted: bool = True
 ) -> tuple[BoundedTensor, Tensor]:
-    values, order = torch.topk(x.mid, k, dim, largest, is_sorted)
+    values, order = by_order(numbers, x, dim, lambda z: torch.topk(z, k, dim, largest, is_sorted))
     if not x.dim():
         return numbers.exactly(values, x.rad.clone()), order
     all_values, all_order = torch.sort(x.mid, dim=dim, descending=largest)
@@ -351,7 +368,7 @@ def picked(
 def kthvalue(
     numbers: Bounded, x: BoundedTensor, k: int, dim: int = -1, keepdim: bool = False
 ) -> tuple[BoundedTensor, Tensor]:
-    values, indices = torch.kthvalue(x.mid, k, dim, keepdim)
+    values, indices = by_order(numbers, x, dim, lambda z: torch.kthvalue(z, k, dim, keepdim))
     return picked(numbers, x, values, indices, dim, keepdim), indices
 
 
@@ -359,12 +376,15 @@ def register_median(name: str) -> None:
     function = getattr(torch, name)
 
     def along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
-        values, indices = function(x.mid, dim, keepdim)
+        values, indices = by_order(numbers, x, dim, lambda z: function(z, dim, keepdim))
         return picked(numbers, x, values, indices, dim, keepdim), indices
 
     def of_all(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
         flat = BoundedTensor(x.mid.reshape(-1), x.rad.reshape(-1))
-        return picked(numbers, flat, function(x.mid), ZERO, 0, False)
+        found = picked(numbers, flat, function(x.mid), ZERO, 0, False)
+        if x.dim():
+            origin(numbers, found, (x.mid - found.mid).abs() <= x.rad, tuple(range(x.dim())))
+        return found
 
     for overload in overloads(f"{name}.dim"):
         RULES[overload] = along
@@ -379,6 +399,9 @@ register_median("nanmedian")
 @rule("mode")
 def mode(numbers: Bounded, x: BoundedTensor, dim: int = -1, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
     values, indices = torch.mode(x.mid, dim, keepdim)
+    if numbers.draws and x.dim():
+        equal = x.mid == (values if keepdim else values.unsqueeze(dim))
+        indices = torch.argmax(numbers.draws.one_of(equal, (dim % x.dim(),)).to(torch.uint8), dim, keepdim)
     return picked(numbers, x, values, indices, dim, keepdim), indices
 
 
@@ -387,7 +410,7 @@ def register_running(name: str, sign: int) -> None:
     function = getattr(torch, name)
 
     def apply(numbers: Bounded, x: BoundedTensor, dim: int) -> tuple[BoundedTensor, Tensor]:
-        values, indices = function(x.mid, dim)
+        values, indices = by_order(numbers, x, dim, lambda z: function(z, dim))
         if not x.dim():
             return numbers.exactly(values, x.rad.clone()), indices
         before = torch.roll(values, 1, dim)
@@ -451,7 +474,12 @@ def register_pooling(rank: int) -> None:
         )
         seen = windows(x.mid, kernel, stride, padding, dilation, values.shape[-rank:])
         rads = windows(x.rad, kernel, stride, padding, dilation, values.shape[-rank:]).clamp(min=0)
-        found = extreme(numbers, BoundedTensor(seen, rads), -1, False, 1)
+        found, drawn = extreme(numbers, BoundedTensor(seen, rads), -1, False, 1)
+        if drawn is not None:
+            plane = x.shape[-rank:]
+            at = torch.arange(plane.numel(), dtype=torch.float64, device=x.device).reshape(plane).expand(x.shape)
+            at = windows(at, kernel, stride, padding, dilation, values.shape[-rank:])
+            indices = torch.where(drawn, at, -math.inf).amax(-1).clamp_(min=0).to(indices.dtype)
         return numbers.exactly(values, found.rad.reshape(values.shape).contiguous()), indices
 
     for overload in overloads(name):
@@ -549,8 +577,7 @@ def register_shrinking(name: str) -> None:
     """The backward of a function that is 0 between −λ and λ."""
 
     def apply(numbers: Bounded, upstream: BoundedTensor, x: Any, edge: Any) -> BoundedTensor:
-        compared(numbers, RULES[aten.abs.default](numbers, x), edge)
-        passes = mid_of(x).abs() > edge
+        passes = RULES[aten.gt.Tensor](numbers, RULES[aten.abs.default](numbers, x), edge)
         return numbers.exactly(torch.where(passes, upstream.mid, 0.0), torch.where(passes, upstream.rad, 0.0))
 
     for overload in overloads(name):

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from gradcheck.numbers.bounded.draws import Draws
 from gradcheck.numbers.bounded.libm import FLUSHED
 from gradcheck.numbers.dispatch import Numbers, NumberTensor, Rules, outside_of_modes
 
@@ -57,6 +58,8 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
                   Results are rounded where `numbers.run` hands them back.
     `flip`        a comparison of two equal numbers comes out the other way: the other subgradient at a kink.
     `across`      a comparison that rounding decides comes out the other way: what another right program may get.
+    `draw`        a comparison that is a tie, or that rounding decides, comes out at random (`draws.py`). Of n runs that
+                  draw from the same seed, the k-th has the `turn` k / n.
     `sums`        "proved": γ(n−1) = (n−1)u / (1 − (n−1)u), which holds for every order of summation.
                   "probable": no more than 8 √(n−1) u, which holds but for a chance of 2.5e-14 if roundings are
                   independent (Higham and Mary, 2019). Up to 65 terms it is the proved bound.
@@ -74,6 +77,8 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
         fused: bool = False,
         flip: bool = False,
         across: bool = False,
+        draw: torch.Generator | None = None,
+        turn: float = 0.0,
         sums: Literal["probable", "proved"] = "probable",
         accumulate: torch.dtype | None = None,
     ) -> None:
@@ -83,6 +88,7 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
         half = dtype in (torch.float16, torch.bfloat16)
         self.dtype, self.fused, self.sums = dtype, fused and half, sums
         self.flip, self.across = flip, across
+        self.draws = None if draw is None else Draws(draw, turn)
         self.arithmetic = torch.float32 if self.fused else dtype
         self.accumulate = accumulate or (torch.float32 if half else dtype)
         self.unit = unit_roundoff(self.arithmetic)

@@ -1,0 +1,1 @@
+"""How anything is shown, to people and to programs, whatever it is made of."""

@@ -1,0 +1,29 @@
+"""Text and numbers as any reader takes them: no control codes, no half of a character, nothing that JSON lacks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def printable(text: str) -> str:
+    """Text of a submission without terminal control codes: what moves the cursor or the colours is shown, not done."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else repr(character)[1:-1] for character in text
+    )
+
+
+def in_json(value: Any) -> Any:
+    """Plain values as JSON has them: NaN and infinities are strings, tuples lists, keys text, and text is `clean`."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, (list, tuple)):
+        return [in_json(each) for each in value]
+    if isinstance(value, dict):
+        return {str(name): in_json(each) for name, each in value.items()}
+    return clean(value) if isinstance(value, str) else value
+
+
+def clean(text: str) -> str:
+    """Text that any UTF-8 writer takes: lone surrogates replaced."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")

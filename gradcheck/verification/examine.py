@@ -1,0 +1,536 @@
+"""Holds a candidate against what is right: a method per check, each of which leaves failures and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradcheck.errors import GradcheckError
+from gradcheck.verification.candidate import Broke, Pass, Pulled, Subject
+from gradcheck.verification.diagnose import Observed, diagnose, entries_of
+from gradcheck.verification.facts import CotangentKind, Entries, Failure, FailureKind, Note, NoteKind, Quantity
+from gradcheck.verification.judge import Judged, judged
+from gradcheck.verification.reference import Ground
+from gradcheck.verification.truth import Answers, Around, PlainRun, Truth, backward_of, exactly, flows, name_of
+
+CHECKS = ("outputs", "gradients", "cotangents", "purity", "determinism", "flags", "reuse")
+
+MOST_FLAGS = 8
+"""Inputs that are asked for a gradient one by one."""
+
+TIMES_TORCH = 3.0
+"""In half precisions an error that many times torch's own is worth a note."""
+
+HALF = (torch.float16, torch.bfloat16)
+
+BLUNT = 0.25
+"""A radius that large, relative to the value, says hardly more than the sign."""
+
+NEARLY_NOTHING = 1e-30
+
+MOST_EXACT = 2_048
+"""Entries for which it is asked whether a better formula exists."""
+
+
+class Examination:
+    """All that is found out about one candidate. `run` does it, check by check."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        ground: Ground,
+        *,
+        seed: int = 0,
+        order: int = 1,
+        rounding: str = "stepwise",
+        cotangents: Sequence[Tensor | None] | None = None,
+        checks: Sequence[str] = CHECKS,
+        strict: bool = False,
+    ) -> None:
+        self.subject, self.ground = subject, ground
+        self.seed, self.order, self.strict, self.checks = seed, order, strict, tuple(checks)
+        self.tensors, self.wrt = subject.inputs.tensors, subject.inputs.wrt
+        self.dtype = max((each.dtype for each in self.tensors.values()), key=lambda dtype: torch.finfo(dtype).eps)
+        self.truth = Truth(ground, self.tensors, self.wrt, self.dtype, fused=rounding == "fused", seed=seed)
+        self.given = cotangents
+        self.failures: list[Failure] = []
+        self.notes: list[Note] = []
+        self.worst: dict[Quantity, float] = {}
+        self.right_for: dict[str, set[CotangentKind]] = {name: set() for name in self.wrt}
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def run(self) -> None:
+        """Every check that was asked for; those after the gradients only where the gradients are right so far."""
+        if self.ground.own:
+            self.note("own-forward")
+        try:
+            if not self.fits():
+                return
+            if "outputs" in self.checks:
+                self.outputs()
+            if "gradients" in self.checks:
+                self.gradients()
+            for check in self.checks[:]:
+                if check not in ("outputs", "gradients"):
+                    getattr(self, check)()
+            if self.order > 1 and not self.failures:
+                self.second_order()
+        except Broke as broke:
+            self.fail(broke.failure)
+        if not self.failures:
+            self.better_formula()
+            self.against_torch()
+
+    # What everything stands on.
+
+    @cached_property
+    def passed(self) -> Pass:
+        """The candidate's forward, as most checks use it."""
+        return self.subject.run()
+
+    @cached_property
+    def native(self) -> PlainRun | None:
+        """The reference as torch computes it in the candidate's dtypes; None where torch cannot."""
+        if all(each.dtype == torch.float64 for each in self.tensors.values()):
+            return self.truth.plain
+        try:
+            return PlainRun(self.ground, self.tensors, self.wrt if self.dtype in HALF else (), torch.Tensor.clone)
+        except GradcheckError:
+            raise
+        except Exception:
+            return None
+
+    @cached_property
+    def dense(self) -> list[Tensor | None]:
+        """A grad_output for each output that a gradient comes back from: entries of both signs."""
+        if self.given is not None:
+            return list(self.given)
+        return [
+            self.like(output, torch.randn(output.shape, generator=self._generator, dtype=torch.float64))
+            if flows(reference)
+            else None
+            for output, reference in zip(self.passed.outputs, self.truth.plain.outputs, strict=True)
+        ]
+
+    @staticmethod
+    def like(output: Tensor, values: Tensor) -> Tensor:
+        return values.to(device=output.device, dtype=output.dtype)
+
+    @cached_property
+    def answers(self) -> Answers:
+        return self.truth.answers(self.dense)
+
+    @cached_property
+    def pulled(self) -> Pulled:
+        """What the backward makes of the dense grad_output."""
+        return self.passed.pull(self.dense)
+
+    @cached_property
+    def scale(self) -> float:
+        """The size of what goes in."""
+        return max([1.0, *(float(each.abs().max()) for each in self.dense if each is not None and each.numel())])
+
+    def fail(self, failure: Failure) -> None:
+        self.failures.append(replace(failure, seed=self.seed))
+
+    def note(self, kind: NoteKind, quantity: Quantity | None = None, **facts: Any) -> None:
+        found = Note(kind, quantity, **facts)
+        if found not in self.notes:
+            self.notes.append(found)
+
+    # The checks.
+
+    def fits(self) -> bool:
+        """Whether the candidate's outputs are of the reference's number, type and shape, so that numbers can be held
+        against each other.
+        """
+        wanted, came = self.truth.plain.outputs, self.passed.outputs
+        for failure in self.passed.failures:
+            self.fail(failure)
+        if len(wanted) != len(came):
+            self.fail(Failure("count", got=len(came), wanted=len(wanted)))
+            return False
+        fits = True
+        for number, (right, output) in enumerate(zip(wanted, came, strict=True)):
+            quantity = self.output(number)
+            if isinstance(right, Tensor) != isinstance(output, Tensor):
+                self.fail(Failure("type", quantity, got=type(output).__name__, wanted=type(right).__name__))
+            elif not isinstance(right, Tensor):
+                continue
+            elif right.shape != output.shape:
+                self.fail(Failure("shape", quantity, got=list(output.shape), wanted=list(right.shape)))
+            elif flows(right) and not flows(output):
+                if not any(each.kind == "cut-off" for each in self.passed.failures):
+                    self.fail(Failure("cut-off", quantity))
+            else:
+                dtype = self.native.outputs[number].dtype if self.native else output.dtype
+                if output.dtype != dtype:
+                    self.fail(Failure("dtype", quantity, got=name_of(output.dtype), wanted=name_of(dtype)))
+                continue
+            fits = False
+        return fits
+
+    def output(self, number: int) -> Quantity:
+        return Quantity("output", str(number) if len(self.passed.outputs) > 1 else "")
+
+    def outputs(self) -> None:
+        for number, (right, output) in enumerate(zip(self.answers.outputs, self.passed.outputs, strict=True)):
+            quantity = self.output(number)
+            if right is not None and isinstance(output, Tensor):
+                self.compare(quantity, output, right, "dense", lambda: None, output.dtype)
+            elif isinstance(output, Tensor) and not torch.equal(output, self.truth.plain.outputs[number]):
+                self.fail(Failure("values", quantity))
+
+    def gradients(self) -> None:
+        self.take(self.pulled)
+        for name, gradient in self.comparable(self.pulled):
+            self.gradient(name, gradient, self.answers.gradients[name], "dense", self.dense)
+
+    def take(self, pulled: Pulled, cotangent: CotangentKind | None = None) -> None:
+        """What was noticed during a backward; once."""
+        known = {(each.kind, each.quantity, each.message) for each in self.failures}
+        for failure in pulled.failures:
+            if (failure.kind, failure.quantity, failure.message) not in known:
+                self.fail(replace(failure, cotangent=cotangent))
+        for note in pulled.notes:
+            if note not in self.notes:
+                self.notes.append(note)
+
+    def comparable(self, pulled: Pulled) -> Iterator[tuple[str, Tensor]]:
+        """The gradients that have the shape of their input."""
+        for name in self.wrt:
+            gradient = pulled.gradients.get(name)
+            if gradient is None:
+                right = self.answers.gradients[name]
+                if right is not None and bool((right.low != 0).any()) and not self.has("no-gradient", name):
+                    self.fail(Failure("no-gradient", Quantity("gradient", name)))
+            elif isinstance(gradient, Tensor) and gradient.shape == self.tensors[name].shape:
+                yield name, gradient
+
+    def has(self, kind: str, name: str) -> bool:
+        return any(each.kind == kind and each.quantity and each.quantity.name == name for each in self.failures)
+
+    def gradient(
+        self,
+        name: str,
+        gradient: Tensor,
+        right: Around | None,
+        kind: CotangentKind,
+        cotangents: Sequence[Tensor | None],
+    ) -> None:
+        if right is None:
+            return
+        found = self.compare(
+            Quantity("gradient", name),
+            gradient,
+            right,
+            kind,
+            lambda: self.truth.hull(cotangents).gradients[name],
+            self.tensors[name].dtype,
+            cotangents,
+        )
+        if found:
+            self.right_for[name].add(kind)
+
+    def compare(
+        self,
+        quantity: Quantity,
+        got: Tensor,
+        right: Around,
+        kind: CotangentKind,
+        hull: Callable[[], Around | None],
+        dtype: torch.dtype,
+        cotangents: Sequence[Tensor | None] | None = None,
+    ) -> bool:
+        """Judge one tensor; where it is suspect, by all that is right at kinks. Whether it is right."""
+        found = judged(got, right, dtype, self.scale)
+        if found.grade != "right":
+            wider = hull()
+            if wider is not None and wider is not right:
+                again = judged(got, wider, dtype, self.scale)
+                if again.grade == "right":
+                    self.note("kinks", count=self.answers.decided)
+                found, right = again, wider
+        if found.unjudged:
+            self.note("no-bound", quantity, count=found.unjudged)
+        if not got.numel():
+            self.note("nothing-to-compare", quantity)
+        self.worst[quantity] = max(self.worst.get(quantity, 0.0), found.worst)
+        if found.grade == "right":
+            return True
+        entries = self.entries(got, right, found)
+        mistake = diagnose(self.observed(quantity, got, right, kind, cotangents or self.dense))
+        if found.grade == "relative-to-largest" and not self.strict and mistake is None:
+            self.note("relative-to-largest", quantity, entries=entries)
+            return True
+        self.fail(Failure("values", quantity, kind, entries, mistake))
+        return False
+
+    def entries(self, got: Tensor, right: Around, found: Judged) -> Entries:
+        return entries_of(got.detach(), right.low, right.high, right.radius, found.allowed)
+
+    def observed(
+        self, quantity: Quantity, got: Tensor, right: Around, kind: CotangentKind, cotangents: Sequence[Tensor | None]
+    ) -> Observed:
+        plain = self.truth.plain
+        return Observed(
+            quantity=quantity,
+            cotangent=kind,
+            dtype=got.dtype,
+            got=got.detach(),
+            low=right.low,
+            high=right.high,
+            radius=right.radius,
+            cotangents=tuple(None if each is None else each.detach().double() for each in cotangents),
+            inputs={name: tensor.detach().double() for name, tensor in self.tensors.items()},
+            outputs=tuple(each.detach() for each in plain.outputs if isinstance(each, Tensor)),
+            gradients=plain.pull(cotangents),
+            pull=self.pull_at,
+            forward=self.forward_at,
+            right_for=frozenset(self.right_for.get(quantity.name, ())),
+            operator=self.ground.operator,
+        )
+
+    def pull_at(
+        self, cotangents: Sequence[Tensor | None], tensors: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        plain = self.truth.plain if tensors is None else PlainRun(self.ground, tensors, self.wrt)
+        return plain.pull(cotangents)
+
+    def forward_at(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        outputs = PlainRun(self.ground, tensors, ()).outputs
+        return tuple(each.detach() for each in outputs if isinstance(each, Tensor))
+
+    def cotangents(self) -> None:
+        """The same backward for other grad_outputs: what is linear, at any layout of memory."""
+        for kind, made in self.others():
+            try:
+                pulled = self.passed.pull(made)
+            except Broke as broke:
+                self.fail(replace(broke.failure, cotangent=kind))
+                continue
+            self.take(pulled, kind)
+            for name, gradient in self.comparable(pulled):
+                if not self.has("values", name):
+                    self.other(name, gradient, kind, made)
+
+    def others(self) -> Iterator[tuple[CotangentKind, list[Tensor | None]]]:
+        dense = self.dense
+        yield "minus-two", [None if each is None else -2 * each for each in dense]
+        yield "zero", [None if each is None else torch.zeros_like(each) for each in dense]
+        if any(each is not None and each.dim() and each.numel() > 1 for each in dense):
+            yield "non-contiguous", [None if each is None else scattered(each) for each in dense]
+            yield "expanded", [None if each is None else each.new_ones(()).expand(each.shape) for each in dense]
+            yield "one-hot", [None if each is None else self.one_hot(each) for each in dense]
+        asked = [number for number, each in enumerate(dense) if each is not None]
+        if len(asked) > 1:
+            for only in asked:
+                yield "undefined", [each if number == only else None for number, each in enumerate(dense)]
+
+    def one_hot(self, like: Tensor) -> Tensor:
+        hot = torch.zeros_like(like, memory_format=torch.contiguous_format)
+        if like.numel():
+            hot.view(-1)[int(torch.randint(like.numel(), (), generator=self._generator))] = 1
+        return hot
+
+    def other(self, name: str, gradient: Tensor, kind: CotangentKind, cotangents: Sequence[Tensor | None]) -> None:
+        """One gradient for another cotangent. What follows from the dense one costs nothing; else torch's own result in
+        float64 is looked at first.
+        """
+        dense = self.answers.gradients[name]
+        if dense is None:
+            return
+        quantity, dtype = Quantity("gradient", name), self.tensors[name].dtype
+        factor = {"minus-two": -2.0, "zero": 0.0, "non-contiguous": 1.0}.get(kind)
+        if factor is not None:
+            right = dense.times(factor)
+            found = judged(gradient, right, dtype, 2 * self.scale)
+            if found.grade != "right":
+                wider = self.truth.hull(self.dense).gradients[name]
+                right = wider.times(factor) if wider else right
+                found = judged(gradient, right, dtype, 2 * self.scale)
+            if found.grade == "wrong" or (found.grade != "right" and self.strict):
+                mistake = diagnose(self.observed(quantity, gradient, right, kind, cotangents))
+                failure: FailureKind = "values" if kind == "non-contiguous" else "not-linear"
+                self.fail(Failure(failure, quantity, kind, self.entries(gradient, right, found), mistake))
+            else:
+                self.right_for[name].add(kind)
+            return
+        near = self.plain_for(kind, cotangents)[name]
+        quick = Around(near, near, dense.radius)
+        if judged(gradient, quick, dtype, self.scale).worst <= 1.0:
+            self.right_for[name].add(kind)
+            return
+        self.gradient(name, gradient, self.truth.answers(cotangents).gradients[name], kind, cotangents)
+
+    def plain_for(self, kind: CotangentKind, cotangents: Sequence[Tensor | None]) -> dict[str, Tensor]:
+        key = id(cotangents)
+        if self._plain[0] != key:
+            self._plain = key, self.truth.plain.pull(cotangents)
+        return self._plain[1]
+
+    _plain: tuple[int, dict[str, Tensor]] = (0, {})
+
+    def purity(self) -> None:
+        """Changes in place are noticed in every call; here the same graph is used twice."""
+        again = self.passed.pull(self.dense)
+        self.take(again)
+        for name, gradient in self.comparable(again):
+            self.same(name, gradient, "changes-saved")
+
+    def determinism(self) -> None:
+        """Two equal calls: an order of summation may differ, noise may not."""
+        again = self.subject.run()
+        for number, (first, second) in enumerate(zip(self.passed.outputs, again.outputs, strict=False)):
+            right = self.answers.outputs[number] if number < len(self.answers.outputs) else None
+            if isinstance(first, Tensor) and isinstance(second, Tensor) and right is not None:
+                self.alike(self.output(number), first, second, right, "not-deterministic")
+        for name, gradient in self.comparable(again.pull(self.dense)):
+            self.same(name, gradient, "not-deterministic")
+
+    def flags(self) -> None:
+        """An input's gradient is the same where no other asks for one; what asks for none need not have one."""
+        if not 1 < len(self.wrt) <= MOST_FLAGS:
+            return
+        for name in self.wrt:
+            right = self.answers.gradients[name]
+            if right is None or not bool((right.low != 0).any()):
+                continue
+            gradient = self.subject.run(asked=(name,)).pull(self.dense).gradients.get(name)
+            if gradient is None and self.pulled.gradients.get(name) is not None:
+                self.fail(Failure("needs-input-grad", Quantity("gradient", name)))
+            elif isinstance(gradient, Tensor) and gradient.shape == self.tensors[name].shape:
+                self.same(name, gradient, "needs-input-grad")
+
+    def reuse(self) -> None:
+        """Two uses in one graph: the second one's forward comes before the first one's backward."""
+        first = self.subject.run()
+        self.subject.run({name: torch.roll(tensor, 1) for name, tensor in self.tensors.items()})
+        for name, gradient in self.comparable(first.pull(self.dense)):
+            self.same(name, gradient, "keeps-state")
+
+    def same(self, name: str, gradient: Tensor, kind: Any) -> None:
+        """Whether a gradient came out as in the first call, but for rounding."""
+        before, right = self.pulled.gradients.get(name), self.answers.gradients[name]
+        if isinstance(before, Tensor) and before.shape == gradient.shape and right is not None:
+            self.alike(Quantity("gradient", name), before, gradient, right, kind)
+
+    def alike(self, quantity: Quantity, first: Tensor, second: Tensor, right: Around, kind: Any) -> None:
+        first, second = first.detach(), second.detach()
+        if torch.equal(first, second) or any(each.kind == kind and each.quantity == quantity for each in self.failures):
+            return
+        before = first.to(torch.float64)
+        allowed = Around(before, before, right.radius)
+        found = judged(second, allowed, second.dtype, self.scale)
+        if found.grade == "right":
+            if kind == "not-deterministic" and bool((first != second).logical_and(first == first).any()):
+                self.note("order-of-summation", quantity)
+            return
+        self.fail(Failure(kind, quantity, entries=self.entries(second, allowed, found)))
+
+    def second_order(self) -> None:
+        """The backward's own derivative, by the inputs and by grad_output."""
+        upstream = [None if each is None else each.detach().clone().requires_grad_() for each in self.dense]
+        named = {
+            f"grad_output{f' {place}' if len(upstream) > 1 else ''}": each
+            for place, each in enumerate(upstream)
+            if each is not None
+        }
+        tensors = {**self.tensors, **{name: each.detach() for name, each in named.items()}}
+        names = [next((name for name, each in named.items() if each is one), None) for one in upstream]
+        backward = Ground(f"the gradient of {self.ground.name}", backward_of(self.ground, self.wrt, names))
+        truth = Truth(backward, tensors, (*self.wrt, *named), self.dtype, fused=self.truth.fused, seed=self.seed)
+        ways = [
+            self.like(self.tensors[name], torch.randn(first.shape, generator=self._generator, dtype=torch.float64))
+            if flows(first)
+            else None
+            for name, first in zip(self.wrt, truth.plain.outputs, strict=True)
+        ]
+        passed = self.subject.run(create_graph=True)
+        pulled = passed.pull(upstream, create_graph=True)
+        firsts = [pulled.gradients.get(name) for name in self.wrt]
+        leaves = {**{name: passed.leaves[name] for name in self.wrt}, **named}
+        pairs = [(first, way) for first, way in zip(firsts, ways, strict=True) if way is not None and flows(first)]
+        found: Sequence[Tensor | None] = [None] * len(leaves)
+        if pairs:
+            found = passed.differentiate(*zip(*pairs, strict=True), list(leaves.values()))
+        for (name, leaf), got in zip(leaves.items(), found, strict=True):
+            right = truth.answers(ways).gradients[name]
+            if right is not None:
+                hull = partial(self.second_hull, truth, ways, name)
+                self.second(Quantity("second-gradient", name), torch.zeros_like(leaf) if got is None else got, right, hull)
+
+    @staticmethod
+    def second_hull(truth: Truth, ways: Sequence[Tensor | None], name: str) -> Around | None:
+        return truth.hull(ways).gradients[name]
+
+    def second(self, quantity: Quantity, got: Tensor, right: Around, hull: Callable[[], Around | None]) -> None:
+        found = judged(got, right, got.dtype, self.scale)
+        if found.grade != "right":
+            right = hull() or right
+            found = judged(got, right, got.dtype, self.scale)
+        self.worst[quantity] = found.worst
+        if found.grade == "wrong" or (found.grade != "right" and self.strict):
+            self.fail(Failure("values", quantity, "dense", self.entries(got, right, found)))
+        elif found.grade != "right":
+            self.note("relative-to-largest", quantity, entries=self.entries(got, right, found))
+
+    # What is worth knowing.
+
+    def better_formula(self) -> None:
+        """Entries at which the reference may lose nearly everything, though the inputs determine the value well."""
+        if self.dtype in HALF or "gradients" not in self.checks:
+            return
+        if sum(tensor.numel() for tensor in self.tensors.values()) > MOST_EXACT:
+            return
+        unit = torch.finfo(self.dtype).eps / 2
+        blunt = {
+            name: (right.radius > BLUNT * right.low.abs()) & (right.radius > NEARLY_NOTHING) & right.radius.isfinite()
+            for name, right in self.answers.gradients.items()
+            if right is not None
+        }
+        if not any(bool(mask.any()) for mask in blunt.values()):
+            return
+        try:
+            exact = exactly(self.ground, self.tensors, self.wrt, self.dense)
+            nearby = [self.nearby(unit) for _ in range(2)]
+        except GradcheckError:
+            return
+        for name, mask in blunt.items():
+            right, value = self.answers.gradients[name], exact[name]
+            assert right is not None
+            moved = torch.stack([(each[name] - value).abs() for each in nearby]).amax(0)
+            better = mask & (right.radius > 100 * (moved + unit * value.abs())) & (value != 0)
+            if bool(better.any()):
+                allowed = torch.where(better, -1.0, torch.inf)
+                entries = entries_of(right.low, value, value, right.radius, allowed)
+                self.note("better-formula", Quantity("gradient", name), entries=entries)
+
+    def nearby(self, unit: float) -> dict[str, Tensor]:
+        """Exact gradients at inputs and cotangents that are off by a rounding."""
+
+        def moved(tensor: Tensor) -> Tensor:
+            signs = torch.randint(0, 2, tensor.shape, generator=self._generator).to(tensor.device) * 2 - 1
+            return tensor.detach().double() * (1 + signs * max(unit, 2.0**-50))
+
+        tensors = {name: moved(tensor) for name, tensor in self.tensors.items()}
+        return exactly(self.ground, tensors, self.wrt, [None if g is None else moved(g) for g in self.dense])
+
+    def against_torch(self) -> None:
+        """In half precisions, how much larger the candidate's error is than torch's own."""
+        if self.dtype not in HALF or self.native is None or "gradients" not in self.checks:
+            return
+        own = self.native.pull(self.dense)
+        for name, gradient in self.comparable(self.pulled):
+            right = self.answers.gradients[name]
+            if right is None or not gradient.numel():
+                continue
+            error, torchs = (float(torch.nan_to_num(right.distance(each)).max()) for each in (gradient, own[name]))
+            floor = torch.finfo(gradient.dtype).eps / 2 * float(torch.nan_to_num(right.low).abs().max())
+            if error > TIMES_TORCH * max(torchs, floor):
+                self.note("worse-than-torch", Quantity("gradient", name), ratio=error / max(torchs, floor))

@@ -1,0 +1,62 @@
+"""One tensor that came back, held against what is right: right, right only relative to the largest entry, or wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gradcheck.references.expected import K
+from gradcheck.verification.truth import Around
+
+Grade = Literal["right", "relative-to-largest", "wrong"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """`worst` is the largest error in radii; `off` marks the entries that are not right, `unjudged` counts those that
+    nobody has a bound for. `allowed` is how far an entry may be off.
+    """
+
+    grade: Grade
+    worst: float
+    allowed: Tensor
+    off: Tensor | None = None
+    unjudged: int = 0
+
+
+def judged(got: Tensor, right: Around, dtype: torch.dtype, scale: float) -> Judged:
+    """How the entries of `got` are, whose shape is right. `scale` is the size of what went in, for what underflows."""
+    allowed = right.allowed(dtype, scale)
+    distance = right.distance(got)
+    if not distance.numel():
+        return Judged("right", 0.0, allowed)
+    within = distance <= allowed
+    worst = _in_radii(distance, right, dtype, scale)
+    bounded = bool(torch.isfinite(right.radius.sum()))
+    if bounded and bool(within.all()):
+        return Judged("right", worst, allowed)
+    unknown = ~torch.isfinite(right.radius) | torch.isnan(right.low)
+    off = ~within & ~unknown
+    unjudged = int(unknown.sum())
+    if not bool(off.any()):
+        return Judged("right", worst, allowed, unjudged=unjudged)
+    finite = torch.where(unknown, 0.0, right.radius)
+    most = K * max(float(finite.max()), torch.finfo(dtype).eps / 2 * float(_finite(right.middle).abs().max()))
+    near = bool((torch.where(off, distance, 0.0) <= most + allowed).all())
+    return Judged("relative-to-largest" if near else "wrong", worst, allowed, off, unjudged)
+
+
+def _in_radii(distance: Tensor, right: Around, dtype: torch.dtype, scale: float) -> float:
+    """The largest distance in terms of the radius; what is below all sizes does not count."""
+    beyond = distance > (right.allowed(dtype, scale) - K * right.radius)
+    if not bool(beyond.any()):
+        return 0.0
+    ratio = torch.where(beyond, distance / right.radius.clamp(min=1e-300), 0.0)
+    return float(torch.nan_to_num(ratio, nan=torch.inf).max())
+
+
+def _finite(values: Tensor) -> Tensor:
+    return torch.where(torch.isfinite(values), values, 0.0)

@@ -1,0 +1,302 @@
+"""What is right at the inputs of a call: values with the radius of what a right program may lose, and no more work for
+that than is asked for.
+
+One run of the reference on bounded numbers, at the candidate's precision, gives outputs and gradients with their radii.
+Whatever else costs as much is found out when an entry is suspect: the hull at kinks, other cotangents, balls where
+float64 has no bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from gradcheck.errors import GradcheckError, UsageError
+from gradcheck.numbers.bounded import Bounded
+from gradcheck.numbers.dispatch import Numbers, NumberTensor
+from gradcheck.numbers.run import vjp
+from gradcheck.references.expected import PRECISION, TRUTH_BITS, K, balls, values_of
+
+if TYPE_CHECKING:
+    from gradcheck.verification.reference import Ground
+
+DRAWS = 10
+"""Runs in which comparisons that rounding or a tie decides come out at random."""
+
+MOST_BALLS = 20_000
+"""Entries that are computed with balls where float64 has no bound: 15 µs each and operation."""
+
+Cotangents = Sequence[Tensor | None]
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is right: anything from `low` to `high`, which differ at kinks only, give or take `radius`; in float64."""
+
+    low: Tensor
+    high: Tensor
+    radius: Tensor
+
+    @property
+    def middle(self) -> Tensor:
+        return self.low if self.low is self.high else (self.low + self.high) / 2
+
+    def times(self, factor: float) -> Around:
+        """What is right for so many times the cotangent."""
+        if self.low is self.high:
+            low = high = self.low * factor
+        else:
+            low, high = sorted((self.low * factor, self.high * factor), key=lambda _: factor < 0)
+        return Around(low, high, self.radius * abs(factor))
+
+    def allowed(self, dtype: torch.dtype, scale: float) -> Tensor:
+        """How far from it a right answer may lie."""
+        return K * self.radius + smallest(dtype) * scale
+
+    def distance(self, got: Tensor) -> Tensor:
+        """How far away each entry is: NaN where nobody can say; 0 at the same infinity."""
+        got = got.detach().to(torch.float64)
+        if self.low is self.high:
+            far = (got - self.low).abs_()
+        else:
+            far = torch.maximum(self.low - got, got - self.high).clamp_(min=0.0)
+        return far if bool(torch.isfinite(far.sum())) else torch.where(got == self.low, 0.0, far)
+
+
+def smallest(dtype: torch.dtype) -> float:
+    """A size below which nothing is asked of anybody."""
+    return 2.0**-24 if dtype == torch.float16 else PRECISION[name_of(dtype)][2]
+
+
+def name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is right for one cotangent: every output, and the gradient of everything that has one, by name."""
+
+    outputs: tuple[Around | None, ...]
+    gradients: Mapping[str, Around | None]
+    decided: int = 0
+    """Comparisons that were ties, or decided by rounding."""
+
+
+def wide(tensor: Tensor) -> Tensor:
+    return tensor.detach().to(torch.float64, copy=True)
+
+
+class PlainRun:
+    """The reference as torch computes it, in float64 if not `made` otherwise: for what is only looked at."""
+
+    def __init__(
+        self,
+        ground: Callable[[Mapping[str, Any]], Any],
+        tensors: Tensors,
+        wrt: Sequence[str],
+        made: Callable[[Tensor], Tensor] = wide,
+    ) -> None:
+        self.leaves = {name: made(tensor.detach()).requires_grad_(name in wrt) for name, tensor in tensors.items()}
+        self.wrt = tuple(wrt)
+        with torch.set_grad_enabled(bool(wrt)):
+            self.outputs = tuple(tree_leaves(ground(self.leaves)))
+
+    def pull(self, cotangents: Cotangents) -> dict[str, Tensor]:
+        """The gradient of everything, zeros where nothing flows."""
+        pairs = [
+            (output, cotangent.detach().to(output.dtype))
+            for output, cotangent in zip(self.outputs, cotangents, strict=True)
+            if cotangent is not None and flows(output)
+        ]
+        leaves = [self.leaves[name] for name in self.wrt]
+        found: Sequence[Tensor | None] = [None] * len(leaves)
+        if pairs:
+            ends, upstream = zip(*pairs, strict=True)
+            found = torch.autograd.grad(ends, leaves, upstream, retain_graph=True, allow_unused=True)
+        return {
+            name: torch.zeros_like(leaf) if gradient is None else gradient
+            for name, leaf, gradient in zip(self.wrt, leaves, found, strict=True)
+        }
+
+
+def flows(output: Any) -> bool:
+    """Whether a gradient can come back from it."""
+    return isinstance(output, Tensor) and output.requires_grad
+
+
+class Truth:
+    """What is right for `ground` at `tensors`, for a candidate that computes in `dtype`."""
+
+    def __init__(
+        self, ground: Ground, tensors: Tensors, wrt: Sequence[str], dtype: torch.dtype, *, fused: bool, seed: int
+    ) -> None:
+        self.ground, self.tensors, self.wrt = ground, tensors, tuple(wrt)
+        self.dtype, self.fused, self.seed = dtype, fused, seed
+        self.decided = 0
+        self._answers: dict[int, tuple[Cotangents, Answers]] = {}
+        self._hulls: dict[int, Answers] = {}
+
+    @cached_property
+    def plain(self) -> PlainRun:
+        """In float64. Raises UsageError where the reference itself cannot be computed."""
+        try:
+            return PlainRun(self.ground, self.tensors, self.wrt)
+        except GradcheckError:
+            raise
+        except Exception as error:
+            raise UsageError(
+                f"The reference {self.ground.name} raises {type(error).__name__} for these inputs, in float64: {error}"
+            ) from error
+
+    def answers(self, cotangents: Cotangents) -> Answers:
+        """Outputs and gradients for these cotangents, each computed once."""
+        key = id(cotangents)
+        if key not in self._answers:
+            found = self._run(self._bounded(), self._wrap, cotangents)
+            if self._without_bound(found):
+                found = self._with_balls(found, cotangents)
+            self._answers[key] = cotangents, found
+        return self._answers[key][1]
+
+    def hull(self, cotangents: Cotangents) -> Answers:
+        """The same, with everything that is right at kinks and where rounding decides a comparison."""
+        near = self.answers(cotangents)
+        if not near.decided:
+            return near
+        key = id(cotangents)
+        if key not in self._hulls:
+            ends = [self._run(self._bounded(**way), self._wrap, cotangents) for way in ({"flip": True}, {"across": True})]
+            generator = torch.Generator().manual_seed(self.seed)
+            drawn = [self._run(self._bounded(draw=generator), self._wrap, cotangents) for _ in range(DRAWS)]
+            hulls = {
+                name: _hull([each.gradients[name] for each in (near, *ends)], [each.gradients[name] for each in drawn])
+                for name in near.gradients
+            }
+            self._hulls[key] = Answers(near.outputs, hulls, near.decided)
+        return self._hulls[key]
+
+    def _bounded(self, **how: Any) -> Bounded:
+        return Bounded(self.dtype, fused=self.fused, **how)
+
+    def _wrap(self, numbers: Any, name: str) -> NumberTensor:
+        made: NumberTensor = numbers.wrap(self.tensors[name], off=1.0, requires_grad=name in self.wrt)
+        return made
+
+    def _run(self, numbers: Numbers, wrap: Callable[[Any, str], NumberTensor], cotangents: Cotangents) -> Answers:
+        """One run of the reference on numbers, backwards too."""
+        wrapped = {name: wrap(numbers, name) for name in self.tensors}
+        outputs, gradients = vjp(numbers, self.ground, (wrapped,), list(cotangents))
+        found = dict(zip(self.tensors, gradients, strict=True))
+        return Answers(
+            tuple(around(numbers, leaf) if isinstance(leaf, NumberTensor) else None for leaf in tree_leaves(outputs)),
+            {name: self._gradient(numbers, name, found[name]) for name in self.wrt},
+            numbers.ties + numbers.unclear,
+        )
+
+    def _gradient(self, numbers: Numbers, name: str, found: NumberTensor | None) -> Around:
+        if found is not None:
+            return around(numbers, found)
+        nothing = torch.zeros_like(self.tensors[name], dtype=torch.float64)
+        return Around(nothing, nothing, nothing)
+
+    def _without_bound(self, answers: Answers) -> int:
+        parts = [each for each in (*answers.outputs, *answers.gradients.values()) if each is not None]
+        return sum(int(torch.isinf(each.radius).sum()) for each in parts)
+
+    def _with_balls(self, answers: Answers, cotangents: Cotangents) -> Answers:
+        """What has no bound in float64, in balls of the candidate's bits."""
+        if sum(tensor.numel() for tensor in self.tensors.values()) > MOST_BALLS:
+            return answers
+        rounded = balls(name_of(self.dtype))
+
+        def wrap(_: Any, name: str) -> NumberTensor:
+            made: NumberTensor = rounded.wrap(self.tensors[name].cpu())
+            return made.requires_grad_(name in self.wrt)  # type: ignore[return-value]
+
+        try:
+            found = self._run(rounded.numbers, wrap, cotangents)
+        except GradcheckError:
+            return answers
+        return Answers(
+            tuple(map(_finite_of, answers.outputs, found.outputs)),
+            {name: _finite_of(each, found.gradients[name]) for name, each in answers.gradients.items()},
+            answers.decided,
+        )
+
+
+def around(numbers: Numbers, leaf: NumberTensor) -> Around:
+    """The parts of a result."""
+    if isinstance(numbers, Bounded):
+        mid, radius = leaf.parts
+    else:
+        mid, radius = (torch.from_numpy(part) for part in values_of(numbers, leaf))
+    return Around(mid, mid, radius)
+
+
+def _finite_of(first: Around | None, second: Around | None) -> Around | None:
+    """The first one, but the second where that has a bound and the first has none."""
+    if first is None or second is None:
+        return first
+    instead = torch.isinf(first.radius) & torch.isfinite(second.radius.to(first.radius.device))
+    middle = torch.where(instead, second.low, first.low)
+    return Around(middle, middle, torch.where(instead, second.radius, first.radius))
+
+
+def _hull(ends: Sequence[Around | None], drawn: Sequence[Around | None]) -> Around | None:
+    """All that is right between several right answers.
+
+    A choice that is made in one place leads to one of two values, and what lies between them is right. Where several
+    choices add up, more values are right than were drawn: there the hull is as wide again on both sides.
+    """
+    parts = [each for each in (*ends, *drawn) if each is not None]
+    if not parts:
+        return None
+    radius = torch.stack([each.radius for each in parts]).amax(0)
+    middles = torch.stack([each.low for each in parts])
+    at_random = torch.stack([each.low for each in drawn if each is not None])
+    between = (at_random - at_random.amin(0) > 2 * radius) & (at_random.amax(0) - at_random > 2 * radius)
+    low, high = middles.amin(0), middles.amax(0)
+    wider = torch.where(between.any(0), high - low, 0.0)
+    return Around(low - wider, high + wider, radius)
+
+
+def exactly(
+    ground: Callable[[Mapping[str, Any]], Any], tensors: Tensors, wrt: Sequence[str], cotangents: Cotangents
+) -> dict[str, Tensor]:
+    """The gradients in exact numbers, rounded to float64 at the very end."""
+    from gradcheck.numbers.exact import Exact
+
+    numbers = Exact(TRUTH_BITS)
+    wrapped = {name: numbers.wrap(tensor, requires_grad=name in wrt) for name, tensor in tensors.items()}
+    _, gradients = vjp(numbers, ground, (wrapped,), list(cotangents))
+    found = dict(zip(tensors, gradients, strict=True))
+    return {name: numbers.values(each)[0] for name in wrt if (each := found[name]) is not None}
+
+
+
+
+def backward_of(
+    ground: Callable[[Mapping[str, Any]], Any], wrt: Sequence[str], upstream: Sequence[str | None]
+) -> Callable[[Mapping[str, Any]], Any]:
+    """The gradients by `wrt` as a function of the tensors, grad_outputs by their names in `upstream` among them."""
+
+    def backward(tensors: Mapping[str, Any]) -> list[Any]:
+        outputs = tree_leaves(ground(tensors))
+        pairs = [
+            (output, tensors[name])
+            for output, name in zip(outputs, upstream, strict=True)
+            if name is not None and flows(output)
+        ]
+        leaves = [tensors[name] for name in wrt]
+        ends, ups = zip(*pairs, strict=True)
+        found = torch.autograd.grad(ends, leaves, ups, create_graph=True, allow_unused=True)
+        return [torch.zeros_like(leaf) if each is None else each for leaf, each in zip(leaves, found, strict=True)]
+
+    return backward

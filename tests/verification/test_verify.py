@@ -1,0 +1,334 @@
+"""`gradcheck.verify` as a whole: every form of candidate and reference, what is caught, and what is let through."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import nn
+
+import gradcheck
+from gradcheck.errors import UsageError
+from gradcheck.operators import all_operators
+from gradcheck.verification.verdict import GradientError
+
+
+class Softmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = x.softmax(-1)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (y,) = ctx.saved_tensors
+        return y * (grad_output - (grad_output * y).sum(-1, keepdim=True))
+
+
+def softmax(x):
+    return x.softmax(-1)
+
+
+def changed(backward, base=Softmax):
+    """The same forward with another backward, which gets y and grad_output."""
+
+    class Changed(base):
+        @staticmethod
+        def backward(ctx, grad_output):
+            return backward(grad_output, *ctx.saved_tensors)
+
+    return Changed
+
+
+def x_of(*shape, dtype=torch.float64, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(4, 8), (1, 1), (64, 128), (3,)], ids=str)
+def test_a_right_one_passes_in_every_dtype(dtype, shape):
+    found = gradcheck.verify(Softmax, softmax, x_of(*shape, dtype=dtype))
+    assert found.passed, str(found)
+    assert found
+
+
+def kinds(found):
+    return {each.kind for each in found.failures}
+
+
+def codes(found):
+    return {each.mistake.code if each.mistake else None for each in found.failures}
+
+
+@pytest.mark.parametrize(
+    ("backward", "kind"),
+    [
+        (lambda g, y: y * g, "values"),
+        (lambda g, y: 0 * y, "values"),
+        (lambda g, y: -y * (g - (g * y).sum(-1, keepdim=True)), "values"),
+        (lambda g, y: y * (g.abs() - (g.abs() * y).sum(-1, keepdim=True)), "values"),
+        (lambda g, y: y * (g - (g * y).sum(-1)[..., :1]), "values"),
+        (lambda g, y: (y * (g - (g * y).sum(-1, keepdim=True))).sum(0), "shape"),
+        (lambda g, y: (y * (g - (g * y).sum(-1, keepdim=True))).half().to(torch.float32), "dtype"),
+        (lambda g, y: g.mul_(y).sub_(y * g.sum(-1, keepdim=True)), "changes-grad-output"),
+        (lambda g, y: y.mul_(g - (g * y).sum(-1, keepdim=True)).clone(), "changes-saved"),
+        (lambda g, y: None, "no-gradient"),
+        (lambda g, y: y * (g - (g * y).sum(-1, keepdim=True)) * (1 + 1e-3 * torch.rand_like(y)), "values"),
+        (lambda g, y: (_ for _ in ()).throw(ValueError("no")), "raised"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_a_wrong_one_fails(backward, kind):
+    found = gradcheck.verify(changed(backward), softmax, x_of(4, 8))
+    assert kind in kinds(found), str(found)
+    with pytest.raises(GradientError):
+        found.check()
+
+
+def test_the_smallest_error():
+    def off(scale, dtype):
+        return changed(lambda g, y: (1 + scale) * y * (g - (g * y).sum(-1, keepdim=True)))
+
+    assert not gradcheck.verify(off(1e-12, torch.float64), softmax, x_of(64, 128))
+    assert not gradcheck.verify(off(1e-4, torch.float32), softmax, x_of(64, 128, dtype=torch.float32))
+
+
+def test_against_a_formula():
+    formula = "y[b,i] = exp(x[b,i])/Sum(exp(x[b,k]),(k,0,C-1))"
+    assert gradcheck.verify(Softmax, formula, x_of(4, 8))
+    assert not gradcheck.verify(changed(lambda g, y: y * g), formula, x_of(4, 8))
+
+
+def test_a_pair_of_functions():
+    def forward(x, w):
+        return x @ w.T
+
+    def backward(grad_output, x, w):
+        return grad_output @ w, grad_output.T @ x
+
+    assert gradcheck.verify((forward, backward), lambda x, w: F.linear(x, w), x_of(5, 3), x_of(4, 3, seed=1))
+    found = gradcheck.verify(
+        (forward, lambda g, x, w: (g @ w, x.T @ g)), F.linear, x_of(5, 3), x_of(4, 3, seed=1)
+    )
+    assert kinds(found) == {"shape"}
+
+
+class Sigmoid(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = 1 / (1 + torch.exp(-x))
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (y,) = ctx.saved_tensors
+        return grad_output * y * (1 - y)
+
+
+def test_a_module_with_parameters():
+    class Mine(nn.Module):
+        def __init__(self, factor=1.0):
+            super().__init__()
+            self.inner = nn.Linear(3, 4)
+            self.factor = factor
+
+        def forward(self, x):
+            y = Sigmoid.apply(self.inner(x))
+            return y if self.factor == 1.0 else self.factor * y - (self.factor - 1) * y.detach()
+
+    class Theirs(Mine):
+        def forward(self, x):
+            return torch.sigmoid(self.inner(x))
+
+    assert gradcheck.verify(Mine().double(), Theirs().double(), x_of(5, 3))
+    found = gradcheck.verify(Mine(2.0).double(), Theirs().double(), x_of(5, 3))
+    assert {each.quantity.name for each in found.failures} == {"x", "inner.weight", "inner.bias"}
+    assert codes(found) == {"scaled-by-constant"}
+
+
+def test_without_a_reference_the_own_forward_counts():
+    found = gradcheck.verify(Sigmoid, x_of(5))
+    assert found
+    assert [each.kind for each in found.notes] == ["own-forward"]
+    assert not gradcheck.verify(changed(lambda g, y: g * y, Sigmoid), x_of(5))
+
+
+def test_an_operator_draws_its_own_inputs():
+    class Mine:
+        @staticmethod
+        def forward(x):
+            return torch.tanh(x)
+
+        @staticmethod
+        def backward(grad_output, x):
+            return grad_output * (1 - torch.tanh(x) ** 2)
+
+    found = gradcheck.verify(Mine, all_operators()["tanh"])
+    assert found
+    assert found.results
+    Mine.backward = staticmethod(lambda grad_output, x: grad_output)
+    assert not gradcheck.verify(Mine, all_operators()["tanh"])
+
+
+class Relu(torch.autograd.Function):
+    at_zero = 0.0
+
+    @classmethod
+    def forward(cls, ctx, x):
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @classmethod
+    def backward(cls, ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        return grad_output * torch.where(x == 0, cls.at_zero, (x > 0).to(x.dtype))
+
+
+@pytest.mark.parametrize(("at_zero", "right"), [(0.0, True), (1.0, True), (0.5, True), (2.0, False), (-0.5, False)])
+def test_any_subgradient_and_nothing_else(at_zero, right):
+    class Here(Relu):
+        pass
+
+    Here.at_zero = at_zero
+    x = torch.tensor([-1.0, 0.0, 0.0, 2.0, 3.0], dtype=torch.float64)
+    found = gradcheck.verify(Here, torch.relu, x)
+    assert found.passed is right, str(found)
+
+
+def test_second_order():
+    class Once(Sigmoid):
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, grad_output):
+            return Sigmoid.backward(ctx, grad_output)
+
+    def cut(grad_output, y):
+        return grad_output * (y * (1 - y)).detach()
+
+    x = x_of(5)
+    assert gradcheck.verify(Sigmoid, torch.sigmoid, x, order=2), str(gradcheck.verify(Sigmoid, torch.sigmoid, x, order=2))
+    assert kinds(gradcheck.verify(Once, torch.sigmoid, x, order=2)) == {"raised"}
+    found = gradcheck.verify(changed(cut, Sigmoid), torch.sigmoid, x, order=2)
+    assert [(each.kind, each.quantity.kind, each.quantity.name) for each in found.failures] == [
+        ("values", "second-gradient", "x")
+    ]
+
+
+def test_a_better_formula_is_told():
+    x = torch.tensor([0.5, 37.4], dtype=torch.float64)
+    found = gradcheck.verify(Sigmoid, torch.sigmoid, x)
+    assert found
+    (note,) = [each for each in found.notes if each.kind == "better-formula"]
+    assert [each.index for each in note.entries.worst] == [(1,)]
+
+
+def test_cancellation_is_noted_and_strictly_a_failure():
+    """x − mean(x), with the mean taken off a large number: right to the last place of the large one."""
+
+    class Shifted(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            largest = grad_output.abs().max() * 4
+            return (grad_output + largest) - largest
+
+    x, g = x_of(64), x_of(64, seed=3)
+    found = gradcheck.verify(Shifted, torch.clone, x, cotangents=g)
+    assert found
+    assert "relative-to-largest" in [each.kind for each in found.notes]
+    assert not gradcheck.verify(Shifted, torch.clone, x, cotangents=g, strict=True)
+
+
+def test_noise_is_told_from_an_order_of_summation():
+    class Noisy(Sigmoid):
+        @staticmethod
+        def backward(ctx, grad_output):
+            return Sigmoid.backward(ctx, grad_output) + 1e-6 * torch.randn(grad_output.shape)
+
+    assert "not-deterministic" in kinds(gradcheck.verify(Noisy, torch.sigmoid, x_of(5)))
+
+
+def test_state_between_two_uses_is_found():
+    class Keeps(Sigmoid):
+        @staticmethod
+        def forward(ctx, x):
+            Keeps.y = Sigmoid.forward(ctx, x)
+            return Keeps.y
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return grad_output * Keeps.y * (1 - Keeps.y)
+
+    assert kinds(gradcheck.verify(Keeps, torch.sigmoid, x_of(5))) == {"keeps-state"}
+
+
+def test_needs_input_grad():
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.save_for_backward(x, w)
+            return x * w
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            x, w = ctx.saved_tensors
+            if all(ctx.needs_input_grad):
+                return grad_output * w, grad_output * x
+            return (grad_output * x, None) if ctx.needs_input_grad[0] else (None, grad_output * x)
+
+    found = gradcheck.verify(Product, torch.mul, x_of(5), x_of(5, seed=1))
+    assert [(each.kind, each.quantity.name) for each in found.failures] == [("needs-input-grad", "x")]
+
+
+def test_what_is_only_right_for_an_expanded_grad_output_and_what_is_not():
+    def flat(grad_output, y):
+        return torch.as_strided(grad_output, grad_output.shape, (grad_output.shape[1], 1)) * y * (1 - y)
+
+    found = gradcheck.verify(changed(flat, Sigmoid), torch.sigmoid, x_of(4, 6))
+    assert {each.cotangent for each in found.failures} == {"non-contiguous", "expanded"} or not found
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ((torch.arange(3),), "differentia"),
+        ((torch.randn(3, dtype=torch.complex64),), "complex"),
+        ((), "input"),
+    ],
+)
+def test_bad_input_is_told(inputs, words):
+    with pytest.raises(UsageError, match=words):
+        gradcheck.verify(Sigmoid, torch.sigmoid, *inputs)
+
+
+def test_a_reference_that_raises_is_told():
+    with pytest.raises(UsageError, match="ValueError"):
+        gradcheck.verify(Sigmoid, lambda x: (_ for _ in ()).throw(ValueError("no")), x_of(3))
+
+
+def test_a_reference_of_another_shape():
+    assert "shape" in kinds(gradcheck.verify(Sigmoid, lambda x: torch.sigmoid(x)[:-1], x_of(3)))
+
+
+def test_hangs_are_ended():
+    class Hangs(Sigmoid):
+        @staticmethod
+        def backward(ctx, grad_output):
+            while True:
+                pass
+
+    assert kinds(gradcheck.verify(Hangs, torch.sigmoid, x_of(3), limit=0.2)) == {"timed-out"}
+
+
+def test_nothing_to_compare():
+    found = gradcheck.verify(Sigmoid, torch.sigmoid, x_of(0))
+    assert found
+    assert "nothing-to-compare" in {each.kind for each in found.notes}
