@@ -13,7 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, quiet, settings_kept, time_limit
+from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, one_thread, quiet, settings_kept, time_limit
 from gradcheck.checks.outcome import Argument, Arguments, Call, Fault, GeneratorArgument, Outcome, Printed
 from gradcheck.checks.unwritten import raised_by_itself, unwritten
 
@@ -28,6 +28,8 @@ _MODULES = (
     "Where files are graded there are Python's own modules, torch and numpy, and no other files; do without it, or "
     'import it under if __name__ == "__main__":'
 )
+_LONGEST = 600
+"""Characters of a message that are shown."""
 _REMEMBERED = 16
 """So many results of a function are looked at again after later calls: as many buffers may take turns."""
 
@@ -109,13 +111,14 @@ class InProcessCandidate(Candidate):
         try:
             with ExitStack() as stack:
                 between = stack.enter_context(settings_kept())
+                stack.enter_context(one_thread())
                 stack.enter_context(quiet(self.printed))
                 clock = stack.enter_context(time_limit(self.limit_s))
                 action(clock, between)
             return self._timed_out(clock) if clock.rang else None
         except SystemExit as error:
             text = f"it called sys.exit({error.code if error.code is not None else ''}); return a value instead"
-            return Outcome("exited", fault=Fault("SystemExit", text, self.lines(_walk(error))))
+            return Outcome("exited", fault=Fault("SystemExit", text, self.lines(frames_of(error))))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -133,15 +136,11 @@ class InProcessCandidate(Candidate):
             line = (error.text or "").strip("\n")
             at = (f"{error.filename or self.filename}:{error.lineno}", f"    {line.strip()}") if error.lineno else ()
             return Fault(type(error).__name__, str(error.msg), at)
-        try:
-            text = str(error)
-        except BaseException:
-            text = "(its message cannot be printed)"
+        text = said(error)
         if isinstance(error, ModuleNotFoundError) and error.name:
             text += f". {_MODULES}"
         bases = tuple(each.__name__ for each in type(error).__mro__)
-        text = text.split("\n\n")[0].split("\nTraceback")[0]  # TorchScript has one of its own
-        return Fault(type(error).__name__, text[:600], self.lines(_walk(error)), bases)
+        return Fault(type(error).__name__, text[:_LONGEST], self.lines(frames_of(error)), bases)
 
     def lines(self, stack: Frames) -> tuple[str, ...]:
         """The places of `stack` in the candidate's own file: file, line, function, source; innermost last."""
@@ -160,7 +159,7 @@ class InProcessCandidate(Candidate):
     def _unwritten(self, error: BaseException, asked: str) -> Outcome | None:
         """What stands for a `raise NotImplementedError` of the file's own; None for every other exception."""
         # A candidate without a file of its own is in the file of its first frame.
-        files = [frame[0] for frame in _walk(error) if not frame[0].startswith(_OURS)]
+        files = [frame[0] for frame in frames_of(error) if not frame[0].startswith(_OURS)]
         filename = self.filename or (files[0] if files else "")
         if not isinstance(error, NotImplementedError) or not raised_by_itself(error, filename):
             return None
@@ -211,7 +210,16 @@ def _rehearse() -> None:
         candidate.call("f", {**arguments, "x": Argument(one.values, dtype)}, count=True)
 
 
-def _walk(error: BaseException) -> Frames:
+def said(error: BaseException) -> str:
+    """The message of an exception."""
+    try:
+        text = str(error)
+    except BaseException:
+        text = "(its message cannot be printed)"
+    return text.split("\n\n")[0].split("\nTraceback")[0][:_LONGEST]  # TorchScript has a traceback of its own
+
+
+def frames_of(error: BaseException) -> Frames:
     """File, line and function of every frame, outermost first."""
     return [
         (frame.f_code.co_filename, line, frame.f_code.co_name) for frame, line in traceback.walk_tb(error.__traceback__)

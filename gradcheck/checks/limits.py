@@ -27,6 +27,8 @@ CALL_LIMIT_S = 10.0
 """Seconds that one call, or the loading of one file, may compute."""
 
 _REPEAT_S = 0.02
+_OURS = tuple(str(Path(__file__).parent.parent / room) for room in ("checks", "verification"))
+"""The rooms that call candidates."""
 
 Frames = list[tuple[str, int, str]]
 """File, line and function, outermost first."""
@@ -113,7 +115,7 @@ def _at_the_door(frame: FrameType | None) -> bool:
         if frame.f_code.co_filename == __file__:
             return True
         if frame.f_code.co_filename != contextlib.__file__:
-            return by_contextlib and frame.f_code.co_filename.startswith(str(Path(__file__).parent))
+            return by_contextlib and frame.f_code.co_filename.startswith(_OURS)
         by_contextlib = True
         frame = frame.f_back
     return False
@@ -133,10 +135,9 @@ def _raise_on_every_line(frame: FrameType | None) -> None:
     Its file is that of the outermost frame which is not ours. Our own frames (print, the guard of torch's functions)
     and torch's are passed over: raised there, the exception would leave them half done.
     """
-    here = str(Path(__file__).parent)
     running = []
-    while frame is not None and not (frame.f_code.co_name == "bounded" and frame.f_code.co_filename.startswith(here)):
-        if not frame.f_code.co_filename.startswith(here):
+    while frame is not None and not (frame.f_code.co_name == "bounded" and frame.f_code.co_filename.startswith(_OURS)):
+        if not of_library(frame.f_code.co_filename):
             running.append(frame)
         frame = frame.f_back
 
@@ -151,6 +152,12 @@ def _raise_on_every_line(frame: FrameType | None) -> None:
     for each in running:
         if each.f_code.co_filename == running[-1].f_code.co_filename:
             each.f_trace = trace
+
+
+def of_library(filename: str) -> bool:
+    """Whether a file is no candidate's, but belongs to what calls candidates or to torch."""
+    torch = sys.modules.get("torch")
+    return filename.startswith((*_OURS, str(Path(torch.__file__ or "").parent)) if torch else _OURS)
 
 
 @contextmanager
@@ -224,8 +231,7 @@ def one_thread() -> Iterator[None]:
 @contextmanager
 def settings_kept() -> Iterator[Callable[[], None]]:
     """Put back what a candidate may change for everybody: torch's defaults, the folder, the recursion limit. The block
-    gets a function that does so between two calls, where the second might otherwise come to something else. Inside,
-    torch has one thread.
+    gets a function that does so between two calls, where the second might otherwise come to something else.
     """
     import torch
 
@@ -251,7 +257,6 @@ def settings_kept() -> Iterator[Callable[[], None]]:
             os.chdir(folder)
 
     try:
-        with one_thread():
-            yield between
+        yield between
     finally:
         put_back()

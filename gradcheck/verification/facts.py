@@ -32,10 +32,11 @@ FailureKind = Literal[
     "cut-off",  # an output that should have a graph has none: no gradient can flow
     "no-gradient",  # None came where a gradient belongs
     "not-linear",  # `entries`: for this kind of cotangent the gradient is not that of a linear map
-    "changes-input",
-    "changes-grad-output",
-    "changes-saved",
+    "changes-input",  # `got` names it, `message` says in which "forward" or "backward"
+    "changes-grad-output",  # `got` is its position, `message` names the Function
+    "changes-saved",  # `got` is its position or the name of an attribute, `message` names the Function
     "not-deterministic",  # `entries`: two equal calls differ by more than an order of summation explains
+    "unwritten",  # `entries` are what happened to lie in memory: nobody wrote them
     "needs-input-grad",  # `entries`: the gradient is another where only this input asks for one
     "keeps-state",  # `entries`: a second use before the backward changes the gradient of the first
     "check",  # a check of an exercise, `at`, did not pass: `message`
@@ -47,7 +48,7 @@ NoteKind = Literal[
     "relative-to-largest",  # `entries` are right only relative to the largest one of the tensor
     "worse-than-torch",  # `ratio`: the largest error in terms of torch's own
     "better-formula",  # `entries`: the exact value lies far inside of what the reference may lose
-    "shares-memory",  # a gradient shares its memory with grad_output or an input
+    "shares-memory",  # a gradient shares its memory with what `message` names: "grad_output" or an input
     "order-of-summation",  # two equal calls differ, by no more than rounding explains
     "no-bound",  # `count` entries are not judged
     "nothing-to-compare",  # no entry at all

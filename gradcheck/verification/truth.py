@@ -50,11 +50,9 @@ class Around:
 
     def times(self, factor: float) -> Around:
         """What is right for so many times the cotangent."""
-        if self.low is self.high:
-            low = high = self.low * factor
-        else:
-            low, high = sorted((self.low * factor, self.high * factor), key=lambda _: factor < 0)
-        return Around(low, high, self.radius * abs(factor))
+        low = self.low * factor
+        high = low if self.low is self.high else self.high * factor
+        return Around(*((high, low) if factor < 0 else (low, high)), self.radius * abs(factor))
 
     def allowed(self, dtype: torch.dtype, scale: float) -> Tensor:
         """How far from it a right answer may lie."""
@@ -173,8 +171,7 @@ class Truth:
         key = id(cotangents)
         if key not in self._hulls:
             ends = [self._run(self._bounded(**way), self._wrap, cotangents) for way in ({"flip": True}, {"across": True})]
-            generator = torch.Generator().manual_seed(self.seed)
-            drawn = [self._run(self._bounded(draw=generator), self._wrap, cotangents) for _ in range(DRAWS)]
+            drawn = [self._run(self._at_random(turn / DRAWS), self._wrap, cotangents) for turn in range(DRAWS)]
             hulls = {
                 name: _hull([each.gradients[name] for each in (near, *ends)], [each.gradients[name] for each in drawn])
                 for name in near.gradients
@@ -184,6 +181,9 @@ class Truth:
 
     def _bounded(self, **how: Any) -> Bounded:
         return Bounded(self.dtype, fused=self.fused, **how)
+
+    def _at_random(self, turn: float) -> Bounded:
+        return self._bounded(draw=torch.Generator().manual_seed(self.seed), turn=turn)
 
     def _wrap(self, numbers: Any, name: str) -> NumberTensor:
         made: NumberTensor = numbers.wrap(self.tensors[name], off=1.0, requires_grad=name in self.wrt)

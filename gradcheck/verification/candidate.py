@@ -1,0 +1,617 @@
+"""A candidate of any form, run and pulled back through again and again: what comes, and all that is wrong besides the
+numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch._functorch import autograd_function as functorch
+from torch.autograd import function as functions
+from torch.utils._pytree import tree_leaves
+
+from gradcheck.checks.candidate import frames_of, said
+from gradcheck.checks.limits import Frames, of_library, settings_kept, time_limit
+from gradcheck.errors import UsageError
+from gradcheck.verification.facts import Failure, Note, Quantity
+from gradcheck.verification.inputs import Inputs, has_setup_context, inputs_of
+
+Returned = TypeVar("Returned")
+
+Function = torch.autograd.Function
+
+_TORCH = Path(torch.__file__).parent
+_LIBRARIES = tuple(str(_TORCH.parent / name) for name in ("torch", "numpy", "triton", "functorch"))
+_STDLIB = sysconfig.get_path("stdlib")
+_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+class Broke(Exception):
+    """The candidate raised, or its time was up: `failure` says where and how."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.error or failure.kind}: {failure.message}")
+        self.failure = failure
+
+
+def subject_of(
+    candidate: Any,
+    args: Sequence[Any],
+    *,
+    reference: Any = None,
+    wrt: str | int | Iterable[str | int] | None = None,
+    limit: float | None = None,
+) -> Subject:
+    """Take a candidate as it comes: a Function, anything that is called and differentiable, (forward, backward), a
+    module. The reference's parameters name the arguments, else the candidate's own.
+    """
+    if getattr(candidate, "__name__", "") == "apply" and is_function(getattr(candidate, "__self__", None)):
+        candidate = candidate.__self__
+    if isinstance(candidate, list):
+        candidate = tuple(candidate)
+    pair = isinstance(candidate, tuple) and len(candidate) == 2 and all(map(callable, candidate))
+    if not pair and (not callable(candidate) or isinstance(candidate, Function)):
+        what = "an instance of a Function: pass its class" if isinstance(candidate, Function) else f"{candidate!r:.80}"
+        raise UsageError(
+            f"The candidate is {what}. It may be a torch.autograd.Function, a callable that autograd differentiates, "
+            "a pair (forward, backward) of functions, or a torch.nn.Module."
+        )
+    parameters: Mapping[str, Tensor] = {}
+    if isinstance(candidate, torch.nn.Module):
+        parameters = dict(candidate.named_parameters())
+    inputs = inputs_of(args, (reference, candidate), parameters=parameters, wrt=wrt)
+    return Subject(candidate, inputs, limit)
+
+
+def is_function(candidate: Any) -> bool:
+    return isinstance(candidate, type) and issubclass(candidate, Function)
+
+
+@dataclass
+class Subject:
+    """What is verified, and the arguments that it is verified at. Each call may compute for `limit` seconds."""
+
+    candidate: Any
+    inputs: Inputs
+    limit: float | None = None
+
+    @property
+    def name(self) -> str:
+        named = self.candidate[0] if self.by_hand else self.candidate
+        while isinstance(named, functools.partial):
+            named = named.func
+        return str(getattr(named, "__name__", type(named).__name__))
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether forward and backward are a pair of plain functions, and torch has no graph."""
+        return isinstance(self.candidate, tuple)
+
+    def run(self, tensors: Mapping[str, Tensor] | None = None, *, asked: Container[str] | None = None) -> Pass:
+        """One forward, of fresh copies with the same strides. `asked`: which tensors require a gradient."""
+        given = {**self.inputs.tensors, **self.inputs.others, **(tensors or {})}
+        asked = self.inputs.wrt if asked is None else asked
+        leaves = {name: given[name].detach().requires_grad_() for name in self.inputs.tensors if name in asked}
+        return (_ByHand if self.by_hand else Pass)(self, given, leaves)
+
+    def forward_of_own(self) -> Callable[[Mapping[str, Any]], Any]:
+        """Its forward as torch code that runs on any numbers and is differentiated by torch's rules alone: no backward
+        of a Function takes part.
+        """
+
+        def forward(tensors: Mapping[str, Any]) -> Any:
+            with _own_forwards():
+                # Copies, since a forward may write into what is a leaf here.
+                return self.call({name: tensor.clone() for name, tensor in tensors.items()})
+
+        return forward
+
+    def call(self, tensors: Mapping[str, Any]) -> Any:
+        """The candidate's forward, as it is."""
+        args = self.inputs.arguments(tensors)
+        if isinstance(self.candidate, torch.nn.Module):
+            state = {name: tensors.get(name, self.inputs.tensors[name]) for name in self.inputs.parameters}
+            # A buffer that is written to is a copy; numbers make it one of their own kind.
+            state |= {name: torch.zeros_like(kept).copy_(kept) for name, kept in self.candidate.named_buffers()}
+            return torch.func.functional_call(self.candidate, state, args)
+        if is_function(self.candidate):
+            return self.candidate.apply(*args)
+        return (self.candidate[0] if self.by_hand else self.candidate)(*args)
+
+    def bounded(self, action: Callable[[], Returned]) -> Returned:
+        """Do what calls the candidate's code: within its time, and torch's settings are put back."""
+        clock = None
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(settings_kept())
+                if self.limit is not None:
+                    clock = stack.enter_context(time_limit(self.limit))
+                returned = action()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if clock is None or not clock.rang:
+                at = _own_place(frames_of(error))
+                raise Broke(Failure("raised", error=type(error).__name__, message=said(error), at=at)) from error
+        if clock is not None and clock.rang:
+            raise Broke(Failure("timed-out", got=self.limit, at=_own_place(clock.frames)))
+        return returned
+
+    def place(self, part: str) -> str:
+        """Where its "forward" or "backward" is written."""
+        if self.by_hand:
+            return place_of(self.candidate[part == "backward"])
+        return place_of(getattr(self.candidate, part, self.candidate))
+
+
+@dataclass
+class Pulled:
+    """What came of one backward: `gradients` as torch hands them on, or as a pair's backward returned them, None where
+    none came. `failures` are of what each backward returned itself, before torch repairs it.
+    """
+
+    gradients: dict[str, Any] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+class Pass:
+    """One forward. `leaves` are the tensors that require a gradient, by name; `outputs` are flat, and as they came.
+    Of `differentiable` outputs a cotangent may be given.
+    """
+
+    def __init__(self, subject: Subject, given: Mapping[str, Tensor], leaves: dict[str, Tensor]) -> None:
+        self.subject, self.leaves, self._given = subject, leaves, given
+        self._copies: dict[str, Tensor] = {}
+        self._origins: dict[Any, str] = {}
+        self._stale = False
+        self.returned = self._forward()
+        self.outputs: tuple[Any, ...] = tuple(tree_leaves(self.returned))
+        self.differentiable = tuple(map(self._is_differentiable, self.outputs))
+        self.failures = tuple(self._failures())
+
+    def pull(self, cotangents: Sequence[Tensor | None], *, create_graph: bool = False) -> Pulled:
+        """One backward, with a cotangent for each output: None for those that have none, or are not used."""
+        if self._stale:  # an earlier backward wrote into what this one needs
+            self._stale, self._current = False, tuple(tree_leaves(self._forward()))
+        passed = [None if each is None else fresh(each) for each in cotangents]
+        pairs = [
+            (output, cotangent)
+            for output, cotangent in zip(self._current, passed, strict=True)
+            if cotangent is not None and isinstance(output, Tensor) and output.requires_grad
+        ]
+        if not pairs or not self.leaves:
+            return Pulled(dict.fromkeys(self.leaves))
+        watch = _Watch(self._origins, self._copies, zip(passed, cotangents, strict=True))
+
+        def backward() -> Sequence[Tensor | None]:
+            with watch.watching(), torch.autograd.set_multithreading_enabled(False):
+                return torch.autograd.grad(
+                    [output for output, _ in pairs],
+                    list(self.leaves.values()),
+                    [cotangent for _, cotangent in pairs],
+                    retain_graph=True,
+                    create_graph=create_graph,
+                    allow_unused=True,
+                )
+
+        gradients = self.subject.bounded(backward)
+        if watch.ran:
+            watch.failures += self._changed("backward")
+        self._stale = any(each.kind in ("changes-input", "changes-saved") for each in watch.failures)
+        return Pulled(dict(zip(self.leaves, gradients, strict=True)), unique(watch.failures), unique(watch.notes))
+
+    def _forward(self) -> Any:
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            self._copies = {name: fresh(self.leaves.get(name, tensor)) for name, tensor in self._given.items()}
+            self._origins = {self._copies[name].grad_fn: name for name in self.leaves}
+            returned = self.subject.bounded(lambda: self.subject.call(self._copies))
+        self._current = tuple(tree_leaves(returned))
+        return returned
+
+    @staticmethod
+    def _is_differentiable(output: Any) -> bool:
+        return isinstance(output, Tensor) and output.requires_grad
+
+    def _failures(self) -> list[Failure]:
+        at = self.subject.place("forward")
+        several = len(self.outputs) > 1
+        found = []
+        if not any(isinstance(output, Tensor) for output in self.outputs):
+            kinds = [kind_of(output) for output in self.outputs] or ["nothing"]
+            found = [
+                Failure("type", Quantity("output", str(place) if several else ""), got=kind, wanted="Tensor", at=at)
+                for place, kind in enumerate(kinds)
+            ]
+        elif not any(self.differentiable):
+            real = [place for place, output in enumerate(self.outputs) if is_real(output)]
+            found = [Failure("cut-off", Quantity("output", str(place) if several else ""), at=at) for place in real]
+        return found + self._changed("forward")
+
+    def _changed(self, part: str) -> list[Failure]:
+        """The inputs that are no longer as they were given, without torch having been told."""
+        outputs = {id(output) for output in self._current}
+        return [
+            Failure("changes-input", got=name, message=part, at=self.subject.place(part))
+            for name, copy in self._copies.items()
+            if not (id(copy) in outputs or (copy.grad_fn is not None and copy.grad_fn not in self._origins))
+            and not same(copy, self._given[name])
+        ]
+
+
+class _ByHand(Pass):
+    """One forward of a pair of plain functions."""
+
+    def _forward(self) -> Any:
+        with torch.inference_mode(mode=False), torch.no_grad():
+            self._copies = {name: fresh(tensor) for name, tensor in self._given.items()}
+            returned = self.subject.bounded(lambda: self.subject.call(self._copies))
+        self._current = tuple(tree_leaves(returned))
+        return returned
+
+    @staticmethod
+    def _is_differentiable(output: Any) -> bool:
+        return is_real(output)
+
+    def pull(self, cotangents: Sequence[Tensor | None], *, create_graph: bool = False) -> Pulled:
+        subject, inputs = self.subject, self.subject.inputs
+        given = [
+            torch.zeros_like(output) if cotangent is None and is_real(output) else cotangent
+            for output, cotangent in zip(self.outputs, cotangents, strict=True)
+        ]
+        with torch.inference_mode(mode=False), torch.set_grad_enabled(create_graph):
+            passed = [None if each is None else fresh(each) for each in given]
+            sources = self.leaves if create_graph else {}
+            self._copies = {name: fresh(sources.get(name, tensor)) for name, tensor in self._given.items()}
+            self._origins = {copy.grad_fn: name for name, copy in self._copies.items() if copy.grad_fn is not None}
+            grad_output = tuple(passed) if isinstance(self.returned, list | tuple) else passed[0]
+            args = inputs.arguments(self._copies)
+            result = subject.bounded(lambda: subject.candidate[1](grad_output, *args))
+        at = subject.place("backward")
+        found = self._by_name(result)
+        failures, notes = [], []
+        if found is None:
+            got = len(result) if isinstance(result, list | tuple) else 1
+            failures.append(Failure("count", Quantity("gradient"), got=got, wanted=len(inputs.names), at=at))
+            found = {}
+        for name in self.leaves:
+            value, quantity = found.get(name), Quantity("gradient", name)
+            failures += problems(value, self._given[name], quantity, "", at)
+            notes += _sharing(value, quantity, passed, self._copies)
+        for position, (cotangent, before) in enumerate(zip(passed, given, strict=True)):
+            if cotangent is not None and before is not None and not same(cotangent, before):
+                failures.append(Failure("changes-grad-output", got=position, at=at))
+        failures += self._changed("backward")
+        return Pulled({name: found.get(name) for name in self.leaves}, unique(failures), unique(notes))
+
+    def _by_name(self, result: Any) -> dict[str, Any] | None:
+        """What backward returned, by input: a gradient per argument, or per tensor of floating point, or per input that
+        is asked about. None where the count fits none of these.
+        """
+        inputs = self.subject.inputs
+        returned = tuple(result) if isinstance(result, list | tuple) else (result,)
+        if len(returned) == len(inputs.names):
+            found: dict[str, Any] = {}
+            for names, value in zip(inputs.names, returned, strict=True):
+                parts = [value] if len(names) == 1 else tree_leaves(value)
+                if len(parts) == len(names):
+                    found |= zip(names, parts, strict=True)
+            return found
+        for names in (tuple(inputs.tensors), inputs.wrt):
+            if len(returned) == len(names):
+                return dict(zip(names, returned, strict=True))
+        return None
+
+
+class _Watch:
+    """What the backwards of hand-written Functions do in the course of one pull, wherever in the graph they are.
+
+    torch's engine asks each node for its `apply`, and repairs what that returns: it sums over what was broadcast, and
+    converts to the wanted dtype. Here it is seen before.
+    """
+
+    _one_at_a_time = threading.RLock()
+
+    def __init__(
+        self,
+        origins: Mapping[Any, str],
+        copies: Mapping[str, Tensor],
+        cotangents: Iterable[tuple[Tensor | None, Tensor | None]],
+    ) -> None:
+        self._origins, self._copies = origins, copies
+        self._cotangents = {
+            passed.data_ptr(): (passed, given)
+            for passed, given in cotangents
+            if passed is not None and given is not None
+        }
+        self._saved: dict[Any, list[tuple[str, Tensor, Tensor]]] = {}
+        self.failures: list[Failure] = []
+        self.notes: list[Note] = []
+        self.ran = False
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        node_class, thread = functions.BackwardCFunction, threading.get_ident()
+
+        def watched(apply: Callable[..., Any]) -> Callable[..., Any]:
+            def watched_apply(node: Any, *grads: Any) -> Any:
+                if threading.get_ident() != thread or _is_torchs(node._forward_cls):  # noqa: SLF001
+                    return apply(node, *grads)
+                return self._see(functools.partial(apply, node), node, grads)
+
+            return watched_apply
+
+        def saved_tensors(node: Any) -> tuple[Tensor, ...]:
+            found: tuple[Tensor, ...] = read_saved.__get__(node)
+            if self._saved.get(node) == [] and threading.get_ident() == thread:
+                self._saved[node] = [
+                    (str(position), tensor, tensor.detach().clone())
+                    for position, tensor in enumerate(found)
+                    if tensor is not None
+                ]
+            return found
+
+        with self._one_at_a_time:
+            read_saved: Any = node_class.saved_tensors
+            entries = [name for name in ("apply", "apply_boxed") if name in vars(node_class)]
+            patches = {name: watched(vars(node_class)[name]) for name in entries}
+            with patched(node_class, {**patches, "saved_tensors": property(saved_tensors)}):
+                yield
+
+    def _see(self, apply: Callable[..., Any], node: Any, grads: tuple[Any, ...]) -> Any:
+        self.ran = True
+        upstream = grads[0] if len(grads) == 1 and isinstance(grads[0], list) else grads
+        before = [(each, self._as_given(each)) for each in upstream if isinstance(each, Tensor)]
+        self._saved[node] = []  # until they are read
+        attributes = [
+            (name, tensor, tensor.detach().clone())
+            for name, value in vars(node).items()
+            for tensor in tree_leaves(value)
+            if isinstance(tensor, Tensor)
+        ]
+        result = apply(*grads)
+        own, at = node._forward_cls.__name__, place_of(node._forward_cls.backward)  # noqa: SLF001
+        for position, (grad, as_given) in enumerate(before):
+            if not same(grad, as_given):
+                self.failures.append(Failure("changes-grad-output", got=position, message=own, at=at))
+        of_inputs = {copy.untyped_storage().data_ptr() for copy in self._copies.values()}
+        for name, tensor, as_saved in [*self._saved.pop(node), *attributes]:
+            if not same(tensor, as_saved) and tensor.untyped_storage().data_ptr() not in of_inputs:
+                self.failures.append(Failure("changes-saved", got=name, message=own, at=at))
+        return self._repaired(result, node, [grad for grad, _ in before], own, at)
+
+    def _as_given(self, grad: Tensor) -> Tensor:
+        """What a grad_output is now: a copy, or the caller's cotangent that it was copied from."""
+        passed, given = self._cotangents.get(grad.data_ptr(), (None, None))
+        if passed is not None and given is not None and passed.shape == grad.shape and passed.stride() == grad.stride():
+            return given
+        return grad.detach().clone()
+
+    def _repaired(self, result: Any, node: Any, grads: Sequence[Tensor], own: str, at: str) -> tuple[Any, ...]:
+        """Note what is wrong with the gradients that a backward returned, and make of them what torch takes."""
+        if isinstance(result, list):
+            self.failures.append(Failure("type", Quantity("gradient"), got="list", wanted="tuple", message=own, at=at))
+        returned = list(result) if isinstance(result, list | tuple) else [result]
+        wanted = len(node.needs_input_grad)
+        if len(returned) > wanted and all(each is None for each in returned[wanted:]):
+            del returned[wanted:]
+        if len(returned) != wanted:
+            failure = Failure("count", Quantity("gradient"), got=len(returned), wanted=wanted, message=own, at=at)
+            self.failures.append(failure)
+            returned = (returned + [None] * wanted)[:wanted]
+        edges = iter([edge for edge in node.next_functions if edge[0] is not None])
+        for position, needed in enumerate(node.needs_input_grad):
+            if not needed:
+                continue
+            following, number = next(edges)
+            value, meta = returned[position], following._input_metadata[number]  # noqa: SLF001
+            name = self._origins.get(following)
+            quantity = None if name is None else Quantity("gradient", name)
+            found = [] if value is None else problems(value, meta, quantity, own if name is None else "", at)
+            self.failures += found
+            self.notes += _sharing(value, quantity, grads, self._copies)
+            if found:
+                returned[position] = _acceptable(value, meta)
+        return tuple(returned)
+
+
+def _is_torchs(function: type) -> bool:
+    return function is _Fresh or function.__module__.partition(".")[0] == "torch"
+
+
+def _acceptable(value: Any, meta: Any) -> Tensor | None:
+    """A wrong gradient as far as torch takes it. It reduces what was broadcast itself."""
+    if not isinstance(value, Tensor) or value.device != meta.device:
+        return None
+    sizes = zip(reversed(meta.shape), reversed(value.shape), strict=False)
+    fits = len(meta.shape) <= value.dim() and all(wanted in (1, size) for wanted, size in sizes)
+    return value.to(meta.dtype) if fits else None
+
+
+def problems(value: Any, wanted: Any, quantity: Quantity | None, message: str, at: str) -> list[Failure]:
+    """What is wrong with a gradient besides its numbers. `wanted` has the shape, dtype and device that belong there."""
+
+    def failure(kind: Any, got: Any, belongs: Any) -> Failure:
+        return Failure(kind, quantity, got=got, wanted=belongs, message=message, at=at)
+
+    if not isinstance(value, Tensor):
+        return [] if value is None else [failure("type", kind_of(value), "Tensor")]
+    found = []
+    if tuple(value.shape) != tuple(wanted.shape):
+        found.append(failure("shape", list(value.shape), list(wanted.shape)))
+    if value.dtype != wanted.dtype:
+        found.append(failure("dtype", *(str(each.dtype).removeprefix("torch.") for each in (value, wanted))))
+    if value.device != wanted.device:
+        found.append(failure("device", str(value.device), str(wanted.device)))
+    return found
+
+
+def _sharing(
+    value: Any, quantity: Quantity | None, grads: Iterable[Tensor | None], copies: Mapping[str, Tensor]
+) -> list[Note]:
+    """In whose memory a gradient lies: what is done to it in place is done to that too."""
+    if not isinstance(value, Tensor) or not value.numel():
+        return []
+    place = value.untyped_storage().data_ptr()
+    named = [*(("grad_output", grad) for grad in grads if grad is not None), *copies.items()]
+    return [
+        Note("shares-memory", quantity, message=name)
+        for name, tensor in named
+        if tensor.untyped_storage().data_ptr() == place
+    ]
+
+
+class _Fresh(Function):
+    """A copy with the same strides, where torch's own clone has others."""
+
+    @staticmethod
+    def forward(_ctx: Any, tensor: Tensor) -> Tensor:
+        copy = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device)
+        # What an expanded tensor repeats is written once.
+        once = tuple(slice(0, 1 if stride == 0 else None) for stride in tensor.stride())
+        copy[once] = tensor[once]
+        return copy
+
+    @staticmethod
+    def backward(_ctx: Any, grad_output: Tensor) -> Tensor:
+        return grad_output
+
+
+def fresh(tensor: Tensor) -> Tensor:
+    """A copy with the same strides, part of the same graph."""
+    copy = tensor.clone()
+    return copy if copy.stride() == tensor.stride() else _Fresh.apply(tensor)  # type: ignore[no-untyped-call]
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are equal bit by bit: NaN is NaN, and 0 is not -0."""
+    if one.shape != other.shape:
+        return False
+    return torch.equal(*(_bits(each.detach()) for each in (one, other)))
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    return tensor.view(_BITS[tensor.element_size()]) if tensor.is_floating_point() else tensor
+
+
+def unique(facts: Sequence[Returned]) -> tuple[Returned, ...]:
+    """Each once, in their order; they may hold lists, which have no hash."""
+    return tuple(fact for place, fact in enumerate(facts) if fact not in facts[:place])
+
+
+def is_real(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def kind_of(value: Any) -> str:
+    """What something is that should be a tensor."""
+    if value is None:
+        return "None"
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def place_of(function: Any) -> str:
+    """File and line where something callable is written, as far as anybody knows."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
+
+
+def _own_place(frames: Frames) -> str:
+    """The innermost place in a file that is the candidate's own."""
+    own = [
+        (file, line)
+        for file, line, _ in frames
+        if not of_library(file)
+        and not file.startswith((*_LIBRARIES, "<frozen"))
+        and not (file.startswith(_STDLIB) and "-packages" not in file)
+    ]
+    return "{}:{}".format(*own[-1]) if own else ""
+
+
+@contextmanager
+def patched(owner: Any, attributes: Mapping[str, Any]) -> Iterator[None]:
+    """Replace attributes of a class or module as long as the block lasts."""
+    before = {name: vars(owner)[name] for name in attributes if name in vars(owner)}
+    for name, value in attributes.items():
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for name in attributes:
+            if name in before:
+                setattr(owner, name, before[name])
+            else:
+                delattr(owner, name)
+
+
+@contextmanager
+def _own_forwards() -> Iterator[None]:
+    """Every Function that is applied runs its forward as ordinary torch code, recorded operation by operation."""
+    applied = vars(torch._C._FunctionBase)["apply"]  # noqa: SLF001
+
+    def apply(function: type[Function], *args: Any) -> Any:
+        return applied.__get__(None, function)(*args) if _is_torchs(function) else _own_forward(function, *args)
+
+    transformed = functorch.custom_function_call
+
+    def call(function: type[Function], *args: Any) -> Any:
+        return transformed(function, *args) if _is_torchs(function) else _own_forward(function, *args)
+
+    with ExitStack() as stack:
+        stack.enter_context(patched(functions._SingleLevelFunction, {"apply": classmethod(apply)}))  # noqa: SLF001
+        for module in (functions, functorch):
+            stack.enter_context(patched(module, {"custom_function_call": call}))
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
+
+
+def _own_forward(function: type[Function], *args: Any) -> Any:
+    ctx = _StandIn(args)
+    if has_setup_context(function):
+        returned = function.forward(*args)
+        function.setup_context(ctx, args, returned)
+    else:
+        returned = function.forward(ctx, *args)
+    without = {id(tensor) for tensor in ctx.without_gradient}
+    if not without:
+        return returned
+    parts = [part.detach() if id(part) in without else part for part in tree_leaves(returned)]
+    return type(returned)(parts) if isinstance(returned, list | tuple) else parts[0]
+
+
+class _StandIn:
+    """What a forward takes for the ctx of its graph."""
+
+    def __init__(self, args: Sequence[Any]) -> None:
+        self.needs_input_grad = tuple(map(is_real, args))
+        self.saved_tensors: tuple[Any, ...] = ()
+        self.without_gradient: tuple[Tensor, ...] = ()
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        self.saved_tensors = tensors
+
+    save_for_forward = save_for_backward
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        self.without_gradient = tensors
+
+    def mark_dirty(self, *_tensors: Tensor) -> None:
+        """Nobody needs to be told: there is no graph."""
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Nobody needs to be told."""
