@@ -43,7 +43,7 @@ stubs: $(VENV)/.developer
 	$(BIN)/gradcheck stubs --force
 
 docs: $(VENV)/.developer
-	$(BIN)/python tests/docs/report_schema.py
+	$(BIN)/python tests/docs/schemas.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "The documentation: site/index.html"
 

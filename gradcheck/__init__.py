@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradcheck.desk.notebook import check as check
+    from gradcheck.numbers.rules import rule as rule
     from gradcheck.operators import all_operators as all_operators
     from gradcheck.verification.verdict import GradientError as GradientError
     from gradcheck.verification.verdict import Verdict as Verdict
@@ -17,11 +18,12 @@ _HOMES = {
     "Verdict": "gradcheck.verification.verdict",
     "all_operators": "gradcheck.operators",
     "check": "gradcheck.desk.notebook",
+    "rule": "gradcheck.numbers.rules",
     "verify": "gradcheck.verification.verify",
 }
 
 __version__ = "0.1.0"
-__all__ = ["GradientError", "Verdict", "__version__", "all_operators", "check", "verify"]
+__all__ = ["GradientError", "Verdict", "__version__", "all_operators", "check", "rule", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -175,9 +175,9 @@ def _part(mutant: Mutant) -> Formula:
     return Formula(mutant.part, indices, original.ranges)
 
 
-def _shown(mutant: Mutant) -> str:
-    """The part, typeset."""
-    return in_words(mutant.operator, _part(mutant))
+def part_in_words(mutant: Mutant) -> str:
+    """The part, typeset; empty where it is about the whole."""
+    return "" if mutant.part is None else in_words(mutant.operator, _part(mutant))
 
 
 def _depends(mutant: Mutant) -> str:
@@ -301,7 +301,7 @@ KINDS: dict[str, MutantKind] = {
             "missing-term",
             lambda r: mistakes.terms(r.formula, 0),
             lambda m: f"a term is missing from {_subject(m)}; {_depends(m)}",
-            lambda m: f"the term {_shown(m)} of {_subject(m)} is missing",
+            lambda m: f"the term {part_in_words(m)} of {_subject(m)} is missing",
             cost=1.0,
         ),
         MutantKind(
@@ -309,9 +309,7 @@ KINDS: dict[str, MutantKind] = {
             "sign-flipped",
             lambda r: mistakes.terms(r.formula, -1),
             _flipped,
-            lambda m: (
-                f"the term {_shown(m)} of {_subject(m)} has the wrong sign" if m.part is not None else _flipped(m)
-            ),
+            lambda m: f"the term {part_in_words(m)} of {_subject(m)} has the wrong sign" if m.part else _flipped(m),
         ),
         MutantKind(
             "swap-indices",
@@ -321,7 +319,7 @@ KINDS: dict[str, MutantKind] = {
             ),
             _swapped,
             lambda m: (
-                f"in {_subject(m)}, {_shown(m)} stands where another entry belongs"
+                f"in {_subject(m)}, {part_in_words(m)} stands where another entry belongs"
                 if m.part is not None
                 else _swapped(m)
             ),
@@ -339,7 +337,7 @@ KINDS: dict[str, MutantKind] = {
             "missing-term",
             lambda r: mistakes.without_factor(r.formula),
             lambda m: f"in {_subject(m)} a factor is missing; {_depends(m)}",
-            lambda m: f"in {_subject(m)} the factor {_shown(m)} is missing",
+            lambda m: f"in {_subject(m)} the factor {part_in_words(m)} is missing",
             instead=_code_of_factor,
         ),
         MutantKind(
@@ -378,14 +376,14 @@ KINDS: dict[str, MutantKind] = {
                 else _of_backward(mistakes.other_array)(r)
             ),
             lambda m: f"in {_subject(m)}, {_array(m)} stands where another variable belongs",
-            lambda m: f"in {_subject(m)}, {_shown(m)} stands where another variable belongs",
+            lambda m: f"in {_subject(m)}, {part_in_words(m)} stands where another variable belongs",
         ),
         MutantKind(
             "other-function",
             "wrong-function",
             lambda r: mistakes.other_function(r.formula),
             lambda m: f"in {_subject(m)} a power or a function is missing; {_depends(m)}",
-            lambda m: f"in {_subject(m)}, {_shown(m)} is not what you compute",
+            lambda m: f"in {_subject(m)}, {part_in_words(m)} is not what you compute",
             cost=1.25,
             instead=_code_of_function,
         ),

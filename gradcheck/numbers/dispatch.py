@@ -4,6 +4,7 @@ A `NumberTensor` is a tensor as far as torch and autograd see it: shape, strides
 parts, plain tensors of its shape. A `Numbers` mode is asked for every operator that torch is about to run, autograd's
 backward included, and finds what to do with the parts, in this order:
 
+0. a rule of somebody's own, `gradcheck.rule`: what the operator is made of;
 1. a rule of the number system, by the operator's overload;
 2. a move: what only lays entries elsewhere (a view, a gather, a write in place) is done by torch on each part;
 3. an operator in place, or with out=, is its functional twin and a write;
@@ -29,6 +30,7 @@ from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from gradcheck.errors import GradcheckError
+from gradcheck.numbers.rules import own_rule, ways_on
 
 aten = torch.ops.aten
 
@@ -229,6 +231,9 @@ class Numbers(TorchDispatchMode):
 
     def apply(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """An operator with numbers among its arguments."""
+        own = own_rule(func)
+        if own is not None:
+            return self.again(own, args, kwargs)
         rule = self.rules.get(func)
         if rule is not None:
             return rule(self, *args, **kwargs)
@@ -256,10 +261,7 @@ class Numbers(TorchDispatchMode):
             return self.again(func.decompose, args, kwargs)
         if implementation := getattr(func, "impl_aten", None):  # of torch's prims, which decompositions are made of
             return self.again(implementation, args, kwargs)
-        raise NoRule(
-            f"{type(self).__name__} numbers have no rule for {func}, and torch does not take it apart: "
-            "write this step with operators such as +, *, exp, sum or matmul."
-        )
+        raise NoRule(ways_on(type(self).__name__, func))
 
     def again(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run what is made of other operators under this mode."""

@@ -11,11 +11,12 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
 from gradcheck.numbers.dispatch import Numbers, NumberTensor, is_real
+from gradcheck.numbers.rules import taking_apart
 
 
 def evaluate(numbers: Numbers, function: Callable[..., Any], args: Sequence[Any]) -> Any:
     """What `function` returns for these arguments, in numbers. Real tensors are wrapped; numbers stay what they are."""
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), numbers:
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), numbers, taking_apart():
         return finished(numbers, function(*wrapped(numbers, args, requires_grad=False)))
 
 
@@ -28,7 +29,7 @@ def vjp(
     `requires_grad` if any of them asks; else all are asked, as other real tensors are. What is none, or what nothing
     depends on, has the gradient None; an argument that is a list of tensors has several, one after the other.
     """
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), numbers:
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), numbers, taking_apart():
         inputs = wrapped(numbers, args, requires_grad=True)
         outputs = function(*inputs)
         upstream = wrapped(numbers, tree_leaves(cotangents), requires_grad=False)

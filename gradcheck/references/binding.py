@@ -67,7 +67,7 @@ def output_shape(
     shape = tuple(number_of(size, sizes) for size in operator.output_shape)
     if operator.flattened and operator.output_shape:
         return (*shape[:-1], *shapes[first.name])
-    if operator.batched and len(shapes[first.name]) > len(first.shape):
+    if any(each.batched and len(shapes[each.name]) > len(each.shape) for each in operator.inputs):
         return (sizes[BATCH_LENGTH], *shape)
     return shape
 

@@ -260,7 +260,7 @@ def balls(dtype: str, *, across: bool = False) -> Rounded:
 
     return Rounded(
         numbers,
-        lambda tensor: numbers.keep(around(tensor.double().numpy().astype(object))),
+        lambda tensor: numbers.keep(around(tensor.detach().cpu().double().numpy().astype(object))),
         lambda leaf: values_of(numbers, leaf),
         widest,
     )

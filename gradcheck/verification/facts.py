@@ -86,13 +86,14 @@ AxisRange = Literal["all", "only", "first", "last", "all-but-first", "all-but-la
 @dataclass(frozen=True)
 class AlongAxis:
     """Which places along one axis hold wrong entries: `at` is the place of "only", where "from" begins, before which
-    "below" ends, the step of "every"; `size` is how many places there are.
+    "below" ends, the step of "every", which begins at `start`; `size` is how many places there are.
     """
 
     axis: int
     range: AxisRange
     size: int
     at: int = 0
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,40 @@ class Entries:
         return total
 
 
+Way = Literal[
+    "sum",  # over `axes`, or over all; of grad_output where that is changed
+    "mean",
+    "absolute",  # without its signs: grad_output, or where `part` is "result" what comes back
+    "sign",  # only the signs
+    "positive",  # the positive entries only
+    "clipped",
+    "squared",
+    "normalised",
+    "reversed",  # along `axes`
+    "shifted",
+    "exchanged",  # two places
+    "permuted",
+    "copied",  # some places hold what belongs to others
+    "flattened",  # column after column
+    "first",  # only this part of grad_output along `axes` counts
+    "last",
+    "below",
+    "all-but-first",
+    "all-but-last",
+    "offset",  # `factor` times `name` is added, or a number where no name is
+    "along",  # what is missing is constant along `axes`, or there a multiple of `name`
+    "factor",  # a factor is missing, or too many: `name`, or constant along `axes`
+    "cancellation",
+    "expanded",
+]
+
+
 @dataclass(frozen=True)
 class Mistake:
     """The mistake that explains what came back. `code` is one of `diagnosis.codes.CODES`; `factor` tells a factor,
     `name` another input, output or argument that is meant, `axes` what is summed or not, `dtype` whose precision it
-    has, `part` a term or factor of a formula.
+    has, `part` a term or factor of a formula. `way` is how exactly, where a code has several ways: one of `Way`, or of
+    a formula the kind of `diagnosis.mutants.KINDS`.
     """
 
     code: str
@@ -127,6 +157,7 @@ class Mistake:
     axes: tuple[int, ...] = ()
     dtype: str = ""
     part: str = ""
+    way: Way | str = ""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from gradcheck.references.expected import K
 from gradcheck.showing.templating import environment
 from gradcheck.showing.text import in_json, printable
 from gradcheck.verification.facts import Entries, Failure, Note, Verified
-from gradcheck.verification.words import counted, failure_told, name_of, named, note_told, said_of, said_of_note
+from gradcheck.verification.words import failure_told, in_a_line, name_of, note_told, shortened
 from gradcheck.verification.written import SCHEMA, WrittenVerdict
 
 if TYPE_CHECKING:
@@ -74,13 +74,7 @@ def as_json(verdict: Verified) -> str:
 
 def one_line(fact: Failure | Note, width: int = 0) -> str:
     """grad weight: 3 of 12 entries wrong: the sign is flipped (seed 0). Cut, where a width is given that it exceeds."""
-    if isinstance(fact, Note):
-        said, end = named(fact.quantity, said_of_note(fact)), ""
-    else:
-        count = f"{counted(fact.entries)} wrong" if fact.entries else ""
-        said = named(fact.quantity, ": ".join(filter(None, (count, said_of(fact)))) or "wrong numbers")
-        end = f" (seed {fact.seed})"
-    said = printable(said)
+    said, end = shortened(in_a_line(fact)), f" (seed {fact.seed})" if isinstance(fact, Failure) else ""
     most = width - len(end) if width else len(said)
     return (said if len(said) <= most else f"{said[: max(most - 2, 0)]} …") + end
 
@@ -130,6 +124,8 @@ def _written(fact: Failure | Note) -> dict[str, Any]:
     plain: dict[str, Any] = _plain(fact)
     if isinstance(entries := fact.entries, Entries):
         plain["entries"]["total"] = entries.total
+    if not plain.get("ratio", True):
+        del plain["ratio"]  # no default is a float's 0.0 to msgspec, but the very object
     return plain
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -78,7 +78,7 @@ def name_of(dtype: torch.dtype) -> str:
 
 
 @dataclass(frozen=True)
-class Answers:
+class Truths:
     """What is right for one cotangent: every output, and the gradient of everything that has one, by name."""
 
     outputs: tuple[Around | None, ...]
@@ -138,8 +138,8 @@ class Truth:
         self.ground, self.tensors, self.wrt = ground, tensors, tuple(wrt)
         self.dtype, self.fused, self.seed = dtype, fused, seed
         self.decided = 0
-        self._answers: dict[int, tuple[Cotangents, Answers]] = {}
-        self._hulls: dict[int, Answers] = {}
+        self._answers: dict[int, tuple[Cotangents, Truths]] = {}
+        self._hulls: dict[int, Truths] = {}
 
     @cached_property
     def plain(self) -> PlainRun:
@@ -153,30 +153,30 @@ class Truth:
                 f"The reference {self.ground.name} raises {type(error).__name__} for these inputs, in float64: {error}"
             ) from error
 
-    def answers(self, cotangents: Cotangents) -> Answers:
+    def answers(self, cotangents: Cotangents) -> Truths:
         """Outputs and gradients for these cotangents, each computed once."""
         key = id(cotangents)
         if key not in self._answers:
-            found = self._run(self._bounded(), self._wrap, cotangents)
+            found = self._run(self._bounded(), cotangents)
             if self._without_bound(found):
                 found = self._with_balls(found, cotangents)
             self._answers[key] = cotangents, found
         return self._answers[key][1]
 
-    def hull(self, cotangents: Cotangents) -> Answers:
+    def hull(self, cotangents: Cotangents) -> Truths:
         """The same, with everything that is right at kinks and where rounding decides a comparison."""
         near = self.answers(cotangents)
         if not near.decided:
             return near
         key = id(cotangents)
         if key not in self._hulls:
-            ends = [self._run(self._bounded(**way), self._wrap, cotangents) for way in ({"flip": True}, {"across": True})]
-            drawn = [self._run(self._at_random(turn / DRAWS), self._wrap, cotangents) for turn in range(DRAWS)]
+            ends = [self._run(self._bounded(**way), cotangents) for way in ({"flip": True}, {"across": True})]
+            drawn = [self._run(self._at_random(turn / DRAWS), cotangents) for turn in range(DRAWS)]
             hulls = {
                 name: _hull([each.gradients[name] for each in (near, *ends)], [each.gradients[name] for each in drawn])
                 for name in near.gradients
             }
-            self._hulls[key] = Answers(near.outputs, hulls, near.decided)
+            self._hulls[key] = Truths(near.outputs, hulls, near.decided)
         return self._hulls[key]
 
     def _bounded(self, **how: Any) -> Bounded:
@@ -185,16 +185,14 @@ class Truth:
     def _at_random(self, turn: float) -> Bounded:
         return self._bounded(draw=torch.Generator().manual_seed(self.seed), turn=turn)
 
-    def _wrap(self, numbers: Any, name: str) -> NumberTensor:
-        made: NumberTensor = numbers.wrap(self.tensors[name], off=1.0, requires_grad=name in self.wrt)
-        return made
-
-    def _run(self, numbers: Numbers, wrap: Callable[[Any, str], NumberTensor], cotangents: Cotangents) -> Answers:
-        """One run of the reference on numbers, backwards too."""
-        wrapped = {name: wrap(numbers, name) for name in self.tensors}
-        outputs, gradients = vjp(numbers, self.ground, (wrapped,), list(cotangents))
+    def _run(self, numbers: Numbers, cotangents: Cotangents, wrap: Callable[[Tensor], Tensor] | None = None) -> Truths:
+        """One run of the reference on numbers, backwards too. All that goes in is off by one rounding."""
+        wrap = wrap or partial(numbers.wrap, off=1.0)  # type: ignore[call-arg]
+        wrapped = {name: wrap(tensor).requires_grad_(name in self.wrt) for name, tensor in self.tensors.items()}
+        upstream = [None if each is None else wrap(each) for each in cotangents]
+        outputs, gradients = vjp(numbers, self.ground, (wrapped,), upstream)
         found = dict(zip(self.tensors, gradients, strict=True))
-        return Answers(
+        return Truths(
             tuple(around(numbers, leaf) if isinstance(leaf, NumberTensor) else None for leaf in tree_leaves(outputs)),
             {name: self._gradient(numbers, name, found[name]) for name in self.wrt},
             numbers.ties + numbers.unclear,
@@ -206,25 +204,20 @@ class Truth:
         nothing = torch.zeros_like(self.tensors[name], dtype=torch.float64)
         return Around(nothing, nothing, nothing)
 
-    def _without_bound(self, answers: Answers) -> int:
+    def _without_bound(self, answers: Truths) -> int:
         parts = [each for each in (*answers.outputs, *answers.gradients.values()) if each is not None]
         return sum(int(torch.isinf(each.radius).sum()) for each in parts)
 
-    def _with_balls(self, answers: Answers, cotangents: Cotangents) -> Answers:
+    def _with_balls(self, answers: Truths, cotangents: Cotangents) -> Truths:
         """What has no bound in float64, in balls of the candidate's bits."""
         if sum(tensor.numel() for tensor in self.tensors.values()) > MOST_BALLS:
             return answers
         rounded = balls(name_of(self.dtype))
-
-        def wrap(_: Any, name: str) -> NumberTensor:
-            made: NumberTensor = rounded.wrap(self.tensors[name].cpu())
-            return made.requires_grad_(name in self.wrt)  # type: ignore[return-value]
-
         try:
-            found = self._run(rounded.numbers, wrap, cotangents)
+            found = self._run(rounded.numbers, cotangents, rounded.wrap)
         except GradcheckError:
             return answers
-        return Answers(
+        return Truths(
             tuple(map(_finite_of, answers.outputs, found.outputs)),
             {name: _finite_of(each, found.gradients[name]) for name, each in answers.gradients.items()},
             answers.decided,
@@ -278,8 +271,6 @@ def exactly(
     _, gradients = vjp(numbers, ground, (wrapped,), list(cotangents))
     found = dict(zip(tensors, gradients, strict=True))
     return {name: numbers.values(each)[0] for name in wrt if (each := found[name]) is not None}
-
-
 
 
 def backward_of(

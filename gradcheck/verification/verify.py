@@ -10,7 +10,7 @@ from torch import Tensor
 from gradcheck.checks.task import Task
 from gradcheck.errors import UsageError
 from gradcheck.operators.operator import Operator
-from gradcheck.verification.candidate import Broke, subject_of
+from gradcheck.verification.candidate import subject_of
 from gradcheck.verification.examine import CHECKS, Examination
 from gradcheck.verification.facts import Failure
 from gradcheck.verification.reference import ground_of
@@ -28,7 +28,7 @@ def verify(
     rounding: Literal["stepwise", "fused"] = "stepwise",
     cotangents: Tensor | Sequence[Tensor | None] | None = None,
     checks: Sequence[str] | None = None,
-    truth: Literal["autograd", "differences"] = "autograd",
+    truth: Literal["autograd", "differences"] = "autograd",  # noqa: ARG001
     strict: bool = False,
     limit: float | None = None,
 ) -> Verdict:

@@ -40,9 +40,9 @@ class Passage:
 
 
 def name_of(quantity: Quantity) -> str:
-    """grad x, output, output 1."""
+    """grad x, output, output 1; gradients, where all of them are meant."""
     kind = {"output": "output", "gradient": "grad", "second-gradient": "second grad"}[quantity.kind]
-    return f"{kind} {quantity.name}".strip()
+    return f"{kind} {quantity.name}" if quantity.name else kind.replace("grad", "gradients")
 
 
 def counted(entries: Entries) -> str:
@@ -61,10 +61,10 @@ def _number(count: int, one: str, many: str = "") -> str:
 def apart(got: float, *others: float) -> tuple[str, ...]:
     """Numbers with as many digits as it takes to tell the first from the others, and one more."""
     numbers = (got, *others)
-    for digits in range(4, 17):
+    for digits in range(4, 18):
         first, *texts = (f"{each:.{digits}g}" for each in numbers)
         if first not in texts:
-            return tuple(f"{each:.{digits + 1}g}" for each in numbers)
+            return tuple(f"{each:.{min(digits + 1, 17)}g}" for each in numbers)
     return tuple(f"{each:.6g}" for each in numbers)
 
 
@@ -134,9 +134,8 @@ def where_of(entries: Entries) -> str:
 
 
 def placed(entries: Entries) -> str:
-    """Wrong: 12 of 48 entries, every 4th column."""
-    told = where_of(entries)
-    return f"Wrong: {counted(entries)}" + (f", {told}" if told else "")
+    """12 of 48 entries, every 4th column."""
+    return ", ".join(filter(None, (counted(entries), where_of(entries))))
 
 
 # Mistakes.
@@ -169,9 +168,10 @@ _MISTAKES: Mapping[str, Callable[[Mistake], str]] = {
     "ignores-argument": lambda m: f"{m.name} has no influence" if m.name else "",
     "low-precision": lambda m: f"no more precise than {m.dtype}" if m.dtype else "right to a few digits only",
     "not-finite": lambda _: "NaN or infinite where the true value is finite",
-    "kink": lambda _: "wrong at kinks: no subgradient there is like this",
-    "non-contiguous": lambda _: "wrong for a grad_output that is not contiguous",
-    "edge-size": lambda _: "wrong at a special size of an axis",
+    "unstable": lambda _: "digits are lost by overflow or cancellation",
+    "kink": lambda _: "at kinks, where no subgradient is like this",
+    "non-contiguous": lambda _: "only where grad_output is not contiguous",
+    "edge-size": lambda _: "only at a special size of an axis",
     "unrecognised": lambda _: "",
 }
 """By code, where the title of `CODES` does not say it to somebody who writes kernels; empty: see there."""
@@ -219,19 +219,26 @@ def _raised(failure: Failure) -> str:
     return f"it raised {failure.error}" + (f": {text}" if text else "")
 
 
+def _results(failure: Failure) -> str:
+    kind = "result" if failure.quantity is None else "output" if failure.quantity.kind == "output" else "gradient"
+    return _number(failure.got, kind)
+
+
 def _sizes(shape: object) -> str:
     return str(tuple(shape)) if isinstance(shape, Sequence) and not isinstance(shape, str) else str(shape)
 
 
 def _changed(failure: Failure, what: str) -> str:
-    return f"{failure.got or what} is changed in place"
+    """By the forward, the backward or a class; `got` is a name, or of several a position."""
+    named = f"{what} {failure.got}".strip() if failure.got else what or "an input"
+    return f"{named} is changed in place" + (f" by {failure.message}" if failure.message else "")
 
 
 _FAILURES: Mapping[FailureKind, Callable[[Failure], str]] = {
     "raised": _raised,
     "timed-out": lambda f: f"no result after {f.got:g} seconds" if f.got else "no result when the time was up",
-    "type": lambda f: f"{f.got} came in the place of a tensor",
-    "count": lambda f: f"{f.got} came back where {f.wanted} belong{'s' if f.wanted == 1 else ''}",
+    "type": lambda f: f"{f.got} came where a {f.wanted or 'tensor'} belongs".replace("Tensor", "tensor"),
+    "count": lambda f: f"{_results(f)} came back where {f.wanted} belong{'s' if f.wanted == 1 else ''}",
     "shape": lambda f: f"the shape is {_sizes(f.got)}, and must be {_sizes(f.wanted)}",
     "dtype": lambda f: f"the dtype is {f.got}, and must be {f.wanted}",
     "device": lambda f: f"it is on {f.got}, and must be on {f.wanted}",
@@ -239,12 +246,12 @@ _FAILURES: Mapping[FailureKind, Callable[[Failure], str]] = {
     "cut-off": lambda _: "no gradient can flow through it: it has no graph",
     "no-gradient": lambda _: "None came where a gradient belongs",
     "not-linear": lambda _: "not linear in grad_output",
-    "changes-input": lambda f: _changed(f, "an input"),
+    "changes-input": lambda f: _changed(f, ""),
     "changes-grad-output": lambda f: _changed(f, "grad_output"),
-    "changes-saved": lambda f: _changed(f, "a saved tensor"),
+    "changes-saved": lambda f: _changed(f, "saved tensor"),
     "not-deterministic": lambda _: "two equal calls differ by more than an order of summation explains",
-    "needs-input-grad": lambda _: "another gradient where nothing else requires one",
-    "keeps-state": lambda _: "another gradient where the function was used again before the backward",
+    "needs-input-grad": lambda _: "another gradient comes where only this input requires one",
+    "keeps-state": lambda _: "another gradient comes where the function is used again before the backward",
     "check": lambda f: shortened(f.message),
 }
 """What is wrong, said behind the name of what it is wrong with; no full stop."""
@@ -253,7 +260,7 @@ _NEXT: Mapping[str, str] = {
     "changes-input": "work on a copy, or say so by ctx.mark_dirty.",
     "changes-grad-output": "work on a copy: whoever else holds it would get a wrong gradient.",
     "changes-saved": "work on a copy: a second backward would find it changed.",
-    "dtype": "compute in any dtype, and return the gradient in that of its input.",
+    "dtype": "compute in any dtype, and cast what is returned.",
     "no-gradient": "return a tensor for every input with ctx.needs_input_grad.",
     "needs-input-grad": "look at the branches on ctx.needs_input_grad.",
     "keeps-state": "keep what the backward needs on ctx, by ctx.save_for_backward.",
@@ -283,14 +290,30 @@ def next_of(failure: Failure) -> str:
 
 
 def said_of(failure: Failure) -> str:
-    """What is wrong, of what is known already to be wrong: the sign is flipped. Empty where nobody knows more."""
+    """The sign is flipped; empty where all that is known is that numbers are wrong."""
     told = _FAILURES[failure.kind](failure), mistake_of(failure)
     return ": ".join(dict.fromkeys(filter(None, told)))
 
 
-def named(quantity: Quantity | None, said: str) -> str:
-    """grad weight: the sign is flipped."""
-    return f"{name_of(quantity)}: {said}" if quantity else said
+def named(fact: Failure | Note, said: str) -> str:
+    """grad weight: the sign is flipped. What is not of one input is said of the class whose backward it is."""
+    if isinstance(fact, Failure) and fact.kind == "count":
+        return said
+    own = fact.message if fact.kind in ("shape", "dtype", "device", "type") else ""
+    name = name_of(fact.quantity) if fact.quantity else own
+    return f"{name}: {said}" if name else said
+
+
+def in_a_line(fact: Failure | Note) -> str:
+    """grad weight: 3 of 12 entries wrong: the sign is flipped."""
+    if isinstance(fact, Note):
+        return named(fact, _NOTES[fact.kind](fact))
+    said, count = said_of(fact), counted(fact.entries) if fact.entries and fact.entries.total > 1 else ""
+    if fact.kind == "values":
+        said = ": ".join(filter(None, (f"{count} wrong".strip(), said)))
+    elif count:
+        said = f"{said}, {count}"
+    return named(fact, said)
 
 
 def full_stop(said: str) -> str:
@@ -300,8 +323,8 @@ def full_stop(said: str) -> str:
 
 def failure_told(failure: Failure) -> Passage:
     more = []
-    if failure.entries is not None:
-        more.append(f"{placed(failure.entries)}.")
+    if failure.entries is not None and failure.entries.total > 1:
+        more.append(f"Where: {placed(failure.entries)}.")
     if failure.at:
         more.append(f"{'Check' if failure.kind == 'check' else 'At'}: {failure.at}")
     if failure.cotangent:
@@ -311,7 +334,7 @@ def failure_told(failure: Failure) -> Passage:
         more.append(f"Next: {step}")
     columns = ("one call", "another") if failure.kind == "not-deterministic" else ("got", "expected")
     return Passage(
-        full_stop(named(failure.quantity, said_of(failure) or "wrong numbers")),
+        full_stop(named(failure, said_of(failure) or "wrong numbers")),
         tuple(more),
         _rows(failure.entries, *columns, allowed=True),
         failure.mistake.code if failure.mistake else failure.kind,
@@ -322,7 +345,15 @@ def failure_told(failure: Failure) -> Passage:
 
 
 def _own(note: Note) -> str:
-    return counted(note.entries) if note.entries else _number(note.count, "entry", "entries")
+    """3 of 12 entries (row 1)."""
+    if note.entries is None:
+        return _number(note.count, "entry", "entries")
+    where = where_of(note.entries)
+    return counted(note.entries) + (f" ({where})" if where else "")
+
+
+def _are(note: Note) -> str:
+    return "is" if (note.entries.wrong if note.entries else note.count) == 1 else "are"
 
 
 _NOTES: Mapping[NoteKind, Callable[[Note], str]] = {
@@ -334,19 +365,19 @@ _NOTES: Mapping[NoteKind, Callable[[Note], str]] = {
         "rounding of one (kinks): any subgradient is right there"
     ),
     "relative-to-largest": lambda n: (
-        f"{_own(n)} right only relative to the largest one: the smaller ones lose their "
-        "digits by cancellation; strict=True makes this a failure"
+        f"{_own(n)} {_are(n)} right only relative to the largest one: small ones lose "
+        "their digits by cancellation (a failure with strict=True)"
     ),
-    "worse-than-torch": lambda n: f"the largest error is {n.ratio:.2g} times that of torch's own",
+    "worse-than-torch": lambda n: f"the largest error is {n.ratio:.2g} times torch's own",
     "better-formula": lambda n: (
-        f"a better formula exists: the exact value of {_own(n)} lies far inside of what the reference may lose"
+        f"a better formula exists for {_own(n)}: the way that the reference is written may lose most of the digits"
     ),
     "shares-memory": lambda n: (
         f"it shares its memory with {n.message or 'grad_output or an input'}: whoever changes "
         "one in place changes the other"
     ),
     "order-of-summation": lambda _: "two equal calls differ, by no more than another order of summation explains",
-    "no-bound": lambda n: f"{_number(n.count, 'entry is', 'entries are')} not judged: no bound of the error there",
+    "no-bound": lambda n: f"{_own(n)} {_are(n)} not judged: no bound of the error is known there",
     "nothing-to-compare": lambda _: "it has no entries, so nothing was compared",
     "estimated": lambda n: f"the tolerance is estimated, since {n.message or 'an operator'} has no bounded rule",
     "not-checked": lambda n: f"not checked: {n.check}" + (f", since {n.message}" if n.message else ""),
@@ -354,14 +385,9 @@ _NOTES: Mapping[NoteKind, Callable[[Note], str]] = {
 """What is worth knowing; no full stop."""
 
 
-def said_of_note(note: Note) -> str:
-    where = where_of(note.entries) if note.entries else ""
-    return _NOTES[note.kind](note) + (f" ({where})" if where else "")
-
-
 def note_told(note: Note) -> Passage:
     rows = _rows(note.entries, "got", "exact" if note.kind == "better-formula" else "expected", allowed=False)
-    return Passage(full_stop(named(note.quantity, said_of_note(note))), (), rows, note.kind)
+    return Passage(full_stop(in_a_line(note)), (), rows, note.kind)
 
 
 _LONGEST = 400

@@ -96,7 +96,7 @@ class WrittenResult(Struct, frozen=True):
 class WrittenVerdict(Struct, frozen=True, kw_only=True):
     """All that was found out about a candidate."""
 
-    schema: Literal["gradcheck/verdict/v1"] = SCHEMA
+    schema: Literal["gradcheck/verdict/v1"]
     candidate: str
     reference: str
     passed: bool

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gradcheck.course.scaffold.formula import survey
 from gradcheck.course.scaffold.parts import NotWritten
 from gradcheck.course.scaffold.plan import Wish, plan
 from gradcheck.errors import FormulaError
+from gradcheck.references.survey import survey
 
 
 def read(text: str) -> None:
@@ -118,6 +118,13 @@ def test_a_long_formula_is_shown_around_the_place():
 def test_nonsense_is_refused_in_words(text):
     with pytest.raises(FormulaError):
         survey(text)
+
+
+def test_names_are_taken_for_sizes_where_inputs_are_drawn_by_them():
+    from gradcheck.checks.cases import SIZES
+    from gradcheck.references.survey import CUSTOMARY
+
+    assert {*CUSTOMARY, "B", "copies"} == set(SIZES[0])
 
 
 def test_one_axis_has_one_size():

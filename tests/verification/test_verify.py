@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import nn
 
 import gradcheck
@@ -111,9 +111,7 @@ def test_a_pair_of_functions():
         return grad_output @ w, grad_output.T @ x
 
     assert gradcheck.verify((forward, backward), lambda x, w: F.linear(x, w), x_of(5, 3), x_of(4, 3, seed=1))
-    found = gradcheck.verify(
-        (forward, lambda g, x, w: (g @ w, x.T @ g)), F.linear, x_of(5, 3), x_of(4, 3, seed=1)
-    )
+    found = gradcheck.verify((forward, lambda g, x, w: (g @ w, x.T @ g)), F.linear, x_of(5, 3), x_of(4, 3, seed=1))
     assert kinds(found) == {"shape"}
 
 
@@ -215,7 +213,9 @@ def test_second_order():
         return grad_output * (y * (1 - y)).detach()
 
     x = x_of(5)
-    assert gradcheck.verify(Sigmoid, torch.sigmoid, x, order=2), str(gradcheck.verify(Sigmoid, torch.sigmoid, x, order=2))
+    assert gradcheck.verify(Sigmoid, torch.sigmoid, x, order=2), str(
+        gradcheck.verify(Sigmoid, torch.sigmoid, x, order=2)
+    )
     assert kinds(gradcheck.verify(Once, torch.sigmoid, x, order=2)) == {"raised"}
     found = gradcheck.verify(changed(cut, Sigmoid), torch.sigmoid, x, order=2)
     assert [(each.kind, each.quantity.kind, each.quantity.name) for each in found.failures] == [

@@ -1,6 +1,4 @@
-"""From a formula and a few wishes to the operator of a new exercise: what is batched, what is differentiated, by which
-letters.
-"""
+"""From a formula and a few wishes to the operator of a new exercise: what is batched, and what is differentiated."""
 
 from __future__ import annotations
 
@@ -10,11 +8,11 @@ from typing import Any, get_args
 
 from gradcheck.catalog.exercise import Graded
 from gradcheck.checks.task import Task, default_task
-from gradcheck.course.scaffold.formula import Kind, Survey, survey
-from gradcheck.errors import FormulaError, GradcheckError
-from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, MODULES, Input, Operator
+from gradcheck.errors import GradcheckError
+from gradcheck.operators.operator import MODULES, Operator
+from gradcheck.references.declare import Kind, operator_of
+from gradcheck.references.survey import Survey, survey
 
-_LETTERS = ("p", "q", "r", "s", "t", "u", "v", "w", "h", "l", "a", "c", "d", "e", "f")
 _POINTS = {"forward": 1.0, "backward": 2.0, "jacobian": 1.0}
 
 
@@ -59,25 +57,23 @@ def plan(wish: Wish, function: Callable[..., Any]) -> Plan:
         if name not in found.shapes:
             raise GradcheckError(f"--input {name}: the formula has no input {name}; it has {', '.join(found.shapes)}")
     names = [*kinds, *(name for name in found.shapes if name not in kinds)]
-    flattened = _flattened(wish, found, names, kinds)
+    flattened = _flattened(wish, found, kinds)
     batched, remarks = _batched(wish, found, names, flattened)
-    letters = _letters(found)
-    inputs = tuple(_input(found, name, kinds.get(name, ("", "")), name in batched, letters) for name in names)
-    operator = Operator(
-        name=wish.name,
-        formula=found.text,
-        inputs=inputs,
-        output_shape=tuple(found.sizes[index] for index in found.indices),
-        function=function,
+    for name, (kind, classes) in kinds.items():
+        _declarable(found, name, kind, classes)
+    operator = operator_of(
+        found,
+        wish.name,
+        function,
+        names=names,
+        kinds={name: kind for name, (kind, _) in kinds.items()},
+        batched=batched,
         flattened=flattened,
         any_shape=flattened,
-        unbatched=len(inputs) == 1 and bool(batched),
+        unbatched=len(names) == 1 and bool(batched),
         stable=wish.stable,
         empty_batch=wish.unit in ("", MODULES) and bool(found.indices) and (flattened or bool(batched)),
     )
-    if not operator.differentiable_inputs:
-        raise GradcheckError("no input can be differentiated: every one is a label, a probability or a constant")
-    _derivable(operator)
     return Plan(operator, _functions(operator, wish.points), tuple(remarks))
 
 
@@ -97,11 +93,9 @@ def _kinds(declared: tuple[str, ...]) -> dict[str, tuple[str, str]]:
     return kinds
 
 
-def _flattened(wish: Wish, found: Survey, names: list[str], kinds: dict[str, tuple[str, str]]) -> bool:
+def _flattened(wish: Wish, found: Survey, kinds: dict[str, tuple[str, str]]) -> bool:
     """Whether one index runs over everything: y[i] = f(x[i]), or, where it is asked for, a sum of such."""
-    index = (*found.indices, *found.dummies)
-    alike = len(index) == 1 and all(found.axes[name] == [{index[0]}] for name in names) and not found.labels
-    alike = alike and all(kinds.get(name, ("",))[0] != "label" for name in names)
+    alike = found.alike and all(kind != "label" for kind, _ in kinds.values())
     if wish.any_shape and not alike:
         raise GradcheckError("--any-shape: only a formula with one index, which every input has, is of any shape")
     if wish.any_shape and wish.batch:
@@ -112,15 +106,14 @@ def _flattened(wish: Wish, found: Survey, names: list[str], kinds: dict[str, tup
 
 def _batched(wish: Wish, found: Survey, names: list[str], flattened: bool) -> tuple[set[str], list[str]]:
     """The inputs with an axis of samples, and what there is to say about it."""
-    own = BATCH_SIZE in found.sizes.values() or BATCH_INDEX in (*found.indices, *found.dummies)
     for name in wish.batch or ():
         if name not in found.shapes:
             raise GradcheckError(f"--batch {name}: the formula has no input {name}; it has {', '.join(names)}")
-        if own:
+        if found.of_samples:
             raise GradcheckError(f"--batch {name}: the formula has an index b or a size B of its own; rename them")
         if not found.shapes[name]:
             raise GradcheckError(f"--batch {name}: {name} is a scalar; give it an index of its own instead")
-    if wish.batch is not None or flattened or own:
+    if wish.batch is not None or flattened or found.of_samples:
         return set(wish.batch or ()), []
     if len(names) == 1 and found.indices:
         return {names[0]}, [f"{names[0]} takes a batch, one sample a row, or a single sample (--no-batch: one only)"]
@@ -129,27 +122,8 @@ def _batched(wish: Wish, found: Survey, names: list[str], flattened: bool) -> tu
     return set(), []
 
 
-def _letters(found: Survey) -> dict[tuple[str, int], str]:
-    """A fresh index for every size, as often as one input has it: none that the formula uses."""
-    flat = all(len(shape) < 2 for shape in found.shapes.values())
-    one = len({shape for shape in found.shapes.values() if shape}) < 2
-    taken = {name.lower() for name in found.names} | found.names
-    pool = [letter for letter in (("j",) if flat and one else ()) + _LETTERS if letter not in taken]
-    wanted = {
-        (size, shape[:position].count(size)): None
-        for shape in sorted(found.shapes.values(), key=len, reverse=True)
-        for position, size in enumerate(shape)
-    }
-    if len(wanted) > len(pool):
-        raise GradcheckError("the formula has too many axes to differentiate by")
-    return dict(zip(wanted, pool, strict=False))
-
-
-def _input(
-    found: Survey, name: str, declared: tuple[str, str], batched: bool, letters: dict[tuple[str, int], str]
-) -> Input:
-    kind, classes = declared
-    shape = found.shapes[name]
+def _declarable(found: Survey, name: str, kind: str, classes: str) -> None:
+    """Raises GradcheckError where an input cannot be what it is declared to be."""
     if name in found.labels:
         if kind not in ("", "label"):
             raise GradcheckError(f"--input {name}:{kind}: {name} stands for an index in the formula, so it is a label")
@@ -157,15 +131,10 @@ def _input(
         own = found.shapes[array][axis]
         if classes and classes != own:
             raise GradcheckError(f"--input {name}:label:{classes}: it chooses along {array}'s axis of size {own}")
-        return Input(name, shape, batched=batched, kind="label", classes=own)
-    if kind == "label":
+    elif kind == "label":
         raise GradcheckError(f"--input {name}:label: {name} stands for no index in the formula, as x[i, {name}[i]]")
-    if kind == "constant" and not shape:
+    elif kind == "constant" and not found.shapes[name]:
         raise GradcheckError(f"--input {name}:constant: a scalar is always differentiated; give it an index")
-    if kind in ("constant", "probability"):
-        return Input(name, shape, batched=batched, kind="probability" if kind == "probability" else "real")
-    counts = [(size, shape[:position].count(size)) for position, size in enumerate(shape)]
-    return Input(name, shape, wrt=tuple(letters[each] for each in counts), batched=batched)
 
 
 def _functions(operator: Operator, points: tuple[float, ...]) -> tuple[Graded, ...]:
@@ -190,21 +159,3 @@ def _passes_on(operator: Operator) -> bool:
 
     vjps = [derive(operator).vjps[each.name][0] for each in operator.differentiable_inputs]
     return any(form.indices and form.expression == array_element(COTANGENT, form.indices) for form in vjps)
-
-
-def _derivable(operator: Operator) -> None:
-    """Raises FormulaError where the formula cannot be differentiated, or its derivative not evaluated."""
-    from gradcheck.references.derive import derive
-    from gradcheck.references.program import program
-
-    try:
-        derivation = derive(operator)
-    except GradcheckError:
-        raise
-    except Exception as error:
-        raise FormulaError(f"the formula cannot be differentiated: {error}") from None
-    for name, forms in derivation.vjps.items():
-        try:
-            program(forms[0])
-        except FormulaError as error:
-            raise FormulaError(f"the derivative by {name} cannot be evaluated; write it otherwise: {error}") from None

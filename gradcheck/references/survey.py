@@ -1,4 +1,4 @@
-"""What a formula says about its exercise before anything is declared: inputs, their axes, and how long each is.
+"""What a formula says before anything is declared: its inputs, their axes, and how long each is.
 
 An index runs as far as the axes that it walks along. One that only slides over an axis (`x[i + k]`) stops where the
 window does. Whether the formula means anything is for `gradcheck.references.formula` to say, once the sizes are known.
@@ -9,17 +9,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
-from gradcheck.checks.cases import SIZES
-from gradcheck.operators.operator import BATCH_SIZE
+from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE
 from gradcheck.references.formula import FUNCTIONS, Text
 
-Kind = Literal["real", "constant", "label", "probability"]
-
-CUSTOMARY = tuple(name for name in SIZES[0] if name not in (BATCH_SIZE, "copies"))
-"""Names that are taken for sizes where the formula does not say."""
-_FRESH = ("n", "m", "I", "O", "C", "K", "P")
+CUSTOMARY = ("n", "m", "I", "O", "C", "K", "P")
+"""Names that are taken for sizes where the formula does not say, and given to those that have none."""
 _SLIDING = ("L", "M", "N", "W", "H")
 _TAKEN = {"torch", "forward", "backward", "jacobian", "grad_output", "grad_outputs", "True", *FUNCTIONS}
 
@@ -47,6 +42,17 @@ class Survey:
     def names(self) -> set[str]:
         """Every name in use, so that a fresh one can be chosen."""
         return {self.output, *self.indices, *self.dummies, *self.axes, *self.sizes.values()}
+
+    @property
+    def alike(self) -> bool:
+        """Whether there is one index, which runs over all of every input: y[i] = f(x[i]), or a sum of such."""
+        index = (*self.indices, *self.dummies)
+        return len(index) == 1 and not self.labels and all(axes == [{index[0]}] for axes in self.axes.values())
+
+    @property
+    def of_samples(self) -> bool:
+        """Whether the formula itself names the axis of samples."""
+        return BATCH_SIZE in self.sizes.values() or BATCH_INDEX in (*self.indices, *self.dummies)
 
 
 def survey(text: str, declared: tuple[str, ...] = ()) -> Survey:
@@ -218,7 +224,7 @@ class _Surveyor:
         own = tuple(index.upper() for index in indices if index in ("o", "c"))
         chosen = ("K",) if not indices and not slid else ()
         slides = _SLIDING if slid else ()
-        preferred = (*own, *chosen, *slides, *self.waiting, *(("O",) if "I" in used else ()), *_FRESH, *_SLIDING)
+        preferred = (*own, *chosen, *slides, *self.waiting, *(("O",) if "I" in used else ()), *CUSTOMARY, *_SLIDING)
         return str(next(name for name in preferred if name not in used))
 
     def groups(self) -> Iterator[list[str | Axis]]:

@@ -1,0 +1,238 @@
+"""Why a tensor is wrong: the plainest mistake that explains every wrong entry, as a fact; None where none does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain, combinations, permutations
+
+import torch
+from torch import Tensor
+
+from gradcheck.verification import suspicions
+from gradcheck.verification.entries import entries_of
+from gradcheck.verification.facts import Mistake
+from gradcheck.verification.from_operator import mutated
+from gradcheck.verification.sight import LOOSE, Observed, Sight
+from gradcheck.verification.suspicions import Suspicion
+
+__all__ = ["Observed", "diagnose", "entries_of"]
+
+PLAIN = (
+    suspicions.from_truth,
+    suspicions.stand_ins,
+    suspicions.without_upstream,
+    suspicions.with_factors,
+    suspicions.in_other_places,
+    suspicions.reduced,
+    suspicions.with_offsets,
+    suspicions.with_terms,
+    suspicions.products,
+)
+"""What costs next to nothing, the likelier first."""
+
+ASKING = (
+    suspicions.changed_upstream,
+    suspicions.part_of_upstream,
+    suspicions.other_axis,
+    suspicions.changed_inputs,
+    suspicions.diagonal,
+    mutated,
+)
+"""What costs a run of the reference each, or of the formula."""
+
+
+def diagnose(observed: Observed) -> Mistake | None:
+    """The mistake that explains all wrong entries, else one that shows in them alone."""
+    if not observed.got.numel() or not observed.low.numel() or observed.got.is_complex():
+        return None
+    sight = Sight(observed)
+    if not sight.fits:
+        return _of_shape(sight)
+    if not bool(sight.wrong.any()):
+        return None
+    return _of_kind(sight) or _of_values(sight)
+
+
+def _of_kind(sight: Sight) -> Mistake | None:
+    """What the places of the wrong entries and the kinds of cotangents tell, whatever the numbers are."""
+    observed, wrong = sight.observed, sight.wrong
+    at_kinks = observed.low != observed.high
+    if bool((at_kinks | ~wrong).all()) or any(_at_zeros(sight, each) for each in observed.inputs.values()):
+        return Mistake("kink")
+    if not bool(torch.isfinite(sight.got[wrong]).any()):
+        most = max((float(each.abs().max()) for each in observed.inputs.values() if each.numel()), default=0.0)
+        large = most > math.log(torch.finfo(observed.dtype).max) / 2
+        return Mistake("unstable" if large else "not-finite")
+    if not bool(torch.isfinite(sight.got[sight.judged]).all()):
+        return None
+    if "dense" in observed.right_for and observed.cotangent == "non-contiguous":
+        return Mistake("non-contiguous")
+    if "dense" in observed.right_for and observed.cotangent == "expanded":
+        return Mistake("non-contiguous", way="expanded")
+    return None
+
+
+def _at_zeros(sight: Sight, tensor: Tensor) -> bool:
+    """Whether the wrong entries are exactly those at zeros of an input that is not zero elsewhere."""
+    if tensor.shape != sight.wrong.shape:
+        return False
+    zero = tensor == 0
+    return bool((zero == sight.wrong).all()) and not bool(zero.all())
+
+
+def _of_values(sight: Sight) -> Mistake | None:
+    if not bool(((sight.got.abs() > sight.tiny) & sight.judged).any()):
+        return Mistake("returns-zero")
+    own = sight.truth, sight.radius
+    factor = sight.factor(own)
+    found = sight.named(*factor) if factor else None
+    if found and found[2]:
+        return Mistake(found[0], factor=found[1])
+    plain = [each for family in PLAIN for each in family(sight)]
+    mistake = _first(sight, plain)
+    if mistake is None and found:
+        mistake = Mistake(found[0], factor=found[1])
+    mistake = mistake or _of_precision(sight)
+    mistake = mistake or _first(sight, chain.from_iterable(family(sight) for family in ASKING))
+    mistake = mistake or _first_scaled(sight, plain)
+    return mistake or _in_part(sight, plain) or _first(sight, suspicions.by_line(sight)) or _nearly(sight)
+
+
+def _first(sight: Sight, guesses: Iterable[Suspicion]) -> Mistake | None:
+    for each in guesses:
+        told = each.make()
+        if told is None or (not each.vanishes and sight.silent(told)):
+            continue
+        if sight.explained(told, fitted=each.fitted):
+            return each.mistake
+    return None
+
+
+def _first_scaled(sight: Sight, guesses: list[Suspicion]) -> Mistake | None:
+    """A mistake and a plain factor besides."""
+    for each in guesses:
+        told = each.make() if each.scales else None
+        factor = None if told is None or sight.silent(told) else sight.factor(told)
+        if factor is not None:
+            _, named, plain = sight.named(*factor)
+            if plain:
+                return replace(each.mistake, factor=named)
+    return None
+
+
+def _in_part(sight: Sight, guesses: list[Suspicion]) -> Mistake | None:
+    """What explains the wrong entries, where others are right."""
+    wrong = sight.wrong
+    if bool((wrong | ~sight.judged).all()):
+        return None
+    nothing = torch.zeros_like(sight.truth), torch.zeros_like(sight.truth)
+    if sight.explained(nothing, only_wrong=True):
+        return Mistake("returns-zero")
+    factor = sight.factor((sight.truth, sight.radius), only_wrong=True)
+    if factor is not None:
+        code, named, plain = sight.named(*factor)
+        if plain:
+            return Mistake(code, factor=named)
+    for each in guesses:
+        told = each.make() if each.partly else None
+        if told is not None and sight.explained(told, only_wrong=True):
+            return each.mistake
+    return None
+
+
+# Precision.
+
+ROUNDOFF = {torch.bfloat16: 2.0**-8, torch.float16: 2.0**-11, torch.float32: 2.0**-24}
+"""The widest last: what fits into a narrow one fits into those behind it too."""
+
+
+def _of_precision(sight: Sight) -> Mistake | None:
+    """A narrower dtype somewhere on the way: errors of its roundoff, and in most entries."""
+    found = []
+    error = sight.misfit[sight.judged]
+    size = sight.truth[sight.judged].abs()
+    telling = size > sight.tiny
+    if int(telling.sum()) < 4 or float(sight.wrong[sight.judged][telling].double().mean()) < 0.25:
+        return None
+    middle = float((error / size)[telling].median())
+    for dtype, unit in ROUNDOFF.items():
+        if unit < 4 * sight.unit:
+            continue
+        name = str(dtype).removeprefix("torch.")
+        allowed = LOOSE * (sight.radius[sight.judged] * (unit / sight.unit) + unit * size) + _smallest(dtype)
+        if not bool((error <= allowed).all()):
+            continue
+        if bool((sight.got.to(dtype).to(torch.float64) == sight.got).all()):
+            return Mistake("low-precision", dtype=name)
+        if unit / 64 <= middle <= 64 * unit:
+            found.append((abs(math.log(middle / (0.7 * unit))), name))
+    return Mistake("low-precision", dtype=min(found)[1]) if found else None
+
+
+def _smallest(dtype: torch.dtype) -> float:
+    return 2.0**-24 if dtype == torch.float16 else torch.finfo(dtype).smallest_normal
+
+
+NEARLY = 5e-3
+SMALL = 1e-2
+
+
+def _nearly(sight: Sight) -> Mistake | None:
+    """Right to a few digits, where most entries are off."""
+    size = sight.truth.abs()
+    size = torch.maximum(size, SMALL * size[sight.judged].max())
+    near = bool((sight.misfit <= NEARLY * size)[sight.judged].all())
+    most = float(sight.wrong[sight.judged].double().mean()) > 0.5 and int(sight.wrong.sum()) > 3
+    return Mistake("low-precision") if near and most else None
+
+
+# Shapes.
+
+
+def _of_shape(sight: Sight) -> Mistake | None:
+    """What makes a right tensor of one of the wrong shape, or a wrong one of the right."""
+    got, truth = sight.got, sight.truth
+    if not bool(torch.isfinite(got).all()) or not bool((truth.abs() > LOOSE * sight.radius + sight.tiny).any()):
+        return None
+    for mistake, one, other, radius in _reshaped(sight):
+        within = LOOSE * (radius + sight.unit * torch.maximum(one.abs(), other.abs())) + sight.tiny
+        if one.shape == other.shape and bool(((one - other).abs() <= within).all()):
+            bits = torch.log2(torch.clamp(other.abs() / within, min=1.0, max=2.0**40)).sum()
+            if float(bits) >= 14 and (got.numel() > 1 or other.numel() > 1 or truth.numel() > 1):
+                return mistake
+    return None
+
+
+def _reshaped(sight: Sight) -> Iterator[tuple[Mistake, Tensor, Tensor, Tensor]]:
+    """A mistake; what came and what is right, in one shape; what may be lost."""
+    got, truth, radius = sight.got, sight.truth, sight.radius
+    axes = range(truth.dim())
+    if got.dim() == truth.dim() <= 5:
+        for order in permutations(axes):
+            if tuple(truth.shape[axis] for axis in order) == tuple(got.shape):
+                moved = tuple(axis for axis in axes if order[axis] != axis)
+                yield Mistake("transposed", axes=moved), got, truth.permute(order), radius.permute(order)
+    for count in range(1, got.dim() + 1):
+        for over in combinations(range(got.dim()), count):
+            for keep in (False, True):
+                summed = got.sum(over, keepdim=keep)
+                if summed.shape == truth.shape and any(got.shape[axis] > 1 for axis in over):
+                    length = math.prod(got.shape[axis] for axis in over)
+                    lost = radius + sight.unit * got.abs().sum(over, keepdim=keep) * min(length, 64) ** 0.5
+                    yield Mistake("missing-reduction", axes=over, way="sum"), summed, truth, lost
+    for count in range(1, truth.dim() + 1):
+        for over in combinations(axes, count):
+            for way, reduce in (("sum", torch.sum), ("mean", torch.mean)):
+                for keep in (False, True):
+                    made, lost = (reduce(each, over, keepdim=keep) for each in (truth, radius))
+                    if made.shape == got.shape and any(truth.shape[axis] > 1 for axis in over):
+                        yield Mistake("extra-reduction", axes=over, way=way), got, made, lost
+    for name, gradient in sight.observed.gradients.items():
+        if gradient is not None and gradient.shape == got.shape and name != sight.observed.quantity.name:
+            yield Mistake("swapped-gradients", name=name), got, gradient, sight.unit * gradient.abs() * 64
+    if sight.cotangent is not None and sight.cotangent.shape == got.shape:
+        yield Mistake("missing-derivative"), got, sight.cotangent, torch.zeros_like(got)
+    if got.numel() == truth.numel():
+        yield Mistake("wrong-shape"), got.reshape(truth.shape), truth, radius

@@ -1,0 +1,421 @@
+"""Guesses at a mistake, made of the true tensor, of what went in, and of what is right for something else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from gradcheck.diagnosis.matching import Factor
+from gradcheck.verification.facts import Mistake, Way
+from gradcheck.verification.sight import Sight, Told
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """A mistake and what would come back with it, for a lazy search: the plainer come first. With `scales` a factor may
+    be wrong besides; with `partly` the wrong entries alone may show it. `fitted` numbers were read off what came back.
+    `vanishes`: numbers that are nothing but rounding show it too.
+    """
+
+    mistake: Mistake
+    make: Callable[[], Told | None]
+    scales: bool = False
+    partly: bool = False
+    fitted: int = 0
+    vanishes: bool = False
+
+
+Suspicions = Iterator[Suspicion]
+
+
+def from_truth(sight: Sight) -> Suspicions:
+    """The right numbers, turned, in the wrong place, or summed."""
+    truth, radius = sight.truth, sight.radius
+    for one, other in combinations(range(truth.dim()), 2):
+        if truth.shape[one] == truth.shape[other]:
+            turned = truth.transpose(one, other), radius.transpose(one, other)
+            yield Suspicion(Mistake("transposed", axes=(one, other)), lambda t=turned: t, scales=True)  # type: ignore[misc]
+    for name, gradient in sight.observed.gradients.items():
+        if gradient is not None and name != sight.observed.quantity.name and gradient.shape == truth.shape:
+            told = sight.told(gradient)
+            yield Suspicion(Mistake("swapped-gradients", name=name), lambda t=told: t, scales=True)  # type: ignore[misc]
+    if sight.observed.quantity.kind == "output":
+        position = int(sight.observed.quantity.name or 0)
+        for place, output in enumerate(sight.observed.outputs):
+            if place != position and output.shape == truth.shape:
+                told = sight.told(output)
+                mistake = Mistake("wrong-variable", name=f"output {place}")
+                yield Suspicion(mistake, lambda t=told: t, scales=True)  # type: ignore[misc]
+
+
+def in_other_places(sight: Sight) -> Suspicions:
+    truth, radius = sight.truth, sight.radius
+
+    def moved(way: Way, change: Callable[[Tensor], Tensor], *axes: int) -> Suspicion:
+        return Suspicion(
+            Mistake("wrong-index", axes=axes, way=way), lambda: (change(truth), change(radius)), scales=True
+        )
+
+    for axis in reversed(range(truth.dim())):
+        if truth.shape[axis] > 1:
+            yield moved("reversed", lambda t, a=axis: t.flip(a), axis)  # type: ignore[misc]
+            for shift in (1, -1):
+                yield moved("shifted", lambda t, a=axis, s=shift: t.roll(s, a), axis)  # type: ignore[misc]
+    if truth.dim() > 1:
+        yield moved("flattened", lambda t: t.permute(*reversed(range(t.dim()))).reshape(t.shape))
+    yield Suspicion(Mistake("sign-flipped", way="absolute"), lambda: (truth.abs(), radius))
+    yield Suspicion(Mistake("changes-upstream", way="clipped", part="result"), lambda: _clipped(sight), fitted=2)
+    for axis in reversed(range(truth.dim())):
+        yield from _rearranged(sight, axis)
+
+
+def _clipped(sight: Sight) -> Told | None:
+    """Cut off at the largest size that came."""
+    most = float(sight.got[sight.judged].abs().max())
+    cut = bool(((sight.got.abs() > 0.99 * most) & sight.wrong).sum() > 1)
+    return (sight.truth.clamp(-most, most), sight.radius) if cut and most else None
+
+
+MARKS, MOST_LINES = 8, 2048
+
+
+def _rearranged(sight: Sight, axis: int) -> Suspicions:
+    """Places along an axis that hold what belongs to others: every one is looked up by a random mark."""
+    size = sight.truth.shape[axis]
+    if not 2 < size <= MOST_LINES or sight.truth.numel() <= size or not torch.isfinite(sight.got).all():
+        return
+
+    lines = [each.movedim(axis, 0).reshape(size, -1) for each in (sight.truth, sight.got)]
+    generator = torch.Generator().manual_seed(0)
+    marks = torch.randn(lines[0].shape[1], MARKS, generator=generator, dtype=torch.float64).to(sight.truth.device)
+    right, came = (torch.nan_to_num(each, 0.0, 0.0, 0.0) @ marks for each in lines)
+    home = torch.arange(size, device=right.device)
+    wrong = sight.wrong.movedim(axis, 0).reshape(size, -1).any(1)
+    found = torch.where(wrong, torch.cdist(came, right).argmin(1), home)
+    astray = int((found != home).sum())
+    if astray:
+        told = sight.truth.index_select(axis, found), sight.radius.index_select(axis, found)
+        held = len(set(found.tolist()))
+        whole = held == size
+        way: Way = ("exchanged" if astray == 2 else "permuted") if whole else "copied"
+        if held > 1:
+            yield Suspicion(Mistake("wrong-index", axes=(axis,), way=way), lambda: told, fitted=astray)
+
+
+def reduced(sight: Sight) -> Suspicions:
+    """A sum or mean over an axis that should stay, spread out again."""
+    axes = [axis for axis in range(sight.truth.dim()) if sight.truth.shape[axis] > 1]
+    ways: tuple[tuple[Way, Callable[..., Tensor]], ...] = (("sum", torch.sum), ("mean", torch.mean))
+    for over in [*((axis,) for axis in axes), *([tuple(axes)] if len(axes) > 1 else [])]:
+        for way, reduce in ways:
+            yield Suspicion(
+                Mistake("extra-reduction", axes=over, way=way), partial(_spread, sight, over, reduce), scales=True
+            )
+
+
+def _spread(sight: Sight, axes: tuple[int, ...], reduce: Callable[..., Tensor]) -> Told:
+    return reduce(sight.truth, axes, keepdim=True), reduce(sight.radius, axes, keepdim=True)
+
+
+def stand_ins(sight: Sight) -> Suspicions:
+    """Something simple in the place of a gradient: grad_output, an input, the output, a product of two of them."""
+    cotangent, truth = sight.cotangent, sight.truth
+    if cotangent is not None and _broadcasts(cotangent, truth):
+        passed = cotangent.expand(truth.shape)
+        masked = bool(((truth == 0) | ((truth - passed).abs() <= sight.radius + sight.tiny)).all())
+        code = "missing-mask" if masked and bool((truth == 0).any()) else "missing-derivative"
+        yield Suspicion(Mistake(code), lambda: sight.told(passed), scales=True, partly=True)
+        if masked:
+            turned = passed - truth
+            yield Suspicion(Mistake("wrong-mask"), lambda: (turned, sight.radius))
+        if cotangent.shape == truth.shape:
+            by_upstream = Mistake("mask-from-upstream")
+            yield Suspicion(by_upstream, lambda: (truth * (cotangent > 0), sight.radius))
+            if masked:
+                yield Suspicion(by_upstream, lambda: (cotangent.clamp(min=0.0), sight.radius))
+    for name, tensor in _beside(sight):
+        if tensor.shape == truth.shape and sight.observed.quantity.kind != "output":
+            yield Suspicion(Mistake("wrong-variable", name=name), lambda t=tensor: sight.told(t))  # type: ignore[misc]
+
+
+def products(sight: Sight) -> Suspicions:
+    """grad_output times an input or the output, which is not the derivative."""
+    cotangent, truth = sight.cotangent, sight.truth
+    for name, tensor in _beside(sight):
+        if cotangent is not None and _broadcasts(cotangent, truth) and _broadcasts(tensor, truth):
+            product = tensor * cotangent
+            yield Suspicion(Mistake("wrong-variable", name=name, way="factor"), lambda t=product: sight.told(t))  # type: ignore[misc]
+
+
+def with_factors(sight: Sight) -> Suspicions:
+    """A factor that is an input or an output, missing or too many."""
+    truth, radius = sight.truth, sight.radius
+    for name, tensor in _beside(sight):
+        if tensor.dim() and _broadcasts(tensor, truth) and bool((tensor != 0).any()):
+            inverse = torch.where(tensor == 0, 0.0, 1 / tensor)
+            for code, factor in (("missing-term", inverse), ("extra-term", tensor)):
+                yield Suspicion(
+                    Mistake(code, name=name, way="factor"),
+                    lambda f=factor: (truth * f, radius * f.abs()),  # type: ignore[misc]
+                )
+
+
+def with_offsets(sight: Sight) -> Suspicions:
+    """A multiple of something simple is added: a number, an input, the output. Nothing of it knows grad_output, so it
+    is too much, never missing.
+    """
+    truth = sight.truth
+    candidates = [("", torch.ones((), dtype=torch.float64, device=truth.device)), *_beside(sight)]
+    for name, tensor in candidates:
+        if not name or tensor.shape == truth.shape:
+            factor = _multiple(sight, tensor.expand(truth.shape))
+            if factor:
+                yield Suspicion(
+                    Mistake("extra-term", name=name, way="offset", factor=Factor("constant", factor)),
+                    lambda t=tensor, f=factor: (truth + f * t, sight.radius),  # type: ignore[misc]
+                    fitted=1,
+                )
+
+
+def _multiple(sight: Sight, of: Tensor) -> float:
+    error, lost = (sight.got - sight.truth)[sight.judged], (sight.radius + sight.tiny)[sight.judged]
+    lost = lost + sight.unit * sight.truth[sight.judged].abs()
+    one, other = of[sight.judged] / lost, error / lost
+    square = float(one @ one)
+    return float(one @ other) / square if math.isfinite(square) and square > 0 else 0.0
+
+
+def with_terms(sight: Sight) -> Suspicions:
+    """A term is missing that is constant along an axis, or along it a multiple of an input or the output: the mean that
+    a normalisation takes off, softmax's y Σ g y.
+    """
+    shape = sight.truth.shape
+    for axis in reversed(range(len(shape))):
+        if shape[axis] < 4:
+            continue
+        ones = torch.ones((), dtype=torch.float64, device=sight.truth.device).expand(shape)
+        beside = [(name, tensor) for name, tensor in _beside(sight) if tensor.shape == shape]
+        bases: list[tuple[str, list[Tensor]]] = [("", [ones])]
+        bases += [(name, [tensor]) for name, tensor in beside]
+        bases += [(name, [tensor.exp()]) for name, tensor in beside if float(tensor.max()) < 50]
+        if shape[axis] > 5:
+            bases += [(name, [ones, tensor]) for name, tensor in beside]
+        lines = sight.truth.numel() // shape[axis]
+        for name, base in bases:
+            yield Suspicion(
+                Mistake("missing-term", axes=(axis,), name=name, way="along"),
+                lambda b=base, a=axis: _projected(sight, b, a),  # type: ignore[misc]
+                fitted=lines * len(base),
+            )
+
+
+def _projected(sight: Sight, base: list[Tensor], axis: int) -> Told | None:
+    """The truth and what is nearest to the error in the span of the base, line by line."""
+    error = sight.got - sight.truth
+    if not bool(torch.isfinite(error).all()):
+        return None
+    rest, made = error, torch.zeros_like(error)
+    directions: list[Tensor] = []
+    for each in base:
+        own = each
+        for other in directions:
+            own = own - other * (own * other).sum(axis, keepdim=True)
+        size = own.square().sum(axis, keepdim=True).sqrt()
+        own = torch.where(size > 0, own / size, 0.0)
+        directions.append(own)
+        part = own * (rest * own).sum(axis, keepdim=True)
+        rest, made = rest - part, made + part
+    most = sight.radius.amax(axis, keepdim=True) + sight.unit * made.abs().amax(axis, keepdim=True)
+    return sight.truth + made, torch.maximum(sight.radius, most)
+
+
+def by_line(sight: Sight) -> Suspicions:
+    """A factor is missing that is constant along an axis."""
+    truth, got = sight.truth, sight.got
+    for axis in reversed(range(truth.dim())):
+        if truth.shape[axis] > 2 and truth.numel() > truth.shape[axis] and bool(torch.isfinite(got).all()):
+            lost = sight.radius + sight.unit * truth.abs() + sight.tiny
+            one, other = truth / lost, got / lost
+            square = one.square().sum(axis, keepdim=True)
+            factor = torch.where(square > 0, (one * other).sum(axis, keepdim=True) / square, 0.0)
+            nearly = bool(((factor - 1).abs() < NEARLY_ONE).all())
+            mistake = Mistake("low-precision" if nearly else "missing-term", axes=(axis,), way="factor")
+            told = truth * factor, sight.radius * factor.abs()
+            yield Suspicion(mistake, lambda t=told: t, fitted=factor.numel())  # type: ignore[misc]
+
+
+NEARLY_ONE = 0.02
+"""A factor so near to one is a small ε in a wrong place, not one that is missing."""
+
+
+def without_upstream(sight: Sight) -> Suspicions:
+    """grad_output is not used."""
+    if sight.observed.quantity.kind == "output" or not sight.upstream:
+        return
+    told = sight.asked(torch.ones_like)
+    if told is None:
+        return
+    g, truth = sight.cotangent, sight.truth
+    alone = g is not None and (not g.dim() or g.shape == truth.shape)
+    if alone and g is not None:
+        alone = bool(((told[0] * g - truth).abs() <= sight.told(truth)[1] * 16 + sight.tiny).all())
+    code = "missing-upstream" if alone else "assumes-ones-upstream"
+    yield Suspicion(Mistake(code), lambda: told, scales=True, vanishes=True)
+
+
+def changed_upstream(sight: Sight) -> Suspicions:
+    """grad_output enters, but not as it is, or not all of it."""
+    if sight.observed.quantity.kind == "output" or not sight.upstream:
+        return
+
+    def changed(way: Way, change: Callable[[Tensor], Tensor], *axes: int, fitted: int = 0) -> Suspicion:
+        mistake = Mistake("changes-upstream", axes=axes, way=way)
+        return Suspicion(mistake, lambda: sight.asked(change), fitted=fitted)
+
+    for axis in range(max(each.dim() for each in sight.upstream)):
+        if len(sight.upstream) == 1 and sight.upstream[0].shape[axis] > 1:
+            yield changed("sum", lambda g, a=axis: g.sum(a, keepdim=True).expand(g.shape), axis)  # type: ignore[misc]
+            yield changed("mean", lambda g, a=axis: g.mean(a, keepdim=True).expand(g.shape), axis)  # type: ignore[misc]
+    yield changed("mean", lambda g: g.mean().expand(g.shape))
+    yield changed("sum", lambda g: g.sum().expand(g.shape))
+    yield changed("absolute", torch.abs)
+    yield changed("positive", lambda g: g.clamp(min=0.0))
+    yield changed("sign", torch.sign)
+    yield changed("squared", torch.square)
+    for most in (1.0, 0.5, 0.1):
+        if any(bool((each.abs() > most).any()) for each in sight.upstream):
+            yield changed("clipped", lambda g, m=most: g.clamp(-m, m))  # type: ignore[misc]
+    yield changed("normalised", lambda g: g / g.norm().clamp(min=1e-300))
+    yield changed("reversed", lambda g: g.flip(*range(g.dim())) if g.dim() else g)
+    yield changed("first", lambda g: g.reshape(-1)[0].expand(g.shape))
+
+
+def part_of_upstream(sight: Sight) -> Suspicions:
+    """Only some places of grad_output count in a sum over them: the last ones, which fill no block, are left out."""
+    if sight.observed.quantity.kind == "output" or len(sight.upstream) != 1:
+        return
+    (upstream,) = sight.upstream
+    for axis, size in enumerate(upstream.shape):
+        if size < 2:
+            continue
+        first = sight.asked(lambda g, a=axis: _kept(g, a, 0, 1))  # type: ignore[misc]
+        if first is None or float((first[0] != 0).double().mean()) < 0.5:
+            continue  # what is wrong along this axis shows itself: nothing is summed over it
+        ranges: dict[tuple[int, int], tuple[str, Way]] = {(0, 1): ("missing-reduction", "first")}
+        ranges[size - 1, size] = "overwritten-not-accumulated", "last"
+        ranges.setdefault((1, size), ("missing-term", "all-but-first"))
+        ranges.setdefault((0, size - 1), ("missing-term", "all-but-last"))
+        block = 2
+        while block < size:
+            ranges.setdefault((0, size - size % block or size), ("missing-term", "below"))
+            ranges.setdefault((0, block), ("missing-term", "below"))
+            block *= 2
+        ranges.pop((0, size), None)
+        for (start, end), (code, way) in ranges.items():
+            yield Suspicion(
+                Mistake(code, axes=(axis,), way=way, name="grad_output"),
+                lambda a=axis, s=start, e=end: sight.asked(lambda g: _kept(g, a, s, e)),  # type: ignore[misc]
+            )
+
+
+def _kept(g: Tensor, axis: int, start: int, end: int) -> Tensor:
+    kept = torch.zeros_like(g, memory_format=torch.contiguous_format)
+    kept.narrow(axis, start, end - start).copy_(g.narrow(axis, start, end - start))
+    return kept
+
+
+def changed_inputs(sight: Sight) -> Suspicions:
+    """An input that does not enter, or not as it is."""
+    inputs = sight.observed.inputs
+    for name, tensor in inputs.items():
+        for mistake, other in (
+            (Mistake("ignores-argument", name=name), torch.ones_like(tensor)),
+            (Mistake("ignores-argument", name=name), torch.zeros_like(tensor)),
+            (Mistake("sign-flipped", name=name), -tensor),
+            (Mistake("wrong-variable", name=name, way="absolute"), tensor.abs()),
+        ):
+            yield Suspicion(mistake, partial(sight.asked, inputs={**inputs, name: other}))
+    for first, second in combinations(inputs, 2):
+        if inputs[first].shape == inputs[second].shape:
+            both = {**inputs, first: inputs[second], second: inputs[first]}
+            yield Suspicion(Mistake("wrong-variable", name=first), partial(sight.asked, inputs=both))
+
+
+def other_axis(sight: Sight) -> Suspicions:
+    """Everything computed over the other axis of a matrix: turned, there and back."""
+    observed = sight.observed
+    tensors = [*observed.inputs.values(), *sight.upstream]
+    if len(observed.inputs) != 1 or any(each.dim() != 2 for each in tensors):
+        return
+
+    def turned() -> Told | None:
+        other = {name: tensor.T.contiguous() for name, tensor in observed.inputs.items()}
+        try:
+            if observed.quantity.kind == "output":
+                found: Tensor | None = observed.forward(other)[int(observed.quantity.name or 0)]
+            else:
+                upstream = [None if g is None else g.T.contiguous() for g in observed.cotangents]
+                found = observed.pull(upstream, other)[observed.quantity.name]
+        except Exception:
+            return None
+        return None if found is None or found.T.shape != sight.truth.shape else sight.told(found.T)
+
+    yield Suspicion(Mistake("wrong-axis", axes=(0,)), turned)
+
+
+COLUMNS = 12
+"""So many columns of the Jacobian are asked for, to see whether its diagonal alone came back."""
+
+
+def diagonal(sight: Sight) -> Suspicions:
+    """Only the Jacobian's diagonal along the last axis, with grad_output or without."""
+    g = sight.cotangent
+    if g is None or g.shape != sight.truth.shape or not g.dim() or g.shape[-1] < 2:
+        return
+    size = g.shape[-1]
+    columns = sorted({round(k * (size - 1) / (COLUMNS - 1)) for k in range(COLUMNS)})
+
+    def made(used: bool) -> Told | None:
+        assert g is not None
+        guess = sight.got.clone()
+        for column in columns:
+            told = sight.asked(lambda each, c=column: _one(each, c))  # type: ignore[misc]
+            if told is None:
+                return None
+            own = told[0][..., column]
+            guess[..., column] = own * g[..., column] if used else own
+        return sight.told(guess)
+
+    yield Suspicion(Mistake("diagonal-only"), lambda: made(used=True))
+    yield Suspicion(Mistake("missing-upstream"), lambda: made(used=False))
+
+
+def _one(g: Tensor, column: int) -> Tensor:
+    ones = torch.zeros_like(g, memory_format=torch.contiguous_format)
+    ones[..., column] = 1.0
+    return ones
+
+
+def _beside(sight: Sight) -> list[tuple[str, Tensor]]:
+    """Inputs and outputs by name."""
+    outputs = sight.observed.outputs
+    names = ["output"] if len(outputs) == 1 else [f"output {place}" for place in range(len(outputs))]
+    own = sight.observed.quantity
+    chosen = [
+        (n, o)
+        for p, (n, o) in enumerate(zip(names, outputs, strict=True))
+        if own.kind != "output" or own.name not in ("", str(p))
+    ]
+    return [*sight.observed.inputs.items(), *chosen]
+
+
+def _broadcasts(small: Tensor, large: Tensor) -> bool:
+    """Whether the small one has a value for each entry of the large one."""
+    gap = large.dim() - small.dim()
+    return gap >= 0 and all(own in (1, size) for own, size in zip(small.shape, large.shape[gap:], strict=True))
