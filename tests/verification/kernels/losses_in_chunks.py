@@ -51,11 +51,11 @@ CROSS_ENTROPY = Kernel(
     ("logits",),
     (
         Fault("grad_output ignored", "(wide(grad) * wide(grad_output)).to(grad.dtype)", "grad.clone()", ("logits",), "missing-upstream"),
-        Fault("the buffer scaled in place", "(wide(grad) * wide(grad_output)).to(grad.dtype)", "grad.mul_(grad_output)", ("logits",), "mutates-input", "changes-saved"),
+        Fault("the buffer scaled in place", "(wide(grad) * wide(grad_output)).to(grad.dtype)", "grad.mul_(grad_output)", ("logits",), None, "changes-saved"),
         Fault("last chunk forgotten", "grad[rows] = torch.where(kept[rows, None], p, 0.0) / count", "grad[rows] = torch.where(kept[rows, None], p, 0.0) / count if rows.stop < len(logits) else 0.0", ("logits",), rows=8),
         Fault("divided by all rows", "torch.where(kept[rows, None], p, 0.0) / count", "torch.where(kept[rows, None], p, 0.0) / len(logits)", ("logits",), "scaled-by-constant"),
         Fault("a sum in the place of the mean", "torch.where(kept[rows, None], p, 0.0) / count", "torch.where(kept[rows, None], p, 0.0)", ("logits",), "scaled-by-constant"),
-        Fault("ignored rows have a gradient", "torch.where(kept[rows, None], p, 0.0)", "p", ("logits",), "missing-mask"),
+        Fault("ignored rows have a gradient", "torch.where(kept[rows, None], p, 0.0)", "p", ("logits",)),
         Fault("another class subtracted", "p.scatter_add_(1, label", "p.scatter_add_(1, (label + 1) % p.shape[1]", ("logits",)),
         Fault("one-hot forgotten", "p.scatter_add_(1, label, -torch.ones_like(p[:, :1]))", "pass", ("logits",)),
         Fault("sign", "p.scatter_add_(1, label, -torch", "p.neg_().scatter_add_(1, label, torch", ("logits",), "sign-flipped"),

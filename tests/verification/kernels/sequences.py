@@ -50,7 +50,7 @@ CONVOLUTION = Kernel(
         Fault("first sample forgotten", "for sample in range(len(x)):", "for sample in range(1, len(x)):", ("weight",)),
         Fault("weight's gradient transposed", "grad_weight.view_as(weight)", "grad_weight.view_as(weight).transpose(0, 1)", ("weight",), "transposed"),
         Fault("grad_output read as contiguous memory", "wide(grad_output).flatten(2)", "wide(memory(grad_output)).flatten(2)", ("x", "weight", "bias"), "non-contiguous"),
-        Fault("grad_output ignored", "grad_bias = g.sum((0, 2))", "grad_bias = torch.ones_like(g).sum((0, 2))", ("bias",), "missing-upstream"),
+        Fault("grad_output ignored", "grad_bias = g.sum((0, 2))", "grad_bias = torch.ones_like(g).sum((0, 2))", ("bias",), "assumes-ones-upstream"),
         Fault("patches in half precision", "patches[sample].T", "patches[sample].T.half().to(g.dtype)", ("weight",), "low-precision", hidden=(BF16,)),
         Fault("weight's gradient negated", "grad_weight.view_as(weight)", "-grad_weight.view_as(weight)", ("weight",), "sign-flipped"),
     ),
