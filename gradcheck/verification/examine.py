@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
@@ -18,7 +18,7 @@ from gradcheck.verification.diagnose import Observed, diagnose, entries_of
 from gradcheck.verification.facts import CotangentKind, Entries, Failure, FailureKind, Note, NoteKind, Quantity
 from gradcheck.verification.judge import Judged, judged
 from gradcheck.verification.reference import Ground
-from gradcheck.verification.truth import Truths, Around, PlainRun, Truth, backward_of, exactly, flows, name_of
+from gradcheck.verification.truth import Around, PlainRun, Truth, Truths, backward_of, exactly, flows, name_of
 
 CHECKS = ("outputs", "gradients", "cotangents", "purity", "determinism", "flags", "reuse")
 
@@ -77,9 +77,11 @@ class Examination:
                 self.outputs()
             if "gradients" in self.checks:
                 self.gradients()
-            for check in self.checks[:]:
-                if check not in ("outputs", "gradients"):
-                    getattr(self, check)()
+            if "cotangents" in self.checks:
+                self.cotangents()
+            self.repeats()
+            if "flags" in self.checks:
+                self.flags()
             if self.order > 1 and not self.failures:
                 self.second_order()
         except Broke as broke:
@@ -113,11 +115,13 @@ class Examination:
         if self.given is not None:
             return list(self.given)
         return [
-            self.like(output, torch.randn(output.shape, generator=self._generator, dtype=torch.float64))
-            if flows(reference)
-            else None
+            self.like(output, self.drawn(output.shape)) if flows(reference) else None
             for output, reference in zip(self.passed.outputs, self.truth.plain.outputs, strict=True)
         ]
+
+    def drawn(self, shape: Sequence[int]) -> Tensor:
+        """Numbers of both signs and of all digits, between -2 and 2; normal ones take eight times as long."""
+        return torch.empty(shape, dtype=torch.float64).uniform_(-2, 2, generator=self._generator)
 
     @staticmethod
     def like(output: Tensor, values: Tensor) -> Tensor:
@@ -194,10 +198,11 @@ class Examination:
             self.gradient(name, gradient, self.answers.gradients[name], "dense", self.dense)
 
     def take(self, pulled: Pulled, cotangent: CotangentKind | None = None) -> None:
-        """What was noticed during a backward; once."""
+        """What was noticed during a backward, once; changes in place are a matter of purity."""
         known = {(each.kind, each.quantity, each.message) for each in self.failures}
         for failure in pulled.failures:
-            if (failure.kind, failure.quantity, failure.message) not in known:
+            impure = failure.kind.startswith("changes-") and "purity" not in self.checks
+            if (failure.kind, failure.quantity, failure.message) not in known and not impure:
                 self.fail(replace(failure, cotangent=cotangent))
         for note in pulled.notes:
             if note not in self.notes:
@@ -379,26 +384,39 @@ class Examination:
 
     _plain: tuple[int, dict[str, Tensor]] = (0, {})
 
-    def purity(self) -> None:
-        """Changes in place are noticed in every call; here the same graph is used twice."""
-        again = self.passed.pull(self.dense)
-        self.take(again)
-        for name, gradient in self.comparable(again):
-            self.same(name, gradient, "changes-saved")
+    def repeats(self) -> None:
+        """Determinism and reuse: once more, with another use in between. Only where something differs, each by itself.
 
-    def determinism(self) -> None:
-        """Two equal calls: an order of summation may differ, noise may not. In the second one, memory that nobody has
-        written holds NaN, where in the first it may have held the right numbers of an earlier call.
+        In the equal call, memory that nobody has written holds NaN, where in the first it may have held the right
+        numbers of an earlier call.
         """
-        with unwritten_is_nan():
+        asked = [check for check in ("determinism", "reuse") if check in self.checks]
+        if asked and not self.repeated(determinism="determinism" in asked, reuse="reuse" in asked, kind="keeps-state"):
+            kinds: list[tuple[str, FailureKind]] = [("determinism", "not-deterministic"), ("reuse", "keeps-state")]
+            before = len(self.failures)
+            for check, kind in kinds:
+                if check in asked and len(self.failures) == before:
+                    self.repeated(determinism=check == "determinism", reuse=check == "reuse", kind=kind, tell=True)
+
+    def repeated(self, *, determinism: bool, reuse: bool, kind: FailureKind, tell: bool = False) -> bool:
+        """Whether a call comes out as the first one did: an order of summation may differ, noise may not."""
+        with unwritten_is_nan() if determinism else nullcontext():
             again = self.subject.run()
+            if reuse:
+                self.subject.run({name: torch.roll(tensor, 1) for name, tensor in self.tensors.items()})
             pulled = again.pull(self.dense)
-        for number, (first, second) in enumerate(zip(self.passed.outputs, again.outputs, strict=False)):
-            right = self.answers.outputs[number] if number < len(self.answers.outputs) else None
-            if isinstance(first, Tensor) and isinstance(second, Tensor) and right is not None:
-                self.alike(self.output(number), first, second, right, "not-deterministic")
-        for name, gradient in self.comparable(pulled):
-            self.same(name, gradient, "not-deterministic")
+        pairs = [
+            (self.output(number), first, second, right)
+            for number, (first, second, right) in enumerate(
+                zip(self.passed.outputs, again.outputs, self.answers.outputs, strict=False)
+            )
+        ]
+        pairs += [
+            (Quantity("gradient", name), self.pulled.gradients.get(name), second, self.answers.gradients[name])
+            for name, second in self.comparable(pulled)
+        ]
+        alike = [self.alike(*each, kind if tell else None) for each in pairs]
+        return all(alike)
 
     def flags(self) -> None:
         """An input's gradient is the same where no other asks for one; what asks for none need not have one."""
@@ -412,35 +430,30 @@ class Examination:
             if gradient is None and self.pulled.gradients.get(name) is not None:
                 self.fail(Failure("needs-input-grad", Quantity("gradient", name)))
             elif isinstance(gradient, Tensor) and gradient.shape == self.tensors[name].shape:
-                self.same(name, gradient, "needs-input-grad")
+                right, before = self.answers.gradients[name], self.pulled.gradients.get(name)
+                self.alike(Quantity("gradient", name), before, gradient, right, "needs-input-grad")
 
-    def reuse(self) -> None:
-        """Two uses in one graph: the second one's forward comes before the first one's backward."""
-        first = self.subject.run()
-        self.subject.run({name: torch.roll(tensor, 1) for name, tensor in self.tensors.items()})
-        for name, gradient in self.comparable(first.pull(self.dense)):
-            self.same(name, gradient, "keeps-state")
-
-    def same(self, name: str, gradient: Tensor, kind: Any) -> None:
-        """Whether a gradient came out as in the first call, but for rounding."""
-        before, right = self.pulled.gradients.get(name), self.answers.gradients[name]
-        if isinstance(before, Tensor) and before.shape == gradient.shape and right is not None:
-            self.alike(Quantity("gradient", name), before, gradient, right, kind)
-
-    def alike(self, quantity: Quantity, first: Tensor, second: Tensor, right: Around, kind: Any) -> None:
+    def alike(
+        self, quantity: Quantity, first: Any, second: Any, right: Around | None, kind: FailureKind | None
+    ) -> bool:
+        """Whether two tensors are equal but for rounding. If not, it is told as a failure of this `kind`."""
+        if not (isinstance(first, Tensor) and isinstance(second, Tensor) and right is not None):
+            return True
         first, second = first.detach(), second.detach()
-        if torch.equal(first, second) or any(each.kind == kind and each.quantity == quantity for each in self.failures):
-            return
+        if first.shape != second.shape or torch.equal(first, second):
+            return True
         before = first.to(torch.float64)
         allowed = Around(before, before, right.radius)
         found = judged(second, allowed, second.dtype, self.scale)
+        if found.grade == "right":
+            if kind == "not-deterministic" and bool(((first != second) & ~first.isnan()).any()):
+                self.note("order-of-summation", quantity)
+            return kind is not None or bool(((first == second) | first.isnan()).all())
         if kind == "not-deterministic" and bool((second.isnan() & ~first.isnan()).any()):
             kind = "unwritten"
-        if found.grade == "right":
-            if kind == "not-deterministic" and bool((first != second).logical_and(~first.isnan()).any()):
-                self.note("order-of-summation", quantity)
-            return
-        self.fail(Failure(kind, quantity, entries=self.entries(second, allowed, found)))
+        if kind is not None:
+            self.fail(Failure(kind, quantity, entries=self.entries(second, allowed, found)))
+        return False
 
     def second_order(self) -> None:
         """The backward's own derivative, by the inputs and by grad_output."""
@@ -455,9 +468,7 @@ class Examination:
         backward = Ground(f"the gradient of {self.ground.name}", backward_of(self.ground, self.wrt, names))
         truth = Truth(backward, tensors, (*self.wrt, *named), self.dtype, fused=self.truth.fused, seed=self.seed)
         ways = [
-            self.like(self.tensors[name], torch.randn(first.shape, generator=self._generator, dtype=torch.float64))
-            if flows(first)
-            else None
+            self.like(self.tensors[name], self.drawn(first.shape)) if flows(first) else None
             for name, first in zip(self.wrt, truth.plain.outputs, strict=True)
         ]
         passed = self.subject.run()

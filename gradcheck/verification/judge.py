@@ -33,29 +33,18 @@ def judged(got: Tensor, right: Around, dtype: torch.dtype, scale: float) -> Judg
     distance = right.distance(got)
     if not distance.numel():
         return Judged("right", 0.0, allowed)
-    within = distance <= allowed
-    worst = _in_radii(distance, right, dtype, scale)
-    bounded = bool(torch.isfinite(right.radius.sum()))
-    if bounded and bool(within.all()):
-        return Judged("right", worst, allowed)
+    most = float((distance / allowed).max())  # NaN, if there is one
+    if most <= 1 and right.has_bounds:
+        return Judged("right", most * K, allowed)
     unknown = ~torch.isfinite(right.radius) | torch.isnan(right.low)
-    off = ~within & ~unknown
-    unjudged = int(unknown.sum())
+    off = ~(distance <= allowed) & ~unknown
+    worst = torch.where(unknown, 0.0, distance / allowed).nan_to_num(torch.inf).max().item() * K
     if not bool(off.any()):
-        return Judged("right", worst, allowed, unjudged=unjudged)
+        return Judged("right", worst, allowed, unjudged=int(unknown.sum()))
     finite = torch.where(unknown, 0.0, right.radius)
-    most = K * max(float(finite.max()), torch.finfo(dtype).eps / 2 * float(_finite(right.middle).abs().max()))
-    near = bool((torch.where(off, distance, 0.0) <= most + allowed).all())
-    return Judged("relative-to-largest" if near else "wrong", worst, allowed, off, unjudged)
-
-
-def _in_radii(distance: Tensor, right: Around, dtype: torch.dtype, scale: float) -> float:
-    """The largest distance in terms of the radius; what is below all sizes does not count."""
-    beyond = distance > (right.allowed(dtype, scale) - K * right.radius)
-    if not bool(beyond.any()):
-        return 0.0
-    ratio = torch.where(beyond, distance / right.radius.clamp(min=1e-300), 0.0)
-    return float(torch.nan_to_num(ratio, nan=torch.inf).max())
+    largest = K * max(float(finite.max()), torch.finfo(dtype).eps / 2 * float(_finite(right.middle).abs().max()))
+    near = bool((torch.where(off, distance, 0.0) <= largest + allowed).all())
+    return Judged("relative-to-largest" if near else "wrong", worst, allowed, off, int(unknown.sum()))
 
 
 def _finite(values: Tensor) -> Tensor:

@@ -48,6 +48,10 @@ class Around:
     def middle(self) -> Tensor:
         return self.low if self.low is self.high else (self.low + self.high) / 2
 
+    @cached_property
+    def has_bounds(self) -> bool:
+        return bool(torch.isfinite(self.radius.sum()))
+
     def times(self, factor: float) -> Around:
         """What is right for so many times the cotangent."""
         low = self.low * factor
