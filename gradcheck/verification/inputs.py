@@ -72,9 +72,10 @@ def inputs_of(
         place = path[0].idx  # type: ignore[attr-defined]
         names[place].append(heads[place] + keystr(path[1:]))
     by_name = dict(zip((name for each in names for name in each), leaves, strict=True)) | dict(parameters)
-    found = {name: leaf.detach() for name, leaf in by_name.items() if isinstance(leaf, Tensor)}
-    for name, tensor in found.items():
+    given = {name: leaf for name, leaf in by_name.items() if isinstance(leaf, Tensor)}
+    for name, tensor in given.items():
         _refuse(name, tensor)
+    found = {name: tensor.clone() if tensor.is_inference() else tensor.detach() for name, tensor in given.items()}
     tensors = {name: tensor for name, tensor in found.items() if tensor.is_floating_point()}
     others = {name: tensor for name, tensor in found.items() if name not in tensors}
     if not tensors:
