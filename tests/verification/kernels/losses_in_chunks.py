@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import Function
 
-from kernels.planted import Fault, Kernel, tiles, wide
+from kernels.planted import CASES, Fault, Kernel, tiles, wide
 
 BF16, F32 = torch.bfloat16, torch.float32
 IGNORED = -100
@@ -38,7 +38,7 @@ class CrossEntropy(Function):
 
 
 def _inputs(draw):
-    target = draw.whole(6, 10)
+    target = draw.whole(1 if draw.case == "masked" else 6, 10)
     target[[1, 6]] = IGNORED
     return draw(10, 6), target, IGNORED
 
@@ -62,4 +62,5 @@ CROSS_ENTROPY = Kernel(
         Fault("probabilities in half precision", "p = log_p.exp()", "p = log_p.half().exp().to(z.dtype)", ("logits",), "low-precision", hidden=(BF16,)),
         Fault("without the largest taken off", " - wide(logits[rows]).amax(-1, keepdim=True)", "", ("output", "logits"), "unstable", case="large", hidden=(BF16,)),
     ),
+    (*CASES, "masked"),
 )  # fmt: skip

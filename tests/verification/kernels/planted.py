@@ -14,6 +14,7 @@ from torch import Tensor
 
 HALVES = (torch.bfloat16, torch.float16)
 TILE = 4
+CASES = ("ordinary", "zeros", "ties", "equal", "large", "huge", "small", "tiny")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Fault:
     """What an author of kernels gets wrong: the class's source with `new` where `old` stands once.
 
     `of`      the gradients that may be wrong, by input; "output" for the output
-    `code`    the diagnosis of each of them, where one is due
+    `code`    the diagnosis of the output, if it is wrong, or else of each wrong gradient, where one is due
+    `unnamed` dtypes that show the fault, but in whose rounding its name is lost
     `kind`    of the failure
     `rows`    where it shows on the first axis: those from here on, and only those
     `case`    the inputs that show it
@@ -37,6 +39,7 @@ class Fault:
     rows: int | None = None
     case: str = "ordinary"
     hidden: tuple[torch.dtype, ...] = ()
+    unnamed: tuple[torch.dtype, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Kernel:
     inputs: Callable[[Draw], tuple[Any, ...]]
     wrt: tuple[str, ...]
     faults: tuple[Fault, ...]
-    cases: tuple[str, ...] = ("ordinary", "zeros", "ties", "large", "huge", "small")
+    cases: tuple[str, ...] = CASES
 
     def arguments(self, case: str, dtype: torch.dtype, seed: int = 0, device: str = "cpu") -> tuple[Any, ...]:
         drawn = self.inputs(Draw(case, torch.Generator().manual_seed(seed)))
@@ -69,13 +72,13 @@ class Kernel:
         return module[self.function.__name__]
 
 
-SCALES = MappingProxyType({"large": 1e3, "huge": 1e10, "small": 1e-8})
+SCALES = MappingProxyType({"large": 1e3, "huge": 1e10, "small": 1e-8, "tiny": 1e-41})
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Draws the inputs of a case: ordinary ones, zeros here and there, few values that come again and again, large or
-    small ones.
+    """Draws the inputs of a case: ordinary ones, zeros here and there, few values that come again and again, rows of
+    one value, -inf where a mask is, large or small ones.
     """
 
     case: str
@@ -86,6 +89,10 @@ class Draw:
         drawn = self.ordinary(*shape)
         if self.case == "ties":
             return (drawn * 1.5).round()
+        if self.case == "equal":
+            return drawn[..., :1].repeat(*(1 for _ in shape[1:]), shape[-1])
+        if self.case == "masked":
+            return torch.where(self.whole(3, *shape).mul(torch.arange(shape[-1])) > shape[-1], -torch.inf, drawn)
         if self.case == "zeros":
             return torch.where(self.whole(3, *shape) == 0, 0.0, drawn)
         return drawn * SCALES.get(self.case, 1.0)

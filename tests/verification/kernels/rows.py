@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import Function
 
-from kernels.planted import Fault, Kernel, tiles, wide
+from kernels.planted import CASES, Fault, Kernel, tiles, wide
 
 BF16, F32 = torch.bfloat16, torch.float32
 
@@ -51,8 +51,9 @@ SOFTMAX = Kernel(
         Fault("sum in float32", "(p * g).sum(-1, keepdim=True)", "(p * g).float().sum(-1, keepdim=True)", ("x",), "low-precision", hidden=(F32, BF16)),
         Fault("sum in bfloat16", "inner = (p * g).sum(-1, keepdim=True)", "inner = (p * g).bfloat16().sum(-1, keepdim=True)", ("x",), "low-precision", hidden=(BF16,)),
         Fault("the gradient of the logarithm", "p * (g - inner)", "g - p * g.sum(-1, keepdim=True)", ("x",)),
-        Fault("grad_output ignored", "grad[rows] = p * (g - inner)", "grad[rows] = p * (1 - p.sum(-1, keepdim=True))", ("x",)),
+        Fault("grad_output ignored", "grad[rows] = p * (g - inner)", "grad[rows] = p * (1 - p.sum(-1, keepdim=True))", ("x",), "assumes-ones-upstream"),
     ),
+    (*CASES, "masked"),
 )  # fmt: skip
 
 
