@@ -174,12 +174,14 @@ class Subject:
 @dataclass
 class Pulled:
     """What came of one backward: `gradients` as torch hands them on, or as a pair's backward returned them, None where
-    none came. `failures` are of what each backward returned itself, before torch repairs it.
+    none came. `failures` are of what each backward returned itself, before torch repairs it, and `raw` what came in
+    another shape than that of its input, by name.
     """
 
     gradients: dict[str, Any] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     notes: tuple[Note, ...] = ()
+    raw: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Pass:
@@ -209,7 +211,7 @@ class Pass:
             watch.written += watch.suspects
         written = self._impure(kind, "backward", watch.written, look=watch.ran)
         self._stale = any(each.kind in ("changes-input", "changes-saved") for each in written)
-        return Pulled(gradients, unique([*watch.failures, *written]), unique(watch.notes))
+        return Pulled(gradients, unique([*watch.failures, *written]), unique(watch.notes), watch.raw)
 
     def differentiate(
         self,
@@ -362,7 +364,8 @@ class _ByHand(Pass):
             if closely and each is not None and before is not None and not same(each, before)
         ]
         failures += self._impure(kind, "backward", written)
-        return Pulled({name: found.get(name) for name in self.leaves}, unique(failures), unique(notes))
+        raw = {name: each for name, each in found.items() if is_real(each) and each.shape != self._given[name].shape}
+        return Pulled({name: found.get(name) for name in self.leaves}, unique(failures), unique(notes), raw)
 
     def _by_name(self, result: Any) -> dict[str, Any] | None:
         """What backward returned, by input: a gradient per argument, or per tensor of floating point, or per input that
@@ -403,6 +406,7 @@ class _Watch:
         self.suspects: list[Failure] = []
         """Attributes of ctx are no longer what they were: a mistake, unless a second backward comes to the same."""
         self.notes: list[Note] = []
+        self.raw: dict[str, Tensor] = {}
         self.ran = False
 
     @contextmanager
@@ -503,6 +507,8 @@ class _Watch:
             self.notes += _sharing(value, quantity, grads, self._copies) if self.closely else []
             if found:
                 returned[position] = _acceptable(value, meta)
+                if name is not None and is_real(value) and tuple(value.shape) != tuple(meta.shape):
+                    self.raw[name] = value
         return tuple(returned)
 
 

@@ -10,37 +10,42 @@ from itertools import chain, combinations, permutations
 import torch
 from torch import Tensor
 
+from gradcheck.references.expected import K
 from gradcheck.verification import suspicions
 from gradcheck.verification.entries import entries_of
 from gradcheck.verification.facts import Mistake
 from gradcheck.verification.from_operator import mutated
-from gradcheck.verification.sight import LOOSE, Observed, Sight
+from gradcheck.verification.sight import Fit, Observed, Sight, fit
 from gradcheck.verification.suspicions import Suspicion
 
 __all__ = ["Observed", "diagnose", "entries_of"]
 
-PLAIN = (
-    suspicions.from_truth,
-    suspicions.stand_ins,
-    suspicions.without_upstream,
-    suspicions.with_factors,
-    suspicions.in_other_places,
-    suspicions.reduced,
-    suspicions.with_offsets,
-    suspicions.with_terms,
-    suspicions.products,
+FAMILIES = (
+    (
+        suspicions.from_truth,
+        suspicions.stand_ins,
+        suspicions.without_upstream,
+        suspicions.itself,
+        suspicions.with_factors,
+        suspicions.in_other_places,
+        suspicions.reduced,
+    ),
+    (mutated,),
+    (suspicions.with_offsets, suspicions.with_terms, suspicions.products),
+    (
+        suspicions.changed_upstream,
+        suspicions.part_of_upstream,
+        suspicions.other_axis,
+        suspicions.changed_inputs,
+        suspicions.diagonal,
+    ),
 )
-"""What costs next to nothing, the likelier first."""
+"""The plainest and cheapest first: what is made of the truth; of a formula, where there is one; what is added; what
+costs a run of the reference each.
+"""
 
-ASKING = (
-    suspicions.changed_upstream,
-    suspicions.part_of_upstream,
-    suspicions.other_axis,
-    suspicions.changed_inputs,
-    suspicions.diagonal,
-    mutated,
-)
-"""What costs a run of the reference each, or of the formula."""
+MORE = 10.0
+"""By so many bits a guess must be better than a plainer one."""
 
 
 def diagnose(observed: Observed) -> Mistake | None:
@@ -85,59 +90,77 @@ def _at_zeros(sight: Sight, tensor: Tensor) -> bool:
 def _of_values(sight: Sight) -> Mistake | None:
     if not bool(((sight.got.abs() > sight.tiny) & sight.judged).any()):
         return Mistake("returns-zero")
-    own = sight.truth, sight.radius
-    factor = sight.factor(own)
-    found = sight.named(*factor) if factor else None
-    if found and found[2]:
-        return Mistake(found[0], factor=found[1])
-    plain = [each for family in PLAIN for each in family(sight)]
-    mistake = _first(sight, plain)
-    if mistake is None and found:
-        mistake = Mistake(found[0], factor=found[1])
-    mistake = mistake or _of_precision(sight)
-    mistake = mistake or _first(sight, chain.from_iterable(family(sight) for family in ASKING))
-    mistake = mistake or _first_scaled(sight, plain)
-    return mistake or _in_part(sight, plain) or _first(sight, suspicions.by_line(sight)) or _nearly(sight)
+    search = _Search(sight)
+    cotangent = sight.cotangent
+    if cotangent is not None and not cotangent.dim() and search.over(suspicions.without_upstream(sight)):
+        return search.best  # else a factor of 1 / grad_output
+    factor = sight.factor((sight.truth, sight.radius))
+    if factor is not None:
+        code, named, plain = sight.named(*factor[:2])
+        search.see(Mistake(code, factor=named), factor[2])
+        if plain:
+            return search.best
+    for families in FAMILIES:
+        if search.over(chain.from_iterable(family(sight) for family in families)):
+            break
+    if search.best is None:
+        search.best = _of_precision(sight) or _scaled(sight) or _in_part(sight)
+    if search.best is None:
+        search.over(suspicions.by_line(sight))
+    return search.best or _nearly(sight)
 
 
-def _first(sight: Sight, guesses: Iterable[Suspicion]) -> Mistake | None:
-    for each in guesses:
-        told = each.make()
-        if told is None or (not each.vanishes and sight.silent(told)):
-            continue
-        if sight.explained(told, fitted=each.fitted):
-            return each.mistake
-    return None
+class _Search:
+    """The best explanation so far."""
+
+    def __init__(self, sight: Sight) -> None:
+        self.sight = sight
+        self.best: Mistake | None = None
+        self.bits = -MORE
+
+    def see(self, mistake: Mistake, fit: Fit) -> bool:
+        """Whether nothing better is to be looked for."""
+        if fit.bits > self.bits + MORE:
+            self.best, self.bits = mistake, fit.bits
+        return fit.clean
+
+    def over(self, guesses: Iterable[Suspicion]) -> bool:
+        for each in guesses:
+            told = each.make()
+            if told is None or (not each.vanishes and self.sight.silent(told)):
+                continue
+            found = self.sight.fit(told, fitted=each.fitted, everywhere=each.everywhere)
+            if found is not None and self.see(each.mistake, found):
+                return True
+        return False
 
 
-def _first_scaled(sight: Sight, guesses: list[Suspicion]) -> Mistake | None:
-    """A mistake and a plain factor besides."""
-    for each in guesses:
+def _scaled(sight: Sight) -> Mistake | None:
+    """A plain mistake, and a plain factor besides."""
+    for each in chain.from_iterable(family(sight) for family in FAMILIES[0]):
         told = each.make() if each.scales else None
         factor = None if told is None or sight.silent(told) else sight.factor(told)
         if factor is not None:
-            _, named, plain = sight.named(*factor)
+            _, named, plain = sight.named(*factor[:2])
             if plain:
                 return replace(each.mistake, factor=named)
     return None
 
 
-def _in_part(sight: Sight, guesses: list[Suspicion]) -> Mistake | None:
+def _in_part(sight: Sight) -> Mistake | None:
     """What explains the wrong entries, where others are right."""
-    wrong = sight.wrong
-    if bool((wrong | ~sight.judged).all()):
+    if bool((sight.wrong | ~sight.judged).all()):
         return None
     nothing = torch.zeros_like(sight.truth), torch.zeros_like(sight.truth)
-    if sight.explained(nothing, only_wrong=True):
+    if sight.fit(nothing, only_wrong=True):
         return Mistake("returns-zero")
     factor = sight.factor((sight.truth, sight.radius), only_wrong=True)
     if factor is not None:
-        code, named, plain = sight.named(*factor)
+        code, named, plain = sight.named(*factor[:2])
         if plain:
             return Mistake(code, factor=named)
-    for each in guesses:
-        told = each.make() if each.partly else None
-        if told is not None and sight.explained(told, only_wrong=True):
+    for each in chain.from_iterable(family(sight) for family in FAMILIES[0]):
+        if each.partly and sight.fit(each.make(), only_wrong=True):
             return each.mistake
     return None
 
@@ -151,8 +174,7 @@ ROUNDOFF = {torch.bfloat16: 2.0**-8, torch.float16: 2.0**-11, torch.float32: 2.0
 def _of_precision(sight: Sight) -> Mistake | None:
     """A narrower dtype somewhere on the way: errors of its roundoff, and in most entries."""
     found = []
-    error = sight.misfit[sight.judged]
-    size = sight.truth[sight.judged].abs()
+    error, size, radius = (each[sight.judged] for each in (sight.misfit, sight.truth.abs(), sight.radius))
     telling = size > sight.tiny
     if int(telling.sum()) < 4 or float(sight.wrong[sight.judged][telling].double().mean()) < 0.25:
         return None
@@ -161,7 +183,7 @@ def _of_precision(sight: Sight) -> Mistake | None:
         if unit < 4 * sight.unit:
             continue
         name = str(dtype).removeprefix("torch.")
-        allowed = LOOSE * (sight.radius[sight.judged] * (unit / sight.unit) + unit * size) + _smallest(dtype)
+        allowed = K * (radius * (unit / sight.unit) + unit * size) + _smallest(dtype)
         if not bool((error <= allowed).all()):
             continue
         if bool((sight.got.to(dtype).to(torch.float64) == sight.got).all()):
@@ -194,14 +216,12 @@ def _nearly(sight: Sight) -> Mistake | None:
 def _of_shape(sight: Sight) -> Mistake | None:
     """What makes a right tensor of one of the wrong shape, or a wrong one of the right."""
     got, truth = sight.got, sight.truth
-    if not bool(torch.isfinite(got).all()) or not bool((truth.abs() > LOOSE * sight.radius + sight.tiny).any()):
+    if not bool(torch.isfinite(got).all()) or not bool((truth.abs() > K * sight.radius + sight.tiny).any()):
         return None
     for mistake, one, other, radius in _reshaped(sight):
-        within = LOOSE * (radius + sight.unit * torch.maximum(one.abs(), other.abs())) + sight.tiny
-        if one.shape == other.shape and bool(((one - other).abs() <= within).all()):
-            bits = torch.log2(torch.clamp(other.abs() / within, min=1.0, max=2.0**40)).sum()
-            if float(bits) >= 14 and (got.numel() > 1 or other.numel() > 1 or truth.numel() > 1):
-                return mistake
+        scale = radius + sight.unit * torch.maximum(one.abs(), other.abs()) + sight.tiny
+        if bool(((one - other).abs() <= K * scale).all()) and fit(one - other, other, scale):
+            return mistake
     return None
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradcheck.errors import GradcheckError
+from gradcheck.references.expected import K
 from gradcheck.verification.candidate import Broke, Pass, Pulled, Subject
 from gradcheck.verification.diagnose import Observed, diagnose, entries_of
-from gradcheck.verification.facts import CotangentKind, Entries, Failure, FailureKind, Note, NoteKind, Quantity
+from gradcheck.verification.facts import CotangentKind, Entries, Failure, FailureKind, Mistake, Note, NoteKind, Quantity
 from gradcheck.verification.judge import Judged, judged
 from gradcheck.verification.reference import Ground
-from gradcheck.verification.truth import Around, PlainRun, Truth, Truths, backward_of, exactly, flows, name_of
+from gradcheck.verification.truth import Around, PlainRun, Truth, Truths, backward_of, exactly, flows, name_of, smallest
 
 CHECKS = ("outputs", "gradients", "cotangents", "purity", "determinism", "flags", "reuse")
 
@@ -34,6 +35,9 @@ BLUNT = 0.25
 """A radius that large, relative to the value, says hardly more than the sign."""
 
 NEARLY_NOTHING = 1e-30
+
+FEW_FREE = 8
+"""Entries that depend on choices, if their common relations are to show in the runs that are drawn."""
 
 MOST_EXACT = 2_048
 """Entries for which it is asked whether a better formula exists."""
@@ -63,6 +67,8 @@ class Examination:
         self.failures: list[Failure] = []
         self.notes: list[Note] = []
         self.worst: dict[Quantity, float] = {}
+        self.kinks = False
+        """Whether something is right at kinks only because more than one answer is."""
         self.right_for: dict[str, set[CotangentKind]] = {name: set() for name in self.wrt}
         self._generator = torch.Generator().manual_seed(seed)
 
@@ -82,6 +88,9 @@ class Examination:
             self.repeats()
             if "flags" in self.checks:
                 self.flags()
+            if self.kinks:
+                self.note("kinks", count=self.answers.decided)
+                self.together()
             if self.order > 1 and not self.failures:
                 self.second_order()
         except Broke as broke:
@@ -188,14 +197,14 @@ class Examination:
         for number, (right, output) in enumerate(zip(self.answers.outputs, self.passed.outputs, strict=True)):
             quantity = self.output(number)
             if right is not None and isinstance(output, Tensor):
-                self.compare(quantity, output, right, "dense", lambda: None, output.dtype)
+                self.compare(quantity, output, right, "dense", (), output.dtype, self.dense)
             elif isinstance(output, Tensor) and not torch.equal(output, self.truth.plain.outputs[number]):
                 self.fail(Failure("values", quantity))
 
     def gradients(self) -> None:
         self.take(self.pulled)
         for name, gradient in self.comparable(self.pulled):
-            self.gradient(name, gradient, self.answers.gradients[name], "dense", self.dense)
+            self.gradient(name, gradient, "dense", self.dense)
 
     def take(self, pulled: Pulled, cotangent: CotangentKind | None = None) -> None:
         """What was noticed during a backward, once; changes in place are a matter of purity."""
@@ -203,7 +212,11 @@ class Examination:
         for failure in pulled.failures:
             impure = failure.kind.startswith("changes-") and "purity" not in self.checks
             if (failure.kind, failure.quantity, failure.message) not in known and not impure:
-                self.fail(replace(failure, cotangent=cotangent))
+                quantity, mistake = failure.quantity, None
+                if failure.kind == "shape" and quantity is not None and quantity.name in pulled.raw and not cotangent:
+                    got, right = pulled.raw[quantity.name], self.answers.gradients[quantity.name]
+                    mistake = diagnose(self.observed(quantity, got, right, "dense", self.dense))
+                self.fail(replace(failure, cotangent=cotangent, mistake=mistake))
         for note in pulled.notes:
             if note not in self.notes:
                 self.notes.append(note)
@@ -214,7 +227,7 @@ class Examination:
             gradient = pulled.gradients.get(name)
             if gradient is None:
                 right = self.answers.gradients[name]
-                if right is not None and bool((right.low != 0).any()) and not self.has("no-gradient", name):
+                if bool((right.low != 0).any()) and not self.has("no-gradient", name):
                     self.fail(Failure("no-gradient", Quantity("gradient", name)))
             elif isinstance(gradient, Tensor) and gradient.shape == self.tensors[name].shape:
                 yield name, gradient
@@ -222,27 +235,24 @@ class Examination:
     def has(self, kind: str, name: str) -> bool:
         return any(each.kind == kind and each.quantity and each.quantity.name == name for each in self.failures)
 
-    def gradient(
-        self,
-        name: str,
-        gradient: Tensor,
-        right: Around | None,
-        kind: CotangentKind,
-        cotangents: Sequence[Tensor | None],
-    ) -> None:
-        if right is None:
-            return
-        found = self.compare(
-            Quantity("gradient", name),
-            gradient,
-            right,
-            kind,
-            lambda: self.truth.hull(cotangents).gradients[name],
-            self.tensors[name].dtype,
-            cotangents,
-        )
-        if found:
+    def gradient(self, name: str, gradient: Tensor, kind: CotangentKind, cotangents: Sequence[Tensor | None]) -> None:
+        quantity, right = Quantity("gradient", name), self.truth.answers(cotangents).gradients[name]
+        hulls = self.truth.hulls(cotangents, name)
+        if self.compare(quantity, gradient, right, kind, hulls, self.tensors[name].dtype, cotangents):
             self.right_for[name].add(kind)
+
+    def settled(
+        self, got: Tensor, right: Around, wider: Iterable[Around], dtype: torch.dtype, scale: float
+    ) -> tuple[Judged, Around]:
+        """How a tensor is, if need be in view of more and more that is right at kinks; and what it was held against."""
+        found = judged(got, right, dtype, scale)
+        if found.grade != "right":
+            for each in wider:
+                right, found = each, judged(got, each, dtype, scale)
+                if found.grade == "right":
+                    self.kinks = True
+                    break
+        return found, right
 
     def compare(
         self,
@@ -250,19 +260,12 @@ class Examination:
         got: Tensor,
         right: Around,
         kind: CotangentKind,
-        hull: Callable[[], Around | None],
+        wider: Iterable[Around],
         dtype: torch.dtype,
-        cotangents: Sequence[Tensor | None] | None = None,
+        cotangents: Sequence[Tensor | None],
     ) -> bool:
-        """Judge one tensor; where it is suspect, by all that is right at kinks. Whether it is right."""
-        found = judged(got, right, dtype, self.scale)
-        if found.grade != "right":
-            wider = hull()
-            if wider is not None and wider is not right:
-                again = judged(got, wider, dtype, self.scale)
-                if again.grade == "right":
-                    self.note("kinks", count=self.answers.decided)
-                found, right = again, wider
+        """Judge one tensor, and tell what is wrong with it. Whether it is right."""
+        found, right = self.settled(got, right, wider, dtype, self.scale)
         if found.unjudged:
             self.note("no-bound", quantity, count=found.unjudged)
         if not got.numel():
@@ -271,7 +274,7 @@ class Examination:
         if found.grade == "right":
             return True
         entries = self.entries(got, right, found)
-        mistake = diagnose(self.observed(quantity, got, right, kind, cotangents or self.dense))
+        mistake = diagnose(self.observed(quantity, got, right, kind, cotangents))
         rounding = mistake is None or mistake.code == "low-precision"
         if found.grade == "relative-to-largest" and rounding and not self.strict:
             self.note("relative-to-largest", quantity, entries=entries)
@@ -351,17 +354,11 @@ class Examination:
         float64 is looked at first.
         """
         dense = self.answers.gradients[name]
-        if dense is None:
-            return
         quantity, dtype = Quantity("gradient", name), self.tensors[name].dtype
         factor = {"minus-two": -2.0, "zero": 0.0, "non-contiguous": 1.0}.get(kind)
         if factor is not None:
-            right = dense.times(factor)
-            found = judged(gradient, right, dtype, 2 * self.scale)
-            if found.grade != "right":
-                wider = self.truth.hull(self.dense).gradients[name]
-                right = wider.times(factor) if wider else right
-                found = judged(gradient, right, dtype, 2 * self.scale)
+            wider = (each.times(factor) for each in self.truth.hulls(self.dense, name))
+            found, right = self.settled(gradient, dense.times(factor), wider, dtype, 2 * self.scale)
             if found.grade == "wrong" or (found.grade != "right" and self.strict):
                 mistake = diagnose(self.observed(quantity, gradient, right, kind, cotangents))
                 failure: FailureKind = "values" if kind == "non-contiguous" else "not-linear"
@@ -374,7 +371,13 @@ class Examination:
         if judged(gradient, quick, dtype, self.scale).worst <= 1.0:
             self.right_for[name].add(kind)
             return
-        self.gradient(name, gradient, self.truth.answers(cotangents).gradients[name], kind, cotangents)
+        if kind == "expanded":
+            # Is it the layout, or the numbers? The same ones, each in a place of its own.
+            contiguous = self.passed.pull([None if each is None else each.contiguous() for each in cotangents])
+            ones = contiguous.gradients.get(name)
+            if isinstance(ones, Tensor) and ones.shape == gradient.shape and torch.equal(ones, gradient):
+                kind = "ones"
+        self.gradient(name, gradient, kind, cotangents)
 
     def plain_for(self, cotangents: Sequence[Tensor | None]) -> dict[str, Tensor]:
         key = id(cotangents)
@@ -424,7 +427,7 @@ class Examination:
             return
         for name in self.wrt:
             right = self.answers.gradients[name]
-            if right is None or not bool((right.low != 0).any()):
+            if not bool((right.low != 0).any()):
                 continue
             gradient = self.subject.run(asked=(name,)).pull(self.dense).gradients.get(name)
             if gradient is None and self.pulled.gradients.get(name) is not None:
@@ -454,6 +457,64 @@ class Examination:
         if kind is not None:
             self.fail(Failure(kind, quantity, entries=self.entries(second, allowed, found)))
         return False
+
+    def together(self) -> None:
+        """At kinks every entry of a gradient may lie between two values, but not each for itself: where three numbers
+        are the largest ones, their parts of grad_output add up to all of it. What all right answers have in common, any
+        linear relation between a few entries, must hold of the candidate's too.
+        """
+        for cotangents in filter(None, (self.dense, self.through_a_kink())):
+            samples = self.truth.samples(cotangents)
+            flat = {name: torch.stack([each.gradients[name].low.reshape(-1) for each in samples]) for name in self.wrt}
+            free = {name: values.amax(0) > values.amin(0) for name, values in flat.items()}
+            if not 1 < sum(int(mask.sum()) for mask in free.values()) <= FEW_FREE:
+                continue
+            found = dict(self.comparable(self.passed.pull(cotangents)))
+            if not found.keys() >= flat.keys():
+                return
+            values = torch.cat([flat[name][:, mask] for name, mask in free.items()], 1)
+            got = torch.cat([found[name].detach().double().reshape(-1)[mask] for name, mask in free.items()])
+            radius = torch.cat([samples[0].gradients[name].radius.reshape(-1)[mask] for name, mask in free.items()])
+            middle = values.mean(0)
+            _, sizes, ways = torch.linalg.svd(values - middle)
+            sizes = torch.cat([sizes, sizes.new_zeros(len(ways) - len(sizes))])
+            common = ways[sizes <= 1e-6 * sizes.amax()]
+            off = (common @ (got - middle)).abs() > K * (common.abs() @ radius) + 1e-6 * sizes.amax()
+            if bool(off.any()):
+                for name, mask in free.items():
+                    if bool(mask.any()):
+                        self.fail_at_kink(name, found[name], mask, cotangents)
+                return
+
+    def fail_at_kink(self, name: str, got: Any, mask: Tensor, cotangents: Sequence[Tensor | None]) -> None:
+        right = self.truth.hull(cotangents, name)
+        allowed = torch.where(mask.reshape(right.low.shape), -1.0, torch.inf)
+        entries = entries_of(got.detach(), right.low, right.high, right.radius, allowed)
+        kind: CotangentKind = "dense" if cotangents is self.dense else "one-hot"
+        self.fail(Failure("values", Quantity("gradient", name), kind, entries, Mistake("kink", way="together")))
+
+    def through_a_kink(self) -> list[Tensor | None] | None:
+        """A grad_output that is 1 in one place, at an output that depends on a choice."""
+        hulls = {name: self.truth.hull(self.dense, name) for name in self.wrt if self.tensors[name].numel()}
+        wide = {name: each.high - each.low for name, each in hulls.items()}
+        name = max(wide, key=lambda each: float(wide[each].max()))
+        entry = int(wide[name].argmax())
+        for _ in range(FEW_FREE):
+            near = {
+                each: tensor.detach().double() + 1e-6 * self.drawn(tensor.shape).to(tensor.device)
+                for each, tensor in self.tensors.items()
+            }
+            columns = PlainRun(self.ground, near, (name,)).column(name, entry)
+            sizes = [0.0 if each is None or not each.numel() else float(each.abs().max()) for each in columns]
+            if max(sizes) > 0:
+                place = sizes.index(max(sizes))
+                hot = [None if each is None else torch.zeros_like(each).contiguous() for each in self.dense]
+                chosen, column = hot[place], columns[place]
+                if chosen is None or column is None:
+                    return None
+                chosen.view(-1)[int(column.abs().argmax())] = 1
+                return hot
+        return None
 
     def second_order(self) -> None:
         """The backward's own derivative, by the inputs and by grad_output."""
@@ -488,22 +549,11 @@ class Examination:
                 lambda: torch.autograd.grad(ends, list(leaves.values()), along, allow_unused=True)
             )
         for (name, leaf), got in zip(leaves.items(), found, strict=True):
-            right = truth.answers(ways).gradients[name]
-            if right is not None:
-                hull = partial(self.second_hull, truth, ways, name)
-                self.second(
-                    Quantity("second-gradient", name), torch.zeros_like(leaf) if got is None else got, right, hull
-                )
+            self.second(name, torch.zeros_like(leaf) if got is None else got, truth, ways)
 
-    @staticmethod
-    def second_hull(truth: Truth, ways: Sequence[Tensor | None], name: str) -> Around | None:
-        return truth.hull(ways).gradients[name]
-
-    def second(self, quantity: Quantity, got: Tensor, right: Around, hull: Callable[[], Around | None]) -> None:
-        found = judged(got, right, got.dtype, self.scale)
-        if found.grade != "right":
-            right = hull() or right
-            found = judged(got, right, got.dtype, self.scale)
+    def second(self, name: str, got: Tensor, truth: Truth, ways: Sequence[Tensor | None]) -> None:
+        quantity, right = Quantity("second-gradient", name), truth.answers(ways).gradients[name]
+        found, right = self.settled(got, right, truth.hulls(ways, name), got.dtype, self.scale)
         self.worst[quantity] = found.worst
         if found.grade == "wrong" or (found.grade != "right" and self.strict):
             self.fail(Failure("values", quantity, "dense", self.entries(got, right, found)))
@@ -522,7 +572,6 @@ class Examination:
         blunt = {
             name: (right.radius > BLUNT * right.low.abs()) & (right.radius > NEARLY_NOTHING) & right.radius.isfinite()
             for name, right in self.answers.gradients.items()
-            if right is not None
         }
         if not any(bool(mask.any()) for mask in blunt.values()):
             return
@@ -533,7 +582,6 @@ class Examination:
             return
         for name, mask in blunt.items():
             right, value = self.answers.gradients[name], exact[name]
-            assert right is not None
             moved = torch.stack([(each[name] - value).abs() for each in nearby]).amax(0)
             better = mask & (right.radius > 100 * (moved + unit * value.abs())) & (value != 0)
             if bool(better.any()):
@@ -557,13 +605,14 @@ class Examination:
             return
         own = self.native.pull(self.dense)
         for name, gradient in self.comparable(self.pulled):
-            right = self.answers.gradients[name]
-            if right is None or not gradient.numel():
+            right = self.truth.hull(self.dense, name) if self.kinks else self.answers.gradients[name]
+            if not gradient.numel():
                 continue
             error, torchs = (float(torch.nan_to_num(right.distance(each)).max()) for each in (gradient, own[name]))
-            floor = torch.finfo(gradient.dtype).eps / 2 * float(torch.nan_to_num(right.low).abs().max())
-            if error > TIMES_TORCH * max(torchs, floor):
-                self.note("worse-than-torch", Quantity("gradient", name), ratio=error / max(torchs, floor))
+            least = torch.finfo(gradient.dtype).eps / 2 * float(torch.nan_to_num(right.low).abs().max())
+            torchs = max(torchs, least, smallest(gradient.dtype) * self.scale)
+            if error > TIMES_TORCH * torchs:
+                self.note("worse-than-torch", Quantity("gradient", name), ratio=error / torchs)
 
 
 def scattered(tensor: Tensor) -> Tensor:
@@ -579,12 +628,13 @@ def unwritten_is_nan() -> Iterator[None]:
     before, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     settings: Any = torch.utils.deterministic
     filled = settings.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    set_mode = torch._C._set_deterministic_algorithms  # noqa: SLF001 — torch's own function imports its compiler
+    set_mode(True, warn_only=True)
     settings.fill_uninitialized_memory = True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warns)
+        set_mode(before, warn_only=warns)
         settings.fill_uninitialized_memory = filled

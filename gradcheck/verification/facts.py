@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 Indices = tuple[int, ...]
 
-CotangentKind = Literal["dense", "zero", "minus-two", "one-hot", "expanded", "non-contiguous", "undefined"]
+CotangentKind = Literal["dense", "zero", "minus-two", "one-hot", "expanded", "ones", "non-contiguous", "undefined"]
 """How a grad_output was made: dense entries of both signs; -2 times those; 1 in one place; a 1 that is expanded, as
-`.sum().backward()` passes it; the dense one laid out column after column; none for one of several outputs.
+`.sum().backward()` passes it; ones that are not; the dense one laid out column after column; none for one of several
+outputs.
 """
 
 QuantityKind = Literal["output", "gradient", "second-gradient"]

@@ -46,19 +46,47 @@ class Observed:
     operator: Operator | None = None
 
 
-LOOSE = 2 * K
-"""So many radii a guess may be off: the mistake is computed in the candidate's own way."""
-
 BITS = 14.0
-"""So much the wrong entries must tell in all: how many times as far as rounding explains they are off. A number that
-is right by chance tells that it is one of a few dozen guesses.
-"""
+"""So much a guess must tell: one of a few dozen guesses is right by chance now and then."""
+
+SHARE = 16.0
+"""What a guess leaves unexplained is at most so small a part of the squared errors."""
+
+NOISE = 0.02
+"""Errors below this share of a radius are as good as none: one way to round is not better than another."""
+
+CLEAN = 0.1
+"""A guess with errors like these need not be compared with others."""
 
 FEW = 192
 """Entries that are looked at before all are."""
 
 _FAILS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 """How a what-if ends whose shapes do not fit each other."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well a guess explains what came back: `clean` where nothing but rounding is left."""
+
+    bits: float
+    clean: bool
+
+
+def fit(rest: Tensor, misfit: Tensor, scale: Tensor, fitted: int = 0) -> Fit | None:
+    """How much smaller the `rest` is than the `misfit`, both measured in `scale`."""
+    errors = (misfit / scale).square()
+    total = float(errors.sum())
+    # Entries that hardly differ tell nothing.
+    count = min(rest.numel(), 2 * total**2 / float(errors.square().sum()) if 0 < total < 1e100 else 0) - fitted
+    if count <= 0:
+        return None
+    left = float((rest / scale).square().clamp(min=NOISE**2).sum())
+    share = total / left
+    if not share >= SHARE:  # NaN is no explanation
+        return None
+    bits = count / 2 * min(math.log2(share), 80.0)
+    return Fit(bits, left <= CLEAN**2 * rest.numel()) if bits >= BITS else None
 
 
 class Sight:
@@ -115,35 +143,35 @@ class Sight:
 
     # Whether a guess explains it.
 
-    def explained(self, told: Told | None, *, only_wrong: bool = False, fitted: int = 0) -> bool:
-        """Whether these numbers came back: within rounding in all entries, or in all wrong ones, which say enough even
-        without the `fitted` most telling ones.
+    def fit(self, told: Told | None, *, only_wrong: bool = False, fitted: int = 0, everywhere: int = 0) -> Fit | None:
+        """How well these numbers explain what came back: None where some entry, of all or of the wrong ones, is further
+        off than rounding explains, or where the wrong ones do not say enough without the `fitted` numbers. Numbers that
+        are fitted `everywhere` may be told by errors that are too small to be wrong.
         """
         if told is None or not self.fits:
-            return False
+            return None
         guess, radius = told
-        try:
-            guess, radius = guess.expand(self.truth.shape), radius.expand(self.truth.shape)
-        except RuntimeError:
-            return False
+        if not broadcasts(guess, self.truth):
+            return None
+        guess, radius = guess.expand(self.truth.shape), radius.expand(self.truth.shape)
         for index in self.few:
             if not bool(self._near(self.got[index], guess[index], radius[index]).all()):
-                return False
+                return None
         chosen = self.wrong if only_wrong else self.judged
         if not bool((self._near(self.got, guess, radius) | ~chosen).all()):
-            return False
-        return self._bits(self._within(guess, radius), fitted) >= BITS
+            return None
+        found = self._told_by(self.wrong, guess, radius, fitted)
+        if found is None and not only_wrong and everywhere:
+            found = self._told_by(self.judged, guess, radius, everywhere)
+        return found
+
+    def _told_by(self, chosen: Tensor, guess: Tensor, radius: Tensor, fitted: int) -> Fit | None:
+        got, guess = self.got[chosen], guess[chosen]
+        largest = torch.maximum(torch.maximum(guess.abs(), got.abs()), self.truth[chosen].abs())
+        return fit(got - guess, self.misfit[chosen], radius[chosen] + self.unit * largest + self.tiny, fitted)
 
     def _near(self, one: Tensor, other: Tensor, radius: Tensor) -> Tensor:
-        return (one - other).abs() <= self._within(other, radius)
-
-    def _within(self, guess: Tensor, radius: Tensor) -> Tensor:
-        return LOOSE * (radius + self.unit * guess.abs()) + self.tiny
-
-    def _bits(self, within: Tensor, fitted: int) -> float:
-        bits = torch.log2(torch.clamp(self.misfit[self.wrong] / within[self.wrong], min=1.0, max=2.0**40))
-        most = float(torch.topk(bits, min(fitted, len(bits))).values.sum()) if fitted else 0.0
-        return float(bits.sum()) - most
+        return (one - other).abs() <= K * (radius + self.unit * other.abs()) + self.tiny
 
     @cached_property
     def few(self) -> list[tuple[Tensor, ...]]:
@@ -155,30 +183,30 @@ class Sight:
     def silent(self, told: Told) -> bool:
         """Whether a guess is nothing but rounding."""
         guess, radius = told
-        return bool((guess.abs() <= LOOSE * radius + self.tiny).all())
+        return bool((guess.abs() <= K * radius + self.tiny).all())
 
     # Factors.
 
-    def factor(self, told: Told, *, only_wrong: bool = False) -> tuple[float, float] | None:
-        """The factor that makes a guess explain what came back, and how far off it may be; None where none does."""
+    def factor(self, told: Told, *, only_wrong: bool = False) -> tuple[float, float, Fit] | None:
+        """The factor that makes a guess explain what came back, how far off it may be, and how well it does."""
         guess, radius = told
         chosen = self.wrong if only_wrong else self.judged
-        try:
-            guess, radius = guess.expand(self.truth.shape), radius.expand(self.truth.shape)
-        except RuntimeError:
+        if not broadcasts(guess, self.truth):
             return None
+        guess, radius = guess.expand(self.truth.shape), radius.expand(self.truth.shape)
         lost = (radius + self.unit * guess.abs() + self.tiny)[chosen]
         one, other = guess[chosen] / lost, self.got[chosen] / lost
         square = float(one @ one)
         if not math.isfinite(square) or square <= 0:
             return None
         factor = float(one @ other) / square
-        if not math.isfinite(factor) or not self.explained(
-            (factor * guess, abs(factor) * radius), only_wrong=only_wrong, fitted=1
-        ):
+        scaled = factor * guess, abs(factor) * radius
+        found = self.fit(scaled, only_wrong=only_wrong, fitted=1) if math.isfinite(factor) else None
+        if found is None:
             return None
         rest = float((other - factor * one).square().mean())
-        return factor, 2 * self.unit * abs(factor) + 4 * math.sqrt(rest / square) + 1e-12 * abs(factor)
+        spread = 2 * self.unit * abs(factor) + 4 * math.sqrt(rest / square) + 1e-12 * abs(factor)
+        return factor, spread, found
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -261,6 +289,12 @@ class Sight:
 
 def _largest(tensor: Tensor) -> float:
     return float(torch.nan_to_num(tensor, 0.0, 0.0, 0.0).abs().max()) if tensor.numel() else 0.0
+
+
+def broadcasts(small: Tensor, large: Tensor) -> bool:
+    """Whether the small one has a value for each entry of the large one."""
+    gap = large.dim() - small.dim()
+    return gap >= 0 and all(own in (1, size) for own, size in zip(small.shape, large.shape[gap:], strict=True))
 
 
 def _counted(name: str, tensor: Tensor) -> Iterator[tuple[str, int]]:

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from gradcheck.diagnosis.matching import Factor
 from gradcheck.verification.facts import Mistake, Way
-from gradcheck.verification.sight import Sight, Told
+from gradcheck.verification.sight import Sight, Told, broadcasts
 
 
 @dataclass(frozen=True)
 class Suspicion:
     """A mistake and what would come back with it, for a lazy search: the plainer come first. With `scales` a factor may
-    be wrong besides; with `partly` the wrong entries alone may show it. `fitted` numbers were read off what came back.
-    `vanishes`: numbers that are nothing but rounding show it too.
+    be wrong besides; with `partly` the wrong entries alone may show it. So many numbers were `fitted` to the wrong
+    entries, or to those `everywhere`. `vanishes`: numbers that are nothing but rounding show it too.
     """
 
     mistake: Mistake
@@ -28,6 +28,7 @@ class Suspicion:
     scales: bool = False
     partly: bool = False
     fitted: int = 0
+    everywhere: int = 0
     vanishes: bool = False
 
 
@@ -124,9 +125,9 @@ def _spread(sight: Sight, axes: tuple[int, ...], reduce: Callable[..., Tensor]) 
 
 
 def stand_ins(sight: Sight) -> Suspicions:
-    """Something simple in the place of a gradient: grad_output, an input, the output, a product of two of them."""
+    """grad_output in the place of a gradient, or a mask that is another."""
     cotangent, truth = sight.cotangent, sight.truth
-    if cotangent is not None and _broadcasts(cotangent, truth):
+    if cotangent is not None and broadcasts(cotangent, truth):
         passed = cotangent.expand(truth.shape)
         masked = bool(((truth == 0) | ((truth - passed).abs() <= sight.radius + sight.tiny)).all())
         code = "missing-mask" if masked and bool((truth == 0).any()) else "missing-derivative"
@@ -139,16 +140,20 @@ def stand_ins(sight: Sight) -> Suspicions:
             yield Suspicion(by_upstream, lambda: (truth * (cotangent > 0), sight.radius))
             if masked:
                 yield Suspicion(by_upstream, lambda: (cotangent.clamp(min=0.0), sight.radius))
+
+
+def itself(sight: Sight) -> Suspicions:
+    """An input or the output in the place of a gradient."""
     for name, tensor in _beside(sight):
-        if tensor.shape == truth.shape and sight.observed.quantity.kind != "output":
-            yield Suspicion(Mistake("wrong-variable", name=name), lambda t=tensor: sight.told(t))  # type: ignore[misc]
+        if tensor.shape == sight.truth.shape and sight.observed.quantity.kind != "output":
+            yield Suspicion(Mistake("wrong-variable", name=name), partial(sight.told, tensor))
 
 
 def products(sight: Sight) -> Suspicions:
     """grad_output times an input or the output, which is not the derivative."""
     cotangent, truth = sight.cotangent, sight.truth
     for name, tensor in _beside(sight):
-        if cotangent is not None and _broadcasts(cotangent, truth) and _broadcasts(tensor, truth):
+        if cotangent is not None and broadcasts(cotangent, truth) and broadcasts(tensor, truth):
             product = tensor * cotangent
             yield Suspicion(Mistake("wrong-variable", name=name, way="factor"), lambda t=product: sight.told(t))  # type: ignore[misc]
 
@@ -157,7 +162,7 @@ def with_factors(sight: Sight) -> Suspicions:
     """A factor that is an input or an output, missing or too many."""
     truth, radius = sight.truth, sight.radius
     for name, tensor in _beside(sight):
-        if tensor.dim() and _broadcasts(tensor, truth) and bool((tensor != 0).any()):
+        if tensor.dim() and broadcasts(tensor, truth) and bool((tensor != 0).any()):
             inverse = torch.where(tensor == 0, 0.0, 1 / tensor)
             for code, factor in (("missing-term", inverse), ("extra-term", tensor)):
                 yield Suspicion(
@@ -206,12 +211,13 @@ def with_terms(sight: Sight) -> Suspicions:
         bases += [(name, [tensor.exp()]) for name, tensor in beside if float(tensor.max()) < 50]
         if shape[axis] > 5:
             bases += [(name, [ones, tensor]) for name, tensor in beside]
-        lines = sight.truth.numel() // shape[axis]
+        lines, wrong = sight.truth.numel() // shape[axis], int(sight.wrong.any(axis).sum())
         for name, base in bases:
             yield Suspicion(
                 Mistake("missing-term", axes=(axis,), name=name, way="along"),
                 lambda b=base, a=axis: _projected(sight, b, a),  # type: ignore[misc]
-                fitted=lines * len(base),
+                fitted=wrong * len(base),
+                everywhere=lines * len(base),
             )
 
 
@@ -247,7 +253,7 @@ def by_line(sight: Sight) -> Suspicions:
             nearly = bool(((factor - 1).abs() < NEARLY_ONE).all())
             mistake = Mistake("low-precision" if nearly else "missing-term", axes=(axis,), way="factor")
             told = truth * factor, sight.radius * factor.abs()
-            yield Suspicion(mistake, lambda t=told: t, fitted=factor.numel())  # type: ignore[misc]
+            yield Suspicion(mistake, lambda t=told: t, fitted=int(sight.wrong.any(axis).sum()))  # type: ignore[misc]
 
 
 NEARLY_ONE = 0.02
@@ -264,7 +270,7 @@ def without_upstream(sight: Sight) -> Suspicions:
     g, truth = sight.cotangent, sight.truth
     alone = g is not None and (not g.dim() or g.shape == truth.shape)
     if alone and g is not None:
-        alone = bool(((told[0] * g - truth).abs() <= sight.told(truth)[1] * 16 + sight.tiny).all())
+        alone = bool(((told[0] * g - truth).abs() <= 16 * (sight.radius + sight.unit * truth.abs()) + sight.tiny).all())
     code = "missing-upstream" if alone else "assumes-ones-upstream"
     yield Suspicion(Mistake(code), lambda: told, scales=True, vanishes=True)
 
@@ -413,9 +419,3 @@ def _beside(sight: Sight) -> list[tuple[str, Tensor]]:
         if own.kind != "output" or own.name not in ("", str(p))
     ]
     return [*sight.observed.inputs.items(), *chosen]
-
-
-def _broadcasts(small: Tensor, large: Tensor) -> bool:
-    """Whether the small one has a value for each entry of the large one."""
-    gap = large.dim() - small.dim()
-    return gap >= 0 and all(own in (1, size) for own, size in zip(small.shape, large.shape[gap:], strict=True))

@@ -8,7 +8,7 @@ float64 has no bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from gradcheck.verification.reference import Ground
 
 DRAWS = 10
-"""Runs in which comparisons that rounding or a tie decides come out at random."""
+"""Runs in which comparisons that rounding or a tie decides come out at random: a cycle, in which each changes twice."""
+
+CYCLES = 4
+"""Choices that change in the same run may cancel; hardly in all of these."""
+
+ENDS: tuple[dict[str, Any], ...] = ({"flip": True}, {"across": True})
+"""Runs in which all of them come out the other way."""
 
 MOST_BALLS = 20_000
 """Entries that are computed with balls where float64 has no bound: 15 µs each and operation."""
@@ -86,7 +92,7 @@ class Truths:
     """What is right for one cotangent: every output, and the gradient of everything that has one, by name."""
 
     outputs: tuple[Around | None, ...]
-    gradients: Mapping[str, Around | None]
+    gradients: Mapping[str, Around]
     decided: int = 0
     """Comparisons that were ties, or decided by rounding."""
 
@@ -127,6 +133,20 @@ class PlainRun:
             for name, leaf, gradient in zip(self.wrt, leaves, found, strict=True)
         }
 
+    def column(self, name: str, entry: int) -> list[Tensor | None]:
+        """How each output changes with one entry of a tensor, by the derivative of the gradient by the cotangent."""
+        places = [place for place, output in enumerate(self.outputs) if flows(output)]
+        upstream = [torch.zeros_like(self.outputs[place], requires_grad=True) for place in places]
+        found: list[Tensor | None] = [None] * len(self.outputs)
+        if places:
+            ends = [self.outputs[place] for place in places]
+            (gradient,) = torch.autograd.grad(ends, [self.leaves[name]], upstream, create_graph=True, allow_unused=True)
+            if flows(gradient):
+                columns = torch.autograd.grad(gradient.reshape(-1)[entry], upstream, allow_unused=True)
+                for place, column in zip(places, columns, strict=True):
+                    found[place] = column
+        return found
+
 
 def flows(output: Any) -> bool:
     """Whether a gradient can come back from it."""
@@ -141,9 +161,8 @@ class Truth:
     ) -> None:
         self.ground, self.tensors, self.wrt = ground, tensors, tuple(wrt)
         self.dtype, self.fused, self.seed = dtype, fused, seed
-        self.decided = 0
         self._answers: dict[int, tuple[Cotangents, Truths]] = {}
-        self._hulls: dict[int, Truths] = {}
+        self._drawn: dict[tuple[int, int], tuple[Cotangents, list[Truths]]] = {}
 
     @cached_property
     def plain(self) -> PlainRun:
@@ -167,27 +186,52 @@ class Truth:
             self._answers[key] = cotangents, found
         return self._answers[key][1]
 
-    def hull(self, cotangents: Cotangents) -> Truths:
-        """The same, with everything that is right at kinks and where rounding decides a comparison."""
-        near = self.answers(cotangents)
-        if not near.decided:
-            return near
-        key = id(cotangents)
-        if key not in self._hulls:
-            ends = [self._run(self._bounded(**way), cotangents) for way in ({"flip": True}, {"across": True})]
-            drawn = [self._run(self._at_random(turn / DRAWS), cotangents) for turn in range(DRAWS)]
-            hulls = {
-                name: _hull([each.gradients[name] for each in (near, *ends)], [each.gradients[name] for each in drawn])
-                for name in near.gradients
-            }
-            self._hulls[key] = Truths(near.outputs, hulls, near.decided)
-        return self._hulls[key]
+    def hulls(self, cotangents: Cotangents, name: str) -> Iterator[Around]:
+        """A gradient with all that is right at kinks and where rounding decides a comparison: nothing if there is no
+        such thing, else wider and wider the more choices are drawn.
+        """
+        if not self.answers(cotangents).decided:
+            return
+        low = high = self.answers(cotangents).gradients[name].low
+        for cycle in range(CYCLES):
+            runs = self._turned(cotangents, cycle)
+            parts = [each.gradients[name] for each in (self.answers(cotangents), *self._ends(cotangents), *runs)]
+            middles = torch.stack([each.low for each in parts])
+            turns = middles[-len(runs) :]
+            # In the course of a cycle every choice changes once, and once back again. So what an entry goes through
+            # is twice the sum of what single choices do to it, if no two of them cancel: no right answer lies further
+            # above the smallest one, or below the largest, than that sum.
+            reach = (turns.roll(-1, 0) - turns).abs().sum(0) / 2
+            low = low.minimum(middles.amin(0)).minimum(turns.amax(0) - reach)
+            high = high.maximum(middles.amax(0)).maximum(turns.amin(0) + reach)
+            yield Around(low, high, torch.stack([each.radius for each in parts]).amax(0))
+
+    def hull(self, cotangents: Cotangents, name: str) -> Around:
+        """The first of these; what is right anyway where there is none."""
+        return next(self.hulls(cotangents, name), self.answers(cotangents).gradients[name])
+
+    def samples(self, cotangents: Cotangents) -> list[Truths]:
+        """Right answers at kinks, as different choices make them."""
+        return [self.answers(cotangents), *self._ends(cotangents), *self._turned(cotangents, 0)]
+
+    def _ends(self, cotangents: Cotangents) -> list[Truths]:
+        return self._all(cotangents, -1, lambda: [self._bounded(**way) for way in ENDS])
+
+    def _turned(self, cotangents: Cotangents, cycle: int) -> list[Truths]:
+        def turned(turn: int) -> Bounded:
+            generator = torch.Generator().manual_seed(CYCLES * self.seed + cycle)
+            return self._bounded(draw=generator, turn=turn / DRAWS)
+
+        return self._all(cotangents, cycle, lambda: [turned(turn) for turn in range(DRAWS)])
+
+    def _all(self, cotangents: Cotangents, which: int, numbers: Callable[[], list[Bounded]]) -> list[Truths]:
+        key = id(cotangents), which
+        if key not in self._drawn:
+            self._drawn[key] = cotangents, [self._run(each, cotangents) for each in numbers()]
+        return self._drawn[key][1]
 
     def _bounded(self, **how: Any) -> Bounded:
         return Bounded(self.dtype, fused=self.fused, **how)
-
-    def _at_random(self, turn: float) -> Bounded:
-        return self._bounded(draw=torch.Generator().manual_seed(self.seed), turn=turn)
 
     def _run(self, numbers: Numbers, cotangents: Cotangents, wrap: Callable[[Tensor], Tensor] | None = None) -> Truths:
         """One run of the reference on numbers, backwards too. All that goes in is off by one rounding."""
@@ -209,7 +253,7 @@ class Truth:
         return Around(nothing, nothing, nothing)
 
     def _without_bound(self, answers: Truths) -> int:
-        parts = [each for each in (*answers.outputs, *answers.gradients.values()) if each is not None]
+        parts = [each for each in (*answers.outputs, *answers.gradients.values()) if each]
         return sum(int(torch.isinf(each.radius).sum()) for each in parts)
 
     def _with_balls(self, answers: Truths, cotangents: Cotangents) -> Truths:
@@ -222,7 +266,10 @@ class Truth:
         except GradcheckError:
             return answers
         return Truths(
-            tuple(map(_finite_of, answers.outputs, found.outputs)),
+            tuple(
+                None if one is None or other is None else _finite_of(one, other)
+                for one, other in zip(answers.outputs, found.outputs, strict=True)
+            ),
             {name: _finite_of(each, found.gradients[name]) for name, each in answers.gradients.items()},
             answers.decided,
         )
@@ -237,31 +284,11 @@ def around(numbers: Numbers, leaf: NumberTensor) -> Around:
     return Around(mid, mid, radius)
 
 
-def _finite_of(first: Around | None, second: Around | None) -> Around | None:
+def _finite_of(first: Around, second: Around) -> Around:
     """The first one, but the second where that has a bound and the first has none."""
-    if first is None or second is None:
-        return first
     instead = torch.isinf(first.radius) & torch.isfinite(second.radius.to(first.radius.device))
     middle = torch.where(instead, second.low, first.low)
     return Around(middle, middle, torch.where(instead, second.radius, first.radius))
-
-
-def _hull(ends: Sequence[Around | None], drawn: Sequence[Around | None]) -> Around | None:
-    """All that is right between several right answers.
-
-    A choice that is made in one place leads to one of two values, and what lies between them is right. Where several
-    choices add up, more values are right than were drawn: there the hull is as wide again on both sides.
-    """
-    parts = [each for each in (*ends, *drawn) if each is not None]
-    if not parts:
-        return None
-    radius = torch.stack([each.radius for each in parts]).amax(0)
-    middles = torch.stack([each.low for each in parts])
-    at_random = torch.stack([each.low for each in drawn if each is not None])
-    between = (at_random - at_random.amin(0) > 2 * radius) & (at_random.amax(0) - at_random > 2 * radius)
-    low, high = middles.amin(0), middles.amax(0)
-    wider = torch.where(between.any(0), high - low, 0.0)
-    return Around(low - wider, high + wider, radius)
 
 
 def exactly(

@@ -208,6 +208,7 @@ COTANGENTS: Mapping[CotangentKind, str] = {
     "minus-two": "−2 times a dense one",
     "one-hot": "1 in one place, else zeros",
     "expanded": "a single 1 that is expanded, as .sum().backward() passes it",
+    "ones": "ones everywhere",
     "non-contiguous": "dense, laid out column after column (not contiguous)",
     "undefined": "none for one of the outputs (undefined)",
 }

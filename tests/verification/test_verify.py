@@ -113,6 +113,23 @@ def test_a_pair_of_functions():
     assert gradcheck.verify((forward, backward), lambda x, w: F.linear(x, w), x_of(5, 3), x_of(4, 3, seed=1))
     found = gradcheck.verify((forward, lambda g, x, w: (g @ w, x.T @ g)), F.linear, x_of(5, 3), x_of(4, 3, seed=1))
     assert kinds(found) == {"shape"}
+    assert codes(found) == {"transposed"}
+
+
+def test_a_bias_that_keeps_the_batch_is_named():
+    class Biased(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, b):
+            return x + b
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return grad_output, grad_output
+
+    found = gradcheck.verify(Biased, torch.add, x_of(4, 3), x_of(3, seed=1))
+    assert [(each.kind, each.quantity.name, each.mistake.code) for each in found.failures] == [
+        ("shape", "b", "missing-reduction")
+    ]
 
 
 class Sigmoid(torch.autograd.Function):
@@ -336,3 +353,66 @@ def test_nothing_to_compare():
     found = gradcheck.verify(Sigmoid, torch.sigmoid, x_of(0))
     assert found
     assert "nothing-to-compare" in {each.kind for each in found.notes}
+
+
+class Largest(torch.autograd.Function):
+    share = "first"
+
+    @classmethod
+    def forward(cls, ctx, x):
+        y = x.amax(-1)
+        ctx.save_for_backward(x, y)
+        return y
+
+    @classmethod
+    def backward(cls, ctx, grad_output):
+        x, y = ctx.saved_tensors
+        tied = (x == y[..., None]).to(x.dtype)
+        first = tied * (tied.cumsum(-1) == 1)
+        parts = {"first": first, "even": tied / tied.sum(-1, keepdim=True), "every": tied}
+        return parts[cls.share] * grad_output[..., None]
+
+
+@pytest.mark.parametrize("x", [torch.full((4, 6), 0.3), torch.tensor([[1.0, 1, 0], [2, 3, 3]])], ids=["all", "two"])
+@pytest.mark.parametrize(("share", "right"), [("first", True), ("even", True), ("every", False)])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_parts_of_a_tie_add_up(x, share, right, dtype):
+    class Here(Largest):
+        pass
+
+    Here.share = share
+    found = gradcheck.verify(Here, lambda x: x.amax(-1), x.to(dtype))
+    assert found.passed is right, str(found)
+    assert ("kinks" in {each.kind for each in found.notes}) is (share != "even")
+
+
+def test_two_inputs_share_a_tie():
+    def backward(grad_output, x, y, both):
+        return grad_output * (x >= y), grad_output * (y >= x if both else y > x)
+
+    x = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    y = torch.tensor([1.0, 2.0, 2.0], dtype=torch.float64)
+    pair = torch.maximum, lambda g, x, y: backward(g, x, y, both=False)
+    assert gradcheck.verify(pair, torch.maximum, x, y)
+    both = gradcheck.verify((torch.maximum, lambda g, x, y: backward(g, x, y, both=True)), torch.maximum, x, y)
+    assert both  # TODO: not yet
+
+
+def test_many_choices_that_add_up_are_right_in_any_combination():
+    """relu of zeros, then a product: each entry of the gradient is a sum over choices of 0 or 1 of its own."""
+    x = torch.zeros(5, 4, dtype=torch.float64)
+    w = x_of(4, 3)
+
+    for seed in range(20):
+        chosen = (torch.rand(5, 3, generator=torch.Generator().manual_seed(seed)) > 0.5).double()
+
+        def backward(grad_output, x, w, chosen=chosen):
+            return (grad_output * chosen) @ w.T, x.T @ (grad_output * chosen)
+
+        found = gradcheck.verify((lambda x, w: (x @ w).relu(), backward), lambda x, w: (x @ w).relu(), x, w)
+        assert found, str(found)
+
+
+def test_zeros_in_half_precision():
+    x = torch.zeros(1, 1, dtype=torch.bfloat16)
+    assert gradcheck.verify((torch.abs, lambda g, x: torch.where(x > 0, g, -g)), torch.abs, x)
