@@ -99,6 +99,21 @@ def test_a_fault_is_found_and_named(kernel, fault, dtype):
             assert all(from_row(fault.rows, failure.entries) for failure in own), verdict
 
 
+@pytest.mark.table
+@pytest.mark.parametrize(
+    ("kernel", "fault"),
+    [each for each in FAULTS.values() if each[0].formula and each[1].kind == "values" and each[1].case == "ordinary"],
+    ids=lambda each: each.name,
+)
+def test_a_formula_names_more(kernel, fault):
+    arguments = kernel.arguments("ordinary", torch.float64)
+    assert gradcheck.verify(kernel.function, kernel.formula, *arguments)
+    verdict = gradcheck.verify(kernel.planted(fault), kernel.formula, *arguments)
+    codes = {failure.mistake.code for failure in verdict.failures if failure.kind == "values" and failure.mistake}
+    assert not verdict
+    assert fault.by_formula is None or fault.by_formula in codes, verdict
+
+
 def from_row(start, entries):
     """Whether the wrong entries are in this row and all that follow, and in no other."""
     rows = next(axis for axis in entries.along if axis.axis == 0)

@@ -24,6 +24,7 @@ class Fault:
     `of`      the gradients that may be wrong, by input; "output" for the output
     `code`    the diagnosis of the output, if it is wrong, or else of each wrong gradient, where one is due
     `unnamed` dtypes that show the fault, but in whose rounding its name is lost
+    `by_formula`  the diagnosis where a formula says what is right, if it is another
     `kind`    of the failure
     `rows`    where it shows on the first axis: those from here on, and only those
     `case`    the inputs that show it
@@ -40,12 +41,13 @@ class Fault:
     case: str = "ordinary"
     hidden: tuple[torch.dtype, ...] = ()
     unnamed: tuple[torch.dtype, ...] = ()
+    by_formula: str | None = None
 
 
 @dataclass(frozen=True)
 class Kernel:
     """`inputs` draws the arguments of a case from a generator, in float64; `cases` are those that are hard. `wrt` are
-    the arguments with a gradient, in the order of the signature.
+    the arguments with a gradient, in the order of the signature. `formula` says the same as the reference.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Kernel:
     wrt: tuple[str, ...]
     faults: tuple[Fault, ...]
     cases: tuple[str, ...] = CASES
+    formula: str = ""
 
     def arguments(self, case: str, dtype: torch.dtype, seed: int = 0, device: str = "cpu") -> tuple[Any, ...]:
         drawn = self.inputs(Draw(case, torch.Generator().manual_seed(seed)))

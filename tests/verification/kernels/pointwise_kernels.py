@@ -125,8 +125,8 @@ SWIGLU = Kernel(
     (
         Fault("gradients exchanged", "return grad_gate, grad_up", "return grad_up, grad_gate", ("gate", "up"), "swapped-gradients"),
         Fault("sigmoid's derivative", "s * (1 + a * (1 - s))", "s * (1 - s)", ("gate",)),
-        Fault("sigmoid in the place of silu", "grad_up[:] = g * a * s", "grad_up[:] = g * s", ("up",)),
-        Fault("up forgotten", "g * b * s", "g * s", ("gate",)),
+        Fault("sigmoid in the place of silu", "grad_up[:] = g * a * s", "grad_up[:] = g * s", ("up",), "missing-term"),
+        Fault("up forgotten", "g * b * s", "g * s", ("gate",), "missing-term"),
         Fault("written over an input", "torch.empty_like(gate), torch.empty_like(up)", "gate, torch.empty_like(up)", ("gate",), None, "changes-input"),
         Fault("None for up", "return grad_gate, grad_up", "return grad_gate, None", ("up",), None, "no-gradient"),
         Fault("grad_output ignored", "g * a * s", "a * s", ("up",), "missing-upstream"),
@@ -134,4 +134,5 @@ SWIGLU = Kernel(
         Fault("sign", "grad_up[:] = g", "grad_up[:] = -g", ("up",), "sign-flipped"),
         Fault("sigmoid in float32", "s = torch.sigmoid(a)", "s = torch.sigmoid(a.float()).to(a.dtype)", ("gate", "up"), "low-precision", hidden=(F32, BF16)),
     ),
+    formula="y[i,j] = up[i,j]*gate[i,j]/(1 + exp(-gate[i,j]))",
 )  # fmt: skip

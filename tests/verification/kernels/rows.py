@@ -41,9 +41,9 @@ SOFTMAX = Kernel(
     lambda draw: (draw(10, 7),),
     ("x",),
     (
-        Fault("last tile forgotten", "tiles(len(y))", "tiles(len(y))[:-1]", ("x",), rows=8),
+        Fault("last tile forgotten", "tiles(len(y))", "tiles(len(y))[:-1]", ("x",), "returns-zero", rows=8),
         Fault("diagonal only", "p * (g - inner)", "p * (1 - p) * g", ("x",), "diagonal-only"),
-        Fault("sign of a term", "g - inner", "g + inner", ("x",)),
+        Fault("sign of a term", "g - inner", "g + inner", ("x",), by_formula="sign-flipped"),
         Fault("sum over the batch", "(p * g).sum(-1, keepdim=True)", "(p * g).sum(0, keepdim=True)", ("x",)),
         Fault("in place on the saved output", "p * (g - inner)", "p.mul_(g - inner)", ("x",), None, "changes-saved", hidden=(BF16,)),
         Fault("grad_output read as contiguous memory", "wide(grad_output[rows])", "wide(memory(grad_output)[rows])", ("x",), "non-contiguous"),
@@ -54,6 +54,7 @@ SOFTMAX = Kernel(
         Fault("grad_output ignored", "grad[rows] = p * (g - inner)", "grad[rows] = p * (1 - p.sum(-1, keepdim=True))", ("x",), "assumes-ones-upstream"),
     ),
     (*CASES, "masked"),
+    "y[b,i] = exp(x[b,i])/Sum(exp(x[b,k]), (k, 0, C-1))",
 )  # fmt: skip
 
 
@@ -91,9 +92,9 @@ LAYER_NORM = Kernel(
     lambda draw: (draw(10, 7), draw.ordinary(7), draw.ordinary(7), 1e-3),
     ("x", "weight", "bias"),
     (
-        Fault("missing mean term", " - scaled.mean(-1, keepdim=True)", "", ("x",)),
-        Fault("missing term of the deviation", " - normed * along", "", ("x",)),
-        Fault("weight forgotten", "scaled = g * wide(weight)", "scaled = g", ("x",)),
+        Fault("missing mean term", " - scaled.mean(-1, keepdim=True)", "", ("x",), "missing-term"),
+        Fault("missing term of the deviation", " - normed * along", "", ("x",), "missing-term"),
+        Fault("weight forgotten", "scaled = g * wide(weight)", "scaled = g", ("x",), "ignores-argument"),
         Fault("overwritten by the last tile", "grad_weight += ", "grad_weight = ", ("weight",)),
         Fault("bias not reduced", "grad_bias.to(weight.dtype)", "grad_output.clone()", ("bias",), "missing-reduction", "shape"),
         Fault("gradients exchanged", "grad_weight.to(weight.dtype), grad_bias.to(weight.dtype)", "grad_bias.to(weight.dtype), grad_weight.to(weight.dtype)", ("weight", "bias"), "swapped-gradients"),
