@@ -236,17 +236,18 @@ def settings_kept() -> Iterator[Callable[[], None]]:
     import torch
 
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
-    recursion, folder, device = sys.getrecursionlimit(), os.getcwd(), torch.get_default_device()  # noqa: PTH109 — often
-    modes = torch._C._len_torch_function_stack  # noqa: SLF001 — asking for the device takes twenty times as long
+    recursion, folder = sys.getrecursionlimit(), os.getcwd()  # noqa: PTH109 — often
+    modes = torch._C._len_torch_function_stack  # noqa: SLF001 — a default device is such a mode; itself it takes long
     before = dtype, grad, recursion, modes()
+    device = torch.get_default_device() if modes() else None
 
     def between() -> None:
         if (torch.get_default_dtype(), torch.is_grad_enabled(), sys.getrecursionlimit(), modes()) != before:
             put_back()
 
     def put_back() -> None:
-        if torch.get_default_device() != device:
-            torch.set_default_device(None)
+        if modes() and torch.get_default_device() != device:
+            torch.set_default_device(device if device and device.type != "cpu" else None)
         if torch.get_default_dtype() is not dtype:
             torch.set_default_dtype(dtype)
         if torch.is_grad_enabled() is not grad:

@@ -31,22 +31,33 @@ def directional(
     A direction is a tensor like its argument, None for one that stays. The balls surround the quotient; how far that
     is from the derivative, they do not know.
     """
-    step = flint.arb(2) ** -(bits // 3)
-    numbers = Exact(bits)
+    after, before = (moved(function, args, directions, side, bits) for side in (1, -1))
+    with flint.ctx.workprec(bits):
+        pairs = zip(after, before, strict=True)
+        return [np.asarray((one - other) / (2 * step(bits)), dtype=object) for one, other in pairs]
 
-    def at(distance: flint.arb) -> list[Array]:
-        moved = [
+
+def step(bits: int) -> flint.arb:
+    return flint.arb(2) ** -(bits // 3)
+
+
+def moved(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    directions: Sequence[Tensor | None],
+    steps: int,
+    bits: int = BITS,
+) -> list[Array]:
+    """The outputs in balls where the arguments have moved so many steps along the directions."""
+    numbers = Exact(bits)
+    with numbers:
+        distance = steps * step(bits)
+        there = [
             arg if direction is None else numbers.keep(arbs(arg.detach()) + arbs(direction.detach()) * distance)
             for arg, direction in zip(args, directions, strict=True)
         ]
-        outputs = tree_leaves(evaluate(numbers, function, moved))
+        outputs = tree_leaves(evaluate(numbers, function, there))
         return [numbers.balls(output) for output in outputs if isinstance(output, NumberTensor) or is_real(output)]
-
-    with numbers:
-        return [
-            np.asarray((after - before) / (2 * step), dtype=object)
-            for after, before in zip(at(step), at(-step), strict=True)
-        ]
 
 
 def column(

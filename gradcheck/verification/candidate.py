@@ -9,6 +9,7 @@ import inspect
 import sys
 import sysconfig
 import threading
+import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -59,10 +60,7 @@ def subject_of(
     """Take a candidate as it comes: a Function, anything that is called and differentiable, (forward, backward), a
     module. The reference's parameters name the arguments, else the candidate's own.
     """
-    if getattr(candidate, "__name__", "") == "apply" and is_function(getattr(candidate, "__self__", None)):
-        candidate = candidate.__self__
-    if isinstance(candidate, list):
-        candidate = tuple(candidate)
+    candidate = tuple(candidate) if isinstance(candidate, list) else function_of(candidate)
     pair = isinstance(candidate, tuple) and len(candidate) == 2 and all(map(callable, candidate))
     if not pair and (not callable(candidate) or isinstance(candidate, Function)):
         what = "an instance of a Function: pass its class" if isinstance(candidate, Function) else f"{candidate!r:.80}"
@@ -73,13 +71,20 @@ def subject_of(
     parameters: Mapping[str, Tensor] = {}
     if isinstance(candidate, torch.nn.Module):
         parameters = dict(as_written(candidate).named_parameters())
-    inputs = inputs_of(args, (as_written(reference), as_written(candidate)), parameters=parameters, wrt=wrt)
+    named_by = (reference, candidate, candidate[0] if pair else None)
+    inputs = inputs_of(args, map(as_written, named_by), parameters=parameters, wrt=wrt)
     return Subject(candidate, inputs, limit)
 
 
 def as_written(candidate: Any) -> Any:
     """What torch.compile made a module of."""
     return getattr(candidate, "_orig_mod", candidate)
+
+
+def function_of(candidate: Any) -> Any:
+    """The Function whose `apply` it is; else what it is."""
+    owner = getattr(candidate, "__self__", None)
+    return owner if is_function(owner) and getattr(candidate, "__name__", "") == "apply" else candidate
 
 
 def is_function(candidate: Any) -> bool:
@@ -105,7 +110,8 @@ class Subject:
         named = self.candidate[0] if self.by_hand else as_written(self.candidate)
         while isinstance(named, functools.partial):
             named = named.func
-        return str(getattr(named, "__name__", type(named).__name__))
+        own = function_of(inspect.unwrap(named))  # which torch.vmap and torch.compile wrap
+        return str(getattr(own, "__name__", type(own).__name__))
 
     @property
     def by_hand(self) -> bool:
@@ -269,7 +275,7 @@ class Pass:
         return all(one is other or (_readable(one) and _readable(other) and same(one, other)) for one, other in pairs)
 
     def _forward(self) -> Any:
-        with torch.inference_mode(mode=False), torch.enable_grad():
+        with torch.inference_mode(mode=False), torch.enable_grad(), _dynamo_quiet():
             self._copies = {name: fresh(self.leaves.get(name, tensor)) for name, tensor in self._given.items()}
             self._origins = {self._copies[name].grad_fn: name for name in self.leaves}
             returned = self.subject.bounded(lambda: self.subject.call(self._copies))
@@ -295,6 +301,11 @@ class Pass:
             found = [Failure("cut-off", Quantity("output", str(place) if several else ""), at=at()) for place in real]
         return found
 
+    def _declared(self, copy: Tensor) -> bool:
+        """Whether an input was written to with torch's knowledge: it is an output, or has another history."""
+        is_output = any(output is copy for output in self._current)
+        return is_output or (copy.grad_fn is not None and copy.grad_fn not in self._origins)
+
     def _is_pure(self, kind: tuple[Any, ...], part: str) -> bool:
         return (part, self._kind, kind) in self.subject.pure
 
@@ -306,11 +317,9 @@ class Pass:
         """
         if self._is_pure(kind, part):
             return list(known)
-        outputs = {id(output) for output in self._current}
         found = [*known]
         for name, copy in self._copies.items() if look else ():
-            told = id(copy) in outputs or (copy.grad_fn is not None and copy.grad_fn not in self._origins)
-            if not told and not same(copy, self._given[name]):
+            if not self._declared(copy) and not same(copy, self._given[name]):
                 found.append(Failure("changes-input", got=name, message=part, at=self.subject.place(part)))
         if not found:
             self.subject.pure.add((part, self._kind, kind))
@@ -330,6 +339,9 @@ class _ByHand(Pass):
     @staticmethod
     def _is_differentiable(output: Any) -> bool:
         return is_real(output)
+
+    def _declared(self, copy: Tensor) -> bool:  # noqa: ARG002
+        return False  # there is nobody to be told
 
     def pull(self, cotangents: Sequence[Tensor | None], *, create_graph: bool = False) -> Pulled:
         subject, inputs = self.subject, self.subject.inputs
@@ -640,6 +652,17 @@ def _own_place(frames: Frames) -> str:
         and not (file.startswith(_STDLIB) and "-packages" not in file)
     ]
     return "{}:{}".format(*own[-1]) if own else ""
+
+
+@contextmanager
+def _dynamo_quiet() -> Iterator[None]:
+    """Where torch compiles, it warns of what it does itself: of reading an input's .grad, of making a Function."""
+    if "torch._dynamo" not in sys.modules:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager

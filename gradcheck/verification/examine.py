@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, UsageError
 from gradcheck.references.expected import K
 from gradcheck.verification.candidate import Broke, Pass, Pulled, Subject
 from gradcheck.verification.diagnose import Observed, diagnose, entries_of
@@ -38,6 +38,9 @@ NEARLY_NOTHING = 1e-30
 
 FEW_FREE = 8
 """Entries that depend on choices, if their common relations are to show in the runs that are drawn."""
+
+MANY = 100_000
+"""Entries whose memory counts."""
 
 MOST_EXACT = 2_048
 """Entries for which it is asked whether a better formula exists."""
@@ -121,12 +124,27 @@ class Examination:
     @cached_property
     def dense(self) -> list[Tensor | None]:
         """A grad_output for each output that a gradient comes back from: entries of both signs."""
-        if self.given is not None:
-            return list(self.given)
-        return [
-            self.like(output, self.drawn(output.shape)) if flows(reference) else None
-            for output, reference in zip(self.passed.outputs, self.truth.plain.outputs, strict=True)
-        ]
+        outputs = self.passed.outputs
+        if self.given is None:
+            made = [
+                self.like(output, self.drawn(output.shape)) if flows(reference) else None
+                for output, reference in zip(outputs, self.truth.plain.outputs, strict=True)
+            ]
+        else:
+            made = list(self.given)
+            shapes = [each.shape for each in outputs if isinstance(each, Tensor)]
+            wrong = len(made) != len(outputs) or any(
+                each is not None and each.shape != getattr(output, "shape", None)
+                for each, output in zip(made, outputs, strict=True)
+            )
+            if wrong:
+                raise UsageError(
+                    f"cotangents: one of the shape of each output is due, {', '.join(map(str, map(tuple, shapes)))}; "
+                    f"{', '.join('None' if each is None else str(tuple(each.shape)) for each in made)} came"
+                )
+        if sum(each.numel() for each in self.tensors.values()) > MANY:
+            self.truth.forget()  # a graph in float64, while the numbers have theirs
+        return made
 
     def drawn(self, shape: Sequence[int]) -> Tensor:
         """Numbers of both signs and of all digits, between -2 and 2; normal ones take eight times as long."""
@@ -227,13 +245,15 @@ class Examination:
             gradient = pulled.gradients.get(name)
             if gradient is None:
                 right = self.answers.gradients[name]
-                if bool((right.low != 0).any()) and not self.has("no-gradient", name):
+                if bool((right.low != 0).any()) and not self.told(name):
                     self.fail(Failure("no-gradient", Quantity("gradient", name)))
             elif isinstance(gradient, Tensor) and gradient.shape == self.tensors[name].shape:
                 yield name, gradient
 
-    def has(self, kind: str, name: str) -> bool:
-        return any(each.kind == kind and each.quantity and each.quantity.name == name for each in self.failures)
+    def told(self, name: str) -> bool:
+        """Whether something has been said of a gradient already, or of how many there are."""
+        quantities = [each.quantity for each in self.failures if each.quantity and each.quantity.kind == "gradient"]
+        return any(each.name in (name, "") for each in quantities)
 
     def gradient(self, name: str, gradient: Tensor, kind: CotangentKind, cotangents: Sequence[Tensor | None]) -> None:
         quantity, right = Quantity("gradient", name), self.truth.answers(cotangents).gradients[name]
@@ -327,7 +347,7 @@ class Examination:
                 continue
             self.take(pulled, kind)
             for name, gradient in self.comparable(pulled):
-                if not self.has("values", name):
+                if not self.told(name):
                     self.other(name, gradient, kind, made)
 
     def others(self) -> Iterator[tuple[CotangentKind, list[Tensor | None]]]:
@@ -357,6 +377,9 @@ class Examination:
         quantity, dtype = Quantity("gradient", name), self.tensors[name].dtype
         factor = {"minus-two": -2.0, "zero": 0.0, "non-contiguous": 1.0}.get(kind)
         if factor is not None:
+            if "dense" in self.right_for[name] and torch.equal(gradient, self.pulled.gradients[name] * factor):
+                self.right_for[name].add(kind)
+                return
             wider = (each.times(factor) for each in self.truth.hulls(self.dense, name))
             found, right = self.settled(gradient, dense.times(factor), wider, dtype, 2 * self.scale)
             if found.grade == "wrong" or (found.grade != "right" and self.strict):
@@ -366,9 +389,8 @@ class Examination:
             else:
                 self.right_for[name].add(kind)
             return
-        near = self.plain_for(cotangents)[name]
-        quick = Around(near, near, dense.radius)
-        if judged(gradient, quick, dtype, self.scale).worst <= 1.0:
+        near = gradient.detach().to(torch.float64, copy=True).sub_(self.plain_for(cotangents)[name]).abs_()
+        if not near.numel() or float(near.div_(dense.allowed(dtype, self.scale)).max()) <= 1 / K:
             self.right_for[name].add(kind)
             return
         if kind == "expanded":
@@ -593,7 +615,7 @@ class Examination:
         """Exact gradients at inputs and cotangents that are off by a rounding."""
 
         def moved(tensor: Tensor) -> Tensor:
-            signs = torch.randint(0, 2, tensor.shape, generator=self._generator).to(tensor.device) * 2 - 1
+            signs = torch.randint(0, 2, tensor.shape, generator=self._generator).to(tensor.device).double() * 2 - 1
             return tensor.detach().double() * (1 + signs * max(unit, 2.0**-50))
 
         tensors = {name: moved(tensor) for name, tensor in self.tensors.items()}

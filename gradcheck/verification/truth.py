@@ -9,7 +9,7 @@ float64 has no bound.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 DRAWS = 10
 """Runs in which comparisons that rounding or a tie decides come out at random: a cycle, in which each changes twice."""
 
-CYCLES = 4
-"""Choices that change in the same run may cancel; hardly in all of these."""
+SHIFTS, CYCLES = 4, 6
+"""Choices that change in the same run may cancel; hardly in all of these cycles. The first ones differ in their phase,
+so that each of up to `DRAWS * SHIFTS` contenders for a maximum gets its turn; then other choices are drawn.
+"""
 
 ENDS: tuple[dict[str, Any], ...] = ({"flip": True}, {"across": True})
 """Runs in which all of them come out the other way."""
@@ -49,6 +51,7 @@ class Around:
     low: Tensor
     high: Tensor
     radius: Tensor
+    _allowed: dict[tuple[torch.dtype, float], Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def middle(self) -> Tensor:
@@ -66,7 +69,10 @@ class Around:
 
     def allowed(self, dtype: torch.dtype, scale: float) -> Tensor:
         """How far from it a right answer may lie."""
-        return K * self.radius + smallest(dtype) * scale
+        key = dtype, scale
+        if key not in self._allowed:
+            self._allowed[key] = (self.radius * K).add_(smallest(dtype) * scale)
+        return self._allowed[key]
 
     def distance(self, got: Tensor) -> Tensor:
         """How far away each entry is: NaN where nobody can say; 0 at the same infinity."""
@@ -176,6 +182,10 @@ class Truth:
                 f"The reference {self.ground.name} raises {type(error).__name__} for these inputs, in float64: {error}"
             ) from error
 
+    def forget(self) -> None:
+        """Let go of the run in float64: it is made again if it is asked for."""
+        self.__dict__.pop("plain", None)
+
     def answers(self, cotangents: Cotangents) -> Truths:
         """Outputs and gradients for these cotangents, each computed once."""
         key = id(cotangents)
@@ -219,8 +229,9 @@ class Truth:
 
     def _turned(self, cotangents: Cotangents, cycle: int) -> list[Truths]:
         def turned(turn: int) -> Bounded:
-            generator = torch.Generator().manual_seed(CYCLES * self.seed + cycle)
-            return self._bounded(draw=generator, turn=turn / DRAWS)
+            other, shift = divmod(cycle, SHIFTS)
+            generator = torch.Generator().manual_seed(2 * self.seed + other)
+            return self._bounded(draw=generator, turn=(turn + shift / SHIFTS) / DRAWS)
 
         return self._all(cotangents, cycle, lambda: [turned(turn) for turn in range(DRAWS)])
 

@@ -18,7 +18,6 @@ from gradcheck.verification.facts import (
     Failure,
     FailureKind,
     Indices,
-    Mistake,
     Note,
     NoteKind,
     Off,
@@ -112,7 +111,7 @@ _RANGES: Mapping[AxisRange, str] = {
     "all-but-last": "all {many}{along} but the last",
     "from": "all {many}{along} from {at} on",
     "below": "the first {at} {many}{along}",
-    "every": "every {nth} {one}{along}",
+    "every": "every {nth} {one}{along}{start}",
     "some": "some {many}{along}",
 }
 
@@ -123,14 +122,20 @@ def range_of(found: AlongAxis, axes: int) -> str:
     if axes == 2:
         one, many = (("row", "rows"), ("column", "columns"))[found.axis]
     along = f" along axis {found.axis}" if axes > 2 else ""
-    nth = "other" if found.at == 2 else f"{found.at}{'rd' if found.at % 10 == 3 and found.at % 100 != 13 else 'th'}"
-    return _RANGES[found.range].format(one=one, many=many, along=along, at=found.at, nth=nth)
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(found.at % 10, "th") if found.at // 10 % 10 != 1 else "th"
+    nth = "other" if found.at == 2 else f"{found.at}{ending}"
+    start = f" from {found.start} on" if found.start else ""
+    return _RANGES[found.range].format(one=one, many=many, along=along, at=found.at, nth=nth, start=start)
 
 
 def where_of(entries: Entries) -> str:
     """In which places along which axes; empty where that is not known, or all are wrong."""
-    told = [range_of(each, len(entries.shape)) for each in entries.along if each.range != "all"]
-    return " of ".join(reversed(told)) if len(entries.shape) < 3 else ", ".join(told)
+    axes = len(entries.shape)
+    telling = [each for each in entries.along if each.range not in ("all", "some")]
+    if telling and axes < 3:  # the last column of some rows
+        telling = [each for each in entries.along if each.range != "all"]
+    told = [range_of(each, axes) for each in telling]
+    return " of ".join(reversed(told)) if axes < 3 else ", ".join(told)
 
 
 def placed(entries: Entries) -> str:
@@ -140,64 +145,130 @@ def placed(entries: Entries) -> str:
 
 # Mistakes.
 
-
-def _axes(mistake: Mistake) -> str:
-    numbers = [str(each) for each in mistake.axes]
-    if not numbers:
-        return "an axis"
-    return f"axis {numbers[0]}" if len(numbers) == 1 else f"axes {', '.join(numbers[:-1])} and {numbers[-1]}"
-
-
-_MISTAKES: Mapping[str, Callable[[Mistake], str]] = {
-    "returns-zero": lambda _: "all of it is zero",
-    "sign-flipped": lambda _: "the sign is flipped",
-    "hard-coded-size": lambda m: factor_in_words(m.factor) if m.factor else "",
-    "transposed": lambda m: f"transposed: {_axes(m)} are exchanged" if len(m.axes) > 1 else "transposed",
-    "missing-reduction": lambda m: f"the sum over {_axes(m)} is missing",
-    "extra-reduction": lambda m: f"summed or averaged over {_axes(m)}, which should be kept",
-    "missing-upstream": lambda _: "grad_output is not used: this is the local derivative",
-    "assumes-ones-upstream": lambda _: "grad_output is not used: right only where that is all ones",
-    "changes-upstream": lambda _: "not linear in grad_output",
-    "missing-derivative": lambda _: "grad_output is passed on, without the local derivative",
-    "missing-term": lambda m: f"the term {m.part} is missing" if m.part else "a term of the formula is missing",
-    "extra-term": lambda m: f"the term {m.part} is too many" if m.part else "a term is too many",
-    "diagonal-only": lambda _: "only the diagonal of the Jacobian is used",
-    "wrong-variable": lambda m: f"{m.name} stands where something else belongs" if m.name else "",
-    "swapped-gradients": lambda m: f"this is the gradient of {m.name}" if m.name else "",
-    "wrong-axis": lambda m: f"computed over {_axes(m)}, which is another one" if len(m.axes) == 1 else "",
-    "ignores-argument": lambda m: f"{m.name} has no influence" if m.name else "",
-    "low-precision": lambda m: f"no more precise than {m.dtype}" if m.dtype else "right to a few digits only",
-    "not-finite": lambda _: "NaN or infinite where the true value is finite",
-    "unstable": lambda _: "digits are lost by overflow or cancellation",
-    "kink": lambda _: "at kinks, where no subgradient is like this",
-    "non-contiguous": lambda _: "only where grad_output is not contiguous",
-    "edge-size": lambda _: "only at a special size of an axis",
-    "unrecognised": lambda _: "",
-}
-"""By code, where the title of `CODES` does not say it to somebody who writes kernels; empty: see there."""
+_MISTAKES: tuple[tuple[str, str, str], ...] = (
+    ("returns-zero", "", "zeros came back"),
+    ("sign-flipped", "absolute", "absolute values came back, without their signs"),
+    ("sign-flipped", "", "the term {part} has the other sign"),
+    ("sign-flipped", "", "{name} enters with the other sign"),
+    ("sign-flipped", "", "the sign is flipped"),
+    ("scaled-by-constant", "", "off by the factor {factor}"),
+    ("scaled-by-size", "", "off by the factor {factor}"),
+    ("hard-coded-size", "", "{factor}"),
+    ("transposed", "", "transposed: {axes} are exchanged"),
+    ("transposed", "", "transposed"),
+    ("wrong-index", "reversed", "the right numbers in reverse order along {axes}"),
+    ("wrong-index", "shifted", "the right numbers, shifted along {axes}"),
+    ("wrong-index", "exchanged", "two places along {axes} are exchanged"),
+    ("wrong-index", "permuted", "the right numbers in another order along {axes}"),
+    ("wrong-index", "copied", "some places along {axes} hold the numbers of others"),
+    ("wrong-index", "flattened", "column after column where row after row belongs"),
+    ("wrong-index", "", "{part} stands where another entry belongs"),
+    ("missing-reduction", "first", "of a sum over {axes} of {name} only the first term counts"),
+    ("missing-reduction", "", "the sum over {axes} is missing"),
+    ("extra-reduction", "mean", "averaged over {axes}, which should be kept"),
+    ("extra-reduction", "sum", "summed over {axes}, which should be kept"),
+    ("extra-reduction", "", "summed or averaged over {axes}, which should be kept"),
+    ("overwritten-not-accumulated", "last", "of a sum over {axes} of {name} only the last term counts"),
+    ("missing-upstream", "", "grad_output is not used: this is the local derivative"),
+    ("assumes-ones-upstream", "", "grad_output is not used: right only where that is all ones"),
+    ("changes-upstream", "sum", "only the sum of grad_output over {axes} is used"),
+    ("changes-upstream", "sum", "only the sum of grad_output is used"),
+    ("changes-upstream", "mean", "only the mean of grad_output over {axes} is used"),
+    ("changes-upstream", "mean", "only the mean of grad_output is used"),
+    ("changes-upstream", "absolute", "grad_output enters without its signs"),
+    ("changes-upstream", "sign", "of grad_output only the signs enter"),
+    ("changes-upstream", "positive", "of grad_output only the positive entries enter"),
+    ("changes-upstream", "clipped", "the {part} is clipped"),
+    ("changes-upstream", "clipped", "grad_output enters clipped"),
+    ("changes-upstream", "squared", "grad_output enters squared"),
+    ("changes-upstream", "normalised", "grad_output enters divided by its norm"),
+    ("changes-upstream", "reversed", "grad_output enters in reverse order"),
+    ("changes-upstream", "first", "of grad_output only the first entry enters"),
+    ("changes-upstream", "", "not linear in grad_output"),
+    ("missing-derivative", "", "grad_output is passed on, without the local derivative"),
+    ("missing-term", "factor", "the factor {name} is missing"),
+    ("missing-term", "factor", "a factor is missing that is constant along {axes}"),
+    ("missing-term", "along", "a term is missing that is a multiple of {name} along {axes}"),
+    ("missing-term", "along", "a term is missing that is constant along {axes}"),
+    ("missing-term", "all-but-first", "of a sum over {axes} of {name} the first term is missing"),
+    ("missing-term", "all-but-last", "of a sum over {axes} of {name} the last term is missing"),
+    ("missing-term", "below", "of a sum over {axes} of {name} the last terms are missing"),
+    ("missing-term", "drop-factor", "the factor {part} is missing"),
+    ("missing-term", "", "the term {part} is missing"),
+    ("missing-term", "", "a term is missing"),
+    ("extra-term", "factor", "the factor {name} is too many"),
+    ("extra-term", "offset", "{name} is added, times {factor}"),
+    ("extra-term", "offset", "{factor} is added"),
+    ("extra-term", "", "the term {part} is too many"),
+    ("extra-term", "", "a term is too many"),
+    ("diagonal-only", "", "only the diagonal of the Jacobian is used"),
+    ("wrong-variable", "absolute", "the absolute value of {name} stands where {name} belongs"),
+    ("wrong-variable", "factor", "grad_output · {name} stands where the derivative belongs"),
+    ("wrong-variable", "", "{part} stands where another variable belongs"),
+    ("wrong-variable", "", "{name} stands where something else belongs"),
+    ("wrong-function", "", "another function or power stands where {part} belongs"),
+    ("swapped-gradients", "", "this is the gradient of {name}"),
+    ("wrong-axis", "", "computed over {axes}, where another one belongs"),
+    ("missing-mask", "", "the mask {part} is missing"),
+    ("ignores-argument", "", "{name} has no influence"),
+    (
+        "low-precision",
+        "factor",
+        "right but for a factor near 1 that is constant along {axes}: a small ε in a wrong place",
+    ),
+    ("low-precision", "cancellation", "digits are lost by cancellation"),
+    ("low-precision", "", "no more precise than {dtype}"),
+    ("low-precision", "", "right to a few digits only"),
+    ("unstable", "cancellation", "digits are lost by cancellation"),
+    ("unstable", "", "digits are lost by overflow or cancellation"),
+    ("not-finite", "", "NaN or infinite where the true value is finite"),
+    ("kink", "together", "no subgradient as a whole: the parts of a tie do not add up to grad_output"),
+    ("kink", "", "at kinks this is no subgradient"),
+    ("non-contiguous", "expanded", "only where grad_output is expanded"),
+    ("non-contiguous", "", "only where grad_output is not contiguous"),
+    ("wrong-shape", "", "the right numbers in another shape"),
+    ("edge-size", "", "only at a special size of an axis"),
+    ("unrecognised", "", ""),
+)
+"""By code and way: the first whose blanks can all be filled in. Where there is none, the title in `CODES` says it."""
 
 
 def mistake_of(failure: Failure) -> str:
     """The mistake in a few words, without a full stop; empty where it has no name."""
     mistake = failure.mistake
-    if mistake is None or mistake.code == "unrecognised":
+    if mistake is None:
         return ""
-    if mistake.code in ("scaled-by-constant", "scaled-by-size"):
-        return f"off by {_factor(mistake.factor, failure.entries)}"
-    told = _MISTAKES[mistake.code](mistake) if mistake.code in _MISTAKES else ""
-    return told or (CODES[mistake.code].title if mistake.code in CODES else mistake.code)
+    blanks = {
+        "axes": _axes(mistake.axes),
+        "factor": _factor(mistake.factor, failure.entries),
+        "name": mistake.name,
+        "part": mistake.part,
+        "dtype": mistake.dtype,
+    }
+    empty = [f"{{{name}}}" for name, text in blanks.items() if not text]
+    for code, way, text in _MISTAKES:
+        if code == mistake.code and way in ("", mistake.way) and not any(each in text for each in empty):
+            # Beside another mistake a factor is one more.
+            besides = f", times {blanks['factor']}" if mistake.factor and "{factor}" not in text else ""
+            return text.format(**blanks) + besides
+    return CODES[mistake.code].title if mistake.code in CODES else mistake.code
+
+
+def _axes(axes: Sequence[int]) -> str:
+    *most, last = map(str, axes) if axes else ("",)
+    return f"axes {', '.join(most)} and {last}" if most else f"axis {last}" if last else ""
 
 
 def _factor(factor: Factor | None, entries: Entries | None) -> str:
-    """The factor 2; the factor 1/8 = 1 / (the size of axis 1)."""
+    """2; 1/8 = 1 / (the size of axis 1)."""
     if factor is None:
-        return "a factor"
+        return ""
     told = [factor_in_words(factor)]
-    if factor.sizes and entries is not None and entries.worst:
+    if factor.kind == "size" and entries is not None and entries.worst:
         off = entries.worst[0]
         ratio = off.got / off.low if off.low == off.high and off.low else math.nan
         told = [readable(ratio), *told] if ratio and math.isfinite(ratio) else told
-    return f"the factor {' = '.join(told)}"
+    return " = ".join(told)
 
 
 # Failures.
@@ -208,7 +279,7 @@ COTANGENTS: Mapping[CotangentKind, str] = {
     "minus-two": "−2 times a dense one",
     "one-hot": "1 in one place, else zeros",
     "expanded": "a single 1 that is expanded, as .sum().backward() passes it",
-    "ones": "ones everywhere",
+    "ones": "all ones",
     "non-contiguous": "dense, laid out column after column (not contiguous)",
     "undefined": "none for one of the outputs (undefined)",
 }
@@ -251,6 +322,7 @@ _FAILURES: Mapping[FailureKind, Callable[[Failure], str]] = {
     "changes-grad-output": lambda f: _changed(f, "grad_output"),
     "changes-saved": lambda f: _changed(f, "saved tensor"),
     "not-deterministic": lambda _: "two equal calls differ by more than an order of summation explains",
+    "unwritten": lambda _: "what happened to lie in memory came back: nobody wrote it",
     "needs-input-grad": lambda _: "another gradient comes where only this input requires one",
     "keeps-state": lambda _: "another gradient comes where the function is used again before the backward",
     "check": lambda f: shortened(f.message),
@@ -266,6 +338,7 @@ _NEXT: Mapping[str, str] = {
     "needs-input-grad": "look at the branches on ctx.needs_input_grad.",
     "keeps-state": "keep what the backward needs on ctx, by ctx.save_for_backward.",
     "not-deterministic": "look for uninitialised memory, a race, or random numbers.",
+    "unwritten": "look for torch.empty, and for what a loop or a mask leaves out.",
     "cut-off": "look for .detach(), .item(), .data or torch.no_grad() on the way to it.",
     "timed-out": "if it only needs longer, give a larger limit.",
     "expanded": "all entries of such a grad_output share one place in memory: read it by its strides, or call "
@@ -284,7 +357,7 @@ _NEXT: Mapping[str, str] = {
 
 def next_of(failure: Failure) -> str:
     """The one next step; empty where there is none."""
-    keys = [failure.mistake.code] if failure.mistake else []
+    keys = [failure.mistake.way, failure.mistake.code] if failure.mistake else []
     if failure.cotangent in ("expanded", "non-contiguous") and not keys:
         keys.append(failure.cotangent)
     return next((_NEXT[key] for key in (*keys, failure.kind) if key in _NEXT), "")
@@ -334,10 +407,11 @@ def failure_told(failure: Failure) -> Passage:
     if step := next_of(failure):
         more.append(f"Next: {step}")
     columns = ("one call", "another") if failure.kind == "not-deterministic" else ("got", "expected")
+    shown = failure.entries if failure.kind != "unwritten" else None  # whatever lies there is another each time
     return Passage(
         full_stop(named(failure, said_of(failure) or "wrong numbers")),
         tuple(more),
-        _rows(failure.entries, *columns, allowed=True),
+        _rows(shown, *columns, allowed=True),
         failure.mistake.code if failure.mistake else failure.kind,
     )
 

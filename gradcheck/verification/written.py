@@ -45,6 +45,7 @@ class WrittenMistake(Struct, frozen=True, omit_defaults=True):
     axes: tuple[int, ...] = ()
     dtype: str = ""
     part: str = ""
+    way: str = ""
 
 
 class WrittenFailure(Struct, frozen=True, kw_only=True, omit_defaults=True):

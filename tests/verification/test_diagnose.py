@@ -44,11 +44,12 @@ def observe(
     shape = PlainRun(ground, given, tuple(given)).outputs[0].shape
     g = (normal(*shape, seed=7) if cotangent is None else cotangent).to(dtype)
     truth = Truth(ground, given, tuple(given), dtype, fused=False, seed=0)
-    answers, plain = truth.hull((g,)), truth.plain
+    cotangents = (g,)
+    answers, plain = truth.answers(cotangents), truth.plain
     if wrt.isdigit():
         right, quantity = answers.outputs[int(wrt)], Quantity("output", "" if len(answers.outputs) == 1 else wrt)
     else:
-        right, quantity = answers.gradients[wrt], Quantity("gradient", wrt)
+        right, quantity = truth.hull(cotangents, wrt), Quantity("gradient", wrt)
     assert isinstance(right, Around)
     return Observed(
         quantity=quantity,

@@ -34,6 +34,7 @@ from gradcheck.verification.facts import (
     Quantity,
     QuantityKind,
     Verified,
+    Way,
 )
 from gradcheck.verification.printed import as_html, as_json, as_text, one_line
 from gradcheck.verification.written import WrittenVerdict
@@ -146,7 +147,7 @@ def test_an_exception_is_told_in_a_line_with_its_place():
 def test_a_kink_expects_a_range_and_what_is_not_finite_has_no_error():
     entries = Entries((3, 2, 5), 2, (Off((2, 1, 4), 1.5, 0.0, 1.0, 1e-8), Off((2, 0, 4), math.nan, 0.25, 0.25, 1e-8)))
     assert lines_of(Failure("values", X, "one-hot", entries, Mistake("kink"))) == said("""
-        grad x: at kinks, where no subgradient is like this.
+        grad x: at kinks this is no subgradient.
               index  got  expected  error  radii (allowed 4)
           [2, 1, 4]  1.5    0 to 1    0.5              5e+07
           [2, 0, 4]  nan      0.25      –                  –
@@ -166,6 +167,16 @@ def test_numbers_have_the_digits_that_tell_them_apart():
     assert words.apart(1.0, 1.0 + 2**-52) == ("1", "1.0000000000000002")
     assert words.apart(0.5, 0.5) == ("0.5", "0.5")
     assert words.apart(-0.33398438, 0.33398438) == ("-0.33398", "0.33398")
+
+
+def test_what_nobody_wrote_is_not_shown():
+    entries = Entries((3,), 1, (Off((2,), math.nan, 8e-322, 8e-322, 0.0),), (AlongAxis(0, "last", 3),))
+    assert lines_of(Failure("unwritten", X, entries=entries)) == said("""
+        grad x: what happened to lie in memory came back: nobody wrote it.
+          Where: 1 of 3 entries, the last entry.
+          Again: seed=0.
+          Next: look for torch.empty, and for what a loop or a mask leaves out.
+    """)
 
 
 def test_a_single_number_has_no_index_and_no_place():
@@ -220,11 +231,30 @@ def test_what_is_wrong_in_one_sentence(failure, text):
             "8 stands where the size of axis 0 belongs",
         ),
         (Mistake("missing-reduction", axes=(0, 1)), "the sum over axes 0 and 1 is missing"),
-        (Mistake("extra-reduction", axes=(2,)), "summed or averaged over axis 2, which should be kept"),
+        (Mistake("extra-reduction", axes=(2,), way="mean"), "averaged over axis 2, which should be kept"),
         (Mistake("transposed", axes=(0, 1)), "transposed: axes 0 and 1 are exchanged"),
         (Mistake("swapped-gradients", name="bias"), "this is the gradient of bias"),
         (Mistake("low-precision", dtype="float16"), "no more precise than float16"),
-        (Mistake("missing-term", part="x·y"), "the term x·y is missing"),
+        (Mistake("missing-term", part="x·y", way="drop-term"), "the term x·y is missing"),
+        (Mistake("missing-term", part="x·y", way="drop-factor"), "the factor x·y is missing"),
+        (Mistake("missing-term", axes=(1,), way="along"), "a term is missing that is constant along axis 1"),
+        (
+            Mistake("missing-term", axes=(1,), way="along", name="output"),
+            "a term is missing that is a multiple of output along axis 1",
+        ),
+        (
+            Mistake("missing-term", axes=(0,), way="below", name="grad_output"),
+            "of a sum over axis 0 of grad_output the last terms are missing",
+        ),
+        (Mistake("kink", way="together"), "no subgradient as a whole: the parts of a tie do not add up to grad_output"),
+        (Mistake("sign-flipped", name="x"), "x enters with the other sign"),
+        (Mistake("changes-upstream", way="squared"), "grad_output enters squared"),
+        (Mistake("changes-upstream", way="sum", axes=(1,)), "only the sum of grad_output over axis 1 is used"),
+        (Mistake("extra-term", factor=Factor("constant", 0.5), way="offset", name="x"), "x is added, times 1/2"),
+        (
+            Mistake("transposed", Factor("constant", 2.0), axes=(0, 1)),
+            "transposed: axes 0 and 1 are exchanged, times 2",
+        ),
         (Mistake("a-code-of-the-future"), "a-code-of-the-future"),
         (Mistake("unrecognised"), ""),
     ],
@@ -244,11 +274,15 @@ def test_every_code_has_words(code):
     [
         ((8,), [AlongAxis(0, "all-but-first", 8)], "all entries but the first"),
         ((8,), [AlongAxis(0, "from", 8, 5)], "all entries from 5 on"),
+        ((8, 8), [AlongAxis(0, "all", 8), AlongAxis(1, "some", 8)], ""),
+        ((8, 8), [AlongAxis(0, "some", 8), AlongAxis(1, "last", 8)], "the last column of some rows"),
         ((8, 8), [AlongAxis(0, "below", 8, 5), AlongAxis(1, "all", 8)], "the first 5 rows"),
         ((8, 8), [AlongAxis(0, "every", 8, 2)], "every other row"),
-        ((8, 8), [AlongAxis(1, "every", 8, 3)], "every 3rd column"),
+        ((99,), [AlongAxis(0, "every", 99, 12)], "every 12th entry"),
+        ((99,), [AlongAxis(0, "every", 99, 32)], "every 32nd entry"),
+        ((8, 8), [AlongAxis(1, "every", 8, 3, 1)], "every 3rd column from 1 on"),
         ((8, 8), [AlongAxis(0, "first", 8), AlongAxis(1, "every", 8, 4)], "every 4th column of the first row"),
-        ((2, 3, 4), [AlongAxis(0, "last", 2), AlongAxis(2, "some", 4)], "the last entry along axis 0, some entries along axis 2"),
+        ((2, 3, 4), [AlongAxis(0, "last", 2), AlongAxis(2, "some", 4)], "the last entry along axis 0"),
     ],
 )  # fmt: skip
 def test_where_the_wrong_entries_are(shape, along, text):
@@ -306,7 +340,8 @@ def test_every_kind_of_note_has_its_sentence(kind):
     assert len(one_line(Note(kind, count=2, ratio=3.0, check="reuse"))) > 15
 
 
-def test_every_place_and_every_grad_output_has_its_words():
+def test_every_place_way_and_grad_output_has_its_words():
+    assert {way for _, way, _ in words._MISTAKES} >= {*get_args(Way)}
     assert set(words._RANGES) == set(get_args(AxisRange))
     assert set(words.COTANGENTS) == set(get_args(CotangentKind))
 
@@ -324,7 +359,7 @@ def test_json_has_the_facts():
     assert first["mistake"] == {"code": "sign-flipped"}
     assert first["entries"]["total"] == 48
     assert first["entries"]["worst"][1] == {"index": [3, 3], "got": 0.5, "low": -0.5, "high": -0.5, "radius": 2e-8}
-    assert first["entries"]["along"][1] == {"axis": 1, "range": "only", "size": 4, "at": 1}
+    assert first["entries"]["along"][1] == {"axis": 1, "range": "only", "size": 4, "at": 1, "start": 0}
     assert second["mistake"]["factor"]["sizes"] == [{"size": "the size of axis 1", "exponent": -1.0, "shift": 0}]
     assert read["notes"] == [{"kind": "kinks", "text": one_line(KINKS), "count": 3}]
 
@@ -372,7 +407,7 @@ def entries(draw):
 QUANTITIES = st.builds(Quantity, st.sampled_from(get_args(QuantityKind)), TEXT)
 FACTORS = st.builds(Factor, st.just("constant"), st.floats(allow_nan=False, allow_infinity=False))
 MISTAKES = st.builds(
-    Mistake, st.sampled_from([*CODES, "other"]), st.none() | FACTORS, TEXT, SIZES, TEXT, TEXT
+    Mistake, st.sampled_from([*CODES, "other"]), st.none() | FACTORS, TEXT, SIZES, TEXT, TEXT, st.sampled_from(("", *get_args(Way)))
 )  # fmt: skip
 FAILURES = st.builds(
     Failure,

@@ -416,3 +416,16 @@ def test_many_choices_that_add_up_are_right_in_any_combination():
 def test_zeros_in_half_precision():
     x = torch.zeros(1, 1, dtype=torch.bfloat16)
     assert gradcheck.verify((torch.abs, lambda g, x: torch.where(x > 0, g, -g)), torch.abs, x)
+
+
+def test_one_failure_is_told_once():
+    def backward(grad_output, x, w):
+        return grad_output @ w.T, (x.T @ grad_output).sum(0)
+
+    found = gradcheck.verify((torch.matmul, backward), torch.matmul, x_of(5, 3), x_of(3, 4, seed=1))
+    assert [each.kind for each in found.failures] == ["shape"]
+
+
+def test_cotangents_of_another_shape_are_refused():
+    with pytest.raises(UsageError, match=r"\(5,\).*\(4,\) came"):
+        gradcheck.verify(Sigmoid, torch.sigmoid, x_of(5), cotangents=x_of(4))
