@@ -84,6 +84,8 @@ def shown(kernel, fault, dtype):
 def test_a_fault_is_found_and_named(kernel, fault, dtype):
     verdict = verdict_on(kernel, kernel.planted(fault), fault.case, dtype)
     failures = [failure for failure in verdict.failures if failure.kind == fault.kind]
+    if fault.rows:
+        assert all(from_row(fault.rows, failure.entries) for failure in failures), verdict
     if fault.kind != "values":
         assert bool(failures) == (dtype not in fault.hidden), verdict
         return
@@ -95,8 +97,6 @@ def test_a_fault_is_found_and_named(kernel, fault, dtype):
         own = [failure for failure in failures if name_of(failure.quantity) == name]
         if fault.code and dtype not in fault.unnamed:
             assert fault.code in {failure.mistake.code for failure in own if failure.mistake}, verdict
-        if fault.rows:
-            assert all(from_row(fault.rows, failure.entries) for failure in own), verdict
 
 
 @pytest.mark.table

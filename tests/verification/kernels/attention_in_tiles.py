@@ -133,6 +133,6 @@ ATTENTION = Kernel(
         Fault("the query scaled twice", "query @ key.mT * scale", "query @ key.mT * scale * scale", ("q", "k", "v")),
         Fault("gradients added up in bfloat16", "torch.zeros_like(wide(each))", "torch.zeros_like(each, dtype=torch.bfloat16)", ("q", "k", "v"), "low-precision", hidden=(BF16,)),
         Fault("the denominator in half precision", "output, lse)", "output, lse.half().to(lse.dtype))", ("q", "k", "v"), "low-precision", hidden=(BF16,)),
-        Fault("sums begin in uninitialised memory", "torch.zeros_like(wide(each))", "torch.empty_like(wide(each))", ("q", "k", "v")),
+        Fault("sums begin in uninitialised memory", "torch.zeros_like(wide(each))", "torch.empty_like(wide(each))", ("q", "k", "v"), None, "unwritten"),
     ),
 )  # fmt: skip

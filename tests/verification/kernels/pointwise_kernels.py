@@ -130,7 +130,7 @@ SWIGLU = Kernel(
         Fault("written over an input", "torch.empty_like(gate), torch.empty_like(up)", "gate, torch.empty_like(up)", ("gate",), None, "changes-input"),
         Fault("None for up", "return grad_gate, grad_up", "return grad_gate, None", ("up",), None, "no-gradient"),
         Fault("grad_output ignored", "g * a * s", "a * s", ("up",), "missing-upstream"),
-        Fault("last rows left uninitialised", "grad_up[:] = g * a * s", "grad_up[:-2] = (g * a * s)[:-2]", ("up",), rows=4),
+        Fault("last rows left uninitialised", "grad_up[:] = g * a * s", "grad_up[:-2] = (g * a * s)[:-2]", ("up",), None, "unwritten", rows=4),
         Fault("sign", "grad_up[:] = g", "grad_up[:] = -g", ("up",), "sign-flipped"),
         Fault("sigmoid in float32", "s = torch.sigmoid(a)", "s = torch.sigmoid(a.float()).to(a.dtype)", ("gate", "up"), "low-precision", hidden=(F32, BF16)),
     ),

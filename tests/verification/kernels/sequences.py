@@ -39,7 +39,7 @@ CONVOLUTION = Kernel(
     "convolution by unfold",
     Convolution,
     lambda x, weight, bias, padding: F.conv2d(x, weight, bias, padding=padding),
-    lambda draw: (draw(3, 3, 4, 4), draw.ordinary(3, 3, 3, 3), draw.ordinary(3), 1),
+    lambda draw: (draw(3, 3, 5, 4), draw.ordinary(3, 3, 3, 3), draw.ordinary(3), 1),
     ("x", "weight", "bias"),
     (
         Fault("bias not reduced over the batch", "g.sum((0, 2))", "g.sum(2)", ("bias",), "missing-reduction", "shape"),
