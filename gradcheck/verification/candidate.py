@@ -111,7 +111,8 @@ class Subject:
         while isinstance(named, functools.partial):
             named = named.func
         own = function_of(inspect.unwrap(named))  # which torch.vmap and torch.compile wrap
-        return str(getattr(own, "__name__", type(own).__name__))
+        name = str(getattr(own, "__name__", type(own).__name__))
+        return "the candidate" if name == "<lambda>" else name
 
     @property
     def by_hand(self) -> bool:

@@ -39,8 +39,11 @@ NEARLY_NOTHING = 1e-30
 FEW_FREE = 8
 """Entries that depend on choices, if their common relations are to show in the runs that are drawn."""
 
+MANY_DRAWS = 40
+"""So many, that two choices that have nothing to do with each other were hardly ever the same, or ever other ones."""
+
 MANY = 100_000
-"""Entries whose memory counts."""
+"""Entries whose memory and time count."""
 
 MOST_EXACT = 2_048
 """Entries for which it is asked whether a better formula exists."""
@@ -70,6 +73,7 @@ class Examination:
         self.failures: list[Failure] = []
         self.notes: list[Note] = []
         self.worst: dict[Quantity, float] = {}
+        self.many = sum(each.numel() for each in self.tensors.values()) > MANY
         self.kinks = False
         """Whether something is right at kinks only because more than one answer is."""
         self.right_for: dict[str, set[CotangentKind]] = {name: set() for name in self.wrt}
@@ -142,13 +146,16 @@ class Examination:
                     f"cotangents: one of the shape of each output is due, {', '.join(map(str, map(tuple, shapes)))}; "
                     f"{', '.join('None' if each is None else str(tuple(each.shape)) for each in made)} came"
                 )
-        if sum(each.numel() for each in self.tensors.values()) > MANY:
+        if self.many:
             self.truth.forget()  # a graph in float64, while the numbers have theirs
         return made
 
     def drawn(self, shape: Sequence[int]) -> Tensor:
-        """Numbers of both signs and of all digits, between -2 and 2; normal ones take eight times as long."""
-        return torch.empty(shape, dtype=torch.float64).uniform_(-2, 2, generator=self._generator)
+        """Numbers of both signs and of all digits, from 1 to 4 in size: none is so small that its place hardly counts,
+        and what is lost with them is an upper bound for what is lost with ones.
+        """
+        made = torch.empty(shape, dtype=torch.float64).uniform_(-3, 3, generator=self._generator)
+        return made.add_(made.sign())
 
     @staticmethod
     def like(output: Tensor, values: Tensor) -> Tensor:
@@ -215,7 +222,8 @@ class Examination:
         for number, (right, output) in enumerate(zip(self.answers.outputs, self.passed.outputs, strict=True)):
             quantity = self.output(number)
             if right is not None and isinstance(output, Tensor):
-                self.compare(quantity, output, right, "dense", (), output.dtype, self.dense)
+                across = self.truth.across(self.dense, number)
+                self.compare(quantity, output, right, "dense", across, output.dtype, self.dense)
             elif isinstance(output, Tensor) and not torch.equal(output, self.truth.plain.outputs[number]):
                 self.fail(Failure("values", quantity))
 
@@ -272,6 +280,8 @@ class Examination:
                 if found.grade == "right":
                     self.kinks = True
                     break
+                if found.off is not None and bool((found.off & (each.low == each.high)).any()):
+                    break  # wrong where no choice has a say
         return found, right
 
     def compare(
@@ -297,7 +307,8 @@ class Examination:
         mistake = diagnose(self.observed(quantity, got, right, kind, cotangents))
         rounding = mistake is None or mistake.code == "low-precision"
         if found.grade == "relative-to-largest" and rounding and not self.strict:
-            self.note("relative-to-largest", quantity, entries=entries)
+            if not any(each.kind == "relative-to-largest" and each.quantity == quantity for each in self.notes):
+                self.note("relative-to-largest", quantity, entries=entries)
             return True
         self.fail(Failure("values", quantity, kind, entries, mistake))
         return False
@@ -402,12 +413,11 @@ class Examination:
         self.gradient(name, gradient, kind, cotangents)
 
     def plain_for(self, cotangents: Sequence[Tensor | None]) -> dict[str, Tensor]:
-        key = id(cotangents)
-        if self._plain[0] != key:
-            self._plain = key, self.truth.plain.pull(cotangents)
+        if self._plain[0] is not cotangents:
+            self._plain = cotangents, self.truth.plain.pull(cotangents)
         return self._plain[1]
 
-    _plain: tuple[int, dict[str, Tensor]] = (0, {})
+    _plain: tuple[Sequence[Tensor | None], dict[str, Tensor]] = ((), {})
 
     def repeats(self) -> None:
         """Determinism and reuse: once more, with another use in between. Only where something differs, each by itself.
@@ -447,16 +457,15 @@ class Examination:
         """An input's gradient is the same where no other asks for one; what asks for none need not have one."""
         if not 1 < len(self.wrt) <= MOST_FLAGS:
             return
-        for name in self.wrt:
-            right = self.answers.gradients[name]
-            if not bool((right.low != 0).any()):
-                continue
-            gradient = self.subject.run(asked=(name,)).pull(self.dense).gradients.get(name)
-            if gradient is None and self.pulled.gradients.get(name) is not None:
-                self.fail(Failure("needs-input-grad", Quantity("gradient", name)))
-            elif isinstance(gradient, Tensor) and gradient.shape == self.tensors[name].shape:
-                right, before = self.answers.gradients[name], self.pulled.gradients.get(name)
-                self.alike(Quantity("gradient", name), before, gradient, right, "needs-input-grad")
+        groups = [self.wrt[:1], self.wrt[1:]] if self.many else [(name,) for name in self.wrt]
+        for group in groups:
+            found = self.subject.run(asked=group).pull(self.dense).gradients
+            for name in group:
+                right, before, gradient = self.answers.gradients[name], self.pulled.gradients.get(name), found.get(name)
+                if gradient is None and before is not None and bool((right.low != 0).any()):
+                    self.fail(Failure("needs-input-grad", Quantity("gradient", name)))
+                elif isinstance(gradient, Tensor) and gradient.shape == self.tensors[name].shape:
+                    self.alike(Quantity("gradient", name), before, gradient, right, "needs-input-grad")
 
     def alike(
         self, quantity: Quantity, first: Any, second: Any, right: Around | None, kind: FailureKind | None
@@ -486,31 +495,41 @@ class Examination:
         linear relation between a few entries, must hold of the candidate's too.
         """
         for cotangents in filter(None, (self.dense, self.through_a_kink())):
+            gradients = dict(self.comparable(self.passed.pull(cotangents)))
             samples = self.truth.samples(cotangents)
-            flat = {name: torch.stack([each.gradients[name].low.reshape(-1) for each in samples]) for name in self.wrt}
-            free = {name: values.amax(0) > values.amin(0) for name, values in flat.items()}
-            if not 1 < sum(int(mask.sum()) for mask in free.values()) <= FEW_FREE:
+            if gradients.keys() < set(self.wrt) or self.related(gradients, samples):
                 continue
-            found = dict(self.comparable(self.passed.pull(cotangents)))
-            if not found.keys() >= flat.keys():
-                return
-            values = torch.cat([flat[name][:, mask] for name, mask in free.items()], 1)
-            got = torch.cat([found[name].detach().double().reshape(-1)[mask] for name, mask in free.items()])
-            radius = torch.cat([samples[0].gradients[name].radius.reshape(-1)[mask] for name, mask in free.items()])
-            middle = values.mean(0)
-            _, sizes, ways = torch.linalg.svd(values - middle)
-            sizes = torch.cat([sizes, sizes.new_zeros(len(ways) - len(sizes))])
-            common = ways[sizes <= 1e-6 * sizes.amax()]
-            off = (common @ (got - middle)).abs() > K * (common.abs() @ radius) + 1e-6 * sizes.amax()
-            if bool(off.any()):
-                for name, mask in free.items():
-                    if bool(mask.any()):
-                        self.fail_at_kink(name, found[name], mask, cotangents)
-                return
+            if self.related(gradients, samples + self.truth.samples(cotangents, MANY_DRAWS)):
+                continue  # what was drawn at first looked related by chance
+            for name, gradient in gradients.items():
+                values = torch.stack([each.gradients[name].low for each in samples])
+                free = values.amax(0) > values.amin(0)
+                if bool(free.any()):
+                    self.fail_at_kink(name, gradient, free, cotangents)
+            return
+
+    def related(self, gradients: Mapping[str, Tensor], samples: Sequence[Truths]) -> bool:
+        """Whether linear relations between entries that hold of all samples hold of the gradients too."""
+        flat = {name: torch.stack([each.gradients[name].low.reshape(-1) for each in samples]) for name in gradients}
+        free = {name: values.amax(0) > values.amin(0) for name, values in flat.items()}
+        if not 1 < sum(int(mask.sum()) for mask in free.values()) <= FEW_FREE:
+            return True
+
+        def chosen(tensors: Mapping[str, Tensor]) -> Tensor:
+            return torch.cat([tensors[name].detach().double().reshape(-1)[mask] for name, mask in free.items()])
+
+        values = torch.cat([flat[name][:, mask] for name, mask in free.items()], 1)
+        middle = values.mean(0)
+        radius = chosen({name: samples[0].gradients[name].radius for name in free})
+        _, sizes, ways = torch.linalg.svd(values - middle)
+        sizes = torch.cat([sizes, sizes.new_zeros(len(ways) - len(sizes))])
+        common = ways[sizes <= 1e-6 * sizes.amax()]
+        off = (common @ (chosen(gradients) - middle)).abs() > K * (common.abs() @ radius) + 1e-6 * sizes.amax()
+        return not bool(off.any())
 
     def fail_at_kink(self, name: str, got: Any, mask: Tensor, cotangents: Sequence[Tensor | None]) -> None:
         right = self.truth.hull(cotangents, name)
-        allowed = torch.where(mask.reshape(right.low.shape), -1.0, torch.inf)
+        allowed = torch.where(mask, -1.0, torch.inf)
         entries = entries_of(got.detach(), right.low, right.high, right.radius, allowed)
         kind: CotangentKind = "dense" if cotangents is self.dense else "one-hot"
         self.fail(Failure("values", Quantity("gradient", name), kind, entries, Mistake("kink", way="together")))

@@ -41,8 +41,7 @@ def judged(got: Tensor, right: Around, dtype: torch.dtype, scale: float) -> Judg
     worst = torch.where(unknown, 0.0, distance / allowed).nan_to_num(torch.inf).max().item() * K
     if not bool(off.any()):
         return Judged("right", worst, allowed, unjudged=int(unknown.sum()))
-    finite = torch.where(unknown, 0.0, right.radius)
-    largest = K * max(float(finite.max()), torch.finfo(dtype).eps / 2 * float(_finite(right.middle).abs().max()))
+    largest = K * torch.finfo(dtype).eps / 2 * float(_finite(right.middle).abs().max())
     near = bool((torch.where(off, distance, 0.0) <= largest + allowed).all())
     return Judged("relative-to-largest" if near else "wrong", worst, allowed, off, int(unknown.sum()))
 

@@ -413,6 +413,24 @@ def test_many_choices_that_add_up_are_right_in_any_combination():
         assert found, str(found)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_choices_of_their_own_are_not_related_by_chance(seed):
+    x = x_of(1, 8, seed=seed) * (torch.arange(8) % 2)
+    assert gradcheck.verify((torch.abs, lambda g, x: torch.where(x > 0, g, -g)), torch.abs, x, seed=seed)
+
+
+def test_an_output_that_jumps_is_right_on_either_side_only_where_rounding_decides():
+    def stairs(shift):
+        return (lambda x: torch.floor(x * (10 / 3) + shift), lambda g, x: torch.zeros_like(x))
+
+    x = torch.tensor([0.3, 0.6, 0.31], dtype=torch.float32)
+    thirds = lambda x: torch.floor(x * 10 / 3)
+    assert gradcheck.verify(stairs(0), thirds, x), str(gradcheck.verify(stairs(0), thirds, x))
+    assert not gradcheck.verify(stairs(1), thirds, x)
+    step = (lambda x: (x >= 0).double(), lambda g, x: torch.zeros_like(x))
+    assert not gradcheck.verify(step, lambda x: torch.where(x > 0, 1.0, 0.0 * x), torch.zeros(2, dtype=torch.float64))
+
+
 def test_zeros_in_half_precision():
     x = torch.zeros(1, 1, dtype=torch.bfloat16)
     assert gradcheck.verify((torch.abs, lambda g, x: torch.where(x > 0, g, -g)), torch.abs, x)
