@@ -5,7 +5,7 @@ LESS = $(if $(GRADCHECK_ALL),, and not rare)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: learn quick test test-all lint bench diagnose agreement demo stubs docs clean
+.PHONY: learn quick test test-all lint bench bench-verify diagnose agreement demo stubs docs clean
 
 learn: $(VENV)/.learner
 	@$(BIN)/python -m pytest exercises; status=$$?; [ $$status -le 1 ] || exit $$status
@@ -29,6 +29,10 @@ lint: $(VENV)/.developer
 
 bench: $(VENV)/.developer
 	$(BIN)/python -m pytest tests/benchmarks -o "python_files=bench_*.py" -p no:xdist -q -s --benchmark-only
+
+# Half an hour: writes docs/benchmarks.md.
+bench-verify: $(VENV)/.peers
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/peers/compare_peers.py
 
 demo: $(VENV)/.learner
 	$(BIN)/python -m gradcheck grade examples/class --course examples/class/course.toml --out .gradcheck/demo
@@ -64,3 +68,7 @@ $(VENV)/.developer: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(INSTALL) torch
 	$(INSTALL) --editable ".[dev]"
 	@touch $@ $(VENV)/.learner
+
+$(VENV)/.peers: pyproject.toml constraints.txt | $(VENV)/.developer
+	$(INSTALL) --editable ".[dev,peers]"
+	@touch $@

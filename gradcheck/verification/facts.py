@@ -30,6 +30,7 @@ FailureKind = Literal[
     "dtype",  # `got` and `wanted`, names
     "device",  # `got` and `wanted`, names
     "values",  # `entries`
+    "along",  # `got` is what a gradient times a random direction adds up to, `wanted` what it must
     "cut-off",  # an output that should have a graph has none: no gradient can flow
     "no-gradient",  # None came where a gradient belongs
     "not-linear",  # `entries`: for this kind of cotangent the gradient is not that of a linear map
@@ -52,6 +53,8 @@ NoteKind = Literal[
     "shares-memory",  # a gradient shares its memory with what `message` names: "grad_output" or an input
     "order-of-summation",  # two equal calls differ, by no more than rounding explains
     "no-bound",  # `count` entries are not judged
+    "sampled",  # `count` entries are not held against the truth one by one, but by sums along random directions
+    "blunt",  # `ratio`: errors up to this part of the largest entry may go unseen
     "nothing-to-compare",  # no entry at all
     "estimated",  # the tolerance is estimated, since an operator has no bounded rule
     "not-checked",  # `check` was left out, `message` says why

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +23,7 @@ from gradcheck.verification.examine import unwritten_is_nan
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
 FAULTS = {f"{kernel.name}: {fault.name}": (kernel, fault) for kernel in KERNELS for fault in kernel.faults}
 CASES = {f"{kernel.name}: {case}": (kernel, case) for kernel in KERNELS for case in kernel.cases}
+CAUGHT = {"capture_output": True, "text": True, "check": True, "timeout": 120}
 
 of_every_dtype = pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 of_every_fault = pytest.mark.parametrize(("kernel", "fault"), FAULTS.values(), ids=FAULTS)
@@ -139,28 +145,31 @@ def test_kernels_are_judged_on_a_gpu(kernel, dtype):
             assert not verdict_on(kernel, kernel.planted(fault), fault.case, dtype, device="cuda"), fault.name
 
 
-@pytest.fixture
-def triton_softmax(monkeypatch):
-    pytest.importorskip("triton", reason="Triton is not installed: it comes with the extra `triton`")
-    if not torch.cuda.is_available():
-        monkeypatch.setenv("TRITON_INTERPRET", "1")
-    return importlib.import_module("kernels.triton_softmax").TRITON_SOFTMAX
+@pytest.fixture(scope="module")
+def triton_verdicts():
+    """By dtype: whether the kernel in Triton passes, and the diagnoses. Triton reads once, when it is imported, whether
+    to interpret, so it has a process of its own.
+    """
+    if importlib.util.find_spec("triton") is None:
+        pytest.skip("Triton is not installed: it comes with the extra `triton`")
+    place = Path(__file__).parent
+    interpreted = {} if torch.cuda.is_available() else {"TRITON_INTERPRET": "1"}
+    paths = os.pathsep.join(filter(None, (str(place), os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", "kernels.triton_softmax", *DTYPES]
+    done = subprocess.run(command, env=os.environ | interpreted | {"PYTHONPATH": paths}, cwd=place, **CAUGHT)
+    return {verdict["dtype"]: verdict for verdict in json.loads(done.stdout)}
 
 
-def verdict_on_triton(kernel, dtype):
-    return verdict_on(kernel, kernel.function, "ordinary", dtype, device="cuda" if torch.cuda.is_available() else "cpu")
+@pytest.mark.outside
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_kernel_in_triton_passes(triton_verdicts, dtype):
+    assert not triton_verdicts[dtype]["failures"]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-def test_a_kernel_in_triton_passes(triton_softmax, dtype):
-    verdict_on_triton(triton_softmax, dtype).check()
-
-
-def test_a_kernel_in_triton_that_computes_in_float32_is_not_right_in_float64(triton_softmax):
-    verdict = verdict_on_triton(triton_softmax, torch.float64)
-    assert {failure.mistake.code for failure in verdict.failures if failure.kind == "values"} == {"low-precision"}, (
-        verdict
-    )
+@pytest.mark.outside
+def test_a_kernel_in_triton_that_computes_in_float32_is_not_right_in_float64(triton_verdicts):
+    failures = triton_verdicts["float64"]["failures"]
+    assert {failure["mistake"]["code"] for failure in failures if failure["kind"] == "values"} == {"low-precision"}
 
 
 @pytest.mark.parametrize(

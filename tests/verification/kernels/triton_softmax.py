@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
 import torch
 import triton
 import triton.language as tl
 from torch.autograd import Function
 
+import gradcheck
 from kernels.planted import Kernel
 from kernels.rows import SOFTMAX
 
@@ -53,3 +57,16 @@ class TritonSoftmax(Function):
 
 
 TRITON_SOFTMAX = Kernel("softmax in Triton", TritonSoftmax, SOFTMAX.reference, SOFTMAX.inputs, SOFTMAX.wrt, ())
+
+
+def verdicts(dtypes):
+    """One for each dtype, as JSON."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for dtype in dtypes:
+        arguments = TRITON_SOFTMAX.arguments("ordinary", getattr(torch, dtype), device=device)
+        verdict = gradcheck.verify(TritonSoftmax, TRITON_SOFTMAX.reference, *arguments, rounding="fused")
+        yield json.loads(verdict.to_json())
+
+
+if __name__ == "__main__":
+    print(json.dumps(list(verdicts(sys.argv[1:]))))
