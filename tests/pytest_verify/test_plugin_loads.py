@@ -94,13 +94,13 @@ def test_rows(rows):
 @pytest.mark.outside
 def test_what_workers_of_xdist_find_is_summed_up_here(run):
     pytest.importorskip("xdist")
-    printed = run({"suite/test_kernels.py": SUITE}, "-n", "1", "-p", "gradcheck.pytest_verify")
+    printed = run({"suite/test_mine.py": SUITE}, "-n", "1", "-p", "gradcheck.pytest_verify")
     summary = printed[printed.index("= gradcheck =") :].splitlines()
-    assert sorted(line for line in summary if line.startswith("test_kernels.py")) == [
-        "test_kernels.py::test_rows[1]",
-        "test_kernels.py::test_rows[2]",
+    assert sorted(line for line in summary if line.startswith("test_mine.py")) == [
+        "test_mine.py::test_rows[1]",
+        "test_mine.py::test_rows[2]",
     ]
-    assert printed.count("test_kernels.py:7: GradientError") == 2
+    assert printed.count("test_mine.py:7: GradientError") == 2
     assert "2 failed" in printed
 
 
@@ -109,10 +109,10 @@ def test_beside_the_course_nothing_doubles(run):
     stub = (ROOT / "exercises/04_modules/relu.py").read_text()
     files = {
         "suite/conftest.py": 'pytest_plugins = ["gradcheck.pytest_plugin", "gradcheck.pytest_verify"]\n' + CONFTEST,
-        "suite/test_kernels.py": SUITE,
+        "suite/test_mine.py": SUITE,
         "suite/exercises/04_modules/relu.py": stub,
     }
-    printed = run(files, "-p", "no:xdist", "exercises", "test_kernels.py")
+    printed = run(files, "-p", "no:xdist", "exercises", "test_mine.py")
     assert "plugins: ['gradcheck.pytest_verify']\n" in printed
     assert printed.count("= gradcheck =") == printed.count("= progress =") == 1
     assert printed.count("GradientError") == 2
