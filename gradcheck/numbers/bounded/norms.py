@@ -80,11 +80,12 @@ def layer_norm(
     terms, steps = math.prod(shape), Centred(numbers)
     outer = x.shape[: x.dim() - len(shape)]
     rows = flat(x.parts, terms)
-    sizes = torch.cat([rows[0][part].abs().sum(-1, keepdim=True) for part in rows_at_a_time(rows[0])])
+    sizes, squares, spread = rows[0].new_empty((3, rows[0].shape[0], 1))
+    for part in rows_at_a_time(rows[0]):
+        sizes[part] = rows[0][part].abs().sum(-1, keepdim=True)
     total = numbers.summed(rows[0].sum(-1, keepdim=True), rows[1].sum(-1, keepdim=True), sizes, terms)
     center = div(numbers, total, float(terms))
     result = torch.empty_like(rows[0]), torch.empty_like(rows[0])
-    squares, spread = torch.empty_like(sizes), torch.empty_like(sizes)
     for part in rows_at_a_time(rows[0]):
         away = taken(result, part)
         steps.away(taken(rows, part), taken(center.parts, part), away)

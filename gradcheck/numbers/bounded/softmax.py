@@ -30,6 +30,8 @@ MOST = 1.125
 
 def in_rows(compute: Callable[..., None], parts: tuple[Tensor, ...], dim: int) -> BoundedTensor:
     """`compute(*rows of each part, rows of mid, rows of rad)`, for so many rows at a time as lie in a cache."""
+    if not parts[0].numel():
+        return BoundedTensor(parts[0].clone(), parts[0].clone())
     laid = [part.movedim(dim, -1) for part in parts]
     shape = laid[0].shape
     rows = [part.reshape(-1, shape[-1]) for part in laid]
