@@ -103,3 +103,13 @@ def test_nothing_at_all_is_bounded_too(shape):
     for program in (lambda x: x.softmax(-1), lambda x: x.log_softmax(0), lambda x: F.layer_norm(x, (5,)), F.gelu):
         y, (gradient,) = vjp(Bounded(torch.float32), program, (x,), x)
         assert y.shape == gradient.shape == shape
+
+
+@pytest.mark.parametrize(
+    "program", [lambda x: x.softmax(-1), lambda x: x.log_softmax(-1), lambda x: F.layer_norm(x, (16,)), F.gelu]
+)
+def test_a_radius_is_a_few_roundoffs_where_inputs_are_of_size_one(program):
+    for dtype in (torch.float64, torch.float32):
+        y, (gradient,) = vjp(Bounded(dtype), program, (X.to(dtype),), torch.cos(X).to(dtype))
+        for found in (y, gradient):
+            assert float(found.rad.max()) < 200 * torch.finfo(dtype).eps * float(found.mid.abs().max())

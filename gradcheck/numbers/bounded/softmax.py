@@ -47,7 +47,7 @@ def rows_at_a_time(rows: Tensor) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, rows.shape[0], step))
 
 
-class Row:
+class Powers:
     """Powers of e along rows.
 
     `powers` is e to the difference from the largest, `total` their sum, and `lost` by how much a program's sum may
@@ -133,13 +133,13 @@ def softmax(numbers: Bounded, x: BoundedTensor, dim: int, half_to_float: bool = 
     unit = numbers.unit + UNIT64
 
     def compute(m: Tensor, r: Tensor, mid: Tensor, rad: Tensor) -> None:
-        row = Row(numbers, m, r, mid)
+        row = Powers(numbers, m, r, mid)
         least = 2 * row.flushed + 2 * numbers.subnormal
         torch.div(row.powers, row.total, out=mid)
         if row.narrow:
-            scale = (1 + unit) * (1 + row.lost) * OUTWARDS
-            torch.mul(row.weighted, scale * row.factor / row.total, out=rad)
-            rad.addcmul_(row.powers, (scale - 1) / row.total).add_(least)
+            lost = (row.lost + unit + unit * row.lost).mul_(OUTWARDS)
+            torch.mul(row.weighted, (1 + lost) * row.factor / row.total, out=rad)
+            rad.addcmul_(row.powers, lost / row.total).add_(least)
             return
         low, high = torch.sigmoid(-row.most), torch.sigmoid(-row.least)
         torch.maximum((mid - low).abs_(), (high - mid).abs_(), out=rad)
@@ -162,7 +162,7 @@ def log_softmax(numbers: Bounded, x: BoundedTensor, dim: int, half_to_float: boo
     unit = numbers.unit + UNIT64
 
     def compute(m: Tensor, r: Tensor, mid: Tensor, rad: Tensor) -> None:
-        row = Row(numbers, m, r, mid)
+        row = Powers(numbers, m, r, mid)
         logarithm = row.total.log()
         of_log = roundoffs("log") * unit * logarithm + numbers.flushed
         distances = mid.new_zeros(()) if row.narrow else row.t.abs()
@@ -189,7 +189,7 @@ def logsumexp(numbers: Bounded, x: BoundedTensor, dim: Any, keepdim: bool = Fals
         return found
     unit = numbers.unit + UNIT64
     laid = [part.movedim(axes[0], -1) for part in x.parts]
-    row = Row(numbers, laid[0], laid[1], torch.empty_like(laid[0]))
+    row = Powers(numbers, laid[0], laid[1], torch.empty_like(laid[0]))
     logarithm = row.total.log()
     mid = row.largest + logarithm
     of_log = roundoffs("log") * unit * logarithm + numbers.flushed
