@@ -141,8 +141,12 @@ class Examination:
         outputs = self.passed.outputs
         if self.given is None:
             made = [
-                self.like(output, self.drawn(output.shape)) if flows(reference) else None
-                for output, reference in zip(outputs, self.truth.plain.outputs, strict=True)
+                self.like(output, self.drawn(output.shape))
+                if flows(reference) or (not self.truth.by_rules and differentiable)
+                else None
+                for output, reference, differentiable in zip(
+                    outputs, self.truth.plain.outputs, self.passed.differentiable, strict=True
+                )
             ]
         else:
             made = list(self.given)
@@ -244,10 +248,10 @@ class Examination:
 
     def take(self, pulled: Pulled, cotangent: CotangentKind | None = None) -> None:
         """What was noticed during a backward, once; changes in place are a matter of purity."""
-        known = {(each.kind, each.quantity, each.message) for each in self.failures}
+        known = [replace(each, cotangent=None, mistake=None, seed=0) for each in self.failures]
         for failure in pulled.failures:
             impure = failure.kind.startswith("changes-") and "purity" not in self.checks
-            if (failure.kind, failure.quantity, failure.message) not in known and not impure:
+            if failure not in known and not impure:
                 quantity, mistake = failure.quantity, None
                 if failure.kind == "shape" and quantity is not None and quantity.name in pulled.raw and not cotangent:
                     got, right = pulled.raw[quantity.name], self.answers.gradients[quantity.name]
