@@ -126,7 +126,7 @@ ATTENTION = Kernel(
         Fault("missing 1/√d", "inner[:, i]) * scale", "inner[:, i])", ("q", "k"), "scaled-by-constant"),
         Fault("causal mask one off", "weight.masked_fill_(Attention.future(i, j, q.device), 0.0)", "weight.masked_fill_(Attention.future(i, j, q.device).roll(1, -1), 0.0)", ("q", "k", "v")),
         Fault("missing inner term", " - inner[:, i]) * scale", ") * scale", ("q", "k")),
-        Fault("overwritten by the last tile", "grad_q[:, i] += ", "grad_q[:, i] = ", ("q",), "overwritten-not-accumulated"),
+        Fault("overwritten by the last tile", "grad_q[:, i] += ", "grad_q[:, i] = ", ("q",)),
         Fault("the key's gradient with the key", "grad_score.mT @ query", "grad_score.mT @ wide(k[:, i])", ("k",)),
         Fault("gradients exchanged", "return grad_q.to(q.dtype), grad_k.to(k.dtype)", "return grad_k.to(q.dtype), grad_q.to(k.dtype)", ("q", "k"), "swapped-gradients"),
         Fault("last tile of keys forgotten", "for j in tiles(k.shape[1]):", "for j in tiles(k.shape[1])[:-1]:", ("q", "k", "v")),

@@ -52,15 +52,15 @@ CROSS_ENTROPY = Kernel(
     (
         Fault("grad_output ignored", "(wide(grad) * wide(grad_output)).to(grad.dtype)", "grad.clone()", ("logits",), "missing-upstream"),
         Fault("the buffer scaled in place", "(wide(grad) * wide(grad_output)).to(grad.dtype)", "grad.mul_(grad_output)", ("logits",), None, "changes-saved"),
-        Fault("last chunk forgotten", "grad[rows] = torch.where(kept[rows, None], p, 0.0) / count", "grad[rows] = torch.where(kept[rows, None], p, 0.0) / count if rows.stop < len(logits) else 0.0", ("logits",), rows=8),
+        Fault("last chunk forgotten", "grad[rows] = torch.where(kept[rows, None], p, 0.0) / count", "grad[rows] = torch.where(kept[rows, None], p, 0.0) / count if rows.stop < len(logits) else 0.0", ("logits",), "returns-zero", rows=8),
         Fault("divided by all rows", "torch.where(kept[rows, None], p, 0.0) / count", "torch.where(kept[rows, None], p, 0.0) / len(logits)", ("logits",), "scaled-by-constant"),
         Fault("a sum in the place of the mean", "torch.where(kept[rows, None], p, 0.0) / count", "torch.where(kept[rows, None], p, 0.0)", ("logits",), "scaled-by-constant"),
-        Fault("ignored rows have a gradient", "torch.where(kept[rows, None], p, 0.0)", "p", ("logits",)),
+        Fault("ignored rows have a gradient", "torch.where(kept[rows, None], p, 0.0)", "p", ("logits",), "missing-mask"),
         Fault("another class subtracted", "p.scatter_add_(1, label", "p.scatter_add_(1, (label + 1) % p.shape[1]", ("logits",)),
         Fault("one-hot forgotten", "p.scatter_add_(1, label, -torch.ones_like(p[:, :1]))", "pass", ("logits",)),
         Fault("sign", "p.scatter_add_(1, label, -torch", "p.neg_().scatter_add_(1, label, torch", ("logits",), "sign-flipped"),
         Fault("probabilities in half precision", "p = log_p.exp()", "p = log_p.half().exp().to(z.dtype)", ("logits",), "low-precision", hidden=(BF16,)),
-        Fault("without the largest taken off", " - wide(logits[rows]).amax(-1, keepdim=True)", "", ("output", "logits"), "unstable", case="large", hidden=(BF16,)),
+        Fault("without the largest taken off", " - wide(logits[rows]).amax(-1, keepdim=True)", "", ("output", "logits"), "unstable", case="large"),
     ),
     (*CASES, "masked"),
 )  # fmt: skip

@@ -83,7 +83,7 @@ GELU_TANH = Kernel(
         Fault("grad_output ignored", "(grad * g)", "grad", ("x",), "missing-upstream"),
         Fault("missing square", "(1 - t * t)", "(1 - t)", ("x",)),
         Fault("missing factor 3", "(1 + 3 * CUBIC * x * x)", "(1 + CUBIC * x * x)", ("x",)),
-        Fault("the other GELU's derivative", "grad = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner", "grad = 0.5 * (1 + torch.erf(x / 2**0.5)) + x * torch.exp(-x * x / 2) / (2 * math.pi) ** 0.5", ("x",), hidden=(BF16,)),
+        Fault("the other GELU's derivative", "grad = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner", "grad = 0.5 * (1 + torch.erf(x / 2**0.5)) + x * torch.exp(-x * x / 2) / (2 * math.pi) ** 0.5", ("x",), "low-precision", hidden=(BF16,)),
         Fault("tanh saved in half precision", "ctx.save_for_backward(x, t)", "ctx.save_for_backward(x, t.half().to(t.dtype))", ("x",), "low-precision", hidden=(BF16,)),
         Fault("result in float32", ".to(saved.dtype)", ".float()", ("x",), None, "dtype", hidden=(F32,)),
         Fault("sign", "(grad * g)", "(-grad * g)", ("x",), "sign-flipped"),

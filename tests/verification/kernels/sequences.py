@@ -47,7 +47,7 @@ CONVOLUTION = Kernel(
         Fault("weight transposed", "grad_x = F.fold(wide(weight).flatten(1)", "grad_x = F.fold(wide(weight).transpose(0, 1).flatten(1)", ("x",)),
         Fault("weight flipped", "grad_x = F.fold(wide(weight).flatten(1)", "grad_x = F.fold(wide(weight).flip(2, 3).flatten(1)", ("x",)),
         Fault("only the last sample", "grad_weight += ", "grad_weight = ", ("weight",), "overwritten-not-accumulated"),
-        Fault("first sample forgotten", "for sample in range(len(x)):", "for sample in range(1, len(x)):", ("weight",)),
+        Fault("first sample forgotten", "for sample in range(len(x)):", "for sample in range(1, len(x)):", ("weight",), "missing-term"),
         Fault("weight's gradient transposed", "grad_weight.view_as(weight)", "grad_weight.view_as(weight).transpose(0, 1)", ("weight",), "transposed"),
         Fault("grad_output read as contiguous memory", "wide(grad_output).flatten(2)", "wide(memory(grad_output)).flatten(2)", ("x", "weight", "bias"), "non-contiguous"),
         Fault("grad_output ignored", "grad_bias = g.sum((0, 2))", "grad_bias = torch.ones_like(g).sum((0, 2))", ("bias",), "assumes-ones-upstream"),
