@@ -34,8 +34,8 @@ SHIFTS, CYCLES = 4, 6
 so that each of up to `DRAWS * SHIFTS` contenders for a maximum gets its turn; then other choices are drawn.
 """
 
-ENDS: tuple[dict[str, Any], ...] = ({"flip": True}, {"across": True})
-"""Runs in which all of them come out the other way."""
+ENDS: tuple[dict[str, Any], ...] = ({"flip": True}, {"take": "first"}, {"take": "last"}, {"across": True})
+"""Runs in which all of them come out the other way, or as other programs decide them."""
 
 MOST_BALLS = 20_000
 """Entries that are computed with balls where float64 has no bound: 15 µs each and operation."""
@@ -257,7 +257,7 @@ class Truth:
     def samples(self, cotangents: Cotangents, draws: int = 0) -> list[Truths]:
         """Right answers at kinks, as different choices make them: those of the first hull, or so many others."""
         if not draws:
-            return [self.answers(cotangents), *self._ends(cotangents), *self._turned(cotangents, 0)]
+            return [self.answers(cotangents), *self._turned(cotangents, 0)]
         seeds = (torch.Generator().manual_seed(DRAWS * self.seed + draw) for draw in range(draws))
         return [self._run(self._bounded(draw=each, turn=0.5), cotangents) for each in seeds]
 

@@ -169,6 +169,7 @@ _MISTAKES: tuple[tuple[str, str, str], ...] = (
     ("extra-reduction", "sum", "summed over {axes}, which should be kept"),
     ("extra-reduction", "", "summed or averaged over {axes}, which should be kept"),
     ("overwritten-not-accumulated", "last", "of a sum over {axes} of {name} only the last term counts"),
+    ("overwritten-not-accumulated", "from", "of a sum over {axes} of {name} only the last terms count"),
     ("missing-upstream", "", "grad_output is not used: this is the local derivative"),
     ("assumes-ones-upstream", "", "grad_output is not used: right only where that is all ones"),
     ("changes-upstream", "sum", "only the sum of grad_output over {axes} is used"),
