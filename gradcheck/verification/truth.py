@@ -314,14 +314,16 @@ class Truth:
         rounded = balls(name_of(self.dtype))
         try:
             found = self._run(rounded.numbers, cotangents, rounded.wrap)
-        except GradcheckError:
+            native = PlainRun(self.ground, self.tensors, self.wrt, Tensor.clone)
+            pulled = native.pull(cotangents)
+        except (GradcheckError, RuntimeError):  # no rule; nothing that torch computes in this dtype
             return answers
         return Truths(
             tuple(
-                None if one is None or other is None else _finite_of(one, other)
-                for one, other in zip(answers.outputs, found.outputs, strict=True)
+                None if one is None or other is None else _finite_of(one, other, came)
+                for one, other, came in zip(answers.outputs, found.outputs, native.outputs, strict=True)
             ),
-            {name: _finite_of(each, found.gradients[name]) for name, each in answers.gradients.items()},
+            {name: _finite_of(each, found.gradients[name], pulled[name]) for name, each in answers.gradients.items()},
             answers.decided,
         )
 
@@ -335,11 +337,14 @@ def around(numbers: Numbers, leaf: NumberTensor) -> Around:
     return Around(mid, mid, radius)
 
 
-def _finite_of(first: Around, second: Around) -> Around:
-    """The first one, but the second where that has a bound and the first has none."""
-    instead = torch.isinf(first.radius) & torch.isfinite(second.radius.to(first.radius.device))
-    middle = torch.where(instead, second.low, first.low)
-    return Around(middle, middle, torch.where(instead, second.radius, first.radius))
+def _finite_of(first: Around, second: Around, native: Tensor) -> Around:
+    """The first one, but the second where that has a bound and the first has none; not where the reference itself
+    leaves the range of the candidate's dtype, as others then may.
+    """
+    device = first.radius.device
+    instead = torch.isinf(first.radius) & torch.isfinite(second.radius.to(device)) & torch.isfinite(native.to(device))
+    middle = torch.where(instead, second.low.to(device), first.low)
+    return Around(middle, middle, torch.where(instead, second.radius.to(device), first.radius))
 
 
 def exactly(
