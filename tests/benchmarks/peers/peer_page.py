@@ -131,7 +131,7 @@ def page(figures: Figures) -> str:
         "even an error of 100 %.\n\n" + smallest_table(figures, tools),
         "## Kinds of wrong backwards\n\nAll but those at ties and zeros have ordinary inputs in float64. *: the tool refuses "
         "the right backward at the same inputs as well, so that it says nothing.\n\n" + seen_table(figures, tools),
-        "## What it costs\n\nThe time to judge a right candidate, as a multiple of one forward and backward of torch's own "
+        "## What it costs\n\nThe time that is computed to judge a right candidate, as a multiple of one forward and backward of torch's own "
         "function, by the number of entries of all inputs, in float64. *: the tool refuses the candidate. Where there is –, "
         f"the tool had no result within {extent.limit:.0f} s for all sizes up to this one, or within 8 GiB.\n\n"
         + "\n\n".join(f"{name}:\n\n{cost_table(figures, tools, name, ratio_text)}" for name in extent.costly),
