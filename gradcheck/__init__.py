@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gradcheck.desk.notebook import check as check
     from gradcheck.numbers.rules import rule as rule
     from gradcheck.operators import all_operators as all_operators
+    from gradcheck.pytest_verify import verifies as verifies
     from gradcheck.verification.verdict import GradientError as GradientError
     from gradcheck.verification.verdict import Verdict as Verdict
     from gradcheck.verification.verify import verify as verify
@@ -19,11 +20,12 @@ _HOMES = {
     "all_operators": "gradcheck.operators",
     "check": "gradcheck.desk.notebook",
     "rule": "gradcheck.numbers.rules",
+    "verifies": "gradcheck.pytest_verify",
     "verify": "gradcheck.verification.verify",
 }
 
 __version__ = "0.1.0"
-__all__ = ["GradientError", "Verdict", "__version__", "all_operators", "check", "rule", "verify"]
+__all__ = ["GradientError", "Verdict", "__version__", "all_operators", "check", "rule", "verifies", "verify"]
 
 
 def __getattr__(name: str) -> Any:

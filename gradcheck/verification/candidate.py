@@ -26,6 +26,7 @@ from torch.utils._pytree import tree_leaves
 from gradcheck.checks.candidate import frames_of, said
 from gradcheck.checks.limits import Frames, of_library, settings_kept, time_limit
 from gradcheck.errors import UsageError
+from gradcheck.numbers.rules import taking_apart
 from gradcheck.verification.facts import Failure, Note, Quantity
 from gradcheck.verification.inputs import Inputs, has_setup_context, inputs_of
 
@@ -38,6 +39,8 @@ Place = Callable[[], str]
 _TORCH = Path(torch.__file__).parent
 _LIBRARIES = tuple(str(_TORCH.parent / name) for name in ("torch", "numpy", "triton", "functorch"))
 _STDLIB = sysconfig.get_path("stdlib")
+_CUSTOM_OP = "GeneratedBackwardFor_"
+"""How torch begins the name of the Function of a torch.library.custom_op."""
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -111,7 +114,8 @@ class Subject:
         while isinstance(named, functools.partial):
             named = named.func
         own = function_of(inspect.unwrap(named))  # which torch.vmap and torch.compile wrap
-        return str(getattr(own, "__name__", type(own).__name__))
+        name = str(getattr(own, "__name__", type(own).__name__))
+        return "the candidate" if name == "<lambda>" else name
 
     @property
     def by_hand(self) -> bool:
@@ -275,7 +279,7 @@ class Pass:
         return all(one is other or (_readable(one) and _readable(other) and same(one, other)) for one, other in pairs)
 
     def _forward(self) -> Any:
-        with torch.inference_mode(mode=False), torch.enable_grad(), _dynamo_quiet():
+        with torch.inference_mode(mode=False), _dynamo_quiet():  # which also lifts torch.no_grad
             self._copies = {name: fresh(self.leaves.get(name, tensor)) for name, tensor in self._given.items()}
             self._origins = {self._copies[name].grad_fn: name for name in self.leaves}
             returned = self.subject.bounded(lambda: self.subject.call(self._copies))
@@ -460,7 +464,8 @@ class _Watch:
 
     def _see(self, apply: Callable[..., Any], node: Any, grads: tuple[Any, ...]) -> Any:
         self.ran = True
-        own, at = node._forward_cls.__name__, functools.partial(place_of, node._forward_cls.backward)  # noqa: SLF001
+        function = node._forward_cls  # noqa: SLF001
+        own, at = function.__name__.removeprefix(_CUSTOM_OP), functools.partial(place_of, function.backward)
         if not self.closely:
             return self._repaired(apply(*grads), node, (), own, at)
         upstream = grads[0] if len(grads) == 1 and isinstance(grads[0], list) else grads
@@ -482,7 +487,9 @@ class _Watch:
             now = tree_leaves(vars(node).get(name))
             kept = len(now) == len(held) and all(one is other for one, (other, _) in zip(now, held, strict=True))
             if not kept or any(before is not None and not same(each, before) for each, before in held):
-                self.suspects.append(Failure("changes-saved", got=name, message=own, at=at()))
+                emptied = any(before is not None and is_emptied(each) for each, before in held)
+                into = self.written if emptied else self.suspects
+                into.append(Failure("changes-saved", got=name, message=own, at=at()))
         return self._repaired(result, node, [grad for grad, _ in before], own, at)
 
     def _as_given(self, grad: Tensor) -> Tensor:
@@ -525,7 +532,9 @@ class _Watch:
 
 
 def _is_torchs(function: type) -> bool:
-    return function is _Fresh or function.__module__.partition(".")[0] == "torch"
+    """Whether a Function is torch's own or ours, and not one in which torch wraps what somebody wrote."""
+    written = function.__name__.startswith((_CUSTOM_OP, "Vmapped"))
+    return function is _Fresh or (function.__module__.partition(".")[0] == "torch" and not written)
 
 
 def _acceptable(value: Any, meta: Any) -> Tensor | None:
@@ -598,13 +607,17 @@ def layout(tensor: Tensor | None) -> tuple[Any, ...]:
 
 def same(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors are equal bit by bit: NaN is NaN, and 0 is not -0."""
-    emptied = one.numel() and not one.untyped_storage().nbytes()  # to save memory
-    if emptied or one.shape != other.shape:
+    if is_emptied(one) or one.shape != other.shape:
         return False
     bits, others = _bits(one.detach()), _bits(other.detach())
     if one.is_cpu:  # where NumPy takes a sixth of the time that torch does
         return bool((bits.numpy() == others.numpy()).all())
     return torch.equal(bits, others)
+
+
+def is_emptied(tensor: Tensor) -> bool:
+    """Whether somebody gave its memory back. To read it would end the process."""
+    return bool(tensor.numel()) and not tensor.untyped_storage().nbytes()
 
 
 def _bits(tensor: Tensor) -> Tensor:
@@ -639,7 +652,7 @@ def place_of(function: Any) -> str:
     while isinstance(function, functools.partial):
         function = function.func
     code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
+    return f"{code.co_filename}:{code.co_firstlineno}" if code and not of_library(code.co_filename) else ""
 
 
 def _own_place(frames: Frames) -> str:
@@ -695,6 +708,7 @@ def _own_forwards() -> Iterator[None]:
         return transformed(function, *args) if _is_torchs(function) else _own_forward(function, *args)
 
     with ExitStack() as stack:
+        stack.enter_context(taking_apart())
         stack.enter_context(patched(functions._SingleLevelFunction, {"apply": classmethod(apply)}))  # noqa: SLF001
         for module in (functions, functorch):
             stack.enter_context(patched(module, {"custom_function_call": call}))

@@ -26,12 +26,11 @@ FAMILIES = (
         suspicions.stand_ins,
         suspicions.without_upstream,
         suspicions.itself,
-        suspicions.with_factors,
         suspicions.in_other_places,
         suspicions.reduced,
     ),
     (mutated,),
-    (suspicions.with_offsets, suspicions.with_terms, suspicions.products),
+    (suspicions.with_factors, suspicions.with_offsets, suspicions.with_terms, suspicions.products),
     (
         suspicions.changed_upstream,
         suspicions.part_of_upstream,
@@ -94,17 +93,19 @@ def _of_values(sight: Sight) -> Mistake | None:
     cotangent = sight.cotangent
     if cotangent is not None and not cotangent.dim() and search.over(suspicions.without_upstream(sight)):
         return search.best  # else a factor of 1 / grad_output
-    factor = sight.factor((sight.truth, sight.radius))
+    factor = sight.factor((sight.truth, lambda: sight.radius))
     if factor is not None:
         code, named, plain = sight.named(*factor[:2])
         search.see(Mistake(code, factor=named), factor[2])
         if plain:
             return search.best
+    tried: list[Suspicion] = []
     for families in FAMILIES:
-        if search.over(chain.from_iterable(family(sight) for family in families)):
+        guesses = chain.from_iterable(family(sight) for family in families)
+        if search.over(_kept(guesses, tried) if families is FAMILIES[0] else guesses):
             break
     if search.best is None:
-        search.best = _of_precision(sight) or _scaled(sight) or _in_part(sight)
+        search.best = _of_precision(sight) or _scaled(sight, tried) or _in_part(sight, tried)
     if search.best is None:
         search.over(suspicions.by_line(sight))
     return search.best or _nearly(sight)
@@ -127,39 +128,45 @@ class _Search:
     def over(self, guesses: Iterable[Suspicion]) -> bool:
         for each in guesses:
             told = each.make()
-            if told is None or (not each.vanishes and self.sight.silent(told)):
-                continue
             found = self.sight.fit(told, fitted=each.fitted, everywhere=each.everywhere)
-            if found is not None and self.see(each.mistake, found):
+            if found is None or told is None or (not each.vanishes and self.sight.silent(told)):
+                continue
+            if self.see(each.mistake, found):
                 return True
         return False
 
 
-def _scaled(sight: Sight) -> Mistake | None:
+def _kept(guesses: Iterable[Suspicion], memory: list[Suspicion]) -> Iterator[Suspicion]:
+    for each in guesses:
+        memory.append(each)
+        yield each
+
+
+def _scaled(sight: Sight, guesses: list[Suspicion]) -> Mistake | None:
     """A plain mistake, and a plain factor besides."""
-    for each in chain.from_iterable(family(sight) for family in FAMILIES[0]):
+    for each in guesses:
         told = each.make() if each.scales else None
-        factor = None if told is None or sight.silent(told) else sight.factor(told)
-        if factor is not None:
+        factor = None if told is None else sight.factor(told)
+        if told is not None and factor is not None and not sight.silent(told):
             _, named, plain = sight.named(*factor[:2])
             if plain:
                 return replace(each.mistake, factor=named)
     return None
 
 
-def _in_part(sight: Sight) -> Mistake | None:
+def _in_part(sight: Sight, guesses: list[Suspicion]) -> Mistake | None:
     """What explains the wrong entries, where others are right."""
     if bool((sight.wrong | ~sight.judged).all()):
         return None
-    nothing = torch.zeros_like(sight.truth), torch.zeros_like(sight.truth)
-    if sight.fit(nothing, only_wrong=True):
+    nothing = torch.zeros((), dtype=torch.float64, device=sight.truth.device)
+    if sight.fit((nothing, lambda: nothing), only_wrong=True):
         return Mistake("returns-zero")
-    factor = sight.factor((sight.truth, sight.radius), only_wrong=True)
+    factor = sight.factor((sight.truth, lambda: sight.radius), only_wrong=True)
     if factor is not None:
         code, named, plain = sight.named(*factor[:2])
         if plain:
             return Mistake(code, factor=named)
-    for each in chain.from_iterable(family(sight) for family in FAMILIES[0]):
+    for each in guesses:
         if each.partly and sight.fit(each.make(), only_wrong=True):
             return each.mistake
     return None

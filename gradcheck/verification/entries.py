@@ -51,14 +51,23 @@ def along(wrong: Tensor, silent: Tensor) -> tuple[AlongAxis, ...]:
     if not wrong.dim() or not bool(wrong.any()):
         return ()
     places = [_places(wrong, axis) for axis in range(wrong.dim())]
-    whole = torch.ones((), dtype=torch.bool, device=wrong.device)
     for axis, held in enumerate(places):
-        shape = [1] * wrong.dim()
-        shape[axis] = -1
-        whole = whole & held.reshape(shape)
-    exact = not bool((whole & ~wrong & ~silent).any())
-    found = tuple(_range(axis, held.tolist(), exact) for axis, held in enumerate(places))
+        if _range(axis, held.tolist(), exact=True).range == "some":
+            beside = [each for other, each in enumerate(places) if other != axis]
+            speaks = _places(_product(wrong.dim(), beside, axis) & ~silent, axis)
+            places[axis] = held | ~speaks
+    exact = not bool((_product(wrong.dim(), places) & ~wrong & ~silent).any())
+    found = tuple(_range(axis, held.tolist(), exact=exact) for axis, held in enumerate(places))
     return () if all(each.range == "some" for each in found) else found
+
+
+def _product(dim: int, places: list[Tensor], without: int = -1) -> Tensor:
+    """The entries that are in all of these places, which are along all axes, or all but one."""
+    whole = torch.ones((), dtype=torch.bool, device=places[0].device if places else None)
+    axes = [axis for axis in range(dim) if axis != without]
+    for axis, held in zip(axes, places, strict=True):
+        whole = whole & held.reshape([-1 if other == axis else 1 for other in range(dim)])
+    return whole
 
 
 def _places(wrong: Tensor, axis: int) -> Tensor:
@@ -66,7 +75,7 @@ def _places(wrong: Tensor, axis: int) -> Tensor:
     return wrong.any(dim=others) if others else wrong
 
 
-def _range(axis: int, held: list[bool], exact: bool) -> AlongAxis:
+def _range(axis: int, held: list[bool], *, exact: bool) -> AlongAxis:
     """The plainest way to say which places are held."""
     size = len(held)
     at = [place for place, each in enumerate(held) if each]

@@ -52,6 +52,7 @@ NoteKind = Literal[
     "shares-memory",  # a gradient shares its memory with what `message` names: "grad_output" or an input
     "order-of-summation",  # two equal calls differ, by no more than rounding explains
     "no-bound",  # `count` entries are not judged
+    "blunt",  # `ratio`: errors up to this part of the largest entry may go unseen
     "nothing-to-compare",  # no entry at all
     "estimated",  # the tolerance is estimated, since an operator has no bounded rule
     "not-checked",  # `check` was left out, `message` says why

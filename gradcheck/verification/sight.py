@@ -18,7 +18,7 @@ from gradcheck.verification.entries import outside
 from gradcheck.verification.facts import CotangentKind, Quantity
 
 Cotangents = Sequence[Tensor | None]
-Told = tuple[Tensor, Tensor]
+Told = tuple[Tensor, Callable[[], Tensor]]
 """What would have come back, and what may be lost on the way to it."""
 
 
@@ -58,10 +58,13 @@ NOISE = 0.02
 CLEAN = 0.1
 """A guess with errors like these need not be compared with others."""
 
-FEW = 192
-"""Entries that are looked at before all are."""
+FEW, LIKELY = 192, 0.7
+"""So many wrong entries are looked at before all are. A guess must leave less than half of the error of this share."""
 
-_FAILS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+MANY, PROBES = 20_000, 4
+"""In so large tensors other grad_outputs are tried in a few directions before they are."""
+
+FAILS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 """How a what-if ends whose shapes do not fit each other."""
 
 
@@ -131,34 +134,102 @@ class Sight:
             else:
                 cotangents = [None if g is None else change(g) if change else g for g in observed.cotangents]
                 found = observed.pull(cotangents, inputs)[quantity.name]
-        except _FAILS:
+        except FAILS:
             return None
         return None if found is None or found.shape != self.truth.shape else self.told(found.detach())
 
     def told(self, guess: Tensor) -> Told:
         """A guess whose losses nobody knows: they are like those of the right tensor."""
-        size = _largest(guess) / max(_largest(self.truth), 1e-300)
-        own = self.unit * float(torch.nan_to_num(guess, 0.0, 0.0, 0.0).square().mean().sqrt()) if guess.numel() else 0.0
-        return guess, self.radius * min(1.0 + size, 1e6) + own
+
+        def lost() -> Tensor:
+            size = _largest(guess) / max(_largest(self.truth), 1e-300)
+            own = float(torch.nan_to_num(guess, 0.0, 0.0, 0.0).square().mean().sqrt())
+            return self.radius * min(1.0 + size, 1e6) + self.unit * own
+
+        return guess, lost
+
+    def entrywise(self, compute: Callable[[Callable[[Tensor], Tensor]], Tensor]) -> Told | None:
+        """A guess that is computed entry by entry, and for a few entries first."""
+        for index in self.few:
+            if not self.likely(compute(lambda tensor: tensor.expand(self.truth.shape)[index])):  # noqa: B023
+                return None
+        return self.told(compute(lambda tensor: tensor))
 
     # Whether a guess explains it.
+
+    @cached_property
+    def few(self) -> list[tuple[Tensor, ...]]:
+        """A few of the wrong entries' indices."""
+        found = torch.nonzero(self.wrong)
+        found = found[:: max(1, len(found) // FEW)]
+        return [tuple(found.unbind(1))] if found.shape[1] else []
+
+    @cached_property
+    def seen(self) -> tuple[Tensor, Tensor]:
+        """What came back in a few wrong entries, and how far off that is."""
+        return self.got[self.few[0]], self.misfit[self.few[0]]
+
+    def likely(self, guess: Tensor) -> bool:
+        """Whether a guess at the few entries is nearer than the truth in most of them."""
+        got, misfit = self.seen
+        return float(((got - guess).abs() <= misfit / 2).double().mean()) >= LIKELY
+
+    def foreseen(self, change: Callable[[Tensor], Tensor]) -> bool:
+        """Whether the gradient for a changed grad_output may be what came back: as far as a few directions tell, in
+        which the function is differentiated forwards, once for all changes.
+        """
+        if self.probes is None:
+            return True
+        came, missed, slopes = self.probes
+        return bool((came - self._along(slopes, change)).square().sum() <= missed.square().sum() / 4)
+
+    def _along(self, slopes: Sequence[Tensor], change: Callable[[Tensor], Tensor]) -> Tensor:
+        pairs = zip(slopes, self.observed.cotangents, strict=True)
+        return torch.stack([slope @ change(g).reshape(-1) for slope, g in pairs if g is not None]).sum(0)
+
+    @cached_property
+    def probes(self) -> tuple[Tensor, Tensor, Sequence[Tensor]] | None:
+        """What came back along a few directions, by how much that is wrong, and the slopes of each output; None where
+        that is not worth it, or differences are not good enough to tell.
+        """
+        observed, name = self.observed, self.observed.quantity.name
+        if self.truth.numel() < MANY or name not in observed.inputs or observed.quantity.kind != "gradient":
+            return None
+        tensor, generator = observed.inputs[name], torch.Generator().manual_seed(1)
+        step = 1e-6 * max(float(tensor.square().mean().sqrt()), 1e-3)
+        parts = torch.where(self.wrong, self.got, 0.0), torch.where(self.wrong, self.truth, 0.0)
+        sums: list[Tensor] = []
+        slopes: list[list[Tensor]] = []
+        for _ in range(PROBES):
+            signs = torch.randint(0, 2, tensor.shape, generator=generator).to(tensor) * 2 - 1
+            signs = torch.where(self.wrong, signs, 0.0)
+            sums.append(torch.stack([(signs * part).sum() for part in parts]))
+            try:
+                ends = [observed.forward({**observed.inputs, name: tensor + way * step * signs}) for way in (1, -1)]
+            except FAILS:
+                return None
+            slopes.append([((one - other) / (2 * step)).detach().reshape(-1) for one, other in zip(*ends, strict=True)])
+        came, right = torch.stack(sums).unbind(1)
+        stacked = [torch.stack(each) for each in zip(*slopes, strict=True)]
+        missed = came - right
+        if len(stacked) != len(observed.cotangents):
+            return None
+        off = right - self._along(stacked, lambda g: g)
+        return (came, missed, stacked) if bool(off.abs().sum() <= 0.1 * missed.abs().sum()) else None
 
     def fit(self, told: Told | None, *, only_wrong: bool = False, fitted: int = 0, everywhere: int = 0) -> Fit | None:
         """How well these numbers explain what came back: None where some entry, of all or of the wrong ones, is further
         off than rounding explains, or where the wrong ones do not say enough without the `fitted` numbers. Numbers that
         are fitted `everywhere` may be told by errors that are too small to be wrong.
         """
-        if told is None or not self.fits:
+        if told is None or not self.fits or not broadcasts(told[0], self.truth):
             return None
-        guess, radius = told
-        if not broadcasts(guess, self.truth):
+        guess = told[0].expand(self.truth.shape)
+        if not all(self.likely(guess[index]) for index in self.few):
             return None
-        guess, radius = guess.expand(self.truth.shape), radius.expand(self.truth.shape)
-        for index in self.few:
-            if not bool(self._near(self.got[index], guess[index], radius[index]).all()):
-                return None
-        chosen = self.wrong if only_wrong else self.judged
-        if not bool((self._near(self.got, guess, radius) | ~chosen).all()):
+        radius = told[1]().expand(self.truth.shape)
+        near = (self.got - guess).abs() <= K * (radius + self.unit * guess.abs()) + self.tiny
+        if not bool((near | ~(self.wrong if only_wrong else self.judged)).all()):
             return None
         found = self._told_by(self.wrong, guess, radius, fitted)
         if found is None and not only_wrong and everywhere:
@@ -170,43 +241,37 @@ class Sight:
         largest = torch.maximum(torch.maximum(guess.abs(), got.abs()), self.truth[chosen].abs())
         return fit(got - guess, self.misfit[chosen], radius[chosen] + self.unit * largest + self.tiny, fitted)
 
-    def _near(self, one: Tensor, other: Tensor, radius: Tensor) -> Tensor:
-        return (one - other).abs() <= K * (radius + self.unit * other.abs()) + self.tiny
-
-    @cached_property
-    def few(self) -> list[tuple[Tensor, ...]]:
-        """A few of the wrong entries' indices."""
-        found = torch.nonzero(self.wrong)
-        found = found[:: max(1, len(found) // FEW)]
-        return [tuple(found.unbind(1))] if found.shape[1] else []
-
     def silent(self, told: Told) -> bool:
         """Whether a guess is nothing but rounding."""
-        guess, radius = told
-        return bool((guess.abs() <= K * radius + self.tiny).all())
+        return bool((told[0].abs() <= K * told[1]() + self.tiny).all())
 
     # Factors.
 
     def factor(self, told: Told, *, only_wrong: bool = False) -> tuple[float, float, Fit] | None:
         """The factor that makes a guess explain what came back, how far off it may be, and how well it does."""
-        guess, radius = told
-        chosen = self.wrong if only_wrong else self.judged
-        if not broadcasts(guess, self.truth):
+        if not broadcasts(told[0], self.truth):
             return None
-        guess, radius = guess.expand(self.truth.shape), radius.expand(self.truth.shape)
-        lost = (radius + self.unit * guess.abs() + self.tiny)[chosen]
-        one, other = guess[chosen] / lost, self.got[chosen] / lost
-        square = float(one @ one)
-        if not math.isfinite(square) or square <= 0:
-            return None
-        factor = float(one @ other) / square
-        scaled = factor * guess, abs(factor) * radius
-        found = self.fit(scaled, only_wrong=only_wrong, fitted=1) if math.isfinite(factor) else None
+        guess = told[0].expand(self.truth.shape)
+        for index in self.few:
+            roughly = self._least(guess[index], self.seen[0], self.radius[index])[0]
+            if not self.likely(roughly * guess[index]):
+                return None
+        chosen, lost = self.wrong if only_wrong else self.judged, told[1]
+        radius = lost().expand(self.truth.shape)
+        factor, square, rest = self._least(guess[chosen], self.got[chosen], radius[chosen])
+        found = self.fit((factor * guess, lambda: abs(factor) * radius), only_wrong=only_wrong, fitted=1)
         if found is None:
             return None
-        rest = float((other - factor * one).square().mean())
         spread = 2 * self.unit * abs(factor) + 4 * math.sqrt(rest / square) + 1e-12 * abs(factor)
         return factor, spread, found
+
+    def _least(self, guess: Tensor, got: Tensor, radius: Tensor) -> tuple[float, float, float]:
+        """The factor of least squares, and what there is of squares: of the guess, and of the rest in the mean."""
+        lost = radius + self.unit * guess.abs() + self.tiny
+        one, other = guess / lost, got / lost
+        square = float(one @ one)
+        factor = float(one @ other) / square if 0 < square < math.inf else 0.0
+        return factor, square, float((other - factor * one).square().mean())
 
     @cached_property
     def sizes(self) -> dict[str, int]:

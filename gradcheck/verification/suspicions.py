@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.matching import Factor
+from gradcheck.references.expected import K
 from gradcheck.verification.facts import Mistake, Way
-from gradcheck.verification.sight import Sight, Told, broadcasts
+from gradcheck.verification.sight import FAILS, LIKELY, Sight, Told, broadcasts, fit
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def from_truth(sight: Sight) -> Suspicions:
     truth, radius = sight.truth, sight.radius
     for one, other in combinations(range(truth.dim()), 2):
         if truth.shape[one] == truth.shape[other]:
-            turned = truth.transpose(one, other), radius.transpose(one, other)
+            turned = truth.transpose(one, other), partial(radius.transpose, one, other)
             yield Suspicion(Mistake("transposed", axes=(one, other)), lambda t=turned: t, scales=True)  # type: ignore[misc]
     for name, gradient in sight.observed.gradients.items():
         if gradient is not None and name != sight.observed.quantity.name and gradient.shape == truth.shape:
@@ -60,7 +62,7 @@ def in_other_places(sight: Sight) -> Suspicions:
 
     def moved(way: Way, change: Callable[[Tensor], Tensor], *axes: int) -> Suspicion:
         return Suspicion(
-            Mistake("wrong-index", axes=axes, way=way), lambda: (change(truth), change(radius)), scales=True
+            Mistake("wrong-index", axes=axes, way=way), lambda: (change(truth), lambda: change(radius)), scales=True
         )
 
     for axis in reversed(range(truth.dim())):
@@ -70,7 +72,7 @@ def in_other_places(sight: Sight) -> Suspicions:
                 yield moved("shifted", lambda t, a=axis, s=shift: t.roll(s, a), axis)  # type: ignore[misc]
     if truth.dim() > 1:
         yield moved("flattened", lambda t: t.permute(*reversed(range(t.dim()))).reshape(t.shape))
-    yield Suspicion(Mistake("sign-flipped", way="absolute"), lambda: (truth.abs(), radius))
+    yield Suspicion(Mistake("sign-flipped", way="absolute"), lambda: (truth.abs(), lambda: radius))
     yield Suspicion(Mistake("changes-upstream", way="clipped", part="result"), lambda: _clipped(sight), fitted=2)
     for axis in reversed(range(truth.dim())):
         yield from _rearranged(sight, axis)
@@ -80,7 +82,7 @@ def _clipped(sight: Sight) -> Told | None:
     """Cut off at the largest size that came."""
     most = float(sight.got[sight.judged].abs().max())
     cut = bool(((sight.got.abs() > 0.99 * most) & sight.wrong).sum() > 1)
-    return (sight.truth.clamp(-most, most), sight.radius) if cut and most else None
+    return (sight.truth.clamp(-most, most), lambda: sight.radius) if cut and most else None
 
 
 MARKS, MOST_LINES = 8, 2048
@@ -101,7 +103,7 @@ def _rearranged(sight: Sight, axis: int) -> Suspicions:
     found = torch.where(wrong, torch.cdist(came, right).argmin(1), home)
     astray = int((found != home).sum())
     if astray:
-        told = sight.truth.index_select(axis, found), sight.radius.index_select(axis, found)
+        told = sight.truth.index_select(axis, found), partial(sight.radius.index_select, axis, found)
         held = len(set(found.tolist()))
         whole = held == size
         way: Way = ("exchanged" if astray == 2 else "permuted") if whole else "copied"
@@ -121,7 +123,7 @@ def reduced(sight: Sight) -> Suspicions:
 
 
 def _spread(sight: Sight, axes: tuple[int, ...], reduce: Callable[..., Tensor]) -> Told:
-    return reduce(sight.truth, axes, keepdim=True), reduce(sight.radius, axes, keepdim=True)
+    return reduce(sight.truth, axes, keepdim=True), lambda: reduce(sight.radius, axes, keepdim=True)
 
 
 def stand_ins(sight: Sight) -> Suspicions:
@@ -133,13 +135,13 @@ def stand_ins(sight: Sight) -> Suspicions:
         code = "missing-mask" if masked and bool((truth == 0).any()) else "missing-derivative"
         yield Suspicion(Mistake(code), lambda: sight.told(passed), scales=True, partly=True)
         if masked:
-            turned = passed - truth
-            yield Suspicion(Mistake("wrong-mask"), lambda: (turned, sight.radius))
+            yield Suspicion(Mistake("wrong-mask"), lambda: sight.entrywise(lambda at: at(passed) - at(truth)))
         if cotangent.shape == truth.shape:
-            by_upstream = Mistake("mask-from-upstream")
-            yield Suspicion(by_upstream, lambda: (truth * (cotangent > 0), sight.radius))
-            if masked:
-                yield Suspicion(by_upstream, lambda: (cotangent.clamp(min=0.0), sight.radius))
+            for whole in (truth, cotangent) if masked else (truth,):
+                yield Suspicion(
+                    Mistake("mask-from-upstream"),
+                    lambda w=whole: sight.entrywise(lambda at: at(w) * (at(cotangent) > 0)),  # type: ignore[misc]
+                )
 
 
 def itself(sight: Sight) -> Suspicions:
@@ -154,106 +156,154 @@ def products(sight: Sight) -> Suspicions:
     cotangent, truth = sight.cotangent, sight.truth
     for name, tensor in _beside(sight):
         if cotangent is not None and broadcasts(cotangent, truth) and broadcasts(tensor, truth):
-            product = tensor * cotangent
-            yield Suspicion(Mistake("wrong-variable", name=name, way="factor"), lambda t=product: sight.told(t))  # type: ignore[misc]
+            yield Suspicion(
+                Mistake("wrong-variable", name=name, way="factor"),
+                lambda t=tensor: sight.entrywise(lambda at: at(t) * at(cotangent)),  # type: ignore[misc]
+            )
 
 
 def with_factors(sight: Sight) -> Suspicions:
     """A factor that is an input or an output, missing or too many."""
-    truth, radius = sight.truth, sight.radius
+    truth = sight.truth
     for name, tensor in _beside(sight):
-        if tensor.dim() and broadcasts(tensor, truth) and bool((tensor != 0).any()):
-            inverse = torch.where(tensor == 0, 0.0, 1 / tensor)
-            for code, factor in (("missing-term", inverse), ("extra-term", tensor)):
-                yield Suspicion(
-                    Mistake(code, name=name, way="factor"),
-                    lambda f=factor: (truth * f, radius * f.abs()),  # type: ignore[misc]
-                )
+        if tensor.dim() and broadcasts(tensor, truth):
+            yield Suspicion(
+                Mistake("missing-term", name=name, way="factor"),
+                lambda t=tensor: sight.entrywise(lambda at: torch.where(at(t) == 0, 0.0, at(truth) / at(t))),  # type: ignore[misc]
+            )
+            yield Suspicion(
+                Mistake("extra-term", name=name, way="factor"),
+                lambda t=tensor: sight.entrywise(lambda at: at(truth) * at(t)),  # type: ignore[misc]
+            )
 
 
 def with_offsets(sight: Sight) -> Suspicions:
     """A multiple of something simple is added: a number, an input, the output. Nothing of it knows grad_output, so it
     is too much, never missing.
     """
-    truth = sight.truth
-    candidates = [("", torch.ones((), dtype=torch.float64, device=truth.device)), *_beside(sight)]
-    for name, tensor in candidates:
-        if not name or tensor.shape == truth.shape:
-            factor = _multiple(sight, tensor.expand(truth.shape))
-            if factor:
-                yield Suspicion(
-                    Mistake("extra-term", name=name, way="offset", factor=Factor("constant", factor)),
-                    lambda t=tensor, f=factor: (truth + f * t, sight.radius),  # type: ignore[misc]
-                    fitted=1,
-                )
+    for name, tensor in _named(sight):
+        factor = _multiple(sight, tensor)
+        if factor:
+            yield Suspicion(
+                Mistake("extra-term", name=name, way="offset", factor=Factor("constant", factor)),
+                lambda t=tensor, f=factor: (sight.truth + f * t, lambda: sight.radius),  # type: ignore[misc]
+                fitted=1,
+            )
+
+
+def _named(sight: Sight) -> list[tuple[str, Tensor]]:
+    """Ones, without a name, and what has the shape of the truth."""
+    ones = torch.ones((), dtype=torch.float64, device=sight.truth.device).expand(sight.truth.shape)
+    return [("", ones), *((name, tensor) for name, tensor in _beside(sight) if tensor.shape == sight.truth.shape)]
 
 
 def _multiple(sight: Sight, of: Tensor) -> float:
-    error, lost = (sight.got - sight.truth)[sight.judged], (sight.radius + sight.tiny)[sight.judged]
-    lost = lost + sight.unit * sight.truth[sight.judged].abs()
-    one, other = of[sight.judged] / lost, error / lost
-    square = float(one @ one)
-    return float(one @ other) / square if math.isfinite(square) and square > 0 else 0.0
+    """How often it is in the error, looked up in a few entries first."""
+    factor = 0.0
+    chosen: Any
+    for chosen in (*sight.few, sight.judged):
+        truth = sight.truth[chosen]
+        lost = sight.radius[chosen] + sight.unit * truth.abs() + sight.tiny
+        one, other = of[chosen] / lost, (sight.got[chosen] - truth) / lost
+        square = float(one @ one)
+        factor = float(one @ other) / square if 0 < square < math.inf else 0.0
+        if chosen is not sight.judged and not sight.likely(truth + factor * of[chosen]):
+            return 0.0
+    return factor
+
+
+Pick = Callable[[Tensor], Tensor]
 
 
 def with_terms(sight: Sight) -> Suspicions:
     """A term is missing that is constant along an axis, or along it a multiple of an input or the output: the mean that
     a normalisation takes off, softmax's y Σ g y.
     """
-    shape = sight.truth.shape
-    for axis in reversed(range(len(shape))):
-        if shape[axis] < 4:
+    (_, ones), *beside = _named(sight)
+    for axis in reversed(range(sight.truth.dim())):
+        size = sight.truth.shape[axis]
+        if size < 4 or not bool(torch.isfinite(sight.got).all()):
             continue
-        ones = torch.ones((), dtype=torch.float64, device=sight.truth.device).expand(shape)
-        beside = [(name, tensor) for name, tensor in _beside(sight) if tensor.shape == shape]
-        bases: list[tuple[str, list[Tensor]]] = [("", [ones])]
-        bases += [(name, [tensor]) for name, tensor in beside]
-        bases += [(name, [tensor.exp()]) for name, tensor in beside if float(tensor.max()) < 50]
-        if shape[axis] > 5:
-            bases += [(name, [ones, tensor]) for name, tensor in beside]
-        lines, wrong = sight.truth.numel() // shape[axis], int(sight.wrong.any(axis).sum())
+        bases: list[tuple[str, Callable[[Pick], list[Tensor]]]] = [("", lambda at: [at(ones)])]
+        bases += [(name, lambda at, t=tensor: [at(t)]) for name, tensor in beside]  # type: ignore[misc]
+        bases += [(name, lambda at, t=tensor: [at(t).clamp(max=80.0).exp()]) for name, tensor in beside]  # type: ignore[misc]
+        if size > 5:
+            bases += [(name, lambda at, t=tensor: [at(ones), at(t)]) for name, tensor in beside]  # type: ignore[misc]
+        lines, wrong = sight.truth.numel() // size, int(sight.wrong.any(axis).sum())
         for name, base in bases:
+            fitted = 2 if size > 5 and len(base(_lines(sight, axis))) > 1 else 1
             yield Suspicion(
                 Mistake("missing-term", axes=(axis,), name=name, way="along"),
-                lambda b=base, a=axis: _projected(sight, b, a),  # type: ignore[misc]
-                fitted=wrong * len(base),
-                everywhere=lines * len(base),
+                lambda b=base, a=axis: _by_lines(sight, a, partial(_projected, sight, b)),  # type: ignore[misc]
+                fitted=wrong * fitted,
+                everywhere=lines * fitted,
             )
 
 
-def _projected(sight: Sight, base: list[Tensor], axis: int) -> Told | None:
-    """The truth and what is nearest to the error in the span of the base, line by line."""
-    error = sight.got - sight.truth
-    if not bool(torch.isfinite(error).all()):
+LINES = 16
+
+
+def _lines(sight: Sight, axis: int) -> Pick:
+    """A few lines along an axis that hold wrong entries, the axis last."""
+    (found,) = sight.few
+    places = [place[:: max(1, len(place) // LINES)] for other, place in enumerate(found) if other != axis]
+    return lambda tensor: tensor.movedim(axis, -1)[tuple(places)] if places else tensor.reshape(1, -1)
+
+
+def _by_lines(sight: Sight, axis: int, made: Callable[[Pick], Tensor]) -> Told | None:
+    """A guess that is made line by line, of a few lines first. It may be as far off as the most uncertain entry."""
+    at = _lines(sight, axis)
+    rest, misfit, wrong = (at(sight.got) - made(at)).abs(), at(sight.misfit), at(sight.wrong)
+    if float((rest <= misfit / 2)[wrong].double().mean()) < LIKELY:
         return None
-    rest, made = error, torch.zeros_like(error)
+    guess = made(lambda tensor: tensor.movedim(axis, -1)).movedim(-1, axis)
+
+    def lost() -> Tensor:
+        most = sight.radius.amax(axis, keepdim=True) + sight.unit * (guess - sight.truth).abs().amax(axis, keepdim=True)
+        return torch.maximum(sight.radius, most)
+
+    return guess, lost
+
+
+def _projected(sight: Sight, base: Callable[[Pick], list[Tensor]], at: Pick) -> Tensor:
+    """The truth and what is nearest to the error in the span of the base, line by line."""
+    truth = at(sight.truth)
+    rest, made = at(sight.got) - truth, truth
     directions: list[Tensor] = []
-    for each in base:
+    for each in base(at):
         own = each
         for other in directions:
-            own = own - other * (own * other).sum(axis, keepdim=True)
-        size = own.square().sum(axis, keepdim=True).sqrt()
+            own = own - other * (own * other).sum(-1, keepdim=True)
+        size = own.square().sum(-1, keepdim=True).sqrt()
         own = torch.where(size > 0, own / size, 0.0)
         directions.append(own)
-        part = own * (rest * own).sum(axis, keepdim=True)
+        part = own * (rest * own).sum(-1, keepdim=True)
         rest, made = rest - part, made + part
-    most = sight.radius.amax(axis, keepdim=True) + sight.unit * made.abs().amax(axis, keepdim=True)
-    return sight.truth + made, torch.maximum(sight.radius, most)
+    return made
 
 
 def by_line(sight: Sight) -> Suspicions:
     """A factor is missing that is constant along an axis."""
-    truth, got = sight.truth, sight.got
-    for axis in reversed(range(truth.dim())):
-        if truth.shape[axis] > 2 and truth.numel() > truth.shape[axis] and bool(torch.isfinite(got).all()):
-            lost = sight.radius + sight.unit * truth.abs() + sight.tiny
-            one, other = truth / lost, got / lost
-            square = one.square().sum(axis, keepdim=True)
-            factor = torch.where(square > 0, (one * other).sum(axis, keepdim=True) / square, 0.0)
-            nearly = bool(((factor - 1).abs() < NEARLY_ONE).all())
-            mistake = Mistake("low-precision" if nearly else "missing-term", axes=(axis,), way="factor")
-            told = truth * factor, sight.radius * factor.abs()
-            yield Suspicion(mistake, lambda t=told: t, fitted=int(sight.wrong.any(axis).sum()))  # type: ignore[misc]
+    for axis in reversed(range(sight.truth.dim())):
+        size = sight.truth.shape[axis]
+        if 2 < size < sight.truth.numel() and bool(torch.isfinite(sight.got).all()):
+            told = _by_lines(sight, axis, lambda at: at(sight.truth) * _factors(sight, at))
+            if told is not None:
+                factors = _factors(sight, lambda tensor: tensor.movedim(axis, -1))  # noqa: B023
+                nearly = bool(((factors - 1).abs() < NEARLY_ONE).all())
+                yield Suspicion(
+                    Mistake("low-precision" if nearly else "missing-term", axes=(axis,), way="factor"),
+                    lambda t=told: t,  # type: ignore[misc]
+                    fitted=int(sight.wrong.any(axis).sum()),
+                )
+
+
+def _factors(sight: Sight, at: Pick) -> Tensor:
+    truth = at(sight.truth)
+    lost = at(sight.radius) + sight.unit * truth.abs() + sight.tiny
+    one, other = truth / lost, at(sight.got) / lost
+    square = one.square().sum(-1, keepdim=True)
+    return torch.where(square > 0, (one * other).sum(-1, keepdim=True) / square, 0.0)
 
 
 NEARLY_ONE = 0.02
@@ -270,7 +320,7 @@ def without_upstream(sight: Sight) -> Suspicions:
     g, truth = sight.cotangent, sight.truth
     alone = g is not None and (not g.dim() or g.shape == truth.shape)
     if alone and g is not None:
-        alone = bool(((told[0] * g - truth).abs() <= 16 * (sight.radius + sight.unit * truth.abs()) + sight.tiny).all())
+        alone = bool(((told[0] * g - truth).abs() <= K * (sight.radius + sight.unit * truth.abs()) + sight.tiny).all())
     code = "missing-upstream" if alone else "assumes-ones-upstream"
     yield Suspicion(Mistake(code), lambda: told, scales=True, vanishes=True)
 
@@ -282,7 +332,7 @@ def changed_upstream(sight: Sight) -> Suspicions:
 
     def changed(way: Way, change: Callable[[Tensor], Tensor], *axes: int, fitted: int = 0) -> Suspicion:
         mistake = Mistake("changes-upstream", axes=axes, way=way)
-        return Suspicion(mistake, lambda: sight.asked(change), fitted=fitted)
+        return Suspicion(mistake, lambda: sight.asked(change) if sight.foreseen(change) else None, fitted=fitted)
 
     for axis in range(max(each.dim() for each in sight.upstream)):
         if len(sight.upstream) == 1 and sight.upstream[0].shape[axis] > 1:
@@ -324,9 +374,10 @@ def part_of_upstream(sight: Sight) -> Suspicions:
             block *= 2
         ranges.pop((0, size), None)
         for (start, end), (code, way) in ranges.items():
+            change = partial(_kept, axis=axis, start=start, end=end)
             yield Suspicion(
                 Mistake(code, axes=(axis,), way=way, name="grad_output"),
-                lambda a=axis, s=start, e=end: sight.asked(lambda g: _kept(g, a, s, e)),  # type: ignore[misc]
+                lambda c=change: sight.asked(c) if sight.foreseen(c) else None,  # type: ignore[misc]
             )
 
 
@@ -368,7 +419,7 @@ def other_axis(sight: Sight) -> Suspicions:
             else:
                 upstream = [None if g is None else g.T.contiguous() for g in observed.cotangents]
                 found = observed.pull(upstream, other)[observed.quantity.name]
-        except Exception:
+        except FAILS:
             return None
         return None if found is None or found.T.shape != sight.truth.shape else sight.told(found.T)
 
@@ -384,22 +435,25 @@ def diagonal(sight: Sight) -> Suspicions:
     g = sight.cotangent
     if g is None or g.shape != sight.truth.shape or not g.dim() or g.shape[-1] < 2:
         return
-    size = g.shape[-1]
-    columns = sorted({round(k * (size - 1) / (COLUMNS - 1)) for k in range(COLUMNS)})
+    wrong = sight.wrong.reshape(-1, g.shape[-1]).any(0).nonzero().reshape(-1)
+    columns = wrong[:: max(1, len(wrong) // COLUMNS)]
 
-    def made(used: bool) -> Told | None:
-        assert g is not None
+    def made(upstream: Tensor) -> Told | None:
         guess = sight.got.clone()
-        for column in columns:
-            told = sight.asked(lambda each, c=column: _one(each, c))  # type: ignore[misc]
+        for column in columns.tolist():
+            told = sight.asked(partial(_one, column=column))
             if told is None:
                 return None
-            own = told[0][..., column]
-            guess[..., column] = own * g[..., column] if used else own
-        return sight.told(guess)
+            guess[..., column] = told[0][..., column] * upstream[..., column]
+            near = (guess - sight.got)[..., column].abs() <= sight.misfit[..., column] / 2
+            if float(near[sight.wrong[..., column]].double().mean()) < LIKELY:
+                return None
+        asked = torch.zeros_like(sight.wrong).index_fill(-1, columns, True) & sight.wrong
+        scale = (sight.radius + sight.unit * torch.maximum(sight.got.abs(), sight.truth.abs()) + sight.tiny)[asked]
+        return sight.told(guess) if fit((guess - sight.got)[asked], sight.misfit[asked], scale) else None
 
-    yield Suspicion(Mistake("diagonal-only"), lambda: made(used=True))
-    yield Suspicion(Mistake("missing-upstream"), lambda: made(used=False))
+    yield Suspicion(Mistake("diagonal-only"), partial(made, g))
+    yield Suspicion(Mistake("missing-upstream"), partial(made, torch.ones_like(g)))
 
 
 def _one(g: Tensor, column: int) -> Tensor:

@@ -9,7 +9,7 @@ float64 has no bound.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -216,6 +216,13 @@ class Truth:
             high = high.maximum(middles.amax(0)).maximum(turns.amin(0) + reach)
             yield Around(low, high, torch.stack([each.radius for each in parts]).amax(0))
 
+    def across(self, cotangents: Cotangents, output: int) -> Iterator[Around]:
+        """An output where rounding decides a comparison: either side, but of exact ties the one that is written."""
+        near = self.answers(cotangents)
+        one, other = near.outputs[output], self._ends(cotangents)[-1].outputs[output] if near.decided else None
+        if one is not None and other is not None:
+            yield Around(one.low.minimum(other.low), one.low.maximum(other.low), one.radius.maximum(other.radius))
+
     def hull(self, cotangents: Cotangents, name: str) -> Around:
         """The first of these; what is right anyway where there is none."""
         return next(self.hulls(cotangents, name), self.answers(cotangents).gradients[name])
@@ -241,7 +248,10 @@ class Truth:
     def _all(self, cotangents: Cotangents, which: int, numbers: Callable[[], list[Bounded]]) -> list[Truths]:
         key = id(cotangents), which
         if key not in self._drawn:
-            self._drawn[key] = cotangents, [self._run(each, cotangents) for each in numbers()]
+            if which > 0:  # each is the size of all that is verified
+                self._drawn.pop((id(cotangents), which - 1), None)
+            made = [self._run(each, cotangents) for each in numbers()]
+            self._drawn[key] = cotangents, made if which < 0 else [replace(each, outputs=()) for each in made]
         return self._drawn[key][1]
 
     def _bounded(self, **how: Any) -> Bounded:

@@ -453,6 +453,10 @@ _NOTES: Mapping[NoteKind, Callable[[Note], str]] = {
     ),
     "order-of-summation": lambda _: "two equal calls differ, by no more than another order of summation explains",
     "no-bound": lambda n: f"{_own(n)} {_are(n)} not judged: no bound of the error is known there",
+    "blunt": lambda n: (
+        f"errors below {100 * n.ratio:.2g} % of the largest entry may go unseen, since bounds add up over many "
+        "operations: verify the parts by themselves, or in a more precise dtype"
+    ),
     "nothing-to-compare": lambda _: "it has no entries, so nothing was compared",
     "estimated": lambda n: f"the tolerance is estimated, since {n.message or 'an operator'} has no bounded rule",
     "not-checked": lambda n: f"not checked: {n.check}" + (f", since {n.message}" if n.message else ""),

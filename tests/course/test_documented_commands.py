@@ -42,6 +42,17 @@ docs
 $ (exit 3)
 ```
 
+<!-- file: said.py -->
+
+```python
+print("said")
+```
+
+```console
+$ python ../said.py
+said
+```
+
 ```text
 $ false
 ```
@@ -56,6 +67,7 @@ $ false
         ("$ cat file.txt\nkept", "$ cat file.txt\nlost", "does not print\nlost"),
         ("$ cat file.txt", "$ cat other.txt", "exits 1, not 0"),
         ("hel…\ndocs", "docs\nhel…", "does not print\ndocs"),
+        ('print("said")', 'print("not")', "does not print\nsaid"),
         ("```text\n$ false", "```console\n$ false", "exits 1, not 0"),
         ("```text\n$ false", "```python\nassert False", "exits 1, not 0"),
     ],

@@ -30,7 +30,7 @@ class Block:
 
     `not run: why` for commands that a test cannot run, `exits N: why` for the exit status of the block's last command
     where it is not 0, `first: command` for what has to be done before and is nothing to show, `given: graded` for a page
-    that goes on from the graded sample class.
+    that goes on from the graded sample class, `file: name.py` for what the reader saves and runs further down.
     """
 
     page: str
@@ -46,6 +46,10 @@ class Block:
     @property
     def reason_not_run(self) -> str:
         return next((note.removeprefix("not run: ") for note in self.notes if note.startswith("not run: ")), "")
+
+    @property
+    def file(self) -> str:
+        return next((note.removeprefix("file: ") for note in self.notes if note.startswith("file: ")), "")
 
     @property
     def first(self) -> list[str]:

@@ -179,7 +179,9 @@ def run_page(page: str, folder: Path, original: Original, *, text: str | None = 
             shutil.copytree(original.graded(), shell.folder / "graded")
         for command in block.first:
             ran.append(_ran(shell, block, Step(block.line, command, ""), 0))
-        if block.language == "python" and not block.reason_not_run:
+        if block.file:
+            (shell.folder / block.file).write_text(f"{block.text}\n", encoding="utf-8")
+        elif block.language == "python" and not block.reason_not_run:
             (shell.state / "block.py").write_text(block.text, encoding="utf-8")
             ran.append(_ran(shell, block, Step(block.line, f"python {shell.state / 'block.py'}", ""), block.exits))
         elif block.language == "console":

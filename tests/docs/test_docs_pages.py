@@ -63,6 +63,10 @@ def test_a_block_says_what_it_is_and_what_is_typed_is_run(block: Block):
     assert block.language, f"{block.where}: a fenced block without a language; for what a program prints it is text"
     if block.language == "console":
         assert block.steps(), f"{block.where}: a console block without a line `$ command`"
+    elif block.file:
+        later = [each for each in BLOCKS if each.page == block.page and each.line > block.line]
+        typed = [step.command for each in later if each.language == "console" for step in each.steps()]
+        assert any(block.file in command for command in typed), f"{block.where}: nothing below runs {block.file}"
     elif not block.reason_not_run:
         typed = [line for line in block.text.splitlines() if looks_typed(line)]
         assert not typed, (
@@ -147,7 +151,9 @@ def test_make_targets_that_are_told_exist():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     spans = [(page, span) for page in PAGES for _, span in spans_of(page)]
     spans += [(block.where, line.strip()) for block in BLOCKS for line in block.text.splitlines()]
-    told_targets = {match[1]: where for where, span in spans if (match := re.fullmatch(r"(?:\$ )?make ([a-z-]+)", span))}
+    told_targets = {
+        match[1]: where for where, span in spans if (match := re.fullmatch(r"(?:\$ )?make ([a-z-]+)", span))
+    }
     assert told_targets
     assert set(told_targets) <= targets
 
@@ -206,7 +212,7 @@ def test_the_site_has_every_page_once():
 
 def test_readme_links_to_the_start_of_every_reader():
     linked = {link.partition("#")[0] for _, link in links_of("README.md")}
-    assert {f"docs/{reader}/start.md" for reader in ("learner", "instructor", "developer")} <= linked
+    assert {f"docs/{reader}/start.md" for reader in ("learner", "instructor", "developer", "library")} <= linked
 
 
 def test_pages_say_nothing_of_the_machine_they_were_written_on():

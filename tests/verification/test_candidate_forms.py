@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import sys
 
@@ -16,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from gradcheck.errors import UsageError
 from gradcheck.numbers.bounded import Bounded
 from gradcheck.numbers.exact import Exact
+from gradcheck.numbers.rules import rule
 from gradcheck.numbers.run import vjp
 from gradcheck.verification.candidate import Broke, same, subject_of
 from gradcheck.verification.facts import Failure, Quantity
@@ -243,7 +245,7 @@ def test_cotangents_are_passed_on_as_they_are():
     seen = []
 
     def backward(ctx, grad_output, x):
-        seen.append((grad_output.stride(), grad_output.shape))
+        seen.append((grad_output.stride(), grad_output.data_ptr()))
         return 2 * grad_output
 
     run = subject_of(backward_of(backward), [X]).run()
@@ -252,6 +254,7 @@ def test_cotangents_are_passed_on_as_they_are():
         for _ in range(2):
             assert run.pull([cotangent]).failures == ()
     assert [stride for stride, _ in seen] == [(0, 0)] * 2 + [(1, 2)] * 2
+    assert (seen[0][1] == one.data_ptr(), seen[1][1] == one.data_ptr()) == (False, True)  # once copied, to compare
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
@@ -442,6 +445,33 @@ def test_a_pair_may_hand_back_a_gradient_per_argument_or_per_tensor_or_per_input
     assert torch.equal(pulled.gradients["w"], 2 * G * X)
 
 
+def test_an_operator_of_ones_own_is_watched_and_taken_apart():
+    @torch.library.custom_op("gradcheck_candidates::square", mutates_args=())
+    def square(x: torch.Tensor) -> torch.Tensor:
+        return x * x
+
+    def backward(ctx, grad_output):
+        return (3 * grad_output).float()
+
+    square.register_autograd(backward)
+    rule(square)(lambda x: x * x)
+    subject = subject_of(square, [X], reference=cube)
+    assert facts(subject.run().pull([G]).failures) == [("dtype", "x", "float32", "float64")]
+    x = X.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(subject.forward_of_own()({"x": x}).sum(), x)
+    assert torch.equal(gradient, 2 * X)
+
+
+def test_a_vmapped_function_is_watched():
+    class Vague(CubeSetUp):
+        @staticmethod
+        def backward(ctx, grad_output):
+            return grad_output.float(), None
+
+    found = failures_of(torch.vmap(lambda x: Vague.apply(x, 1.0)), X)
+    assert found == [("dtype", "x", "float32", "float64")]
+
+
 # What a forward hands back.
 
 NO_TENSORS = {"None": lambda x: None, "float": lambda x: 1.0, "numpy.ndarray": lambda x: x.detach().numpy()}
@@ -487,6 +517,11 @@ CHANGED_SAVED = {
     "attribute": (lambda ctx, g, y: g * ctx.kept.mul_(2), {"kept": lambda: W.clone()}, "kept"),
     "attribute-in-a-list": (lambda ctx, g, y: g * ctx.kept[0].mul_(2), {"kept": lambda: [W.clone()]}, "kept"),
     "attribute-let-go": (lambda ctx, g, y: g * ctx.kept.pop(), {"kept": lambda: [W.clone()]}, "kept"),
+    "attribute-emptied": (
+        lambda ctx, g, y: (g * ctx.kept, ctx.kept.untyped_storage().resize_(0))[0],
+        {"kept": lambda: W.clone()},
+        "kept",
+    ),
     "attribute-set-anew": (lambda ctx, g, y: g * let_go(ctx), {"kept": lambda: W.clone()}, "kept"),
 }
 
@@ -573,9 +608,10 @@ def test_what_a_candidate_raises_is_a_failure_with_its_place():
 
 def test_no_kind_of_exit_gets_through():
     assert broken(subject_of(lambda x: sys.exit(3), [X]).run).error == "SystemExit"
-    failure = broken(lambda: subject_of(backward_of(lambda ctx, g, x: x.new_empty(3) @ g), [X]).run().pull([G]))
-    assert (failure.kind, failure.error) == ("raised", "RuntimeError")
-    assert failure.at.startswith(f"{__file__}:")
+    for inside in (lambda *_: G @ G, lambda *_: torch.nn.Linear(2, 2)(G), lambda *_: json.loads("")):
+        failure = broken(lambda inside=inside: subject_of(backward_of(inside), [X]).run().pull([G]))
+        assert failure.kind == "raised"
+        assert failure.at.startswith(f"{__file__}:")
     with pytest.raises(KeyboardInterrupt):
         subject_of(interrupted, [X]).run()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gradcheck.verification.diagnose import Observed, diagnose
+from gradcheck.operators.normalising import SOFTMAX
+from gradcheck.verification.diagnose import Observed, diagnose, entries_of
 from gradcheck.verification.facts import Mistake, Quantity
 from gradcheck.verification.reference import Ground
 from gradcheck.verification.truth import Around, PlainRun, Truth
@@ -44,10 +46,11 @@ def observe(
     shape = PlainRun(ground, given, tuple(given)).outputs[0].shape
     g = (normal(*shape, seed=7) if cotangent is None else cotangent).to(dtype)
     truth = Truth(ground, given, tuple(given), dtype, fused=False, seed=0)
-    cotangents = (g,)
-    answers, plain = truth.answers(cotangents), truth.plain
+    plain = truth.plain
+    cotangents = g, *(None for _ in plain.outputs[1:])
     if wrt.isdigit():
-        right, quantity = answers.outputs[int(wrt)], Quantity("output", "" if len(answers.outputs) == 1 else wrt)
+        outputs = truth.answers(cotangents).outputs
+        right, quantity = outputs[int(wrt)], Quantity("output", "" if len(outputs) == 1 else wrt)
     else:
         right, quantity = truth.hull(cotangents, wrt), Quantity("gradient", wrt)
     assert isinstance(right, Around)
@@ -59,10 +62,10 @@ def observe(
         low=right.low,
         high=right.high,
         radius=right.radius,
-        cotangents=(g.double(),),
+        cotangents=(g.double(), *cotangents[1:]),
         inputs={name: tensor.double() for name, tensor in given.items()},
         outputs=tuple(each.detach() for each in plain.outputs),
-        gradients=plain.pull((g,)),
+        gradients=plain.pull(cotangents),
         pull=lambda cotangents, other: (PlainRun(ground, other, tuple(other)) if other else plain).pull(cotangents),
         forward=lambda other: PlainRun(ground, other, ()).outputs,
         **more,
@@ -299,3 +302,217 @@ def test_a_mistake_is_named(name: str, dtype: torch.dtype) -> None:
     function, tensors, wrt, backward, wanted = TABLE[name]
     found = told(diagnose(observe(function, tensors, wrt, backward, dtype)))
     assert {key: found.get(key) for key in wanted} == wanted
+
+
+# What must not be named, or by another name.
+
+
+def scattered(g: Tensor, *like: Tensor) -> Tensor:
+    return normal(*like[0].shape, seed=11).to(g.dtype)
+
+
+def one_off(right: Tensor) -> Tensor:
+    right = right.clone()
+    right[2, 3] += 0.75
+    return right
+
+
+FLAT = {"x": normal(9, 1)}
+ONE = {"a": normal(1, 1), "b": normal(1, 1, seed=4)}
+EVEN = {"x": X[:2]}
+
+
+def symmetric(x: Tensor) -> Tensor:
+    return (x @ x.T).square().sum()
+
+
+NAMELESS: dict[str, Row] = {
+    "nonsense": (softmax, SOFT, "x", lambda g, x: scattered(g, x), m("")),
+    "nonsense for a parameter": (linear, LINEAR, "w", lambda g, x, w, b: scattered(g, w), m("")),
+    "nonsense for a bias": (layer_norm, NORM, "b", lambda g, x, w, b: scattered(g, b), m("")),
+    "nonsense where nothing flows": (softmax, FLAT, "x", lambda g, x: scattered(g, x).abs() + 1, m("")),
+    "one number": (matmul, ONE, "a", lambda g, a, b: 1.377 * g @ b.T, m("")),
+    "one entry": (softmax, SOFT, "x", lambda g, x: one_off(of_softmax(g, x)), m("")),
+    "one entry of a product": (mul, SQUARE, "a", lambda g, a, b: one_off(g * b), m("")),
+    "half as nonsense": (mul, SQUARE, "a", lambda g, a, b: first_rows(g * b, 9) + scattered(g, a), m("")),
+    "right": (softmax, SOFT, "x", of_softmax, m("")),
+    "no flip": (conv, CONV, "x", lambda g, x, w: of_conv_x(g, x, w, flip=False), m("")),
+    "twice, of two rows": (softmax, EVEN, "x", lambda g, x: 2 * of_softmax(g, x), m("scaled-by-constant", factor=2)),
+    "sign of a difference": (torch.sub, {"input": X, "other": X + 1}, "other", lambda g, **_: g, m("sign-flipped")),
+    "a symmetric one, twice": (
+        *(symmetric, {"x": (X[:20] + X[:20].T) / 4}, "x", lambda g, x: 8 * (g * x @ x.T @ x).T),
+        m("scaled-by-constant", factor=2),
+    ),
+    "a single sample": (softmax, {"x": X[:1]}, "x", lambda g, x: -of_softmax(g, x), m("sign-flipped", axes=())),
+}
+
+
+@pytest.mark.parametrize("dtype", [F64, F32, B16], ids=str)
+@pytest.mark.parametrize("name", NAMELESS)
+def test_what_only_looks_like_a_mistake_has_no_name(name: str, dtype: torch.dtype) -> None:
+    function, tensors, wrt, backward, wanted = NAMELESS[name]
+    found = diagnose(observe(function, tensors, wrt, backward, dtype))
+    if wanted["code"]:
+        assert {key: told(found).get(key) for key in wanted} == wanted
+    else:
+        assert found is None, found
+
+
+# What is said without the numbers.
+
+
+@pytest.mark.parametrize(("low", "dtype"), [(F32, F64), (B16, F64), (B16, F32)])
+def test_a_narrower_dtype_on_the_way_is_named(low: torch.dtype, dtype: torch.dtype) -> None:
+    def at_the_end(g: Tensor, x: Tensor) -> Tensor:
+        return of_softmax(g, x).to(low).to(g.dtype)
+
+    def on_the_way(g: Tensor, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+        return (g.to(low) @ w.to(low)).to(g.dtype) * (1 + torch.finfo(dtype).eps)
+
+    wanted = {"code": "low-precision", "dtype": str(low).removeprefix("torch.")}
+    for function, tensors, backward in ((softmax, SOFT, at_the_end), (linear, LINEAR, on_the_way)):
+        found = told(diagnose(observe(function, tensors, "x", backward, dtype)))
+        assert {key: found[key] for key in wanted} == wanted
+
+
+def test_a_few_wrong_entries_are_no_matter_of_precision() -> None:
+    def rounded(g: Tensor, x: Tensor) -> Tensor:
+        right = of_softmax(g, x)
+        return torch.where(torch.arange(20) < 2, right.float().double(), right)
+
+    assert diagnose(observe(softmax, SOFT, "x", rounded)) is None
+
+
+@pytest.mark.parametrize("dtype", [F64, F32, B16], ids=str)
+def test_what_is_wrong_at_kinks_only(dtype: torch.dtype) -> None:
+    x = X.clone()
+    x[3:5] = 0.0
+
+    def doubled(g: Tensor, x: Tensor) -> Tensor:
+        return torch.where(x == 0, 2 * g, g * (x > 0))
+
+    assert told(diagnose(observe(relu, {"x": x}, "x", doubled, dtype)))["code"] == "kink"
+
+
+def test_not_a_number_at_zeros_only_is_a_kink() -> None:
+    x = X.clone()
+    x[0, :3] = 0.0
+    observed = observe(lambda x: x.square(), {"x": x}, "x", lambda g, x: 2 * g * x * x / x)
+    assert told(diagnose(observed))["code"] == "kink"
+
+
+@pytest.mark.parametrize(("factor", "code"), [(1.0, "not-finite"), (500.0, "unstable")])
+def test_what_is_not_finite(factor: float, code: str) -> None:
+    observed = observe(softmax, {"x": X * factor}, "x", lambda g, x: g * x * torch.inf * 0)
+    assert told(diagnose(observed))["code"] == code
+
+
+def test_a_gradient_that_is_right_for_the_same_numbers_in_order_depends_on_memory() -> None:
+    def flat(g: Tensor, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+        return g.T.reshape(g.shape) @ w
+
+    for kind, way in (("non-contiguous", ""), ("expanded", "expanded")):
+        observed = observe(linear, LINEAR, "x", flat, kind=kind, right_for=frozenset({"dense"}))
+        assert diagnose(observed) == Mistake("non-contiguous", way=way)
+    observed = observe(linear, LINEAR, "x", flat, kind="non-contiguous")
+    assert told(diagnose(observed) or Mistake("none"))["code"] != "non-contiguous"
+
+
+def test_an_output_is_named_too() -> None:
+    def both(x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.sin(), x.cos()
+
+    observed = observe(both, SOFT, "1", lambda g, x: x.sin())
+    assert told(diagnose(observed))["name"] == "output 0"
+    assert told(diagnose(observe(softmax, SOFT, "0", lambda g, x: -x.softmax(-1))))["code"] == "sign-flipped"
+    observed = observe(layer_norm, NORM, "0", lambda g, x, w, b: F.layer_norm(x, (20,), None, b))
+    assert told(diagnose(observed))["name"] == "w"
+
+
+@pytest.mark.parametrize(
+    ("backward", "wanted"),
+    [
+        (lambda g, x: of_softmax(g, x, mean=0.0), m("missing-term", way="drop-term")),
+        (lambda g, x: of_softmax(g, x, mean=-1.0), m("sign-flipped", way="flip-sign")),
+        (lambda g, x: g - (g * x.softmax(-1)).sum(-1, keepdim=True), m("missing-term", way="drop-factor")),
+    ],
+)
+def test_with_a_formula_its_part_is_named(backward: Backward, wanted: dict[str, Any]) -> None:
+    for dtype in (F64, F32):
+        found = told(diagnose(observe(softmax, SOFT, "x", backward, dtype, operator=SOFTMAX)))
+        assert {key: found.get(key) for key in wanted} == wanted
+        assert found["part"]
+
+
+def test_a_large_tensor_is_named_by_a_few_of_its_entries_first() -> None:
+    """Other grad_outputs are tried along a few directions there."""
+    large = {"a": normal(160, 160), "b": normal(160, 160, seed=2)}
+    observed = observe(matmul, large, "a", lambda g, a, b: g.clamp(-1, 1) @ b.T)
+    pulls = []
+
+    def pull(*arguments: Any) -> Any:
+        pulls.append(arguments)
+        return observed.pull(*arguments)
+
+    assert told(diagnose(replace(observed, pull=pull)))["way"] == "clipped"
+    assert len(pulls) == 2  # all ones, and the right one
+
+
+# Where.
+
+
+def places(wrong: Tensor) -> list[tuple[str, int]]:
+    zero = torch.zeros_like(wrong, dtype=F64)
+    entries = entries_of(wrong.double(), zero - 3, zero - 0.5, zero, zero + 1)
+    assert entries.wrong == int(wrong.sum())
+    return [(each.range, each.start if each.range == "every" and each.start else each.at) for each in entries.along]
+
+
+def test_where_along_each_axis() -> None:
+    none = torch.zeros(6, 8, dtype=torch.bool)
+
+    def at(rows: Any, columns: Any) -> list[tuple[str, int]]:
+        wrong = none.clone()
+        wrong[rows, columns] = True
+        return places(wrong)
+
+    every = slice(None)
+    assert at(every, every) == [("all", 0), ("all", 0)]
+    assert at(5, every) == [("last", 0), ("all", 0)]
+    assert at(slice(0, 5), every) == [("all-but-last", 0), ("all", 0)]
+    assert at(slice(1, 6), 0) == [("all-but-first", 0), ("first", 0)]
+    assert at(2, 3) == [("only", 2), ("only", 3)]
+    assert at(slice(4, 6), slice(0, 3)) == [("from", 4), ("below", 3)]
+    assert at(every, slice(0, 8, 2)) == [("all", 0), ("every", 2)]
+    assert at(every, slice(1, 8, 2)) == [("all", 0), ("every", 1)]
+    assert at(every, [1, 2, 5]) == [("all", 0), ("some", 0)]
+    assert at([0, 1, 2, 5], [1, 1, 2, 4]) == []  # nothing to be said
+    assert at([3, 3, 3, 2], [1, 2, 5, 7]) == []
+    assert at([5, 5, 4], [1, 2, 5]) == [("from", 4), ("some", 0)]
+    assert places(torch.tensor([[True]])) == [("all", 0), ("all", 0)]
+    assert places(torch.tensor([True, False])) == [("first", 0)]
+
+
+def test_entries_that_tell_nothing_do_not_blur_where() -> None:
+    truth = normal(6, 8)
+    truth[5, 2] = 0.0
+    got = truth.clone()
+    got[5] *= -1
+    entries = entries_of(got, truth, truth, torch.zeros_like(truth), 1e-9)
+    assert (entries.wrong, [each.range for each in entries.along]) == (7, ["last", "all"])
+
+
+def test_the_worst_entries_come_first() -> None:
+    truth = normal(4, 5)
+    got = truth.clone()
+    got[1, 1] += 1e-3
+    got[2, 3] = torch.nan
+    got[0, 4] -= 2.0
+    got[3, 0] += 7.0
+    allowed = torch.full_like(truth, 1e-6)
+    allowed[3, 0] = torch.inf  # not judged
+    entries = entries_of(got, truth, truth + 0.5, allowed / 4, allowed)
+    assert [each.index for each in entries.worst] == [(2, 3), (0, 4)]
+    assert entries.worst[1].got == float(got[0, 4])
+    assert (entries.worst[1].low, entries.worst[1].high) == (float(truth[0, 4]), float(truth[0, 4]) + 0.5)
+    assert entries.total == 20

@@ -277,6 +277,17 @@ def test_noise_is_told_from_an_order_of_summation():
     assert "not-deterministic" in kinds(gradcheck.verify(Noisy, torch.sigmoid, x_of(5)))
 
 
+def test_memory_that_nobody_wrote_is_told_alone():
+    def backward(grad_output, y):
+        made = torch.empty_like(y)
+        made[:-1] = (grad_output * y * (1 - y))[:-1]
+        return made
+
+    found = gradcheck.verify(changed(backward, Sigmoid), torch.sigmoid, x_of(6))
+    assert [(each.kind, each.quantity.name) for each in found.failures] == [("unwritten", "x")]
+    assert [each.index for each in found.failures[0].entries.worst] == [(5,)]
+
+
 def test_state_between_two_uses_is_found():
     class Keeps(Sigmoid):
         @staticmethod
@@ -419,6 +430,18 @@ def test_choices_of_their_own_are_not_related_by_chance(seed):
     assert gradcheck.verify((torch.abs, lambda g, x: torch.where(x > 0, g, -g)), torch.abs, x, seed=seed)
 
 
+def test_an_output_that_jumps_is_right_on_either_side_only_where_rounding_decides():
+    def stairs(shift):
+        return (lambda x: torch.floor(x * (10 / 3) + shift), lambda g, x: torch.zeros_like(x))
+
+    x = torch.tensor([0.3, 0.6, 0.31], dtype=torch.float32)
+    thirds = lambda x: torch.floor(x * 10 / 3)
+    assert gradcheck.verify(stairs(0), thirds, x), str(gradcheck.verify(stairs(0), thirds, x))
+    assert not gradcheck.verify(stairs(1), thirds, x)
+    step = (lambda x: (x >= 0).double(), lambda g, x: torch.zeros_like(x))
+    assert not gradcheck.verify(step, lambda x: torch.where(x > 0, 1.0, 0.0 * x), torch.zeros(2, dtype=torch.float64))
+
+
 def test_zeros_in_half_precision():
     x = torch.zeros(1, 1, dtype=torch.bfloat16)
     assert gradcheck.verify((torch.abs, lambda g, x: torch.where(x > 0, g, -g)), torch.abs, x)
@@ -435,3 +458,38 @@ def test_one_failure_is_told_once():
 def test_cotangents_of_another_shape_are_refused():
     with pytest.raises(UsageError, match=r"\(5,\).*\(4,\) came"):
         gradcheck.verify(Sigmoid, torch.sigmoid, x_of(5), cotangents=x_of(4))
+
+
+def test_a_bound_that_says_little_is_noted_and_torchs_own_error_tells_more():
+    """Bounds add up over layers: what they let through is told, and an error far above torch's is noted."""
+
+    class Slack(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return grad_output * (1 + 1e-4)
+
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True)
+    right = gradcheck.verify(layer, layer, x_of(2, 5, 16, dtype=torch.float32))
+    assert right
+    assert "blunt" in {each.kind for each in right.notes}
+    assert "worse-than-torch" not in {each.kind for each in right.notes}
+
+    class Wrong(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            return self.layer(Slack.apply(x))
+
+    class Same(Wrong):
+        def forward(self, x):
+            return self.layer(x)
+
+    found = gradcheck.verify(Wrong(), Same(), x_of(2, 5, 16, dtype=torch.float32))
+    assert ("worse-than-torch", "x") in {(each.kind, each.quantity and each.quantity.name) for each in found.notes}
