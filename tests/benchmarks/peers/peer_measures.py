@@ -37,7 +37,7 @@ class Extent:
     shape: tuple[int, int] = (64, 128)
     costly: tuple[str, ...] = ("softmax", "layer norm", "gelu", "linear")
     sizes: tuple[int, ...] = (8, 100, 1_000, 10_000, 100_000, 1_000_000)
-    limit: float = 40
+    limit: float = 30
     widest: int = 10_000
     """Kinds of wrong backwards with more columns are left out."""
 
