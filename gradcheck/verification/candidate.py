@@ -178,7 +178,8 @@ class Subject:
         """Where its "forward" or "backward" is written."""
         if self.by_hand:
             return place_of(self.candidate[part == "backward"])
-        return place_of(getattr(self.candidate, part, self.candidate))
+        written = as_written(self.candidate)
+        return place_of(getattr(written, part, written))
 
 
 @dataclass
@@ -568,7 +569,7 @@ def _sharing(
     value: Any, quantity: Quantity | None, grads: Iterable[Tensor | None], copies: Mapping[str, Tensor]
 ) -> list[Note]:
     """In whose memory a gradient lies: what is done to it in place is done to that too."""
-    if not isinstance(value, Tensor) or not value.numel():
+    if not _readable(value) or not value.numel():
         return []
     place = value.untyped_storage().data_ptr()
     named = [*(("grad_output", grad) for grad in grads if grad is not None), *copies.items()]
@@ -621,13 +622,16 @@ def is_emptied(tensor: Tensor) -> bool:
 
 
 def _bits(tensor: Tensor) -> Tensor:
-    return tensor.view(_BITS[tensor.element_size()]) if tensor.is_floating_point() else tensor
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor.resolve_conj())
+    return tensor.resolve_neg().view(_BITS[tensor.element_size()]) if tensor.is_floating_point() else tensor
 
 
 def _readable(value: Any) -> TypeGuard[Tensor]:
-    """Whether something is a tensor whose entries can be read: not one of a transformation's, nor a sparse one."""
-    wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # noqa: SLF001
-    return isinstance(value, Tensor) and value.layout is torch.strided and not value.is_meta and not wrapped(value)
+    """Whether something is a tensor whose entries can be read: an ordinary one, and not one of a transformation's."""
+    if type(value) not in (Tensor, torch.nn.Parameter) or value.layout is not torch.strided or value.is_meta:
+        return False
+    return not torch._C._functorch.is_functorch_wrapped_tensor(value)  # noqa: SLF001
 
 
 def unique(facts: Sequence[Returned]) -> tuple[Returned, ...]:

@@ -7,7 +7,7 @@ gradient that is wrong anywhere does not agree with these, but for a chance of 0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,16 +17,19 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
+from gradcheck.errors import UsageError
 from gradcheck.numbers.differences import BITS, moved, step
 from gradcheck.numbers.dispatch import NumberTensor
 from gradcheck.numbers.exact import Exact
 from gradcheck.numbers.exact.system import nearest_float
 from gradcheck.numbers.run import evaluate
+from gradcheck.references.expected import K
+from gradcheck.verification.truth import Around, Cotangents, PlainRun, Sum, Truth, Truths, smallest
 
 FEW = 256
 """Entries, of all inputs together, whose slopes are all found: two runs of the forward for each."""
 
-SAMPLED = 32
+SAMPLED = 16
 """Entries whose slopes are found where there are more."""
 
 DIRECTIONS = 3
@@ -37,6 +40,9 @@ DRAWS = 4
 
 LOST = 16.0
 """How many times more than a rounding of its inputs a right program loses, at a guess."""
+
+MOST = 20_000
+"""Entries that are computed with: 15 µs each and operation, two runs for every slope."""
 
 _KINK = 2.0**-100
 """The slopes on either side of a smooth place differ by no more than that, relative to their size: 2**-233 times the
@@ -88,6 +94,12 @@ class Differences:
         seed: int = 0,
         bits: int = BITS,
     ) -> None:
+        entries = sum(tensor.numel() for tensor in tensors.values())
+        if entries > MOST:
+            raise UsageError(
+                f'truth="differences" runs the reference many times in hundreds of bits, and the inputs have '
+                f"{entries:,} entries: give smaller ones, of {MOST:,} together at most"
+            )
         self.ground, self.wrt, self.seed, self.bits = ground, tuple(wrt), seed, bits
         self.tensors = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
         self.cotangents = [None if each is None else each.detach().cpu() for each in cotangents]
@@ -111,10 +123,10 @@ class Differences:
         with flint.ctx.workprec(self.bits):
             ways = [(after - here) / step(self.bits), (here - before) / step(self.bits)]
             both = (ways[0] + ways[1]) / 2
-            size = max(abs(way).abs_upper() for way in ways)
-            if not size.is_finite() or size > 1 / _KINK:
+            size = max(float(way.abs_upper()) for way in ways)
+            if not size <= 1 / _KINK:
                 return torch.nan, torch.nan
-            if (ways[0] - ways[1]).abs_upper() <= _KINK * size:
+            if (ways[0] - ways[1]).abs_upper() <= _KINK * max(size, _KINK):
                 return (nearest_float(both)[0],) * 2
             low, high = sorted(nearest_float(way)[0] for way in ways)
             return low, high
@@ -209,7 +221,118 @@ class Differences:
             pairs = zip(outputs, self.cotangents, strict=True)
             return sum((output * cotangent).sum() for output, cotangent in pairs if cotangent is not None)
 
+        if all(each is None for each in self.cotangents):
+            return flint.arb(0)
         ways = [directions.get(name) for name in names]
         (found,) = moved(weighed, [self.tensors[name] for name in names], ways, side, self.bits)
         total: flint.arb = found.item()
         return total
+
+
+class _Guess(PlainRun):
+    """Where the reference cannot be differentiated nothing is known, and everything looked at in vain."""
+
+    def pull(self, cotangents: Cotangents) -> dict[str, Tensor]:
+        try:
+            return super().pull(cotangents)
+        except Exception:
+            return {name: torch.full_like(self.leaves[name], torch.nan, requires_grad=False) for name in self.wrt}
+
+
+@dataclass(frozen=True)
+class Differing:
+    """What differences say for these cotangents, what of the entries that they do not know, and what rules say, if that
+    is the same.
+    """
+
+    cotangents: Cotangents
+    truths: Truths
+    sums: Mapping[str, tuple[Sum, ...]]
+    ruled: Truths | None
+
+
+class ByDifferences(Truth):
+    """The truth of gradients by differences. By rules of differentiation is only found how far from it a right program
+    may be, and what else is right next to a kink; where there are none, or wrong ones, that is estimated.
+
+    Entries whose slopes are not found are what rules say of them, if sums along directions confirm that. If they do
+    not, nobody knows these entries, and it is the candidate that is held against the sums.
+    """
+
+    by_rules = False
+    plain_run = _Guess
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._rules = Truth(*args, **more)
+        self._found: dict[int, Differing] = {}
+
+    def answers(self, cotangents: Cotangents) -> Truths:
+        return self._of(cotangents).truths
+
+    def sums(self, cotangents: Cotangents, name: str) -> tuple[Sum, ...]:
+        return self._of(cotangents).sums[name]
+
+    def hulls(self, cotangents: Cotangents, name: str) -> Iterator[Around]:
+        """As much wider as rules find more right answers around theirs."""
+        own, ruled = self.answers(cotangents).gradients[name], self._of(cotangents).ruled
+        if ruled:
+            middle = ruled.gradients[name].low
+            for each in self._rules.hulls(cotangents, name):
+                low, high = own.low + (each.low - middle), own.high + (each.high - middle)
+                yield Around(low, high, own.radius.maximum(each.radius))
+
+    def samples(self, cotangents: Cotangents, draws: int = 0) -> list[Truths]:
+        return self._rules.samples(cotangents, draws)
+
+    def _of(self, cotangents: Cotangents) -> Differing:
+        key = id(cotangents)
+        if key not in self._found:
+            differences = Differences(self.ground, self.tensors, self.wrt, cotangents, seed=self.seed)
+            self._found[key] = self._by_rules(differences, cotangents) or self._by_guess(differences, cotangents)
+        return self._found[key]
+
+    def _by_rules(self, differences: Differences, cotangents: Cotangents) -> Differing | None:
+        """With bounds, where what rules say is right."""
+        try:
+            ruled = self._rules.answers(cotangents)
+        except Exception:  # whatever somebody's own derivative raises: there is none
+            return None
+        gradients, sums = {}, {}
+        for name, found in differences.gradients.items():
+            slopes, near = found, ruled.gradients[name]
+            value, radius = near.low.cpu(), near.radius.cpu()
+            sums[name] = tuple(
+                Sum(each.direction, each.value, K * float((radius * each.direction.abs()).sum()))
+                for each in slopes.along
+            )
+            off = torch.maximum(slopes.low - value, value - slopes.high)[slopes.known]
+            allowed = (K * radius + smallest(self.dtype))[slopes.known]
+            if bool((off > allowed).any()) or not all(each.fits(value) for each in sums[name]):
+                return None
+            if sums[name]:
+                low, high = (torch.where(slopes.known, each, value) for each in (slopes.low, slopes.high))
+                slopes, sums[name] = Slopes(low, high, torch.ones_like(slopes.known)), ()
+            gradients[name] = self._around(slopes, radius, near.low.device)
+        return Differing(cotangents, Truths(ruled.outputs, gradients, ruled.decided), sums, ruled)
+
+    def _by_guess(self, differences: Differences, cotangents: Cotangents) -> Differing:
+        """With an estimate of what may be lost."""
+        self.estimated = True
+        spread = differences.spread(self.dtype)
+        gradients, sums = {}, {}
+        for name, slopes in differences.gradients.items():
+            gradients[name] = self._around(slopes, spread.gradients[name], self.tensors[name].device)
+            pairs = zip(slopes.along, spread.along[name], strict=True)
+            sums[name] = tuple(Sum(each.direction, each.value, K * lost) for each, lost in pairs)
+        device = next(iter(self.tensors.values())).device
+        outputs = tuple(
+            None if value is None or lost is None else Around(value.to(device), value.to(device), lost.to(device))
+            for value, lost in zip(differences.outputs, spread.outputs, strict=True)
+        )
+        return Differing(cotangents, Truths(outputs, gradients), sums, None)
+
+    @staticmethod
+    def _around(slopes: Slopes, radius: Tensor, device: torch.device) -> Around:
+        low, high = (torch.where(slopes.known, each, 0.0).to(device) for each in (slopes.low, slopes.high))
+        return Around(low, high, torch.where(slopes.known, radius, torch.inf).to(device))

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcheck.checks.own_failure import show_traceback
 from gradcheck.errors import GradcheckError, UsageError
 from gradcheck.references.expected import K
 from gradcheck.verification.candidate import Broke, Pass, Pulled, Subject
@@ -66,12 +67,13 @@ class Examination:
         cotangents: Sequence[Tensor | None] | None = None,
         checks: Sequence[str] = CHECKS,
         strict: bool = False,
+        truth: type[Truth] = Truth,
     ) -> None:
         self.subject, self.ground = subject, ground
         self.seed, self.order, self.strict, self.checks = seed, order, strict, tuple(checks)
         self.tensors, self.wrt = subject.inputs.tensors, subject.inputs.wrt
         self.dtype = max((each.dtype for each in self.tensors.values()), key=lambda dtype: torch.finfo(dtype).eps)
-        self.truth = Truth(ground, self.tensors, self.wrt, self.dtype, fused=rounding == "fused", seed=seed)
+        self.truth = truth(ground, self.tensors, self.wrt, self.dtype, fused=rounding == "fused", seed=seed)
         self.given = cotangents
         self.failures: list[Failure] = []
         self.notes: list[Note] = []
@@ -105,10 +107,12 @@ class Examination:
                 self.second_order()
         except Broke as broke:
             self.fail(broke.failure)
+        if self.truth.estimated:
+            self.note("estimated")
         unwritten = {each.quantity for each in self.failures if each.kind == "unwritten"}
         # Whatever else is wrong with memory that nobody wrote follows from that.
         self.failures = [each for each in self.failures if each.kind == "unwritten" or each.quantity not in unwritten]
-        if not self.failures:
+        if not self.failures and self.truth.by_rules:
             self.better_formula()
             self.against_torch()
 
@@ -137,8 +141,12 @@ class Examination:
         outputs = self.passed.outputs
         if self.given is None:
             made = [
-                self.like(output, self.drawn(output.shape)) if flows(reference) else None
-                for output, reference in zip(outputs, self.truth.plain.outputs, strict=True)
+                self.like(output, self.drawn(output.shape))
+                if flows(reference) or (not self.truth.by_rules and differentiable)
+                else None
+                for output, reference, differentiable in zip(
+                    outputs, self.truth.plain.outputs, self.passed.differentiable, strict=True
+                )
             ]
         else:
             made = list(self.given)
@@ -195,7 +203,8 @@ class Examination:
         """Whether the candidate's outputs are of the reference's number, type and shape, so that numbers can be held
         against each other.
         """
-        wanted, came = self.truth.plain.outputs, self.passed.outputs
+        came = self.passed.outputs  # first: without a reference, what raises or hangs is the candidate
+        wanted = self.truth.plain.outputs
         for failure in self.passed.failures:
             if failure.kind not in ("cut-off", "type"):  # these are told below, in view of the reference
                 self.fail(failure)
@@ -240,14 +249,14 @@ class Examination:
 
     def take(self, pulled: Pulled, cotangent: CotangentKind | None = None) -> None:
         """What was noticed during a backward, once; changes in place are a matter of purity."""
-        known = {(each.kind, each.quantity, each.message) for each in self.failures}
+        known = [replace(each, cotangent=None, mistake=None, seed=0) for each in self.failures]
         for failure in pulled.failures:
             impure = failure.kind.startswith("changes-") and "purity" not in self.checks
-            if (failure.kind, failure.quantity, failure.message) not in known and not impure:
+            if failure not in known and not impure:
                 quantity, mistake = failure.quantity, None
                 if failure.kind == "shape" and quantity is not None and quantity.name in pulled.raw and not cotangent:
                     got, right = pulled.raw[quantity.name], self.answers.gradients[quantity.name]
-                    mistake = diagnose(self.observed(quantity, got, right, "dense", self.dense))
+                    mistake = self.mistake(quantity, got, right, "dense", self.dense)
                 self.fail(replace(failure, cotangent=cotangent, mistake=mistake))
         for note in pulled.notes:
             if note not in self.notes:
@@ -273,6 +282,10 @@ class Examination:
         quantity, right = Quantity("gradient", name), self.truth.answers(cotangents).gradients[name]
         hulls = self.truth.hulls(cotangents, name)
         if self.compare(quantity, gradient, right, kind, hulls, self.tensors[name].dtype, cotangents):
+            for each in self.truth.sums(cotangents, name):
+                if not each.fits(gradient):
+                    self.fail(Failure("along", quantity, kind, got=each.of(gradient), wanted=each.value))
+                    return
             self.right_for[name].add(kind)
 
     def settled(
@@ -303,14 +316,15 @@ class Examination:
         """Judge one tensor, and tell what is wrong with it. Whether it is right."""
         found, right = self.settled(got, right, wider, dtype, self.scale)
         if found.unjudged:
-            self.note("no-bound", quantity, count=found.unjudged)
+            summed = quantity.kind == "gradient" and self.truth.sums(cotangents, quantity.name)
+            self.note("sampled" if summed else "no-bound", quantity, count=found.unjudged)
         if not got.numel():
             self.note("nothing-to-compare", quantity)
         self.worst[quantity] = max(self.worst.get(quantity, 0.0), found.worst)
         if found.grade == "right":
             return True
         entries = self.entries(got, right, found)
-        mistake = diagnose(self.observed(quantity, got, right, kind, cotangents))
+        mistake = self.mistake(quantity, got, right, kind, cotangents)
         rounding = mistake is None or mistake.code == "low-precision"
         if found.grade == "relative-to-largest" and rounding and not self.strict:
             if not any(each.kind == "relative-to-largest" and each.quantity == quantity for each in self.notes):
@@ -322,27 +336,34 @@ class Examination:
     def entries(self, got: Tensor, right: Around, found: Judged) -> Entries:
         return entries_of(got.detach(), right.low, right.high, right.radius, found.allowed)
 
-    def observed(
+    def mistake(
         self, quantity: Quantity, got: Tensor, right: Around, kind: CotangentKind, cotangents: Sequence[Tensor | None]
-    ) -> Observed:
+    ) -> Mistake | None:
+        """What explains a wrong tensor. A guess that cannot be made is none: that the tensor is wrong is certain."""
         plain = self.truth.plain
-        return Observed(
-            quantity=quantity,
-            cotangent=kind,
-            dtype=got.dtype,
-            got=got.detach(),
-            low=right.low,
-            high=right.high,
-            radius=right.radius,
-            cotangents=tuple(None if each is None else each.detach().double() for each in cotangents),
-            inputs={name: tensor.detach().double() for name, tensor in self.tensors.items()},
-            outputs=tuple(each.detach() for each in plain.outputs if isinstance(each, Tensor)),
-            gradients=plain.pull(cotangents),
-            pull=self.pull_at,
-            forward=self.forward_at,
-            right_for=frozenset(self.right_for.get(quantity.name, ())),
-            operator=self.ground.operator,
-        )
+        try:
+            return diagnose(
+                Observed(
+                    quantity=quantity,
+                    cotangent=kind,
+                    dtype=got.dtype,
+                    got=got.detach(),
+                    low=right.low,
+                    high=right.high,
+                    radius=right.radius,
+                    cotangents=tuple(None if each is None else each.detach().double() for each in cotangents),
+                    inputs={name: tensor.detach().double() for name, tensor in self.tensors.items()},
+                    outputs=tuple(each.detach() for each in plain.outputs if isinstance(each, Tensor)),
+                    gradients=plain.pull(cotangents),
+                    pull=self.pull_at,
+                    forward=self.forward_at,
+                    right_for=frozenset(self.right_for.get(quantity.name, ())),
+                    operator=self.ground.operator,
+                )
+            )
+        except Exception as error:
+            show_traceback(error)
+            return None
 
     def pull_at(
         self, cotangents: Sequence[Tensor | None], tensors: Mapping[str, Tensor] | None = None
@@ -400,7 +421,7 @@ class Examination:
             wider = (each.times(factor) for each in self.truth.hulls(self.dense, name))
             found, right = self.settled(gradient, dense.times(factor), wider, dtype, 2 * self.scale)
             if found.grade == "wrong" or (found.grade != "right" and self.strict):
-                mistake = diagnose(self.observed(quantity, gradient, right, kind, cotangents))
+                mistake = self.mistake(quantity, gradient, right, kind, cotangents)
                 failure: FailureKind = "values" if kind == "non-contiguous" else "not-linear"
                 self.fail(Failure(failure, quantity, kind, self.entries(gradient, right, found), mistake))
             else:

@@ -30,6 +30,7 @@ FailureKind = Literal[
     "dtype",  # `got` and `wanted`, names
     "device",  # `got` and `wanted`, names
     "values",  # `entries`
+    "along",  # `got` is what a gradient times a random direction adds up to, `wanted` what it must
     "cut-off",  # an output that should have a graph has none: no gradient can flow
     "no-gradient",  # None came where a gradient belongs
     "not-linear",  # `entries`: for this kind of cotangent the gradient is not that of a linear map
@@ -52,6 +53,7 @@ NoteKind = Literal[
     "shares-memory",  # a gradient shares its memory with what `message` names: "grad_output" or an input
     "order-of-summation",  # two equal calls differ, by no more than rounding explains
     "no-bound",  # `count` entries are not judged
+    "sampled",  # `count` entries are not held against the truth one by one, but by sums along random directions
     "blunt",  # `ratio`: errors up to this part of the largest entry may go unseen
     "nothing-to-compare",  # no entry at all
     "estimated",  # the tolerance is estimated, since an operator has no bounded rule
@@ -134,7 +136,8 @@ Way = Literal[
     "flattened",  # column after column
     "first",  # only this part of grad_output along `axes` counts
     "last",
-    "below",
+    "below",  # the place `at`
+    "from",
     "all-but-first",
     "all-but-last",
     "offset",  # `factor` times `name` is added, or a number where no name is
@@ -150,7 +153,7 @@ class Mistake:
     """The mistake that explains what came back. `code` is one of `diagnosis.codes.CODES`; `factor` tells a factor,
     `name` another input, output or argument that is meant, `axes` what is summed or not, `dtype` whose precision it
     has, `part` a term or factor of a formula. `way` is how exactly, where a code has several ways: one of `Way`, or of
-    a formula the kind of `diagnosis.mutants.KINDS`.
+    a formula the kind of `diagnosis.mutants.KINDS`; `at` is a place along an axis.
     """
 
     code: str
@@ -160,6 +163,7 @@ class Mistake:
     dtype: str = ""
     part: str = ""
     way: Way | str = ""
+    at: int = 0
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,22 @@ class Truths:
     """Comparisons that were ties, or decided by rounding."""
 
 
+@dataclass(frozen=True)
+class Sum:
+    """What a gradient times `direction` adds up to, give or take `allowed`."""
+
+    direction: Tensor
+    value: float
+    allowed: float
+
+    def of(self, gradient: Tensor) -> float:
+        return float((gradient.detach().cpu().double() * self.direction).sum())
+
+    def fits(self, gradient: Tensor) -> bool:
+        rounding = 2.0**-48 * float((gradient.detach().cpu().double() * self.direction).abs().sum())
+        return abs(self.of(gradient) - self.value) <= self.allowed + rounding
+
+
 def wide(tensor: Tensor) -> Tensor:
     return tensor.detach().to(torch.float64, copy=True)
 
@@ -160,7 +176,14 @@ def flows(output: Any) -> bool:
 
 
 class Truth:
-    """What is right for `ground` at `tensors`, for a candidate that computes in `dtype`."""
+    """What is right for `ground` at `tensors`, for a candidate that computes in `dtype`.
+
+    `by_rules` says that torch's rules of differentiation are trusted, `estimated` that radii are guessed.
+    """
+
+    by_rules = True
+    estimated = False
+    plain_run: type[PlainRun] = PlainRun
 
     def __init__(
         self, ground: Ground, tensors: Tensors, wrt: Sequence[str], dtype: torch.dtype, *, fused: bool, seed: int
@@ -174,7 +197,7 @@ class Truth:
     def plain(self) -> PlainRun:
         """In float64. Raises UsageError where the reference itself cannot be computed."""
         try:
-            return PlainRun(self.ground, self.tensors, self.wrt)
+            return self.plain_run(self.ground, self.tensors, self.wrt)
         except GradcheckError:
             raise
         except Exception as error:
@@ -226,6 +249,10 @@ class Truth:
     def hull(self, cotangents: Cotangents, name: str) -> Around:
         """The first of these; what is right anyway where there is none."""
         return next(self.hulls(cotangents, name), self.answers(cotangents).gradients[name])
+
+    def sums(self, cotangents: Cotangents, name: str) -> tuple[Sum, ...]:  # noqa: ARG002
+        """What must hold of a gradient's entries together, where not each of them is known."""
+        return ()
 
     def samples(self, cotangents: Cotangents, draws: int = 0) -> list[Truths]:
         """Right answers at kinks, as different choices make them: those of the first hull, or so many others."""

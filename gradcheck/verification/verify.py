@@ -14,7 +14,7 @@ from gradcheck.verification.candidate import subject_of
 from gradcheck.verification.examine import CHECKS, Examination
 from gradcheck.verification.facts import Failure
 from gradcheck.verification.reference import ground_of
-from gradcheck.verification.truth import name_of
+from gradcheck.verification.truth import Truth, name_of
 from gradcheck.verification.verdict import Verdict
 
 
@@ -28,7 +28,7 @@ def verify(
     rounding: Literal["stepwise", "fused"] = "stepwise",
     cotangents: Tensor | Sequence[Tensor | None] | None = None,
     checks: Sequence[str] | None = None,
-    truth: Literal["autograd", "differences"] = "autograd",  # noqa: ARG001
+    truth: Literal["autograd", "differences"] = "autograd",
     strict: bool = False,
     limit: float | None = None,
 ) -> Verdict:
@@ -64,6 +64,15 @@ def verify(
     unknown = set(checks or ()) - set(CHECKS)
     if unknown:
         raise UsageError(f"There is no check named {', '.join(sorted(unknown))}: there are {', '.join(CHECKS)}.")
+    if truth not in ("autograd", "differences"):
+        raise UsageError(f'truth is "autograd" or "differences", not {truth!r}.')
+    kind: type[Truth] = Truth
+    if truth == "differences":
+        if order > 1:
+            raise UsageError('order=2 takes a derivative of the reference, and truth="differences" none: ask for one.')
+        from gradcheck.verification.differences import ByDifferences
+
+        kind = ByDifferences
     subject = subject_of(candidate, inputs, reference=reference, wrt=wrt, limit=limit)
     ground = ground_of(reference, subject)
     found = Examination(
@@ -75,6 +84,7 @@ def verify(
         cotangents=[cotangents] if isinstance(cotangents, Tensor) else cotangents,
         checks=CHECKS if checks is None else checks,
         strict=strict,
+        truth=kind,
     )
     found.run()
     first = next(iter(subject.inputs.tensors.values()))

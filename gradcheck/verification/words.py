@@ -306,6 +306,11 @@ def _changed(failure: Failure, what: str) -> str:
     return f"{named} is changed in place" + (f" by {failure.message}" if failure.message else "")
 
 
+def _along(failure: Failure) -> str:
+    got, wanted = apart(failure.got, failure.wanted)
+    return f"times a random direction its entries add up to {got}, and must to {wanted}"
+
+
 _FAILURES: Mapping[FailureKind, Callable[[Failure], str]] = {
     "raised": _raised,
     "timed-out": lambda f: f"no result after {f.got:g} seconds" if f.got else "no result when the time was up",
@@ -315,6 +320,7 @@ _FAILURES: Mapping[FailureKind, Callable[[Failure], str]] = {
     "dtype": lambda f: f"the dtype is {f.got}, and must be {f.wanted}",
     "device": lambda f: f"it is on {f.got}, and must be on {f.wanted}",
     "values": lambda _: "",
+    "along": _along,
     "cut-off": lambda _: "no gradient can flow through it: it has no graph",
     "no-gradient": lambda _: "None came where a gradient belongs",
     "not-linear": lambda _: "not linear in grad_output",
@@ -453,6 +459,7 @@ _NOTES: Mapping[NoteKind, Callable[[Note], str]] = {
     ),
     "order-of-summation": lambda _: "two equal calls differ, by no more than another order of summation explains",
     "no-bound": lambda n: f"{_own(n)} {_are(n)} not judged: no bound of the error is known there",
+    "sampled": lambda n: f"{_own(n)} {_are(n)} not compared one by one, but by sums along random directions",
     "blunt": lambda n: (
         f"errors below {100 * n.ratio:.2g} % of the largest entry may go unseen, since bounds add up over many "
         "operations: verify the parts by themselves, or in a more precise dtype"

@@ -14,6 +14,7 @@ from torch.autograd import Function
 from torch.autograd.function import BackwardCFunction, once_differentiable
 from torch.utils.checkpoint import checkpoint
 
+import gradcheck
 from gradcheck.errors import UsageError
 from gradcheck.numbers.bounded import Bounded
 from gradcheck.numbers.exact import Exact
@@ -559,6 +560,24 @@ def test_not_a_number_is_no_change():
     assert not same(torch.zeros(1), -torch.zeros(1))
 
 
+def test_what_is_saved_may_be_complex_or_no_ordinary_tensor():
+    def spectrum(x, *rest):
+        return torch.fft.fft(x * torch.nan).conj()
+
+    class Wrapped(torch.Tensor):
+        @staticmethod
+        def __new__(cls):
+            return torch.Tensor._make_wrapper_subclass(cls, (2,), dtype=torch.float64)
+
+        __torch_dispatch__ = classmethod(raises)
+
+    kept = {"imaginary": lambda: torch.fft.fft(X).conj().imag, "sparse": X.to_sparse, "meta": lambda: X.to("meta")}
+    own = backward_of(lambda ctx, g, y: g * 2, saved=spectrum, wrapped=Wrapped, **kept)
+    assert failures_of(own, X) == []
+    own = backward_of(lambda ctx, g, y: g * y.mul_(2).real, saved=lambda x: torch.fft.fft(x).conj())
+    assert failures_of(own, X) == [("changes-saved", "Own", "0", None)]
+
+
 def test_shared_memory_is_noted():
     def notes_of(candidate):
         return [
@@ -645,6 +664,11 @@ def test_what_hangs_is_ended(wait):
         assert failure.at.startswith(f"{__file__}:")
 
 
+def test_without_a_reference_it_is_the_candidate_that_raises_or_hangs():
+    assert [each.kind for each in gradcheck.verify(raises, X).failures] == ["raised"]
+    assert [each.kind for each in gradcheck.verify(hang, X, limit=0.02).failures] == ["timed-out"]
+
+
 def meddling(*_):
     torch.set_default_dtype(torch.float16)
     torch.set_grad_enabled(False)
@@ -696,3 +720,20 @@ def test_a_candidate_is_called_by_its_name():
 def test_what_is_no_candidate_is_refused(candidate):
     with pytest.raises(UsageError, match="The candidate is"):
         subject_of(candidate, [X])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_on_a_gpu_everything_stays_there_and_is_found_as_well():
+    x, g = X.cuda(), G.cuda()
+    pulled = subject_of(Cube, [x], reference=cube).run().pull([g])
+    assert pulled.failures == ()
+    assert torch.allclose(pulled.gradients["x"], 3 * x**2 * g)
+    wrong = {
+        "elsewhere": (lambda ctx, g, x: (2 * g).cpu(), ("device", "x", "cpu", "cuda:0")),
+        "grad-output": (lambda ctx, g, x: g.mul_(2), ("changes-grad-output", "Own", 0, None)),
+        "input": (lambda ctx, g, x: 2 * g + 0 * x.data.mul_(2), ("changes-input", "backward", "x", None)),
+    }
+    for body, fact in wrong.values():
+        assert failures_of(backward_of(body), x, cotangent=g, reference=cube) == [fact]
+    failure = broken(lambda: subject_of(backward_of(hang), [x], limit=0.02).run().pull([g]))
+    assert failure.kind == "timed-out"

@@ -6,8 +6,11 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
+import gradcheck
+from gradcheck.errors import UsageError
 from gradcheck.numbers.bounded import Bounded
 from gradcheck.numbers.run import vjp
 from gradcheck.verification.differences import Differences
@@ -131,3 +134,144 @@ def test_the_estimate_of_a_sum_is_that_of_the_directions():
     wanted = autograd(softmax, {"x": tensors["x"].float()}, found.cotangents[0])["x"]
     for each, lost in zip(found.gradients["x"].along, spread.along["x"], strict=True):
         assert abs(float((wanted * each.direction).sum()) - each.value) < lost < 1e-3
+
+
+# As the truth of a verification.
+
+
+class Softmax(torch.autograd.Function):
+    """A softmax of one's own; `factor` makes it wrong, in one entry if `entry` says so."""
+
+    factor, entry = 1.0, None
+
+    @staticmethod
+    def forward(ctx, x):
+        y = x.softmax(-1)
+        ctx.save_for_backward(y)
+        return y
+
+    @classmethod
+    def backward(cls, ctx, grad):
+        (y,) = ctx.saved_tensors
+        made = y * (grad - (grad * y).sum(-1, keepdim=True))
+        factors = torch.ones_like(made)
+        factors.view(-1)[slice(None) if cls.entry is None else cls.entry] = cls.factor
+        return made * factors
+
+
+class Wrong(Softmax):
+    factor = 1.0001
+
+
+class WrongInOne(Softmax):
+    """Wrong in an entry of 280 that no sample holds."""
+
+    factor, entry = 1.001, int(torch.randperm(280, generator=torch.Generator().manual_seed(0))[-1])
+
+
+class NoDerivative(torch.autograd.Function):
+    """A softmax whose derivative nobody wrote."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.softmax(-1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        raise NotImplementedError("no derivative")
+
+
+class WrongDerivative(NoDerivative):
+    """A softmax whose derivative is wrong: no truth for anybody who trusts it."""
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+def verdict(candidate, reference, x):
+    return gradcheck.verify(candidate, reference, x, truth="differences")
+
+
+@pytest.mark.parametrize("reference", [lambda x: x.softmax(-1), NoDerivative.apply, WrongDerivative.apply])
+@pytest.mark.parametrize("shape", [(3, 4), (20, 14)], ids=["few", "many"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_right_backward_passes_by_differences(reference, shape, dtype):
+    found = verdict(Softmax, reference, entries(*shape).to(dtype))
+    assert found.passed, str(found)
+
+
+@pytest.mark.parametrize("reference", [lambda x: x.softmax(-1), NoDerivative.apply, WrongDerivative.apply])
+@pytest.mark.parametrize(("candidate", "shape"), [(Wrong, (3, 4)), (Wrong, (20, 14)), (WrongInOne, (20, 14))])
+def test_a_wrong_backward_fails_by_differences(reference, candidate, shape):
+    found = verdict(candidate, reference, entries(*shape))
+    assert {(each.kind, each.quantity.name) for each in found.failures} <= {("values", "x"), ("along", "x")}
+    assert not found.passed
+
+
+def test_a_wrong_rule_of_the_reference_is_not_believed():
+    assert not gradcheck.verify(Softmax, WrongDerivative.apply, entries(3, 4)).passed
+    assert not verdict(WrongDerivative, None, entries(3, 4)).passed
+    assert not verdict(WrongDerivative, None, entries(20, 14)).passed
+
+
+def test_what_is_estimated_or_only_summed_is_said():
+    kinds = {each.kind for each in verdict(Softmax, NoDerivative.apply, entries(20, 14)).notes}
+    assert {"estimated", "sampled"} <= kinds
+    assert not {each.kind for each in verdict(Softmax, lambda x: x.softmax(-1), entries(20, 14)).notes}
+
+
+def test_a_sum_that_is_wrong_is_told_in_words():
+    found = verdict(WrongInOne, NoDerivative.apply, entries(20, 14))
+    (failure,) = [each for each in found.failures if each.cotangent == "dense"]
+    assert failure.kind == "along"
+    assert "times a random direction its entries add up to" in str(found)
+
+
+def test_kinks_are_right_on_either_side_by_differences():
+    class Relu(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.relu()
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * (ctx.saved_tensors[0] >= 0)
+
+    assert verdict(Relu, torch.relu, torch.tensor([0.0, 1.0, -1.0, 0.0])).passed
+
+
+def test_the_own_forward_is_enough():
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x: Tensor) -> Tensor:
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 3 * ctx.saved_tensors[0] ** 2 * grad
+
+    assert verdict(Cube, None, entries(5)).passed
+
+
+def test_a_reference_without_a_graph_will_do():
+    def cut(x):
+        with torch.no_grad():
+            return x.softmax(-1)
+
+    assert verdict(Softmax, cut, entries(3, 4)).passed
+    assert verdict(Softmax, lambda x: x.detach().softmax(-1), entries(3, 4)).passed
+    assert not verdict(Wrong, cut, entries(3, 4)).passed
+
+
+def test_what_differences_cannot_do_is_refused():
+    with pytest.raises(UsageError, match="order=2 takes a derivative of the reference"):
+        gradcheck.verify(Softmax, torch.exp, entries(3), truth="differences", order=2)
+    with pytest.raises(
+        UsageError, match='truth is "autograd" or "differences", not "exact"'.replace('"exact"', "'exact'")
+    ):
+        gradcheck.verify(Softmax, torch.exp, entries(3), truth="exact")
+    with pytest.raises(UsageError, match="the inputs have 20,100 entries: give smaller ones, of 20,000"):
+        verdict(Softmax, lambda x: x.softmax(-1), entries(201, 100))

@@ -325,7 +325,7 @@ def test_a_line_for_a_summary():
 
 EXAMPLES = {
     "values": {"quantity": X}, "raised": {"error": "ValueError"}, "timed-out": {"got": 1.0}, "type": {"got": "str"}, "count": {"got": 1, "wanted": 2},
-    "check": {"message": "every entry differs"},
+    "check": {"message": "every entry differs"}, "along": {"got": 1.5, "wanted": 1.25},
 }  # fmt: skip
 
 
@@ -411,7 +411,7 @@ MISTAKES = st.builds(
 )  # fmt: skip
 FAILURES = st.builds(
     Failure,
-    st.sampled_from(sorted({*get_args(FailureKind)} - {"count", "timed-out"})),
+    st.sampled_from(sorted({*get_args(FailureKind)} - {"along", "count", "timed-out"})),
     st.none() | QUANTITIES,
     st.none() | st.sampled_from(get_args(CotangentKind)),
     st.none() | entries(),
