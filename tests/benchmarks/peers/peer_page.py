@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
 from collections.abc import Iterable, Sequence
@@ -70,7 +71,7 @@ def goals_of(figures: Figures) -> list[Goal]:
             met = all(each.error is not None and each.error <= wanted * 1.001 for each in worst)
             where = "all entries" if everywhere else "one entry"
             told = ", ".join(f"{each.function} {smallest_text(each)}" for each in worst)
-            goals.append(Goal(f"{dtype}: a relative error of {wanted:.0e} in {where} is caught", told, met))
+            goals.append(Goal(f"{dtype}: a relative error of {power(wanted)} in {where} is caught", told, met))
     mine = [each for each in figures.costs if each.tool == OURS]
     for low, high, budget in BUDGETS:
         found = [each for each in mine if low <= each.size <= high]
@@ -131,7 +132,7 @@ def page(figures: Figures) -> str:
         "even an error of 100 %.\n\n" + smallest_table(figures, tools),
         "## Kinds of wrong backwards\n\nAll but those at ties and zeros have ordinary inputs in float64. *: the tool refuses "
         "the right backward at the same inputs as well, so that it says nothing.\n\n" + seen_table(figures, tools),
-        "## What it costs\n\nThe time to judge a right candidate, as a multiple of one forward and backward of torch's own "
+        "## What it costs\n\nThe time that is computed to judge a right candidate, as a multiple of one forward and backward of torch's own "
         "function, by the number of entries of all inputs, in float64. *: the tool refuses the candidate. Where there is –, "
         f"the tool had no result within {extent.limit:.0f} s for all sizes up to this one, or within 8 GiB.\n\n"
         + "\n\n".join(f"{name}:\n\n{cost_table(figures, tools, name, ratio_text)}" for name in extent.costly),
@@ -215,7 +216,11 @@ def smallest_text(each: Smallest) -> str:
         return "–"
     if each.refuses:
         return "refuses the right one"
-    return "none" if each.error is None else f"{each.error:.0e}"
+    return "none" if each.error is None else power(each.error)
+
+
+def power(error: float) -> str:
+    return f"1e{round(math.log10(error))}" if error < 1 else "1"
 
 
 def smallest_table(figures: Figures, tools: Sequence[str]) -> str:
