@@ -19,9 +19,10 @@ from torch.utils._pytree import tree_leaves
 
 from gradcheck.errors import GradcheckError, UsageError
 from gradcheck.numbers.bounded import Bounded
-from gradcheck.numbers.dispatch import Numbers, NumberTensor
+from gradcheck.numbers.dispatch import NoRule, Numbers, NumberTensor
 from gradcheck.numbers.run import vjp
 from gradcheck.references.expected import PRECISION, TRUTH_BITS, K, balls, values_of
+from gradcheck.verification.nearby import largest, lost_nearby
 
 if TYPE_CHECKING:
     from gradcheck.verification.reference import Ground
@@ -40,6 +41,9 @@ ENDS: tuple[dict[str, Any], ...] = ({"flip": True}, {"across": True})
 MOST_BALLS = 20_000
 """Entries that are computed with balls where float64 has no bound: 15 µs each and operation."""
 
+BLUNT, BLUNT_OF_HALF = 0.1, 0.5
+"""A tolerance of that part of the largest entry, for half of the entries, shows little of what may be wrong."""
+
 Cotangents = Sequence[Tensor | None]
 Tensors = Mapping[str, Tensor]
 
@@ -51,6 +55,8 @@ class Around:
     low: Tensor
     high: Tensor
     radius: Tensor
+    estimated: bool = False
+    """Whether the radius is no bound, but what is lost nearby."""
     _allowed: dict[tuple[torch.dtype, float], Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -65,7 +71,16 @@ class Around:
         """What is right for so many times the cotangent."""
         low = self.low * factor
         high = low if self.low is self.high else self.high * factor
-        return Around(*((high, low) if factor < 0 else (low, high)), self.radius * abs(factor))
+        return Around(*((high, low) if factor < 0 else (low, high)), self.radius * abs(factor), self.estimated)
+
+    def bluntness(self, nothing: float, dtype: torch.dtype) -> float:
+        """What may go unseen in most entries, relative to the largest one; 0 where that is little."""
+        least = BLUNT if dtype in (torch.float64, torch.float32) else BLUNT_OF_HALF
+        most, size = float(self.radius.max()) if self.radius.numel() else 0.0, largest(self.low)
+        if K * most <= least * size or (size <= nothing and most < torch.inf):
+            return 0.0
+        usual = K * float(self.radius.median()) / max(size, nothing)
+        return usual if usual > least else 0.0
 
     def allowed(self, dtype: torch.dtype, scale: float) -> Tensor:
         """How far from it a right answer may lie."""
@@ -101,6 +116,8 @@ class Truths:
     gradients: Mapping[str, Around]
     decided: int = 0
     """Comparisons that were ties, or decided by rounding."""
+    ties: int = 0
+    """Ties among them."""
 
 
 @dataclass(frozen=True)
@@ -195,15 +212,23 @@ class Truth:
 
     @cached_property
     def plain(self) -> PlainRun:
-        """In float64. Raises UsageError where the reference itself cannot be computed."""
+        """In float64. Raises UsageError where the reference itself cannot be computed, or says nothing."""
+        what = self.ground.called
         try:
-            return self.plain_run(self.ground, self.tensors, self.wrt)
+            found = self.plain_run(self.ground, self.tensors, self.wrt)
         except GradcheckError:
             raise
         except Exception as error:
+            raise UsageError(f"{what} raises {type(error).__name__} for these inputs, in float64: {error}") from error
+        outputs = [each for each in found.outputs if isinstance(each, Tensor)]
+        if not outputs:
+            raise UsageError(f"{what} returns no tensor: there is nothing to hold the candidate against.")
+        if any(each.is_complex() for each in outputs):
             raise UsageError(
-                f"The reference {self.ground.name} raises {type(error).__name__} for these inputs, in float64: {error}"
-            ) from error
+                f"{what} returns complex numbers, and gradients are not checked for that. "
+                "Have it return real and imaginary parts as two tensors."
+            )
+        return found
 
     def forget(self) -> None:
         """Let go of the run in float64: it is made again if it is asked for."""
@@ -216,6 +241,7 @@ class Truth:
             found = self._run(self._bounded(), cotangents)
             if self._without_bound(found):
                 found = self._with_balls(found, cotangents)
+            found = self._sharpened(found, cotangents)
             self._answers[key] = cotangents, found
         return self._answers[key][1]
 
@@ -223,12 +249,13 @@ class Truth:
         """A gradient with all that is right at kinks and where rounding decides a comparison: nothing if there is no
         such thing, else wider and wider the more choices are drawn.
         """
-        if not self.answers(cotangents).decided:
+        near = self.answers(cotangents)
+        if not near.decided or (near.gradients[name].estimated and not near.ties):
             return
-        low = high = self.answers(cotangents).gradients[name].low
+        low = high = near.gradients[name].low
         for cycle in range(CYCLES):
             runs = self._turned(cotangents, cycle)
-            parts = [each.gradients[name] for each in (self.answers(cotangents), *self._ends(cotangents), *runs)]
+            parts = [each.gradients[name] for each in (near, *self._ends(cotangents), *runs)]
             middles = torch.stack([each.low for each in parts])
             turns = middles[-len(runs) :]
             # In the course of a cycle every choice changes once, and once back again. So what an entry goes through
@@ -243,7 +270,7 @@ class Truth:
         """An output where rounding decides a comparison: either side, but of exact ties the one that is written."""
         near = self.answers(cotangents)
         one, other = near.outputs[output], self._ends(cotangents)[-1].outputs[output] if near.decided else None
-        if one is not None and other is not None:
+        if one is not None and other is not None and (near.ties or not one.estimated):
             yield Around(one.low.minimum(other.low), one.low.maximum(other.low), one.radius.maximum(other.radius))
 
     def hull(self, cotangents: Cotangents, name: str) -> Around:
@@ -289,12 +316,21 @@ class Truth:
         wrap = wrap or partial(numbers.wrap, off=1.0)  # type: ignore[call-arg]
         wrapped = {name: wrap(tensor).requires_grad_(name in self.wrt) for name, tensor in self.tensors.items()}
         upstream = [None if each is None else wrap(each) for each in cotangents]
-        outputs, gradients = vjp(numbers, self.ground, (wrapped,), upstream)
+        try:
+            outputs, gradients = vjp(numbers, self.ground, (wrapped,), upstream)
+        except GradcheckError:
+            raise
+        except Exception as error:
+            raise NoRule(
+                f"{self.ground.called} raises {type(error).__name__} when it is computed with {type(numbers).__name__} "
+                f"numbers: {error}. Write it in other operators of torch, or give a formula as the reference."
+            ) from error
         found = dict(zip(self.tensors, gradients, strict=True))
         return Truths(
             tuple(around(numbers, leaf) if isinstance(leaf, NumberTensor) else None for leaf in tree_leaves(outputs)),
             {name: self._gradient(numbers, name, found[name]) for name in self.wrt},
             numbers.ties + numbers.unclear,
+            numbers.ties,
         )
 
     def _gradient(self, numbers: Numbers, name: str, found: NumberTensor | None) -> Around:
@@ -316,14 +352,39 @@ class Truth:
             found = self._run(rounded.numbers, cotangents, rounded.wrap)
         except GradcheckError:
             return answers
-        return Truths(
-            tuple(
+        return replace(
+            answers,
+            outputs=tuple(
                 None if one is None or other is None else _finite_of(one, other)
                 for one, other in zip(answers.outputs, found.outputs, strict=True)
             ),
-            {name: _finite_of(each, found.gradients[name]) for name, each in answers.gradients.items()},
-            answers.decided,
+            gradients={name: _finite_of(each, found.gradients[name]) for name, each in answers.gradients.items()},
         )
+
+    def _sharpened(self, answers: Truths, cotangents: Cotangents) -> Truths:
+        """Bounds add up over many operations. Where they say little in the end, it is estimated what may be lost."""
+        nothing = smallest(self.dtype) * max([1.0, *(largest(each) for each in cotangents if each is not None)])
+        parts = [*answers.outputs, *answers.gradients.values()]
+        blunt = [each is not None and each.bluntness(nothing, self.dtype) > 0 for each in parts]
+        if not any(blunt):
+            return answers
+
+        def run(made: Callable[[Tensor], Tensor]) -> list[Any]:
+            found = self.plain_run(self.ground, self.tensors, self.wrt, made)
+            return [*found.outputs, *found.pull(cotangents).values()]
+
+        exact = run(wide)
+        lost = lost_nearby(run, exact, self.dtype, self.seed)
+        for place, part in enumerate(parts):
+            if part is not None and blunt[place]:
+                value, radius = exact[place].detach().double(), max(lost[place], nothing) / K
+                better = torch.isfinite(value) & (radius < part.radius)
+                middle = torch.where(better, value, part.low)
+                parts[place] = Around(middle, middle, torch.where(better, radius, part.radius), estimated=True)
+        self.estimated = True
+        of_inputs = zip(answers.gradients, parts[len(answers.outputs) :], strict=True)
+        gradients = {name: part for name, part in of_inputs if part is not None}
+        return replace(answers, outputs=tuple(parts[: len(answers.outputs)]), gradients=gradients)
 
 
 def around(numbers: Numbers, leaf: NumberTensor) -> Around:
