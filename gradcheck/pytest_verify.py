@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,18 +131,20 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call" and report.passed and (notes := item.stash.get(_NOTES, None)):
         report.sections.append(("gradcheck", "\n".join(notes)))
-    if call.excinfo is not None and "gradcheck.verification.verdict" in sys.modules:
+    if call.excinfo is not None:
         _tell(item, call.excinfo, report)
     return report
 
 
 def _tell(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], report: pytest.TestReport) -> None:
     """What is wrong, in the place of a traceback through here, and a line of it each for the summary."""
+    error = excinfo.value
+    errors = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)  # of Hypothesis: several bugs
+    if not any(isinstance(each, GradcheckError) for each in errors):
+        return
     from gradcheck.verification.printed import one_line
     from gradcheck.verification.verdict import GradientError
 
-    error = excinfo.value
-    errors = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)  # of Hypothesis: several bugs
     wrong = [fact for each in errors if isinstance(each, GradientError) for fact in each.verdict.failures]
     if wrong:
         # Plain data only: xdist sends it to the process that prints the summary.

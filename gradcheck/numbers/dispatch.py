@@ -103,6 +103,7 @@ class NumberTensor(Tensor):
             strides=first.stride(),
             storage_offset=first.storage_offset(),
             dtype=torch.complex128 if first.is_complex() else torch.float64,
+            device=first.device,
             requires_grad=requires_grad,
         )
         tensor.parts = parts
@@ -137,7 +138,7 @@ def laid_out_alike(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     alike = [
         part
         if layout(part) == wanted
-        else torch.empty_strided(first.shape, first.stride(), dtype=part.dtype).copy_(part)
+        else torch.empty_strided(first.shape, first.stride(), dtype=part.dtype, device=part.device).copy_(part)
         for part in others
     ]
     return first, *alike
@@ -190,6 +191,8 @@ class Numbers(TorchDispatchMode):
 
     rules: ClassVar[Rules]
     tensor: ClassVar[type[NumberTensor]]
+    dtype: torch.dtype | None = None
+    """The candidate's, if the system knows one."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -313,7 +316,7 @@ class Numbers(TorchDispatchMode):
         """For a factory, which reads a tensor's shape only: a plain tensor of that shape."""
         if not isinstance(leaf, NumberTensor):
             return leaf
-        return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype)
+        return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device=leaf.device)
 
 
 def mapped(function: Callable[[Any], Any], tree: Any) -> Any:

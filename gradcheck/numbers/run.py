@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -14,10 +17,32 @@ from gradcheck.numbers.dispatch import Numbers, NumberTensor, is_real
 from gradcheck.numbers.rules import taking_apart
 
 
+class ComputedIn(TorchFunctionMode):
+    """What torch takes from a tensor's dtype, which is float64 for numbers, it takes from the candidate's: the eps of
+    rms_norm, where none is given.
+    """
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.eps = torch.finfo(torch.promote_types(dtype, torch.float32)).eps
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (functional.rms_norm, torch.rms_norm):
+            given = dict(zip(("input", "normalized_shape", "weight", "eps"), args, strict=False)) | (kwargs or {})
+            if given.get("eps") is None:
+                return func(**given | {"eps": self.eps})
+        return func(*args, **(kwargs or {}))
+
+
 def evaluate(numbers: Numbers, function: Callable[..., Any], args: Sequence[Any]) -> Any:
     """What `function` returns for these arguments, in numbers. Real tensors are wrapped; numbers stay what they are."""
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), numbers, taking_apart():
-        return finished(numbers, function(*wrapped(numbers, args, requires_grad=False)))
+        return finished(numbers, called(numbers, function, wrapped(numbers, args, requires_grad=False)))
+
+
+def called(numbers: Numbers, function: Callable[..., Any], inputs: Sequence[Any]) -> Any:
+    with nullcontext() if numbers.dtype is None else ComputedIn(numbers.dtype):
+        return function(*inputs)
 
 
 def vjp(
@@ -31,7 +56,7 @@ def vjp(
     """
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), numbers, taking_apart():
         inputs = wrapped(numbers, args, requires_grad=True)
-        outputs = function(*inputs)
+        outputs = called(numbers, function, inputs)
         upstream = wrapped(numbers, tree_leaves(cotangents), requires_grad=False)
         pairs = [
             (output, cotangent)

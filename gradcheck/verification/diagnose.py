@@ -15,7 +15,7 @@ from gradcheck.verification import suspicions
 from gradcheck.verification.entries import entries_of
 from gradcheck.verification.facts import Mistake
 from gradcheck.verification.from_operator import mutated
-from gradcheck.verification.sight import Fit, Observed, Sight, fit
+from gradcheck.verification.sight import FAILS, Fit, Observed, Sight, fit
 from gradcheck.verification.suspicions import Suspicion
 
 __all__ = ["Observed", "diagnose", "entries_of"]
@@ -51,12 +51,13 @@ def diagnose(observed: Observed) -> Mistake | None:
     """The mistake that explains all wrong entries, else one that shows in them alone."""
     if not observed.got.numel() or not observed.low.numel() or observed.got.is_complex():
         return None
-    sight = Sight(observed)
-    if not sight.fits:
-        return _of_shape(sight)
-    if not bool(sight.wrong.any()):
+    try:
+        sight = Sight(observed)
+        if not sight.fits:
+            return _of_shape(sight)
+        return (_of_kind(sight) or _of_values(sight)) if bool(sight.wrong.any()) else None
+    except FAILS:  # that it is wrong is known, and nobody should miss it for want of a name
         return None
-    return _of_kind(sight) or _of_values(sight)
 
 
 def _of_kind(sight: Sight) -> Mistake | None:
@@ -93,19 +94,29 @@ def _of_values(sight: Sight) -> Mistake | None:
     cotangent = sight.cotangent
     if cotangent is not None and not cotangent.dim() and search.over(suspicions.without_upstream(sight)):
         return search.best  # else a factor of 1 / grad_output
+    if not bool(sight.got[sight.wrong].any()):
+        search.over(suspicions.stand_ins(sight))
+        return search.best or Mistake("returns-zero")
+    precise = _of_precision(sight, finest=True)
+    if precise:
+        return precise
     factor = sight.factor((sight.truth, lambda: sight.radius))
     if factor is not None:
+        if abs(factor[0] - 1) < NEARLY:
+            return _of_precision(sight, finest=False) or Mistake("low-precision")
         code, named, plain = sight.named(*factor[:2])
         search.see(Mistake(code, factor=named), factor[2])
         if plain:
             return search.best
     tried: list[Suspicion] = []
-    for families in FAMILIES:
+    for number, families in enumerate(FAMILIES):
         guesses = chain.from_iterable(family(sight) for family in families)
-        if search.over(_kept(guesses, tried) if families is FAMILIES[0] else guesses):
+        if search.over(guesses if number else _kept(guesses, tried)):
             break
+        if not number and search.best is None and (precise := _of_precision(sight, finest=False)):
+            return precise
     if search.best is None:
-        search.best = _of_precision(sight) or _scaled(sight, tried) or _in_part(sight, tried)
+        search.best = _scaled(sight, tried) or _in_part(sight, tried)
     if search.best is None:
         search.over(suspicions.by_line(sight))
     return search.best or _nearly(sight)
@@ -158,9 +169,8 @@ def _in_part(sight: Sight, guesses: list[Suspicion]) -> Mistake | None:
     """What explains the wrong entries, where others are right."""
     if bool((sight.wrong | ~sight.judged).all()):
         return None
-    nothing = torch.zeros((), dtype=torch.float64, device=sight.truth.device)
-    if sight.fit((nothing, lambda: nothing), only_wrong=True):
-        return Mistake("returns-zero")
+    if not bool(sight.truth[sight.wrong].any()) and bool(sight.truth.any()):
+        return Mistake("missing-mask")
     factor = sight.factor((sight.truth, lambda: sight.radius), only_wrong=True)
     if factor is not None:
         code, named, plain = sight.named(*factor[:2])
@@ -177,35 +187,36 @@ def _in_part(sight: Sight, guesses: list[Suspicion]) -> Mistake | None:
 ROUNDOFF = {torch.bfloat16: 2.0**-8, torch.float16: 2.0**-11, torch.float32: 2.0**-24}
 """The widest last: what fits into a narrow one fits into those behind it too."""
 
+FINE, FEW_ROUNDINGS = 2.0**-22, 8.0
+"""Smaller relative errors than the first, in most entries, are roundings and nothing else."""
 
-def _of_precision(sight: Sight) -> Mistake | None:
-    """A narrower dtype somewhere on the way: errors of its roundoff, and in most entries."""
-    found = []
-    error, size, radius = (each[sight.judged] for each in (sight.misfit, sight.truth.abs(), sight.radius))
-    telling = size > sight.tiny
-    if int(telling.sum()) < 4 or float(sight.wrong[sight.judged][telling].double().mean()) < 0.25:
+
+def _of_precision(sight: Sight, *, finest: bool) -> Mistake | None:
+    """A narrower dtype somewhere on the way: errors of its roundoff, and in most entries; with `finest` only where
+    nothing else makes such errors.
+    """
+    size = sight.truth[sight.judged].abs()
+    telling, wrong = size > sight.tiny, sight.wrong[sight.judged]
+    if int(telling.sum()) < 4 or float(wrong[telling].double().mean()) < 0.25:
         return None
-    middle = float((error / size)[telling].median())
+    error = sight.misfit[sight.judged]
+    typical = size.square().mean().sqrt()
+    middle, most = float((error / size)[telling].median()), float((error / torch.maximum(size, typical)).max())
+    if finest and most > FINE:
+        return None
+    found = []
     for dtype, unit in ROUNDOFF.items():
-        if unit < 4 * sight.unit:
-            continue
-        name = str(dtype).removeprefix("torch.")
-        allowed = K * (radius * (unit / sight.unit) + unit * size) + _smallest(dtype)
-        if not bool((error <= allowed).all()):
-            continue
-        if bool((sight.got.to(dtype).to(torch.float64) == sight.got).all()):
-            return Mistake("low-precision", dtype=name)
-        if unit / 64 <= middle <= 64 * unit:
-            found.append((abs(math.log(middle / (0.7 * unit))), name))
+        if unit >= 4 * sight.unit and most <= FEW_ROUNDINGS * unit:
+            name = str(dtype).removeprefix("torch.")
+            if bool((sight.got.to(dtype).to(torch.float64) == sight.got).all()):
+                return Mistake("low-precision", dtype=name)
+            if unit / 64 <= middle:
+                found.append((abs(math.log(middle / (0.7 * unit))), name))
     return Mistake("low-precision", dtype=min(found)[1]) if found else None
 
 
-def _smallest(dtype: torch.dtype) -> float:
-    return 2.0**-24 if dtype == torch.float16 else torch.finfo(dtype).smallest_normal
-
-
-NEARLY = 5e-3
-SMALL = 1e-2
+NEARLY, SMALL = 1e-3, 1e-2
+"""Right to three digits, where entries below a share of the largest are measured against that."""
 
 
 def _nearly(sight: Sight) -> Mistake | None:
@@ -227,7 +238,7 @@ def _of_shape(sight: Sight) -> Mistake | None:
         return None
     for mistake, one, other, radius in _reshaped(sight):
         scale = radius + sight.unit * torch.maximum(one.abs(), other.abs()) + sight.tiny
-        if bool(((one - other).abs() <= K * scale).all()) and fit(one - other, other, scale):
+        if bool(((one - other).abs() <= K * scale).all()) and fit(one - other, other, scale, sight.unit):
             return mistake
     return None
 

@@ -221,6 +221,8 @@ class Differences:
             pairs = zip(outputs, self.cotangents, strict=True)
             return sum((output * cotangent).sum() for output, cotangent in pairs if cotangent is not None)
 
+        if all(each is None for each in self.cotangents):
+            return flint.arb(0)
         ways = [directions.get(name) for name in names]
         (found,) = moved(weighed, [self.tensors[name] for name in names], ways, side, self.bits)
         total: flint.arb = found.item()

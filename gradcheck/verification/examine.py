@@ -149,8 +149,12 @@ class Examination:
         outputs = self.passed.outputs
         if self.given is None:
             made = [
-                self.like(output, self.drawn(output.shape)) if flows(reference) else None
-                for output, reference in zip(outputs, self.truth.plain.outputs, strict=True)
+                self.like(output, self.drawn(output.shape))
+                if flows(reference) or (not self.truth.by_rules and differentiable)
+                else None
+                for output, reference, differentiable in zip(
+                    outputs, self.truth.plain.outputs, self.passed.differentiable, strict=True
+                )
             ]
         else:
             made = list(self.given)
@@ -207,7 +211,8 @@ class Examination:
         """Whether the candidate's outputs are of the reference's number, type and shape, so that numbers can be held
         against each other.
         """
-        wanted, came = self.truth.plain.outputs, self.passed.outputs
+        came = self.passed.outputs  # first: without a reference, what raises or hangs is the candidate
+        wanted = self.truth.plain.outputs
         for failure in self.passed.failures:
             # The first two are told below, in view of the reference.
             if failure.kind not in ("cut-off", "type") and not self.as_reference(failure):

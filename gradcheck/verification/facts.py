@@ -136,7 +136,8 @@ Way = Literal[
     "flattened",  # column after column
     "first",  # only this part of grad_output along `axes` counts
     "last",
-    "below",
+    "below",  # the place `at`
+    "from",
     "all-but-first",
     "all-but-last",
     "offset",  # `factor` times `name` is added, or a number where no name is
@@ -152,7 +153,7 @@ class Mistake:
     """The mistake that explains what came back. `code` is one of `diagnosis.codes.CODES`; `factor` tells a factor,
     `name` another input, output or argument that is meant, `axes` what is summed or not, `dtype` whose precision it
     has, `part` a term or factor of a formula. `way` is how exactly, where a code has several ways: one of `Way`, or of
-    a formula the kind of `diagnosis.mutants.KINDS`.
+    a formula the kind of `diagnosis.mutants.KINDS`; `at` is a place along an axis.
     """
 
     code: str
@@ -162,6 +163,7 @@ class Mistake:
     dtype: str = ""
     part: str = ""
     way: Way | str = ""
+    at: int = 0
 
 
 @dataclass(frozen=True)

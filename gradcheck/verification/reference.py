@@ -194,23 +194,26 @@ def _of_operator(operator: Operator, inputs: Inputs) -> Ground:
 def _given(names: tuple[str, ...], labels: tuple[str, ...], inputs: Inputs) -> Callable[[Tensors], dict[str, Any]]:
     """What of a call stands for each input of a formula, by its name.
 
-    Where the call has tensors of all of these names, these; else they follow one another as the formula's inputs
-    appear, a module's parameters last. Numbers count where the tensors do not suffice, whole ones are labels.
+    Tensors of the same name, and the others one after the other as the formula's inputs appear, a module's parameters
+    last. Numbers count where the tensors do not suffice, whole ones are labels.
     """
     reals = [name for name in names if name not in labels]
+    found: dict[str, Any] = {name: _Standing(name) for name in reals if name in inputs.tensors}
     arguments = tree_leaves(inputs.arguments({name: _Standing(name) for name in inputs.tensors}))
-    last: list[Any] = [_Standing(name) for name in inputs.parameters]
+    arguments = [each for each in arguments if not (isinstance(each, _Standing) and each.name in found)]
+    last: list[Any] = [_Standing(name) for name in inputs.parameters if name not in found]
     order = [each for each in arguments if isinstance(each, _Standing)] + last
-    if set(reals) <= set(inputs.tensors):
-        order = [_Standing(name) for name in reals]
-    elif len(order) < len(reals):
+    rest = [name for name in reals if name not in found]
+    if len(order) < len(rest):
         order = [each for each in arguments if isinstance(each, (_Standing, float))] + last
+    if not rest:  # what else there is, the formula does not speak of
+        order = []
     whole = [each for each in arguments if isinstance(each, Tensor)] if labels else []
-    if (len(order), len(whole)) != (len(reals), len(labels)):
-        there = [each.name if isinstance(each, _Standing) else "a number" for each in order]
+    if (len(order), len(whole)) != (len(rest), len(labels)):
+        there = [each.name if isinstance(each, _Standing) else "a number" for each in [*found.values(), *order]]
         there += ["one of whole numbers"] * len(whole)
         raise UsageError(f"the formula has the inputs {', '.join(names)}, and the call has {', '.join(there)}")
-    found = {name: _number(each) for name, each in zip([*reals, *labels], [*order, *whole], strict=True)}
+    found |= {name: _number(each) for name, each in zip([*rest, *labels], [*order, *whole], strict=True)}
 
     def given(tensors: Tensors) -> dict[str, Any]:
         return {name: tensors[each.name] if isinstance(each, _Standing) else each for name, each in found.items()}

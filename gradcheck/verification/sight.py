@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import combinations, product
 
 import torch
 from torch import Tensor
@@ -52,11 +53,10 @@ BITS = 14.0
 SHARE = 16.0
 """What a guess leaves unexplained is at most so small a part of the squared errors."""
 
-NOISE = 0.02
-"""Errors below this share of a radius are as good as none: one way to round is not better than another."""
-
-CLEAN = 0.1
-"""A guess with errors like these need not be compared with others."""
+NOISE, HALVES = 0.5, 0.02
+"""Errors below this share of a radius are as good as none: one way to round is not better than another. Radii of half
+precision are so wide that other numbers lie in them too: there only smaller errors are none.
+"""
 
 FEW, LIKELY = 192, 0.7
 """So many wrong entries are looked at before all are. A guess must leave less than half of the error of this share."""
@@ -76,20 +76,23 @@ class Fit:
     clean: bool
 
 
-def fit(rest: Tensor, misfit: Tensor, scale: Tensor, fitted: int = 0) -> Fit | None:
+def fit(rest: Tensor, misfit: Tensor, scale: Tensor, unit: float, fitted: int = 0) -> Fit | None:
     """How much smaller the `rest` is than the `misfit`, both measured in `scale`."""
+    noise = HALVES if unit > 1e-5 else NOISE
     errors = (misfit / scale).square()
-    total = float(errors.sum())
+    total, most = float(errors.sum()), _largest(errors)
+    if not 0 < most < 1e100:
+        return None
     # Entries that hardly differ tell nothing.
-    count = min(rest.numel(), 2 * total**2 / float(errors.square().sum()) if 0 < total < 1e100 else 0) - fitted
+    count = min(rest.numel(), 2 * (total / most) ** 2 / float((errors / most).square().sum())) - fitted
     if count <= 0:
         return None
-    left = float((rest / scale).square().clamp(min=NOISE**2).sum())
+    left = float((rest / scale).square().clamp(min=noise**2).sum())
     share = total / left
     if not share >= SHARE:  # NaN is no explanation
         return None
     bits = count / 2 * min(math.log2(share), 80.0)
-    return Fit(bits, left <= CLEAN**2 * rest.numel()) if bits >= BITS else None
+    return Fit(bits, left <= (2 * noise) ** 2 * rest.numel()) if bits >= BITS else None
 
 
 class Sight:
@@ -142,9 +145,9 @@ class Sight:
         """A guess whose losses nobody knows: they are like those of the right tensor."""
 
         def lost() -> Tensor:
-            size = _largest(guess) / max(_largest(self.truth), 1e-300)
-            own = float(torch.nan_to_num(guess, 0.0, 0.0, 0.0).square().mean().sqrt())
-            return self.radius * min(1.0 + size, 1e6) + self.unit * own
+            size = _typical(guess) / max(_typical(self.truth), 1e-300)
+            share = max(self.unit, _typical(self.radius) / max(_typical(self.truth), 1e-300))
+            return self.radius * min(1.0 + size, 1e6) + min(share, 1e3 * self.unit) * _typical(guess)
 
         return guess, lost
 
@@ -239,11 +242,12 @@ class Sight:
     def _told_by(self, chosen: Tensor, guess: Tensor, radius: Tensor, fitted: int) -> Fit | None:
         got, guess = self.got[chosen], guess[chosen]
         largest = torch.maximum(torch.maximum(guess.abs(), got.abs()), self.truth[chosen].abs())
-        return fit(got - guess, self.misfit[chosen], radius[chosen] + self.unit * largest + self.tiny, fitted)
+        scale = radius[chosen] + self.unit * largest + self.tiny
+        return fit(got - guess, self.misfit[chosen], scale, self.unit, fitted)
 
     def silent(self, told: Told) -> bool:
         """Whether a guess is nothing but rounding."""
-        return bool((told[0].abs() <= K * told[1]() + self.tiny).all())
+        return _largest(told[0]) <= 2 * K * self.unit * _largest(self.truth) + self.tiny
 
     # Factors.
 
@@ -299,12 +303,13 @@ class Sight:
         if is_(-1.0):
             return "sign-flipped", Factor("sign", -1.0), True
         sign = math.copysign(1.0, factor)
-        if any(is_(sign * plain) for plain in (2.0, 0.5)):
-            return "scaled-by-constant", Factor("constant", next(v for v in (2 * sign, 0.5 * sign) if is_(v))), True
-        for value, sizes in self._powers():
-            for left in (1.0, 2.0, 0.5):
-                if (left == 1 or min(abs(value), 1 / abs(value)) < 0.11) and is_(sign * left * value):
-                    return "scaled-by-size", Factor("size", sign * left, sizes), True
+        for plain in (2.0, 0.5):
+            if is_(sign * plain):
+                return "scaled-by-constant", Factor("constant", sign * plain), True
+        for left, sizes in self._powers():
+            value = left * math.prod((self.sizes[each.size] + each.shift) ** each.exponent for each in sizes)
+            if is_(sign * value):
+                return "scaled-by-size", Factor("size", sign * left, sizes), True
         whole = self._hard_coded(abs(factor), spread)
         if whole is not None:
             return "hard-coded-size", whole, True
@@ -319,25 +324,27 @@ class Sight:
         ):
             if spread < 1e-4 and is_(sign * known):
                 return "scaled-by-constant", Factor("constant", sign * known), True
-        plain = Fraction(factor).limit_denominator(64 if self.unit < 1e-4 else 8)
-        if is_(float(plain)) and plain and max(abs(plain.numerator), plain.denominator) <= 1000:
-            return "scaled-by-constant", Factor("constant", float(plain)), True
+        quotient = Fraction(factor).limit_denominator(64 if self.unit < 1e-4 else 8)
+        if is_(float(quotient)) and quotient and abs(quotient.numerator) <= 1000:
+            return "scaled-by-constant", Factor("constant", float(quotient)), True
         return "scaled-by-constant", Factor("constant", factor), False
 
     def _powers(self) -> Iterator[tuple[float, tuple[Power, ...]]]:
-        for words, size in self.sizes.items():
-            for exponent in (-1.0, 1.0, -0.5, 0.5, -2.0, 2.0):
-                yield size**exponent, (Power(words, exponent),)
-        for words, size in self.sizes.items():
-            for shift in (-1, 1):
-                for exponent in (1.0, -1.0, 0.5, -0.5):
-                    powers = Power(words, exponent, shift), Power(words, -exponent)
-                    yield ((size + shift) / size) ** exponent, powers
-        for first, one in self.sizes.items():
-            for second, other in self.sizes.items():
-                if first < second and min(one, other) > 3:
-                    for a, b in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
-                        yield float(one) ** a * float(other) ** b, (Power(first, a), Power(second, b))
+        """A number and powers of sizes to multiply it with, the plainest first."""
+        for exponent in (-1.0, 1.0):
+            yield from ((1.0, (Power(words, exponent),)) for words in self.sizes)
+        for words, shift, exponent in product(self.sizes, (-1, 1), (1.0, -1.0, 0.5, -0.5)):
+            yield 1.0, (Power(words, exponent, shift), Power(words, -exponent))
+        for exponent in (-0.5, 0.5):
+            yield from ((1.0, (Power(words, exponent),)) for words in self.sizes)
+        large = [words for words, size in self.sizes.items() if size > 3]
+        for first, second in combinations(large, 2):
+            yield from ((1.0, (Power(first, a), Power(second, b))) for a, b in ((1, 1), (-1, -1), (1, -1), (-1, 1)))
+        for words, left, exponent in product(large, (2.0, 0.5), (-1.0, 1.0)):
+            if self.sizes[words] > 9:  # else another small number
+                yield left, (Power(words, exponent),)
+        for exponent in (-2.0, 2.0):
+            yield from ((1.0, (Power(words, exponent),)) for words in large)
 
     def _hard_coded(self, factor: float, spread: float) -> Factor | None:
         """A quotient of a size and a number that stands in its place, where a simpler fraction does not say it."""
@@ -356,6 +363,10 @@ def _largest(tensor: Tensor) -> float:
     return float(torch.nan_to_num(tensor, 0.0, 0.0, 0.0).abs().max()) if tensor.numel() else 0.0
 
 
+def _typical(tensor: Tensor) -> float:
+    return float(torch.nan_to_num(tensor, 0.0, 0.0, 0.0).square().mean().sqrt())
+
+
 def broadcasts(small: Tensor, large: Tensor) -> bool:
     """Whether the small one has a value for each entry of the large one."""
     gap = large.dim() - small.dim()
@@ -371,4 +382,6 @@ def _counted(name: str, tensor: Tensor) -> Iterator[tuple[str, int]]:
         yield f"the number of columns of {name}", shape[1]
     else:
         yield from ((f"the size of axis {axis} of {name}", size) for axis, size in enumerate(shape))
+        for axis, size in enumerate(shape):
+            yield f"the number of entries of {name} at each place of axis {axis}", tensor.numel() // max(size, 1)
     yield f"the number of entries of {name}", tensor.numel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -72,7 +72,6 @@ def in_other_places(sight: Sight) -> Suspicions:
                 yield moved("shifted", lambda t, a=axis, s=shift: t.roll(s, a), axis)  # type: ignore[misc]
     if truth.dim() > 1:
         yield moved("flattened", lambda t: t.permute(*reversed(range(t.dim()))).reshape(t.shape))
-    yield Suspicion(Mistake("sign-flipped", way="absolute"), lambda: (truth.abs(), lambda: radius))
     yield Suspicion(Mistake("changes-upstream", way="clipped", part="result"), lambda: _clipped(sight), fitted=2)
     for axis in reversed(range(truth.dim())):
         yield from _rearranged(sight, axis)
@@ -306,7 +305,7 @@ def _factors(sight: Sight, at: Pick) -> Tensor:
     return torch.where(square > 0, (one * other).sum(-1, keepdim=True) / square, 0.0)
 
 
-NEARLY_ONE = 0.02
+NEARLY_ONE = 1e-3
 """A factor so near to one is a small ε in a wrong place, not one that is missing."""
 
 
@@ -341,6 +340,7 @@ def changed_upstream(sight: Sight) -> Suspicions:
     yield changed("mean", lambda g: g.mean().expand(g.shape))
     yield changed("sum", lambda g: g.sum().expand(g.shape))
     yield changed("absolute", torch.abs)
+    yield Suspicion(Mistake("sign-flipped", way="absolute"), lambda: sight.entrywise(lambda at: at(sight.truth).abs()))
     yield changed("positive", lambda g: g.clamp(min=0.0))
     yield changed("sign", torch.sign)
     yield changed("squared", torch.square)
@@ -363,22 +363,40 @@ def part_of_upstream(sight: Sight) -> Suspicions:
         first = sight.asked(lambda g, a=axis: _kept(g, a, 0, 1))  # type: ignore[misc]
         if first is None or float((first[0] != 0).double().mean()) < 0.5:
             continue  # what is wrong along this axis shows itself: nothing is summed over it
-        ranges: dict[tuple[int, int], tuple[str, Way]] = {(0, 1): ("missing-reduction", "first")}
-        ranges[size - 1, size] = "overwritten-not-accumulated", "last"
-        ranges.setdefault((1, size), ("missing-term", "all-but-first"))
-        ranges.setdefault((0, size - 1), ("missing-term", "all-but-last"))
-        block = 2
-        while block < size:
-            ranges.setdefault((0, size - size % block or size), ("missing-term", "below"))
-            ranges.setdefault((0, block), ("missing-term", "below"))
-            block *= 2
-        ranges.pop((0, size), None)
-        for (start, end), (code, way) in ranges.items():
+        for start, end in _ranges(size):
             change = partial(_kept, axis=axis, start=start, end=end)
             yield Suspicion(
-                Mistake(code, axes=(axis,), way=way, name="grad_output"),
+                replace(_partial(start, end, size), axes=(axis,), name="grad_output"),
                 lambda c=change: sight.asked(c) if sight.foreseen(c) else None,  # type: ignore[misc]
             )
+
+
+SHORT = 64
+
+
+def _ranges(size: int) -> Iterator[tuple[int, int]]:
+    """From where to where grad_output may be summed along an axis: what is on one side of a place; on a long axis of
+    the end of a block.
+    """
+    blocks = [2**power for power in range(size.bit_length())]
+    places = {1, size - 1, *blocks, *(size - size % block for block in blocks), *(size - block for block in blocks)}
+    for place in range(1, size) if size <= SHORT else sorted(places & set(range(1, size))):
+        yield 0, place
+        yield place, size
+
+
+def _partial(start: int, end: int, size: int) -> Mistake:
+    if (start, end) == (0, 1):
+        return Mistake("missing-reduction", way="first")
+    if start == size - 1:
+        return Mistake("overwritten-not-accumulated", way="last")
+    if start == 1:
+        return Mistake("missing-term", way="all-but-first")
+    if end == size - 1:
+        return Mistake("missing-term", way="all-but-last")
+    if start:
+        return Mistake("overwritten-not-accumulated", way="from", at=start)
+    return Mistake("missing-term", way="below", at=end)
 
 
 def _kept(g: Tensor, axis: int, start: int, end: int) -> Tensor:
@@ -426,7 +444,7 @@ def other_axis(sight: Sight) -> Suspicions:
     yield Suspicion(Mistake("wrong-axis", axes=(0,)), turned)
 
 
-COLUMNS = 12
+COLUMNS = 32
 """So many columns of the Jacobian are asked for, to see whether its diagonal alone came back."""
 
 
@@ -450,7 +468,7 @@ def diagonal(sight: Sight) -> Suspicions:
                 return None
         asked = torch.zeros_like(sight.wrong).index_fill(-1, columns, True) & sight.wrong
         scale = (sight.radius + sight.unit * torch.maximum(sight.got.abs(), sight.truth.abs()) + sight.tiny)[asked]
-        return sight.told(guess) if fit((guess - sight.got)[asked], sight.misfit[asked], scale) else None
+        return sight.told(guess) if fit((guess - sight.got)[asked], sight.misfit[asked], scale, sight.unit) else None
 
     yield Suspicion(Mistake("diagonal-only"), partial(made, g))
     yield Suspicion(Mistake("missing-upstream"), partial(made, torch.ones_like(g)))

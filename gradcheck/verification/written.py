@@ -46,6 +46,7 @@ class WrittenMistake(Struct, frozen=True, omit_defaults=True):
     dtype: str = ""
     part: str = ""
     way: str = ""
+    at: int = 0
 
 
 class WrittenFailure(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from gradcheck.numbers.bounded import Bounded
 from gradcheck.numbers.exact import Exact
@@ -82,6 +83,64 @@ def test_bounded_softmax_against_torch(benchmark, length):
     ratio, per_entry = min(bounded) / min(plain), min(bounded) / length * 1e6
     benchmark.extra_info.update({"ratio": round(ratio, 1), "us_per_entry": round(per_entry, 3)})
     print(f"\nsoftmax 1 × {length:,}: {ratio:.0f} × torch's forward and backward, {per_entry:.3f} µs an entry")
+
+
+def layer_norm(x, weight, bias):
+    return F.layer_norm(x, weight.shape, weight, bias)
+
+
+def inputs_of(name, entries):
+    """An operator and what it is given, at about so many entries."""
+    rows, columns = {10**4: (64, 160), 10**6: (1000, 1000)}[entries]
+    side, image = {10**4: (100, (4, 8, 16, 20)), 10**6: (1000, (8, 32, 64, 64))}[entries]
+    heads = {10**4: (1, 2, 80, 64), 10**6: (1, 8, 1000, 128)}[entries]
+    matrix, row = (rows, columns), (columns,)
+    labels = torch.arange(rows) % columns
+    return {
+        "softmax": (softmax, (matrix,)),
+        "layer_norm": (layer_norm, (matrix, row, row)),
+        "rms_norm": (lambda x, w: F.rms_norm(x, w.shape, w), (matrix, row)),
+        "gelu": (F.gelu, (matrix,)),
+        "silu": (F.silu, (matrix,)),
+        "relu": (torch.relu, (matrix,)),
+        "cross_entropy": (lambda x: F.cross_entropy(x, labels), (matrix,)),
+        "matmul": (torch.matmul, ((side, side),) * 2),
+        "conv2d": (lambda x, w: F.conv2d(x, w, padding=1), (image, (image[1], image[1], 3, 3))),
+        "attention": (F.scaled_dot_product_attention, (heads,) * 3),
+    }[name]
+
+
+@pytest.mark.parametrize("entries", [10**4, 10**6])
+@pytest.mark.parametrize(
+    "name",
+    ["softmax", "layer_norm", "rms_norm", "gelu", "silu", "relu", "cross_entropy", "matmul", "conv2d", "attention"],
+)
+def test_an_operator_in_float32_against_torch(benchmark, name, entries):
+    """Time of the process, not of the clock: both run on one thread, beside whatever else the machine has to do."""
+    function, shapes = inputs_of(name, entries)
+    inputs = [torch.randn(shape) for shape in shapes]
+    upstream = torch.randn(function(*inputs).shape)
+    bounded, plain = [], []
+
+    def by_torch() -> None:
+        leaves = [x.detach().requires_grad_() for x in inputs]
+        torch.autograd.grad(function(*leaves), leaves, upstream)
+
+    def by_numbers() -> None:
+        numbers = Bounded(torch.float32)
+        vjp(numbers, function, [numbers.wrap(x, off=1.0, requires_grad=True) for x in inputs], upstream)
+
+    def pair() -> None:
+        for work, times in ((by_torch, plain), (by_torch, plain), (by_numbers, bounded)):
+            started = time.process_time()
+            work()
+            times.append(time.process_time() - started)
+
+    pair()
+    benchmark.pedantic(pair, rounds=5)
+    ratio = min(bounded) / min(plain)
+    benchmark.extra_info.update({"ratio": round(ratio, 1)})
+    print(f"\n{name}, {entries:,} entries: {ratio:.0f} × torch's forward and backward")
 
 
 @pytest.mark.parametrize("length", [10**2, 10**4])

@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from flint import arb
 
+aten = torch.ops.aten
 TWO = arb(2)
+FAR = (-5e3, 5e3)
 REAL, POSITIVE, UNIT = (-3.0, 3.0), (0.05, 4.0), (-0.95, 0.95)
 
 
@@ -99,6 +101,42 @@ def ordered(array):
     return np.array(sorted(array, key=lambda b: float(b.mid())), dtype=object)
 
 
+def gelu(b):
+    return b * (1 + (b / TWO.sqrt()).erf()) / 2
+
+
+def gelu_slope(g, b):
+    return g * ((1 + (b / TWO.sqrt()).erf()) / 2 + b * (-b * b / 2).exp() / (2 * arb.pi()).sqrt())
+
+
+def layer_norm(x, w=None, b=None):
+    c = x - mean_of(x, 1)[:, None]
+    normed = c * each(lambda v: 1 / (v + arb(1e-5)).sqrt())(mean_of(c * c, 1))[:, None]
+    return normed if w is None else normed * w + b
+
+
+def norm_back(g, x, mean, rstd, w):
+    """All that comes back, in one row."""
+    wanted = [True, w is not None, w is not None]
+    found = aten.native_layer_norm_backward(g, x, [5], mean, rstd, w, w, wanted)
+    return torch.cat([each.reshape(-1) for each in found if each is not None and each.numel()])
+
+
+def normed_back(g, x, mean, rstd, w):
+    hat = (x - mean) * rstd
+    h = g if w is None else g * w
+    gx = rstd / arb(5) * (h * arb(5) - sum_of(h, 1)[:, None] - hat * sum_of(h * hat, 1)[:, None])
+    return np.concatenate([gx.ravel()] if w is None else [gx.ravel(), sum_of(g * hat, 0), sum_of(g, 0)])
+
+
+PLACE = torch.tensor([2, 0, 2])
+
+
+def softmax(x):
+    powers = each(lambda b: b.exp())(x)
+    return powers / sum_of(powers, 1)[:, None]
+
+
 def log_add(x, y):
     return (x.exp() + y.exp()).log()
 
@@ -108,7 +146,11 @@ def arctangent(y, x):
 
 
 def spd(a):
-    return a @ a.mT + torch.eye(a.shape[-1], dtype=a.dtype) if isinstance(a, torch.Tensor) else a.dot(a.T) + EYE
+    return (
+        a @ a.mT + torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
+        if isinstance(a, torch.Tensor)
+        else a.dot(a.T) + EYE
+    )
 
 
 EYE = np.array([[arb(int(i == j)) for j in range(3)] for i in range(3)], dtype=object)
@@ -116,7 +158,7 @@ EYE = np.array([[arb(int(i == j)) for j in range(3)] for i in range(3)], dtype=o
 
 def dominant(a):
     """Far from singular, so that the radii stay small."""
-    unit = 6 * torch.eye(3, dtype=a.dtype) if isinstance(a, torch.Tensor) else arb(6) * EYE
+    unit = 6 * torch.eye(3, dtype=a.dtype, device=a.device) if isinstance(a, torch.Tensor) else arb(6) * EYE
     return a + unit
 
 
@@ -237,7 +279,20 @@ CASES = [
     RuleCase("std", lambda x: x.std(-1), lambda x: each(lambda b: b.sqrt())(variance(x, 1)), ((2, 6),)),
     RuleCase("logsumexp", lambda x: x.logsumexp(-1), lambda x: each(lambda b: b.log())(sum_of(each(lambda b: b.exp())(x), 1)), ((2, 6),)),
     RuleCase("logcumsumexp", lambda x: x.logcumsumexp(0), lambda x: each(lambda b: b.log())(np.add.accumulate(each(lambda b: b.exp())(x))), ((6,),)),
-    RuleCase("softmax", lambda x: x.softmax(-1), lambda x: (lambda e: e / sum_of(e, 1)[:, None])(each(lambda b: b.exp())(x)), ((2, 6),)),
+    RuleCase("softmax", lambda x: x.softmax(-1), softmax, ((2, 6),)),
+    RuleCase("softmax_far", lambda x: x.softmax(-1), softmax, ((2, 6),), domain=FAR, rounds=False),
+    RuleCase("log_softmax", lambda x: x.log_softmax(0), lambda x: each(lambda b: b.log())(softmax(x.T)).T, ((6, 2),)),
+    RuleCase("log_softmax_far", lambda x: x.log_softmax(1), lambda x: each(lambda b: b.log())(softmax(x)), ((2, 6),), domain=FAR),
+    RuleCase("logsumexp_far", lambda x: x.logsumexp(1), lambda x: each(lambda b: b.log())(sum_of(each(lambda b: b.exp())(x), 1)), ((2, 6),), domain=FAR, rounds=False),
+    RuleCase("softmax_back", lambda g, y: aten._softmax_backward_data(g, y, -1, y.dtype), lambda g, y: g * y - y * sum_of(g * y, 1)[:, None], ((2, 6),) * 2, domains=(REAL, (0.01, 0.95)), halves=False),
+    RuleCase("log_softmax_back", lambda g, z: aten._log_softmax_backward_data(g, z, -1, z.dtype), lambda g, z: g - each(lambda b: b.exp())(z) * sum_of(g, 1)[:, None], ((2, 6),) * 2, domains=(REAL, (-6.0, -0.01)), halves=False),
+    RuleCase("gelu", F.gelu, each(gelu)),
+    RuleCase("gelu_back", aten.gelu_backward, pair(gelu_slope), ((4,), (4,))),
+    RuleCase("nll_back", lambda g, x: aten.nll_loss_backward(g, x, PLACE, None, 1, -100, 3 * torch.ones_like(g)), lambda g, x: np.array([[-g / arb(3) * int(PLACE[i] == j) for j in range(3)] for i in range(3)], dtype=object), ((), (3, 3)), halves=False),
+    RuleCase("layer_norm", lambda x, w, b: F.layer_norm(x, (5,), w, b), layer_norm, ((3, 5), (5,), (5,))),
+    RuleCase("layer_norm_alone", lambda x: F.layer_norm(x, (2, 3)), lambda x: layer_norm(x.reshape(3, 6)).reshape(3, 2, 3), ((3, 2, 3),)),
+    RuleCase("layer_norm_back", norm_back, normed_back, ((3, 5), (3, 5), (3, 1), (3, 1), (5,)), domains=(REAL, REAL, REAL, POSITIVE, REAL), halves=False),
+    RuleCase("layer_norm_back_alone", lambda g, x, m, r: norm_back(g, x, m, r, None), lambda g, x, m, r: normed_back(g, x, m, r, None), ((3, 5), (3, 5), (3, 1), (3, 1)), domains=(REAL, REAL, REAL, POSITIVE), halves=False),
     RuleCase("mm", torch.mm, lambda x, y: x.dot(y), ((3, 5), (5, 2))),
     RuleCase("mv", torch.mv, lambda x, y: x.dot(y), ((3, 5), (5,))),
     RuleCase("dot", torch.dot, lambda x, y: x.dot(y), ((6,), (6,))),

@@ -25,7 +25,7 @@ ON_EACH = {
     "elu": lambda x: F.elu(x, 3.0),
     "celu": lambda x: F.celu(x, 0.5) * 2,
     "selu": F.selu,
-    "prelu": lambda x: F.prelu(x, torch.tensor([0.25], dtype=torch.float64)),
+    "prelu": lambda x: F.prelu(x, LIKE[7:8]),
     "threshold": lambda x: F.threshold(x, 1.0, 1.0),
     "abs": torch.abs,
     "abs_by_sign": lambda x: x * x.sign(),
@@ -122,6 +122,17 @@ def test_each_of_those_that_contend_is_chosen():
         (0, 0, 0, 0, 1, 0),
     }
     assert found[:, 1].sum(0).tolist() == pytest.approx([TURNS / 5, TURNS / 5, 0, *[TURNS / 5] * 3], abs=1)
+
+
+@pytest.mark.parametrize(
+    "choose", [lambda x: x.amax(1), lambda x: x.max(1).values, lambda x: torch.aminmax(x, dim=1)[1]]
+)
+def test_the_first_or_the_last_of_many_equals_is_taken(choose):
+    x = torch.zeros(2, 40, dtype=torch.float64)
+    x[:, ::3] = 1
+    for take, place in (("first", 0), ("last", 39)):
+        _, (gradient,) = vjp(Bounded(torch.float32, take=take), choose, (x,), torch.ones(2))
+        assert gradient.mid.nonzero().tolist() == [[0, place], [1, place]]
 
 
 def test_two_operators_that_compare_the_same_tensors_agree():

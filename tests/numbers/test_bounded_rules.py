@@ -8,10 +8,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rule_cases import CASES, balls, outside
+from torch.nn import functional as F
 
-from gradcheck.numbers.bounded import Bounded, BoundedTensor
+from gradcheck.numbers.bounded import Bounded, BoundedTensor, losses, norms, softmax
+from gradcheck.numbers.dispatch import mapped
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+WHOLE = {rule for room in (losses, norms, softmax) for rule in vars(room).values() if callable(rule)}
+"""Rules that bound a result without asking the number system how a radius grows."""
 RADII = (0.0, 1.0, 1e3)
 """Of the inputs, in units of the dtype's roundoff."""
 
@@ -99,6 +103,11 @@ class WithoutSpread(Bounded):
     def exactly(self, mid, spread):
         return super().exactly(mid, torch.zeros_like(spread))
 
+    def apply(self, func, args, kwargs):
+        if self.rules.get(func) in WHOLE:
+            args = mapped(lambda x: BoundedTensor(x.mid, 0 * x.rad) if isinstance(x, BoundedTensor) else x, args)
+        return super().apply(func, args, kwargs)
+
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.rounds], ids=lambda case: case.name)
 def test_a_rule_that_forgets_its_rounding_is_seen(case):
@@ -110,3 +119,28 @@ def test_a_rule_that_forgets_its_inputs_radii_is_seen(case):
     if case.name in ("floor", "where", "cummax"):
         pytest.skip("it computes nothing: the radius of what it moves is tested below")
     assert any(violations(case, WithoutSpread(torch.float32), torch.float32, seed, 1e3) for seed in range(40))
+
+
+SMALL = 16
+"""Entries at a time."""
+
+IN_PIECES = {
+    "softmax": (lambda x: x.softmax(1), 1),
+    "log_softmax": (lambda x: x.log_softmax(0), 1),
+    "softmax_back": (lambda g, y: torch.ops.aten._softmax_backward_data(g, y.sigmoid(), -1, y.dtype), 2),
+    "layer_norm": (lambda x: F.layer_norm(x, (6,)), 1),
+}
+
+
+@pytest.mark.parametrize("name", IN_PIECES)
+def test_what_is_computed_piece_by_piece_is_what_is_computed_at_once(monkeypatch, name):
+    program, count = IN_PIECES[name]
+    generator = torch.Generator().manual_seed(0)
+    parts = [torch.randn(50, 6, generator=generator, dtype=torch.float64) for _ in range(count)]
+    found = []
+    for block in (softmax.BLOCK, SMALL):
+        monkeypatch.setattr(softmax, "BLOCK", block)
+        with Bounded(torch.float32):
+            found.append(program(*[BoundedTensor(x, x.abs() * 1e-7) for x in parts]))
+    assert torch.equal(found[0].mid, found[1].mid)
+    assert torch.allclose(found[0].rad, found[1].rad, rtol=1e-5, atol=0)

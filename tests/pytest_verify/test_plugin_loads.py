@@ -28,11 +28,11 @@ def pytest_sessionfinish(session):
 
 @pytest.fixture
 def run(tmp_path):
-    """`run(files, *options, entry=True)`: pytest over these files in a process of its own, with the entry point of
-    pyproject.toml as an installation would have it.
+    """`run(files, *options)`: pytest over these files in a process of its own, with the entry point of pyproject.toml as
+    an installation would have it.
     """
 
-    def run(files: dict[str, str], *options: str, entry: bool = True) -> str:
+    def run(files: dict[str, str], *options: str) -> str:
         points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
         info = tmp_path / "site" / "verifying-1.dist-info"
         info.mkdir(parents=True)
@@ -41,7 +41,7 @@ def run(tmp_path):
         for path, text in {"suite/pytest.ini": "[pytest]\n", **files}.items():
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_text(text)
-        paths = [str(ROOT), str(Path(__file__).parent), *([str(info.parent)] if entry else [])]
+        paths = [str(ROOT), str(Path(__file__).parent), str(info.parent)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "CI"))}
         environment |= {"PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80", "PYTHONUTF8": "1"}
         done = subprocess.run(
@@ -94,13 +94,13 @@ def test_rows(rows):
 @pytest.mark.outside
 def test_what_workers_of_xdist_find_is_summed_up_here(run):
     pytest.importorskip("xdist")
-    printed = run({"suite/test_kernels.py": SUITE}, "-n", "1", "-p", "gradcheck.pytest_verify")
+    printed = run({"suite/test_mine.py": SUITE}, "-n", "1", "-p", "gradcheck.pytest_verify")
     summary = printed[printed.index("= gradcheck =") :].splitlines()
-    assert sorted(line for line in summary if line.startswith("test_kernels.py")) == [
-        "test_kernels.py::test_rows[1]",
-        "test_kernels.py::test_rows[2]",
+    assert sorted(line for line in summary if line.startswith("test_mine.py")) == [
+        "test_mine.py::test_rows[1]",
+        "test_mine.py::test_rows[2]",
     ]
-    assert printed.count("test_kernels.py:7: GradientError") == 2
+    assert printed.count("test_mine.py:7: GradientError") == 2
     assert "2 failed" in printed
 
 
@@ -109,10 +109,10 @@ def test_beside_the_course_nothing_doubles(run):
     stub = (ROOT / "exercises/04_modules/relu.py").read_text()
     files = {
         "suite/conftest.py": 'pytest_plugins = ["gradcheck.pytest_plugin", "gradcheck.pytest_verify"]\n' + CONFTEST,
-        "suite/test_kernels.py": SUITE,
+        "suite/test_mine.py": SUITE,
         "suite/exercises/04_modules/relu.py": stub,
     }
-    printed = run(files, "-p", "no:xdist", "exercises", "test_kernels.py")
+    printed = run(files, "-p", "no:xdist", "exercises", "test_mine.py")
     assert "plugins: ['gradcheck.pytest_verify']\n" in printed
     assert printed.count("= gradcheck =") == printed.count("= progress =") == 1
     assert printed.count("GradientError") == 2

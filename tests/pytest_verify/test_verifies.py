@@ -38,7 +38,7 @@ def suite(pytester, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent)
 
     def run(text: str, *options: str):
-        pytester.makepyfile(test_kernels=HEAD + text)
+        pytester.makepyfile(test_mine=HEAD + text)
         plugins = ["-p", "gradcheck.pytest_verify", "-p", "no:xdist", "-p", "no:benchmark", "-p", "no:cacheprovider"]
         return pytester.runpytest_inprocess(*plugins, *options)
 
@@ -78,10 +78,10 @@ def test_wrong():
     (first, *_) = told = [words.one_line(failure, 78) for failure in verdict.failures]
     between = lines[next(n for n, line in enumerate(lines) if "_ test_wrong _" in line) + 1 :]
     section = next(n for n, line in enumerate(between) if re.fullmatch("=+ gradcheck =+", line))
-    assert "\n".join(between[:section]).strip() == f"{verdict}\n\ntest_kernels.py:6: GradientError"
-    assert between[section + 1 : section + 2 + len(told)] == ["test_kernels.py::test_wrong", *(f"  {t}" for t in told)]
+    assert "\n".join(between[:section]).strip() == f"{verdict}\n\ntest_mine.py:6: GradientError"
+    assert between[section + 1 : section + 2 + len(told)] == ["test_mine.py::test_wrong", *(f"  {t}" for t in told)]
     (short,) = (line for line in lines if line.startswith("FAILED"))
-    assert short == f"FAILED test_kernels.py::test_wrong - {first}"[: len(short) - 3] + short[-3:]
+    assert short == f"FAILED test_mine.py::test_wrong - {first}"[: len(short) - 3] + short[-3:]
     assert max(map(len, between)) <= 80
 
 
@@ -98,7 +98,7 @@ def test_fixture(verify):
 """)
     result.assert_outcomes(failed=1)
     text = printed(result)
-    assert "\n\ntest_kernels.py:12: in test_fixture\ntest_kernels.py:7: GradientError\n" in text
+    assert "\n\ntest_mine.py:12: in test_fixture\ntest_mine.py:7: GradientError\n" in text
     assert "not reached" not in text
     assert "pytest_verify.py" not in text
 
@@ -108,7 +108,7 @@ def test_a_verdict_that_a_test_checks_itself_is_told_alike(suite):
 def test_own():
     gradcheck.verify(WrongSign, square, torch.tensor([1.0])).check()
 """)
-    result.stdout.fnmatch_lines(["test_kernels.py:7: GradientError", "*= gradcheck =*", "test_kernels.py::test_own"])
+    result.stdout.fnmatch_lines(["test_mine.py:7: GradientError", "*= gradcheck =*", "test_mine.py::test_own"])
 
 
 @pytest.mark.parametrize("above", [True, False])
@@ -126,7 +126,7 @@ class TestRows:
         return scale * torch.ones(rows)
 """)
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["*= gradcheck =*", "test_kernels.py::TestRows::test_rows?3?"])
+    result.stdout.fnmatch_lines(["*= gradcheck =*", "test_mine.py::TestRows::test_rows?3?"])
 
 
 @pytest.mark.parametrize("above", [True, False])
@@ -145,9 +145,24 @@ def test_rows(rows, _):
     text = printed(result)
     assert re.search(r"Where: all 3 entries.*: test_rows\(\s+rows=3,", text, re.DOTALL)
     assert text.count("rows=") == 1
-    result.stdout.fnmatch_lines(["*= gradcheck =*", "test_kernels.py::test_rows", "  grad x: all 3 entries wrong: *"])
-    assert re.search(r"^test_kernels.py:\d: GradientError$", text, re.MULTILINE)
+    result.stdout.fnmatch_lines(["*= gradcheck =*", "test_mine.py::test_rows", "  grad x: all 3 entries wrong: *"])
+    assert re.search(r"^test_mine.py:\d: GradientError$", text, re.MULTILINE)
     assert "Explanation" not in text
+
+
+def test_what_is_wrong_among_several_bugs_that_hypothesis_finds_is_summed_up(suite):
+    result = suite("""
+from hypothesis import example, given, strategies as st
+
+@gradcheck.verifies(WrongSign, square)
+@example(1)
+@example(0)
+@given(st.just(0))
+def test_rows(rows):
+    return torch.ones(1 // rows)
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ZeroDivisionError*", "*= gradcheck =*", "test_mine.py::test_rows", "  grad x: *"])
 
 
 def test_hypothesis_with_the_fixture(suite):
@@ -216,7 +231,7 @@ def test_what_is_noted_is_kept_with_a_test_that_passes(suite):
 def test_what_cannot_be_verified_is_said_without_a_traceback(suite, text, told):
     result = suite(f"@gradcheck.verifies(Square, square)\n{text}\n")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([told, "", "test_kernels.py:*: UsageError", "FAILED*UsageError: *"])
+    result.stdout.fnmatch_lines([told, "", "test_mine.py:*: UsageError", "FAILED*UsageError: *"])
     assert "pytest_verify.py" not in printed(result)
 
 
@@ -262,4 +277,4 @@ def test_wrong():
         "--junitxml=junit.xml",
     )
     result.assert_outcomes(xfailed=1, failed=1)
-    assert printed(result).count("test_kernels.py::test_expected") == 0
+    assert printed(result).count("test_mine.py::test_expected") == 0

@@ -14,6 +14,7 @@ from torch.autograd import Function
 from torch.autograd.function import BackwardCFunction, once_differentiable
 from torch.utils.checkpoint import checkpoint
 
+import gradcheck
 from gradcheck.errors import UsageError
 from gradcheck.numbers.bounded import Bounded
 from gradcheck.numbers.exact import Exact
@@ -661,6 +662,11 @@ def test_what_hangs_is_ended(wait):
         failure = broken(action)
         assert (failure.kind, failure.got) == ("timed-out", 0.02)
         assert failure.at.startswith(f"{__file__}:")
+
+
+def test_without_a_reference_it_is_the_candidate_that_raises_or_hangs():
+    assert [each.kind for each in gradcheck.verify(raises, X).failures] == ["raised"]
+    assert [each.kind for each in gradcheck.verify(hang, X, limit=0.02).failures] == ["timed-out"]
 
 
 def meddling(*_):

@@ -256,6 +256,16 @@ def test_the_own_forward_is_enough():
     assert verdict(Cube, None, entries(5)).passed
 
 
+def test_a_reference_without_a_graph_will_do():
+    def cut(x):
+        with torch.no_grad():
+            return x.softmax(-1)
+
+    assert verdict(Softmax, cut, entries(3, 4)).passed
+    assert verdict(Softmax, lambda x: x.detach().softmax(-1), entries(3, 4)).passed
+    assert not verdict(Wrong, cut, entries(3, 4)).passed
+
+
 def test_what_differences_cannot_do_is_refused():
     with pytest.raises(UsageError, match="order=2 takes a derivative of the reference"):
         gradcheck.verify(Softmax, torch.exp, entries(3), truth="differences", order=2)

@@ -186,6 +186,13 @@ def test_inputs_of_other_names_follow_as_they_appear():
     assert ground.vjp(tensors, entries(4, 2)).keys() == tensors.keys()
 
 
+def test_the_rest_of_the_inputs_follow_where_some_have_the_names():
+    tensors = {"input": entries(4, 3), "w": entries(2, 3), "bias": entries(2)}
+    wanted = F.linear(*tensors.values())
+    for formula in (LINEAR, "y[o] = bias[o] + Sum(w[o,i]*x[i],(i,0,I-1))"):
+        assert torch.allclose(of(formula, **tensors)(tensors), wanted)
+
+
 def test_a_modules_parameters_come_by_name_or_last():
     linear = nn.Linear(3, 2).double()
     tensors = {"x": entries(4, 3), **{name: each.detach() for name, each in linear.named_parameters()}}

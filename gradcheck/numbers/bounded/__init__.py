@@ -1,6 +1,18 @@
 """Bounded numbers: a value, and how far from it the truth and any right program may lie. A file per family of rules."""
 
-from gradcheck.numbers.bounded import branches, linalg, linear, losses, moves, pointwise, products, special, sums
+from gradcheck.numbers.bounded import (
+    branches,
+    linalg,
+    linear,
+    losses,
+    moves,
+    norms,
+    pointwise,
+    products,
+    softmax,
+    special,
+    sums,
+)
 from gradcheck.numbers.bounded.number import RULES, Bounded, BoundedTensor
 
 __all__ = [
@@ -12,8 +24,10 @@ __all__ = [
     "linear",
     "losses",
     "moves",
+    "norms",
     "pointwise",
     "products",
+    "softmax",
     "special",
     "sums",
 ]

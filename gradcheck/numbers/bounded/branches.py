@@ -22,9 +22,13 @@ from gradcheck.numbers.dispatch import aten, overloads
 def compared(numbers: Bounded, x: Any, y: Any) -> tuple[Tensor, Tensor]:
     """Where two numbers are equal, and where they may be in another order; both are counted."""
     (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
-    apart = (x_mid - y_mid).abs()
+    apart = (x_mid - y_mid).abs_()
+    reach = x_rad + y_rad
+    if apart.numel() and (apart - reach).amin().item() > 0:
+        nowhere = apart.new_zeros((), dtype=torch.bool)
+        return nowhere, nowhere
     equal = x_mid == y_mid
-    unclear = (apart <= x_rad + y_rad) & ~equal
+    unclear = (apart <= reach) & ~equal
     numbers.ties += int(equal.sum())
     numbers.unclear += int(unclear.sum())
     return equal, unclear
@@ -68,7 +72,7 @@ def eq(numbers: Bounded, x: Any, y: Any) -> Tensor:
     equal = x_mid == y_mid
     close = ((x_mid - y_mid).abs() <= x_rad + y_rad) | equal
     numbers.unclear += int((close & ~equal).sum())
-    drawn = numbers.draws.remembered(x_mid, y_mid, close) if numbers.draws else None
+    drawn = numbers.picks.remembered(x_mid, y_mid, close) if numbers.picks else None
     return equal if drawn is None else drawn
 
 
@@ -127,6 +131,8 @@ def item(numbers: Bounded, x: BoundedTensor) -> Any:
 @rule("_to_copy")
 def to_copy(numbers: Bounded, x: BoundedTensor, *, dtype: torch.dtype | None = None, **kwargs: Any) -> Any:
     """To whole numbers: cut off. To a coarser dtype than the mode's: rounded. Else a copy."""
+    if kwargs.get("device") is not None:
+        x = BoundedTensor(*[part.to(kwargs["device"]) for part in x.parts])
     if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
         numbers.unclear += int((torch.trunc(x.mid - x.rad) != torch.trunc(x.mid + x.rad)).sum())
         return x.mid.to(dtype)
@@ -171,6 +177,8 @@ def minimum(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
 def relu(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
     """What is clearly cut off becomes −0, so that the backward tells it from a tie, which is +0."""
     equal, _ = compared(numbers, x, 0.0)
+    if not equal.dim() and x.dim():  # nothing is unclear
+        return let_through(numbers, x.mid > 0, x.mid, x.rad)
     mid = torch.where(x.mid > 0, x.mid, torch.where(equal, 0.0, -0.0))
     return numbers.exactly(mid, torch.where(x.mid + x.rad > 0, x.rad, 0.0))
 
@@ -188,7 +196,17 @@ def threshold_backward(numbers: Bounded, upstream: Any, x: Any, threshold: Any) 
     if numbers.draws:
         close = within_reach(numbers, x, edge) | ((x_mid == edge) & ~(torch.signbit(x_mid) & (edge == 0)))
         passes = torch.where(close, numbers.draws.first_is_larger(x_mid, edge, close), passes)
-    return numbers.exactly(torch.where(passes, g_mid, 0.0), torch.where(passes, g_rad, 0.0))
+    return let_through(numbers, passes, g_mid, g_rad)
+
+
+def let_through(numbers: Bounded, passes: Tensor, mid: Tensor, rad: Tensor) -> BoundedTensor:
+    """What passes, and 0 else, with the sign that a product with 0 has.
+
+    A choice costs ten times that product, which will do where nothing is infinite.
+    """
+    if math.isfinite(mid.sum().item() + rad.sum().item()):
+        return numbers.exactly(mid * passes, rad * passes)
+    return numbers.exactly(torch.where(passes, mid, -0.0), torch.where(passes, rad, 0.0))
 
 
 @rule("clamp", "clamp_min", "clamp_max")
@@ -220,7 +238,7 @@ def places(x: Tensor, dim: Any) -> tuple[int, ...]:
 def extreme(
     numbers: Bounded, x: BoundedTensor, dim: Any, keepdim: bool, sign: int
 ) -> tuple[BoundedTensor, Tensor | None]:
-    """The value and, if it is drawn, where it comes from.
+    """The value and, if that is chosen, where it comes from.
 
     max moves no further than the one that moves furthest of those in reach of it.
     """
@@ -235,16 +253,16 @@ def extreme(
     numbers.ties += int(is_best.sum()) - best.numel()
     numbers.unclear += int((contends & ~is_best).sum())
     found = numbers.exactly(best, rad) if keepdim else numbers.exactly(best.squeeze(axes), rad.squeeze(axes))
-    return found, origin(numbers, found, contends | is_best, axes)
+    return found, origin(numbers, found, contends | is_best if numbers.draws else is_best, axes)
 
 
 def origin(numbers: Bounded, found: BoundedTensor, contends: Tensor, axes: tuple[int, ...]) -> Tensor | None:
-    """Of the entries that `found` may be, the one that is drawn; a later test for equality finds it and no other."""
-    if not numbers.draws:
+    """Of the entries that `found` may be, the one that is chosen; a later test for equality finds it and no other."""
+    if not numbers.picks:
         return None
-    drawn = numbers.draws.one_of(contends, axes)
-    numbers.draws.remember(found.mid, equal=drawn)
-    return drawn
+    chosen = numbers.picks.one_of(contends, axes)
+    numbers.picks.remember(found.mid, equal=chosen)
+    return chosen
 
 
 def place_of_extreme(x: BoundedTensor, drawn: Tensor | None, dim: int | None, keepdim: bool, sign: int) -> Tensor:
@@ -399,9 +417,9 @@ register_median("nanmedian")
 @rule("mode")
 def mode(numbers: Bounded, x: BoundedTensor, dim: int = -1, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
     values, indices = torch.mode(x.mid, dim, keepdim)
-    if numbers.draws and x.dim():
+    if numbers.picks and x.dim():
         equal = x.mid == (values if keepdim else values.unsqueeze(dim))
-        indices = torch.argmax(numbers.draws.one_of(equal, (dim % x.dim(),)).to(torch.uint8), dim, keepdim)
+        indices = torch.argmax(numbers.picks.one_of(equal, (dim % x.dim(),)).to(torch.uint8), dim, keepdim)
     return picked(numbers, x, values, indices, dim, keepdim), indices
 
 
@@ -578,7 +596,7 @@ def register_shrinking(name: str) -> None:
 
     def apply(numbers: Bounded, upstream: BoundedTensor, x: Any, edge: Any) -> BoundedTensor:
         passes = RULES[aten.gt.Tensor](numbers, RULES[aten.abs.default](numbers, x), edge)
-        return numbers.exactly(torch.where(passes, upstream.mid, 0.0), torch.where(passes, upstream.rad, 0.0))
+        return let_through(numbers, passes, upstream.mid, upstream.rad)
 
     for overload in overloads(name):
         RULES[overload] = apply

@@ -54,12 +54,12 @@ def factored_for_determinant(numbers: Bounded, a: BoundedTensor) -> tuple[Bounde
 def order_of(pivots: Tensor, size: int) -> Tensor:
     order = torch.arange(size).expand(*pivots.shape[:-1], size).clone()
     if not order.numel():
-        return order
-    flat, swaps = order.reshape(-1, size), pivots.reshape(-1, pivots.shape[-1])
+        return order.to(pivots.device)
+    flat, swaps = order.reshape(-1, size), pivots.cpu().reshape(-1, pivots.shape[-1])
     for row, swap in zip(flat, swaps, strict=True):
         for place, other in enumerate(swap.tolist()):
             row[[place, other - 1]] = row[[other - 1, place]]
-    return flat.reshape(order.shape)
+    return flat.reshape(order.shape).to(pivots.device)
 
 
 def substituted(a: Tensor, b: Tensor, upper: bool, unit: bool) -> Tensor:
@@ -104,7 +104,7 @@ def with_factors(lu: Tensor, order: Tensor, b: Tensor, left: bool, adjoint: bool
 
 
 def no_errors(a: Tensor) -> Tensor:
-    return torch.zeros(a.shape[:-2], dtype=torch.int32)
+    return torch.zeros(a.shape[:-2], dtype=torch.int32, device=a.device)
 
 
 @rule("linalg_lu_factor_ex")
@@ -120,7 +120,7 @@ def lu_unpack(numbers: Bounded, lu: Any, pivots: Tensor, unpack_data: bool = Tru
     def unpack(lu: Tensor, pivots: Tensor) -> Any:
         size, columns = lu.shape[-2:]
         inner = min(size, columns)
-        lower = torch.tril(lu[..., :inner], -1) + torch.eye(size, inner, dtype=torch.float64)
+        lower = torch.tril(lu[..., :inner], -1) + torch.eye(size, inner, dtype=torch.float64, device=lu.device)
         order = order_of(pivots, size)
         permutation = torch.nn.functional.one_hot(order, size).to(torch.float64).mT
         return permutation, lower, torch.triu(lu[..., :inner, :])
@@ -157,7 +157,7 @@ def solve_ex(numbers: Bounded, a: Any, b: Any, *, left: bool = True, check_error
 @rule("linalg_inv_ex")
 def inv_ex(numbers: Bounded, a: Any, *, check_errors: bool = False) -> Any:
     a = bounded(numbers, a)
-    unit = torch.eye(a.shape[-1], dtype=torch.float64).expand(a.shape)
+    unit = torch.eye(a.shape[-1], dtype=torch.float64, device=a.device).expand(a.shape)
     return solve_ex(numbers, a, numbers.constant(unit.contiguous()))[0], no_errors(a)
 
 
@@ -187,7 +187,7 @@ def slogdet(numbers: Bounded, a: Any) -> Any:
 def sign_of(order: Tensor) -> Tensor:
     """+1 for an even number of swaps."""
     size = order.shape[-1]
-    later = torch.triu(torch.ones(size, size, dtype=torch.bool), 1)
+    later = torch.triu(torch.ones(size, size, dtype=torch.bool, device=order.device), 1)
     inversions = ((order.unsqueeze(-1) > order.unsqueeze(-2)) & later).sum((-2, -1))
     return (1 - 2 * (inversions % 2)).to(torch.float64)
 
@@ -203,7 +203,7 @@ def lower_root(a: Tensor) -> Tensor:
             column = column - left @ left[..., :1, :].mT
         root = torch.sqrt(column[..., :1, :])
         below = torch.cat([root, column[..., 1:, :] / root], -2)
-        zeros = torch.zeros((*a.shape[:-2], step, 1), dtype=torch.float64)
+        zeros = a.new_zeros((*a.shape[:-2], step, 1))
         columns.append(torch.cat([zeros, below], -2))
     return torch.cat(columns, -1) if columns else a.clone()
 
@@ -233,7 +233,7 @@ def cholesky_solve(numbers: Bounded, b: Any, factor: Any, upper: bool = False) -
 
 @rule("cholesky_inverse")
 def cholesky_inverse(numbers: Bounded, factor: Any, upper: bool = False) -> Any:
-    unit = torch.eye(factor.shape[-1], dtype=torch.float64).expand(factor.shape).contiguous()
+    unit = torch.eye(factor.shape[-1], dtype=torch.float64, device=factor.device).expand(factor.shape).contiguous()
     return cholesky_solve(numbers, numbers.constant(unit), factor, upper)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.number import RULES, UNIT64, Bounded, BoundedTensor, rule
+from gradcheck.numbers.bounded.number import RULES, UNIT64, Bounded, BoundedTensor, like, rule, whole
 from gradcheck.numbers.dispatch import overloads
 
 
@@ -17,8 +16,7 @@ def weighted(numbers: Bounded, x: Any, mapped: Any, terms: int, *, in_memory: bo
 
     `terms` is how many entries it adds up at most. A backward adds up in the tensor that it returns: `in_memory`.
     """
-    (x_mid, x_rad) = numbers.operand(x)
-    x_rad = x_rad.expand(x_mid.shape).contiguous()
+    x_mid, x_rad = whole(numbers.operand(x))
     return numbers.summed(
         mapped(x_mid),
         mapped(x_rad).abs(),
@@ -36,7 +34,7 @@ def register_weighted(*names: str) -> None:
         for overload in overloads(name):
 
             def apply(numbers: Bounded, x: Any, *how: Any, _func: Any = overload, **kw: Any) -> BoundedTensor:
-                how = tuple(torch.empty(z.shape, dtype=torch.float64) if isinstance(z, Tensor) else z for z in how)
+                how = tuple(like(z) if isinstance(z, Tensor) else z for z in how)
                 rank = next((int(digit) for digit in _func.overloadpacket.__name__ if digit.isdigit()), 1)
                 terms = math.prod(x.shape[-rank:])
                 if (
@@ -68,8 +66,7 @@ def register_interpolation(name: str, rank: int, entries: float, negative: bool)
     for overload in overloads(name, f"{name}_backward"):
 
         def apply(numbers: Bounded, x: Any, *how: Any, _func: Any = overload, **kw: Any) -> BoundedTensor:
-            (x_mid, x_rad) = numbers.operand(x)
-            x_rad = x_rad.expand(x_mid.shape).contiguous()
+            x_mid, x_rad = whole(numbers.operand(x))
             axes = tuple(range(x_mid.dim() - rank, x_mid.dim()))
             backward = _func.overloadpacket.__name__.endswith("_backward")
             mid = _func(x_mid, *how, **kw)

@@ -1,15 +1,17 @@
-"""Rules for what torch computes in one piece: distances, gelu. Written out in operators that have rules."""
+"""Rules for what torch computes in one piece: distances, gelu, the end of a cross entropy."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._decomp import decomposition_table
 
-from gradcheck.numbers.bounded.libm import roundoffs
-from gradcheck.numbers.bounded.number import UNIT64, Bounded, BoundedTensor, rule, up
+from gradcheck.numbers.bounded.libm import HALVES_LOSE, roundoffs
+from gradcheck.numbers.bounded.number import UNIT64, Bounded, BoundedTensor, rule, up, whole
+from gradcheck.numbers.dispatch import aten
 
 
 def distances(x: Tensor, y: Tensor, p: float) -> Tensor:
@@ -47,7 +49,7 @@ def slope_of_norm(difference: Tensor, norm: Tensor, p: float) -> Tensor:
 
 @rule("_pdist_forward")
 def pdist(numbers: Bounded, x: Any, p: float = 2.0) -> Any:
-    first, second = torch.triu_indices(x.shape[0], x.shape[0], 1)
+    first, second = torch.triu_indices(x.shape[0], x.shape[0], 1, device=x.device)
 
     def compute(x: Tensor) -> Tensor:
         found: Tensor = torch.linalg.vector_norm(x[first] - x[second], p, -1)
@@ -58,7 +60,7 @@ def pdist(numbers: Bounded, x: Any, p: float = 2.0) -> Any:
 
 @rule("_pdist_backward")
 def pdist_backward(numbers: Bounded, upstream: Any, x: Any, p: float, result: Any) -> Any:
-    first, second = torch.triu_indices(x.shape[0], x.shape[0], 1)
+    first, second = torch.triu_indices(x.shape[0], x.shape[0], 1, device=x.device)
 
     def compute(upstream: Tensor, x: Tensor, result: Tensor) -> Tensor:
         part = upstream.unsqueeze(-1) * slope_of_norm(x[first] - x[second], result.unsqueeze(-1), p)
@@ -67,21 +69,69 @@ def pdist_backward(numbers: Bounded, upstream: Any, x: Any, p: float, result: An
     return numbers.again(compute, (upstream, x, result), {})
 
 
-def as_kernel(numbers: Bounded, found: BoundedTensor, size: Any) -> BoundedTensor:
+def gelu_with(numbers: Bounded, found: BoundedTensor, size: Any) -> BoundedTensor:
     """What its kernel loses besides the operators it is made of, relative to its argument."""
     mid, rad = numbers.operand(size)
     lost = roundoffs("gelu") * (numbers.unit + UNIT64)
     return BoundedTensor(found.mid, up(found.rad + lost * (mid.abs() + rad)))
 
 
+STEEPEST, MOST_BENT = 1.13, 0.8
+"""More than the first and the second derivative of gelu ever are."""
+
+
+def of_erf(numbers: Bounded, roundings: float) -> float:
+    """So many roundings, what gelu's kernel loses, and what a half precision's erf does."""
+    besides = HALVES_LOSE["erf"] if numbers.arithmetic.itemsize == 2 else 0.0
+    return (roundoffs("gelu") + roundings) * (numbers.unit + UNIT64) + besides
+
+
 @rule("gelu")
 def gelu(numbers: Bounded, x: Any, *, approximate: str = "none") -> BoundedTensor:
-    found = numbers.again(decomposition_table[torch.ops.aten.gelu.default], (x,), {"approximate": approximate})
-    return as_kernel(numbers, found, x)
+    """x Φ(x). Of |x| / 2, erf's argument loses 1 roundoff at most, erf 2, 1 + erf and the product 2 each."""
+    if approximate != "none":
+        table = decomposition_table[aten.gelu.default]
+        return gelu_with(numbers, numbers.again(table, (x,), {"approximate": approximate}), x)
+    mid, rad = whole(numbers.operand(x))
+    value = torch.erf(mid * math.sqrt(0.5)).add_(1).mul_(mid).mul_(0.5)
+    lost = of_erf(numbers, 5.0)
+    found = mid.abs().add_(rad).mul_(lost).add_(rad, alpha=STEEPEST).mul_(1 + 2.0**-20).add_(4 * numbers.subnormal)
+    return BoundedTensor(value, numbers.in_range(value, found, lambda: (mid == math.inf) & (rad == 0)))
 
 
 @rule("gelu_backward")
 def gelu_backward(numbers: Bounded, upstream: Any, x: Any, *, approximate: str = "none") -> BoundedTensor:
-    table = decomposition_table[torch.ops.aten.gelu_backward.default]
-    found = numbers.again(table, (upstream, x), {"approximate": approximate})
-    return as_kernel(numbers, found, upstream)
+    """g (Φ(x) + x φ(x)): Φ loses 4 roundoffs at most, x φ(x) 2, the sum and the product 2 each."""
+    if approximate != "none":
+        table = decomposition_table[aten.gelu_backward.default]
+        return gelu_with(numbers, numbers.again(table, (upstream, x), {"approximate": approximate}), upstream)
+    (g, g_rad), (mid, rad) = whole(numbers.operand(upstream)), whole(numbers.operand(x))
+    slope = mid.square().mul_(-0.5).exp_().mul_(mid).mul_(math.sqrt(0.5 / math.pi))
+    slope.add_(torch.erf(mid * math.sqrt(0.5)).add_(1), alpha=0.5)
+    found = (rad * MOST_BENT).clamp_(max=2 * STEEPEST).add_(of_erf(numbers, 10.0)).mul_(g.abs().add_(g_rad))
+    found.add_(g_rad, alpha=STEEPEST).mul_(1 + 2.0**-20).add_(4 * numbers.subnormal)
+    value = slope.mul_(g)
+    return BoundedTensor(value, numbers.in_range(value, found))
+
+
+@rule("nll_loss_backward")
+def nll_loss_backward(
+    numbers: Bounded, upstream: Any, x: Any, target: Tensor, weight: Any, reduction: int, ignored: int, total: Any
+) -> BoundedTensor:
+    """One entry of each row, the others are 0."""
+    if x.dim() != 2:
+        table = decomposition_table[aten.nll_loss_backward.default]
+        found: BoundedTensor = numbers.again(table, (upstream, x, target, weight, reduction, ignored, total), {})
+        return found
+    place = target.masked_fill(target == ignored, 0)
+
+    def compute(upstream: Tensor, weight: Tensor | None, total: Tensor) -> Tensor:
+        each = -(upstream / total if reduction == 1 else upstream)
+        each = each.expand(target.shape) if weight is None else each * weight[place]
+        return each.masked_fill(target == ignored, 0.0)
+
+    each = numbers.again(compute, (upstream, weight, total), {})
+    parts = [
+        part.new_zeros(x.shape).scatter_(1, place[:, None], part[:, None]) for part in whole(numbers.operand(each))
+    ]
+    return BoundedTensor(*parts)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.number import RULES, Bounded, BoundedTensor, rule
+from gradcheck.numbers.bounded.number import RULES, Bounded, BoundedTensor, like, rule, whole
 from gradcheck.numbers.dispatch import aten, overloads
 
 Laid = Callable[[Tensor, Tensor], Tensor]
@@ -19,14 +19,13 @@ def added_up(numbers: Bounded, onto: Any, values: Any, lay: Laid) -> BoundedTens
 
     How many come together at most is counted by laying ones.
     """
-    (x_mid, x_rad), (v_mid, v_rad) = numbers.operand(onto), numbers.operand(values)
-    x_rad, v_rad = x_rad.expand(x_mid.shape), v_rad.expand(v_mid.shape).contiguous()
+    (x_mid, x_rad), (v_mid, v_rad) = whole(numbers.operand(onto)), whole(numbers.operand(values))
     counts = lay(torch.zeros_like(x_mid), torch.ones_like(v_mid))
     terms = 1 + int(counts.amax().item()) if counts.numel() else 1
     still = not bool(x_mid.any()) and not bool(x_rad.any())
     return numbers.summed(
         lay(x_mid, v_mid),
-        lay(x_rad.contiguous(), v_rad),
+        lay(x_rad, v_rad),
         lay(x_mid.abs(), v_mid.abs()),
         terms - 1 if still else terms,
         in_memory=True,
@@ -37,11 +36,8 @@ def added_up(numbers: Bounded, onto: Any, values: Any, lay: Laid) -> BoundedTens
 def index_put(numbers: Bounded, x: Any, indices: Any, values: Any, accumulate: bool = False) -> BoundedTensor:
     if accumulate:
         return added_up(numbers, x, values, lambda p, q: aten.index_put.default(p, indices, q, True))
-    (x_mid, x_rad), (v_mid, v_rad) = numbers.operand(x), numbers.operand(values)
-    return BoundedTensor(
-        aten.index_put.default(x_mid, indices, v_mid),
-        aten.index_put.default(x_rad.expand(x_mid.shape).contiguous(), indices, v_rad.expand(v_mid.shape)),
-    )
+    (x_mid, x_rad), (v_mid, v_rad) = whole(numbers.operand(x)), whole(numbers.operand(values))
+    return BoundedTensor(aten.index_put.default(x_mid, indices, v_mid), aten.index_put.default(x_rad, indices, v_rad))
 
 
 @rule("scatter_add")
@@ -60,11 +56,8 @@ def index_add(numbers: Bounded, x: Any, dim: int, index: Tensor, source: Any, *,
 def put(numbers: Bounded, x: Any, index: Tensor, source: Any, accumulate: bool = False) -> BoundedTensor:
     if accumulate:
         return added_up(numbers, x, source, lambda p, q: torch.Tensor.put(p, index, q, True))
-    (x_mid, x_rad), (v_mid, v_rad) = numbers.operand(x), numbers.operand(source)
-    return BoundedTensor(
-        torch.Tensor.put(x_mid, index, v_mid),
-        torch.Tensor.put(x_rad.expand(x_mid.shape).contiguous(), index, v_rad.expand(v_mid.shape).contiguous()),
-    )
+    (x_mid, x_rad), (v_mid, v_rad) = whole(numbers.operand(x)), whole(numbers.operand(source))
+    return BoundedTensor(torch.Tensor.put(x_mid, index, v_mid), torch.Tensor.put(x_rad, index, v_rad))
 
 
 def register_adjoint(name: str) -> None:
@@ -74,8 +67,8 @@ def register_adjoint(name: str) -> None:
         def apply(
             numbers: Bounded, upstream: BoundedTensor, *how: Any, _func: Any = overload, **kw: Any
         ) -> BoundedTensor:
-            none = torch.zeros((), dtype=torch.float64)
-            how = tuple(torch.empty(z.shape, dtype=torch.float64) if isinstance(z, BoundedTensor) else z for z in how)
+            none = upstream.mid.new_zeros(())
+            how = tuple(like(z) if isinstance(z, BoundedTensor) else z for z in how)
             return added_up(numbers, none, upstream, lambda _, g: _func(g, *how, **kw))
 
         RULES[overload] = apply
@@ -113,8 +106,7 @@ def reduced(
     numbers: Bounded, x: Any, dim: int, index: Tensor, source: Any, how: str, include_self: bool
 ) -> BoundedTensor:
     """scatter_reduce on each part: extremes move no further than what moves furthest."""
-    (x_mid, x_rad), (v_mid, v_rad) = numbers.operand(x), numbers.operand(source)
-    x_rad, v_rad = x_rad.expand(x_mid.shape).contiguous(), v_rad.expand(v_mid.shape).contiguous()
+    (x_mid, x_rad), (v_mid, v_rad) = whole(numbers.operand(x)), whole(numbers.operand(source))
 
     def lay(onto: Tensor, values: Tensor, reduction: str) -> Tensor:
         return torch.scatter_reduce(onto, dim, index, values, reduction, include_self=include_self)

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.draws import Draws
+from gradcheck.numbers.bounded.draws import Draws, Picks
 from gradcheck.numbers.bounded.libm import FLUSHED
 from gradcheck.numbers.dispatch import Numbers, NumberTensor, Rules, outside_of_modes
 
@@ -60,6 +60,8 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
     `across`      a comparison that rounding decides comes out the other way: what another right program may get.
     `draw`        a comparison that is a tie, or that rounding decides, comes out at random (`draws.py`). Of n runs that
                   draw from the same seed, the k-th has the `turn` k / n.
+    `take`        of several equal entries that are a maximum, the "first" or the "last" is where it comes from, in the
+                  backward of amax and its kin too, where torch else lets all of them share.
     `sums`        "proved": γ(n−1) = (n−1)u / (1 − (n−1)u), which holds for every order of summation.
                   "probable": no more than 8 √(n−1) u, which holds but for a chance of 2.5e-14 if roundings are
                   independent (Higham and Mary, 2019). Up to 65 terms it is the proved bound.
@@ -69,6 +71,7 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
 
     rules: ClassVar[Rules] = RULES
     tensor: ClassVar[type[NumberTensor]] = BoundedTensor
+    dtype: torch.dtype
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
         across: bool = False,
         draw: torch.Generator | None = None,
         turn: float = 0.0,
+        take: Literal["first", "last"] | None = None,
         sums: Literal["probable", "proved"] = "probable",
         accumulate: torch.dtype | None = None,
     ) -> None:
@@ -89,6 +93,7 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
         self.dtype, self.fused, self.sums = dtype, fused and half, sums
         self.flip, self.across = flip, across
         self.draws = None if draw is None else Draws(draw, turn)
+        self.picks = self.draws or (Picks(take) if take else None)
         self.arithmetic = torch.float32 if self.fused else dtype
         self.accumulate = accumulate or (torch.float32 if half else dtype)
         self.unit = unit_roundoff(self.arithmetic)
@@ -105,11 +110,11 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
         What the dtype cannot hold is rounded to it by whoever calls the candidate, so it is off by that too.
         """
         with outside_of_modes():
-            mid = tensor.detach().to(torch.float64).clone()
+            mid = tensor.detach().to(torch.float64, copy=True)
             rad = self.rounding_of_constant(mid, tensor.dtype, self.dtype)
             off = float(self.fused) if off is None else off
             if off:
-                rad = up(rad + (off * unit_roundoff(self.dtype)) * mid.abs())
+                rad.add_(mid.abs().mul_(off * unit_roundoff(self.dtype))).mul_(OUTWARDS)
             return BoundedTensor(mid, rad, requires_grad=requires_grad)
 
     def constant(self, tensor: Tensor) -> BoundedTensor:
@@ -122,7 +127,7 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
     def rounding_of_constant(self, mid: Tensor, stored: torch.dtype, dtype: torch.dtype) -> Tensor:
         """Nothing for what the dtype holds exactly, else half a unit in the last place."""
         if dtype in (stored, torch.float64) or not mid.numel():
-            return torch.zeros(mid.shape, dtype=torch.float64)
+            return torch.zeros_like(mid, dtype=torch.float64)
         if mid.is_complex():
             return up(mid.abs() * unit_roundoff(dtype))
         held = mid.to(dtype).to(torch.float64)
@@ -158,7 +163,7 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
         `known`      where an infinity is not an overflow but what everybody gets
         """
         relative = ulps * (self.unit + UNIT64)
-        rad = mid.abs().mul_(relative).add_(spread, alpha=1 + relative).mul_(OUTWARDS)
+        rad = mid.abs().mul_(relative * OUTWARDS).add_(spread, alpha=(1 + relative) * OUTWARDS)
         if underflow:
             rad.add_(underflow)
         return BoundedTensor(mid, self.in_range(mid, rad, known, share=relative))
@@ -181,7 +186,8 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
         `in_memory`: partial sums are kept in the tensor itself, so at the dtype's precision.
         """
         lost = self.gamma(terms - 1 if roundings is None else roundings, in_memory=in_memory)
-        rad = (spread * (1 + lost)).add_(size, alpha=lost).mul_(OUTWARDS + 4 * terms * UNIT64)
+        outwards = OUTWARDS + 4 * terms * UNIT64
+        rad = (spread * ((1 + lost) * outwards)).add_(size, alpha=lost * outwards)
         if underflow:
             rad.add_(underflow * terms)
         if self.sum_unit != self.unit and terms > 1 and not in_memory:
@@ -248,6 +254,17 @@ def bound_of_roundings(roundings: int, unit: float, sums: str) -> float:
 def up(rad: Tensor, terms: int = 0) -> Tensor:
     """A radius computed in float64, rounded outwards: `terms` is how many it sums up at most."""
     return rad * (OUTWARDS + terms * 2 * UNIT64)
+
+
+def whole(parts: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """(mid, rad) of an operand, both of its shape and where it is."""
+    mid, rad = parts
+    return mid, rad if rad.shape == mid.shape else rad.to(mid.device).expand(mid.shape).contiguous()
+
+
+def like(x: Tensor) -> Tensor:
+    """For what reads a tensor's shape only: a plain one of that shape."""
+    return torch.empty(x.shape, dtype=torch.float64, device=x.device)
 
 
 def mid_of(value: Any) -> Any:

@@ -68,7 +68,9 @@ def product_spread(x_size: Tensor, x_rad: Tensor, y_size: Tensor, y_rad: Tensor)
         return y_size * x_rad
     if x_rad.dim() == 0 and not x_rad.any():
         return x_size * y_rad
-    return (y_size + y_rad).mul(x_rad).add_(x_size * y_rad)
+    if x_rad.shape == y_rad.shape == x_size.shape == y_size.shape:
+        return (y_size + y_rad).mul_(x_rad).addcmul_(x_size, y_rad)
+    return (y_size + y_rad).mul(x_rad).add(x_size * y_rad)
 
 
 @rule("square")
@@ -148,12 +150,24 @@ def near(mid: Tensor, rad: Tensor) -> Tensor:
     return (mid.abs() - rad).clamp_(min=0)
 
 
+def most(rad: Tensor) -> float:
+    """The largest of some radii, to choose between a bound for narrow ones, which is cheap, and one for all."""
+    return rad.amax().item() if rad.numel() else 0.0
+
+
+NARROW = 1 / 16
+"""Up to here 1 + r holds a power of e, and a logarithm, well enough."""
+
+
 def of_exp(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
+    widest = most(rad)
+    if widest <= NARROW:  # e^r − 1 ≤ r (1 + r)
+        return value * rad * (1 + widest)
     return torch.where(value == 0, torch.exp(mid + rad), value * torch.expm1(rad))
 
 
 def of_expm1(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
-    return torch.exp(mid) * torch.expm1(rad)
+    return of_exp(mid, rad, torch.exp(mid))
 
 
 def of_exp2(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
@@ -171,6 +185,8 @@ def of_log1p(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
 def relative_log(rad: Tensor, argument: Tensor) -> Tensor:
     """log moves furthest downwards: −log(1 − rad / x)."""
     share = rad / argument * OUTWARDS
+    if share.numel() and share.amin().item() >= 0 and share.amax().item() <= NARROW and argument.amin().item() > 0:
+        return share * (1 + share.amax().item())  # −log(1 − s) ≤ s (1 + s)
     spread = torch.where((share < 1) & (argument > 0), -torch.log1p(-share), math.inf)
     return torch.where(rad == 0, 0.0, spread)
 
@@ -200,9 +216,11 @@ def of_tanh(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
 
 
 def of_sigmoid(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
-    least = near(mid, rad)
-    steepest = torch.sigmoid(least) * torch.sigmoid(-least)
-    return torch.minimum(torch.minimum(rad * steepest, value * torch.expm1(rad)), torch.ones_like(value))
+    steepest = near(mid, rad).neg_().exp_()
+    steepest = steepest / (1 + steepest).square_() * OUTWARDS
+    if most(rad) <= NARROW:
+        return steepest.mul_(rad)
+    return torch.minimum(torch.minimum(rad * steepest, of_exp(mid, rad, value)), torch.ones_like(value))
 
 
 def of_erf(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:

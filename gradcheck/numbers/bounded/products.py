@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.number import Bounded, BoundedTensor, rule, up
+from gradcheck.numbers.bounded.number import Bounded, BoundedTensor, like, rule, up, whole
 from gradcheck.numbers.bounded.pointwise import add, scaled
 from gradcheck.numbers.bounded.sums import sum_along
 from gradcheck.numbers.dispatch import aten
@@ -22,7 +22,7 @@ Bilinear = Callable[[Tensor, Tensor], Tensor]
 
 def bilinear(numbers: Bounded, x: Any, y: Any, terms: int, product: Bilinear) -> BoundedTensor:
     """Sums of `terms` products x y, as `product` lays them out, whose terms are all added up."""
-    (x_mid, x_rad), (y_mid, y_rad) = expanded(*numbers.operand(x)), expanded(*numbers.operand(y))
+    (x_mid, x_rad), (y_mid, y_rad) = whole(numbers.operand(x)), whole(numbers.operand(y))
     mid = product(x_mid, y_mid)
     x_size, y_size = x_mid.abs(), y_mid.abs()
     lost = numbers.gamma(terms)
@@ -31,10 +31,6 @@ def bilinear(numbers: Bounded, x: Any, y: Any, terms: int, product: Bilinear) ->
         rad = rad + (1 + lost) * product(x_rad, y_size + y_rad)
     zero = torch.zeros_like(rad)
     return numbers.summed(mid, rad, zero, terms, roundings=0, underflow=numbers.subnormal)
-
-
-def expanded(mid: Tensor, rad: Tensor) -> tuple[Tensor, Tensor]:
-    return mid, rad if rad.shape == mid.shape else rad.expand(mid.shape).contiguous()
 
 
 @rule("mm.default")
@@ -101,7 +97,7 @@ def convolution(numbers: Bounded, x: Any, weight: Any, bias: Any, *how: Any) -> 
     result = bilinear(numbers, x, weight, terms, lambda p, q: aten.convolution.default(p, q, None, *how))
     if bias is None:
         return result
-    mid, rad = expanded(*numbers.operand(bias))
+    mid, rad = whole(numbers.operand(bias))
     shape = (1, -1, *[1] * (weight.dim() - 2)) if result.dim() == weight.dim() else (-1, *[1] * (weight.dim() - 2))
     return onto_start(numbers, BoundedTensor(mid.reshape(shape), rad.reshape(shape)), result, terms)
 
@@ -118,7 +114,7 @@ def convolution_backward(numbers: Bounded, upstream: Any, x: Any, weight: Any, b
         return found
 
     results: list[BoundedTensor | None] = [None, None, None]
-    x_like, weight_like = torch.empty(x.shape, dtype=torch.float64), torch.empty(weight.shape, dtype=torch.float64)
+    x_like, weight_like = like(x), like(weight)
     if wanted[0]:
         channels = weight.shape[1] if transposed else weight.shape[0] // groups
         terms = channels * math.prod(weight.shape[2:])

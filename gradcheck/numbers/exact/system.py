@@ -13,9 +13,10 @@ import flint
 import numpy as np
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 
 from gradcheck.errors import GradcheckError
-from gradcheck.numbers.dispatch import NoRule, Numbers, NumberTensor, Rules
+from gradcheck.numbers.dispatch import NoRule, Numbers, NumberTensor, Rules, mapped
 
 Array = Any
 """A numpy array of `flint.arb`, which numpy's types have no word for."""
@@ -97,6 +98,9 @@ class Exact(Numbers):
         finally:
             flint.ctx.prec = outside
 
+    def apply(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return super().apply(func, mapped(here, args), mapped(here, kwargs))
+
     def wrap(
         self, tensor: Tensor, *, requires_grad: bool = False, direction: Tensor | Array | None = None
     ) -> ExactTensor:
@@ -131,6 +135,7 @@ class Exact(Numbers):
             return values.handles
         if not isinstance(values, Tensor):
             return self._store.put(self.balls(values)) if values != 0 else torch.zeros((), dtype=torch.int64)
+        values = here(values)
         # What is 0 is the constant 0: no tie, since no input's move changes it.
         handles = torch.zeros(values.shape, dtype=torch.int64)
         other = values != 0
@@ -157,11 +162,18 @@ class Exact(Numbers):
         return floats(found[0][places], numbers.shape), floats(found[1][places], numbers.shape)
 
 
+def here(leaf: Any) -> Any:
+    """Balls have no other place than the CPU's memory: what a program takes from elsewhere comes here."""
+    if isinstance(leaf, torch.device):
+        return torch.device("cpu")
+    return leaf.cpu() if isinstance(leaf, Tensor) and not leaf.is_cpu else leaf
+
+
 def arbs(tensor: Tensor) -> Array:
     """The exact value of each entry of a plain tensor."""
     if tensor.is_complex():
         raise NoRule("Exact numbers are real: compute with the real and the imaginary part.")
-    plain = tensor.double() if tensor.is_floating_point() else tensor.long()
+    plain = here(tensor.double() if tensor.is_floating_point() else tensor.long())
     return np.asarray(ARB(plain.numpy().astype(object)), dtype=object)
 
 
