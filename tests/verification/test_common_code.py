@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_map
 
 import gradcheck
 from gradcheck.errors import UsageError
+from gradcheck.numbers.dispatch import NoRule
 
 ALL = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 LONG = ALL[:2]
@@ -305,7 +306,14 @@ def test_a_wrong_gradient_beside_whole_numbers_is_told(wrong):
 )
 def test_a_reference_that_says_nothing_is_refused(reference, words):
     with pytest.raises(UsageError, match=words):
-        gradcheck.verify(reference, reference, X)
+        gradcheck.verify(lambda x: x * 2, reference, X)
+
+
+@pytest.mark.parametrize("function", [torch.frexp, lambda x: torch.nextafter(x, x + 1)])
+def test_an_operator_that_is_made_of_itself_is_named_and_leaves_no_trace(function):
+    with pytest.raises(NoRule, match=r"frexp|nextafter"):
+        gradcheck.verify(function, function, X)
+    assert type(torch.ones(3) + 1) is torch.Tensor
 
 
 def test_zeros_that_torch_does_not_write_down_are_zeros():
