@@ -44,6 +44,9 @@ MOST_BALLS = 20_000
 BLUNT, BLUNT_OF_HALF = 0.1, 0.5
 """A tolerance of that part of the largest entry, for half of the entries, shows little of what may be wrong."""
 
+FEW = 16
+"""Entries of which a few runs tell nothing: each may come out right by chance."""
+
 Cotangents = Sequence[Tensor | None]
 Tensors = Mapping[str, Tensor]
 
@@ -74,9 +77,11 @@ class Around:
         return Around(*((high, low) if factor < 0 else (low, high)), self.radius * abs(factor), self.estimated)
 
     def bluntness(self, nothing: float, dtype: torch.dtype) -> float:
-        """What may go unseen in most entries, relative to the largest one; 0 where that is little."""
+        """What may go unseen in most entries, relative to the largest one; 0 where that is little or they are few."""
         least = BLUNT if dtype in (torch.float64, torch.float32) else BLUNT_OF_HALF
-        most, size = float(self.radius.max()) if self.radius.numel() else 0.0, largest(self.low)
+        if self.radius.numel() < FEW:
+            return 0.0
+        most, size = float(self.radius.max()), largest(self.low)
         if K * most <= least * size or (size <= nothing and most < torch.inf):
             return 0.0
         usual = K * float(self.radius.median()) / max(size, nothing)
