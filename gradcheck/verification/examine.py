@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gradcheck.checks.own_failure import show_traceback
 from gradcheck.errors import GradcheckError, UsageError
+from gradcheck.numbers.run import ComputedIn
 from gradcheck.references.expected import K
 from gradcheck.verification.candidate import Broke, Pass, Pulled, Subject, same
 from gradcheck.verification.diagnose import Observed, diagnose, entries_of
@@ -77,10 +78,11 @@ class Examination:
         strict: bool = False,
         truth: type[Truth] = Truth,
     ) -> None:
-        self.subject, self.ground = subject, ground
+        self.subject = subject
         self.seed, self.order, self.strict, self.checks = seed, order, strict, tuple(checks)
         self.tensors, self.wrt = subject.inputs.tensors, subject.inputs.wrt
         self.dtype = max((each.dtype for each in self.tensors.values()), key=lambda dtype: torch.finfo(dtype).eps)
+        self.ground = ground = replace(ground, function=computed_in(self.dtype, ground.function))
         self.truth = truth(ground, self.tensors, self.wrt, self.dtype, fused=rounding == "fused", seed=seed)
         self.given = cotangents
         self.failures: list[Failure] = []
@@ -723,6 +725,16 @@ class Examination:
 def floats_of(outputs: Sequence[Any]) -> tuple[Tensor, ...]:
     """Each output, whatever it holds, in float64: an empty tensor in the place of what is none."""
     return tuple(each.detach().double() if isinstance(each, Tensor) else torch.empty(0) for each in outputs)
+
+
+def computed_in(dtype: torch.dtype, function: Callable[..., Any]) -> Callable[..., Any]:
+    """What torch reads off a tensor's dtype is the candidate's, also where its numbers are float64 or exact."""
+
+    def computed(*args: Any) -> Any:
+        with ComputedIn(dtype):
+            return function(*args)
+
+    return computed
 
 
 def scattered(tensor: Tensor) -> Tensor:

@@ -35,8 +35,8 @@ SHIFTS, CYCLES = 4, 6
 so that each of up to `DRAWS * SHIFTS` contenders for a maximum gets its turn; then other choices are drawn.
 """
 
-ENDS: tuple[dict[str, Any], ...] = ({"flip": True}, {"across": True})
-"""Runs in which all of them come out the other way."""
+ENDS: tuple[dict[str, Any], ...] = ({"flip": True}, {"take": "first"}, {"take": "last"}, {"across": True})
+"""Runs in which all of them come out the other way, or as other programs decide them."""
 
 MOST_BALLS = 20_000
 """Entries that are computed with balls where float64 has no bound: 15 µs each and operation."""
@@ -289,7 +289,7 @@ class Truth:
     def samples(self, cotangents: Cotangents, draws: int = 0) -> list[Truths]:
         """Right answers at kinks, as different choices make them: those of the first hull, or so many others."""
         if not draws:
-            return [self.answers(cotangents), *self._ends(cotangents), *self._turned(cotangents, 0)]
+            return [self.answers(cotangents), *self._turned(cotangents, 0)]
         seeds = (torch.Generator().manual_seed(DRAWS * self.seed + draw) for draw in range(draws))
         return [self._run(self._bounded(draw=each, turn=0.5), cotangents) for each in seeds]
 
@@ -355,15 +355,19 @@ class Truth:
         rounded = balls(name_of(self.dtype))
         try:
             found = self._run(rounded.numbers, cotangents, rounded.wrap)
-        except GradcheckError:
+            native = PlainRun(self.ground, self.tensors, self.wrt, Tensor.clone)
+            pulled = native.pull(cotangents)
+        except (GradcheckError, RuntimeError):  # no rule; nothing that torch computes in this dtype
             return answers
         return replace(
             answers,
             outputs=tuple(
-                None if one is None or other is None else _finite_of(one, other)
-                for one, other in zip(answers.outputs, found.outputs, strict=True)
+                None if one is None or other is None else _finite_of(one, other, came)
+                for one, other, came in zip(answers.outputs, found.outputs, native.outputs, strict=True)
             ),
-            gradients={name: _finite_of(each, found.gradients[name]) for name, each in answers.gradients.items()},
+            gradients={
+                name: _finite_of(each, found.gradients[name], pulled[name]) for name, each in answers.gradients.items()
+            },
         )
 
     def _sharpened(self, answers: Truths, cotangents: Cotangents) -> Truths:
@@ -401,11 +405,14 @@ def around(numbers: Numbers, leaf: NumberTensor) -> Around:
     return Around(mid, mid, radius)
 
 
-def _finite_of(first: Around, second: Around) -> Around:
-    """The first one, but the second where that has a bound and the first has none."""
-    instead = torch.isinf(first.radius) & torch.isfinite(second.radius.to(first.radius.device))
-    middle = torch.where(instead, second.low, first.low)
-    return Around(middle, middle, torch.where(instead, second.radius, first.radius))
+def _finite_of(first: Around, second: Around, native: Tensor) -> Around:
+    """The first one, but the second where that has a bound and the first has none; not where the reference itself
+    leaves the range of the candidate's dtype, as others then may.
+    """
+    device = first.radius.device
+    instead = torch.isinf(first.radius) & torch.isfinite(second.radius.to(device)) & torch.isfinite(native.to(device))
+    middle = torch.where(instead, second.low.to(device), first.low)
+    return Around(middle, middle, torch.where(instead, second.radius.to(device), first.radius))
 
 
 def exactly(

@@ -237,10 +237,13 @@ def test_what_is_wrong_in_one_sentence(failure, text):
         (Mistake("low-precision", dtype="float16"), "no more precise than float16"),
         (Mistake("missing-term", part="x·y", way="drop-term"), "the term x·y is missing"),
         (Mistake("missing-term", part="x·y", way="drop-factor"), "the factor x·y is missing"),
-        (Mistake("missing-term", axes=(1,), way="along"), "a term is missing that is constant along axis 1"),
+        (
+            Mistake("missing-term", axes=(1,), way="along"),
+            "a term is missing, or has a wrong sign or factor: constant along axis 1",
+        ),
         (
             Mistake("missing-term", axes=(1,), way="along", name="output"),
-            "a term is missing that is a multiple of output along axis 1",
+            "a term is missing, or has a wrong sign or factor: a multiple of output along axis 1",
         ),
         (
             Mistake("missing-term", axes=(0,), way="below", name="grad_output"),
