@@ -321,15 +321,7 @@ class Truth:
         wrap = wrap or partial(numbers.wrap, off=1.0)  # type: ignore[call-arg]
         wrapped = {name: wrap(tensor).requires_grad_(name in self.wrt) for name, tensor in self.tensors.items()}
         upstream = [None if each is None else wrap(each) for each in cotangents]
-        try:
-            outputs, gradients = vjp(numbers, self.ground, (wrapped,), upstream)
-        except GradcheckError:
-            raise
-        except Exception as error:
-            raise NoRule(
-                f"{self.ground.called} raises {type(error).__name__} when it is computed with {type(numbers).__name__} "
-                f"numbers: {error}. Write it in other operators of torch, or give a formula as the reference."
-            ) from error
+        outputs, gradients = run_on(numbers, self.ground, wrapped, upstream)
         found = dict(zip(self.tensors, gradients, strict=True))
         return Truths(
             tuple(around(numbers, leaf) if isinstance(leaf, NumberTensor) else None for leaf in tree_leaves(outputs)),
@@ -415,6 +407,22 @@ def _finite_of(first: Around, second: Around, native: Tensor) -> Around:
     return Around(middle, middle, torch.where(instead, second.radius.to(device), first.radius))
 
 
+def run_on(
+    numbers: Numbers, ground: Callable[[Mapping[str, Any]], Any], wrapped: Mapping[str, Any], upstream: Sequence[Any]
+) -> tuple[Any, tuple[NumberTensor | None, ...]]:
+    """The reference on numbers, backwards too. Raises NoRule for whatever cannot be computed with them."""
+    try:
+        return vjp(numbers, ground, (wrapped,), list(upstream))
+    except GradcheckError:
+        raise
+    except Exception as error:
+        called, kind = getattr(ground, "called", "The reference"), type(numbers).__name__
+        raise NoRule(
+            f"{called} raises {type(error).__name__} when it is computed with {kind} numbers: {error}. "
+            "Write it in other operators of torch, or give a formula as the reference."
+        ) from error
+
+
 def exactly(
     ground: Callable[[Mapping[str, Any]], Any], tensors: Tensors, wrt: Sequence[str], cotangents: Cotangents
 ) -> dict[str, Tensor]:
@@ -423,7 +431,7 @@ def exactly(
 
     numbers = Exact(TRUTH_BITS)
     wrapped = {name: numbers.wrap(tensor, requires_grad=name in wrt) for name, tensor in tensors.items()}
-    _, gradients = vjp(numbers, ground, (wrapped,), list(cotangents))
+    _, gradients = run_on(numbers, ground, wrapped, cotangents)
     found = dict(zip(tensors, gradients, strict=True))
     return {name: numbers.values(each)[0] for name in wrt if (each := found[name]) is not None}
 
