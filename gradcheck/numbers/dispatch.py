@@ -74,6 +74,9 @@ ADDING = ("accumulate", "reduce")
 PLACES = ("index", "indices")
 """Names of the arguments that say where entries lie: tensors, but never of numbers."""
 
+DEEPEST = 4
+"""An operator that is met more often than that within itself has no end."""
+
 Rule = Callable[..., Any]
 
 Registered = TypeVar("Registered", bound=Rule)
@@ -203,6 +206,8 @@ class Numbers(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.ties = 0
         self.unclear = 0
+        self.apart: list[OpOverload] = []
+        """What is being taken apart: some of torch's operators are made of themselves, without an end."""
 
     def wrap(self, tensor: Tensor, *, requires_grad: bool = False) -> NumberTensor:
         """The numbers that a plain tensor's entries are: an input."""
@@ -258,12 +263,14 @@ class Numbers(TorchDispatchMode):
         if "out" in kwargs:
             out = kwargs["out"]
             return self.write(out, self.again(func.overloadpacket, args, without(kwargs, "out")), func)
-        if func in decomposition_table:
-            return self.again(decomposition_table[func], args, kwargs)
-        if func._can_decompose():  # noqa: SLF001
-            return self.again(func.decompose, args, kwargs)
-        if implementation := getattr(func, "impl_aten", None):  # of torch's prims, which decompositions are made of
-            return self.again(implementation, args, kwargs)
+        made_of = decomposition_table.get(func) or (func.decompose if func._can_decompose() else None)  # noqa: SLF001
+        made_of = made_of or getattr(func, "impl_aten", None)  # of torch's prims, which decompositions are made of
+        if made_of and self.apart.count(func) < DEEPEST:
+            self.apart.append(func)
+            try:
+                return self.again(made_of, args, kwargs)
+            finally:
+                self.apart.pop()
         raise NoRule(ways_on(type(self).__name__, func))
 
     def again(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -628,10 +628,12 @@ def _bits(tensor: Tensor) -> Tensor:
 
 
 def _readable(value: Any) -> TypeGuard[Tensor]:
-    """Whether something is a tensor whose entries can be read: an ordinary one, and not one of a transformation's."""
+    """Whether something is a tensor whose entries lie in memory: an ordinary one, not one of a transformation's, nor
+    the zeros that torch has without writing them down.
+    """
     if type(value) not in (Tensor, torch.nn.Parameter) or value.layout is not torch.strided or value.is_meta:
         return False
-    return not torch._C._functorch.is_functorch_wrapped_tensor(value)  # noqa: SLF001
+    return not torch._C._functorch.is_functorch_wrapped_tensor(value) and not value._is_zerotensor()  # noqa: SLF001
 
 
 def unique(facts: Sequence[Returned]) -> tuple[Returned, ...]:

@@ -56,7 +56,7 @@ NoteKind = Literal[
     "sampled",  # `count` entries are not held against the truth one by one, but by sums along random directions
     "blunt",  # `ratio`: errors up to this part of the largest entry may go unseen
     "nothing-to-compare",  # no entry at all
-    "estimated",  # the tolerance is estimated, since an operator has no bounded rule
+    "estimated",  # the tolerance is estimated: no bound is known, or it says little
     "not-checked",  # `check` was left out, `message` says why
 ]
 

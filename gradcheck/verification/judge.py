@@ -37,6 +37,7 @@ def judged(got: Tensor, right: Around, dtype: torch.dtype, scale: float) -> Judg
     if most <= 1 and right.has_bounds:
         return Judged("right", most * K, allowed)
     unknown = ~torch.isfinite(right.radius) | torch.isnan(right.low)
+    distance = torch.where(_overflows(got, right, allowed, dtype), 0.0, distance)
     off = ~(distance <= allowed) & ~unknown
     worst = torch.where(unknown, 0.0, distance / allowed).nan_to_num(torch.inf).max().item() * K
     if not bool(off.any()):
@@ -44,6 +45,12 @@ def judged(got: Tensor, right: Around, dtype: torch.dtype, scale: float) -> Judg
     largest = K * torch.finfo(dtype).eps / 2 * float(_finite(right.middle).abs().max())
     near = bool((torch.where(off, distance, 0.0) <= largest + allowed).all())
     return Judged("relative-to-largest" if near else "wrong", worst, allowed, off, int(unknown.sum()))
+
+
+def _overflows(got: Tensor, right: Around, allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    """Where infinity is what a right value rounds to."""
+    size = torch.where(got > 0, right.high + allowed, allowed - right.low)
+    return torch.isinf(got.detach()) & (size > torch.finfo(dtype).max)
 
 
 def _finite(values: Tensor) -> Tensor:

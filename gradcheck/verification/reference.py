@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Tensors = Mapping[str, Any]
 """The tensors of a call, or numbers in their places, by name."""
 
+NAMELESS = "the reference"
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -42,6 +44,11 @@ class Ground:
     own: bool = False
     operator: Operator | None = None
     derived: Callable[[Tensors, Any], dict[str, Any]] | None = None
+
+    @property
+    def called(self) -> str:
+        """At the beginning of a sentence."""
+        return "The reference" if self.name == NAMELESS else f"The reference {self.name}"
 
     def __call__(self, tensors: Tensors) -> Any:
         with taking_apart():
@@ -76,7 +83,7 @@ def _name_of(function: Any) -> str:
     while isinstance(function, partial):
         function = function.func
     name = getattr(function, "__name__", type(function).__name__)
-    return "the reference" if name == "<lambda>" else str(name)
+    return NAMELESS if name == "<lambda>" else str(name)
 
 
 def _of_function(function: Callable[..., Any], inputs: Inputs) -> Callable[[Tensors], Any]:

@@ -19,9 +19,10 @@ from torch.utils._pytree import tree_leaves
 
 from gradcheck.errors import GradcheckError, UsageError
 from gradcheck.numbers.bounded import Bounded
-from gradcheck.numbers.dispatch import Numbers, NumberTensor
+from gradcheck.numbers.dispatch import NoRule, Numbers, NumberTensor
 from gradcheck.numbers.run import vjp
 from gradcheck.references.expected import PRECISION, TRUTH_BITS, K, balls, values_of
+from gradcheck.verification.nearby import largest, lost_nearby
 
 if TYPE_CHECKING:
     from gradcheck.verification.reference import Ground
@@ -40,6 +41,12 @@ ENDS: tuple[dict[str, Any], ...] = ({"flip": True}, {"take": "first"}, {"take": 
 MOST_BALLS = 20_000
 """Entries that are computed with balls where float64 has no bound: 15 µs each and operation."""
 
+BLUNT, BLUNT_OF_HALF = 0.1, 0.5
+"""A tolerance of that part of the largest entry, for half of the entries, shows little of what may be wrong."""
+
+FEW = 16
+"""Entries of which a few runs tell nothing: each may come out right by chance."""
+
 Cotangents = Sequence[Tensor | None]
 Tensors = Mapping[str, Tensor]
 
@@ -51,6 +58,8 @@ class Around:
     low: Tensor
     high: Tensor
     radius: Tensor
+    estimated: bool = False
+    """Whether the radius is no bound, but what is lost nearby."""
     _allowed: dict[tuple[torch.dtype, float], Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -65,7 +74,18 @@ class Around:
         """What is right for so many times the cotangent."""
         low = self.low * factor
         high = low if self.low is self.high else self.high * factor
-        return Around(*((high, low) if factor < 0 else (low, high)), self.radius * abs(factor))
+        return Around(*((high, low) if factor < 0 else (low, high)), self.radius * abs(factor), self.estimated)
+
+    def bluntness(self, nothing: float, dtype: torch.dtype) -> float:
+        """What may go unseen in most entries, relative to the largest one; 0 where that is little or they are few."""
+        least = BLUNT if dtype in (torch.float64, torch.float32) else BLUNT_OF_HALF
+        if self.radius.numel() < FEW:
+            return 0.0
+        most, size = float(self.radius.max()), largest(self.low)
+        if K * most <= least * size or (size <= nothing and most < torch.inf):
+            return 0.0
+        usual = K * float(self.radius.median()) / max(size, nothing)
+        return usual if usual > least else 0.0
 
     def allowed(self, dtype: torch.dtype, scale: float) -> Tensor:
         """How far from it a right answer may lie."""
@@ -101,6 +121,8 @@ class Truths:
     gradients: Mapping[str, Around]
     decided: int = 0
     """Comparisons that were ties, or decided by rounding."""
+    ties: int = 0
+    """Ties among them."""
 
 
 @dataclass(frozen=True)
@@ -195,15 +217,23 @@ class Truth:
 
     @cached_property
     def plain(self) -> PlainRun:
-        """In float64. Raises UsageError where the reference itself cannot be computed."""
+        """In float64. Raises UsageError where the reference itself cannot be computed, or says nothing."""
+        what = self.ground.called
         try:
-            return self.plain_run(self.ground, self.tensors, self.wrt)
+            found = self.plain_run(self.ground, self.tensors, self.wrt)
         except GradcheckError:
             raise
         except Exception as error:
+            raise UsageError(f"{what} raises {type(error).__name__} for these inputs, in float64: {error}") from error
+        outputs = [each for each in found.outputs if isinstance(each, Tensor)]
+        if not outputs:
+            raise UsageError(f"{what} returns no tensor: there is nothing to hold the candidate against.")
+        if any(each.is_complex() for each in outputs):
             raise UsageError(
-                f"The reference {self.ground.name} raises {type(error).__name__} for these inputs, in float64: {error}"
-            ) from error
+                f"{what} returns complex numbers, and gradients are not checked for that. "
+                "Have it return real and imaginary parts as two tensors."
+            )
+        return found
 
     def forget(self) -> None:
         """Let go of the run in float64: it is made again if it is asked for."""
@@ -216,6 +246,7 @@ class Truth:
             found = self._run(self._bounded(), cotangents)
             if self._without_bound(found):
                 found = self._with_balls(found, cotangents)
+            found = self._sharpened(found, cotangents)
             self._answers[key] = cotangents, found
         return self._answers[key][1]
 
@@ -223,12 +254,13 @@ class Truth:
         """A gradient with all that is right at kinks and where rounding decides a comparison: nothing if there is no
         such thing, else wider and wider the more choices are drawn.
         """
-        if not self.answers(cotangents).decided:
+        near = self.answers(cotangents)
+        if not near.decided or (near.gradients[name].estimated and not near.ties):
             return
-        low = high = self.answers(cotangents).gradients[name].low
+        low = high = near.gradients[name].low
         for cycle in range(CYCLES):
             runs = self._turned(cotangents, cycle)
-            parts = [each.gradients[name] for each in (self.answers(cotangents), *self._ends(cotangents), *runs)]
+            parts = [each.gradients[name] for each in (near, *self._ends(cotangents), *runs)]
             middles = torch.stack([each.low for each in parts])
             turns = middles[-len(runs) :]
             # In the course of a cycle every choice changes once, and once back again. So what an entry goes through
@@ -243,7 +275,7 @@ class Truth:
         """An output where rounding decides a comparison: either side, but of exact ties the one that is written."""
         near = self.answers(cotangents)
         one, other = near.outputs[output], self._ends(cotangents)[-1].outputs[output] if near.decided else None
-        if one is not None and other is not None:
+        if one is not None and other is not None and (near.ties or not one.estimated):
             yield Around(one.low.minimum(other.low), one.low.maximum(other.low), one.radius.maximum(other.radius))
 
     def hull(self, cotangents: Cotangents, name: str) -> Around:
@@ -289,12 +321,13 @@ class Truth:
         wrap = wrap or partial(numbers.wrap, off=1.0)  # type: ignore[call-arg]
         wrapped = {name: wrap(tensor).requires_grad_(name in self.wrt) for name, tensor in self.tensors.items()}
         upstream = [None if each is None else wrap(each) for each in cotangents]
-        outputs, gradients = vjp(numbers, self.ground, (wrapped,), upstream)
+        outputs, gradients = run_on(numbers, self.ground, wrapped, upstream)
         found = dict(zip(self.tensors, gradients, strict=True))
         return Truths(
             tuple(around(numbers, leaf) if isinstance(leaf, NumberTensor) else None for leaf in tree_leaves(outputs)),
             {name: self._gradient(numbers, name, found[name]) for name in self.wrt},
             numbers.ties + numbers.unclear,
+            numbers.ties,
         )
 
     def _gradient(self, numbers: Numbers, name: str, found: NumberTensor | None) -> Around:
@@ -318,14 +351,41 @@ class Truth:
             pulled = native.pull(cotangents)
         except (GradcheckError, RuntimeError):  # no rule; nothing that torch computes in this dtype
             return answers
-        return Truths(
-            tuple(
+        return replace(
+            answers,
+            outputs=tuple(
                 None if one is None or other is None else _finite_of(one, other, came)
                 for one, other, came in zip(answers.outputs, found.outputs, native.outputs, strict=True)
             ),
-            {name: _finite_of(each, found.gradients[name], pulled[name]) for name, each in answers.gradients.items()},
-            answers.decided,
+            gradients={
+                name: _finite_of(each, found.gradients[name], pulled[name]) for name, each in answers.gradients.items()
+            },
         )
+
+    def _sharpened(self, answers: Truths, cotangents: Cotangents) -> Truths:
+        """Bounds add up over many operations. Where they say little in the end, it is estimated what may be lost."""
+        nothing = smallest(self.dtype) * max([1.0, *(largest(each) for each in cotangents if each is not None)])
+        parts = [*answers.outputs, *answers.gradients.values()]
+        blunt = [each is not None and each.bluntness(nothing, self.dtype) > 0 for each in parts]
+        if not any(blunt):
+            return answers
+
+        def run(made: Callable[[Tensor], Tensor]) -> list[Any]:
+            found = self.plain_run(self.ground, self.tensors, self.wrt, made)
+            return [*found.outputs, *found.pull(cotangents).values()]
+
+        exact = run(wide)
+        lost = lost_nearby(run, exact, self.dtype, self.seed)
+        for place, part in enumerate(parts):
+            if part is not None and blunt[place]:
+                value, radius = exact[place].detach().double(), max(lost[place], nothing) / K
+                better = torch.isfinite(value) & (radius < part.radius)
+                middle = torch.where(better, value, part.low)
+                parts[place] = Around(middle, middle, torch.where(better, radius, part.radius), estimated=True)
+        self.estimated = True
+        of_inputs = zip(answers.gradients, parts[len(answers.outputs) :], strict=True)
+        gradients = {name: part for name, part in of_inputs if part is not None}
+        return replace(answers, outputs=tuple(parts[: len(answers.outputs)]), gradients=gradients)
 
 
 def around(numbers: Numbers, leaf: NumberTensor) -> Around:
@@ -347,6 +407,22 @@ def _finite_of(first: Around, second: Around, native: Tensor) -> Around:
     return Around(middle, middle, torch.where(instead, second.radius.to(device), first.radius))
 
 
+def run_on(
+    numbers: Numbers, ground: Callable[[Mapping[str, Any]], Any], wrapped: Mapping[str, Any], upstream: Sequence[Any]
+) -> tuple[Any, tuple[NumberTensor | None, ...]]:
+    """The reference on numbers, backwards too. Raises NoRule for whatever cannot be computed with them."""
+    try:
+        return vjp(numbers, ground, (wrapped,), list(upstream))
+    except GradcheckError:
+        raise
+    except Exception as error:
+        called, kind = getattr(ground, "called", "The reference"), type(numbers).__name__
+        raise NoRule(
+            f"{called} raises {type(error).__name__} when it is computed with {kind} numbers: {error}. "
+            "Write it in other operators of torch, or give a formula as the reference."
+        ) from error
+
+
 def exactly(
     ground: Callable[[Mapping[str, Any]], Any], tensors: Tensors, wrt: Sequence[str], cotangents: Cotangents
 ) -> dict[str, Tensor]:
@@ -355,7 +431,7 @@ def exactly(
 
     numbers = Exact(TRUTH_BITS)
     wrapped = {name: numbers.wrap(tensor, requires_grad=name in wrt) for name, tensor in tensors.items()}
-    _, gradients = vjp(numbers, ground, (wrapped,), list(cotangents))
+    _, gradients = run_on(numbers, ground, wrapped, cotangents)
     found = dict(zip(tensors, gradients, strict=True))
     return {name: numbers.values(each)[0] for name in wrt if (each := found[name]) is not None}
 

@@ -466,7 +466,10 @@ _NOTES: Mapping[NoteKind, Callable[[Note], str]] = {
         "operations: verify the parts by themselves, or in a more precise dtype"
     ),
     "nothing-to-compare": lambda _: "it has no entries, so nothing was compared",
-    "estimated": lambda n: f"the tolerance is estimated, since {n.message or 'an operator'} has no bounded rule",
+    "estimated": lambda n: (
+        "the tolerance is estimated, since "
+        + (f"{n.message} has no bounded rule" if n.message else "no bound of the error is known that says enough")
+    ),
     "not-checked": lambda n: f"not checked: {n.check}" + (f", since {n.message}" if n.message else ""),
 }
 """What is worth knowing; no full stop."""

@@ -459,8 +459,8 @@ def test_cotangents_of_another_shape_are_refused():
         gradcheck.verify(Sigmoid, torch.sigmoid, x_of(5), cotangents=x_of(4))
 
 
-def test_a_bound_that_says_little_is_noted_and_torchs_own_error_tells_more():
-    """Bounds add up over layers: what they let through is told, and an error far above torch's is noted."""
+def test_where_a_bound_says_little_what_is_lost_nearby_says_more():
+    """Bounds add up over layers: an error that is small, but far above torch's, is wrong nevertheless."""
 
     class Slack(torch.autograd.Function):
         @staticmethod
@@ -475,8 +475,7 @@ def test_a_bound_that_says_little_is_noted_and_torchs_own_error_tells_more():
     layer = nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True)
     right = gradcheck.verify(layer, layer, x_of(2, 5, 16, dtype=torch.float32))
     assert right
-    assert "blunt" in {each.kind for each in right.notes}
-    assert "worse-than-torch" not in {each.kind for each in right.notes}
+    assert "estimated" in {each.kind for each in right.notes}
 
     class Wrong(nn.Module):
         def __init__(self):
@@ -491,7 +490,7 @@ def test_a_bound_that_says_little_is_noted_and_torchs_own_error_tells_more():
             return self.layer(x)
 
     found = gradcheck.verify(Wrong(), Same(), x_of(2, 5, 16, dtype=torch.float32))
-    assert ("worse-than-torch", "x") in {(each.kind, each.quantity and each.quantity.name) for each in found.notes}
+    assert ("values", "x") in {(each.kind, each.quantity and each.quantity.name) for each in found.failures}
 
 
 def test_what_torch_takes_from_the_dtype_is_the_candidates():
