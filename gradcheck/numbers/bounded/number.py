@@ -114,7 +114,8 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
             rad = self.rounding_of_constant(mid, tensor.dtype, self.dtype)
             off = float(self.fused) if off is None else off
             if off:
-                rad.add_(mid.abs().mul_(off * unit_roundoff(self.dtype))).mul_(OUTWARDS)
+                moved = mid.abs().mul_(off * unit_roundoff(self.dtype))
+                rad.add_(moved.masked_fill_(moved.isinf(), 0.0)).mul_(OUTWARDS)  # an infinity is exact
             return BoundedTensor(mid, rad, requires_grad=requires_grad)
 
     def constant(self, tensor: Tensor) -> BoundedTensor:
