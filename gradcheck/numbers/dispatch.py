@@ -71,6 +71,9 @@ LAID = ("self", "other", "tensors", "values", "source", "src")
 ADDING = ("accumulate", "reduce")
 """Names of the arguments by which what else moves adds or multiplies."""
 
+DEEPEST = 4
+"""How often an operator may be met within its own decomposition, before it is plain that it is made of itself."""
+
 PLACES = ("index", "indices")
 """Names of the arguments that say where entries lie: tensors, but never of numbers."""
 
@@ -89,6 +92,8 @@ class NumberTensor(Tensor):
     parts: tuple[Tensor, ...]
     count: ClassVar[int] = 1
     """How many parts there are."""
+    held: torch.dtype | None = None
+    """A coarser dtype than the mode's, to which a program has cast the tensor: of it torch sees nothing."""
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # noqa: SLF001
 
@@ -203,6 +208,7 @@ class Numbers(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.ties = 0
         self.unclear = 0
+        self.decomposing: list[OpOverload] = []
 
     def wrap(self, tensor: Tensor, *, requires_grad: bool = False) -> NumberTensor:
         """The numbers that a plain tensor's entries are: an input."""
@@ -258,12 +264,14 @@ class Numbers(TorchDispatchMode):
         if "out" in kwargs:
             out = kwargs["out"]
             return self.write(out, self.again(func.overloadpacket, args, without(kwargs, "out")), func)
-        if func in decomposition_table:
-            return self.again(decomposition_table[func], args, kwargs)
-        if func._can_decompose():  # noqa: SLF001
-            return self.again(func.decompose, args, kwargs)
-        if implementation := getattr(func, "impl_aten", None):  # of torch's prims, which decompositions are made of
-            return self.again(implementation, args, kwargs)
+        simpler = decomposition_table.get(func) or (func.decompose if func._can_decompose() else None)  # noqa: SLF001
+        simpler = simpler or getattr(func, "impl_aten", None)  # of torch's prims, which decompositions are made of
+        if simpler and self.decomposing.count(func) < DEEPEST:
+            self.decomposing.append(func)
+            try:
+                return self.again(simpler, args, kwargs)
+            finally:
+                self.decomposing.pop()
         raise NoRule(ways_on(type(self).__name__, func))
 
     def again(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
