@@ -117,3 +117,32 @@ def test_a_transposed_convolution_may_leave_whole_windows_unused():
     own, gradients = vjp(numbers, program, (x.detach(), w.detach()), upstream)
     for found, theirs in [(own, output), *zip(gradients, torch.autograd.grad(output, leaves, upstream), strict=True)]:
         assert torch.allclose(torch.tensor(numbers.balls(found).astype(float)), theirs.detach(), rtol=1e-12, atol=1e-12)
+
+
+TURNS = torch.outer(torch.arange(3.0), torch.tensor([1.0, 0.01]))
+
+
+def rotary(x):
+    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
+    return torch.view_as_real(pairs * torch.polar(torch.ones_like(TURNS), TURNS)).flatten(-2).type_as(x)
+
+
+def rotary_with_learned_turns(x, turns):
+    pairs = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2))
+    y = pairs * torch.polar(torch.ones_like(turns), turns)
+    return torch.cat([y.real, y.imag], -1)
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs", "dtype"),
+    [
+        (rotary, (drawn(2, 3, 4),), torch.float32),
+        (rotary_with_learned_turns, (drawn(2, 3, 4), TURNS), torch.float32),
+        (rotary_with_learned_turns, (drawn(2, 3, 4), TURNS), torch.float64),
+    ],
+    ids=["rotary", "learned", "learned in float64"],
+)
+def test_rotary_embeddings_as_complex_numbers_are_bounded(program, inputs, dtype):
+    for own, theirs in both(program, inputs, dtype):
+        assert bool(((own.mid - theirs.double()).abs() <= own.rad).all())
+        assert float(own.rad.max()) < 100 * torch.finfo(dtype).eps

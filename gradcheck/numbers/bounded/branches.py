@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gradcheck.numbers.bounded.number import RULES, ZERO, Bounded, BoundedTensor, mid_of, rule
+from gradcheck.numbers.bounded.pointwise import direction
 from gradcheck.numbers.dispatch import aten, mapped, overloads
 
 
@@ -84,6 +85,8 @@ def ne(numbers: Bounded, x: Any, y: Any) -> Tensor:
 @rule("sign", "sgn")
 def sign(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
     """Exact unless it is unclear; at a kink of |x| it is 0, one of the subgradients."""
+    if x.mid.is_complex():
+        return direction(numbers, x)
     equal, unclear = compared(numbers, x, 0.0)
     mid = torch.sgn(x.mid)
     if numbers.draws:

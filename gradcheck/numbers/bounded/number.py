@@ -185,6 +185,9 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
             if value.dtype in (self.arithmetic, torch.bool, torch.int8, torch.uint8):
                 return value.to(torch.float64), ZERO
             return self.constant(value).parts  # type: ignore[return-value]
+        if isinstance(value, complex):
+            (real, real_rad), (imaginary, imaginary_rad) = self.operand(value.real), self.operand(value.imag)
+            return torch.complex(real, imaginary), up(torch.hypot(real_rad, imaginary_rad))
         mid = torch.tensor(value, dtype=torch.float64)
         rad = self.rounding_of_constant(mid, torch.float64, self.arithmetic)
         return mid, rad if is_short(value) else up(rad + math.ulp(value) / 2)
