@@ -71,11 +71,11 @@ LAID = ("self", "other", "tensors", "values", "source", "src")
 ADDING = ("accumulate", "reduce")
 """Names of the arguments by which what else moves adds or multiplies."""
 
+DEEPEST = 4
+"""How often an operator may be met within its own decomposition, before it is plain that it is made of itself."""
+
 PLACES = ("index", "indices")
 """Names of the arguments that say where entries lie: tensors, but never of numbers."""
-
-DEEPEST = 4
-"""An operator that is met more often than that within itself has no end."""
 
 Rule = Callable[..., Any]
 
@@ -92,6 +92,8 @@ class NumberTensor(Tensor):
     parts: tuple[Tensor, ...]
     count: ClassVar[int] = 1
     """How many parts there are."""
+    held: torch.dtype | None = None
+    """A coarser dtype than the mode's, to which a program has cast the tensor: of it torch sees nothing."""
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # noqa: SLF001
 

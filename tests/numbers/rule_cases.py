@@ -189,6 +189,15 @@ def pooled(x):
     ]
 
 
+def complex_product(x, y):
+    return torch.view_as_real(torch.view_as_complex(x) * torch.complex(y[:, 0], y[:, 1]).conj())
+
+
+def complex_product_of(x, y):
+    (a, b), (c, d) = x.T, y.T
+    return np.stack([a * c + b * d, b * c - a * d], -1)
+
+
 FUNCTIONS = [
     ("exp", lambda b: b.exp(), REAL),
     ("exp2", lambda b: TWO**b, REAL),
@@ -247,6 +256,8 @@ CASES = [
     RuleCase("mul_scalar", lambda x: x * 0.1, lambda x: x * arb(0.1)),
     RuleCase("div", torch.div, lambda x, y: x / y, ((4,), (4,)), domain=POSITIVE),
     RuleCase("div_scalar", lambda x: x / 0.3, lambda x: x / arb(0.3)),
+    RuleCase("complex_product", complex_product, complex_product_of, ((4, 2), (4, 2)), halves=False),
+    RuleCase("polar", lambda r, a: torch.view_as_real(torch.polar(r, a)), lambda r, a: np.stack([r * each(lambda b: b.cos())(a), r * each(lambda b: b.sin())(a)], -1), ((4,), (4,)), domains=(POSITIVE, REAL), halves=False),
     RuleCase("square_by_itself", lambda x: x * x, lambda x: x * x),
     RuleCase("pow_3", lambda x: x**3, lambda x: x**3),
     RuleCase("pow_half", lambda x: x**0.5, each(lambda b: b.sqrt()), domain=POSITIVE),

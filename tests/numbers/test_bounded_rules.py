@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from rule_cases import CASES, balls, outside
 from torch.nn import functional as F
 
-from gradcheck.numbers.bounded import Bounded, BoundedTensor, losses, norms, softmax
-from gradcheck.numbers.dispatch import mapped
+from gradcheck.numbers.bounded import RULES, Bounded, BoundedTensor, losses, norms, softmax
+from gradcheck.numbers.dispatch import aten, mapped
+from gradcheck.numbers.run import vjp
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 WHOLE = {rule for room in (losses, norms, softmax) for rule in vars(room).values() if callable(rule)}
@@ -127,7 +128,7 @@ SMALL = 16
 IN_PIECES = {
     "softmax": (lambda x: x.softmax(1), 1),
     "log_softmax": (lambda x: x.log_softmax(0), 1),
-    "softmax_back": (lambda g, y: torch.ops.aten._softmax_backward_data(g, y.sigmoid(), -1, y.dtype), 2),
+    "softmax_back": (lambda g, y: aten._softmax_backward_data(g, y.sigmoid(), -1, y.dtype), 2),
     "layer_norm": (lambda x: F.layer_norm(x, (6,)), 1),
 }
 
@@ -144,3 +145,29 @@ def test_what_is_computed_piece_by_piece_is_what_is_computed_at_once(monkeypatch
             found.append(program(*[BoundedTensor(x, x.abs() * 1e-7) for x in parts]))
     assert torch.equal(found[0].mid, found[1].mid)
     assert torch.allclose(found[0].rad, found[1].rad, rtol=1e-5, atol=0)
+
+
+WHOLE_ROWS = {
+    "softmax": ((aten._softmax, aten._softmax_backward_data), lambda x: x.softmax(-1)),
+    "log_softmax": ((aten._log_softmax, aten._log_softmax_backward_data), lambda x: x.log_softmax(-1)),
+    "logsumexp": ((aten.logsumexp,), lambda x: x.logsumexp(-1)),
+    "layer_norm": ((aten.native_layer_norm, aten.native_layer_norm_backward), lambda x: F.layer_norm(x, (128,))),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE_ROWS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_what_is_bounded_as_a_whole_is_bounded_as_narrowly_as_step_by_step(monkeypatch, name, dtype):
+    operators, program = WHOLE_ROWS[name]
+    x = torch.randn(64, 128, generator=torch.Generator().manual_seed(0), dtype=dtype)
+
+    def radii():
+        numbers = Bounded(dtype)
+        given = numbers.wrap(x, off=1.0, requires_grad=True)
+        found, (slope,) = vjp(numbers, program, (given,), torch.cos(program(x)))
+        return [float((each.rad / each.mid.abs()).median()) for each in (found, slope)]
+
+    whole = radii()
+    for operator in operators:
+        monkeypatch.delitem(RULES, operator.default)
+    assert all(own < 1.05 * other for own, other in zip(whole, radii(), strict=True))

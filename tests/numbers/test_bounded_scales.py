@@ -113,3 +113,17 @@ def test_a_radius_is_a_few_roundoffs_where_inputs_are_of_size_one(program):
         y, (gradient,) = vjp(Bounded(dtype), program, (X.to(dtype),), torch.cos(X).to(dtype))
         for found in (y, gradient):
             assert float(found.rad.max()) < 200 * torch.finfo(dtype).eps * float(found.mid.abs().max())
+
+
+@pytest.mark.parametrize("program", [lambda x: x.softmax(-1), lambda x: F.cross_entropy(x, LABELS)])
+def test_an_infinity_that_is_given_is_exact_and_its_row_is_bounded(program):
+    x = (X + 0).masked_fill(X > 1, -math.inf)
+    x[LABELS, LABELS] = 0.5
+    for dtype, fused in HOW:
+        numbers = Bounded(dtype, fused=fused)
+        y, (gradient,) = vjp(
+            numbers, program, (numbers.wrap(x.to(dtype), off=1.0, requires_grad=True),), torch.ones_like(program(x))
+        )
+        assert bool(y.rad.isfinite().all())
+        assert bool(gradient.rad.isfinite().all())
+        assert float(gradient.rad[x.isinf()].max()) < 1e-6

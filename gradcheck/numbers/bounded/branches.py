@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from gradcheck.numbers.bounded.number import RULES, ZERO, Bounded, BoundedTensor, mid_of, rule
-from gradcheck.numbers.dispatch import aten, overloads
+from gradcheck.numbers.bounded.pointwise import direction
+from gradcheck.numbers.dispatch import aten, mapped, overloads
 
 
 def compared(numbers: Bounded, x: Any, y: Any) -> tuple[Tensor, Tensor]:
@@ -84,6 +85,8 @@ def ne(numbers: Bounded, x: Any, y: Any) -> Tensor:
 @rule("sign", "sgn")
 def sign(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
     """Exact unless it is unclear; at a kink of |x| it is 0, one of the subgradients."""
+    if x.mid.is_complex():
+        return direction(numbers, x)
     equal, unclear = compared(numbers, x, 0.0)
     mid = torch.sgn(x.mid)
     if numbers.draws:
@@ -110,7 +113,7 @@ def signbit(numbers: Bounded, x: BoundedTensor) -> Tensor:
 def register_of_mids(*names: str) -> None:
     """What depends on values only through infinities, or was counted where the values were chosen."""
     for overload in overloads(*names):
-        RULES[overload] = lambda _, x, *args, _func=overload, **kwargs: _func(mid_of(x), *args, **kwargs)
+        RULES[overload] = lambda _, *args, _func=overload, **kwargs: _func(*mapped(mid_of, args), **kwargs)
 
 
 register_of_mids(
@@ -144,7 +147,9 @@ def to_copy(numbers: Bounded, x: BoundedTensor, *, dtype: torch.dtype | None = N
         rad = x.rad + unit * (x.mid.abs() + x.rad) + torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
         known = torch.isinf(x.mid) & (x.rad == 0)
         rad = torch.where(known, 0.0, torch.where(x.mid.abs() + rad <= largest, rad, math.inf))
-        return BoundedTensor(x.mid.clone(), rad)
+        coarse = BoundedTensor(x.mid.clone(), rad)
+        coarse.held = numbers.coarser(dtype)
+        return coarse
     return BoundedTensor(x.mid.clone(), x.rad.clone())
 
 
@@ -609,4 +614,5 @@ register_shrinking("hardshrink_backward")
 @rule("nan_to_num")
 def nan_to_num(numbers: Bounded, x: BoundedTensor, *args: Any, **kwargs: Any) -> BoundedTensor:
     mid = aten.nan_to_num.default(x.mid, *args, **kwargs)
-    return numbers.exactly(mid, torch.where(torch.isfinite(x.mid), x.rad, 0.0))
+    there = torch.isfinite(x.mid)
+    return numbers.exactly(mid, torch.where(there | x.rad.isinf(), x.rad, numbers.constant(mid).rad))

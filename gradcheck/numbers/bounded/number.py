@@ -18,6 +18,8 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
+from torch.utils._pytree import tree_leaves
 
 from gradcheck.numbers.bounded.draws import Draws, Picks
 from gradcheck.numbers.bounded.libm import FLUSHED
@@ -94,14 +96,54 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
         self.flip, self.across = flip, across
         self.draws = None if draw is None else Draws(draw, turn)
         self.picks = self.draws or (Picks(take) if take else None)
-        self.arithmetic = torch.float32 if self.fused else dtype
-        self.accumulate = accumulate or (torch.float32 if half else dtype)
+        self.compute_in(torch.float32 if self.fused else dtype, accumulate)
+        self.casts = False
+
+    def compute_in(self, arithmetic: torch.dtype, accumulate: torch.dtype | None = None) -> None:
+        self.arithmetic = arithmetic
+        self.accumulate = accumulate or torch.promote_types(arithmetic, torch.float32)
         self.unit = unit_roundoff(self.arithmetic)
         self.sum_unit = unit_roundoff(self.accumulate)
         information = torch.finfo(self.arithmetic)
         self.largest = information.max
         self.subnormal = information.smallest_normal * information.eps
         self.flushed = information.smallest_normal if FLUSHED else self.subnormal
+
+    def coarser(self, dtype: torch.dtype) -> torch.dtype | None:
+        """A dtype to which a program casts, if it is coarser than the candidate's. From here on results are looked at
+        for what they are made of.
+        """
+        if unit_roundoff(dtype) <= unit_roundoff(self.dtype):
+            return None
+        self.casts = True
+        return dtype
+
+    def apply(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Numbers that a program has cast to a coarser dtype are computed with in that, until it casts them back."""
+        held = self.held_by(func, args, kwargs) if self.casts else None
+        if held in (None, self.arithmetic):
+            return self.marked(super().apply(func, args, kwargs), held, kwargs)
+        before = self.arithmetic, self.accumulate
+        self.compute_in(held)
+        try:
+            return self.marked(super().apply(func, args, kwargs), held, kwargs)
+        finally:
+            self.compute_in(*before)
+
+    def held_by(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.dtype | None:
+        """The dtype in which torch would compute: of all tensors, or of the first where that is written to."""
+        numbers = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, BoundedTensor)]
+        if func._schema.is_mutable:  # noqa: SLF001
+            return numbers[0].held
+        kinds = {each.held for each in numbers if each.dim()} or {each.held for each in numbers}
+        return kinds.pop() if len(kinds) == 1 else None
+
+    def marked(self, result: Any, held: torch.dtype | None, kwargs: dict[str, Any]) -> Any:
+        if held is not None and kwargs.get("dtype") is None:
+            for leaf in tree_leaves(result):
+                if isinstance(leaf, BoundedTensor):
+                    leaf.held = held
+        return result
 
     def wrap(self, tensor: Tensor, *, requires_grad: bool = False, off: float | None = None) -> BoundedTensor:
         """An input. `off` is how far it may be off, relative to itself and in units of the dtype's roundoff: by default
@@ -115,7 +157,7 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
             off = float(self.fused) if off is None else off
             if off:
                 moved = mid.abs().mul_(off * unit_roundoff(self.dtype))
-                rad.add_(moved.masked_fill_(moved.isinf(), 0.0)).mul_(OUTWARDS)  # an infinity is no rounded number
+                rad.add_(moved.masked_fill_(moved.isinf(), 0.0)).mul_(OUTWARDS)  # an infinity is exact
             return BoundedTensor(mid, rad, requires_grad=requires_grad)
 
     def constant(self, tensor: Tensor) -> BoundedTensor:
@@ -143,6 +185,9 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
             if value.dtype in (self.arithmetic, torch.bool, torch.int8, torch.uint8):
                 return value.to(torch.float64), ZERO
             return self.constant(value).parts  # type: ignore[return-value]
+        if isinstance(value, complex):
+            (real, real_rad), (imaginary, imaginary_rad) = self.operand(value.real), self.operand(value.imag)
+            return torch.complex(real, imaginary), up(torch.hypot(real_rad, imaginary_rad))
         mid = torch.tensor(value, dtype=torch.float64)
         rad = self.rounding_of_constant(mid, torch.float64, self.arithmetic)
         return mid, rad if is_short(value) else up(rad + math.ulp(value) / 2)

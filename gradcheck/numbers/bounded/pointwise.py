@@ -59,7 +59,13 @@ def mul(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
             torch.isinf(y_mid) & (y_rad == 0) & (x_mid.abs() > x_rad)
         )
 
+    if mid.is_complex():
+        return numbers.made(mid, spread, OF_COMPLEX, underflow=4 * numbers.subnormal)
     return numbers.made(mid, spread, underflow=numbers.subnormal, known=known)
+
+
+OF_COMPLEX = 2.25
+"""Roundoffs that a product of two complex numbers loses, relative to its size: no more than √5 (Brent and others)."""
 
 
 def product_spread(x_size: Tensor, x_rad: Tensor, y_size: Tensor, y_rad: Tensor) -> Tensor:
@@ -109,6 +115,8 @@ def neg(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
 
 @rule("abs")
 def absolute(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    if x.mid.is_complex():
+        return numbers.made(x.mid.abs(), x.rad, roundoffs("hypot"), underflow=numbers.flushed)
     return numbers.exactly(x.mid.abs(), x.rad.clone())
 
 
@@ -413,3 +421,41 @@ def logaddexp(numbers: Bounded, x: Any, y: Any, function: Callable[..., Tensor] 
 
 for _overload in overloads("logaddexp2"):
     RULES[_overload] = lambda numbers, x, y: logaddexp(numbers, x, y, torch.logaddexp2)
+
+
+# Complex numbers: a radius is that of a disc.
+
+
+@rule("view_as_complex")
+def view_as_complex(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    return numbers.exactly(torch.view_as_complex(x.mid.contiguous()).clone(), up(torch.hypot(*x.rad.unbind(-1))))
+
+
+@rule("view_as_real")
+def view_as_real(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    return numbers.exactly(torch.view_as_real(x.mid.resolve_conj()).clone(), torch.stack([x.rad, x.rad], -1))
+
+
+@rule("complex")
+def complex_of(numbers: Bounded, real: Any, imaginary: Any) -> BoundedTensor:
+    (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(real), numbers.operand(imaginary)
+    return numbers.exactly(torch.complex(x_mid, y_mid), up(torch.hypot(x_rad, y_rad)))
+
+
+@rule("polar")
+def polar(numbers: Bounded, size: Any, angle: Any) -> BoundedTensor:
+    (mid, rad), (turn, turn_rad) = numbers.operand(size), numbers.operand(angle)
+    value = torch.polar(mid, turn)
+    spread = rad + (mid.abs() + rad) * turn_rad.clamp(max=2)
+    return numbers.made(value, spread.expand(value.shape), 1 + roundoffs("cos"), underflow=2 * numbers.flushed)
+
+
+def direction(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    """x / |x|, which moves by twice as much as x does, relative to its size."""
+    moved = (2 * x.rad / x.mid.abs()).clamp(max=2)
+    return numbers.made(torch.sgn(x.mid), torch.where(x.rad == 0, 0.0, moved), roundoffs("hypot") + 2)
+
+
+@rule("_conj", "conj_physical")
+def conj(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    return numbers.exactly(x.mid.conj_physical(), x.rad.clone())

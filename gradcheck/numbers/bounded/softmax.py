@@ -67,11 +67,11 @@ class Powers:
         self.span = self.off + -math.log1p(-roundoffs("exp") * unit)
         self.widest = self.span.amax().item()
         terms = mid.shape[-1]
-        gamma = numbers.gamma(terms - 1) + 4 * terms * UNIT64
+        gamma, summing = numbers.gamma(terms - 1), 4 * terms * UNIT64
         self.flushed = 2 * numbers.flushed
         self.narrow = self.widest <= NARROW
         if self.narrow:
-            self.factor = (1 + self.widest) * OUTWARDS
+            self.factor = (1 + self.widest) * (OUTWARDS + summing)
             self.powers = self.t.exp()
             self.weighted = self.span.mul_(self.powers)
             self.total = self.powers.sum(-1, keepdim=True)
@@ -82,7 +82,7 @@ class Powers:
             self.lost = lost.div_(1 - lost).mul_(OUTWARDS)
             self.narrow = self.lost.amax().item() <= 0.5 and self.lost.amin().item() >= 0
         if not self.narrow:
-            rounded = gamma + unit + terms * self.flushed
+            rounded = gamma + summing + unit + terms * self.flushed
             self.rounded = -math.log1p(-rounded) if rounded < 1 else math.inf
             self.odds()
 
@@ -208,7 +208,7 @@ def softmax_backward(numbers: Bounded, upstream: Any, y: Any, dim: int, input_dt
     """g y − y Σ g y."""
     parts = (*whole(numbers.operand(upstream)), *whole(numbers.operand(y)))
     unit, terms = numbers.unit + UNIT64, y.shape[dim] if y.dim() else 1
-    gamma = numbers.gamma(terms - 1) + 4 * terms * UNIT64
+    gamma, outwards = numbers.gamma(terms - 1), OUTWARDS + 4 * terms * UNIT64
     least = numbers.subnormal * (3 + terms)
 
     def compute(g: Tensor, g_rad: Tensor, y: Tensor, y_rad: Tensor, mid: Tensor, rad: Tensor) -> None:
@@ -220,7 +220,7 @@ def softmax_backward(numbers: Bounded, upstream: Any, y: Any, dim: int, input_dt
         products = mid.abs()
         rad.add_(products, alpha=unit)
         s, s_rad = mid.sum(-1, keepdim=True), rad.sum(-1, keepdim=True)
-        s_rad = s_rad * (1 + gamma) + gamma * products.sum(-1, keepdim=True) + least
+        s_rad = (s_rad * (1 + gamma) + gamma * products.sum(-1, keepdim=True)) * outwards + least
         if numbers.sum_unit != numbers.unit:
             s_rad = s_rad + unit * (s.abs() + s_rad)
         mid.addcmul_(y, s, value=-1)
@@ -245,12 +245,12 @@ def log_softmax_backward(numbers: Bounded, upstream: Any, z: Any, dim: int, inpu
         return found
     parts = (*whole(numbers.operand(upstream)), *whole(numbers.operand(z)))
     unit, terms = numbers.unit + UNIT64, z.shape[dim]
-    gamma = numbers.gamma(terms - 1) + 4 * terms * UNIT64
+    gamma, outwards = numbers.gamma(terms - 1), OUTWARDS + 4 * terms * UNIT64
     of_exp = roundoffs("exp") * unit
 
     def compute(g: Tensor, g_rad: Tensor, z: Tensor, z_rad: Tensor, mid: Tensor, rad: Tensor) -> None:
         s, s_rad = g.sum(-1, keepdim=True), g_rad.sum(-1, keepdim=True)
-        s_rad = s_rad * (1 + gamma) + gamma * g.abs().sum(-1, keepdim=True)
+        s_rad = (s_rad * (1 + gamma) + gamma * g.abs().sum(-1, keepdim=True)) * outwards
         if numbers.sum_unit != numbers.unit:
             s_rad = s_rad + unit * (s.abs() + s_rad)
         power = z.exp()

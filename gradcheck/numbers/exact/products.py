@@ -109,9 +109,10 @@ class Geometry:
         self.stride, self.padding, self.dilation = each(stride), each(padding), each(dilation)
         self.groups, self.window = groups, list(window)
 
-    def columns(self, handles: Tensor) -> Tensor:
-        """(groups, batch * places, channels in a group * window): what each window sees."""
+    def columns(self, handles: Tensor, places: Any) -> Tensor:
+        """(groups, batch * places, channels in a group * window): what each of the first windows sees."""
         seen = windows(handles, self.window, self.stride, self.padding, self.dilation)
+        seen = seen[(slice(None), slice(None), *map(slice, places))]
         batch, channels, *rest = seen.shape
         places, window = rest[: len(rest) // 2], rest[len(rest) // 2 :]
         spread = seen.reshape(batch, self.groups, channels // self.groups, math.prod(places), math.prod(window))
@@ -131,7 +132,7 @@ class Geometry:
         return weight.reshape(self.groups, weight.shape[0] // self.groups, math.prod(weight.shape[1:]))
 
     def forward(self, numbers: Exact, x: Any, weight: Array, places: list[int]) -> Array:
-        columns = numbers.balls(ExactTensor(self.columns(numbers.handles(x))))
+        columns = numbers.balls(ExactTensor(self.columns(numbers.handles(x), places)))
         product = batched_product(columns, self.matrices(weight).transpose(0, 2, 1))
         batch, channels, size = x.shape[0], weight.shape[0], math.prod(places)
         spread = product.reshape(self.groups, batch, size, channels // self.groups)
@@ -139,11 +140,12 @@ class Geometry:
 
     def to_input(self, outputs: Array, weight: Array, shape: tuple[int, ...]) -> Array:
         """The adjoint of `forward` in x."""
-        return gathered_back(self.columns, batched_product(self.by_group(outputs), self.matrices(weight)), shape)
+        product = batched_product(self.by_group(outputs), self.matrices(weight))
+        return gathered_back(lambda handles: self.columns(handles, outputs.shape[2:]), product, shape)
 
     def to_weight(self, numbers: Exact, outputs: Array, x: Any, shape: tuple[int, ...]) -> Array:
         """The adjoint of `forward` in the weight."""
-        columns = numbers.balls(ExactTensor(self.columns(numbers.handles(x))))
+        columns = numbers.balls(ExactTensor(self.columns(numbers.handles(x), outputs.shape[2:])))
         return batched_product(self.by_group(outputs).transpose(0, 2, 1), columns).reshape(shape)
 
     def places(self, sizes: Any) -> list[int]:
