@@ -44,7 +44,12 @@ WRONG = {
 }  # fmt: skip
 """Operators that fail, in some of their dtypes."""
 
-REFUSED = EXCEPTIONS | {"logsumexp": "of a single number: its rule leaves the numbers' mode"}
+OF_ONE_NUMBER = "of a single number: the rule of logsumexp leaves the numbers' mode"
+REFUSED = EXCEPTIONS | dict.fromkeys(["logsumexp", "masked.logsumexp"], OF_ONE_NUMBER)
+
+NO_PAIR = {
+    "native_group_norm": "torch's own gradient forgets mean and rstd where grad_output is undefined, not where it is 0"
+}
 
 
 def call_of(op, sample):
@@ -172,7 +177,7 @@ def missed(op, dtype):
     found = []
     for call, tensors, wrt in cases(op, dtype, 1):
         ways = harms(call, tensors, wrt, dtype)
-        if ways:
+        if "zero" in ways:
             ways["in place"] = None
         for name, harm in ways.items():
             verdict = gradcheck.verify(damaged(call, wrt, harm), call, *tensors, wrt=wrt)
@@ -188,7 +193,7 @@ def missed(op, dtype):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("number", range(LOTS))
 def test_what_is_damaged_in_the_gradient_of_an_operator_is_seen(number):
-    operators = {name: op for name, op in lot(number) if name not in REFUSED and name not in WRONG}
+    operators = {name: op for name, op in lot(number) if name not in REFUSED | WRONG | NO_PAIR}
     dtypes = (torch.float64, torch.bfloat16)
     found = {
         (name, dtype): missed(op, dtype) for name, op in operators.items() for dtype in dtypes if dtype in op.dtypes
