@@ -128,11 +128,20 @@ def test_what_cannot_be_verified_is_said(inputs):
         gradcheck.verify(function(fine), square, *inputs)
 
 
-@pytest.mark.parametrize(
-    "reference",
-    [3, "y[i] = ", "y[i] = x[i", "nonsense", object(), raises, lambda: 1, lambda x: None, lambda x: x.tolist()],
-    ids=str,
-)
+ODD_REFERENCES = {
+    "a number": 3,
+    "no right side": "y[i] = ",
+    "an open bracket": "y[i] = x[i",
+    "no formula": "nonsense",
+    "an object": object(),
+    "raises": raises,
+    "takes nothing": lambda: 1,
+    "returns None": lambda x: None,
+    "leaves torch": lambda x: x.tolist(),
+}
+
+
+@pytest.mark.parametrize("reference", ODD_REFERENCES.values(), ids=ODD_REFERENCES)
 def test_an_odd_reference_is_said_or_fails(reference):
     try:
         assert not gradcheck.verify(function(fine), reference, x_of(3))
@@ -140,9 +149,18 @@ def test_an_odd_reference_is_said_or_fails(reference):
         assert str(error)  # noqa: PT017
 
 
-@pytest.mark.parametrize(
-    "candidate", [None, 3, "text", (square,), (square, fine, fine), object(), torch.autograd.Function]
-)
+ODD_CANDIDATES = {
+    "None": None,
+    "a number": 3,
+    "text": "text",
+    "one function in a tuple": (square,),
+    "three": (square, fine, fine),
+    "an object": object(),
+    "the class itself": torch.autograd.Function,
+}
+
+
+@pytest.mark.parametrize("candidate", ODD_CANDIDATES.values(), ids=ODD_CANDIDATES)
 def test_an_odd_candidate_is_said_or_fails(candidate):
     try:
         assert not gradcheck.verify(candidate, square, x_of(3))
