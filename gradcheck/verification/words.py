@@ -250,7 +250,8 @@ def mistake_of(failure: Failure) -> str:
     for code, way, text in _MISTAKES:
         if code == mistake.code and way in ("", mistake.way) and not any(each in text for each in empty):
             # Beside another mistake a factor is one more.
-            besides = f", times {blanks['factor']}" if mistake.factor and "{factor}" not in text else ""
+            more = mistake.factor is not None and mistake.factor.kind != "sign" and "{factor}" not in text
+            besides = f", times {blanks['factor']}" if more else ""
             return text.format(**blanks) + besides
     return CODES[mistake.code].title if mistake.code in CODES else mistake.code
 
