@@ -269,9 +269,11 @@ class Numbers(TorchDispatchMode):
         if simpler and self.decomposing.count(func) < DEEPEST:
             self.decomposing.append(func)
             try:
-                return self.again(simpler, args, kwargs)
+                found = self.again(simpler, args, kwargs)
             finally:
                 self.decomposing.pop()
+            if found is not NotImplemented:
+                return found
         raise NoRule(ways_on(type(self).__name__, func))
 
     def again(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

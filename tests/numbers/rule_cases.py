@@ -299,6 +299,8 @@ CASES = [
     RuleCase("log_softmax_back", lambda g, z: aten._log_softmax_backward_data(g, z, -1, z.dtype), lambda g, z: g - each(lambda b: b.exp())(z) * sum_of(g, 1)[:, None], ((2, 6),) * 2, domains=(REAL, (-6.0, -0.01)), halves=False),
     RuleCase("gelu", F.gelu, each(gelu)),
     RuleCase("gelu_back", aten.gelu_backward, pair(gelu_slope), ((4,), (4,))),
+    RuleCase("silu", F.silu, each(lambda b: b / (1 + (-b).exp()))),
+    RuleCase("silu_back", aten.silu_backward, pair(lambda g, b: g * (1 + b / (1 + b.exp())) / (1 + (-b).exp())), ((4,), (4,))),
     RuleCase("nll_back", lambda g, x: aten.nll_loss_backward(g, x, PLACE, None, 1, -100, 3 * torch.ones_like(g)), lambda g, x: np.array([[-g / arb(3) * int(PLACE[i] == j) for j in range(3)] for i in range(3)], dtype=object), ((), (3, 3)), halves=False),
     RuleCase("layer_norm", lambda x, w, b: F.layer_norm(x, (5,), w, b), layer_norm, ((3, 5), (5,), (5,))),
     RuleCase("layer_norm_alone", lambda x: F.layer_norm(x, (2, 3)), lambda x: layer_norm(x.reshape(3, 6)).reshape(3, 2, 3), ((3, 2, 3),)),
