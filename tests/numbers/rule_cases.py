@@ -280,6 +280,7 @@ CASES = [
     RuleCase("median", torch.median, lambda x: ordered(x)[2], ((5,),), rounds=False),
     RuleCase("cummax", lambda x: x.cummax(0).values, lambda x: np.array([max(x[: i + 1], key=lambda b: float(b.mid())) for i in range(x.size)], dtype=object), ((6,),), rounds=False),
     RuleCase("max_pool", lambda x: F.max_pool2d(x, 2), lambda x: np.array([[max(x[0, 0, i : i + 2, j : j + 2].ravel(), key=lambda b: float(b.mid())) for j in (0, 2)] for i in (0, 2)], dtype=object)[None, None], ((1, 1, 4, 4),), rounds=False),
+    RuleCase("adaptive_max_pool", lambda x: F.adaptive_max_pool2d(x, (2, 3)), lambda x: np.array([[max(x[0, i : i + 3, j : j + 2].ravel(), key=lambda b: float(b.mid())) for j in (0, 1, 2)] for i in (0, 2)], dtype=object)[None], ((1, 5, 4),), rounds=False),
     RuleCase("sum", torch.sum, sum_of, ((9,),)),
     RuleCase("sum_axis", lambda x: x.sum(0), lambda x: sum_of(x, 0), ((7, 3),)),
     RuleCase("mean", lambda x: x.mean(-1), lambda x: mean_of(x, 1), ((3, 7),)),

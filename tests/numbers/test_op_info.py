@@ -48,7 +48,6 @@ ALIASES = {
     """,
     NO_RULE: """
         _segment_reduce.lengths _segment_reduce.offsets frexp grid_sampler_2d grid_sampler_3d matrix_exp nextafter
-        nn.functional.adaptive_max_pool1d nn.functional.adaptive_max_pool2d
         nn.functional.ctc_loss nn.functional.embedding_bag nn.functional.grid_sample
         nn.functional.linear_cross_entropy.chunked nn.functional.linear_cross_entropy.chunked_none
         nn.functional.multi_margin_loss nn.functional.multilabel_margin_loss
@@ -61,7 +60,7 @@ ALIASES = {
 EXCEPTIONS = {name: reason for reason, names in ALIASES.items() for name in names.split()}
 
 ORDINARY = """
-    add amax baddbmm cumprod div.no_rounding_mode gather index_put linalg.solve log_softmax masked.softmax
+    add amax nn.functional.adaptive_max_pool2d baddbmm cumprod div.no_rounding_mode gather index_put linalg.solve log_softmax masked.softmax
     nn.functional.avg_pool2d nn.functional.conv2d nn.functional.cross_entropy nn.functional.gelu
     nn.functional.layer_norm nn.functional.max_pool2d nn.functional.pad.reflect scatter_reduce.amax sort std var_mean
 """.split()
