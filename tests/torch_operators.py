@@ -32,7 +32,6 @@ ALIASES = {
     """,
     NO_RULE: """
         _segment_reduce.lengths _segment_reduce.offsets frexp grid_sampler_2d grid_sampler_3d matrix_exp nextafter
-        nn.functional.adaptive_max_pool1d nn.functional.adaptive_max_pool2d
         nn.functional.ctc_loss nn.functional.embedding_bag nn.functional.grid_sample
         nn.functional.linear_cross_entropy.chunked nn.functional.linear_cross_entropy.chunked_none
         nn.functional.multi_margin_loss nn.functional.multilabel_margin_loss

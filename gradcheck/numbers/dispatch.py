@@ -270,9 +270,11 @@ class Numbers(TorchDispatchMode):
         if made_of and self.apart.count(func) < DEEPEST:
             self.apart.append(func)
             try:
-                return self.again(made_of, args, kwargs)
+                found = self.again(made_of, args, kwargs)
             finally:
                 self.apart.pop()
+            if found is not NotImplemented:
+                return found
         raise NoRule(ways_on(type(self).__name__, func))
 
     def again(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

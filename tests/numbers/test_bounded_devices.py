@@ -51,7 +51,7 @@ CONSTANTS = (
 """Tensors that the programs know of."""
 
 
-ONCE = ("layer_norm_back (rule)", "layer_norm_back_alone (rule)", "nll_back (rule)")
+ONCE = ("layer_norm_back (rule)", "layer_norm_back_alone (rule)", "nll_back (rule)", "silu_back (rule)")
 """Backwards, whose own derivative is not tried."""
 
 

@@ -150,6 +150,7 @@ def test_what_is_computed_piece_by_piece_is_what_is_computed_at_once(monkeypatch
 WHOLE_ROWS = {
     "softmax": ((aten._softmax, aten._softmax_backward_data), lambda x: x.softmax(-1)),
     "log_softmax": ((aten._log_softmax, aten._log_softmax_backward_data), lambda x: x.log_softmax(-1)),
+    "silu": ((aten.silu, aten.silu_backward), F.silu),
     "logsumexp": ((aten.logsumexp,), lambda x: x.logsumexp(-1)),
     "layer_norm": ((aten.native_layer_norm, aten.native_layer_norm_backward), lambda x: F.layer_norm(x, (128,))),
 }

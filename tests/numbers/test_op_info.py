@@ -25,7 +25,7 @@ TRIED = 6
 """Samples of each operator."""
 
 ORDINARY = """
-    add amax baddbmm cumprod div.no_rounding_mode gather index_put linalg.solve log_softmax masked.softmax
+    add amax nn.functional.adaptive_max_pool2d baddbmm cumprod div.no_rounding_mode gather index_put linalg.solve log_softmax masked.softmax
     nn.functional.avg_pool2d nn.functional.conv2d nn.functional.cross_entropy nn.functional.gelu
     nn.functional.layer_norm nn.functional.max_pool2d nn.functional.pad.reflect scatter_reduce.amax sort std var_mean
 """.split()

@@ -146,3 +146,19 @@ def test_rotary_embeddings_as_complex_numbers_are_bounded(program, inputs, dtype
     for own, theirs in both(program, inputs, dtype):
         assert bool(((own.mid - theirs.double()).abs() <= own.rad).all())
         assert float(own.rad.max()) < 100 * torch.finfo(dtype).eps
+
+
+def test_a_sum_of_powers_along_two_axes_or_of_nothing_is_bounded():
+    masked = drawn(2, 3, 4).index_fill(1, torch.tensor([1]), -math.inf)
+    for program, x in ((lambda x: x.logsumexp((0, 2)), drawn(2, 3, 4)), (lambda x: x.logsumexp(-1), masked)):
+        found = evaluate(Bounded(torch.float32), program, (x,))
+        theirs = program(x).double()
+        assert bool(((found.mid == theirs) | ((found.mid - theirs).abs() <= found.rad)).all())
+
+
+@pytest.mark.parametrize(("dim", "shape"), [(0, (3, 1, 1)), (2, (1, 1, 5))])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_weights_norm_is_bounded(dim, shape, dtype):
+    for own, theirs in both(lambda v, g: torch._weight_norm(v, g, dim), (drawn(3, 4, 5), drawn(*shape)), dtype):
+        assert bool(((own.mid - theirs.double()).abs() <= own.rad).all())
+        assert float(own.rad.max()) < 100 * torch.finfo(dtype).eps

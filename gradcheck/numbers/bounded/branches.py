@@ -480,6 +480,18 @@ def filled(values: list[int], rank: int, default: list[int]) -> list[int]:
     return values * rank if len(values) == 1 else values
 
 
+def pooled(
+    numbers: Bounded, x: BoundedTensor, values: Tensor, indices: Tensor, rank: int, look: Callable[[Tensor], Tensor]
+) -> tuple[BoundedTensor, Tensor]:
+    """The largest of each window, as `look` lays them out: a last axis, filled up with minus infinity."""
+    found, drawn = extreme(numbers, BoundedTensor(look(x.mid), look(x.rad).clamp(min=0)), -1, False, 1)
+    if drawn is not None:
+        plane = x.shape[-rank:]
+        at = torch.arange(plane.numel(), dtype=torch.float64, device=x.device).reshape(plane).expand(x.shape)
+        indices = torch.where(drawn, look(at), -math.inf).amax(-1).clamp_(min=0).to(indices.dtype)
+    return numbers.exactly(values, found.rad.reshape(values.shape).contiguous()), indices
+
+
 def register_pooling(rank: int) -> None:
     name = f"max_pool{rank}d_with_indices"
 
@@ -495,15 +507,11 @@ def register_pooling(rank: int) -> None:
             filled(padding, rank, [0]),
             filled(dilation, rank, [1]),
         )
-        seen = windows(x.mid, kernel, stride, padding, dilation, values.shape[-rank:])
-        rads = windows(x.rad, kernel, stride, padding, dilation, values.shape[-rank:]).clamp(min=0)
-        found, drawn = extreme(numbers, BoundedTensor(seen, rads), -1, False, 1)
-        if drawn is not None:
-            plane = x.shape[-rank:]
-            at = torch.arange(plane.numel(), dtype=torch.float64, device=x.device).reshape(plane).expand(x.shape)
-            at = windows(at, kernel, stride, padding, dilation, values.shape[-rank:])
-            indices = torch.where(drawn, at, -math.inf).amax(-1).clamp_(min=0).to(indices.dtype)
-        return numbers.exactly(values, found.rad.reshape(values.shape).contiguous()), indices
+
+        def look(part: Tensor) -> Tensor:
+            return windows(part, kernel, stride, padding, dilation, values.shape[-rank:])
+
+        return pooled(numbers, x, values, indices, rank, look)
 
     for overload in overloads(name):
         RULES[overload] = apply
@@ -511,6 +519,32 @@ def register_pooling(rank: int) -> None:
 
 register_pooling(2)
 register_pooling(3)
+
+
+@rule("adaptive_max_pool2d")
+def adaptive_max_pool2d(numbers: Bounded, x: BoundedTensor, sizes: Any) -> tuple[BoundedTensor, Tensor]:
+    """The i-th of n windows over m entries goes from ⌊i m / n⌋ to ⌈(i + 1) m / n⌉."""
+    values, indices = aten.adaptive_max_pool2d.default(x.mid, sizes)
+    if not values.numel():
+        return numbers.exactly(values, values.clone()), indices
+    rows, columns = (reach_of(count, size) for count, size in zip(x.shape[-2:], values.shape[-2:], strict=True))
+    width, beyond = x.shape[-1], x.shape[-1] * x.shape[-2]
+    place = rows[:, None, :, None] * width + columns[None, :, None, :]
+    outside = (rows < 0)[:, None, :, None] | (columns < 0)[None, :, None, :]
+    place = place.masked_fill(outside, beyond).flatten(2).to(x.device)
+
+    def look(part: Tensor) -> Tensor:
+        return torch.constant_pad_nd(part.flatten(-2), [0, 1], -math.inf)[..., place]
+
+    return pooled(numbers, x, values, indices, 2, look)
+
+
+def reach_of(count: int, size: int) -> Tensor:
+    """(size, the widest window): the entries that each window sees along an axis; −1 where it is narrower."""
+    start = torch.arange(size) * count // size
+    stop = ((torch.arange(size) + 1) * count + size - 1) // size
+    place = start[:, None] + torch.arange(int((stop - start).max()))
+    return place.masked_fill(place >= stop[:, None], -1)
 
 
 # Steps.

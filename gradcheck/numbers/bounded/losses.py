@@ -10,7 +10,9 @@ from torch import Tensor
 from torch._decomp import decomposition_table
 
 from gradcheck.numbers.bounded.libm import HALVES_LOSE, roundoffs
-from gradcheck.numbers.bounded.number import UNIT64, Bounded, BoundedTensor, rule, up, whole
+from gradcheck.numbers.bounded.number import OUTWARDS, UNIT64, Bounded, BoundedTensor, rule, up, whole
+from gradcheck.numbers.bounded.pointwise import NARROW
+from gradcheck.numbers.bounded.softmax import in_rows
 from gradcheck.numbers.dispatch import aten
 
 
@@ -112,6 +114,64 @@ def gelu_backward(numbers: Bounded, upstream: Any, x: Any, *, approximate: str =
     found.add_(g_rad, alpha=STEEPEST).mul_(1 + 2.0**-20).add_(4 * numbers.subnormal)
     value = slope.mul_(g)
     return BoundedTensor(value, numbers.in_range(value, found))
+
+
+def narrow(x: Tensor, rad: Tensor) -> bool:
+    """Whether e^rad is close to 1 for every entry of x, and x finite: rows of it can be bounded as a whole."""
+    if not x.numel() or not x.dim() or rad.amax().item() > NARROW:
+        return False
+    return all(math.isfinite(each.item()) for each in x.aminmax())
+
+
+@rule("silu")
+def silu(numbers: Bounded, x: Any) -> BoundedTensor:
+    """x σ(x), whose slope σ (1 + x (1 − σ)) is no more than e^rad times as large in reach."""
+    parts = whole(numbers.operand(x))
+    if not narrow(*parts):
+        again: BoundedTensor = numbers.again(decomposition_table[aten.silu.default], (x,), {})
+        return again
+    widest, lost = parts[1].amax().item(), (roundoffs("sigmoid") + 1) * (numbers.unit + UNIT64)
+
+    def compute(x: Tensor, r: Tensor, mid: Tensor, rad: Tensor) -> None:
+        s, size = torch.sigmoid(x), x.abs()
+        torch.mul(s, x, out=mid)
+        torch.sub(1 + UNIT64, s, out=rad).mul_(size + widest).add_(1).mul_(s).mul_(r)
+        rad.mul_((1 + 2 * widest) * (1 + lost)).add_(s.mul_(size), alpha=lost).add_(size, alpha=numbers.flushed)
+        rad.add_(numbers.subnormal).mul_(OUTWARDS)
+
+    found = in_rows(compute, parts, -1)
+    return BoundedTensor(found.mid, numbers.in_range(found.mid, found.rad))
+
+
+@rule("silu_backward")
+def silu_backward(numbers: Bounded, upstream: Any, x: Any) -> BoundedTensor:
+    """g σ (1 + x (1 − σ)) = g σ p. Its slope is g σ (1 − σ) (p + 1 − x σ); σ (1 − σ) grows no faster than e^rad."""
+    given, parts = whole(numbers.operand(upstream)), whole(numbers.operand(x))
+    if not narrow(*parts) or given[0].shape != parts[0].shape:
+        again: BoundedTensor = numbers.again(decomposition_table[aten.silu_backward.default], (upstream, x), {})
+        return again
+    unit, of_sigmoid, widest = numbers.unit + UNIT64, roundoffs("sigmoid"), parts[1].amax().item()
+    exact = not given[1].amax().item()
+
+    def compute(g: Tensor, g_rad: Tensor, x: Tensor, r: Tensor, mid: Tensor, rad: Tensor) -> None:
+        s, size = torch.sigmoid(x), x.abs()
+        rest = 1 + UNIT64 - s
+        torch.mul(rest, x, out=mid).add_(1)
+        p, weighted = mid.abs(), s * size
+        torch.add(p, weighted, out=rad).add_(1 + 3 * widest).mul_(rest).mul_(r).mul_(1 + 2 * widest)
+        rad.add_(rest.mul_(size), alpha=2 * unit).add_(weighted, alpha=of_sigmoid * unit)
+        rad.add_(p, alpha=(of_sigmoid + 3) * unit).mul_(s)
+        rad.add_(size.add_(1), alpha=2 * numbers.flushed)
+        if exact:
+            rad.mul_(g.abs())
+        else:
+            p.mul_(s).add_(rad).mul_(g_rad)
+            rad.mul_(g.abs()).add_(p)
+        rad.mul_(1 + 2.0**-20 + 8 * unit).add_(4 * numbers.subnormal)
+        mid.mul_(s).mul_(g)
+
+    found = in_rows(compute, (*given, *parts), -1)
+    return BoundedTensor(found.mid, numbers.in_range(found.mid, found.rad))
 
 
 @rule("nll_loss_backward")

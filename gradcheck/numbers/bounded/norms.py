@@ -169,3 +169,15 @@ def layer_norm_backward(
             mid, rad, size = (sums.clone().view(tuple(shape)) for sums in each)
             found[place] = numbers.summed(mid, rad, size, max(1, count))
     return found[0], found[1], found[2]
+
+
+@rule("_weight_norm_interface_backward")
+def weight_norm_backward(numbers: Bounded, upstream: Any, v: Any, g: Any, norms: Any, dim: int) -> Any:
+    """Of v g / ‖v‖, where the norm is along all axes but one."""
+    axes = [axis for axis in range(v.dim()) if axis != dim % v.dim()]
+
+    def compute(upstream: Tensor, v: Tensor, g: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
+        along = (upstream * v).sum(axes, keepdim=True)
+        return (g / norms) * (upstream - v * (along / (norms * norms))), along / norms
+
+    return numbers.again(compute, (upstream, v, g, norms), {})

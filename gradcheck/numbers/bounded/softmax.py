@@ -185,7 +185,7 @@ def log_softmax(numbers: Bounded, x: BoundedTensor, dim: int, half_to_float: boo
 def logsumexp(numbers: Bounded, x: BoundedTensor, dim: Any, keepdim: bool = False) -> BoundedTensor:
     axes = list(dim) if isinstance(dim, list | tuple) else [dim]
     if len(axes) != 1 or apart(x, axes[0]):
-        found: BoundedTensor = numbers.again(aten.logsumexp.default.decompose, (x, axes, keepdim), {})
+        found: BoundedTensor = numbers.again(decomposition_table[aten.logsumexp.default], (x, axes, keepdim), {})
         return found
     unit = numbers.unit + UNIT64
     laid = [part.movedim(axes[0], -1) for part in x.parts]
