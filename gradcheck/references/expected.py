@@ -288,7 +288,7 @@ def expect(
     from gradcheck.numbers.exact import Exact
 
     given = as_tensors(arguments)
-    scale = _size_of(given) if scale is None else scale
+    scale = size_of(given) if scale is None else scale
     exact = Exact(TRUTH_BITS)
     found, tree = tree_flatten(_run(exact, exact.wrap, compute, given))
     truths = [values_of(exact, leaf) for leaf in found]
@@ -382,7 +382,8 @@ def as_tensors(arguments: Mapping[str, Any]) -> Any:
     )
 
 
-def _size_of(given: Any) -> float:
+def size_of(given: Any) -> float:
+    """The size of the largest number in a tree of tensors, at least 1."""
     from torch.utils._pytree import tree_leaves
 
     sizes = [float(leaf.abs().max()) for leaf in tree_leaves(given) if is_computed(leaf) and leaf.numel()]

@@ -24,6 +24,7 @@ from gradcheck.numbers.exact import Exact
 from gradcheck.numbers.exact.system import nearest_float
 from gradcheck.numbers.run import evaluate
 from gradcheck.references.expected import K
+from gradcheck.verification.nearby import signs
 from gradcheck.verification.truth import Around, Cotangents, PlainRun, Sum, Truth, Truths, smallest
 
 FEW = 256
@@ -141,8 +142,7 @@ class Differences:
         generator = torch.Generator().manual_seed(self.seed)
 
         def off(tensor: Tensor) -> Tensor:
-            signs = torch.randint(0, 2, tensor.shape, generator=generator).double() * 2 - 1
-            return tensor.double() * (1 + signs * way)
+            return tensor.double() * (1 + signs(tensor, generator) * way)
 
         nearby = [
             Differences(

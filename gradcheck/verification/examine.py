@@ -14,12 +14,14 @@ from torch import Tensor
 
 from gradcheck.checks.own_failure import show_traceback
 from gradcheck.errors import GradcheckError, UsageError
+from gradcheck.numbers.bounded.number import HALF
 from gradcheck.numbers.run import ComputedIn
-from gradcheck.references.expected import K
+from gradcheck.references.expected import K, size_of
 from gradcheck.verification.candidate import Broke, Pass, Pulled, Subject, same
 from gradcheck.verification.diagnose import Observed, diagnose, entries_of
 from gradcheck.verification.facts import CotangentKind, Entries, Failure, FailureKind, Mistake, Note, NoteKind, Quantity
 from gradcheck.verification.judge import Judged, judged
+from gradcheck.verification.nearby import signs
 from gradcheck.verification.reference import Ground
 from gradcheck.verification.truth import (
     Around,
@@ -41,8 +43,6 @@ MOST_FLAGS = 8
 
 TIMES_TORCH = 3.0
 """In half precisions an error that many times torch's own is worth a note."""
-
-HALF = (torch.float16, torch.bfloat16)
 
 BLUNT = 0.25
 """A radius that large, relative to the value, says hardly more than the sign."""
@@ -139,7 +139,7 @@ class Examination:
         if all(each.dtype == torch.float64 for each in self.tensors.values()):
             return self.truth.plain
         try:
-            return PlainRun(self.ground, self.tensors, (), torch.Tensor.clone)
+            return PlainRun(self.ground, self.tensors, self.wrt if self.dtype in HALF else (), torch.Tensor.clone)
         except GradcheckError:
             raise
         except Exception:
@@ -197,7 +197,7 @@ class Examination:
     @cached_property
     def scale(self) -> float:
         """The size of what goes in."""
-        return max([1.0, *(float(each.abs().max()) for each in self.dense if each is not None and each.numel())])
+        return size_of(self.dense)
 
     def fail(self, failure: Failure) -> None:
         self.failures.append(replace(failure, seed=self.seed))
@@ -639,13 +639,7 @@ class Examination:
             message = "the backward is marked once_differentiable: it cannot be differentiated a second time"
             self.fail(Failure("raised", Quantity("second-gradient"), error="RuntimeError", message=message))
             return
-        pairs = [(first, way) for first, way in zip(firsts, ways, strict=True) if way is not None and flows(first)]
-        found: Sequence[Tensor | None] = [None] * len(leaves)
-        if pairs:
-            ends, along = zip(*pairs, strict=True)
-            found = self.subject.bounded(
-                lambda: torch.autograd.grad(ends, list(leaves.values()), along, allow_unused=True)
-            )
+        found = passed.differentiate(firsts, ways, list(leaves.values()))
         for (name, leaf), got in zip(leaves.items(), found, strict=True):
             self.second(name, torch.zeros_like(leaf) if got is None else got, truth, ways)
 
@@ -691,8 +685,7 @@ class Examination:
         """Exact gradients at inputs and cotangents that are off by a rounding."""
 
         def moved(tensor: Tensor) -> Tensor:
-            signs = torch.randint(0, 2, tensor.shape, generator=self._generator).to(tensor.device).double() * 2 - 1
-            return tensor.detach().double() * (1 + signs * max(unit, 2.0**-50))
+            return tensor.detach().double() * (1 + signs(tensor, self._generator) * max(unit, 2.0**-50))
 
         tensors = {name: moved(tensor) for name, tensor in self.tensors.items()}
         return exactly(self.ground, tensors, self.wrt, [None if g is None else moved(g) for g in self.dense])
@@ -705,10 +698,10 @@ class Examination:
         for name, right in self.answers.gradients.items():
             if 0 < (ratio := right.bluntness(nothing, self.dtype)) < torch.inf:
                 self.note("blunt", Quantity("gradient", name), ratio=ratio)
-        if self.dtype not in HALF:
+        if self.dtype not in HALF or self.native is None:
             return
         try:
-            own = PlainRun(self.ground, self.tensors, self.wrt, torch.Tensor.clone).pull(self.dense)
+            own = self.native.pull(self.dense)
         except Exception:
             return  # what torch cannot compute in this dtype
         for name, gradient in self.comparable(self.pulled, self.dense):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gradcheck.references.expected import K
+from gradcheck.verification.nearby import largest
 from gradcheck.verification.truth import Around
 
 Grade = Literal["right", "relative-to-largest", "wrong"]
@@ -42,8 +43,8 @@ def judged(got: Tensor, right: Around, dtype: torch.dtype, scale: float) -> Judg
     worst = torch.where(unknown, 0.0, distance / allowed).nan_to_num(torch.inf).max().item() * K
     if not bool(off.any()):
         return Judged("right", worst, allowed, unjudged=int(unknown.sum()))
-    largest = K * torch.finfo(dtype).eps / 2 * float(_finite(right.middle).abs().max())
-    near = bool((torch.where(off, distance, 0.0) <= largest + allowed).all())
+    most_off = K * torch.finfo(dtype).eps / 2 * largest(right.middle)
+    near = bool((torch.where(off, distance, 0.0) <= most_off + allowed).all())
     return Judged("relative-to-largest" if near else "wrong", worst, allowed, off, int(unknown.sum()))
 
 
@@ -51,7 +52,3 @@ def _overflows(got: Tensor, right: Around, allowed: Tensor, dtype: torch.dtype) 
     """Where infinity is what a right value rounds to."""
     size = torch.where(got > 0, right.high + allowed, allowed - right.low)
     return torch.isinf(got.detach()) & (size > torch.finfo(dtype).max)
-
-
-def _finite(values: Tensor) -> Tensor:
-    return torch.where(torch.isfinite(values), values, 0.0)

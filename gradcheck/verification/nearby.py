@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradcheck.numbers.bounded.number import HALF
+
 FAR, FAR_IN_HALF = 16.0, 4.0
 """A right program may lose that much more than torch does with inputs that are off by a rounding."""
 
@@ -24,12 +26,11 @@ def lost_nearby(
     """
     drawn = torch.Generator().manual_seed(seed)
     unit = torch.finfo(dtype).eps / 2
-    far = FAR if dtype in (torch.float64, torch.float32) else FAR_IN_HALF
+    far = FAR_IN_HALF if dtype in HALF else FAR
 
     def moved(by: float, dtype: torch.dtype | None = None) -> Made:
         def move(tensor: Tensor) -> Tensor:
-            signs = torch.randint(0, 2, tensor.shape, generator=drawn).to(tensor.device).double() * 2 - 1
-            return (tensor.double() + by * (largest(tensor) or 1.0) * signs).to(dtype or tensor.dtype)
+            return (tensor.double() + by * (largest(tensor) or 1.0) * signs(tensor, drawn)).to(dtype or tensor.dtype)
 
         return move
 
@@ -48,6 +49,11 @@ def lost_nearby(
                 off = torch.where(torch.isfinite(value), (came.detach().double() - value.double()).abs(), 0.0)
                 lost[place] = max(lost[place], factor * largest(off, but=torch.inf))
     return lost
+
+
+def signs(like: Tensor, drawn: torch.Generator) -> Tensor:
+    """1 or -1 for each entry, in float64: a whole number times a Python float would be float32."""
+    return torch.randint(0, 2, like.shape, generator=drawn).to(like.device).double() * 2 - 1
 
 
 def largest(tensor: Tensor, but: float = 0.0) -> float:

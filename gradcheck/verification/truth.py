@@ -19,9 +19,10 @@ from torch.utils._pytree import tree_leaves
 
 from gradcheck.errors import GradcheckError, UsageError
 from gradcheck.numbers.bounded import Bounded
+from gradcheck.numbers.bounded.number import HALF
 from gradcheck.numbers.dispatch import NoRule, Numbers, NumberTensor
 from gradcheck.numbers.run import vjp
-from gradcheck.references.expected import PRECISION, TRUTH_BITS, K, balls, values_of
+from gradcheck.references.expected import PRECISION, TRUTH_BITS, K, balls, size_of, values_of
 from gradcheck.verification.nearby import largest, lost_nearby
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Around:
 
     def bluntness(self, nothing: float, dtype: torch.dtype) -> float:
         """What may go unseen in most entries, relative to the largest one; 0 where that is little or they are few."""
-        least = BLUNT if dtype in (torch.float64, torch.float32) else BLUNT_OF_HALF
+        least = BLUNT_OF_HALF if dtype in HALF else BLUNT
         if self.radius.numel() < FEW:
             return 0.0
         most, size = float(self.radius.max()), largest(self.low)
@@ -364,7 +365,7 @@ class Truth:
 
     def _sharpened(self, answers: Truths, cotangents: Cotangents) -> Truths:
         """Bounds add up over many operations. Where they say little in the end, it is estimated what may be lost."""
-        nothing = smallest(self.dtype) * max([1.0, *(largest(each) for each in cotangents if each is not None)])
+        nothing = smallest(self.dtype) * size_of(list(cotangents))
         parts = [*answers.outputs, *answers.gradients.values()]
         blunt = [each is not None and each.bluntness(nothing, self.dtype) > 0 for each in parts]
         if not any(blunt):

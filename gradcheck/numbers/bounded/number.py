@@ -25,7 +25,8 @@ from gradcheck.numbers.bounded.draws import Draws, Picks
 from gradcheck.numbers.bounded.libm import FLUSHED
 from gradcheck.numbers.dispatch import Numbers, NumberTensor, Rules, outside_of_modes
 
-DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+HALF = (torch.float16, torch.bfloat16)
+DTYPES = (torch.float64, torch.float32, *HALF)
 
 UNIT64 = 2.0**-53
 
@@ -91,7 +92,7 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
         super().__init__()
         if dtype not in DTYPES:
             raise TypeError(f"bounded numbers know float64, float32, float16 and bfloat16, not {dtype}")
-        half = dtype in (torch.float16, torch.bfloat16)
+        half = dtype in HALF
         self.dtype, self.fused, self.sums = dtype, fused and half, sums
         self.flip, self.across = flip, across
         self.draws = None if draw is None else Draws(draw, turn)
