@@ -112,4 +112,5 @@ def _by_course(candidate: Any, reference: Operator | Task, seed: int) -> Verdict
         for each in results
         if each.status in ("failed", "errored", "ungraded")
     )
-    return Verdict(type(candidate).__name__, reference.name, failures, seed=seed, results=results)
+    name = getattr(candidate, "__name__", type(candidate).__name__)
+    return Verdict(name, reference.name, failures, seed=seed, results=results)
