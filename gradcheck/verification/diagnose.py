@@ -15,7 +15,7 @@ from gradcheck.verification import suspicions
 from gradcheck.verification.entries import entries_of
 from gradcheck.verification.facts import Mistake
 from gradcheck.verification.from_operator import mutated
-from gradcheck.verification.sight import FAILS, Fit, Observed, Sight, fit
+from gradcheck.verification.sight import Fit, Observed, Sight, fit
 from gradcheck.verification.suspicions import Suspicion
 
 __all__ = ["Observed", "diagnose", "entries_of"]
@@ -51,13 +51,10 @@ def diagnose(observed: Observed) -> Mistake | None:
     """The mistake that explains all wrong entries, else one that shows in them alone."""
     if not observed.got.numel() or not observed.low.numel() or observed.got.is_complex():
         return None
-    try:
-        sight = Sight(observed)
-        if not sight.fits:
-            return _of_shape(sight)
-        return (_of_kind(sight) or _of_values(sight)) if bool(sight.wrong.any()) else None
-    except FAILS:  # that it is wrong is known, and nobody should miss it for want of a name
-        return None
+    sight = Sight(observed)
+    if not sight.fits:
+        return _of_shape(sight)
+    return (_of_kind(sight) or _of_values(sight)) if bool(sight.wrong.any()) else None
 
 
 def _of_kind(sight: Sight) -> Mistake | None:
