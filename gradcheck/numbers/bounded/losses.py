@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._decomp import decomposition_table
 
 from gradcheck.numbers.bounded.libm import HALVES_LOSE, roundoffs
 from gradcheck.numbers.bounded.number import OUTWARDS, UNIT64, Bounded, BoundedTensor, rule, up, whole
@@ -92,8 +91,7 @@ def of_erf(numbers: Bounded, roundings: float) -> float:
 def gelu(numbers: Bounded, x: Any, *, approximate: str = "none") -> BoundedTensor:
     """x Φ(x). Of |x| / 2, erf's argument loses 1 roundoff at most, erf 2, 1 + erf and the product 2 each."""
     if approximate != "none":
-        table = decomposition_table[aten.gelu.default]
-        return gelu_with(numbers, numbers.again(table, (x,), {"approximate": approximate}), x)
+        return gelu_with(numbers, numbers.step_by_step(aten.gelu.default, x, approximate=approximate), x)
     mid, rad = whole(numbers.operand(x))
     value = torch.erf(mid * math.sqrt(0.5)).add_(1).mul_(mid).mul_(0.5)
     lost = of_erf(numbers, 5.0)
@@ -105,8 +103,8 @@ def gelu(numbers: Bounded, x: Any, *, approximate: str = "none") -> BoundedTenso
 def gelu_backward(numbers: Bounded, upstream: Any, x: Any, *, approximate: str = "none") -> BoundedTensor:
     """g (Φ(x) + x φ(x)): Φ loses 4 roundoffs at most, x φ(x) 2, the sum and the product 2 each."""
     if approximate != "none":
-        table = decomposition_table[aten.gelu_backward.default]
-        return gelu_with(numbers, numbers.again(table, (upstream, x), {"approximate": approximate}), upstream)
+        by_steps = numbers.step_by_step(aten.gelu_backward.default, upstream, x, approximate=approximate)
+        return gelu_with(numbers, by_steps, upstream)
     (g, g_rad), (mid, rad) = whole(numbers.operand(upstream)), whole(numbers.operand(x))
     slope = mid.square().mul_(-0.5).exp_().mul_(mid).mul_(math.sqrt(0.5 / math.pi))
     slope.add_(torch.erf(mid * math.sqrt(0.5)).add_(1), alpha=0.5)
@@ -128,8 +126,7 @@ def silu(numbers: Bounded, x: Any) -> BoundedTensor:
     """x σ(x), whose slope σ (1 + x (1 − σ)) is no more than e^rad times as large in reach."""
     parts = whole(numbers.operand(x))
     if not narrow(*parts):
-        again: BoundedTensor = numbers.again(decomposition_table[aten.silu.default], (x,), {})
-        return again
+        return numbers.step_by_step(aten.silu.default, x)
     widest, lost = parts[1].amax().item(), (roundoffs("sigmoid") + 1) * (numbers.unit + UNIT64)
 
     def compute(x: Tensor, r: Tensor, mid: Tensor, rad: Tensor) -> None:
@@ -148,8 +145,7 @@ def silu_backward(numbers: Bounded, upstream: Any, x: Any) -> BoundedTensor:
     """g σ (1 + x (1 − σ)) = g σ p. Its slope is g σ (1 − σ) (p + 1 − x σ); σ (1 − σ) grows no faster than e^rad."""
     given, parts = whole(numbers.operand(upstream)), whole(numbers.operand(x))
     if not narrow(*parts) or given[0].shape != parts[0].shape:
-        again: BoundedTensor = numbers.again(decomposition_table[aten.silu_backward.default], (upstream, x), {})
-        return again
+        return numbers.step_by_step(aten.silu_backward.default, upstream, x)
     unit, of_sigmoid, widest = numbers.unit + UNIT64, roundoffs("sigmoid"), parts[1].amax().item()
     exact = not given[1].amax().item()
 
@@ -180,9 +176,9 @@ def nll_loss_backward(
 ) -> BoundedTensor:
     """One entry of each row, the others are 0."""
     if x.dim() != 2:
-        table = decomposition_table[aten.nll_loss_backward.default]
-        found: BoundedTensor = numbers.again(table, (upstream, x, target, weight, reduction, ignored, total), {})
-        return found
+        return numbers.step_by_step(
+            aten.nll_loss_backward.default, upstream, x, target, weight, reduction, ignored, total
+        )
     place = target.masked_fill(target == ignored, 0)
 
     def compute(upstream: Tensor, weight: Tensor | None, total: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch._decomp import decomposition_table
 from torch._ops import OpOverload
 from torch.utils._pytree import tree_leaves
 
@@ -164,6 +165,11 @@ class Bounded(Numbers):  # type: ignore[no-untyped-call]
     def constant(self, tensor: Tensor) -> BoundedTensor:
         mid = tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
         return BoundedTensor(mid, self.rounding_of_constant(mid, tensor.dtype, self.arithmetic))
+
+    def step_by_step(self, operator: OpOverload, *args: Any, **kwargs: Any) -> BoundedTensor:
+        """An operator by torch's decomposition, where the rule for the whole of it has no bound."""
+        found: BoundedTensor = self.again(decomposition_table[operator], args, kwargs)
+        return found
 
     def constant_parts(self, value: float) -> tuple[Any, ...]:
         return value, self.operand(value)[1].item()

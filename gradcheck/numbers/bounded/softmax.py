@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._decomp import decomposition_table
 
 from gradcheck.numbers.bounded.libm import roundoffs
 from gradcheck.numbers.bounded.number import OUTWARDS, UNIT64, Bounded, BoundedTensor, rule, whole
@@ -127,9 +126,7 @@ def apart(x: BoundedTensor, dim: int) -> bool:
 @rule("_softmax")
 def softmax(numbers: Bounded, x: BoundedTensor, dim: int, half_to_float: bool = False) -> BoundedTensor:
     if apart(x, dim):
-        table = decomposition_table[aten._softmax.default]  # noqa: SLF001
-        found: BoundedTensor = numbers.again(table, (x, dim, half_to_float), {})
-        return found
+        return numbers.step_by_step(aten._softmax.default, x, dim, half_to_float)  # noqa: SLF001
     unit = numbers.unit + UNIT64
 
     def compute(m: Tensor, r: Tensor, mid: Tensor, rad: Tensor) -> None:
@@ -156,9 +153,7 @@ def largest_loss(numbers: Bounded, terms: int) -> float:
 @rule("_log_softmax")
 def log_softmax(numbers: Bounded, x: BoundedTensor, dim: int, half_to_float: bool = False) -> BoundedTensor:
     if apart(x, dim):
-        table = decomposition_table[aten._log_softmax.default]  # noqa: SLF001
-        found: BoundedTensor = numbers.again(table, (x, dim, half_to_float), {})
-        return found
+        return numbers.step_by_step(aten._log_softmax.default, x, dim, half_to_float)  # noqa: SLF001
     unit = numbers.unit + UNIT64
 
     def compute(m: Tensor, r: Tensor, mid: Tensor, rad: Tensor) -> None:
@@ -185,8 +180,7 @@ def log_softmax(numbers: Bounded, x: BoundedTensor, dim: int, half_to_float: boo
 def logsumexp(numbers: Bounded, x: BoundedTensor, dim: Any, keepdim: bool = False) -> BoundedTensor:
     axes = list(dim) if isinstance(dim, list | tuple) else [dim]
     if len(axes) != 1 or apart(x, axes[0]):
-        found: BoundedTensor = numbers.again(decomposition_table[aten.logsumexp.default], (x, axes, keepdim), {})
-        return found
+        return numbers.step_by_step(aten.logsumexp.default, x, axes, keepdim)
     unit = numbers.unit + UNIT64
     laid = [part.movedim(axes[0], -1) for part in x.parts]
     row = Powers(numbers, laid[0], laid[1], torch.empty_like(laid[0]))
@@ -230,9 +224,7 @@ def softmax_backward(numbers: Bounded, upstream: Any, y: Any, dim: int, input_dt
 
     found = in_rows(compute, parts, dim) if y.dim() else None
     if found is None:
-        table = decomposition_table[aten._softmax_backward_data.default]  # noqa: SLF001
-        again: BoundedTensor = numbers.again(table, (upstream, y, dim, input_dtype), {})
-        return again
+        return numbers.step_by_step(aten._softmax_backward_data.default, upstream, y, dim, input_dtype)  # noqa: SLF001
     return BoundedTensor(found.mid, numbers.in_range(found.mid, found.rad))
 
 
@@ -240,9 +232,7 @@ def softmax_backward(numbers: Bounded, upstream: Any, y: Any, dim: int, input_dt
 def log_softmax_backward(numbers: Bounded, upstream: Any, z: Any, dim: int, input_dtype: Any = None) -> BoundedTensor:
     """g − e^z Σ g. A logarithm of a softmax is no more than 0, so its power is no more than 1."""
     if not z.dim():
-        table = decomposition_table[aten._log_softmax_backward_data.default]  # noqa: SLF001
-        found: BoundedTensor = numbers.again(table, (upstream, z, dim, input_dtype), {})
-        return found
+        return numbers.step_by_step(aten._log_softmax_backward_data.default, upstream, z, dim, input_dtype)  # noqa: SLF001
     parts = (*whole(numbers.operand(upstream)), *whole(numbers.operand(z)))
     unit, terms = numbers.unit + UNIT64, z.shape[dim]
     gamma, outwards = numbers.gamma(terms - 1), OUTWARDS + 4 * terms * UNIT64
