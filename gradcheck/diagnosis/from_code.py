@@ -17,10 +17,8 @@ from types import FunctionType
 from typing import Any
 
 from gradcheck.diagnosis.guess import Context, Guess
+from gradcheck.diagnosis.trees import DataFlow, parsed, walk, whole_number, with_part, written
 from gradcheck.operators.operator import Operator
-
-Way = tuple[tuple[str, int | None], ...]
-"""The way from a function's tree to one of its nodes: field by field."""
 
 _DEEP = 3
 """So many calls down a program's own functions are read."""
@@ -153,116 +151,31 @@ class _Change:
 
 
 def _changes(tree: ast.FunctionDef, function: FunctionType, parameters: tuple[str, ...]) -> Iterator[_Change]:
-    sources = _Sources(tree, parameters)
-    for way, node in _walk(tree):
+    sources = DataFlow(tree, parameters)
+    for way, node in walk(tree):
         for code, text, cost, instead, part in _instead_of(node, sources, function):
-            changed = _with(tree, way, _parsed(instead, node))
+            changed = with_part(tree, way, parsed(instead, node))
             named = part.id if isinstance(part, ast.Name) and part.id in sources.parameters else ""
             yield _Change(changed, code, text, cost, ast.unparse(node), sources.of(part), named)
-
-
-def _walk(tree: ast.FunctionDef) -> Iterator[tuple[Way, ast.AST]]:
-    """Every node of the body, and the way to it; no annotation and no default."""
-    queue: list[tuple[Way, ast.AST]] = [((("body", number),), each) for number, each in enumerate(tree.body)]
-    while queue:
-        way, node = queue.pop(0)
-        yield way, node
-        for field, value in ast.iter_fields(node):
-            if field == "annotation":
-                continue
-            if isinstance(value, ast.AST):
-                queue.append(((*way, (field, None)), value))
-            elif isinstance(value, list):
-                queue += [((*way, (field, n)), each) for n, each in enumerate(value) if isinstance(each, ast.AST)]
-
-
-def _parsed(text: str, like: ast.AST) -> ast.AST:
-    (made,) = ast.parse(text).body
-    return made.value if isinstance(made, ast.Expr) and isinstance(like, ast.expr) else made
-
-
-def _with(tree: ast.FunctionDef, way: Way, instead: ast.AST) -> ast.FunctionDef:
-    changed = deepcopy(tree)
-    node: Any = changed
-    for field, number in way[:-1]:
-        node = getattr(node, field) if number is None else getattr(node, field)[number]
-    field, number = way[-1]
-    if number is None:
-        setattr(node, field, instead)
-    else:
-        getattr(node, field)[number] = instead
-    return changed
-
-
-class _Sources:
-    """Which parameters a part of a function depends on, through all that is assigned on the way."""
-
-    def __init__(self, tree: ast.FunctionDef, parameters: tuple[str, ...]) -> None:
-        self.own = [each.arg for each in (*tree.args.args, *tree.args.kwonlyargs)]
-        self.parameters = [each for each in self.own if each in parameters]
-        self.whole = {
-            each.arg for each in tree.args.args if isinstance(each.annotation, ast.Name) and each.annotation.id == "int"
-        }
-        self.assigned: dict[str, list[ast.AST]] = {}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Assign):
-                for target in node.targets:
-                    self._note(target, node.value)
-            elif isinstance(node, (ast.AugAssign, ast.AnnAssign)) and node.value is not None:
-                self._note(node.target, node.value)
-            elif isinstance(node, (ast.For, ast.comprehension)):
-                self._note(node.target, node.iter)
-            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("append", "insert"):
-                assert isinstance(node.func, ast.Attribute)
-                self._note(node.func.value, node.args[-1])
-        self.local = [name for name in self.assigned if name not in self.own]
-        self.uses: dict[str, set[str]] = {}
-        for node in ast.walk(tree):
-            for field, value in ast.iter_fields(node):
-                for each in value if isinstance(value, list) else [value]:
-                    if isinstance(each, ast.Name):
-                        self.uses.setdefault(each.id, set()).add(f"{type(node).__name__}.{field}")
-
-    def alike(self, name: str) -> Iterator[str]:
-        """The other names that are used like this one: added up, called with, indexed."""
-        own = self.uses.get(name, set())
-        for other in (*self.own, *self.local):
-            if other != name and own & self.uses.get(other, set()) - {"Assign.targets", "Tuple.elts"}:
-                yield other
-
-    def _note(self, target: ast.AST, value: ast.AST) -> None:
-        for node in ast.walk(target):
-            if isinstance(node, ast.Name):
-                self.assigned.setdefault(node.id, []).append(value)
-
-    def of(self, part: ast.AST) -> tuple[str, ...]:
-        seen: set[str] = set()
-        queue = [part]
-        while queue:
-            for node in ast.walk(queue.pop()):
-                if isinstance(node, ast.Name) and node.id not in seen:
-                    seen.add(node.id)
-                    queue += self.assigned.get(node.id, [])
-        return tuple(name for name in self.parameters if name in seen)
 
 
 _Instead = tuple[str, str, float, str, ast.AST]
 """A code, a sentence, a cost, what is written in the node's place, and the part that the sentence is about."""
 
 
-def _instead_of(node: ast.AST, sources: _Sources, function: FunctionType) -> Iterator[_Instead]:
+def _instead_of(node: ast.AST, sources: DataFlow, function: FunctionType) -> Iterator[_Instead]:
     match node:
         case ast.BinOp():
             yield from _operations(node)
         case ast.UnaryOp(op=ast.USub(), operand=operand) if not isinstance(operand, ast.Constant):
-            yield "sign-flipped", "in {{what}} the sign before {part} is turned", 1.2, _written(operand), operand
+            yield "sign-flipped", "in {{what}} the sign before {part} is turned", 1.2, written(operand), operand
         case ast.Subscript(ctx=ast.Load()):
             yield from _subscripts(node)
         case ast.Call():
             yield from _calls(node)
         case ast.IfExp(body=ast.BinOp(op=ast.Add()), orelse=alone):
             text = "in {{what}} only the last contribution is kept, where several ways add up"
-            yield "overwritten-not-accumulated", text, 1.0, _written(alone), node
+            yield "overwritten-not-accumulated", text, 1.0, written(alone), node
         case ast.For(iter=runs):
             head, *body = ast.unparse(node).split("\n")
             for code, text, instead in _LOOPS:
@@ -281,7 +194,7 @@ _LOOPS = (
 
 def _operations(node: ast.BinOp) -> Iterator[_Instead]:
     left, right = node.left, node.right
-    one, other = _written(left), _written(right)
+    one, other = written(left), written(right)
     sign = _SIGNS.get(type(node.op), "")
     for side, changed in ((left, f"{{}} {sign} {other}"), (right, f"{one} {sign} {{}}")):
         if sign and isinstance(side, ast.Constant) and isinstance(side.value, (int, float)):
@@ -364,10 +277,10 @@ _OPERATIONS: dict[str, tuple[tuple[str, str, float, str, str], ...]] = {
 
 
 def _subscripts(node: ast.Subscript) -> Iterator[_Instead]:
-    base, index = _written(node.value), node.slice
+    base, index = written(node.value), node.slice
     text = "in {{what}} a neighbouring entry of {part} is taken"
     first = "in {{what}} the first entry of {part} is taken every time"
-    number = _whole(index)
+    number = whole_number(index)
     if number is not None:
         for other in {number - 1, number + 1, 0, -1} - {number}:
             yield "wrong-index", text, 1.2, f"{base}[{other}]", node.value
@@ -385,14 +298,14 @@ def _subscripts(node: ast.Subscript) -> Iterator[_Instead]:
 
 
 def _calls(node: ast.Call) -> Iterator[_Instead]:
-    called, whole = node.func, _written(node)
+    called, whole = node.func, written(node)
     gone, twice = "in {{what}} a function of {part} is left out", "in {{what}} a function of {part} is applied twice"
     if isinstance(called, ast.Name) and called.id == "reversed":
         text = "{{what}} {{is}} computed from the front, where the way leads back from the end"
-        yield "wrong-direction", text, 1.1, _written(node.args[0]), node
+        yield "wrong-direction", text, 1.1, written(node.args[0]), node
     if not isinstance(called, ast.Attribute):
         return
-    base = _written(called.value)
+    base = written(called.value)
     if called.attr in _POINTWISE and not node.args:
         yield "missing-term", gone, 1.15, base, called.value
         yield "extra-term", twice, 1.3, f"{whole}.{called.attr}()", called.value
@@ -404,11 +317,11 @@ def _calls(node: ast.Call) -> Iterator[_Instead]:
         yield "scaled-by-size", "in {{what}} a mean stands where a sum belongs", 1.1, f"{base}.mean({given})", node
         text = "in {{what}} a sum runs over everything, where one axis is meant"
         yield "extra-reduction", text, 1.2, f"{base}.sum()", node
-        if node.args and (axis := _whole(node.args[0])) in (0, 1):
+        if node.args and (axis := whole_number(node.args[0])) in (0, 1):
             yield "wrong-axis", "in {{what}} a sum runs over another axis", 1.2, f"{base}.sum({1 - axis})", node
     elif base == "apply" and called.attr == "forward" and len(node.keywords) == 1:
         (given_by,) = node.keywords
-        yield "missing-term", gone, 1.15, _written(given_by.value), given_by.value
+        yield "missing-term", gone, 1.15, written(given_by.value), given_by.value
         again = f"apply.forward({ast.unparse(node.args[0])}, {given_by.arg}={whole})"
         yield "extra-term", twice, 1.3, again, given_by.value
     elif base == "apply" and called.attr == "vjp" and len(node.args) == 2 and len(node.keywords) == 1:
@@ -429,7 +342,7 @@ _POINTWISE = {
 """Methods of one entry each, and what is mistaken for them."""
 
 
-def _names(node: ast.Name, sources: _Sources, function: FunctionType) -> Iterator[_Instead]:
+def _names(node: ast.Name, sources: DataFlow, function: FunctionType) -> Iterator[_Instead]:
     if node.id in sources.own or node.id in sources.local:
         for other in sources.alike(node.id):
             known = [each in sources.parameters for each in (other, node.id)]
@@ -455,20 +368,6 @@ def _names(node: ast.Name, sources: _Sources, function: FunctionType) -> Iterato
                 there = f"__import__('gradcheck.operators.elementwise', fromlist=['x']).{name}"
                 text = f"in {{{{what}}}}, {other.name} stands where {operator.name} belongs"
                 yield "wrong-function", text, 1.15, there, node
-
-
-def _written(node: ast.expr) -> str:
-    """A part of an expression as it is written, in brackets where it is more than a word."""
-    text = ast.unparse(node)
-    return text if isinstance(node, (ast.Name, ast.Constant, ast.Call, ast.Subscript, ast.Attribute)) else f"({text})"
-
-
-def _whole(node: ast.expr) -> int | None:
-    try:
-        value = ast.literal_eval(node)
-    except ValueError:
-        return None
-    return value if type(value) is int else None
 
 
 def _and(names: tuple[str, ...]) -> str:
