@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import linecache
 import traceback
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from textwrap import dedent
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, one_thread, quiet, settings_kept, time_limit
 from gradcheck.checks.outcome import Argument, Arguments, Call, Fault, GeneratorArgument, Outcome, Printed
@@ -34,6 +37,17 @@ _REMEMBERED = 16
 """So many results of a function are looked at again after later calls: as many buffers may take turns."""
 
 
+class Varied(NamedTuple):
+    """A candidate's `function` under another `name`, with the function `changed`, itself or one that it calls, defined
+    by `text` instead.
+    """
+
+    name: str
+    function: str
+    changed: str
+    text: str
+
+
 @runtime_checkable
 class Candidate(Protocol):
     """Whatever can be asked for a function's result. The checks know nothing else about a submission."""
@@ -44,6 +58,15 @@ class Candidate(Protocol):
         """What came of the first of `calls`, made in their order: at least of one, at most up to the first that did not
         return. The others can be asked for again; a batch ends early where it takes long. Never raises what a function
         raises.
+        """
+
+    def code(self) -> dict[str, tuple[str, int]]:
+        """The text of each of its functions, and the line in which it begins, where they can be read."""
+        return {}
+
+    def vary(self, variants: Sequence[Varied]) -> None:
+        """Have further functions, the names of `variants`, that can be called like the others. One that cannot be made
+        is missing.
         """
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
@@ -91,6 +114,29 @@ class InProcessCandidate(Candidate):
         playing = Playing(self.functions, prepared, self._returned, guard)
         ended = self.bounded(playing.run, playing.asked)
         return playing.outcomes(ended, self.bounded(playing.close))
+
+    def code(self) -> dict[str, tuple[str, int]]:
+        own = [(name, each) for name, each in list(self.functions.items()) if self._is_own(each)]
+        return {name: text for name, each in own if (text := _text_of(each)) is not None}
+
+    def _is_own(self, function: object) -> TypeGuard[FunctionType]:
+        """Whether it is written in the file, or, where there is none, in nobody's library."""
+        if type(function) is not FunctionType:
+            return False
+        if self.filename:
+            return function.__code__.co_filename == self.filename
+        return not str(function.__module__).startswith(("torch", "numpy"))
+
+    def vary(self, variants: Sequence[Varied]) -> None:
+        functions = dict(self.functions)
+
+        def make(*_: Any) -> None:
+            for each in variants:
+                with suppress(Exception):
+                    functions[each.name] = _varied(self.functions, each, self.filename)
+
+        self.bounded(make)
+        self.functions = functions
 
     def _unfit(self, call: Call) -> Outcome | None:
         """What stands for a call that cannot be made."""
@@ -208,6 +254,45 @@ def _rehearse() -> None:
     candidate = InProcessCandidate({"f": lambda x, _more, _generator: (x, {"total": (x @ x).sum().item()})})
     for dtype in ("float64", "float32"):
         candidate.call("f", {**arguments, "x": Argument(one.values, dtype)}, count=True)
+
+
+def _text_of(function: FunctionType) -> tuple[str, int] | None:
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError, IndentationError, SyntaxError):
+        return None
+    return dedent("".join(lines)), max(first, 1)
+
+
+def functions_in(source: bytes) -> dict[str, tuple[str, int]]:
+    """The text and the first line of every function that a file defines; of two of one name the last."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    lines = source.decode("utf-8", errors="replace").splitlines(keepends=True)
+    return {
+        each.name: ("".join(lines[each.lineno - 1 : each.end_lineno]), each.lineno)
+        for each in body
+        if isinstance(each, ast.FunctionDef)
+    }
+
+
+def _varied(functions: Mapping[str, Any], variant: Varied, filename: str) -> FunctionType:
+    """The function that a variant stands for: what it calls of its own module is taken along."""
+    changed = functions[variant.changed]
+    space = dict(changed.__globals__)
+    space.update(
+        zip(changed.__code__.co_freevars, (cell.cell_contents for cell in changed.__closure__ or ()), strict=True)
+    )
+    exec(compile(variant.text, filename or "<variant>", "exec", dont_inherit=True), space)  # noqa: S102 — its own code, one place changed
+    own = {name: each for name, each in space.items() if isinstance(each, FunctionType) and name != variant.changed}
+    for name, each in own.items():
+        if each.__globals__ is changed.__globals__:
+            space[name] = FunctionType(each.__code__, space, name, each.__defaults__, each.__closure__)
+            space[name].__kwdefaults__ = each.__kwdefaults__
+    made: FunctionType = space[variant.function]
+    return made
 
 
 def said(error: BaseException) -> str:

@@ -24,6 +24,7 @@ from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather
 from gradcheck.diagnosis.from_formula import comes_back
 from gradcheck.diagnosis.guess import Context, say
 from gradcheck.diagnosis.matching import NEARLY, close, digits_right, scale_of
+from gradcheck.diagnosis.repair import repaired
 from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
 from gradcheck.diagnosis.with_more import RATES
@@ -62,7 +63,20 @@ def diagnosis_of(
         found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
         found = by_size(verification, gather(verification, spec), failure)
-    return found or as_told(failure, spec)
+    return found or _mended(verification, spec, failure) or as_told(failure, spec)
+
+
+def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
+    """The one place of the learner's own code that is wrong, where a change of it makes everything right."""
+    if failure.check not in ("runs", "type", "shape", "dtype", "values"):
+        return None
+    found = repaired(verification, spec)
+    if not found:
+        return None
+    plainest, *others = found
+    text = f"line {plainest.line}: {plainest.text}"
+    also = tuple(dict.fromkeys(each.code for each in others if each.code != plainest.code))
+    return Diagnosis(plainest.code, text, 1.0, thought(plainest.code, spec), also=also)
 
 
 def _nothing(*_: object) -> None:
