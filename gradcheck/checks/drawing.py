@@ -190,6 +190,13 @@ class SmallDraw:
         self._full: tuple[int, ...] | None = None
         self._chosen: Counter[Kind] = Counter()
 
+    def nothing(self, sizes: Sizes, full: tuple[int, ...]) -> None:
+        """Draw nothing where these have no entries."""
+        if isinstance(sizes, Mapping):
+            self.named.update((name, 0) for name, size in sizes.items() if size == 0)
+        if 0 in full:
+            self._full = tuple(min(size, 2) for size in full)
+
     def _choice(self, kind: Kind, options: Sequence[Any]) -> Any:
         self._chosen[kind] += 1
         return options[self.pick(kind, options, self._chosen[kind] - 1)]

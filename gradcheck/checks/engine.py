@@ -240,9 +240,9 @@ class Verification:
         """The same kind of failure on the smallest inputs that show it."""
         if not self.shrink or outcome.state in ("timed_out", "missing", "exited") or not self.budget.may_go_on():
             return failure
-        from gradcheck.checks.shrink import Shown, smallest
+        from gradcheck.checks.shrink import FailedCall, smallest
 
-        like = Shown(failure, trial, outcome)
+        like = FailedCall(failure, trial, outcome)
         with self.searching():
             found = smallest(self.bench(spec), self.candidate, like, self.budget, judged) or like
         self.shown[spec.name, failure.check] = found.trial, found.outcome
@@ -265,7 +265,7 @@ class Verification:
             return ended(spec, blank, trial, outcome) or confused(spec, blank, confusion, trial, outcome)
 
         found = self._first(spec, blank, judged)
-        return found[0] if found else blank
+        return self.narrowed(spec, *found, judged) if found else blank
 
     def _property(self, spec: FunctionSpec, blank: CheckResult, wanted: Property) -> CheckResult:
         from gradcheck.checks.asking import Ask

@@ -21,7 +21,7 @@ from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case, walk
 from gradcheck.checks.compare import stem
 from gradcheck.checks.drawing import Kind, Pick, SmallDraw
-from gradcheck.checks.judge import Judged, judge
+from gradcheck.checks.judge import Judged
 from gradcheck.checks.outcome import Argument, Arguments, Outcome
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.trials import Bench, Trial
@@ -32,14 +32,14 @@ BUDGET_S = 10.0
 """Seconds of computing. Only a function that needs long for each call ever meets this."""
 AT_RANDOM = 120
 """So many cases are tried at random where nothing plain shows the failure."""
-BY_HAND = 4
-"""So many entries of a tensor are redone by hand."""
+BY_HAND, IN_ALL = 4, 12
+"""So many entries of a tensor are redone by hand, and of all tensors of a call."""
 COARSE = 1e-4
 """What is off by less, beside one or relatively, a search sees by exact values only."""
 _LARGE = (100.0, -100.0, 1000.0, -1000.0, 10.0, -10.0, 1e4, -1e4, 1.0, 0.0)
 
 
-class Shown(NamedTuple):
+class FailedCall(NamedTuple):
     """A failure and the call that shows it."""
 
     failure: CheckResult
@@ -50,7 +50,7 @@ class Shown(NamedTuple):
 class Search:
     """Looks for a failure like a given one on smaller inputs, within a budget of calls, and of what searches share."""
 
-    def __init__(self, candidate: Candidate, bench: Bench, like: Shown, budget: Budget, judged: Judged = judge) -> None:
+    def __init__(self, candidate: Candidate, bench: Bench, like: FailedCall, budget: Budget, judged: Judged) -> None:
         self.candidate, self.bench, self.spec, self.judged = candidate, bench, bench.spec, judged
         self.budget = budget
         self.blank = replace(
@@ -60,14 +60,14 @@ class Search:
         self.calls = 0
         self.allowance = Allowance(BUDGET_S, WAITING * BUDGET_S, OwnTime())
 
-    def same_failure(self, trial: Trial) -> Shown | None:
+    def same_failure(self, trial: Trial) -> FailedCall | None:
         """What the trial's call fails with, if that is the failure looked for."""
         self.calls += 1
         outcome = self.candidate.call(self.spec.name, trial.arguments)
         if outcome.state == "timed_out":
             return None
         failure = self.judged(self.spec, self.blank, trial, outcome)
-        found = failure and Shown(failure, trial, outcome)
+        found = failure and FailedCall(failure, trial, outcome)
         return found if found and _kind(found) == self.kind else None
 
     def shows(self, case: Case) -> bool:
@@ -75,7 +75,7 @@ class Search:
         rows = None if self.fine else self.bench.reference.guessed(case.dtype, case.probes)
         return self.may_go_on() and self.same_failure(self.bench.made(case, rows)[0]) is not None
 
-    def surely(self, case: Case) -> Shown | None:
+    def surely(self, case: Case) -> FailedCall | None:
         """The failure in this case, against exact values."""
         return self.same_failure(self.bench.made(case)[0]) if self.shows(case) else None
 
@@ -83,7 +83,7 @@ class Search:
         return self.calls < MOST_CALLS and self.allowance.left() > 0 and self.budget.may_go_on()
 
 
-def _kind(found: Shown) -> tuple[Any, ...]:
+def _kind(found: FailedCall) -> tuple[Any, ...]:
     """What two failures have in common that show the same mistake."""
     failure, trial, outcome = found
     fault = outcome.fault.kind if outcome.fault else ""
@@ -99,7 +99,7 @@ def _kind(found: Shown) -> tuple[Any, ...]:
     return failure.status, failure.code, failure.lines, fault, parts, shapes, outcome.mutated
 
 
-def _is_fine(like: Shown) -> bool:
+def _is_fine(like: FailedCall) -> bool:
     """Whether numbers are so little wrong that only exact values tell."""
     different = _difference(like.trial, like.outcome)
     if different is None:
@@ -120,12 +120,12 @@ def _misshapen(trial: Trial, outcome: Outcome) -> tuple[compare.Wanted, Any] | N
 
 @dataclass
 class Filling:
-    """One way to make every choice: the first option, but for the sizes numbered in `larger` the next one. The entries
-    of inputs and cotangents go round the options from `start` on, or are all `alike`.
+    """One way to make every choice: the first size, but for those numbered in `larger` the next one. All else goes
+    round the options, from another one on in every `turn`; or all entries of inputs are `alike`.
     """
 
     larger: tuple[int, ...] = ()
-    start: tuple[int, int] = (0, 0)
+    turn: int = 0
     alike: int | None = None
     sizes: int = 0
     """How many there were to choose."""
@@ -134,17 +134,18 @@ class Filling:
         if kind == "size":
             self.sizes = max(self.sizes, at + 1)
             return min(int(at in self.larger), len(options) - 1)
-        first, upstream = self.start
         if kind == "input" and self.alike is not None:
             return self.alike % len(options)
         if kind == "other":
-            return first % len(options)
+            return self.turn % len(options)
+        if kind == "label":
+            return (at + self.turn) % len(options)
         # Zero comes last in these: it is only ever taken for all.
-        rounds = max(1, len(options) - 1) if kind in ("input", "upstream") else len(options)
-        return (at + (upstream if kind == "upstream" else first)) % rounds
+        return (at + STARTS[self.turn][kind == "upstream"]) % max(1, len(options) - 1)
 
 
 STARTS = ((0, 0), (2, 0), (0, 2), (2, 2), (1, 1), (4, 3), (3, 1), (5, 2))
+"""Where inputs and cotangents begin in every turn: both signs of each beside both of the other."""
 ALIKE = (0, -1, 2)
 """All ones, all zeros, all minus one: what happens at ties and kinks."""
 
@@ -181,6 +182,7 @@ class Look:
         axes = max((np.ndim(array) for array in self.case.inputs.values()), default=0)
         layouts = self.case.layout, self.case.cotangent_layout
         draw = SmallDraw(pick, self.case.dtype, self.values, axes, layouts, unbatched=self.case.unbatched)
+        draw.nothing(self.case.sizes, self.case.full)
         drawn = next(self._edges(draw)) if self.edge else self.bench.reference.draw(draw)
         upstream = drawn.get("grad_output")
         stack = upstream.values[None] if isinstance(upstream, Argument) else None
@@ -196,21 +198,22 @@ class Look:
         """Plain cases, the smallest sizes first; those of few entries before all others."""
         first = Filling()
         self.made(first.pick)
-        larger = [(), *combinations(range(first.sizes), 1), *combinations(range(first.sizes), 2)]
-        sized = [Filling(each) for each in (larger if self.values is None else larger[: first.sizes + 1])]
-        for sizes in sorted(sized, key=lambda each: _largest(self.made(each.pick)) > BY_HAND):
-            for start in STARTS:
-                yield self.made(replace(sizes, start=start).pick)
+        most = 1 if self.values else 2 if first.sizes > 4 else 3
+        sized = [Filling(each) for count in range(most + 1) for each in combinations(range(first.sizes), count)]
+        for sizes in sorted(sized, key=lambda each: _too_much(self.made(each.pick))):
+            for turn in range(len(STARTS)):
+                yield self.made(replace(sizes, turn=turn).pick)
             for alike in ALIKE:
                 yield self.made(replace(sizes, alike=alike).pick)
 
 
-def _largest(case: Case) -> int:
-    """How many entries the largest tensor has."""
-    return max((leaf.values.size for _, leaf in walk(case.drawn) if isinstance(leaf, Argument)), default=0)
+def _too_much(case: Case) -> bool:
+    """Whether there is more than can be redone by hand."""
+    sizes = [leaf.values.size for _, leaf in walk(case.drawn) if isinstance(leaf, Argument)]
+    return max(sizes, default=0) > BY_HAND or sum(sizes) > IN_ALL
 
 
-def smallest(bench: Bench, candidate: Candidate, like: Shown, budget: Budget, judged: Judged = judge) -> Shown | None:
+def smallest(bench: Bench, candidate: Candidate, like: FailedCall, budget: Budget, judged: Judged) -> FailedCall | None:
     """The same failure on smaller inputs; None when nothing smaller shows it within the budget."""
     search = Search(candidate, bench, like, budget, judged)
     looks = list(_looks(bench, like))
@@ -226,7 +229,7 @@ def smallest(bench: Bench, candidate: Candidate, like: Shown, budget: Budget, ju
     return None
 
 
-def _at_random(search: Search, look: Look) -> Shown | None:
+def _at_random(search: Search, look: Look) -> FailedCall | None:
     """What fails at random, made simpler choice by choice for as long as it fails."""
     rng = np.random.default_rng(0)
     for _ in range(AT_RANDOM):
@@ -248,7 +251,7 @@ def _at_random(search: Search, look: Look) -> Shown | None:
     return search.surely(look.made(Choices(best).pick))
 
 
-def _looks(bench: Bench, like: Shown) -> Iterator[Look]:
+def _looks(bench: Bench, like: FailedCall) -> Iterator[Look]:
     """The plainest first: float64 before another dtype, plain memory before another."""
     own = like.trial.case
     plain = replace(own, layout="contiguous", cotangent_layout="contiguous")
@@ -261,7 +264,10 @@ def _looks(bench: Bench, like: Shown) -> Iterator[Look]:
             yield from [Look(bench, case, edge=own.words) for case in cases]
     if own.raises:
         return
-    for values in _choices(like.trial, like.outcome):
+    choices = _choices(like.trial, like.outcome)
+    if bench.opinions is None:  # told by the case in which it fails, if plain numbers do not show it
+        choices = [each for each in choices if each in (None, _LARGE)]
+    for values in choices:
         yield from (Look(bench, case, values) for case in cases)
 
 

@@ -280,7 +280,7 @@ def _case(trial: Trial, got: Any = None) -> Counterexample:
     about += _in_memory(trial.case)
     empty = [name for name, array in trial.case.inputs.items() if array.size == 0]
     if empty:
-        about.append("; ".join(f"{name} has shape {trial.case.inputs[name].shape}" for name in empty))
+        about.append(" and ".join(f"{name} of shape {trial.case.inputs[name].shape}" for name in empty))
     return Counterexample(inputs, got, cotangent, about=", ".join(about), arguments=trial.arguments)
 
 

@@ -31,7 +31,7 @@ def tensors_shown(result: CheckResult) -> Iterator[np.ndarray]:
 
 
 def _digit(values: np.ndarray) -> np.ndarray:
-    """The nearest whole numbers of one digit, zeros behind it not counted: −3, 200."""
+    """The nearest whole numbers of one digit, zeros behind it not counted: -3, 200."""
     size = 10.0 ** np.floor(np.log10(np.maximum(np.abs(values), 1)))
     return np.round(values / size) * size
 
