@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,11 @@ from gradcheck.catalog import Exercise
 from gradcheck.checks import compare
 from gradcheck.checks.compare import FORM_CODES, Wanted, is_plural
 from gradcheck.checks.judge import in_numbers
-from gradcheck.checks.outcome import Returned
+from gradcheck.checks.outcome import Outcome, Returned
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import Trait
+from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import by_size, circumstances, in_part
 from gradcheck.diagnosis.codes import thought
@@ -106,18 +107,19 @@ def _of_shape(
     if told is None:
         return None
     mistake, what = told
-    found = _misshapen(evidence) if mistake.of == "leaf" else None
+    shown = verification.shown.get((spec.name, failure.check))
+    calls = [shown] if shown else [(each.trial, each.outcome) for each in evidence.sightings]
+    found = _misshapen(calls) if mistake.of == "leaf" else None
     shapes = f"its shape is {found[1].shape}; expected {found[0].described}" if found else failure.message
     text = f"{say(mistake.text, what)}: {shapes}"
     return Diagnosis(mistake.code, text, 1.0, thought(mistake.code, spec), _names(evidence))
 
 
-def _misshapen(evidence: Evidence) -> tuple[Wanted, Returned] | None:
+def _misshapen(calls: Iterable[tuple[Trial, Outcome]]) -> tuple[Wanted, Returned] | None:
     """The first result of a wrong shape, as the check saw it."""
-    for each in evidence.sightings:
-        value = each.outcome.value
-        if each.outcome.state == "returned" and not compare.type_problem(each.trial.template, value):
-            found = compare.misshapen(each.trial.wanted, compare.parts(each.trial.template, value))
+    for trial, outcome in calls:
+        if outcome.state == "returned" and not compare.type_problem(trial.template, outcome.value):
+            found = compare.misshapen(trial.wanted, compare.parts(trial.template, outcome.value))
             if found:
                 return found
     return None

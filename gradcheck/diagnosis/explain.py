@@ -19,6 +19,7 @@ def explained_for(exercise: Exercise | None) -> Explain:
 
     def explain(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> CheckResult:
         from gradcheck.diagnosis.diagnose import as_told, diagnosis_of, numbers_first
+        from gradcheck.diagnosis.evidence import counted_in_all
 
         try:
             verification.budget.must_go_on()
@@ -26,6 +27,7 @@ def explained_for(exercise: Exercise | None) -> Explain:
                 first = numbers_first(verification, spec, failure, exercise)
                 if first is not None:
                     return with_diagnosis(*first)
+                failure = counted_in_all(verification, spec, failure)
                 diagnosis = diagnosis_of(verification, spec, failure, exercise)
         except OutOfBudget:
             diagnosis = as_told(failure, spec)  # half of a search may have found the worse name
