@@ -68,6 +68,7 @@ class Candidate(Protocol):
         """Have further functions, the names of `variants`, that can be called like the others. One that cannot be made
         is missing.
         """
+        return
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
         """One call."""
