@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import linecache
 import traceback
@@ -12,9 +11,8 @@ from contextlib import ExitStack, suppress
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
-from textwrap import dedent
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, one_thread, quiet, settings_kept, time_limit
 from gradcheck.checks.outcome import Argument, Arguments, Call, Fault, GeneratorArgument, Outcome, Printed
@@ -59,10 +57,6 @@ class Candidate(Protocol):
         return. The others can be asked for again; a batch ends early where it takes long. Never raises what a function
         raises.
         """
-
-    def code(self) -> dict[str, tuple[str, int]]:
-        """The text of each of its functions, and the line in which it begins, where they can be read."""
-        return {}
 
     def vary(self, variants: Sequence[Varied]) -> None:
         """Have further functions, the names of `variants`, that can be called like the others. One that cannot be made
@@ -115,18 +109,6 @@ class InProcessCandidate(Candidate):
         playing = Playing(self.functions, prepared, self._returned, guard)
         ended = self.bounded(playing.run, playing.asked)
         return playing.outcomes(ended, self.bounded(playing.close))
-
-    def code(self) -> dict[str, tuple[str, int]]:
-        own = [(name, each) for name, each in list(self.functions.items()) if self._is_own(each)]
-        return {name: text for name, each in own if (text := _text_of(each)) is not None}
-
-    def _is_own(self, function: object) -> TypeGuard[FunctionType]:
-        """Whether it is written in the file, or, where there is none, in nobody's library."""
-        if type(function) is not FunctionType:
-            return False
-        if self.filename:
-            return function.__code__.co_filename == self.filename
-        return not str(function.__module__).startswith(("torch", "numpy"))
 
     def vary(self, variants: Sequence[Varied]) -> None:
         functions = dict(self.functions)
@@ -255,28 +237,6 @@ def _rehearse() -> None:
     candidate = InProcessCandidate({"f": lambda x, _more, _generator: (x, {"total": (x @ x).sum().item()})})
     for dtype in ("float64", "float32"):
         candidate.call("f", {**arguments, "x": Argument(one.values, dtype)}, count=True)
-
-
-def _text_of(function: FunctionType) -> tuple[str, int] | None:
-    try:
-        lines, first = inspect.getsourcelines(function)
-    except (OSError, TypeError, IndentationError, SyntaxError):
-        return None
-    return dedent("".join(lines)), max(first, 1)
-
-
-def functions_in(source: bytes) -> dict[str, tuple[str, int]]:
-    """The text and the first line of every function that a file defines; of two of one name the last."""
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    lines = source.decode("utf-8", errors="replace").splitlines(keepends=True)
-    return {
-        each.name: ("".join(lines[each.lineno - 1 : each.end_lineno]), each.lineno)
-        for each in body
-        if isinstance(each, ast.FunctionDef)
-    }
 
 
 def _varied(functions: Mapping[str, Any], variant: Varied, filename: str) -> FunctionType:

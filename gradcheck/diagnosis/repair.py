@@ -11,16 +11,16 @@ from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice, pairwise, permutations
-from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from gradcheck.checks.candidate import Varied
+from gradcheck.checks.candidate import Candidate, Varied
 from gradcheck.checks.judge import judge
 from gradcheck.checks.outcome import Call
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.evidence import gather
+from gradcheck.diagnosis.from_source import read_function
 from gradcheck.diagnosis.trees import DataFlow, parsed, walk, whole_number, with_part, written
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MOST_VARIANTS = 800
 """So many are tried; more places than that has no exercise's function."""
-_MOST_TEXT = 20_000
+_MOST_PARTS = 3_000
 _TOGETHER = 12
 _SHOWN = 36
 """Characters of the learner's own code that a sentence quotes."""
@@ -65,7 +65,7 @@ def repaired(verification: Verification, spec: FunctionSpec, groups: Sequence[st
     failing.sort(key=lambda each: abs(sum(part.value.size for part in each.expected) - 12))
     candidate = verification.candidate
     trials = failing + [each.trial for each in evidence if each.failure is None]
-    every = sorted(islice(edits(candidate.code(), spec.name), MOST_VARIANTS), key=lambda each: each.repair.cost)
+    every = sorted(islice(edits(candidate, spec.name), MOST_VARIANTS), key=lambda each: each.repair.cost)
     plain = [each for each in every if each.repair.cost < _ADDED]
     for some in (plain, every[len(plain) :]):
         names = {f"{spec.name} {each.repair.cost} {number}": each for number, each in enumerate(some)}
@@ -103,41 +103,31 @@ def _right(verification: Verification, spec: FunctionSpec, names: list[str], tri
 # Everything that may be written otherwise.
 
 
-def edits(code: dict[str, tuple[str, int]], function: str) -> Iterator[Edit]:
+def edits(candidate: Candidate, function: str) -> Iterator[Edit]:
     """Every change of one place in `function` or in what it calls of the same file."""
-    trees = {name: tree for name, (text, _) in code.items() if (tree := _tree(text, name)) is not None}
-    reached = [function] if function in trees else []
-    for name in reached:
-        called = [node.id for node in ast.walk(trees[name]) if isinstance(node, ast.Name)]
-        reached += [each for each in dict.fromkeys(called) if each in trees and each not in reached]
-    for name in reached:
-        tree, first = trees[name], code[name][1]
-        for change in _changes(tree):
-            line = first + change.line - 1
-            yield Edit(Repair(line, change.code, change.text, change.cost), name, change.made)
+    read = read_function(candidate, function)
+    if read is None:
+        return
+    helpers = [(node.name, node) for node in read.called if isinstance(node, ast.FunctionDef) and node not in read.nodes]
+    for name, node in [*((function, node) for node in read.nodes), *helpers]:
+        tree = _plain(node, name)
+        for change in _changes(tree) if tree is not None else ():
+            yield Edit(Repair(change.line, change.code, change.text, change.cost), name, change.made)
 
 
-def _tree(text: str, name: str) -> ast.FunctionDef | None:
-    """The definition, under that name; a lambda as one."""
-    if len(text) > _MOST_TEXT:
-        return None
-    try:
-        nodes = list(ast.walk(ast.parse(dedent(text))))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    defined = [node for node in nodes if isinstance(node, ast.FunctionDef)]
-    lambdas = [node for node in nodes if isinstance(node, ast.Lambda)]
-    if defined:
-        tree = deepcopy(defined[0])
-    elif len(lambdas) == 1:
-        body = ast.copy_location(ast.Return(lambdas[0].body), lambdas[0])
-        tree = ast.FunctionDef(name, lambdas[0].args, [body], [])
+def _plain(node: ast.AST, name: str) -> ast.FunctionDef | None:
+    """The definition under that name, a lambda as one, without what may not be evaluated twice."""
+    if isinstance(node, ast.Lambda):
+        tree = ast.FunctionDef(name, node.args, [ast.copy_location(ast.Return(node.body), node)], [])
+    elif isinstance(node, ast.FunctionDef):
+        tree = deepcopy(node)
     else:
         return None
     tree.name, tree.decorator_list, tree.returns = name, [], None
     for each in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs):
         each.annotation = None
-    if any(isinstance(node, (ast.While, ast.AsyncFor, ast.Yield)) for node in ast.walk(tree)):
+    parts = list(ast.walk(tree))
+    if len(parts) > _MOST_PARTS or any(isinstance(each, (ast.While, ast.AsyncFor, ast.Yield)) for each in parts):
         return None  # a loop that is changed might never end
     return ast.fix_missing_locations(tree)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from gradcheck.checks.allowance import WAITING, Allowance
-from gradcheck.checks.candidate import Candidate, Varied, functions_in
+from gradcheck.checks.candidate import Candidate, Varied
 from gradcheck.checks.outcome import Call, Fault, Outcome, Printed
 from gradcheck.grading.worker import outcomes
 from gradcheck.grading.worker.launch import Died, Lane, Worker
@@ -130,10 +130,6 @@ class SandboxedCandidate(Candidate):
             self.deaths += 1
             self.submission.renew()
             return [_ended("exited", "ended", "what came back is no result; a function returns plain torch tensors")]
-
-    def code(self) -> dict[str, tuple[str, int]]:
-        _, source = self.submission.files.get(self.exercise, ("", b""))
-        return functions_in(source)
 
     def vary(self, variants: Sequence[Varied]) -> None:
         if self.submission.time_is_up or self.deaths >= MOST_DEATHS:
