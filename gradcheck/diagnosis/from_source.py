@@ -53,7 +53,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Written:
+class ReadFunction:
     """A function of a file: its part of the code, and the file's."""
 
     code: FileCode
@@ -101,7 +101,7 @@ def _code(source: bytes) -> FileCode:
     return FileCode(source)
 
 
-def written(source: bytes, function: str, line: int = 0) -> Written | None:
+def written(source: bytes, function: str, line: int = 0) -> ReadFunction | None:
     """The function of that name, or what stands at that line; None where the file says nothing of it."""
     code = _code(source)
     nodes: Iterable[ast.AST] = code.named.get(function, [])
@@ -111,7 +111,7 @@ def written(source: bytes, function: str, line: int = 0) -> Written | None:
         nodes = [part for part in parts if _begins(part) == line]
         nodes = [part for part in nodes if getattr(part, "name", function) == function] or nodes
     found = tuple({id(node): node for node in nodes}.values())
-    return Written(code, found[-1:]) if found else None
+    return ReadFunction(code, found[-1:]) if found else None
 
 
 def _begins(part: ast.AST) -> int:

@@ -22,7 +22,7 @@ from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.evidence import Sighting, gather
-from gradcheck.diagnosis.from_source import Drawn, Kept, Written, written
+from gradcheck.diagnosis.from_source import Drawn, Kept, ReadFunction, written
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
@@ -42,7 +42,7 @@ def keeps_state(verification: Verification, spec: FunctionSpec, failure: CheckRe
     return _by_chance(verification, spec, failure, code) or _by_memory(verification, spec, failure, code)
 
 
-def _written(candidate: Candidate, function: str) -> Written | None:
+def _written(candidate: Candidate, function: str) -> ReadFunction | None:
     source_of = getattr(candidate, "source_of", None)
     source, line = source_of(function) if source_of else (b"", 0)
     return written(source, function, line) if source else None
@@ -52,7 +52,7 @@ def _written(candidate: Candidate, function: str) -> Written | None:
 
 
 @dataclass(frozen=True)
-class _Writer:
+class _Storing:
     """Another function of the task, and two calls of it: with what the failing call is made of, and with other numbers
     of the same shapes. `kept`: what of it the function in question reads.
     """
@@ -63,7 +63,7 @@ class _Writer:
 
 
 def _by_memory(
-    verification: Verification, spec: FunctionSpec, failure: CheckResult, code: Written | None
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, code: ReadFunction | None
 ) -> Diagnosis | None:
     kept = code.kept if code else []
     writers = list(_writers(verification, spec, code)) if code else []
@@ -121,7 +121,7 @@ def _failing(verification: Verification, spec: FunctionSpec, failure: CheckResul
     return first[0] if first else None
 
 
-def _writers(verification: Verification, spec: FunctionSpec, code: Written) -> Iterator[_Writer]:
+def _writers(verification: Verification, spec: FunctionSpec, code: ReadFunction) -> Iterator[_Storing]:
     """Other functions that leave behind what this one reads."""
     read = code.read | {"self"}
     for other in verification.task.functions:
@@ -132,10 +132,10 @@ def _writers(verification: Verification, spec: FunctionSpec, code: Written) -> I
         trials = [verification.bench(other).of(case)[0] for case in verification.generic(other)[:2]]
         if trials:
             calls = Call(other.name, trials[0].arguments), Call(other.name, trials[-1].arguments)
-            yield _Writer(other, calls, kept)
+            yield _Storing(other, calls, kept)
 
 
-def _with(writer: _Writer, trial: Trial) -> _Writer:
+def _with(writer: _Storing, trial: Trial) -> _Storing:
     """The same with arguments of the failing call's, where it has them all."""
     wanted = writer.spec.parameters
     if not set(wanted) <= trial.arguments.keys():
@@ -164,7 +164,7 @@ def _other(value: Any) -> Any:
     return value
 
 
-def _stored(spec: FunctionSpec, writer: _Writer) -> str:
+def _stored(spec: FunctionSpec, writer: _Storing) -> str:
     own = [name for name in writer.spec.parameters if name in spec.parameters]
     instead = f"its own {' and '.join(own)}" if 0 < len(own) < 3 else "its own arguments"
     kept = writer.kept[0]
@@ -231,7 +231,7 @@ _OWNERS = {
 
 
 def _by_chance(
-    verification: Verification, spec: FunctionSpec, failure: CheckResult, code: Written | None
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, code: ReadFunction | None
 ) -> Diagnosis | None:
     own = dict(zip(spec.parameters, code.parameters, strict=False)) if code else {}
     generators = {

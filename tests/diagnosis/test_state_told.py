@@ -9,6 +9,8 @@ from diagnosed import verification_of as of_functions
 from gradcheck.catalog import find_exercise
 from gradcheck.grading.execute import execute
 from gradcheck.grading.grade import verification_of
+from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
+from gradcheck.grading.worker.launch import Bounds, Lane
 
 KEPT = {
     "what forward stored, in a dict": (
@@ -357,11 +359,19 @@ def first_of(verification, spec):
     return next((each for each in results if each.status in ("failed", "errored")), None)
 
 
-def told(exercise, function, source, cache, *, shrink=False):
+def text_of(source):
+    return f"import torch\n\n{source.lstrip()}".encode()
+
+
+def told(exercise, function, source, cache):
     """The first failure of a function in a file with this text; other functions of the exercise may be missing."""
+    candidate = execute(text_of(source), "told_submission", "x.py", "x.py", 10.0)
+    return told_of(exercise, function, candidate, cache)
+
+
+def told_of(exercise, function, candidate, cache):
     record = find_exercise(exercise)
-    candidate = execute(f"import torch\n\n{source.lstrip()}".encode(), "told_submission", "x.py", "x.py", 10.0)
-    verification = verification_of(record, candidate, 0, cache, shrink)
+    verification = verification_of(record, candidate, 0, cache, shrink=False)
     found = first_of(verification, record.task.function(function))
     verification.save()
     return found
@@ -468,3 +478,30 @@ def test_a_fresh_candidate_leaves_the_one_it_is_made_of_alone():
     with candidate.fresh(()) as new:
         assert new.call("forward", {"x": 1.0}).value == 1.0
     assert candidate.call("forward", {"x": 1.0}).value == 3.0
+
+
+@pytest.fixture(scope="module")
+def lane():
+    made = Lane(Bounds(call_s=6.0, submission_s=60.0))
+    yield made
+    made.stop()
+
+
+@pytest.mark.outside
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        (KEPT, "what forward stored, in a dict"),
+        (KEPT, "remembered by shape"),
+        (KEPT, "a counter"),
+        (CHANCE, "numpy"),
+    ],
+)
+def test_a_class_is_told_the_same(table, name, lane, cache):
+    exercise, function, source, words = table[name]
+    sandboxed = Sandboxed(lane, {exercise: ("x.py", text_of(source))})
+    try:
+        found = told_of(exercise, function, SandboxedCandidate(exercise, sandboxed), cache)
+    finally:
+        sandboxed.end()
+    assert words in found.message, found.message
