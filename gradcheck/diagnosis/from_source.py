@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from gradcheck.checks.file_code import FileCode, code_below
 
@@ -67,33 +68,60 @@ class ReadFunction:
                 return [each.arg for each in (*node.args.posonlyargs, *node.args.args)]
         return []
 
-    @property
+    @cached_property
     def reached(self) -> list[ast.AST]:
         return list(self.code.reached(self.nodes))
+
+    @cached_property
+    def called(self) -> list[ast.AST]:
+        """The same without what only its decorators lead to: most of that runs once, when the function is defined."""
+        plain = [_undecorated(each) for each in self.nodes]
+        return list(self.code.reached(plain))
 
     @property
     def read(self) -> set[str]:
         """Names whose values it may use."""
-        return set().union(*map(_read, self.reached))
+        return set().union(*map(_read, self.called))
 
     @property
     def kept(self) -> list[Kept]:
         """What a call of it may leave behind for the next, first line first."""
-        reached = self.reached
-        running = [each for each in reached if each in self.code.run]
-        loaded = set().union(*(_read(each) for each in running))
+        return self._kept(self.called) or self._kept(self.reached)
+
+    def _kept(self, reached: list[ast.AST]) -> list[Kept]:
+        loaded = set().union(*(_read(each) for each in reached if each in self.code.run))
+        loaded |= {name for each in reached for name in _decorators(each)}
         found = {kept.name: kept for each in reached for kept in _Leaving(self.code, loaded).of(each)}
         return sorted(found.values(), key=lambda each: each.line)
 
     def drawn(self, generators: Sequence[str]) -> list[Drawn]:
         """Calls that make chance enter beside the `generators` that it is passed, first line first."""
-        parts = (part for each in self.reached for part in code_below(each))
+        parts = (part for each in self.called for part in code_below(each))
         found = (_drawn(self.code, part, generators) for part in parts if isinstance(part, ast.Call))
         return sorted(filter(None, found), key=lambda each: each.line)
 
 
+def _undecorated(node: ast.AST) -> ast.AST:
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return node
+    plain = copy(node)
+    plain.decorator_list = []
+    return plain
+
+
+def _decorators(node: ast.AST) -> set[str]:
+    return set().union(*map(_read, getattr(node, "decorator_list", ())))
+
+
 def _read(node: ast.AST) -> set[str]:
     return {part.id for part in code_below(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
+
+
+def read_function(candidate: object, function: str) -> ReadFunction | None:
+    """A candidate's function as it is written, where its text is known."""
+    source_of = getattr(candidate, "source_of", None)
+    source, line = source_of(function) if source_of else (b"", 0)
+    return written(source, function, line) if source else None
 
 
 @lru_cache(maxsize=8)

@@ -22,7 +22,7 @@ from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.evidence import Sighting, gather
-from gradcheck.diagnosis.from_source import Drawn, Kept, ReadFunction, written
+from gradcheck.diagnosis.from_source import Drawn, Kept, ReadFunction, read_function
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
@@ -38,14 +38,8 @@ def keeps_state(verification: Verification, spec: FunctionSpec, failure: CheckRe
     """What the function keeps between calls, or leaves to chance, where that is its mistake."""
     if failure.status not in FAULTS or failure.code in _TOLD:
         return None
-    code = _written(verification.candidate, spec.name)
+    code = read_function(verification.candidate, spec.name)
     return _by_chance(verification, spec, failure, code) or _by_memory(verification, spec, failure, code)
-
-
-def _written(candidate: Candidate, function: str) -> ReadFunction | None:
-    source_of = getattr(candidate, "source_of", None)
-    source, line = source_of(function) if source_of else (b"", 0)
-    return written(source, function, line) if source else None
 
 
 # State.
@@ -125,7 +119,7 @@ def _writers(verification: Verification, spec: FunctionSpec, code: ReadFunction)
     """Other functions that leave behind what this one reads."""
     read = code.read | {"self"}
     for other in verification.task.functions:
-        found = _written(verification.candidate, other.name) if other.name != spec.name else None
+        found = read_function(verification.candidate, other.name) if other.name != spec.name else None
         kept = [each for each in found.kept if each.root in read] if found else []
         if not kept:
             continue

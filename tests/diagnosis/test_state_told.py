@@ -221,6 +221,24 @@ forward = make()
 """,
         "it keeps n between calls (line 7)",
     ),
+    "remembered by a decorator of its own": (
+        "sigmoid",
+        "forward",
+        """
+def remembering(f):
+    seen = {}
+    def called(x):
+        if x.shape not in seen:
+            seen[x.shape] = f(x)
+        return seen[x.shape].to(x.dtype).clone()
+    return called
+
+@remembering
+def forward(x):
+    return torch.sigmoid(x)
+""",
+        "right when it is called first, wrong after another call: it keeps seen between calls (line 7)",
+    ),
     "right only once": (
         "relu",
         "forward",
@@ -431,6 +449,20 @@ def _with_default(g, x, seen={}):
     return g * y * (1 - y)
 
 
+_registered = []
+
+
+def _registering(f):
+    _registered.append(f)
+    return f
+
+
+@_registering
+def _decorated(g, x):
+    y = _seen.setdefault((x.shape, x.dtype), torch.sigmoid(x))
+    return g * y * (1 - y)
+
+
 def _counting():
     count = 0
 
@@ -446,6 +478,7 @@ def _counting():
     ("wrong", "words"),
     [
         (_by_shape, "right when it is called first, wrong after another call: it keeps _seen between calls (line "),
+        (_decorated, "right when it is called first, wrong after another call: it keeps _seen between calls (line "),
         (_with_default, "it keeps seen, whose default is made only once, between calls (line "),
         (_counting(), "the same arguments give another result after another call: it keeps count between calls (line "),
     ],
