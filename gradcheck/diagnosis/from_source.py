@@ -27,6 +27,7 @@ _DRAWING_METHODS = {
 _WITHOUT_GENERATOR = ("torch.dropout", "torch.nn.functional.", "torch.nn.Dropout", "torch.nn.AlphaDropout")
 _FROM_THE_WORLD = ("time.", "secrets.", "uuid.", "os.urandom", "datetime.")
 _SEEDS = ("torch.manual_seed", "torch.seed", "torch.random.manual_seed", "random.seed", "numpy.random.seed")
+_PLACED = (ast.stmt, ast.expr)
 _LONGEST = 40
 
 
@@ -85,14 +86,17 @@ class ReadFunction:
 
     @property
     def kept(self) -> list[Kept]:
-        """What a call of it may leave behind for the next, first line first."""
+        """What a call of it may leave behind for the next: its own doing first, then line by line."""
         return self._kept(self.called) or self._kept(self.reached)
 
     def _kept(self, reached: list[ast.AST]) -> list[Kept]:
         loaded = set().union(*(_read(each) for each in reached if each in self.code.run))
         loaded |= {name for each in reached for name in _decorators(each)}
         found = {kept.name: kept for each in reached for kept in _Leaving(self.code, loaded).of(each)}
-        return sorted(found.values(), key=lambda each: each.line)
+        return sorted(found.values(), key=lambda each: (not self._spans(each.line), each.line))
+
+    def _spans(self, line: int) -> bool:
+        return any(each.lineno <= line <= (each.end_lineno or 0) for each in self.nodes if isinstance(each, _PLACED))
 
     def drawn(self, generators: Sequence[str]) -> list[Drawn]:
         """Calls that make chance enter beside the `generators` that it is passed, first line first."""
