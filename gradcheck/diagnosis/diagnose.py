@@ -23,8 +23,10 @@ from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.edges import ORDINARY, Told, at_the_edges, wrongness
 from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather, names_of
 from gradcheck.diagnosis.from_formula import comes_back
+from gradcheck.diagnosis.from_source import ReadFunction, read_function
 from gradcheck.diagnosis.guess import Context, say
-from gradcheck.diagnosis.matching import close, digits_right, scale_of
+from gradcheck.diagnosis.matching import close, scale_of
+from gradcheck.diagnosis.precision import precision_told
 from gradcheck.diagnosis.repair import repaired
 from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
@@ -188,7 +190,8 @@ def mistake_in(
     search = GuessSearch(context, exercise, verification.budget)
     found: dict[str, list[Explanation]] = {}
     for name in wrong:
-        plain = _plain(observations, name, SURELY if RATES & set(spec.parameters) and observations[0].tensors else 1)
+        least = SURELY if RATES & set(spec.parameters) and observations[0].tensors else 1
+        plain = _plain(observations, name, least, read_function(verification.candidate, spec.name))
         found[name] = plain if plain and plain[0].code == "low-precision" else plain + search.explanations(name)
     if alone:
         found = {name: [one for one in each if one.cost < COMPOUND] for name, each in found.items()}
@@ -236,13 +239,11 @@ def _comparable(observations: list[Observation], name: str) -> bool:
     return told and all(got.shape == expected.shape for got, expected in pairs)
 
 
-_NEARLY = "{what} {is} right to about {digits} digits only: something rounds, or a small number is added"
-
 SURELY = 7
 """Digits from which on an update is a matter of precision: with a wrong gradient too, most digits of w stay right."""
 
 
-def _plain(observations: list[Observation], name: str, least: int) -> list[Explanation]:
+def _plain(observations: list[Observation], name: str, least: int, read: ReadFunction | None) -> list[Explanation]:
     """What needs no guess: zeros, and numbers that are right to `least` digits."""
     pairs = [
         (each, got, expected)
@@ -252,10 +253,8 @@ def _plain(observations: list[Observation], name: str, least: int) -> list[Expla
     ]
     if all(not np.any(got) for _, got, _ in pairs) and any(np.any(expected) for *_, expected in pairs):
         return [Explanation("returns-zero", say("{what} {is} zero everywhere", name), 0.1)]
-    digits = digits_right(pairs)
-    if digits >= least:
-        return [Explanation("low-precision", say(_NEARLY, name, digits=digits), 0.1)]
-    return []
+    told = precision_told(pairs, name, least, read)
+    return [Explanation("low-precision", told, 0.1)] if told else []
 
 
 _LATER = ("wrong-dtype", "aliases-input", "mutates-input")

@@ -108,7 +108,9 @@ def edits(candidate: Candidate, function: str) -> Iterator[Edit]:
     read = read_function(candidate, function)
     if read is None:
         return
-    helpers = [(node.name, node) for node in read.called if isinstance(node, ast.FunctionDef) and node not in read.nodes]
+    helpers = [
+        (node.name, node) for node in read.called if isinstance(node, ast.FunctionDef) and node not in read.nodes
+    ]
     for name, node in [*((function, node) for node in read.nodes), *helpers]:
         tree = _plain(node, name)
         for change in _changes(tree) if tree is not None else ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -160,6 +160,16 @@ class SandboxedCandidate(Candidate):
             sent = outcomes.Sent(answer, worker.body(length, allowance=allowance), len(calls))
         self.printed.write(sent.printed)
         return sent
+
+    def source_of(self, _function: str) -> tuple[bytes, int]:
+        """The text of the file, where names tell what is what."""
+        return self.submission.files[self.exercise][1] if self.exercise in self.submission.files else b"", 0
+
+    @contextmanager
+    def fresh(self, _kept: Collection[str]) -> Iterator[Candidate]:
+        """The same functions in a worker in which none was called yet."""
+        self.submission.renew()
+        yield self
 
     @contextmanager
     def aside(self) -> Iterator[None]:
