@@ -59,11 +59,9 @@ class Candidate(Protocol):
         raises.
         """
 
-    def vary(self, variants: Sequence[Varied]) -> None:  # noqa: ARG002 — who has no text has no variants
-        """Have further functions, the names of `variants`, that can be called like the others. One that cannot be made
-        is missing.
-        """
-        return
+    def vary(self, variants: Sequence[Varied]) -> list[str]:  # noqa: ARG002 — who has no text has no variants
+        """Have further functions that can be called like the others: the names of the `variants` that can be made."""
+        return []
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
         """One call."""
@@ -114,16 +112,17 @@ class InProcessCandidate(Candidate):
         ended = self.bounded(playing.run, playing.asked)
         return playing.outcomes(ended, self.bounded(playing.close))
 
-    def vary(self, variants: Sequence[Varied]) -> None:
-        functions = dict(self.functions)
+    def vary(self, variants: Sequence[Varied]) -> list[str]:
+        made: dict[str, FunctionType] = {}
 
         def make(*_: Any) -> None:
             for each in variants:
                 with suppress(Exception):
-                    functions[each.name] = _varied(self.functions, each, self.filename)
+                    made[each.name] = _varied(self.functions[each.function], each, self.filename)
 
         self.bounded(make)
-        self.functions = functions
+        self.functions = {**self.functions, **made}
+        return list(made)
 
     def source_of(self, function: str) -> tuple[bytes, int]:
         """The text that the function stands in, and its line there, 0 where its name tells; nothing where that is not
@@ -288,20 +287,22 @@ def _rehearse() -> None:
         candidate.call("f", {**arguments, "x": Argument(one.values, dtype)}, count=True)
 
 
-def _varied(functions: Mapping[str, Any], variant: Varied, filename: str) -> FunctionType:
+def _varied(function: FunctionType, variant: Varied, filename: str) -> FunctionType:
     """The function that a variant stands for: what it calls of its own module is taken along."""
-    changed = functions[variant.changed]
-    space = dict(changed.__globals__)
-    space.update(
-        zip(changed.__code__.co_freevars, (cell.cell_contents for cell in changed.__closure__ or ()), strict=True)
-    )
-    exec(compile(variant.text, filename or "<variant>", "exec", dont_inherit=True), space)  # noqa: S102 — its own code, one place changed
-    own = {name: each for name, each in space.items() if isinstance(each, FunctionType) and name != variant.changed}
-    for name, each in own.items():
-        if each.__globals__ is changed.__globals__:
+    module = function.__globals__
+    changed = function if variant.changed == variant.function else module[variant.changed]
+    space = dict(module)
+    space.update(zip(changed.__code__.co_freevars, map(_content, changed.__closure__ or ()), strict=True))
+    exec(compile(variant.text, filename or "<variant>", "exec", dont_inherit=True), space)  # noqa: S102 — its own code
+    for name, each in list(space.items()):
+        if isinstance(each, FunctionType) and each.__globals__ is module and name != variant.changed:
             space[name] = FunctionType(each.__code__, space, name, each.__defaults__, each.__closure__)
             space[name].__kwdefaults__ = each.__kwdefaults__
-    made: FunctionType = space[variant.function]
+    if changed is function:
+        made: FunctionType = space[variant.changed]
+        return made
+    made = FunctionType(function.__code__, space, variant.function, function.__defaults__, function.__closure__)
+    made.__kwdefaults__ = function.__kwdefaults__
     return made
 
 

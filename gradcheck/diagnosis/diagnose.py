@@ -67,9 +67,10 @@ def diagnosis_of(
     found = None
     if failure.code in _BY_NUMBERS:
         found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
+    found = found or _mended(verification, spec, failure)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
         found = by_size(verification, gather(verification, spec), failure)
-    return found or _mended(verification, spec, failure) or as_told(failure, spec)
+    return found or as_told(failure, spec)
 
 
 def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
@@ -101,6 +102,10 @@ def _of_type(
     verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
 ) -> Diagnosis | None:
     told = explain_count(gather(verification, spec).sightings)
+    mended = _mended(verification, spec, failure)
+    if mended is not None:
+        also = tuple(dict.fromkeys(each for each in (told, *mended.also) if each and each != mended.code))
+        return replace(mended, text=f"{mended.text}; {failure.message}", also=also)
     return Diagnosis(told, failure.message, 1.0, thought(told, spec)) if told else None
 
 
@@ -142,10 +147,10 @@ def _of_values(
         edges = gather(verification, spec, "edge")
         evidence = replace(edges, sightings=[each for each in edges.sightings if _tells(each)])
         wrong = comparable(evidence)
-        return mistake_in(verification, spec, evidence, wrong, exercise, alone=True) if wrong else None
+        return mistake_in(verification, spec, evidence, wrong, exercise, failure, alone=True) if wrong else None
     if not wrong:
-        return by_size(verification, evidence, failure)
-    found = mistake_in(verification, spec, evidence, wrong, exercise)
+        return _mended(verification, spec, failure) or by_size(verification, evidence, failure)
+    found = mistake_in(verification, spec, evidence, wrong, exercise, failure) or _mended(verification, spec, failure)
     return found or _of_some(evidence, failure, wrong[0]) or by_size(verification, evidence, failure)
 
 
@@ -179,6 +184,7 @@ def mistake_in(
     evidence: Evidence,
     wrong: list[str],
     exercise: Exercise | None,
+    failure: CheckResult,
     *,
     alone: bool = False,
 ) -> Diagnosis | None:
@@ -203,6 +209,10 @@ def mistake_in(
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
         rest = [each for each in wrong if each != name]
         more = f" ({' and '.join(rest)} {'are' if len(rest) > 1 or is_plural(rest[0]) else 'is'} wrong too)"
+    if (more or best.cost >= COMPOUND) and not alone:  # one change that explains all is better than two mistakes
+        mended = _mended(verification, spec, failure)
+        if mended is not None:
+            return mended
     codes = [each.code for each in others if each.factor == "none"]
     if best.code in UNUSED:  # two names for one thing, where outputs depend on several inputs
         codes += UNUSED
@@ -273,7 +283,7 @@ def numbers_first(
         return at_the_edges(verification, spec, failure, exercise)
     if failure.check not in ("dtype", "purity") or failure.code not in _LATER:
         return None
-    found = _mistake(verification, spec, exercise)
+    found = _mistake(verification, spec, failure, exercise)
     if found is None or found.code == "low-precision":
         return None
     text = f"{found.text}. Besides, {failure.message}"
@@ -282,13 +292,15 @@ def numbers_first(
     return _shown(verification, spec, failure), told
 
 
-def _mistake(verification: Verification, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
+def _mistake(
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
+) -> Diagnosis | None:
     evidence = gather(verification, spec)
     if spec.reference is not None and spec.reference.compute is None:
         return as_misunderstood(evidence, spec, exercise)
     evidence = replace(evidence, sightings=[_as_precise(each) for each in evidence.sightings])
     wrong = [name for name in comparable(evidence) if any(_plainly(each, name) for each in evidence.observations)]
-    return mistake_in(verification, spec, evidence, wrong, exercise, alone=True) if wrong else None
+    return mistake_in(verification, spec, evidence, wrong, exercise, failure, alone=True) if wrong else None
 
 
 def _as_precise(sighting: Sighting) -> Sighting:
