@@ -7,12 +7,12 @@ import linecache
 import traceback
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
-from types import CellType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from types import CellType, FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, one_thread, quiet, settings_kept, time_limit
 from gradcheck.checks.outcome import Argument, Arguments, Call, Fault, GeneratorArgument, Outcome, Printed
@@ -36,6 +36,17 @@ _REMEMBERED = 16
 """So many results of a function are looked at again after later calls: as many buffers may take turns."""
 
 
+class Varied(NamedTuple):
+    """A candidate's `function` under another `name`, with the function `changed`, itself or one that it calls, defined
+    by `text` instead.
+    """
+
+    name: str
+    function: str
+    changed: str
+    text: str
+
+
 @runtime_checkable
 class Candidate(Protocol):
     """Whatever can be asked for a function's result. The checks know nothing else about a submission."""
@@ -47,6 +58,12 @@ class Candidate(Protocol):
         return. The others can be asked for again; a batch ends early where it takes long. Never raises what a function
         raises.
         """
+
+    def vary(self, variants: Sequence[Varied]) -> None:  # noqa: ARG002 — who has no text has no variants
+        """Have further functions, the names of `variants`, that can be called like the others. One that cannot be made
+        is missing.
+        """
+        return
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
         """One call."""
@@ -96,6 +113,17 @@ class InProcessCandidate(Candidate):
         playing = Playing(self.functions, prepared, self._returned, guard)
         ended = self.bounded(playing.run, playing.asked)
         return playing.outcomes(ended, self.bounded(playing.close))
+
+    def vary(self, variants: Sequence[Varied]) -> None:
+        functions = dict(self.functions)
+
+        def make(*_: Any) -> None:
+            for each in variants:
+                with suppress(Exception):
+                    functions[each.name] = _varied(self.functions, each, self.filename)
+
+        self.bounded(make)
+        self.functions = functions
 
     def source_of(self, function: str) -> tuple[bytes, int]:
         """The text that the function stands in, and its line there, 0 where its name tells; nothing where that is not
@@ -258,6 +286,23 @@ def _rehearse() -> None:
     candidate = InProcessCandidate({"f": lambda x, _more, _generator: (x, {"total": (x @ x).sum().item()})})
     for dtype in ("float64", "float32"):
         candidate.call("f", {**arguments, "x": Argument(one.values, dtype)}, count=True)
+
+
+def _varied(functions: Mapping[str, Any], variant: Varied, filename: str) -> FunctionType:
+    """The function that a variant stands for: what it calls of its own module is taken along."""
+    changed = functions[variant.changed]
+    space = dict(changed.__globals__)
+    space.update(
+        zip(changed.__code__.co_freevars, (cell.cell_contents for cell in changed.__closure__ or ()), strict=True)
+    )
+    exec(compile(variant.text, filename or "<variant>", "exec", dont_inherit=True), space)  # noqa: S102 — its own code, one place changed
+    own = {name: each for name, each in space.items() if isinstance(each, FunctionType) and name != variant.changed}
+    for name, each in own.items():
+        if each.__globals__ is changed.__globals__:
+            space[name] = FunctionType(each.__code__, space, name, each.__defaults__, each.__closure__)
+            space[name].__kwdefaults__ = each.__kwdefaults__
+    made: FunctionType = space[variant.function]
+    return made
 
 
 def _content(cell: CellType) -> Any:

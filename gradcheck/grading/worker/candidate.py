@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from gradcheck.checks.allowance import WAITING, Allowance
-from gradcheck.checks.candidate import Candidate
+from gradcheck.checks.candidate import Candidate, Varied
 from gradcheck.checks.outcome import Call, Fault, Outcome, Printed
 from gradcheck.grading.worker import outcomes
 from gradcheck.grading.worker.launch import Died, Lane, Worker
@@ -130,6 +130,16 @@ class SandboxedCandidate(Candidate):
             self.deaths += 1
             self.submission.renew()
             return [_ended("exited", "ended", "what came back is no result; a function returns plain torch tensors")]
+
+    def vary(self, variants: Sequence[Varied]) -> None:
+        if self.submission.time_is_up or self.deaths >= MOST_DEATHS:
+            return
+        with suppress(Died, Malformed):
+            worker = self.submission.alive()
+            with self.submission.allowed(worker, self.submission.lane.bounds.call_s, GRACE_S) as allowance:
+                worker.ask({"do": "vary", "exercise": self.exercise, "variants": variants}, allowance=allowance)
+            return
+        self.submission.renew()
 
     def sent(self, calls: Sequence[Call]) -> outcomes.Sent | None:
         """What the worker answers to a batch, with no outcome made of it yet; None where nothing of use comes."""
