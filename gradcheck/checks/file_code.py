@@ -43,6 +43,11 @@ class FileCode:
                 if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
                     self.named.setdefault(part.id, []).append(statement)
 
+    @property
+    def whole(self) -> list[ast.stmt]:
+        """All statements that define something or run, those that define several names more than once."""
+        return [*self.run, *(each for several in self.named.values() for each in several)]
+
     def reached(self, nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
         """These parts of the code, and the statements of whatever of the file they name."""
         waiting = list(nodes)
