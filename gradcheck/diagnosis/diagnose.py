@@ -24,6 +24,7 @@ from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather
 from gradcheck.diagnosis.from_formula import comes_back
 from gradcheck.diagnosis.guess import Context, say
 from gradcheck.diagnosis.matching import NEARLY, close, digits_right, scale_of
+from gradcheck.diagnosis.raised import explain_raised
 from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
 from gradcheck.diagnosis.with_more import RATES
@@ -57,8 +58,8 @@ def diagnosis_of(
         "values": _of_values,
         "edge_cases": _of_edges,
     }
-    found = None
-    if failure.code in ("", "not-finite", "wrong-shape", "wrong-type"):
+    found = explain_raised(verification, spec, failure, exercise, _in_numbers)
+    if found is None and failure.code in ("", "not-finite", "wrong-shape", "wrong-type"):
         found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
         found = by_size(verification, gather(verification, spec), failure)
@@ -67,6 +68,13 @@ def diagnosis_of(
 
 def _nothing(*_: object) -> None:
     return None
+
+
+def _in_numbers(
+    verification: Verification, spec: FunctionSpec, evidence: Evidence, exercise: Exercise | None
+) -> Diagnosis | None:
+    wrong = comparable(evidence)
+    return mistake_in(verification, spec, evidence, wrong, exercise, alone=True) if wrong else None
 
 
 def as_told(failure: CheckResult, spec: FunctionSpec) -> Diagnosis:
