@@ -112,6 +112,25 @@ def _text(node: ast.AST) -> str:
     return told if len(told) <= _LONGEST else told[: _LONGEST - 2] + " …"
 
 
+def _tested(node: ast.AST) -> list[ast.expr]:
+    """What was asked whether it is true; Python names the statement, or the whole expression."""
+    if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
+        return _tested(node.test)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return _tested(node.operand)
+    if isinstance(node, ast.BoolOp):
+        return node.values
+    return [node] if isinstance(node, ast.expr) else []
+
+
+def _gone_through(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, ast.For):
+        return [node.iter]
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
+        return [node.generators[0].iter]
+    return [node] if isinstance(node, ast.expr) else []
+
+
 class _Reading:
     """What a frame knows of the expression in which it ended. `around` are the nodes that hold it, from the outside."""
 
@@ -126,7 +145,7 @@ class _Reading:
         missing, similar = self._missing(node, kind)
         keywords = {each.value: f"{each.arg}=" for each in getattr(node, "keywords", ()) if each.arg}
         operands = tuple(self._operand(each, keywords.get(each, "")) for each in parts[:_MOST])
-        source = _text(node.test) if isinstance(node, ast.Assert) else _text(node)
+        source = _text(parts[0] if kind in ("truth", "iterate") and parts else getattr(node, "test", node))
         return Operation(
             getattr(node, "lineno", self.line) if isinstance(node, ast.stmt) else self.line,
             source,
@@ -140,12 +159,12 @@ class _Reading:
 
     def _parts(self, node: ast.AST, opcode: str) -> tuple[OperationKind, str, list[ast.expr]]:
         """What kind of operation a node is, what it is called, and its operands."""
-        if opcode.startswith(("POP_JUMP", "JUMP_IF", "UNARY_NOT", "TO_BOOL")) and isinstance(node, ast.expr):
-            return "truth", "", [node.operand if isinstance(node, ast.UnaryOp) else node]
+        if opcode.startswith(("POP_JUMP", "JUMP_IF", "UNARY_NOT", "TO_BOOL")):
+            return "truth", "", _tested(node)
         if opcode.startswith("UNPACK") and isinstance(node, (ast.Tuple, ast.List)):
             return "unpack", str(len(node.elts)), self._assigned(node)
-        if opcode.startswith(("GET_ITER", "FOR_ITER")) and isinstance(node, ast.expr):
-            return "iterate", "", [node]
+        if opcode.startswith(("GET_ITER", "FOR_ITER")):
+            return "iterate", "", _gone_through(node)
         asserted = next((each for each in self.around if isinstance(each, ast.Assert) and each.test is node), node)
         if isinstance(asserted, ast.Assert) and issubclass(type(self.error), AssertionError):
             test = asserted.test
@@ -164,7 +183,7 @@ class _Reading:
             return "attribute", node.attr, [node.value]
         if isinstance(node, ast.Subscript):
             index = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            if isinstance(node.ctx, ast.Store):
+            if opcode.startswith("STORE"):
                 return "store", "", [node.value, *index, *self._assigned(node)]
             return "index", "", [node.value, *index]
         if isinstance(node, ast.Name):
@@ -195,7 +214,7 @@ class _Reading:
         value, source = self.value(node), label + _text(node)
         kind = type(value)
         if value is _UNKNOWN:
-            return Operand(source)
+            return Operand(source, "ndarray" if isinstance(node, ast.Call) and self._is_numpy(node.func) else "")
         name = name_of(kind)
         if _is_tensor(value):
             whole = not value.is_floating_point() and 0 < value.numel() <= 10_000 and value.dtype is not torch.bool
@@ -228,6 +247,10 @@ class _Reading:
         if isinstance(node, (ast.Tuple, ast.List)):
             parts = [self.value(each) for each in node.elts]
             return _UNKNOWN if any(each is _UNKNOWN for each in parts) else tuple(parts)
+        if isinstance(node, ast.Dict):
+            keys = [each and self.value(each) for each in node.keys]
+            plain = all(type(each) in (str, int) for each in keys)
+            return dict(zip(keys, map(self.value, node.values), strict=True)) if plain else _UNKNOWN
         if isinstance(node, ast.Slice):
             ends = [None if each is None else self.value(each) for each in (node.lower, node.upper, node.step)]
             return slice(*ends) if all(type(each) in (int, type(None)) for each in ends) else _UNKNOWN
@@ -302,6 +325,9 @@ class _Reading:
         if "out" in named or not all(map(_is_plain, [*given, *named.values()])):
             return _UNKNOWN
         return getattr(holder, node.func.attr)(*given, **named)
+
+    def _is_numpy(self, function: ast.expr) -> bool:
+        return isinstance(function, ast.Attribute) and self.value(function.value) is np
 
     # What is not there.
 

@@ -51,6 +51,8 @@ def explain_raised(
     if reason is None:
         return None
     code, text = reason.code, reason.sentence
+    if failure.code == "raised" and (reason.said or "RecursionError" in fault.bases):
+        text = f"{failure.message} ({reason.place})"
     if failure.code == "must-raise":
         return Diagnosis(failure.code, f"{failure.message} ({text})", 1.0, thought(failure.code, spec), also=(code,))
     if failure.check != "runs":
@@ -99,10 +101,13 @@ class Reason:
     remedy: str = ""
     code: str = "raised"
     also: tuple[str, ...] = ()
+    place: str = ""
+    said: bool = False
+    """Whether the exception is one of the file's own `raise`, which says itself why."""
 
     @property
     def sentence(self) -> str:
-        return f"{self.text}; {self.remedy}" if self.remedy else self.text
+        return f"{self.place}: {self.text}; {self.remedy}" if self.remedy else f"{self.place}: {self.text}"
 
 
 def explained(fault: Fault, axes: Axes) -> Reason | None:
@@ -111,14 +116,14 @@ def explained(fault: Fault, axes: Axes) -> Reason | None:
     if operation is None:
         return None
     text = f"{fault.kind}: {_short(fault.text)}" if fault.text else fault.kind
-    found: Reason | str = f"{_written(operation, axes)}: {text}"
+    found: Reason | str = f"{_written(operation, axes)} raised {text}"
     for explain in _EXPLANATIONS:
         told = explain(operation, fault, axes)
         if told:
             found = told
             break
     reason = Reason(found) if isinstance(found, str) else found
-    return replace(reason, text=f"line {operation.line}: {reason.text}")
+    return replace(reason, place=f"line {operation.line}", said=operation.kind == "raise")
 
 
 _LONGEST = 160
