@@ -27,6 +27,7 @@ from gradcheck.diagnosis.from_source import ReadFunction, read_function
 from gradcheck.diagnosis.guess import Context, say
 from gradcheck.diagnosis.matching import close, scale_of
 from gradcheck.diagnosis.precision import precision_told
+from gradcheck.diagnosis.raised import explain_raised
 from gradcheck.diagnosis.repair import repaired
 from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
@@ -64,8 +65,8 @@ def diagnosis_of(
         "shape": _of_shape,
         "values": _of_values,
     }
-    found = None
-    if failure.code in _BY_NUMBERS:
+    found = _of_exception(verification, spec, failure, exercise)
+    if found is None and failure.code in _BY_NUMBERS:
         found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
     found = found or _mended(verification, spec, failure)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
@@ -73,15 +74,37 @@ def diagnosis_of(
     return found or as_told(failure, spec)
 
 
-def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
-    """The one place of the learner's own code that is wrong, where a change of it makes everything right."""
+def _of_exception(
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
+) -> Diagnosis | None:
+    """What raised, and what is wrong there, if a change of one place mends it or calls that do not raise show it."""
+
+    def in_numbers(
+        verification: Verification, spec: FunctionSpec, evidence: Evidence, exercise: Exercise | None
+    ) -> Diagnosis | None:
+        wrong = comparable(evidence)
+        return mistake_in(verification, spec, evidence, wrong, exercise, failure, alone=True) if wrong else None
+
+    found = explain_raised(verification, spec, failure, exercise)
+    if found is None or found.code != "raised":
+        return found
+    mended = _mended(verification, spec, failure, found.text)
+    if mended is None:
+        return explain_raised(verification, spec, failure, exercise, in_numbers)
+    return replace(mended, also=(*mended.also, "raised"))
+
+
+def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult, raised: str = "") -> Diagnosis | None:
+    """The one place of the learner's own code that is wrong, where a change of it makes everything right. What was
+    `raised` there is said first, and has the line.
+    """
     if failure.check not in ("runs", "type", "shape", "dtype", "values"):
         return None
     found = repaired(verification, spec)
     if not found:
         return None
     plainest, *others = found
-    text = f"line {plainest.line}: {plainest.text}"
+    text = f"{raised}; {plainest.text}" if raised else f"line {plainest.line}: {plainest.text}"
     also = tuple(dict.fromkeys(each.code for each in others if each.code != plainest.code))
     return Diagnosis(plainest.code, text, 1.0, thought(plainest.code, spec), also=also)
 
