@@ -28,7 +28,7 @@ from gradcheck.diagnosis.guess import Context, say
 from gradcheck.diagnosis.matching import close, scale_of
 from gradcheck.diagnosis.precision import precision_told
 from gradcheck.diagnosis.raised import explain_raised
-from gradcheck.diagnosis.repair import repaired
+from gradcheck.diagnosis.repair import Repair, repaired
 from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
 from gradcheck.diagnosis.with_more import RATES
@@ -85,28 +85,21 @@ def _of_exception(
         wrong = comparable(evidence)
         return mistake_in(verification, spec, evidence, wrong, exercise, failure, alone=True) if wrong else None
 
-    found = explain_raised(verification, spec, failure, exercise)
-    if found is None or found.code != "raised":
-        return found
-    mended = _mended(verification, spec, failure, found.text)
-    if mended is None:
-        return explain_raised(verification, spec, failure, exercise, in_numbers)
-    return replace(mended, also=(*mended.also, "raised"))
+    return explain_raised(verification, spec, failure, exercise, in_numbers, _wrong_place)
 
 
-def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult, raised: str = "") -> Diagnosis | None:
-    """The one place of the learner's own code that is wrong, where a change of it makes everything right. What was
-    `raised` there is said first, and has the line.
-    """
+def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
+    """The one place of the learner's own code that is wrong, where a change of it makes everything right."""
+    found = _wrong_place(verification, spec, failure)
+    if found is None:
+        return None
+    return Diagnosis(found.code, f"line {found.line}: {found.text}", 1.0, thought(found.code, spec), also=found.also)
+
+
+def _wrong_place(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Repair | None:
     if failure.check not in ("runs", "type", "shape", "dtype", "values"):
         return None
-    found = repaired(verification, spec)
-    if not found:
-        return None
-    plainest, *others = found
-    text = f"{raised}; {plainest.text}" if raised else f"line {plainest.line}: {plainest.text}"
-    also = tuple(dict.fromkeys(each.code for each in others if each.code != plainest.code))
-    return Diagnosis(plainest.code, text, 1.0, thought(plainest.code, spec), also=also)
+    return repaired(verification, spec)
 
 
 def _nothing(*_: object) -> None:

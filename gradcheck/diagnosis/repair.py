@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise, permutations
 from typing import TYPE_CHECKING
 
@@ -36,14 +36,15 @@ _SHOWN = 36
 
 @dataclass(frozen=True)
 class Repair:
-    """A place that is wrong, and nothing else: its line, the mistake's code and a sentence, and how far it is from what
-    people write.
+    """A place that is wrong, and nothing else: its line, the mistake's code and a sentence, how far it is from what
+    people write, and the codes of other changes that would mend everything too.
     """
 
     line: int
     code: str
     text: str
     cost: float
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class Edit:
     text: str
 
 
-def repaired(verification: Verification, spec: FunctionSpec, groups: Sequence[str] = ("generic",)) -> list[Repair]:
-    """Every single change after which all calls of these groups of cases are right, the plainest first."""
-    evidence = [each for group in groups for each in gather(verification, spec, group).sightings]
+def repaired(verification: Verification, spec: FunctionSpec) -> Repair | None:
+    """The plainest single change after which all ordinary calls are right; None where there is none."""
+    evidence = gather(verification, spec).sightings
     failing = [each.trial for each in evidence if each.failure is not None]
     if not failing or any(each.outcome.state == "timed_out" for each in evidence):
-        return []
+        return None
     # Not the smallest: one entry is right by coincidence too often.
     failing.sort(key=lambda each: abs(sum(part.value.size for part in each.expected) - 12))
     candidate = verification.candidate
@@ -76,8 +77,10 @@ def repaired(verification: Verification, spec: FunctionSpec, groups: Sequence[st
                 verification.budget.must_go_on()
                 left = _right(verification, spec, left, trial)
         if left:
-            return [names[name].repair for name in left]
-    return []
+            plainest, *others = (names[name].repair for name in left)
+            also = dict.fromkeys(each.code for each in others if each.code != plainest.code)
+            return replace(plainest, also=tuple(also))
+    return None
 
 
 def _right(verification: Verification, spec: FunctionSpec, names: list[str], trial: Trial) -> list[str]:
