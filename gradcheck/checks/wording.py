@@ -179,7 +179,8 @@ def nondeterministic(blank: CheckResult, trial: Trial, outcome: Outcome, again: 
     generators = [name for name, value in trial.arguments.items() if isinstance(value, GeneratorArgument)]
     why = "it keeps something between calls, or leaves something to chance"
     if outcome.drew_elsewhere or again.drew_elsewhere:
-        why = f"chance came from somewhere else than {generators[0]}" if generators else "it draws random numbers"
+        used = f"another source of chance than {generators[0]} is used" if generators else "it draws random numbers"
+        why = f"{used}, one that torch, Python or NumPy keeps for everybody"
     elif generators and not set(generators) & set(outcome.advanced):
         why = f"it draws nothing from {generators[0]}, so they come from somewhere else"
     return replace(

@@ -45,9 +45,11 @@ _BY_CHECK = {
     "subgradient": "kink",
     "dead_stages": "kink",
     "generator": "ignores-generator",
+    "drawn_from_the_generator": "ignores-generator",
     "independence": "not-independent",
     "fraction": "wrong-distribution",
     "distribution": "wrong-distribution",
+    "uniform": "wrong-distribution",
 }
 """What a check says by failing, where it has no code of its own; its message says the rest."""
 
@@ -279,8 +281,8 @@ def _plain(observations: list[Observation], name: str, least: int, read: ReadFun
     ]
     if all(not np.any(got) for _, got, _ in pairs) and any(np.any(expected) for *_, expected in pairs):
         return [Explanation("returns-zero", say("{what} {is} zero everywhere", name), 0.1)]
-    told = precision_told(pairs, name, least, read)
-    return [Explanation("low-precision", told, 0.1)] if told else []
+    told, think = precision_told(pairs, name, least, read)
+    return [Explanation("low-precision", told, 0.1, think)] if told else []
 
 
 _LATER = ("wrong-dtype", "aliases-input", "mutates-input")
