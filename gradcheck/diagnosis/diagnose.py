@@ -78,17 +78,24 @@ def as_told(failure: CheckResult, spec: FunctionSpec) -> Diagnosis:
 
 
 def _of_type(
-    verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
 ) -> Diagnosis | None:
-    told = explain_count(gather(verification, spec).sightings)
-    return Diagnosis(told, failure.message, 1.0, thought(told, spec)) if told else None
+    evidence = gather(verification, spec)
+    told = explain_count(evidence.sightings)
+    if told is None:
+        return as_misunderstood(evidence, spec, exercise)
+    code, text = told
+    return Diagnosis(code, f"{text}: {failure.message}" if text else failure.message, 1.0, thought(code, spec))
 
 
 def _of_shape(
-    verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
 ) -> Diagnosis | None:
     evidence = gather(verification, spec)
-    told = explain_shape(evidence.observations, Calculator(verification.task, spec))
+    known = as_misunderstood(evidence, spec, exercise, numbers=spec.reference is None or spec.reference.judges_numbers)
+    if known is not None:
+        return replace(known, text=f"{known.text}: {failure.message}")
+    told = explain_shape(Context(spec, Calculator(verification.task, spec), evidence.observations))
     if told is None:
         return None
     mistake, what = told
@@ -190,10 +197,14 @@ def mistake_in(
     return Diagnosis(best.code, best.text + more, 1.0, think, _names(evidence), also, answer)
 
 
-def as_misunderstood(evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
-    """Where many results are right nothing is expected, but a misconception still says what would come back."""
+def as_misunderstood(
+    evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None, *, numbers: bool = True
+) -> Diagnosis | None:
+    """Where many results are right nothing is expected, but a misconception still says what would come back. Without
+    `numbers`, which may be drawn in more than one way, its form is enough.
+    """
     for each in exercise.misconceptions if exercise is not None else ():
-        if each.function == spec.name and evidence.failing and comes_back(each.wrong, evidence.sightings):
+        if each.function == spec.name and evidence.failing and comes_back(each.wrong, evidence.sightings, numbers):
             return Diagnosis(each.code, each.text, 1.0, each.think or thought(each.code, spec), _names(evidence))
     return None
 
