@@ -195,6 +195,8 @@ _MOVES: tuple[tuple[str, Callable[[Any], Any]], ...] = (
 
 def _moved(context: Context, name: str, move: Callable[[Any], Any], observation: Observation) -> Predicted:
     argument = observation.trial.arguments[name]
+    if not np.ndim(argument.values):
+        return None
     moved = replace(argument, values=np.array(move(argument.values)))
     return context.calculator.result({**observation.trial.arguments, name: moved})
 
@@ -228,6 +230,8 @@ def _common_axes(observations: Sequence[Observation]) -> Iterator[tuple[tuple[st
 def _shortened(context: Context, axes: tuple[tuple[str, int], ...], place: int, observation: Observation) -> Predicted:
     arguments = dict(observation.trial.arguments)
     for name, axis in axes:
-        values = np.delete(arguments[name].values, place, axis)
-        arguments[name] = replace(arguments[name], values=values)
+        values = arguments[name].values
+        if values.ndim < -axis or not values.shape[axis]:
+            return None
+        arguments[name] = replace(arguments[name], values=np.delete(values, place, axis))
     return context.calculator.result(arguments)
