@@ -100,10 +100,7 @@ def _judge_accuracy(arguments: Arguments, value: Value) -> tuple[str, ...] | Non
         if value.problem or value.values is None:
             return "type", f"the accuracy is {value.problem or 'on another device'}; return a number"
         if value.shape:
-            told = f"the accuracy has shape {value.shape}; expected (), one number for the whole batch"
-            if value.shape == arguments["labels"].values.shape:
-                return "shape", f"there is one number per sample, where their mean belongs: {told}", "missing-reduction"
-            return "shape", told
+            return "shape", f"the accuracy has shape {value.shape}; expected (), one number for the whole batch"
         if value.dtype not in ("float32", "float64"):
             return "dtype", f"the accuracy is {value.dtype}; expected a floating dtype or a Python float"
         got = float(value.values)

@@ -28,8 +28,7 @@ def malformed(check: str, blank: CheckResult, trial: Trial, outcome: Outcome) ->
     if trial.verdict is not None:
         refused = trial.verdict(outcome.value)
         if refused and refused[0] == check:
-            code = refused[2] if len(refused) > 2 else compare.FORM_CODES[check]
-            return wording.form_failure(blank, code, refused[1], trial, outcome)
+            return wording.form_failure(blank, compare.FORM_CODES[check], refused[1], trial, outcome)
     if not trial.expected:
         return None
     problem = compare.form_problem(check, trial.template, outcome.value)

@@ -26,6 +26,7 @@ from gradcheck.diagnosis.from_formula import misconception_of
 from gradcheck.diagnosis.from_source import ReadFunction, read_function
 from gradcheck.diagnosis.guess import Context, say
 from gradcheck.diagnosis.matching import close, scale_of
+from gradcheck.diagnosis.places import wrong_there
 from gradcheck.diagnosis.precision import precision_told
 from gradcheck.diagnosis.repair import repaired
 from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
@@ -69,7 +70,9 @@ def diagnosis_of(
         found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
         found = by_size(verification, gather(verification, spec), failure)
-    return found or _mended(verification, spec, failure) or as_told(failure, spec)
+    return (
+        found or _mended(verification, spec, failure) or _placed(verification, spec, failure) or as_told(failure, spec)
+    )
 
 
 def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
@@ -83,6 +86,19 @@ def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult
     text = f"line {plainest.line}: {plainest.text}"
     also = tuple(dict.fromkeys(each.code for each in others if each.code != plainest.code))
     return Diagnosis(plainest.code, text, 1.0, thought(plainest.code, spec), also=also)
+
+
+def _placed(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
+    """Where it is wrong, when nobody knows what it is: the entries that are, among others that are right."""
+    if failure.check != "values" or failure.code:
+        return None
+    evidence = gather(verification, spec)
+    context = Context(spec, Calculator(verification.task, spec), evidence.observations)
+    told = next(filter(None, (wrong_there(context, name) for name in comparable(evidence))), None)
+    if told is None:
+        return None
+    code, text = told
+    return Diagnosis(code, text, 0.7, thought(code, spec), names_of(evidence))
 
 
 def _nothing(*_: object) -> None:

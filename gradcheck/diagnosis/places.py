@@ -14,9 +14,8 @@ from gradcheck.checks.outcome import Argument
 from gradcheck.checks.traits import is_cotangent
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.from_expected import slices
-from gradcheck.diagnosis.guess import Context, Guess, Predicted
+from gradcheck.diagnosis.guess import Context, Guess, Predicted, say
 from gradcheck.diagnosis.matching import near, readable, scale_of
-from gradcheck.diagnosis.with_more import Explained
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
 
@@ -74,14 +73,14 @@ def _through(place: Region, name: str, observation: Observation) -> Predicted:
     ]
 
 
-def wrong_there(context: Context, observations: Sequence[Observation], name: str) -> Iterator[Explained]:
-    """Where the wrong entries are, all of them and no others, when nothing says what they are."""
-    leaves = _partly_right(observations, name)
+def wrong_there(context: Context, name: str) -> tuple[str, str] | None:
+    """A code and a sentence on where the wrong entries are, all of them and no others, whatever they are."""
+    leaves = _partly_right(context.observations, name)
     for place in places(context) if leaves else ():
         masks = _masks(place, leaves)
         if masks is not None and all((mask == leaf.wrong).all() for mask, leaf in zip(masks, leaves, strict=True)):
-            yield place.code, f"everything is right but {place.words}: there every entry is wrong", 1.85
-            return
+            return place.code, say(f"{{what}} {{is}} right but {place.words}: there every entry is wrong", name)
+    return None
 
 
 def _partly_right(observations: Sequence[Observation], name: str) -> list[_Leaf]:

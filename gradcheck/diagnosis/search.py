@@ -103,8 +103,6 @@ class GuessSearch:
             ]
         if not found:
             found = list(_matching(self.pairs, observations, name, alone=True))
-        if not found:
-            found = [Explanation(*each) for each in places.wrong_there(self.context, observations, name)]
         return sorted(found, key=lambda each: each.cost)
 
 

@@ -304,7 +304,6 @@ def _mistakes(context: Context) -> Iterator[ShapeMistake]:
     if calculator.able:
         for family in FAMILIES:
             yield from (ShapeMistake(guess.code, guess.text, _predicted(guess), "content") for guess in family(context))
-    yield ShapeMistake("extra-reduction", "{what} {is} one number, where every entry has its own", _single)
 
 
 def _orders(array: Floats) -> Iterator[Floats]:
@@ -585,10 +584,6 @@ def _arguments_themselves(context: Context) -> Iterator[ShapeMistake]:
             return value is not None and _same(observation, observation.got[position], value)
 
         yield ShapeMistake("wrong-variable", f"{{what}} {{is}} {name} itself", holds)
-
-
-def _single(observation: Observation, position: int) -> bool:
-    return not observation.got[position].shape and observation.expected[position].size > 1
 
 
 def _predicted(guess: Guess) -> Holds:

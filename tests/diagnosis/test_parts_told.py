@@ -138,7 +138,7 @@ TOLD = [
     (
         "linear",
         "forward",
-        changed("linear", "forward", lambda e, *_: torch.cat([e[:1], (3 * e[1:]).sin()])),
+        lambda x, w, b: torch.cat([x[:1] @ w.T + b, (3 * (x[1:] @ w.T + b).sin()).cos()]),
         "wrong-index",
         "in every row but the first: there every entry is wrong",
     ),
@@ -312,20 +312,6 @@ TOLD = [
         changed("inference", "predict", lambda e, *_: e[:, None]),
         "wrong-shape",
         "an axis of length 1 is too many",
-    ),
-    (
-        "inference",
-        "predict",
-        lambda x: x.argmax(),
-        "extra-reduction",
-        "one number, where every entry has its own: its shape is (); expected (",
-    ),
-    (
-        "inference",
-        "accuracy",
-        lambda x, t: (x.argmax(1) == t).double(),
-        "missing-reduction",
-        "one number per sample, where their mean belongs: ",
     ),
     (
         "cost_of_model",
