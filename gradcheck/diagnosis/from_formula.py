@@ -13,13 +13,28 @@ from gradcheck.checks.outcome import Argument, Foreign, Returned, Value
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.evidence import Observation, Sighting
 from gradcheck.diagnosis.guess import Context, Guess, Predicted, times
-from gradcheck.diagnosis.mutants import KINDS, Mutant, code_of, mutant_in_words, mutants, mutants_in_output
+from gradcheck.diagnosis.mutants import KINDS, Mutant, code_of, mutant_in_words, mutants, mutants_in_output, slips
 from gradcheck.references.expected import Floats
 
 
 def mutated(context: Context) -> Iterator[Guess]:
     """Every mutant of the formulas that the function stands for or is composed of."""
-    for mutant in relevant_mutants(context):
+    return _guessed(context, relevant_mutants(context))
+
+
+def slipped(context: Context) -> Iterator[Guess]:
+    """Every slip in one of them, for when nothing plainer explains it."""
+    spec, operator = context.spec, context.operator
+    used = context.calculator.used(context.observations[0].trial.arguments) if operator is None else ()
+    if operator is not None:
+        names = [spec.wrt] if spec.role != "backward" else [each.name for each in operator.differentiable_inputs]
+        used = [(operator, spec.role, name) for name in names]
+    for each in used:
+        yield from _guessed(context, slips(*each))
+
+
+def _guessed(context: Context, made: Iterator[Mutant]) -> Iterator[Guess]:
+    for mutant in made:
         yield Guess(
             code_of(mutant),
             "",

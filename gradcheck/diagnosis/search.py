@@ -10,7 +10,7 @@ from functools import cached_property
 from gradcheck.catalog import Exercise
 from gradcheck.checks.allowance import Budget
 from gradcheck.checks.trials import Trial
-from gradcheck.diagnosis import from_arguments, from_expected, from_formula, with_more
+from gradcheck.diagnosis import from_arguments, from_expected, from_formula, ratios, with_more
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted, say
 from gradcheck.diagnosis.matching import Factor, explain_factor, factor_in_words, leaves_of, ratio
@@ -35,6 +35,7 @@ FAMILIES: tuple[Family, ...] = (
     from_arguments.other_values,
     from_expected.reduced,
     with_more.steps_alone,
+    ratios.of_the_result,
 )
 
 COMPOUND = 1.9
@@ -73,6 +74,12 @@ class GuessSearch:
         self.guesses = [_remembering(each, budget) for each in _guesses(context, exercise)]
 
     @cached_property
+    def slips(self) -> list[Guess]:
+        """What is tried where nothing plainer explains it."""
+        able = self.context.calculator.able
+        return [_remembering(each, self.budget) for each in from_formula.slipped(self.context)] if able else []
+
+    @cached_property
     def pairs(self) -> list[Guess]:
         """Two mistakes at once, for when one does not explain it."""
         return [_remembering(each, self.budget) for each in _composed(self.context, self.guesses)]
@@ -84,6 +91,10 @@ class GuessSearch:
         astray = with_more.update_astray(self.context, observations, name)
         if astray:
             found.append(Explanation(*astray))
+        if not found or min(each.cost for each in found) >= COMPOUND:
+            found += _matching(self.slips, observations, name)
+            if self.context.calculator.able:
+                found += _matching(ratios.ratios(self.context, observations, name), observations, name, alone=True)
         if not found:
             added = with_more.something_added(self.context, observations, name)
             if added:
