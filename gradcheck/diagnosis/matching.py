@@ -125,19 +125,24 @@ def leaves_of(observation: Observation, arrays: Sequence[Floats | None], name: s
 
 
 def ratio(observation: Observation, got: Sequence[Floats], guess: Sequence[Floats]) -> float | None:
-    """The one factor between two lists of arrays: NaN where both vanish, None where there is no such factor."""
+    """The one factor between two lists of arrays: NaN where both vanish, or where a guess overflows for a cotangent that
+    is huge on purpose; None where there is no such factor.
+    """
     if any(a.shape != b.shape for a, b in zip(got, guess, strict=True)):
         return None
     one = np.concatenate([each.reshape(-1) for each in got] or [np.zeros(0)])
     other = np.concatenate([each.reshape(-1) for each in guess] or [np.zeros(0)])
     dtype = observation.trial.case.dtype
     scale = scale_of(observation, one, other)
+    if observation.upstream > HUGE and np.isfinite(one).all() and not np.isfinite(other).all():
+        return math.nan  # e^g, say, by another way
     if not np.isfinite(other).all() or not np.isfinite(one).all():
         return 1.0 if close(one, other, dtype, scale) else None
     largest = np.abs(other).max(initial=0.0)
     if largest <= 1e-12 * max(scale, 1.0):
         return math.nan if np.abs(one).max(initial=0.0) <= _CLOSE[dtype] * scale else None
-    factor = float(one @ other / (other @ other))
+    with np.errstate(all="ignore"):
+        factor = float(one @ other / (other @ other))
     return factor if close(one, factor * other, dtype, scale_of(observation, one, factor * other)) else None
 
 
@@ -298,6 +303,9 @@ def readable(value: float) -> str:
         return sign + str(close_by)
     return f"{sign}{size:.4g}"
 
+
+HUGE = 100.0
+"""No drawn cotangent is larger by chance: it is one of those that ask whether the gradient is linear in it."""
 
 NEARLY = 5e-3
 """A larger relative error is no matter of precision."""

@@ -110,7 +110,9 @@ def _quantities(context: Context) -> Iterator[Quantity]:
         for text, function, cost in _FUNCTIONS:
             if cost < 0.1 or not is_cotangent(name):
                 for laid in (_as_it_is, _down, _across):
-                    yield Quantity(text.format(name.removeprefix("the output ")), name, cost, _made(value, function, laid))
+                    yield Quantity(
+                        text.format(name.removeprefix("the output ")), name, cost, _made(value, function, laid)
+                    )
         if name in names:
             for text, reduce in _REDUCED:
                 for laid in (_as_it_is, _down, _across):

@@ -10,7 +10,7 @@ from functools import cached_property
 from gradcheck.catalog import Exercise
 from gradcheck.checks.allowance import Budget
 from gradcheck.checks.trials import Trial
-from gradcheck.diagnosis import from_arguments, from_expected, from_formula, ratios, with_more
+from gradcheck.diagnosis import from_arguments, from_expected, from_formula, ratios, steps, with_more
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted, say
 from gradcheck.diagnosis.matching import Factor, explain_factor, factor_in_words, leaves_of, ratio
@@ -77,7 +77,8 @@ class GuessSearch:
     def slips(self) -> list[Guess]:
         """What is tried where nothing plainer explains it."""
         able = self.context.calculator.able
-        return [_remembering(each, self.budget) for each in from_formula.slipped(self.context)] if able else []
+        made = (*from_arguments.odd_values(self.context), *from_formula.slipped(self.context)) if able else ()
+        return [_remembering(each, self.budget) for each in made]
 
     @cached_property
     def pairs(self) -> list[Guess]:
@@ -95,6 +96,9 @@ class GuessSearch:
             found += _matching(self.slips, observations, name)
             if self.context.calculator.able:
                 found += _matching(ratios.ratios(self.context, observations, name), observations, name, alone=True)
+        moved = None if found else steps.as_steps(self.context, observations, name)
+        if moved:
+            found += _matching(steps.of_steps(self.guesses + self.slips, name), moved, name, whole="the step")
         if not found:
             added = with_more.something_added(self.context, observations, name)
             if added:
@@ -137,9 +141,11 @@ def _composed(context: Context, guesses: Sequence[Guess]) -> Iterator[Guess]:
 
 
 def _matching(
-    guesses: Iterable[Guess], observations: Sequence[Observation], name: str, *, alone: bool = False
+    guesses: Iterable[Guess], observations: Sequence[Observation], name: str, *, alone: bool = False, whole: str = "it"
 ) -> Iterator[Explanation]:
-    """What explains the leaves. With `alone` nothing may come on top: two mistakes and a factor would be three."""
+    """What explains the leaves. With `alone` nothing may come on top: two mistakes and a factor would be three. `whole`
+    is what the factor belongs to.
+    """
     for guess in guesses:
         factor = match(guess, observations, name)
         if factor is None or (alone and factor.kind != "none"):
@@ -153,7 +159,7 @@ def _matching(
             if not guess.code:
                 yield Explanation(_scalar_code(code, factor), text, cost, factor=factor.kind)
             else:
-                more = f"; besides, it is {_besides(factor)}"
+                more = f"; besides, {whole} is {_besides(factor)}"
                 full = _full(guess, name, more)
                 both = guess.sentence(name) + more
                 yield Explanation(guess.code, both, guess.cost + 1.0, guess.think, factor.kind, full)
