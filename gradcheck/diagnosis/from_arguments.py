@@ -7,7 +7,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -244,6 +244,18 @@ def _shifted(context: Context, observation: Observation, name: str, shift: int) 
     return context.calculator.result({**observation.trial.arguments, name: moved})
 
 
+def _moved(context: Context, observation: Observation, name: str, shift: int, number: int) -> Predicted:
+    """With whole numbers that are one too high or low, in the range of some size; of none for `number` 0."""
+    argument = observation.trial.arguments[name]
+    sizes = dict.fromkeys(array.shape[0] for array in observation.tensors.values() if array.ndim)
+    if number > len(sizes):
+        return None
+    moved = argument.values + shift
+    if number:
+        moved = moved % [*sizes][-number]
+    return _with(context, observation, name, replace(argument, values=moved))
+
+
 def other_axis(context: Context) -> Iterator[Guess]:
     """Softmax and its kin over the other axis of a batch: everything transposed, there and back."""
     operator = context.operator
@@ -347,6 +359,10 @@ def odd_values(context: Context) -> Iterator[Guess]:
     first = context.observations[0].trial.arguments
     for name in context.spec.parameters:
         kind = first.get(name)
+        if isinstance(kind, Argument) and kind.dtype == "int64":
+            for shift, more in product((1, -1), range(4)):
+                text = f"{name} is read one {'too high' if shift > 0 else 'too low'}"
+                yield Guess("wrong-index", text, lambda o, n=name, s=shift, k=more: _moved(context, o, n, s, k), 1.2)  # type: ignore[misc]
         if not isinstance(kind, (Argument, list, tuple, dict)) or (isinstance(kind, Argument) and _whole(kind)):
             continue
         for words, odd in _ODD:
@@ -383,7 +399,7 @@ def _instead(context: Context, name: str) -> Iterator[Guess]:
         for ones in (False, True):
             text = f"{upstream} times {name} stands where {name} belongs in {{what}}"
             more = f": {upstream} multiplies what is inside, not the derivative" if ones else ""
-            inside = lambda o, one=ones: _inside(context, o, name, one, product=True)  # type: ignore[misc] # noqa: E731
+            inside = lambda o, one=ones: _inside(context, o, name, one, product=True)  # noqa: E731
             yield Guess("wrong-variable", text + more, inside, 1.3)
         text = f"{{what}} {{is}} the derivative at {upstream}, where {name} belongs: {name} has no influence"
         yield Guess("wrong-variable", text, lambda o: _inside(context, o, name, True, product=False), 1.1)

@@ -125,8 +125,8 @@ def leaves_of(observation: Observation, arrays: Sequence[Floats | None], name: s
 
 
 def ratio(observation: Observation, got: Sequence[Floats], guess: Sequence[Floats]) -> float | None:
-    """The one factor between two lists of arrays: NaN where both vanish, or where a guess overflows for a cotangent that
-    is huge on purpose; None where there is no such factor.
+    """The one factor between two lists of arrays: NaN where both vanish, or where a guess overflows for a cotangent
+    that is huge on purpose; None where there is no such factor.
     """
     if any(a.shape != b.shape for a, b in zip(got, guess, strict=True)):
         return None

@@ -207,7 +207,7 @@ def other_array(operator: Operator, original: Formula, *more: str) -> Mistakes:
             for name in names:
                 if name != part.base.label.name:
                     wrong = array_element(name, tuple(part.indices))
-                    yield _with(original.expression, path, wrong), wrong
+                    yield _with(original.expression, path, wrong), sp.Tuple(wrong, part)
 
 
 # Slips: one part of a formula for another that fits. They are many, and tried where nothing plainer explains.
@@ -250,7 +250,10 @@ def _elements(formula: Formula) -> Iterator[tuple[Path, sp.Basic, Indices]]:
 
 
 def another_array(original: Formula, arrays: Arrays) -> Mistakes:
-    """An entry of any array that fits, in one place."""
+    """An entry of any array that fits, in one place, that of a softmax or a sigmoid too."""
+    for share, scope in _shares(original):
+        for other in _fitting(original, arrays, scope):
+            yield _divided_out(original.expression, share, other), sp.Tuple(other, share)
     for path, part, scope in _elements(original):
         for other in _fitting(original, arrays, scope):
             if _name(other) != _name(part):
@@ -258,13 +261,14 @@ def another_array(original: Formula, arrays: Arrays) -> Mistakes:
 
 
 def another_everywhere(original: Formula, arrays: Arrays) -> Mistakes:
-    """One array in all places of another of its shape."""
+    """One array, or e to its power, in all places of another of its shape."""
     used = original.expression.atoms(sp.Indexed)
     for (name, axes), (other, more) in product(arrays, arrays):
         own = [part for part in used if _name(part) == name]
         if other != name and axes == more and own:
-            wrong = original.expression.xreplace({part: array_element(other, tuple(part.indices)) for part in own})
-            yield wrong, sp.Tuple(array_element(other, tuple(own[0].indices)), own[0])
+            for function in (lambda a: a, sp.exp):
+                put_in = {part: function(array_element(other, tuple(part.indices))) for part in own}
+                yield original.expression.xreplace(put_in), sp.Tuple(put_in[own[0]], own[0])
 
 
 THROUGH: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
@@ -305,7 +309,7 @@ def weighted_sum(original: Formula, arrays: Arrays) -> Mistakes:
             inner = (*scope, *(limits[0] for limits in part.limits))
             shares = [
                 share.xreplace({index: own})
-                for share in _shares(original)
+                for share, _ in _shares(original)
                 for index in share.free_symbols
                 for own, *_ in part.limits
                 if original.ranges.get(index) == original.ranges[own]
@@ -315,13 +319,34 @@ def weighted_sum(original: Formula, arrays: Arrays) -> Mistakes:
                 yield _with(original.expression, path, wrong), sp.Tuple(weight, part)
 
 
-def _shares(original: Formula) -> Iterator[sp.Expr]:
-    """e^x / Σ e^x."""
-    for part in original.expression.atoms(sp.Mul):
-        above = [each for each in part.args if isinstance(each, sp.exp)]
-        below = [each for each in part.args if isinstance(each, sp.Pow) and isinstance(each.args[0], sp.Sum)]
-        if above and below:
-            yield above[0] / below[0].args[0]
+def _shares(original: Formula) -> Iterator[tuple[sp.Expr, Indices]]:
+    """e^x / Σ e^x, or e^x / (1 + e^x), and the indices that mean something there."""
+    for _, part, scope in _parts(original):
+        factors = part.args if isinstance(part, sp.Mul) else ()
+        above = [each for each in factors if isinstance(each, sp.exp)]
+        below = [each for each in factors if isinstance(each, sp.Pow) and each.args[0].has(sp.exp)]
+        if above and below and below[0].args[1] == -1:
+            yield above[0] / below[0].args[0], scope
+
+
+def _divided_out(expression: sp.Expr, share: sp.Expr, other: sp.Expr) -> sp.Expr:
+    """`other` in the place of `share`, which is a part of some products."""
+    above, below = (next(each for each in share.args if isinstance(each, kind)) for kind in (sp.exp, sp.Pow))
+    return expression.replace(
+        lambda part: isinstance(part, sp.Mul) and {above, below} <= set(part.args),
+        lambda part: sp.Mul(other, *(each for each in part.args if each not in (above, below))),
+    )
+
+
+def plain_mean(original: Formula) -> Mistakes:
+    """A mean of one factor where a sum of products belongs."""
+    for path, part, _ in _parts(original):
+        if isinstance(part, sp.Sum) and len(part.limits) == 1 and isinstance(part.function, sp.Mul):
+            size = original.ranges[part.limits[0][0]]
+            for weight in part.function.args:
+                if not weight.is_number:
+                    plain = sp.Sum(_product(part.function, weight), *part.limits) / size
+                    yield _with(original.expression, path, plain), weight
 
 
 def number_for_sum(original: Formula) -> Mistakes:
@@ -344,9 +369,11 @@ def lost_brackets(original: Formula) -> Mistakes:
         below = [each for each in factors if isinstance(each, sp.Pow) and isinstance(each.args[0], sp.Add)]
         below = [each for each in below if each.args[1] == -1]
         for wide in above:
-            others = sp.Mul(*(each for each in factors if each is not wide))
-            for last in wide.args if others != 1 else ():
-                yield _with(original.expression, path, wide - last + last * others), part
+            others = [each for each in factors if each is not wide]
+            for last, count in product(wide.args, range(len(others) if len(others) <= _FACTORS else 0)):
+                for before in combinations(others, count):  # a b c for a (b + …) c: what stands before, and after
+                    after = sp.Mul(*(each for each in others if each not in before))
+                    yield _with(original.expression, path, sp.Mul(*before, wide - last) + last * after), part
         for deep in below:
             others = sp.Mul(*(each for each in factors if each is not deep))
             for first in deep.args[0].args:
@@ -356,6 +383,9 @@ def lost_brackets(original: Formula) -> Mistakes:
                     for last in wide.args:
                         whole = wide - last + last * (others / wide) / first + rest
                         yield _with(original.expression, path, whole), part
+
+
+_FACTORS = 4
 
 
 def upside_down(original: Formula) -> Mistakes:

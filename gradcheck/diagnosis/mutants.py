@@ -62,7 +62,7 @@ class MutantKind:
     """A kind of mistake in a formula: `make` finds every place for it, `code` names it for machines, `sentence` says it
     to the learner, and `full` to whoever may see a part of the right formula. `cost`: the plainer, the less. `instead`
     is the code of a mutant that has another than its kind, or nothing. Of a `slip` there are too many to grade each:
-    they are guesses only. Its part is a pair: what stands there, and what belongs there.
+    they are guesses only. Where a part stands in another's place it is a pair: what stands there, what belongs there.
     """
 
     name: str
@@ -110,7 +110,11 @@ def slips(operator: Operator, role: MutantRole, wrt: str) -> Iterator[Mutant]:
     original = original_of(operator, role, wrt)
     short = original if role == "forward" else compact(operator, original)
     ways = [(original, False), (short, True)]
-    ways += [(Formula(sp.expand(each.expression), each.indices, each.ranges), True) for each, _ in tuple(ways)]
+    for rewrite in (sp.expand, sp.factor_terms):
+        ways += [
+            (Formula(rewrite(each), original.indices, original.ranges), True)
+            for each in (original.expression, short.expression)
+        ]
     if role == "forward" and original.expression.has(sp.tanh):
         ways += [(Formula(each, original.indices, original.ranges), True) for each in _by_exponentials(original)]
     written: dict[sp.Expr, None] = {}
@@ -118,6 +122,27 @@ def slips(operator: Operator, role: MutantRole, wrt: str) -> Iterator[Mutant]:
         if formula.expression not in written:
             written[formula.expression] = None
             yield from _made_of(RightFormula(operator, role, formula), wrt, {}, slips=True, anew=anew)
+
+
+def terms(operator: Operator, role: MutantRole, wrt: str) -> list[Mutant]:
+    """The terms of a formula, each as if it stood alone; none where there are not several."""
+    original = original_of(operator, role, wrt)
+    short = original if role == "forward" else compact(operator, original)
+    whole = sp.expand(short.expression)
+    found = whole.args if isinstance(whole, sp.Add) else ()
+    return [
+        Mutant(operator, role, wrt, "drop-term", Formula(each, short.indices, short.ranges), part=each)
+        for each in found
+        if 1 < len(found) <= MOST_TERMS
+    ]
+
+
+MOST_TERMS = 4
+
+
+def term_in_words(mutant: Mutant, wrong: str) -> str:
+    """What is wrong with one term, and what it depends on."""
+    return f"a term of {_subject(mutant)} {wrong}; {_depends(mutant)}"
 
 
 def _by_exponentials(original: Formula) -> Iterator[sp.Expr]:
@@ -134,8 +159,8 @@ def _by_exponentials(original: Formula) -> Iterator[sp.Expr]:
 def _made_of(
     right: RightFormula, wrt: str, more: dict[sp.Symbol, sp.Symbol], *, slips: bool = False, anew: bool = True
 ) -> Iterator[Mutant]:
-    """Every mutant of one formula; `more` are the ranges of indices that only the wrong ones have. Of `slips` only those,
-    and the others again where the formula is written `anew`.
+    """Every mutant of one formula; `more` are the ranges of indices that only the wrong ones have. Of `slips` only
+    those, and the others again where the formula is written `anew`.
     """
     original = right.formula
     ranges = original.ranges | more | {mistakes.elsewhere(index): size for index, size in original.ranges.items()}
@@ -204,11 +229,11 @@ def _subject(mutant: Mutant) -> str:
 
 def _part(mutant: Mutant) -> Formula:
     """The part that the mistake is about."""
-    assert mutant.part is not None
+    part = mutant.part.args[0] if isinstance(mutant.part, sp.Tuple) else mutant.part
+    assert part is not None
     original = original_of(mutant.operator, mutant.role, mutant.wrt)
-    free = mutant.part.free_symbols
-    indices = tuple(index for index in original.ranges if index in free)
-    return Formula(mutant.part, indices, original.ranges)
+    indices = tuple(index for index in original.ranges if index in part.free_symbols)
+    return Formula(part, indices, original.ranges)
 
 
 def part_in_words(mutant: Mutant) -> str:
@@ -359,7 +384,9 @@ def _named(mutant: Mutant, part: sp.Basic) -> str:
     if part.is_number:
         return str(part).replace("-", "−")
     coefficient, rest = part.as_coeff_Mul()
-    return _named(mutant, rest) if coefficient != 1 else "the softmax"
+    if coefficient != 1:
+        return _named(mutant, rest)
+    return "the softmax" if part.has(sp.Sum) else "the sigmoid"
 
 
 def _everywhere(mutant: Mutant) -> str:
@@ -379,12 +406,6 @@ def _within(mutant: Mutant) -> str:
     taken = bool(mutant.part.args[0].could_extract_minus_sign())
     verb = "subtracted from" if taken else "added to"
     return f"in {_subject(mutant)}, {_there(mutant)} is {verb} {_belongs(mutant)}, where it has no place"
-
-
-def _upside_down(mutant: Mutant) -> str:
-    below = isinstance(mutant.part, sp.Pow) and mutant.part.args[1].is_negative
-    done = "multiply by what you should divide by" if below else "divide by what you should multiply by"
-    return f"in {_subject(mutant)} you {done}; {_depends(mutant)}"
 
 
 def _code_through(mutant: Mutant) -> str:
@@ -478,8 +499,8 @@ KINDS: dict[str, MutantKind] = {
                 if r.written
                 else _of_backward(mistakes.other_array)(r)
             ),
-            lambda m: f"in {_subject(m)}, {_array(m)} stands where another variable belongs",
-            lambda m: f"in {_subject(m)}, {part_in_words(m)} stands where another variable belongs",
+            lambda m: f"in {_subject(m)}, {_there(m)} stands where {_belongs(m)} belongs",
+            lambda m: f"in {_subject(m)}, {part_in_words(m)} stands where {_belongs(m)} belongs",
         ),
         MutantKind(
             "other-function",
@@ -567,7 +588,7 @@ KINDS: dict[str, MutantKind] = {
             "upside-down",
             "wrong-function",
             lambda r: mistakes.upside_down(r.formula),
-            _upside_down,
+            lambda m: f"in {_subject(m)} a factor stands on the wrong side of the fraction line; {_depends(m)}",
             cost=1.3,
             slip=True,
         ),
@@ -585,6 +606,14 @@ KINDS: dict[str, MutantKind] = {
             lambda r: mistakes.something_within(r.formula, _arrays(r)),
             _within,
             cost=1.4,
+            slip=True,
+        ),
+        MutantKind(
+            "plain-mean",
+            "wrong-variable",
+            lambda r: mistakes.plain_mean(r.formula),
+            lambda m: f"in {_subject(m)} a plain mean stands where a weighted sum belongs; {_depends(m)}",
+            cost=1.35,
             slip=True,
         ),
         MutantKind(

@@ -23,7 +23,7 @@ POWERS = (1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 
 
 @dataclass(frozen=True)
-class Quantity:
+class AtHand:
     """Something that a factor may be: how it is written, what it is made of, and its entries at a call, laid along
     those of the result.
     """
@@ -36,7 +36,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class _Power:
-    quantity: Quantity
+    quantity: AtHand
     exponent: float
 
     def entries(self, observation: Observation, shape: tuple[int, ...]) -> Floats | None:
@@ -68,7 +68,7 @@ def ratios(context: Context, observations: Sequence[Observation], name: str) -> 
         return
     if sum(int((expected != 0).sum()) for _, _, expected in pairs if expected.size) < EVIDENCE:
         return
-    quantities = [_Power(each, power) for each in _quantities(context) for power in POWERS]
+    quantities = [_Power(each, power) for each in _at_hand(context) for power in POWERS]
     found = sorted(_fitting(quantities, pairs), key=lambda ratio: sum(each.cost for each in ratio))
     for ratio in found[:_TRIED]:
         code, text, whole = _in_words(ratio)
@@ -92,7 +92,7 @@ def _leaf(observation: Observation, name: str) -> tuple[Floats, Floats] | None:
     return observation.got[own[0]], observation.expected[own[0]]
 
 
-def _quantities(context: Context) -> Iterator[Quantity]:
+def _at_hand(context: Context) -> Iterator[AtHand]:
     """The arguments, the output, and what is easily made of them."""
     names = [name for name in context.spec.parameters if (name,) in context.observations[0].tensors]
     sources: list[tuple[str, Callable[[Observation], Floats | None]]] = [
@@ -103,20 +103,19 @@ def _quantities(context: Context) -> Iterator[Quantity]:
         output = context.operator.output_name
         sources.append((f"the output {output}", lambda o: context.calculator.forward(o.trial.arguments)))
     first = context.observations[0].trial.arguments
-    for name in context.spec.parameters:
-        if isinstance(first.get(name), float):
-            sources.append((name, lambda o, n=name: np.asarray(o.trial.arguments[n])))  # type: ignore[misc]
+    numbers = [name for name in context.spec.parameters if isinstance(first.get(name), float)]
+    sources += [(name, lambda o, n=name: np.asarray(o.trial.arguments[n])) for name in numbers]  # type: ignore[misc]
     for name, value in sources:
         for text, function, cost in _FUNCTIONS:
             if cost < 0.1 or not is_cotangent(name):
                 for laid in (_as_it_is, _down, _across):
-                    yield Quantity(
+                    yield AtHand(
                         text.format(name.removeprefix("the output ")), name, cost, _made(value, function, laid)
                     )
         if name in names:
             for text, reduce in _REDUCED:
                 for laid in (_as_it_is, _down, _across):
-                    yield Quantity(text.format(name), name, 0.12, _made(value, reduce, laid))
+                    yield AtHand(text.format(name), name, 0.12, _made(value, reduce, laid))
 
 
 _FUNCTIONS: tuple[tuple[str, Callable[[Floats], Floats], float], ...] = (
@@ -177,8 +176,8 @@ def _fitting(powers: Sequence[_Power], pairs: Sequence[Pair]) -> Iterator[Ratio]
     """The products of one or two powers that the ratio is proportional to, judged by one call, or, where it is one
     number in every call, by these numbers.
     """
-    told = [(observation, *_logarithm(got, expected)) for observation, got, expected in pairs]
-    if any(logs is None for _, _, logs in told):
+    told = [(observation, *logarithm) for observation, logarithm in _told(pairs)]
+    if len(told) < len(pairs):
         return
     exact = [each for each in told if each[0].exact and len(each[2])] or told
     observation, places, logs = max(exact, key=lambda each: (min(len(each[2]), 60), -len(each[2])))
@@ -214,13 +213,22 @@ def _products(powers: Sequence[_Power], target: Floats, rows: Sequence[Sequence[
                 yield (power, second)
 
 
-def _logarithm(got: Floats, expected: Floats) -> tuple[Floats, Floats | None]:
+def _told(pairs: Sequence[Pair]) -> Iterator[tuple[Observation, tuple[Floats, Floats]]]:
+    for observation, got, expected in pairs:
+        noise = np.abs(expected).max(initial=0.0) <= 1e-9 * observation.upstream
+        found = (np.zeros(expected.shape, bool), np.zeros(0)) if noise else _logarithm(got, expected)
+        if found is None:
+            return
+        yield observation, found
+
+
+def _logarithm(got: Floats, expected: Floats) -> tuple[Floats, Floats] | None:
     """Where the ratio is told, and its logarithms there; None where no ratio would do."""
     size = np.abs(expected).max(initial=0.0)
-    places = np.abs(expected) > 1e-9 * size
+    places = np.abs(expected) > 1e-6 * size
     none = ~np.isfinite(got).all() or not np.isfinite(expected).all()
-    if none or (np.abs(got[~places]) > 1e-9 * max(size, 1e-300)).any() or (got[places] == 0).any():
-        return places, None
+    if none or (np.abs(got[~places]) > 1e-4 * max(size, 1e-300)).any() or (got[places] == 0).any():
+        return None
     return places, np.log(np.abs(got[places] / expected[places]))
 
 
@@ -233,6 +241,48 @@ def _logarithms(power: _Power, observation: Observation, places: Floats) -> Floa
 def _mean_of(power: _Power, observation: Observation, places: Floats) -> float:
     logs = _logarithms(power, observation, places)
     return float(logs.mean()) if len(logs) and np.ptp(logs) < 1e-7 else np.nan
+
+
+_SHARED = "something that {} share is missing or too many"
+
+SHARED: tuple[tuple[str, int | None], ...] = (
+    (f"every row of {{what}} {{is}} off by a factor of its own: {_SHARED.format('the entries of a row')}", -1),
+    (f"every column of {{what}} {{is}} off by a factor of its own: {_SHARED.format('the entries of a column')}", 0),
+    (f"{{what}} {{is}} off by one factor in each call, another in every one: {_SHARED.format('all entries')}", None),
+)
+"""What is left to say of a ratio that nothing explains: along which axis it is the same."""
+
+
+def shared(observations: Sequence[Observation], name: str) -> str | None:
+    """Along what the ratio is the same; None where it is not, or where too little tells it."""
+    seen = [_leaf(each, name) for each in observations]
+    pairs = [(each, *leaf) for each, leaf in zip(observations, seen, strict=True) if leaf is not None and each.exact]
+    told = [logarithm for _, logarithm in _told(pairs)]
+    if len(told) < len(pairs):
+        return None
+    for text, axis in reversed(SHARED):
+        several = [_spread(places, logs, axis) for places, logs in told]
+        lines = [each for each in several if each is not None]
+        if len(lines) >= LEAST_CALLS and sum(each[1] for each in lines) >= EVIDENCE and all(each[0] for each in lines):
+            return text
+    return None
+
+
+LEAST_CALLS = 3
+
+
+def _spread(places: Floats, logs: Floats, axis: int | None) -> tuple[bool, int] | None:
+    """Whether the ratio is the same along an axis, and how many entries say so; None where the shape cannot tell."""
+    table = np.full(places.shape, np.nan)
+    table[places.astype(bool)] = logs
+    if axis is None:
+        return (bool(np.ptp(logs) < _SAME), logs.size) if logs.size > 1 else None
+    if table.ndim != 2 or min(table.shape) < 2 or np.isnan(table).any():
+        return None
+    return bool(np.ptp(table, axis=axis).max() < _SAME), table.size
+
+
+_SAME = 1e-8
 
 
 def _times(ratio: Ratio, name: str) -> Callable[[Observation], Predicted]:

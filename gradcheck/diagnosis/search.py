@@ -75,9 +75,8 @@ class GuessSearch:
 
     @cached_property
     def slips(self) -> list[Guess]:
-        """What is tried where nothing plainer explains it."""
-        able = self.context.calculator.able
-        made = (*from_arguments.odd_values(self.context), *from_formula.slipped(self.context)) if able else ()
+        """Slips within an argument or a formula. They are many."""
+        made = (*from_arguments.odd_values(self.context), *from_formula.slipped(self.context))
         return [_remembering(each, self.budget) for each in made]
 
     @cached_property
@@ -92,21 +91,38 @@ class GuessSearch:
         astray = with_more.update_astray(self.context, observations, name)
         if astray:
             found.append(Explanation(*astray))
-        if not found or min(each.cost for each in found) >= COMPOUND:
-            found += _matching(self.slips, observations, name)
-            if self.context.calculator.able:
-                found += _matching(ratios.ratios(self.context, observations, name), observations, name, alone=True)
-        moved = None if found else steps.as_steps(self.context, observations, name)
-        if moved:
-            found += _matching(steps.of_steps(self.guesses + self.slips, name), moved, name, whole="the step")
-        if not found:
+        if _compound(found):
             added = with_more.something_added(self.context, observations, name)
             if added:
                 code, text, cost = added
                 found.append(Explanation(code, say(text, name), cost))
+        if _compound(found) and self.context.calculator.able:
+            found += self._far(name)
         if not found:
             found = list(_matching(self.pairs, observations, name, alone=True))
+        if not found:
+            shared = ratios.shared(observations, name)
+            if shared:
+                found.append(Explanation("missing-term", say(shared, name), COMPOUND))
         return sorted(found, key=lambda each: each.cost)
+
+    def _far(self, name: str) -> Iterator[Explanation]:
+        """What is tried where nothing plainer explains it."""
+        observations = self.context.observations
+        yield from _matching(self.slips, observations, name)
+        yield from _matching(ratios.ratios(self.context, observations, name), observations, name, alone=True)
+        told = from_formula.of_terms(self.context, observations, name)
+        if told:
+            yield Explanation(*told)
+        moved = steps.as_steps(self.context, observations, name)
+        if moved:
+            guesses = steps.of_steps((*self.guesses, *self.slips), name)
+            yield from _matching(guesses, moved, name, whole="the step")
+
+
+def _compound(found: Sequence[Explanation]) -> bool:
+    """Whether no single mistake explains it."""
+    return all(each.cost >= COMPOUND for each in found)
 
 
 def _remembering(guess: Guess, budget: Budget) -> Guess:
