@@ -9,6 +9,8 @@ import pytest
 import torch
 from diagnosed import first_failure
 
+from gradcheck.diagnosis import diagnose
+
 sigmoid, tanh, exp = torch.sigmoid, torch.tanh, torch.exp
 
 
@@ -289,6 +291,12 @@ UNKNOWN = [
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("expected")
+
+
+@pytest.fixture(autouse=True)
+def by_numbers_alone(monkeypatch):
+    """A repair of the code itself would find some of these, and knows more than numbers do."""
+    monkeypatch.setattr(diagnose, "repaired", lambda *_: None)
 
 
 @pytest.mark.table
