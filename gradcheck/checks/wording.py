@@ -21,7 +21,7 @@ from gradcheck.checks.outcome import (
     Unwritten,
     Value,
 )
-from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Spread, Status
+from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Status, Tally
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
@@ -254,7 +254,7 @@ def differing(name: str, what: str, wrong: int, entries: int) -> str:
 
 def differing_in_all(name: str, marks: Marks) -> str:
     """The same over all calls, where they were counted."""
-    spread = marks.spread or Spread(marks.count, marks.of, 1, 1)
+    spread = marks.spread or Tally(marks.count, marks.of, 1, 1)
     told = differing(name, marks.unlike, spread.wrong, spread.entries)
     return told if spread.calls == spread.of else f"{told}, in {spread.calls} of {spread.of} calls"
 

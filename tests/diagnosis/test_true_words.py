@@ -232,7 +232,9 @@ def test_a_list_within_a_result_is_named_once(cache):
 
     result = first_failure("training_loop", "train", one_loss, cache)
     assert re.fullmatch(
-        r"for the loss it returned a tuple or list of 1; expected a tuple of \d numbers", result.message
+        r"only the first part of the loss comes back: "
+        r"for the loss it returned a tuple or list of 1; expected a tuple of \d numbers",
+        result.message,
     ), result.message
     template = (Wanted("y", (), "float64"), {"a": Wanted("a", (), "float64")})
     returned = Returned((), "float64", "cpu", np.zeros(()))
