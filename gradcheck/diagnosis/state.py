@@ -73,9 +73,9 @@ def _by_memory(
     for writer in made:
         later += [writer.calls[0], own, writer.calls[1], own]
     with _as_if_new(verification.candidate, names) as candidate:
-        alone, again = _made(candidate, [own, own])
+        alone, again = _made(verification, candidate, [own, own])
     with _as_if_new(verification.candidate, names) as candidate:
-        _, after, *rest = _made(candidate, later)
+        _, after, *rest = _made(verification, candidate, later)
     if made and _differ(rest[1], rest[3]):
         return _told(_stored(spec, made[0]), spec, failure)
     if seen.failure is not None and judge(spec, _blank(failure), seen.trial, alone) is None:
@@ -96,10 +96,11 @@ def _as_if_new(candidate: Candidate, kept: set[str]) -> Iterator[Candidate]:
         yield found or candidate
 
 
-def _made(candidate: Candidate, calls: Sequence[Call]) -> list[Outcome]:
-    """What came of all calls: a batch ends at the first that does not return."""
+def _made(verification: Verification, candidate: Candidate, calls: Sequence[Call]) -> list[Outcome]:
+    """What came of all calls: a batch ends at the first that does not return. Raises OutOfBudget."""
     came: list[Outcome] = []
     while len(came) < len(calls):
+        verification.budget.must_go_on()
         came += candidate.call_many(calls[len(came) :])
     return came
 
@@ -276,7 +277,7 @@ def _goes_astray(verification: Verification, spec: FunctionSpec) -> bool:
         }
         return Call(spec.name, made)
 
-    first, shared, passed = _made(verification.candidate, [call(0, 1), call(0, 2), call(1, 1)])
+    first, shared, passed = _made(verification, verification.candidate, [call(0, 1), call(0, 2), call(1, 1)])
     names = {name for name, value in arguments.items() if _is_generator(value)}
     return (
         first.drew_elsewhere

@@ -521,9 +521,16 @@ def test_a_file_that_cannot_be_run_once_more_costs_only_its_name(again, cache):
     assert "twice" not in found.message
 
 
+def test_a_file_that_takes_its_time_is_not_run_once_more(monkeypatch):
+    monkeypatch.setattr("gradcheck.grading.execute._QUICK_S", 0.0)
+    candidate = execute(b"def forward(x):\n    return x\n", "told_slow", "x.py", "x.py", 1.0)
+    with candidate.fresh(()) as new:
+        assert new is None
+
+
 def test_a_fresh_candidate_leaves_the_one_it_is_made_of_alone():
     candidate = execute(
-        b"n = []\ndef forward(x):\n    n.append(x)\n    return float(len(n))\n", "told_twice", "x.py", "", 1.0
+        b"n = []\ndef forward(x):\n    n.append(x)\n    return float(len(n))\n", "told_twice", "x.py", "x.py", 1.0
     )
     assert [candidate.call("forward", {"x": 1.0}).value for _ in range(2)] == [1.0, 2.0]
     with candidate.fresh(()) as new:
