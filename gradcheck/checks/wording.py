@@ -227,10 +227,10 @@ def differing(name: str, what: str, wrong: int, entries: int) -> str:
 
 
 def differing_in_all(name: str, marks: Marks) -> str:
-    """The same over all calls, where they were counted."""
+    """The same over all cases, where they were counted."""
     spread = marks.spread or Spread(marks.count, marks.of, 1, 1)
     told = differing(name, marks.unlike, spread.wrong, spread.entries)
-    return told if spread.calls == spread.of else f"{told}, in {spread.calls} of {spread.of} calls"
+    return told if spread.cases == spread.of else f"{told}, in {spread.cases} of {spread.of} cases"
 
 
 def _digits(different: Difference, parts: Sequence[Value], trial: Trial) -> int:

@@ -9,6 +9,7 @@ from by_hand import by_hand, tensors_shown
 from diagnosed import first_failure
 from labelled import SUBMISSIONS
 
+from gradcheck.checks import shrink
 from gradcheck.reports.message import failure_text
 from solutions import solution
 
@@ -94,6 +95,21 @@ def test_a_dtype_that_has_no_part_in_it_is_not_named(cache):
         return x.relu() if x.dim() == 2 else -x.relu()
 
     assert "float32" not in failure_text(first_failure("relu", "forward", forward, cache, shrink=True), "relu.py")
+
+
+def test_a_search_that_fails_leaves_the_verdict(cache, monkeypatch):
+    monkeypatch.setattr(shrink, "STRICT", False)
+    monkeypatch.setattr(shrink, "_looks", lambda *_: 1 / 0)
+    result = first_failure("relu", "backward", lambda g, x: -g * (x > 0), cache, shrink=True)
+    assert (result.status, result.diagnosis.code) == ("failed", "sign-flipped")
+
+
+def test_labels_that_no_reference_takes_are_shown_where_they_must_be_refused(cache):
+    def one_hot(labels, num_classes):
+        return torch.eye(num_classes)[labels.clamp(max=num_classes - 1)]
+
+    result = first_failure("one_hot", "one_hot", one_hot, cache, shrink=True)
+    assert result.diagnosis.code == "must-raise"
 
 
 def test_an_exception_that_is_due_is_due_for_few_entries(cache):
