@@ -54,7 +54,7 @@ def test_markdown_says_first_what_holds_then_the_first_thing_to_mend_in_each():
         "Right so far: `forward`.",
         "**`backward`** the gradient is the local derivative alone; the chain rule still needs grad\\_output (`missing-",
         "```text\nx            = [1.]\ngrad_output  = [2.]\nyou returned = [1.]\ndiffers from dC/dx at [0]; wrong in ",
-        "> Think: y changes by dy",
+        "> Think: When the output moves a little",
         "Not written yet: `jacobian`.",
         "- Check it again: `pytest exercises/04_modules/relu.py -k backward`\n- A hint: `gradcheck hint relu`",
     ):
@@ -76,7 +76,7 @@ def test_the_page_says_the_same():
         "Handed in 2 days late: 1.5 points less.",
         "relu The rectifier, max(x, 0) 1 of 4 points Right so far: forward backward the gradient is",
         "x 1. grad_output 2. you returned 1. differs from dC/dx at [0]",
-        "Think: y changes by dy",
+        "Think: When the output moves a little",
         "Not written yet: jacobian",
         "Check it again: pytest exercises/04_modules/relu.py -k backward A hint: gradcheck hint relu",
         "Not started yet 05_losses mse",
