@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from gradcheck.checks import properties, wording
-from gradcheck.checks.allowance import Budget
+from gradcheck.checks.allowance import WAITING, Allowance, Budget, OwnTime
 from gradcheck.checks.asking import Unfinished
 from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
@@ -229,10 +229,26 @@ class Verification:
 
     def _compare(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         """Form and numbers of every trial of every case."""
-        found = self._first(spec, blank, judge)
+        found = next(self._failing(spec, blank, judge), None)
         return self.narrowed(spec, *found) if found else blank
 
-    _values = _edge_cases = _compare
+    _values = _compare
+
+    def _edge_cases(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
+        """The same, but an exception, or one that did not come, is told only where no edge shows wrong results."""
+        failing = self._failing(spec, blank, judge)
+        found = next(failing, None)
+        if found is None:
+            return blank
+        if _says_little(found[0]):
+            allowance = Allowance(ON_EDGES_S, WAITING * ON_EDGES_S, OwnTime())
+            with self.searching():
+                for each in failing:
+                    found = min(found, each, key=lambda one: _says_little(one[0]))
+                    slow = each[2].state == "timed_out" or allowance.left() <= 0 or not self.budget.may_go_on()
+                    if slow or not _says_little(found[0]):
+                        break
+        return self.narrowed(spec, *found)
 
     def narrowed(
         self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome, judged: Judged = judge
@@ -264,7 +280,7 @@ class Verification:
         def judged(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
             return ended(spec, blank, trial, outcome) or confused(spec, blank, confusion, trial, outcome)
 
-        found = self._first(spec, blank, judged)
+        found = next(self._failing(spec, blank, judged), None)
         return self.narrowed(spec, *found, judged) if found else blank
 
     def _property(self, spec: FunctionSpec, blank: CheckResult, wanted: Property) -> CheckResult:
@@ -323,10 +339,10 @@ class Verification:
             yield from zip((each.trial for each in asked), self._known(asked), strict=True)
             at += len(asked)
 
-    def _first(
+    def _failing(
         self, spec: FunctionSpec, blank: CheckResult, judged: Judged
-    ) -> tuple[CheckResult, Trial, Outcome] | None:
-        """The failure of the first trial of a check that fails. All are right whose numbers are."""
+    ) -> Iterator[tuple[CheckResult, Trial, Outcome]]:
+        """The trials of a check that fail, and with what. All are right whose numbers are."""
         trials = round_of(self.benches, spec, blank.check)
         at = 0
         while trials.reaches(at):
@@ -337,12 +353,20 @@ class Verification:
                 trial, outcome = trials.asked[number].trial, outcomes[number - at]
                 failure = judged(spec, blank, trial, outcome)
                 if failure:
-                    return failure, trial, outcome
+                    yield failure, trial, outcome
             at += len(outcomes)
-        return None
 
     def _is_known(self, asked: Asked) -> bool:
         return asked.key in self._outcomes
+
+
+ON_EDGES_S = 2.0
+"""Seconds of computing, in which an edge is looked for that shows more than an exception."""
+
+
+def _says_little(failure: CheckResult) -> int:
+    """0 for a wrong result; more where all that is known is that no exception came, or one that is not explained."""
+    return 2 if failure.status == "errored" else int(failure.code == "must-raise")
 
 
 def _waits(blank: CheckResult, found: CheckResult) -> CheckResult:

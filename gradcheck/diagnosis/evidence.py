@@ -186,6 +186,11 @@ def gather(verification: Verification, spec: FunctionSpec, group: str = "generic
     return evidence
 
 
+def names_of(evidence: Evidence) -> tuple[str, ...]:
+    """The cases that fail, by name, the first ones."""
+    return tuple(dict.fromkeys(each.trial.case.name for each in evidence.failing))[:8]
+
+
 def _trials(verification: Verification, spec: FunctionSpec, group: str) -> Iterator[Trial]:
     """One trial of every case first, so that a short budget sees them all, then the other cotangents."""
     bench = verification.bench(spec)
