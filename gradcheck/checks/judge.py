@@ -62,7 +62,7 @@ def confused(
         if value is None or value.shape != wanted.shape:
             continue
         if compare.difference([wanted], [part], [Expected(value, tolerance, other)]) is None:
-            return wording.confused(blank, spec, confusion, trial, outcome)
+            return wording.confused(blank, confusion, trial, outcome)
     return None
 
 
