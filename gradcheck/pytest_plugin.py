@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr
+from _pytest._io import TerminalWriter
 from _pytest.junitxml import LogXML, xml_key
 from _pytest.outcomes import Skipped
 from _pytest.terminal import TerminalReporter
@@ -34,6 +35,31 @@ if TYPE_CHECKING:
 
 NOT_STARTED, UNGRADED = "not_started", "ungraded"
 _SELECTED = pytest.StashKey[set[str]]()
+
+
+class FailureShown(TerminalRepr):
+    """A failure as it is told: `text`, in colours and in the terminal's width where there is one; `more` is its end."""
+
+    def __init__(self, result: CheckResult, path: str, show_answer: bool, text: str, more: str) -> None:
+        self.result, self.path, self.show_answer, self.text, self.more = result, path, show_answer, text, more
+
+    def __str__(self) -> str:
+        return self.text
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        from gradcheck.reports.message import WIDTH, failure_lines
+
+        if not tw.hasmarkup:
+            tw.line(self.text)
+            return
+        width = max(20, min(WIDTH, tw.fullwidth))
+        for line, kind in failure_lines(self.result, self.path, show_answer=self.show_answer, width=width):
+            tw.line(line, **_MARKUP.get(kind, {}))
+        if self.more:
+            tw.line(self.more.lstrip("\n"))
+
+
+_MARKUP = {"said": {"bold": True, "red": True}, "think": {"cyan": True}, "quiet": {"light": True}}
 
 
 class CheckNotPassed(Exception):
@@ -175,7 +201,7 @@ class CheckItem(pytest.Item):
             from gradcheck.reports.message import failure_text
 
             show = self.config.getoption("gradcheck_show_answer")
-            text = failure_text(excinfo.value.result, self.file.shown, show_answer=show)
+            text = plain = failure_text(excinfo.value.result, self.file.shown, show_answer=show)
             if self.config.getoption("gradcheck_picture"):
                 from gradcheck.reports.heatmap import terminal_picture
 
@@ -183,7 +209,7 @@ class CheckItem(pytest.Item):
                 colour = bool(reporter and reporter.hasmarkup and not self.config.getoption("xmlpath", None))
                 lines = terminal_picture(excinfo.value.result, self.file.verification(), colour=colour)
                 text = "\n".join([text, *lines])
-            return text
+            return FailureShown(excinfo.value.result, self.file.shown, show, text, text[len(plain) :])
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

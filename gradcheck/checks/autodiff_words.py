@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterable
 from functools import cached_property
 
+from gradcheck.checks.compare import in_a_row
 from gradcheck.checks.file_code import FileCode, code_below
 
 Found = list[tuple[int, str]]
@@ -118,4 +119,4 @@ def _told(found: Found) -> str:
     for line, word in found:
         first.setdefault(word, line)
     shown = [f"{word} (line {line})" for word, line in list(first.items())[:_SHOWN]]
-    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
+    return in_a_row(shown)

@@ -278,7 +278,7 @@ class Verification:
         """The result is not the right one in the wrong order."""
 
         def judged(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
-            return ended(spec, blank, trial, outcome) or confused(spec, blank, confusion, trial, outcome)
+            return ended(spec, blank, trial, outcome) or confused(blank, confusion, trial, outcome)
 
         found = next(self._failing(spec, blank, judged), None)
         return self.narrowed(spec, *found, judged) if found else blank

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.cases import Case
-from gradcheck.checks.compare import Difference, is_plural, numbers, verb
+from gradcheck.checks.compare import Difference, in_a_row, is_plural, numbers, verb
 from gradcheck.checks.outcome import (
     EARLIER,
     NOT_READ,
@@ -146,12 +146,11 @@ def mutated(blank: CheckResult, trial: Trial, names: Sequence[str]) -> CheckResu
             counterexample=_case(trial),
         )
     several = len(names) > 1
-    what = ", ".join(names[:-1]) + (" and " if several else "") + names[-1]
     return replace(
         blank,
         status="failed",
         code="mutates-input",
-        message=f"it changes its argument{'s' if several else ''} {what} in place; the caller still needs "
+        message=f"it changes its argument{'s' if several else ''} {in_a_row(names)} in place; the caller still needs "
         f"{'them, so work on copies' if several else 'it, so work on a copy'} (.clone())",
         counterexample=_case(trial),
     )
@@ -253,10 +252,10 @@ def differing(name: str, what: str, wrong: int, entries: int) -> str:
 
 
 def differing_in_all(name: str, marks: Marks) -> str:
-    """The same over all calls, where they were counted."""
+    """The same over all cases, where they were counted."""
     spread = marks.spread or Tally(marks.count, marks.of, 1, 1)
     told = differing(name, marks.unlike, spread.wrong, spread.entries)
-    return told if spread.calls == spread.of else f"{told}, in {spread.calls} of {spread.of} calls"
+    return told if spread.cases == spread.of else f"{told}, in {spread.cases} of {spread.of} cases"
 
 
 def _digits(different: Difference, parts: Sequence[Value], trial: Trial) -> int:
@@ -305,14 +304,10 @@ def should_have_raised(blank: CheckResult, trial: Trial, outcome: Outcome) -> Ch
     )
 
 
-def confused(
-    blank: CheckResult, spec: FunctionSpec, confusion: Confusion, trial: Trial, outcome: Outcome
-) -> CheckResult:
+def confused(blank: CheckResult, confusion: Confusion, trial: Trial, outcome: Outcome) -> CheckResult:
     """The right numbers in the wrong order."""
     example = _case(trial, _shown(outcome.value))
-    return replace(
-        blank, status="failed", code=confusion.code, message=f"{spec.name}: {confusion.text}", counterexample=example
-    )
+    return replace(blank, status="failed", code=confusion.code, message=confusion.text, counterexample=example)
 
 
 def property_fails(blank: CheckResult, told: tuple[str, str] | str) -> CheckResult:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks import compare
-from gradcheck.checks.compare import Wanted, is_plural
+from gradcheck.checks.compare import Wanted, in_a_row, is_plural
 from gradcheck.checks.judge import in_numbers
 from gradcheck.checks.outcome import Outcome, Returned
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
@@ -246,7 +246,7 @@ def mistake_in(
     more = ""
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
         rest = [each for each in wrong if each != name]
-        more = f" ({' and '.join(rest)} {'are' if len(rest) > 1 or is_plural(rest[0]) else 'is'} wrong too)"
+        more = f" ({in_a_row(rest)} {'are' if len(rest) > 1 or is_plural(rest[0]) else 'is'} wrong too)"
     if (more or best.cost >= COMPOUND) and not alone:  # one change that explains all is better than two mistakes
         mended = _mended(verification, spec, failure)
         if mended is not None:

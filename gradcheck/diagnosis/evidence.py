@@ -124,7 +124,7 @@ def _difference(wanted: Wanted, got: Floats, expected: Expected) -> Difference |
 
 
 def counted_in_all(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> CheckResult:
-    """The failure with the wrong entries of all calls counted, where numbers are wrong: the case shown has few."""
+    """The failure with the wrong entries of all cases counted, where numbers are wrong: the case shown has few."""
     example = failure.counterexample
     if example is None or example.marks is None:
         return failure
@@ -136,7 +136,9 @@ def counted_in_all(verification: Verification, spec: FunctionSpec, failure: Chec
     if not any(wrong):
         return failure
     entries = sum(size for each in counts for _, size in each)
-    marks = replace(example.marks, spread=Tally(sum(wrong), entries, sum(map(bool, wrong)), len(seen)))
+    cases = {each.trial.case.name for each in seen}
+    failing = {each.trial.case.name for each, count in zip(seen, wrong, strict=True) if count}
+    marks = replace(example.marks, spread=Tally(sum(wrong), entries, len(failing), len(cases)))
     named = " and ".join(sorted(parts)) or seen[0].names[0]
     message = failure.message if failure.code else differing_in_all(named, marks)
     return replace(failure, message=message, counterexample=replace(example, marks=marks))

@@ -167,7 +167,7 @@ def other_values(context: Context) -> Iterator[Guess]:
                 text = words.format(name=name)
                 yield Guess(code, text, lambda o, n=name, c=pick: _picked(context, o, n, c), 1.1)  # type: ignore[misc]
             for shift in (1, -1):
-                text = f"{name} is read one {'too high' if shift > 0 else 'too low'}"
+                text = f"the numbers in {name} are read one {'too high' if shift > 0 else 'too low'}"
                 yield Guess("wrong-index", text, lambda o, n=name, s=shift: _shifted(context, o, n, s), 1.1)  # type: ignore[misc]
 
 

@@ -65,8 +65,8 @@ def factor_in_words(factor: Factor) -> str:
         return readable(factor.value)
     product = _product_in_words(factor.sizes)
     if abs(abs(factor.value) - 1) < _NEARLY_ONE:
-        return ("−" if factor.value < 0 else "") + product
-    return f"{readable(factor.value)} · {product}"
+        return ("" if factor.value > 0 else "minus " if product.startswith("the ") else "−") + product
+    return readable(factor.value) + (product[1:] if product.startswith("1 / ") else f" · {product}")
 
 
 _NEARLY_ONE = 1e-4

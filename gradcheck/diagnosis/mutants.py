@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import sympy as sp
 
+from gradcheck.checks.compare import in_a_row
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis import mistakes
 from gradcheck.operators.operator import BATCH_SIZE, Operator
@@ -218,6 +219,13 @@ def mutant_in_words(mutant: Mutant, *, composed: bool = False, full: bool = Fals
     """
     kind = KINDS[mutant.kind]
     text = (kind.full or kind.sentence)(mutant) if full else kind.sentence(mutant)
+    if (
+        full
+        and kind.full
+        and mutant.part is not None
+        and "grad_output" in _ingredients(mutant, _part(mutant).expression)
+    ):
+        text += " (g is grad_output)"
     return f"at the {mutant.operator.name.replace('_', ' ')}, {text}" if composed else text
 
 
@@ -246,11 +254,10 @@ def _depends(mutant: Mutant) -> str:
     short = compact(mutant.operator, _part(mutant))
     on = list(_ingredients(mutant, short.expression))
     if not on:
-        return "it is a number"
+        return "it is a constant"
     sums = {limits[0] for each in short.expression.atoms(sp.Sum) for limits in each.limits}
     over = dict.fromkeys(_extent(mutant, index) for index in sorted(sums, key=str))
-    listed = ", ".join(on[:-1]) + (" and " if len(on) > 1 else "") + on[-1]
-    return f"it depends on {listed}" + (f", summed over {' and '.join(over)}" if over else "")
+    return f"it depends on {in_a_row(on)}" + (f", summed over {' and '.join(over)}" if over else "")
 
 
 def _ingredients(mutant: Mutant, expression: sp.Expr) -> Iterator[str]:

@@ -89,11 +89,10 @@ def _astray(factor: Factor, name: str, pairs: Sequence[tuple[Observation, float]
         return "no-update", f"{name} comes back as it was: nothing was subtracted", 0.4
     if factor.kind == "sign":
         return "wrong-direction", f"{name} moves the wrong way: along the gradient the cost grows", 0.4
-    if factor.kind == "constant":
-        return "scaled-by-constant", f"{name} moves {factor_in_words(factor)} times as far as it should", 0.6
-    if factor.kind in ("size", "hard-coded"):
-        code = "scaled-by-size" if factor.kind == "size" else "hard-coded-size"
-        return code, f"{name} moves too far or not far enough: the factor is {factor_in_words(factor)}", 0.6
+    if factor.kind in ("constant", "size"):
+        return f"scaled-by-{factor.kind}", f"{name} moves {factor_in_words(factor)} times as far as it should", 0.6
+    if factor.kind == "hard-coded":
+        return "hard-coded-size", f"{name} moves too far or not far enough: {factor_in_words(factor)}", 0.6
     if factor.kind == "scalar":
         code = "ignores-learning-rate" if factor.ignored == "lr" else "scaled-by-constant"
         return code, f"{name} moves too far or not far enough: {factor_in_words(factor)}", 0.6
