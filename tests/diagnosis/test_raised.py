@@ -288,3 +288,62 @@ def test_another_exception_than_is_due_is_explained_too(cache):
     assert found.code == "must-raise"
     assert "it raised IndexError (line 7: torch.eye(num_classes)" in found.message
     assert "is out of range" in found.message
+
+
+FORMS = [
+    (
+        "tanh.forward",
+        "def forward(x):\n    torch.tanh(x)",
+        "its last line, 7, computes something and does not return it",
+    ),
+    ("tanh.forward", "def forward(x):\n    print(torch.tanh(x))", "its last line, 7, prints something; write return"),
+    ("tanh.forward", "def forward(x):\n    y = x.tanh()", "it ends with line 7, which sets y; add: return y"),
+    (
+        "tanh.forward",
+        "def forward(x):\n    if x.shape[0] > 7:\n        return x.tanh()",
+        "it returned None; expected a torch.Tensor; where the condition of line 7 does not hold, no return is reached",
+    ),
+    (
+        "tanh.forward",
+        "def forward(x):\n    if len(x) > 7:\n        return x.tanh()\n    else:\n        y = x.tanh()",
+        "it ends with line 10, which sets y",
+    ),
+    (
+        "tanh.forward",
+        "def forward(x):\n    for row in x[:0]:\n        return row",
+        "after the loop of line 7 nothing is",
+    ),
+    ("tanh.forward", "def own(x): pass\ndef forward(x):\n    return own(x)", "line 8 returns own(x), which is None"),
+    ("tanh.forward", "def forward(x):\n    return", "line 7 returns nothing"),
+    ("tanh.forward", "def forward(x):\n    for row in x:\n        row.tanh()", "there is no return statement in it"),
+    (
+        "maximum.backward",
+        "def backward(g, a, b):\n    g * (a > b), g * (b > a)",
+        "its last line, 7, computes something",
+    ),
+    (
+        "tanh.forward",
+        "def forward(x):\n    return (row.tanh() for row in x)",
+        "it returned a generator; expected a torch.",
+    ),
+    ("maximum.backward", "def backward(g, a, b):\n    return map(len, [a, b])", "list(…) does"),
+    ("tanh.forward", "def forward(x):\n    return x.tanh", "call it, with brackets"),
+    ("tanh.forward", "def forward(x):\n    return x.tanh(),", "return it alone, without a comma or brackets"),
+    (
+        "tanh.forward",
+        "def forward(x):\n    return np.tanh(x.numpy())",
+        "it returned a NumPy array; expected a torch.Tensor; ",
+    ),
+    (
+        "two_layer_net.backward",
+        "def backward(grad_logits, x, params):\n    grads = {}",
+        "expected a dict with the keys 'w_h', 'b_h', 'w_y', 'b_y'; it ends with line 7, which sets grads",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "source", "words"), FORMS, ids=[f"{row[0]}: {row[2][:40]}" for row in FORMS])
+def test_what_came_back_in_the_place_of_tensors(name, source, words, cache):
+    found = failure(*name.split("."), source, cache)
+    assert (found.check, found.code) == ("type", "wrong-type")
+    assert words in found.message

@@ -150,7 +150,7 @@ WRONG: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "bound too far": (f"{RIGHT}import functools\nbackward = functools.partial(forward, 0)\n", "runs", ("backward()",)),
     "None": (backward("pass"), "type", ("returned None", "torch.Tensor", "return statement?")),
     "tuple of two": (backward("return x + 1, x + 2"), "type", ("a tuple or list of 2", "expected one tensor")),
-    "numpy": (backward(f"return ({GRADIENT}).numpy()"), "type", ("ndarray", "torch.from_numpy")),
+    "numpy": (backward(f"return ({GRADIENT}).numpy()"), "type", ("NumPy array", "torch.from_numpy")),
     "text": (backward("return 'relu'"), "type", ("str", "expected a torch.Tensor")),
     "an instance": (f"{RIGHT}class backward:\n    def __init__(self, g, x): ...\n", "type", ("expected a torch.Tensor",)),
     "float32": (backward(f"return ({GRADIENT}).float()"), "dtype", ("is float32", "expected float64")),
