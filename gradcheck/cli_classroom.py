@@ -102,10 +102,10 @@ def _delivered(
     """What was told. Everything is written but the annotations, which come back. `apart`: the exercises have steps of
     their own, which show them.
     """
+    from gradcheck.grading.sources import Sources
     from gradcheck.reports import classroom_step as step
     from gradcheck.reports.classroom import encoded, told_of
     from gradcheck.reports.classroom_annotations import MOST_OF_JOB, annotated, left_out, of_step
-    from gradcheck.reports.classroom_findings import Sources
     from gradcheck.reports.classroom_summary import summary_lines, summary_markdown
     from gradcheck.reports.escaping import terminal_text
 

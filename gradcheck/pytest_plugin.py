@@ -2,21 +2,23 @@
 
 A file is an exercise when its folder is named like a unit of the catalog. Its items are
 `exercises/04_modules/relu.py::backward::values` and so on, so that `-k`, `-x`, `--lf`, `-n` and `--junitxml` work as
-they do elsewhere.
+they do elsewhere. Editors show them as a tree, in words: see `FunctionNode` and `CheckItem`.
 """
 
 from __future__ import annotations
 
-import copy
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr
 from _pytest.junitxml import LogXML, xml_key
+from _pytest.outcomes import Skipped
 from _pytest.terminal import TerminalReporter
 
 from gradcheck.catalog import Exercise, advice_for, exercises_of
@@ -24,6 +26,7 @@ from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.errors import Ungraded
+from gradcheck.grading.sources import Sources
 from gradcheck.reports.words import WORDS
 
 if TYPE_CHECKING:
@@ -39,6 +42,10 @@ class CheckNotPassed(Exception):
     def __init__(self, result: CheckResult) -> None:
         super().__init__(f"{result.id}: {result.message}")
         self.result = result
+
+
+class NotStarted(Skipped):
+    """A check of what waits to be written: skipped, for editors, `--lf` and JUnit too; yet the run is not done."""
 
 
 class ExerciseFile(pytest.File):
@@ -71,13 +78,25 @@ class ExerciseFile(pytest.File):
         return self.started
 
 
-class FunctionNode(pytest.Collector):
-    """A function of an exercise."""
+class FunctionNode(pytest.Class):
+    """A function of an exercise. It is a class for pytest, because between a file and its tests editors show classes
+    and nothing else.
+    """
 
     def __init__(self, spec: FunctionSpec, **keywords: Any) -> None:
         super().__init__(**keywords)
         self.spec = spec
         self.printed = ""
+
+    @cached_property
+    def line(self) -> int:
+        """Where the function is defined, from 1; the file's first line where it is not."""
+        return Sources(self.path.parent).line(self.path.name, self.name) or 1
+
+    def _getobj(self) -> FunctionType:
+        """What editors ask for its place: a function that stands where the learner's does. Nobody calls it."""
+        code = (lambda: None).__code__.replace(co_filename=str(self.path), co_firstlineno=self.line, co_name=self.name)
+        return FunctionType(code, {}, self.name)
 
     def collect(self) -> Iterator[CheckItem]:
         for check in self.spec.checks:
@@ -85,13 +104,27 @@ class FunctionNode(pytest.Collector):
 
 
 class CheckItem(pytest.Item):
-    """One check of one function."""
+    """One check of one function. Its id, by which it is chosen, ends in the check's name for good; `name` does so only
+    while items are chosen, and then is what editors show.
+    """
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.check = self.name
+
+    @property
+    def function(self) -> FunctionNode:
+        assert isinstance(self.parent, FunctionNode)
+        return self.parent
 
     @property
     def file(self) -> ExerciseFile:
-        assert self.parent is not None
-        assert isinstance(self.parent.parent, ExerciseFile)
-        return self.parent.parent
+        assert isinstance(self.function.parent, ExerciseFile)
+        return self.function.parent
+
+    @property
+    def words(self) -> str:
+        return f"{self.function.name}: {self.check.replace('_', ' ')}"
 
     def runtest(self) -> None:
         try:
@@ -105,15 +138,13 @@ class CheckItem(pytest.Item):
             if not is_ours(error):
                 raise
             show_traceback(error)
-            assert self.parent is not None
             message = told(error, self.config.getoption("gradcheck_seed"))
-            result = CheckResult(self.file.exercise.name, self.parent.name, self.name, "ungraded", message)
+            result = CheckResult(self.file.exercise.name, self.function.name, self.check, "ungraded", message)
             raise CheckNotPassed(result) from None
 
     def _check(self) -> None:
-        assert self.parent is not None
         verification = self.file.verification()
-        result = verification.result(self.parent.name, self.name)
+        result = verification.result(self.function.name, self.check)
         self._show_printed(verification.candidate.printed.take(), again=not result.ok)
         if result.status == "skipped" and not self._waits_visibly(result):
             # The check it waits for is not part of this run: say here why, or a wrong file would look right.
@@ -121,25 +152,23 @@ class CheckItem(pytest.Item):
             result = verification.result(function, check)
         if result.status == "skipped":
             pytest.skip(result.message)
+        if result.status == NOT_STARTED:
+            raise NotStarted(f"{result.task}.{result.function} is not started")
         if not result.ok:
             raise CheckNotPassed(result)
 
     def _show_printed(self, text: str, *, again: bool) -> None:
         """What the candidate printed; a check that judges a call of an earlier check shows that call's text again."""
-        assert isinstance(self.parent, FunctionNode)
-        sys.stdout.write(text or (self.parent.printed if again else ""))
-        self.parent.printed = text or self.parent.printed
+        sys.stdout.write(text or (self.function.printed if again else ""))
+        self.function.printed = text or self.function.printed
 
     def teardown(self) -> None:
         if self.file.started is not None:
             self.file.started.save()
 
     def _waits_visibly(self, result: CheckResult) -> bool:
-        assert self.parent is not None
         _, function, check = result.blocked_by.rsplit(".", 2)
-        if function != self.parent.name:
-            return True
-        return f"{self.parent.nodeid}::{check}" in _selected(self.session)
+        return function != self.function.name or f"{self.function.nodeid}::{check}" in _selected(self.session)
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         if isinstance(excinfo.value, CheckNotPassed):
@@ -158,8 +187,7 @@ class CheckItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        assert self.parent is not None
-        return self.path, None, f"{self.file.exercise.name}.{self.parent.name}.{self.name}"
+        return self.path, self.function.line - 1, f"{self.file.exercise.name}.{self.function.name}.{self.check}"
 
 
 class StrayFile(pytest.File):
@@ -177,7 +205,7 @@ class StrayItem(pytest.Item):
         pytest.fail(self.parent.advice, pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        return self.path, None, "unknown exercise"
+        return self.path, 0, "unknown exercise"
 
 
 class Nothing(pytest.File):
@@ -224,31 +252,12 @@ def _status(report: pytest.TestReport) -> str | None:
     return getattr(report, "gradcheck", {}).get("status") if report.when == "call" else None
 
 
-class OnlyFailures:
-    """Keeps what is not started out of what `--lf` runs again: pytest counts it among the failures."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        kept = getattr(self.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
-        if kept is not None and _status(report) == NOT_STARTED:
-            kept.pop(getattr(report, "id", report.nodeid), None)  # pytest's own key, which older ones call nodeid
-
-
 class JUnit(LogXML):
-    """The file of --junitxml, which knows as little of a check that waits to be written as `gradcheck export` does: it
-    is skipped there. For the run, its exit status and the terminal it stays what it is.
-    """
+    """The file of --junitxml, in which what the grader itself failed on is an error, as in `gradcheck export`."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        status = _status(report)
-        if status == NOT_STARTED:
-            report = copy.copy(report)
-            report.outcome, report.longrepr = "skipped", (report.location[0], None, str(report.longrepr))  # type: ignore[assignment]
         super().pytest_runtest_logreport(report)
-        if status == UNGRADED:
+        if _status(report) == UNGRADED:
             # Not among the failures, and pytest has errors only for what it runs around a test.
             failure = next(each for each in self.node_reporter(report).nodes if each.tag == "failure")
             failure.tag = "error"
@@ -277,7 +286,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)  # after pytest's own, which makes the JUnit file
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(OnlyFailures(config), "gradcheck-only-failures")
     if (xml := config.stash.get(xml_key, None)) is not None:
         config.pluginmanager.unregister(xml)  # which has its hooks by now
         xml.__class__ = JUnit
@@ -323,7 +331,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     # Hypothesis's own plugin imports all of Hypothesis (0.5 s) to sum up tests that an exercise run does not have.
-    if session.items and all(isinstance(item, CheckItem) for item in session.items):
+    checks = [item for item in session.items if isinstance(item, CheckItem)]
+    for item in checks:
+        item.name = item.words
+    if checks and len(checks) == len(session.items):
         session.config.pluginmanager.unregister(name="hypothesispytest")
 
 
@@ -337,23 +348,22 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome: Any = yield
     if isinstance(item, CheckItem) and call.when == "call":
         report = outcome.get_result()
+        raised = call.excinfo.value if call.excinfo else None
         status = "passed" if report.passed else "skipped" if report.skipped else "failed"
-        if call.excinfo is not None and isinstance(call.excinfo.value, CheckNotPassed):
-            status = call.excinfo.value.result.status
-        assert item.parent is not None
+        if isinstance(raised, (CheckNotPassed, NotStarted)):
+            status = raised.result.status if isinstance(raised, CheckNotPassed) else NOT_STARTED
         # Plain data only: xdist sends it to the process that prints the summary.
         report.gradcheck = {
             "exercise": item.file.exercise.name,
-            "function": item.parent.name,
-            "check": item.name,
+            "function": item.function.name,
+            "check": item.check,
             "status": status,
             "folder": Path(os.path.relpath(item.path.parent.parent, item.config.invocation_params.dir)).as_posix(),
             "digest": item.file.digest,
         }
         if report.skipped:
-            report.longrepr = (str(item.path), None, report.longrepr[2])  # the learner's file, not this one
-        if status == NOT_STARTED:
-            report.longrepr = f"{item.file.exercise.name}.{item.parent.name} is not started"
+            told = str(raised) if isinstance(raised, NotStarted) else report.longrepr[2]
+            report.longrepr = (str(item.path), item.function.line, told)  # not this file
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -366,13 +376,15 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A run in which the grader failed ends as `gradcheck report` does, whatever else failed; what ended the run itself
-    stays.
+    """A run in which the grader failed ends as `gradcheck report` does, whatever else failed, and one is not done while
+    something waits to be written; what ended the run itself stays.
     """
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")  # xdist's workers have none
     ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     if ended and reporter is not None and reporter.stats.get(WORDS[UNGRADED]):
         session.exitstatus = Ungraded.exit_status
+    elif session.exitstatus == pytest.ExitCode.OK and reporter is not None and reporter.stats.get(WORDS[NOT_STARTED]):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -21,6 +21,7 @@ from gradcheck.diagnosis.circumstances import by_size
 from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.evidence import Evidence, Sighting, gather
 from gradcheck.diagnosis.matching import path_name
+from gradcheck.diagnosis.repair import Repair
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
@@ -31,6 +32,9 @@ Shape = tuple[int, ...]
 InNumbers = Callable[["Verification", FunctionSpec, Evidence, Exercise | None], Diagnosis | None]
 """Names the mistake that the numbers of some calls show."""
 
+Mended = Callable[["Verification", FunctionSpec, CheckResult], Repair | None]
+"""Finds the one place of the code that is wrong."""
+
 
 def explain_raised(
     verification: Verification,
@@ -38,9 +42,11 @@ def explain_raised(
     failure: CheckResult,
     exercise: Exercise | None,
     in_numbers: InNumbers | None = None,
+    mended: Mended | None = None,
 ) -> Diagnosis | None:
     """What an exception of the submission's own comes from; None where there is none, or nothing is known of it. Where
-    shapes do not fit, and nothing plain would make them, `in_numbers` is asked about calls with all sizes equal.
+    nothing plain tells the mistake, `mended` is asked for the place of the code, and, if shapes do not fit,
+    `in_numbers` about calls with all sizes equal.
     """
     fault = failure.fault
     if fault is None or failure.code not in ("raised", "must-raise"):
@@ -55,6 +61,10 @@ def explain_raised(
         text = f"{failure.message} ({reason.place})"
     if failure.code == "must-raise":
         return Diagnosis(failure.code, f"{failure.message} ({text})", 1.0, thought(failure.code, spec), also=(code,))
+    place = mended(verification, spec, failure) if mended and code == "raised" else None
+    if place is not None:
+        both = text if reason.remedy else f"{text}; {place.text}"
+        return Diagnosis(place.code, both, 1.0, thought(place.code, spec), also=("raised", *reason.also))
     if failure.check != "runs":
         found = by_size(verification, gather(verification, spec), replace(failure, message=text))
         if found is not None:

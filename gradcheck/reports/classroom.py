@@ -19,8 +19,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from gradcheck.errors import GradcheckError, Ungraded
+from gradcheck.grading.sources import Sources
 from gradcheck.grading.written import AppliedPolicy, FinalReport, WrittenExercise, ungraded_of
-from gradcheck.reports.classroom_findings import Finding, Sources, findings, noticed_in
+from gradcheck.reports.classroom_findings import Finding, findings, noticed_in
 from gradcheck.reports.escaping import terminal_text
 from gradcheck.reports.marks import no_mark
 from gradcheck.reports.stored import clipped

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gradcheck.grading.sources import Sources
 from gradcheck.grading.written import FinalReport
-from gradcheck.reports.classroom_findings import TOLD, Finding, Sources, findings
+from gradcheck.reports.classroom_findings import TOLD, Finding, findings
 from gradcheck.reports.escaping import workflow_data, workflow_property
 from gradcheck.reports.stored import clipped
 

@@ -5,15 +5,12 @@ Nothing of a submission is run or imported for it; texts are safe for a job's lo
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 from gradcheck.checks.results import FAULTS, CheckResult, Status
-from gradcheck.grading.small_files import read_small
+from gradcheck.grading.sources import Sources
 from gradcheck.grading.written import FinalReport, WrittenExercise
 from gradcheck.reports.escaping import terminal_text, visible
 from gradcheck.reports.message import failure_text
@@ -28,8 +25,6 @@ from gradcheck.reports.stored import (
 State = Status | Literal["waiting"]
 TOLD = (*FAULTS, "ungraded")
 """The states of findings that are worth a line of their own: what stopped a function."""
-_MOST_SOURCE = 1_000_000
-_PLACE = re.compile(r"[^\s].*:(\d{1,6})(?: in \S+)?$")
 
 
 @dataclass(frozen=True)
@@ -48,42 +43,6 @@ class Finding:
     text: str
     path: str
     line: int
-
-
-class Sources:
-    """The files of a checkout, read for line numbers only. `folder` holds `exercises/`; `prefix` is how paths in it
-    begin where they are seen from the repository's root.
-    """
-
-    def __init__(self, folder: Path, prefix: str = "") -> None:
-        self.folder, self.prefix = folder, prefix
-        self._read: dict[str, tuple[int, dict[str, int]]] = {}
-
-    def line(self, path: str, function: str, location: Sequence[str] = ()) -> int:
-        """The innermost place of `location` in the file, else where the function is defined, else 0."""
-        lines, defined = self._of(path)
-        places = [found for each in location if (found := _PLACE.fullmatch(each))]
-        told = int(places[-1][1]) if places else 0
-        return told if 0 < told <= lines else defined.get(function, 0)
-
-    def _of(self, path: str) -> tuple[int, dict[str, int]]:
-        """How many lines it has, and the functions with the lines that they begin in."""
-        if path not in self._read:
-            self._read[path] = _outline(self.folder / path)
-        return self._read[path]
-
-
-def _outline(path: Path) -> tuple[int, dict[str, int]]:
-    try:
-        content = b"" if path.is_symlink() else read_small(path, _MOST_SOURCE) or b""
-    except (OSError, ValueError):
-        return 0, {}
-    lines = content.count(b"\n") + 1
-    try:
-        body = ast.parse(content).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return lines, {}
-    return lines, {each.name: each.lineno for each in body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}
 
 
 def exercise_path(unit: str, name: str) -> str:

@@ -11,8 +11,9 @@ from textwrap import wrap
 from typing import Any
 
 from gradcheck.grading.report import state_of
+from gradcheck.grading.sources import Sources
 from gradcheck.grading.written import FinalReport, WrittenExercise
-from gradcheck.reports.classroom_findings import TOLD, Finding, Sources, exercise_path, findings
+from gradcheck.reports.classroom_findings import TOLD, Finding, exercise_path, findings
 from gradcheck.reports.escaping import markdown_text, terminal_text
 from gradcheck.reports.message import WIDTH
 from gradcheck.reports.stored import clipped, penalties, problems

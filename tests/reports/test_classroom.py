@@ -22,10 +22,10 @@ from totals import COUNT, POINTS
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.errors import GradcheckError, Ungraded
+from gradcheck.grading.sources import Sources
 from gradcheck.reports import classroom, classroom_summary
 from gradcheck.reports.classroom import MOST_BYTES, encoded
 from gradcheck.reports.classroom_annotations import MOST, MOST_OF_JOB, left_out, of_step
-from gradcheck.reports.classroom_findings import Sources
 from gradcheck.reports.classroom_summary import MOST_BYTES as MOST_SUMMARY
 
 COMMANDS = (

@@ -11,7 +11,7 @@ from classroom_data import exercise_of, report_of
 from plain_reports import feedback_html, feedback_markdown, gradescope_results, junit_xml, results_by_exercise
 
 from gradcheck.checks.results import CheckResult, Counterexample
-from gradcheck.reports.classroom_findings import Sources
+from gradcheck.grading.sources import Sources
 from gradcheck.reports.message import failure_text, hanging, tensor_text
 
 ENTRIES = [
