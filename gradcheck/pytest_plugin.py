@@ -174,7 +174,7 @@ class CheckItem(pytest.Item):
         # Why a file was not read is told at the first function, or at the first check of one that runs without it.
         if f"{self.file.nodeid}::{function}::{check}" in selected or check != "runs":
             return True
-        return self.name != "runs" and own in selected
+        return self.check != "runs" and own in selected
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         if isinstance(excinfo.value, CheckNotPassed):
