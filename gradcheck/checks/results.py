@@ -23,7 +23,7 @@ UNRECOGNISED = "unrecognised"
 
 
 @dataclass(frozen=True)
-class Spread:
+class Tally:
     """How much of a part of the result is wrong in all calls of a check: `wrong` of `entries`, in `calls` of `of`."""
 
     wrong: int
@@ -45,7 +45,7 @@ class Marks:
     of: int
     parts: tuple[str, ...] = ()
     unlike: str = ""
-    spread: Spread | None = None
+    spread: Tally | None = None
 
     @property
     def all_known(self) -> bool:

@@ -21,7 +21,7 @@ from gradcheck.checks.outcome import (
     Unwritten,
     Value,
 )
-from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Spread, Status
+from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Status, Tally
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
@@ -184,7 +184,8 @@ def nondeterministic(blank: CheckResult, trial: Trial, outcome: Outcome, again: 
     generators = [name for name, value in trial.arguments.items() if isinstance(value, GeneratorArgument)]
     why = "it keeps something between calls, or leaves something to chance"
     if outcome.drew_elsewhere or again.drew_elsewhere:
-        why = f"chance came from somewhere else than {generators[0]}" if generators else "it draws random numbers"
+        used = f"another source of chance than {generators[0]} is used" if generators else "it draws random numbers"
+        why = f"{used}, one that torch, Python or NumPy keeps for everybody"
     elif generators and not set(generators) & set(outcome.advanced):
         why = f"it draws nothing from {generators[0]}, so they come from somewhere else"
     return replace(
@@ -258,7 +259,7 @@ def differing(name: str, what: str, wrong: int, entries: int) -> str:
 
 def differing_in_all(name: str, marks: Marks) -> str:
     """The same over all calls, where they were counted."""
-    spread = marks.spread or Spread(marks.count, marks.of, 1, 1)
+    spread = marks.spread or Tally(marks.count, marks.of, 1, 1)
     told = differing(name, marks.unlike, spread.wrong, spread.entries)
     return told if spread.calls == spread.of else f"{told}, in {spread.calls} of {spread.of} calls"
 

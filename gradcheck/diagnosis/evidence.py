@@ -16,7 +16,7 @@ from gradcheck.checks.cases import walk
 from gradcheck.checks.compare import Difference, Wanted, stem
 from gradcheck.checks.judge import judge
 from gradcheck.checks.outcome import Argument, Outcome, Returned
-from gradcheck.checks.results import CheckResult, Spread
+from gradcheck.checks.results import CheckResult, Tally
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import Trait, is_cotangent, traits_of
 from gradcheck.checks.trials import Trial
@@ -136,7 +136,7 @@ def counted_in_all(verification: Verification, spec: FunctionSpec, failure: Chec
     if not any(wrong):
         return failure
     entries = sum(size for each in counts for _, size in each)
-    marks = replace(example.marks, spread=Spread(sum(wrong), entries, sum(map(bool, wrong)), len(seen)))
+    marks = replace(example.marks, spread=Tally(sum(wrong), entries, sum(map(bool, wrong)), len(seen)))
     named = " and ".join(sorted(parts)) or seen[0].names[0]
     message = failure.message if failure.code else differing_in_all(named, marks)
     return replace(failure, message=message, counterexample=replace(example, marks=marks))
