@@ -213,13 +213,13 @@ class SmallDraw:
         if name not in self.named and self.distinct:
             self.named[name] = max(least, len(self.named) + 2)
         if name not in self.named:
-            options = (2, 1, 3) if several and least == 1 else range(least, max(3, least) + 1)
+            options = (2, 1, 3) if several and least == 1 else tuple(range(least, max(3, least) + 1))
             self.named[name] = self._choice("size", options)
         return self.named[name]
 
     def shape(self) -> tuple[int, ...]:
         if self._full is None:
-            axes = self._choice("size", range(min(1, self.axes), self.axes + 1))
+            axes = self._choice("size", range(min(1, self.axes), self.axes + 1)[:: -1 if self.distinct else 1])
             self._full = tuple(self.size(f"axis {axis}") for axis in range(axes))
         return self._full
 

@@ -174,8 +174,19 @@ class Verification:
             if outcome.state == "not_started":
                 return replace(blank, status="not_started", message="not started")
             failure = ended(spec, blank, trial, outcome)
+            if failure and wording.is_of_the_file(outcome):
+                return self._told_once(failure)
             return self.narrowed(spec, failure, trial, outcome, ended) if failure else blank
         raise AssertionError
+
+    def _told_once(self, failure: CheckResult) -> CheckResult:
+        """Why a file was not read, at its first function alone."""
+        first = self.task.functions[0].name
+        if failure.function == first:
+            return failure
+        found = self._result(first, "runs")
+        blank = replace(failure, status="skipped", code="", lines=(), fault=None)
+        return failure if found.ok else replace(_waits(blank, found), message=f"the file was not read: see {found.id}")
 
     def _form(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         """What came back has the right form, on every generic case; no number is looked at."""

@@ -37,6 +37,11 @@ _NOT_LOADED = ("SyntaxError", "IndentationError", "TabError", "LoadError", NOT_R
 """What is said of the file, and of no call."""
 
 
+def is_of_the_file(outcome: Outcome) -> bool:
+    """Whether the outcome is that of no call: the file was not read, or could not be loaded."""
+    return outcome.fault is not None and outcome.fault.kind in _NOT_LOADED
+
+
 def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Outcome) -> CheckResult:
     """The call did not return."""
     fault = outcome.fault
@@ -62,7 +67,7 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
     if example and outcome.state == "raised" and not _BY_NUMBERS & set(fault.bases):
         example = _by_shapes(example, trial)
     status: Status = "failed" if outcome.state == "missing" else "errored"
-    if fault.kind in _NOT_LOADED:
+    if is_of_the_file(outcome):
         example = None
     return replace(
         blank,
