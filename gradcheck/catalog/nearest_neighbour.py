@@ -53,7 +53,7 @@ def _exact_distances(arguments: Arguments) -> list[Fraction]:
     return [sum(((a - b) ** 2 for a, b in zip(x, row, strict=True)), Fraction(0)) for row in rows]
 
 
-def _verdict(arguments: Arguments, value: Value) -> tuple[str, str] | None:
+def _verdict(arguments: Arguments, value: Value) -> tuple[str, ...] | None:
     if isinstance(value, Returned):
         if value.problem:
             return "type", f"it returned {value.problem}; return a plain torch.Tensor"
@@ -70,7 +70,7 @@ def _verdict(arguments: Arguments, value: Value) -> tuple[str, str] | None:
     return _misplaced(_exact_distances(arguments), number)
 
 
-def _misplaced(distances: list[Fraction], number: float) -> tuple[str, str] | None:
+def _misplaced(distances: list[Fraction], number: float) -> tuple[str, ...] | None:
     nearest = distances.index(min(distances))
     if number == nearest:
         return None
@@ -78,7 +78,7 @@ def _misplaced(distances: list[Fraction], number: float) -> tuple[str, str] | No
         return "values", f"k is {number:g}, but the prototypes have the numbers 0 … {len(distances) - 1}"
     chosen = int(number)
     if distances[chosen] == distances[nearest]:
-        return "values", f"prototypes {nearest} and {chosen} are equally near; the first is asked for"
+        return "values", f"prototypes {nearest} and {chosen} are equally near; the first is asked for", "kink"
     near, far = (f"{float(distances[k]):g}" for k in (nearest, chosen))
     if near == far:  # all digits, then
         near, far = (repr(float(distances[k])) for k in (nearest, chosen))

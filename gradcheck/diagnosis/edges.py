@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.catalog import Exercise
+from gradcheck.checks.cases import walk
 from gradcheck.checks.compare import FORM_CODES, stem
 from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis
 from gradcheck.checks.task import FunctionSpec
@@ -26,7 +27,7 @@ from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather
 from gradcheck.diagnosis.from_formula import misconception_of
 from gradcheck.diagnosis.guess import Context, Guess, say
 from gradcheck.diagnosis.limits import clipped, leaves_the_range, stops
-from gradcheck.diagnosis.matching import NEARLY, digits_right, leaves_of, ratio
+from gradcheck.diagnosis.matching import NEARLY, close, digits_right, leaves_of, ratio, scale_of
 from gradcheck.diagnosis.search import GuessSearch
 from gradcheck.diagnosis.shapes import explain_shape
 from gradcheck.references.expected import Floats
@@ -99,8 +100,8 @@ def _named(
     verification: Verification, evidence: Evidence, failure: CheckResult, exercise: Exercise | None
 ) -> Told | None:
     """A known mistake that explains all failing cases with numbers enough to tell, or those of one of them."""
-    failing = dict.fromkeys(each.trial.case.name for each in evidence.failing)
-    cases = [[each for each in evidence.sightings if each.trial.case.name == name] for name in failing]
+    names = dict.fromkeys(each.trial.case.name for each in evidence.failing)
+    cases = [[each for each in evidence.sightings if each.trial.case.name == name] for name in names]
     telling = [seen for seen in cases if _tells(replace(evidence, sightings=seen).observations)]
     if not telling:
         return None
@@ -109,7 +110,9 @@ def _named(
     search = GuessSearch(context, exercise, verification.budget)
     for chosen in [[each for seen in telling for each in seen], *(telling[:_CASES] if len(telling) > 1 else [])]:
         seen = replace(evidence, sightings=chosen)
-        guess = _explaining(search.guesses, [*seen.observations, *ordinary], seen.wrong)
+        failing = {id(each.trial) for each in seen.failing}
+        observations = sorted(seen.observations, key=lambda each: id(each.trial) not in failing)
+        guess = _explaining(search.guesses, [*observations, *ordinary], seen.wrong)
         if guess is None:
             continue
         shown = failure
@@ -149,12 +152,21 @@ def _predicts(guess: Guess, observation: Observation, name: str) -> bool:
 
 def _tells(seen: Sequence[Observation]) -> bool:
     """Whether the numbers of a case can tell one mistake from another."""
-    given = [array for each in seen[:1] for array in each.tensors.values()]
+    given = [np.asarray(getattr(leaf, "values", leaf)) for each in seen[:1] for _, leaf in walk(each.trial.arguments)]
+    given = [array for array in given if array.dtype.kind == "f"]
     wanted = [array for each in seen for array in each.expected]
     finite = all(bool(np.isfinite(array).all()) for each in seen for array in each.got)
     several = sum(any(np.any(array) for array in each.expected) for each in seen) >= 2
-    many = several or any(array.size >= 4 for array in wanted)
-    return finite and many and min(_distinct(given), _distinct(wanted)) >= _DISTINCT
+    many = several or sum(array.size for array in wanted) >= 4
+    plain = any(not _right(each) for each in seen)
+    return plain and finite and many and min(_distinct(given), _distinct(wanted)) >= _DISTINCT
+
+
+def _right(observation: Observation) -> bool:
+    """Whether nothing is wrong beside the largest number in sight: then any guess fits that is nearly right."""
+    pairs = zip(observation.got, observation.expected, strict=True)
+    dtype = observation.trial.case.dtype
+    return all(close(got, right, dtype, scale_of(observation, got, right)) for got, right in pairs)
 
 
 def _distinct(arrays: list[Floats]) -> int:
@@ -187,7 +199,7 @@ def _known(verification: Verification, evidence: Evidence, failure: CheckResult)
         reason = leaves_the_range(evidence, failure)
         text = reason and f"{wrongness(failure, name)}: {reason}"
     else:
-        text = stops(evidence, name) or clipped(evidence, Calculator(verification.task, evidence.spec), name)
+        text = stops(evidence, failure, name) or clipped(evidence, Calculator(verification.task, evidence.spec), name)
         if not text:
             text, code = _at_kink(verification, evidence, failure), "kink"
     if not text:

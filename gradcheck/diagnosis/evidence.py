@@ -15,7 +15,7 @@ from gradcheck.checks.allowance import WAITING, OwnTime
 from gradcheck.checks.cases import walk
 from gradcheck.checks.compare import Difference, Wanted, stem
 from gradcheck.checks.judge import judge
-from gradcheck.checks.outcome import Argument, Outcome, Returned
+from gradcheck.checks.outcome import Argument, Arguments, Outcome, Returned
 from gradcheck.checks.results import CheckResult, Tally
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import Trait, is_cotangent, traits_of
@@ -58,11 +58,7 @@ class Observation:
     @cached_property
     def tensors(self) -> dict[tuple[Any, ...], Floats]:
         """Every floating tensor of the arguments, by the way to it."""
-        found = {}
-        for path, leaf in walk(self.trial.arguments):
-            if isinstance(leaf, Argument) and leaf.dtype.startswith("float"):
-                found[path] = np.asarray(leaf.values, dtype=np.float64)
-        return found
+        return floats_of(self.trial.arguments)
 
     @cached_property
     def upstream(self) -> float:
@@ -184,6 +180,12 @@ def gather(verification: Verification, spec: FunctionSpec, group: str = "generic
         if computed > BUDGET_S or waited > WAITING * BUDGET_S or outcome.state == "timed_out":
             break
     return evidence
+
+
+def floats_of(arguments: Arguments) -> dict[tuple[Any, ...], Floats]:
+    """Every floating tensor of a call's arguments, by the way to it."""
+    leaves = ((path, leaf) for path, leaf in walk(arguments) if isinstance(leaf, Argument))
+    return {path: np.asarray(leaf.values, dtype=np.float64) for path, leaf in leaves if leaf.dtype.startswith("float")}
 
 
 def names_of(evidence: Evidence) -> tuple[str, ...]:
