@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from gradcheck.checks.outcome import Arguments
+from gradcheck.checks.outcome import Arguments, Call
 
 Status = Literal["passed", "failed", "not_started", "errored", "skipped", "ungraded"]
 """`errored`: the submission raised, timed out or died. `skipped`: a check it depends on did not pass. `ungraded`: the
@@ -43,8 +43,9 @@ class Counterexample:
 
     `inputs` by parameter name, `grad_output` where there is one, `got` what came back, `marks` the wrong entries.
     `about` says what is special about the case (dtype, memory, kinks). `expected` is shown on request only and never
-    leaves the process in a report; nor do `arguments`, the facts that may be told of the case. `where` is what a report
-    that was read back says of the marks; else `where_of` says it.
+    leaves the process in a report; nor do `arguments`, the facts that may be told of the case, `calls`, those that show
+    the fault in a new process, where it takes more than the one with `arguments`, and `changed`, the arguments that
+    were changed or share memory. `where` is what a report that was read back says of the marks; else `where_of` does.
     """
 
     inputs: dict[str, Any]
@@ -54,6 +55,8 @@ class Counterexample:
     about: str = ""
     expected: Any = field(default=None, repr=False)
     arguments: Arguments = field(default_factory=dict, repr=False, compare=False)
+    calls: tuple[Call, ...] = field(default=(), repr=False, compare=False)
+    changed: tuple[str, ...] = field(default=(), repr=False, compare=False)
     marks: Marks | None = None
 
 

@@ -161,6 +161,7 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
     from gradcheck.grading.load import load_candidate
     from gradcheck.grading.report import ExerciseReport
     from gradcheck.reports.message import failure_text
+    from gradcheck.reports.reproduce import snippet
     from gradcheck.showing.text import printable
 
     exercise, path, shown = find_exercise(request["grade"]), Path(request["path"]), str(request["shown"])
@@ -176,6 +177,7 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
         "state": report.state,
         "checks": [[result.function, result.check, result.status] for result in results],
         "failure": failure_text(failures[0], shown) if failures else "",
+        "snippet": snippet(failures[0], shown) if failures else "",
         "code": failures[0].code if failures else "",
         "more": [f"{result.function}.{result.check}" for result in failures[1:]],
         "printed": printable(candidate.printed.take()).splitlines()[: PRINTED + 1],
