@@ -194,7 +194,8 @@ def test_the_window_may_be_made_smaller(tmp_path):
         terminal.wait_for("relu: failed   2 of 4 points", "more lines")
         assert terminal.screen.display[0].startswith("exercises   checked at")
         assert "the chain rule still needs grad_output" in one_line(terminal.text)
-        told = CODES.sub("", terminal.raw.decode()).replace("\r", "").split("\n")
+        pictures = terminal.raw.decode().replace("\x1b[H", "\n")  # each begins where the last one did
+        told = CODES.sub("", pictures).replace("\r", "").split("\n")
         assert max(map(len, told)) <= 40
         terminal.press("l")
         terminal.wait_for("0 of 1 exercises passed")
