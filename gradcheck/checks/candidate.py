@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import linecache
 import traceback
-from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from types import CellType, FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, one_thread, quiet, settings_kept, time_limit
 from gradcheck.checks.outcome import Argument, Arguments, Call, Fault, GeneratorArgument, Outcome, Printed
@@ -30,8 +31,20 @@ _MODULES = (
 )
 _LONGEST = 600
 """Characters of a message that are shown."""
+_CONTAINERS = (list, dict, set, defaultdict, OrderedDict)
 _REMEMBERED = 16
 """So many results of a function are looked at again after later calls: as many buffers may take turns."""
+
+
+class Varied(NamedTuple):
+    """A candidate's `function` under another `name`, with the function `changed`, itself or one that it calls, defined
+    by `text` instead.
+    """
+
+    name: str
+    function: str
+    changed: str
+    text: str
 
 
 @runtime_checkable
@@ -46,6 +59,12 @@ class Candidate(Protocol):
         raises.
         """
 
+    def vary(self, variants: Sequence[Varied]) -> None:  # noqa: ARG002 — who has no text has no variants
+        """Have further functions, the names of `variants`, that can be called like the others. One that cannot be made
+        is missing.
+        """
+        return
+
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
         """One call."""
         return self.call_many([Call(function, arguments, count)])[0]
@@ -56,7 +75,8 @@ class InProcessCandidate(Candidate):
 
     `filename` is the file whose lines are shown; `broken` is the outcome of every call when that file could not be
     loaded at all. `neighbour` finds the same learner's file for another exercise. `watched`: calls are watched for
-    automatic differentiation; where there is none, that would only cost time.
+    automatic differentiation; where there is none, that would only cost time. Where there is a file, `source` is its
+    text and `again` runs it once more.
     """
 
     def __init__(
@@ -70,6 +90,8 @@ class InProcessCandidate(Candidate):
         self.printed = Printed()
         self.watched = True
         self.neighbour: Callable[[str], Candidate | None] = lambda _exercise: None
+        self.source = b""
+        self.again: Callable[[], InProcessCandidate] | None = None
         self._returned: dict[str, deque[Read]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         self._fitting: set[tuple[str, int, int]] = set()
 
@@ -91,6 +113,62 @@ class InProcessCandidate(Candidate):
         playing = Playing(self.functions, prepared, self._returned, guard)
         ended = self.bounded(playing.run, playing.asked)
         return playing.outcomes(ended, self.bounded(playing.close))
+
+    def vary(self, variants: Sequence[Varied]) -> None:
+        functions = dict(self.functions)
+
+        def make(*_: Any) -> None:
+            for each in variants:
+                with suppress(Exception):
+                    functions[each.name] = _varied(self.functions, each, self.filename)
+
+        self.bounded(make)
+        self.functions = functions
+
+    def source_of(self, function: str) -> tuple[bytes, int]:
+        """The text that the function stands in, and its line there, 0 where its name tells; nothing where that is not
+        known.
+        """
+        if self.source:
+            return self.source, 0
+        try:
+            lines, _ = inspect.findsource(self.functions[function])
+            return "".join(lines).encode(), self.functions[function].__code__.co_firstlineno
+        except (KeyError, AttributeError, TypeError, OSError, IndexError, UnicodeError):
+            return b"", 0
+
+    @contextmanager
+    def fresh(self, kept: Collection[str]) -> Iterator[Candidate | None]:
+        """The same functions as if none had been called yet, in the block; None where they cannot be had. Without a
+        file that can be run once more, what they keep under the names `kept` is emptied for as long.
+        """
+        again = self.again() if self.again else None
+        if again is not None and not again.broken and self.functions.keys() <= again.functions.keys():
+            yield again
+            return
+        self.again = None
+        held = list({id(each): each for each in self._held(kept)}.values())
+        before = [each.copy() for each in held]
+        for each in held:
+            each.clear()
+        try:
+            yield self if held else None
+        finally:
+            for each, was in zip(held, before, strict=True):
+                each.clear()
+                each.extend(was) if isinstance(each, list) else each.update(was)
+
+    def _held(self, names: Collection[str]) -> Iterator[Any]:
+        """The lists, dicts and sets of these names that the functions see, or have as defaults."""
+        for function in filter(inspect.isfunction, list(self.functions.values())):
+            code = function.__code__
+            cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
+            defaults = zip(
+                code.co_varnames[: code.co_argcount][::-1], (function.__defaults__ or ())[::-1], strict=False
+            )
+            seen = [(name, function.__globals__.get(name)) for name in names]
+            seen += [*defaults, *((name, _content(cell)) for name, cell in cells)]
+            yield from (each for name, each in seen if name in names and type(each) in _CONTAINERS)
 
     def _unfit(self, call: Call) -> Outcome | None:
         """What stands for a call that cannot be made."""
@@ -208,6 +286,30 @@ def _rehearse() -> None:
     candidate = InProcessCandidate({"f": lambda x, _more, _generator: (x, {"total": (x @ x).sum().item()})})
     for dtype in ("float64", "float32"):
         candidate.call("f", {**arguments, "x": Argument(one.values, dtype)}, count=True)
+
+
+def _varied(functions: Mapping[str, Any], variant: Varied, filename: str) -> FunctionType:
+    """The function that a variant stands for: what it calls of its own module is taken along."""
+    changed = functions[variant.changed]
+    space = dict(changed.__globals__)
+    space.update(
+        zip(changed.__code__.co_freevars, (cell.cell_contents for cell in changed.__closure__ or ()), strict=True)
+    )
+    exec(compile(variant.text, filename or "<variant>", "exec", dont_inherit=True), space)  # noqa: S102 — its own code, one place changed
+    own = {name: each for name, each in space.items() if isinstance(each, FunctionType) and name != variant.changed}
+    for name, each in own.items():
+        if each.__globals__ is changed.__globals__:
+            space[name] = FunctionType(each.__code__, space, name, each.__defaults__, each.__closure__)
+            space[name].__kwdefaults__ = each.__kwdefaults__
+    made: FunctionType = space[variant.function]
+    return made
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # nothing is in it yet
+        return None
 
 
 def said(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from gradcheck.checks import properties, wording
-from gradcheck.checks.allowance import Budget
+from gradcheck.checks.allowance import WAITING, Allowance, Budget, OwnTime
 from gradcheck.checks.asking import Unfinished
 from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
@@ -61,6 +61,8 @@ class Verification:
         self.budget = Budget()
         self._results: dict[tuple[str, str], CheckResult] = {}
         self._outcomes: dict[Key, Outcome] = {}
+        self.shown: dict[tuple[str, str], tuple[Trial, Outcome]] = {}
+        """The call that a failure shows, by function and check, where a smaller one was looked for."""
 
     def results(self) -> list[CheckResult]:
         """Every check of every function, in order, at one draw."""
@@ -83,6 +85,7 @@ class Verification:
         self._later = self._later[self._later.index(seed) + 1 :] if seed in self._later else self._later
         self._results.clear()
         self._outcomes.clear()
+        self.shown.clear()
 
     def save(self) -> None:
         """Keep the expected values that were computed anew."""
@@ -170,15 +173,20 @@ class Verification:
         for trial, outcome in self._came(spec, blank):
             if outcome.state == "not_started":
                 return replace(blank, status="not_started", message="not started")
-            return ended(spec, blank, trial, outcome) or blank
+            failure = ended(spec, blank, trial, outcome)
+            return self.narrowed(spec, failure, trial, outcome, ended) if failure else blank
         raise AssertionError
 
     def _form(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         """What came back has the right form, on every generic case; no number is looked at."""
+
+        def judged(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
+            return ended(spec, blank, trial, outcome) or malformed(blank.check, blank, trial, outcome)
+
         for trial, outcome in self._came(spec, blank):
-            failure = ended(spec, blank, trial, outcome) or malformed(blank.check, blank, trial, outcome)
+            failure = judged(spec, blank, trial, outcome)
             if failure:
-                return failure
+                return self.narrowed(spec, failure, trial, outcome, judged)
         return blank
 
     _type = _shape = _dtype = _form
@@ -192,7 +200,7 @@ class Verification:
                 trial = self.bench(spec).of(case)[0]
                 unclean = impure(spec, blank, trial, outcome)
                 if unclean:
-                    return unclean
+                    return self.narrowed(spec, unclean, trial, outcome, impure)
             if not properties.same_result(outcome, again):
                 return wording.nondeterministic(blank, trial, outcome, again, self._another(spec, case))
         return blank
@@ -226,10 +234,26 @@ class Verification:
 
     def _compare(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         """Form and numbers of every trial of every case."""
-        found = self._first(spec, blank, judge)
+        found = next(self._failing(spec, blank, judge), None)
         return self.narrowed(spec, *found) if found else blank
 
-    _values = _edge_cases = _compare
+    _values = _compare
+
+    def _edge_cases(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
+        """The same, but an exception, or one that did not come, is told only where no edge shows wrong results."""
+        failing = self._failing(spec, blank, judge)
+        found = next(failing, None)
+        if found is None:
+            return blank
+        if _says_little(found[0]):
+            allowance = Allowance(ON_EDGES_S, WAITING * ON_EDGES_S, OwnTime())
+            with self.searching():
+                for each in failing:
+                    found = min(found, each, key=lambda one: _says_little(one[0]))
+                    slow = each[2].state == "timed_out" or allowance.left() <= 0 or not self.budget.may_go_on()
+                    if slow or not _says_little(found[0]):
+                        break
+        return self.narrowed(spec, *found)
 
     def narrowed(
         self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome, judged: Judged = judge
@@ -237,8 +261,13 @@ class Verification:
         """The same kind of failure on the smallest inputs that show it."""
         if not self.shrink or outcome.state in ("timed_out", "missing", "exited") or not self.budget.may_go_on():
             return failure
+        from gradcheck.checks.shrink import FailedCall, smallest
+
+        like = FailedCall(failure, trial, outcome)
         with self.searching():
-            return self._smallest(spec, failure, trial, outcome, judged) or failure
+            found = smallest(self.bench(spec), self.candidate, like, self.budget, judged) or like
+        self.shown[spec.name, failure.check] = found.trial, found.outcome
+        return found.failure
 
     @contextmanager
     def searching(self) -> Iterator[None]:
@@ -250,23 +279,14 @@ class Verification:
         with aside(), self.budget.spending():
             yield
 
-    def _smallest(
-        self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome, judged: Judged
-    ) -> CheckResult | None:
-        if trial.raises:
-            return None
-        from gradcheck.checks.shrink import smallest  # a run that fails nowhere needs no Hypothesis
-
-        return smallest(self.bench(spec), self.candidate, failure, trial, outcome, self.budget, judged)
-
     def _confusion(self, spec: FunctionSpec, blank: CheckResult, confusion: Confusion) -> CheckResult:
         """The result is not the right one in the wrong order."""
 
         def judged(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
             return ended(spec, blank, trial, outcome) or confused(spec, blank, confusion, trial, outcome)
 
-        found = self._first(spec, blank, judged)
-        return found[0] if found else blank
+        found = next(self._failing(spec, blank, judged), None)
+        return self.narrowed(spec, *found, judged) if found else blank
 
     def _property(self, spec: FunctionSpec, blank: CheckResult, wanted: Property) -> CheckResult:
         from gradcheck.checks.asking import Ask
@@ -324,10 +344,10 @@ class Verification:
             yield from zip((each.trial for each in asked), self._known(asked), strict=True)
             at += len(asked)
 
-    def _first(
+    def _failing(
         self, spec: FunctionSpec, blank: CheckResult, judged: Judged
-    ) -> tuple[CheckResult, Trial, Outcome] | None:
-        """The failure of the first trial of a check that fails. All are right whose numbers are."""
+    ) -> Iterator[tuple[CheckResult, Trial, Outcome]]:
+        """The trials of a check that fail, and with what. All are right whose numbers are."""
         trials = round_of(self.benches, spec, blank.check)
         at = 0
         while trials.reaches(at):
@@ -338,12 +358,20 @@ class Verification:
                 trial, outcome = trials.asked[number].trial, outcomes[number - at]
                 failure = judged(spec, blank, trial, outcome)
                 if failure:
-                    return failure, trial, outcome
+                    yield failure, trial, outcome
             at += len(outcomes)
-        return None
 
     def _is_known(self, asked: Asked) -> bool:
         return asked.key in self._outcomes
+
+
+ON_EDGES_S = 2.0
+"""Seconds of computing, in which an edge is looked for that shows more than an exception."""
+
+
+def _says_little(failure: CheckResult) -> int:
+    """0 for a wrong result; more where all that is known is that no exception came, or one that is not explained."""
+    return 2 if failure.status == "errored" else int(failure.code == "must-raise")
 
 
 def _waits(blank: CheckResult, found: CheckResult) -> CheckResult:

@@ -15,15 +15,29 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 FAULTS: tuple[Status, ...] = ("failed", "errored")
 """What the submission did wrong; a check that waits or was not graded says nothing against it."""
 
+DIGITS = 4
+"""So many digits of a number are shown where more tell nothing."""
+
 UNRECOGNISED = "unrecognised"
 """The diagnosis code where the evidence fits no known mistake."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much of a part of the result is wrong in all calls of a check: `wrong` of `entries`, in `calls` of `of`."""
+
+    wrong: int
+    entries: int
+    calls: int
+    of: int
 
 
 @dataclass(frozen=True)
 class Marks:
     """Which entries of what came back are wrong: `count` of `of`, at the indices `entries`, the first ones where there
     are very many. `parts` are the names of those parts of a result of several that these are entries of, more than one
-    where only together they are wrong. `unlike` says what they differ from: dC/dx, the definition.
+    where only together they are wrong. `unlike` says what they differ from: dC/dx, the definition. `spread` is how it
+    is in all calls, where these were counted.
     """
 
     entries: tuple[tuple[int, ...], ...]
@@ -31,6 +45,7 @@ class Marks:
     of: int
     parts: tuple[str, ...] = ()
     unlike: str = ""
+    spread: Spread | None = None
 
     @property
     def all_known(self) -> bool:
@@ -42,6 +57,7 @@ class Counterexample:
     """A case that shows the fault. Tensors are nested lists.
 
     `inputs` by parameter name, `grad_output` where there is one, `got` what came back, `marks` the wrong entries.
+    `digits` are as many as it takes to tell wrong entries from right ones.
     `about` says what is special about the case (dtype, memory, kinks). `expected` is shown on request only and never
     leaves the process in a report; nor do `arguments`, the facts that may be told of the case, `calls`, those that show
     the fault in a new process, where it takes more than the one with `arguments`, and `changed`, the arguments that
@@ -58,6 +74,7 @@ class Counterexample:
     calls: tuple[Call, ...] = field(default=(), repr=False, compare=False)
     changed: tuple[str, ...] = field(default=(), repr=False, compare=False)
     marks: Marks | None = None
+    digits: int = DIGITS
 
 
 def where_of(example: Counterexample) -> str:
@@ -68,7 +85,11 @@ def where_of(example: Counterexample) -> str:
     what = f"{' and '.join(marks.parts)} differs" if marks.parts else "differs"
     places = ", ".join(str(list(place)) for place in marks.entries[:3])
     more = f" and {marks.count - 3} more" if marks.count > 3 else ""
-    return f"{what} from {marks.unlike}" + (f" at {places}{more}" if marks.entries[0] else "")
+    here = f"{what} from {marks.unlike}" + (f" at {places}{more}" if marks.entries[0] else "")
+    counted = marks.spread
+    if counted is None or counted.of == 1:
+        return here
+    return f"{here}; over {counted.of} calls {counted.wrong} of {counted.entries} entries differ"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import numpy as np
 from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.operators.operator import Operator
+from gradcheck.references.binding import Array
+from gradcheck.references.expected import PRECISION
 
 LARGE = 9.0
 """Inputs from here on are large: e^−9 beside 1 is nearly nothing."""
@@ -25,6 +27,9 @@ class Trait(Enum):
     FLOAT32 = auto()
     UNBATCHED = auto()
     SIZE_ONE = auto()
+    ONE_ENTRY = auto()
+    SQUARE = auto()
+    SLICED = auto()
     MANY_AXES = auto()
     NO_AXES = auto()
     EQUAL_SIZES = auto()
@@ -33,10 +38,27 @@ class Trait(Enum):
     VERY_LARGE = auto()
     SMALL = auto()
     TIED = auto()
+    EQUAL_ENTRIES = auto()
     ZERO = auto()
     ALL_ZERO = auto()
     ALL_POSITIVE = auto()
     ALL_NEGATIVE = auto()
+    WHOLE_NUMBERS = auto()
+    CONSTANT_COLUMN = auto()
+    LARGE_MEAN = auto()
+    SPREAD_OUT = auto()
+    NEARLY_EQUAL = auto()
+    EQUAL_INPUTS = auto()
+    LABEL_OUTSIDE = auto()
+    LAST_CLASS_ABSENT = auto()
+    LABEL_REPEATED = auto()
+    SINGLE_CLASS = auto()
+    ALL_PREDICTED = auto()
+    NONE_PREDICTED = auto()
+    LAST_BATCH_SMALLER = auto()
+    BATCH_BEYOND_DATA = auto()
+    NOTHING_LISTED = auto()
+    ONE_LISTED = auto()
     UPSTREAM_LARGE = auto()
     UPSTREAM_VERY_LARGE = auto()
     UPSTREAM_SMALL = auto()
@@ -50,18 +72,29 @@ def is_cotangent(name: str) -> bool:
 
 
 def traits_of(arguments: Arguments, operator: Operator | None = None) -> frozenset[Trait]:
-    """All traits of a call. That a batch axis is missing is known of an `operator` only."""
+    """All traits of a call. That a batch axis is missing, or that an input is a target, is known of an `operator`."""
     tensors = [(str(path[0]), leaf) for path, leaf in walk(arguments) if isinstance(leaf, Argument)]
     inputs = [each for name, each in tensors if not is_cotangent(name)]
     upstream = [each for name, each in tensors if is_cotangent(name)]
+    targets = {each.name for each in operator.inputs if each.kind == "probability"} if operator is not None else set()
+    free = [each for name, each in tensors if not is_cotangent(name) and name not in targets]
     found = {
         Trait.EMPTY: any(each.values.size == 0 for each in inputs + upstream),
         Trait.STRIDED: any(each.layout in ("transposed", "expanded") for each in inputs + upstream),
+        Trait.SLICED: any(each.layout == "offset" for each in inputs + upstream),
         Trait.FLOAT32: any(each.dtype == "float32" for each in inputs + upstream),
         Trait.UNBATCHED: operator is not None and _unbatched(arguments, operator),
     }
     return frozenset(
-        [*(trait for trait, holds in found.items() if holds), *_of_sizes(inputs), *_of_numbers(inputs), *_of(upstream)]
+        [
+            *(trait for trait, holds in found.items() if holds),
+            *_of_sizes(inputs),
+            *_of_numbers(free),
+            *_of_places(free),
+            *_of_labels(arguments),
+            *_of_counts(arguments),
+            *_of(upstream),
+        ]
     )
 
 
@@ -75,6 +108,10 @@ def _of_sizes(inputs: list[Argument]) -> Iterator[Trait]:
     sizes = {size for shape in shapes for size in shape}
     if 1 in sizes:
         yield Trait.SIZE_ONE
+    if inputs and all(each.values.size == 1 for each in inputs):
+        yield Trait.ONE_ENTRY
+    if any(len(shape) > 1 and shape[-1] == shape[-2] > 1 for shape in shapes):
+        yield Trait.SQUARE
     if any(len(shape) > 2 for shape in shapes):
         yield Trait.MANY_AXES
     if set(shapes) == {()}:
@@ -101,6 +138,8 @@ def _of_numbers(inputs: list[Argument]) -> Iterator[Trait]:
     zero = numbers == 0
     if zero.any():
         yield Trait.ZERO
+    if len(np.unique(numbers)) < numbers.size:
+        yield Trait.EQUAL_ENTRIES
     if zero.any() or len(np.unique(numbers)) < numbers.size:
         yield Trait.TIED
     if zero.all():
@@ -109,6 +148,95 @@ def _of_numbers(inputs: list[Argument]) -> Iterator[Trait]:
         yield Trait.ALL_POSITIVE
     if (numbers < 0).all():
         yield Trait.ALL_NEGATIVE
+    if (numbers == np.rint(numbers)).all() and not zero.all():
+        yield Trait.WHOLE_NUMBERS
+
+
+_FAR = 1e3
+"""So many times its spread a mean must be to be large beside it; so many times another column's scale one may be."""
+_VANISHING = 1e-20
+"""Differences up to here vanish beside 1 in every precision, as they do in a softmax."""
+
+
+def _of_places(inputs: list[Argument]) -> Iterator[Trait]:
+    """Of the columns of each floating input, of the entries of its rows, of the same entries of two inputs."""
+    real = [each for each in inputs if each.dtype.startswith("float") and each.values.size]
+    matrices = [each for each in real if each.values.ndim == 2]
+    pairs = [
+        (one, other)
+        for position, one in enumerate(real)
+        for other in real[:position]
+        if one.values.shape == other.values.shape
+    ]
+    if any((np.ptp(each.values, axis=0) == 0).any() for each in matrices):
+        yield Trait.CONSTANT_COLUMN
+    if any(_far_off(each.values) for each in matrices):
+        yield Trait.LARGE_MEAN
+    if any((scales := np.abs(each.values).max(0)).max() > _FAR * scales.min() > 0 for each in matrices):
+        yield Trait.SPREAD_OUT
+    if any(_close(np.diff(np.sort(each.values, axis=1)), _VANISHING) for each in matrices) or any(
+        _close(one.values - other.values, 2 * PRECISION[one.dtype][1] * np.maximum(1.0, np.abs(one.values)))
+        for one, other in pairs
+    ):
+        yield Trait.NEARLY_EQUAL
+    if any((one.values == other.values).all() for one, other in pairs):
+        yield Trait.EQUAL_INPUTS
+
+
+def _far_off(values: Array) -> bool:
+    spread = np.ptp(values, axis=0)
+    return bool((np.abs(values.mean(0)) > _FAR * spread)[spread > 0].any())
+
+
+def _close(apart: Array, least: Array | float) -> bool:
+    """Whether entries differ by next to nothing, but differ."""
+    return bool(((apart != 0) & (np.abs(apart) <= least)).any())
+
+
+def _of_labels(arguments: Arguments) -> Iterator[Trait]:
+    """Of whole numbers that name classes: one for each row of a matrix, or below `num_classes`."""
+    given = {name: each for name, each in arguments.items() if isinstance(each, Argument)}
+    labels = next((each.values for name, each in given.items() if name == "labels" and each.values.size), None)
+    if labels is None:
+        return
+    rows = [each.values for each in given.values() if each.dtype.startswith("float") and each.values.ndim >= 1]
+    told = next((each for each in rows if each.ndim == 2 and each.shape[0] == labels.size), rows[0] if rows else None)
+    classes = arguments.get("num_classes", 0 if told is None else told.shape[-1])
+    if classes:
+        if labels.min() < 0 or labels.max() >= classes:
+            yield Trait.LABEL_OUTSIDE
+            return
+        if labels.max() + 1 < classes:
+            yield Trait.LAST_CLASS_ABSENT
+        if classes == 1:
+            yield Trait.SINGLE_CLASS
+    if len(np.unique(labels)) < labels.size:
+        yield Trait.LABEL_REPEATED
+    if told is not None and told.ndim == 2 and told.shape[0] == labels.size:
+        hits = told.argmax(1) == np.ravel(labels)
+        if hits.all():
+            yield Trait.ALL_PREDICTED
+        if not hits.any():
+            yield Trait.NONE_PREDICTED
+
+
+def _of_counts(arguments: Arguments) -> Iterator[Trait]:
+    """Of a batch size beside the number of samples, and of the lengths of lists."""
+    size, count = arguments.get("batch_size"), arguments.get("num_samples")
+    rows = next(
+        (each.values.shape[0] for each in arguments.values() if isinstance(each, Argument) and each.values.ndim), 0
+    )
+    count = count or rows
+    if size and count:
+        if size > count:
+            yield Trait.BATCH_BEYOND_DATA
+        elif count % size:
+            yield Trait.LAST_BATCH_SMALLER
+    lengths = [len(each) for each in arguments.values() if isinstance(each, (list, tuple, dict))]
+    if 0 in lengths:
+        yield Trait.NOTHING_LISTED
+    if 1 in lengths:
+        yield Trait.ONE_LISTED
 
 
 def _of(upstream: list[Argument]) -> Iterator[Trait]:

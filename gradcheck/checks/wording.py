@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.cases import Case
-from gradcheck.checks.compare import Difference, is_plural, verb
+from gradcheck.checks.compare import Difference, is_plural, numbers, verb
 from gradcheck.checks.outcome import (
     EARLIER,
     NOT_READ,
@@ -22,7 +22,7 @@ from gradcheck.checks.outcome import (
     Unwritten,
     Value,
 )
-from gradcheck.checks.results import CheckResult, Counterexample, Marks, Status
+from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Spread, Status
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
@@ -216,22 +216,15 @@ def wrong_values(
 ) -> CheckResult:
     """The right form, the wrong numbers."""
     shown = [_shown(part) for part in parts]
-    what = {"forward": "the definition", "backward": "dC/dx", "jacobian": "dy/dx"}.get(spec.role, trial.what)
+    what = {"forward": "the definition", "jacobian": "dy/dx"}.get(spec.role, trial.what)
     if spec.role == "backward":
         what = f"dC/d{different.parts[0].like}" if len(different.parts) == 1 else "one subgradient"
-    count = (
-        "every entry" if different.wrong == different.entries else f"{different.wrong} of {different.entries} entries"
-    )
-    if different.entries == 1:
-        count = "the value"
     code = ""
-    if not different.finite:
+    if different.finite:
+        message = differing(different.part, what, different.wrong, different.entries)
+    else:
         holds = verb(different.part, "holds")
         message, code = f"{different.part} {holds} NaN or infinity where the true value is finite", "not-finite"
-    elif spec.role == "forward":
-        message = f"{count} of {different.part} differ{_s(different)} from the definition"
-    else:
-        message = f"{count} of {different.part} differ{_s(different)} from {what}"
     parts_of = tuple(each.name for each in different.parts) if len(shown) > 1 else ()
     places = np.argwhere(different.mask)[:_MOST_MARKED].tolist()
     marks = Marks(tuple(map(tuple, places)), different.wrong, different.entries, parts_of, what)
@@ -242,13 +235,41 @@ def wrong_values(
     example = replace(
         example,
         marks=marks,
+        digits=_digits(different, parts, trial),
         expected=expected[0]
         if len(expected) == 1
         else {w.name: e for w, e in zip(trial.wanted, expected, strict=True)},
     )
-    return replace(
-        blank, status="failed", message=message.replace("the value of the", "the"), code=code, counterexample=example
-    )
+    return replace(blank, status="failed", message=message, code=code, counterexample=example)
+
+
+def differing(name: str, what: str, wrong: int, entries: int) -> str:
+    """How much of a part of the result is wrong, and what it differs from."""
+    if entries == 1:
+        return f"{name} {verb(name, 'differs')} from {what}"
+    count = "every entry" if wrong == entries else f"{wrong} of {entries} entries"
+    return f"{count} of {name} differ{'s' if wrong in (entries, 1) else ''} from {what}"
+
+
+def differing_in_all(name: str, marks: Marks) -> str:
+    """The same over all calls, where they were counted."""
+    spread = marks.spread or Spread(marks.count, marks.of, 1, 1)
+    told = differing(name, marks.unlike, spread.wrong, spread.entries)
+    return told if spread.calls == spread.of else f"{told}, in {spread.calls} of {spread.of} calls"
+
+
+def _digits(different: Difference, parts: Sequence[Value], trial: Trial) -> int:
+    """With how many digits some wrong entry is told from the right one."""
+    pairs = zip(trial.wanted, parts, trial.expected, strict=True)
+    own, right = next((numbers(part), want.value) for leaf, part, want in pairs if leaf in different.parts)
+    told = [
+        next((n for n in range(DIGITS, _MOST_DIGITS) if f"{one:.{n}g}" != f"{other:.{n}g}"), _MOST_DIGITS)
+        for one, other in zip(own[different.mask][:_LOOKED_AT], right[different.mask], strict=False)
+    ]
+    return min(told, default=DIGITS)
+
+
+_MOST_DIGITS, _LOOKED_AT = 17, 64
 
 
 def refused_by_verdict(blank: CheckResult, told: Sequence[str], trial: Trial, outcome: Outcome) -> CheckResult:
@@ -290,10 +311,6 @@ def property_fails(blank: CheckResult, told: tuple[str, str] | str) -> CheckResu
     return replace(blank, status="failed", message=message, code=code)
 
 
-def _s(different: Difference) -> str:
-    return "s" if different.wrong in (different.entries, 1) else ""
-
-
 _MOST_MARKED = 10_000
 """Of more wrong entries only the first are named one by one."""
 
@@ -305,7 +322,7 @@ def _case(trial: Trial, got: Any = None) -> Counterexample:
     about += _in_memory(trial.case)
     empty = [name for name, array in trial.case.inputs.items() if array.size == 0]
     if empty:
-        about.append("; ".join(f"{name} has shape {trial.case.inputs[name].shape}" for name in empty))
+        about.append(" and ".join(f"{name} of shape {trial.case.inputs[name].shape}" for name in empty))
     return Counterexample(inputs, got, cotangent, about=", ".join(about), arguments=trial.arguments)
 
 

@@ -61,9 +61,18 @@ class Calculator:
         """The same in float64: the leaves in the order of a trial's; None where the arguments fit nothing."""
         try:
             with np.errstate(all="ignore"):
-                found = self.compute(tensors_of(arguments), mutant)
-                return tuple(np.array(leaf.numpy(), dtype=np.float64) for _, leaf in walk(found))
+                return _leaves(self.compute(tensors_of(arguments), mutant))
         except _UNFITTING:
+            return None
+
+    def run(self, program: Callable[..., Any], arguments: Arguments) -> Leaves | None:
+        """The same for a program in the place of the reference, which may end in any way."""
+        import torch
+
+        try:
+            with np.errstate(all="ignore"), torch.no_grad():
+                return _leaves(program(**tensors_of(arguments)))
+        except Exception:
             return None
 
     # Beside the function: its operator's other results.
@@ -129,8 +138,9 @@ class Calculator:
                     return False
         return True
 
-    def as_function(self, mutant: Mutant | None) -> Callable[..., Any]:
-        """The mutant as a learner's function: tensors in, new tensors of the arguments' precision out.
+    def as_function(self, wrong: Mutant | Callable[..., Any] | None) -> Callable[..., Any]:
+        """A mutant, or a program in the reference's place, as a learner's function: tensors in, new tensors of the
+        arguments' precision out.
 
         It computes with 200 bits and rounds once, at the end, so that it is refused for its formula and for nothing
         else: in float64 e^−x / (1 + e^−x)² would be NaN at x = −1000.
@@ -143,13 +153,17 @@ class Calculator:
             dtype = next((each.dtype for each in tree_leaves(list(arguments)) if is_computed(each)), torch.float64)
             numbers, given = _exact(dict(zip(self.spec.parameters, arguments, strict=True)))
             with numbers:
-                found = self.compute(given, mutant)
+                found = wrong(**given) if callable(wrong) else self.compute(given, wrong)
             return tree_map(
                 lambda leaf: torch.tensor(values_of(numbers, leaf)[0], dtype=dtype) if is_computed(leaf) else leaf,
                 found,
             )
 
         return function
+
+
+def _leaves(tree: Any) -> Leaves:
+    return tuple(np.array(leaf.numpy(), dtype=np.float64) for _, leaf in walk(tree))
 
 
 def _exact(tree: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,10 +17,10 @@ from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.results import CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.checks.traits import Trait, traits_of
+from gradcheck.checks.traits import Trait
 from gradcheck.diagnosis.codes import thought
-from gradcheck.diagnosis.evidence import Evidence, Sighting, observe
-from gradcheck.diagnosis.matching import close, path_name, scale_of
+from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, observe
+from gradcheck.diagnosis.matching import close, path_name, scale_of, sizes_of
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
@@ -32,45 +32,75 @@ where all of them do: a function that passes a case of that size is not wrong th
 """
 
 
+class Particular(NamedTuple):
+    """A size or number among the arguments, by its name, and what it is: ("the batch size", "1"), ("lr", "above 1")."""
+
+    name: str
+    value: str
+
+
+Fact = Trait | Particular
+
+
 @dataclass(frozen=True)
 class Circumstance:
-    """Traits that cases have in common; `words` completes "it is wrong …". `strict`: told only where every case that
-    has them fails. `share`: once it is found to tell the failing cases from the others, how many that have it fail.
+    """What cases have in common; `words` completes "it is wrong …". `strict`: told only where every case that has it
+    fails. `share`: once it is found to tell the failing cases from the others, how many that have it fail.
     """
 
     code: str
     words: str
-    traits: frozenset[Trait]
+    facts: frozenset[Fact]
     strict: bool = False
     share: float = 0.5
 
-    def holds(self, traits: frozenset[Trait]) -> bool:
-        return self.traits <= traits
+    def holds(self, facts: frozenset[Fact]) -> bool:
+        return self.facts <= facts
 
 
-def _where(code: str, words: str, *traits: Trait, strict: bool = False) -> Circumstance:
-    return Circumstance(code, words, frozenset(traits), strict)
+def _where(code: str, words: str, *facts: Fact, strict: bool = False) -> Circumstance:
+    return Circumstance(code, words, frozenset(facts), strict)
 
 
 KNOWN: tuple[Circumstance, ...] = (
     _where("empty-batch", "for an empty batch", Trait.EMPTY, strict=True),
+    _where("edge-size", "for an empty list", Trait.NOTHING_LISTED, strict=True),
     _where("non-contiguous", "for tensors that are not contiguous in memory", Trait.STRIDED),
+    _where("non-contiguous", "for a slice of a longer tensor", Trait.SLICED, strict=True),
+    _where("edge-case", "where a label is no class", Trait.LABEL_OUTSIDE, strict=True),
+    _where("edge-case", "where a column is constant", Trait.CONSTANT_COLUMN, strict=True),
+    _where("unstable", "where a mean is large beside its spread", Trait.LARGE_MEAN),
+    _where("kink", "where entries are nearly equal", Trait.NEARLY_EQUAL),
     _where("unstable", "for large inputs", Trait.LARGE),
     _where("unstable", "for very large inputs", Trait.VERY_LARGE),
+    _where("unstable", "where columns are of very different scales", Trait.SPREAD_OUT, strict=True),
+    _where("kink", "where entries are equal", Trait.EQUAL_ENTRIES),
     _where("kink", "at kinks, ties or exact zeros", Trait.TIED),
     _where("kink", "at exact zeros", Trait.ZERO),
     _where("kink", "where all inputs are zero", Trait.ALL_ZERO),
+    _where("kink", "where two inputs are equal", Trait.EQUAL_INPUTS, strict=True),
     _where("unstable", "for large inputs in float32", Trait.LARGE, Trait.FLOAT32),
     _where("edge-size", "for a single sample without a batch axis", Trait.UNBATCHED, strict=True),
+    _where("edge-size", "where there is a single class", Trait.SINGLE_CLASS, strict=True),
+    _where("edge-case", "where no sample has the last class", Trait.LAST_CLASS_ABSENT, strict=True),
+    _where("edge-case", "where two samples have the same label", Trait.LABEL_REPEATED, strict=True),
+    _where("edge-case", "where every label is the largest entry of its row", Trait.ALL_PREDICTED, strict=True),
+    _where("edge-case", "where no label is the largest entry of its row", Trait.NONE_PREDICTED, strict=True),
+    _where("edge-size", "where the batch is larger than the data", Trait.BATCH_BEYOND_DATA, strict=True),
+    _where("edge-size", "where the last batch is smaller than the others", Trait.LAST_BATCH_SMALLER, strict=True),
+    _where("edge-size", "where a list has one part", Trait.ONE_LISTED, strict=True),
+    _where("edge-size", "where an input is a single number", Trait.ONE_ENTRY, strict=True),
     _where("edge-size", "where a size is one", Trait.SIZE_ONE, strict=True),
     _where("edge-size", "for tensors of three or more axes", Trait.MANY_AXES, strict=True),
     _where("edge-size", "for a tensor without axes", Trait.NO_AXES, strict=True),
     _where("edge-size", "where all sizes are equal", Trait.EQUAL_SIZES, strict=True),
+    _where("edge-size", "where there are as many rows as columns", Trait.SQUARE, strict=True),
     _where("edge-size", "for larger tensors", Trait.MORE_ENTRIES, strict=True),
     _where("low-precision", "for small inputs", Trait.SMALL),
     _where("low-precision", "in float32", Trait.FLOAT32),
     _where("wrong-mask", "where all inputs are positive", Trait.ALL_POSITIVE),
     _where("wrong-mask", "where all inputs are negative", Trait.ALL_NEGATIVE),
+    _where("edge-case", "where all inputs are whole numbers", Trait.WHOLE_NUMBERS, strict=True),
     _where("changes-upstream", "where grad_output is large", Trait.UPSTREAM_LARGE),
     _where("changes-upstream", "where grad_output is very large", Trait.UPSTREAM_VERY_LARGE),
     _where("changes-upstream", "where grad_output is small", Trait.UPSTREAM_SMALL),
@@ -81,14 +111,25 @@ KNOWN: tuple[Circumstance, ...] = (
 
 def circumstances(evidence: Evidence, failure: CheckResult) -> Circumstance | None:
     """What tells the failing cases from the others best, and holds of the case shown with the failure; None where
-    nothing covers them, or where too many cases that have it do not fail.
+    nothing covers them, or where too many cases that have it do not fail. Where nothing covers all, what covers those
+    that fail like the one shown.
     """
+    alike = [each for each in evidence.sightings if each.failure is None or _alike(each.failure, failure)]
+    found = _covering(evidence, failure)
+    return found or (_covering(replace(evidence, sightings=alike), failure) if alike != evidence.sightings else None)
+
+
+def _alike(one: CheckResult, other: CheckResult) -> bool:
+    return (one.status, one.code) == (other.status, other.code)
+
+
+def _covering(evidence: Evidence, failure: CheckResult) -> Circumstance | None:
     failing = evidence.failing
     if not failing or len(failing) == len(evidence.sightings):
         return None
     best: tuple[float, Circumstance] | None = None
     for known in _told(evidence, failure):
-        having = [each for each in evidence.sightings if known.holds(each.traits)]
+        having = [each for each in evidence.sightings if known.holds(facts_of(each))]
         covered = sum(each.failure is not None for each in having)
         share = covered / len(having) if covered == len(failing) else 0.0
         if share and (best is None or share > best[0] * 1.25):
@@ -108,25 +149,62 @@ def in_part(evidence: Evidence, failure: CheckResult) -> Circumstance | None:
 
 def _told(evidence: Evidence, failure: CheckResult) -> Iterator[Circumstance]:
     """What holds of the case shown, and what enough of the failing cases owe their failure to."""
-    shown = failure.counterexample
-    if shown is None or not shown.arguments:
+    example = failure.counterexample
+    if example is None or not example.arguments or not evidence.failing:
         return
-    traits = traits_of(shown.arguments, evidence.operator)
-    for known in KNOWN:
-        if known.holds(traits):
+    case = replace(evidence.failing[0].trial.case, probes=(example.arguments,))
+    shown = replace(
+        evidence.failing[0], trial=replace(evidence.failing[0].trial, case=case, arguments=example.arguments)
+    )
+    facts = facts_of(shown)
+    particular = (
+        _where("edge-case" if each.name in example.arguments else "edge-size", _words(each), each, strict=True)
+        for each in _particulars(shown)
+    )
+    for known in (*particular, *KNOWN):
+        if known.holds(facts):
             failing, having = _cases(known, evidence)
             if having and failing >= (having if known.strict else _MOST * having):
                 yield known
 
 
 def _cases(known: Circumstance, evidence: Evidence) -> tuple[int, int]:
-    """How many cases it holds of that fail, and how many in all: a zero cotangent passes wherever it stands."""
+    """How many cases it holds of that fail, and how many in all. Where zero is right, as for a cotangent of zero, most
+    mistakes are: that says nothing.
+    """
     having: dict[str, bool] = {}
     for each in evidence.sightings:
-        if known.holds(each.traits):
+        if known.holds(facts_of(each)) and (each.failure is not None or not _of_nothing(each)):
             name = each.trial.case.name
             having[name] = having.get(name, False) or each.failure is not None
     return sum(having.values()), len(having)
+
+
+def _of_nothing(sighting: Sighting) -> bool:
+    expected = sighting.trial.expected
+    return bool(expected) and not any(np.any(each.value) for each in expected)
+
+
+def facts_of(sighting: Sighting) -> frozenset[Fact]:
+    """The traits of a call, which of its sizes are one, and what its numbers are."""
+    return sighting.traits | frozenset(_particulars(sighting))
+
+
+def _particulars(sighting: Sighting) -> Iterator[Particular]:
+    trial = sighting.trial
+    sizes = sizes_of(Observation(trial, (), (), (), sighting.operator))
+    numbers = {name: each for name, each in trial.arguments.items() if type(each) in (int, float)}
+    yield from (Particular(name, "1") for name, size in sizes.items() if size == 1 and name not in numbers)
+    for name, number in numbers.items():
+        yield Particular(name, f"{number:g}")
+        if number < 0:
+            yield Particular(name, "negative")
+        if number > 1 and isinstance(number, float):
+            yield Particular(name, "above 1")
+
+
+def _words(particular: Particular) -> str:
+    return f"where {particular.name} is {particular.value}"
 
 
 Told = tuple[str, str]

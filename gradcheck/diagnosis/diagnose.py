@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,19 +10,24 @@ import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks import compare
-from gradcheck.checks.compare import FORM_CODES, Wanted, is_plural
+from gradcheck.checks.compare import Wanted, is_plural
 from gradcheck.checks.judge import in_numbers
-from gradcheck.checks.outcome import Returned
+from gradcheck.checks.outcome import Outcome, Returned
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import Trait
+from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.circumstances import by_size, circumstances, in_part
+from gradcheck.diagnosis.circumstances import by_size, circumstances
 from gradcheck.diagnosis.codes import thought
-from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather
+from gradcheck.diagnosis.edges import ORDINARY, Told, at_the_edges, wrongness
+from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather, names_of
 from gradcheck.diagnosis.from_formula import comes_back
+from gradcheck.diagnosis.from_source import ReadFunction, read_function
 from gradcheck.diagnosis.guess import Context, say
-from gradcheck.diagnosis.matching import NEARLY, close, digits_right, scale_of
+from gradcheck.diagnosis.matching import close, scale_of
+from gradcheck.diagnosis.precision import precision_told
+from gradcheck.diagnosis.repair import repaired
 from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
 from gradcheck.diagnosis.with_more import RATES
@@ -47,6 +51,10 @@ _BY_CHECK = {
 """What a check says by failing, where it has no code of its own; its message says the rest."""
 
 
+_BY_NUMBERS = ("", "not-finite", "wrong-shape", "wrong-type")
+"""What a check says that leaves the mistake open."""
+
+
 def diagnosis_of(
     verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
 ) -> Diagnosis:
@@ -55,14 +63,26 @@ def diagnosis_of(
         "type": _of_type,
         "shape": _of_shape,
         "values": _of_values,
-        "edge_cases": _of_edges,
     }
     found = None
-    if failure.code in ("", "not-finite", "wrong-shape", "wrong-type"):
+    if failure.code in _BY_NUMBERS:
         found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
         found = by_size(verification, gather(verification, spec), failure)
-    return found or as_told(failure, spec)
+    return found or _mended(verification, spec, failure) or as_told(failure, spec)
+
+
+def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
+    """The one place of the learner's own code that is wrong, where a change of it makes everything right."""
+    if failure.check not in ("runs", "type", "shape", "dtype", "values"):
+        return None
+    found = repaired(verification, spec)
+    if not found:
+        return None
+    plainest, *others = found
+    text = f"line {plainest.line}: {plainest.text}"
+    also = tuple(dict.fromkeys(each.code for each in others if each.code != plainest.code))
+    return Diagnosis(plainest.code, text, 1.0, thought(plainest.code, spec), also=also)
 
 
 def _nothing(*_: object) -> None:
@@ -92,18 +112,19 @@ def _of_shape(
     if told is None:
         return None
     mistake, what = told
-    found = _misshapen(evidence) if mistake.of == "leaf" else None
+    shown = verification.shown.get((spec.name, failure.check))
+    calls = [shown] if shown else [(each.trial, each.outcome) for each in evidence.sightings]
+    found = _misshapen(calls) if mistake.of == "leaf" else None
     shapes = f"its shape is {found[1].shape}; expected {found[0].described}" if found else failure.message
     text = f"{say(mistake.text, what)}: {shapes}"
-    return Diagnosis(mistake.code, text, 1.0, thought(mistake.code, spec), _names(evidence))
+    return Diagnosis(mistake.code, text, 1.0, thought(mistake.code, spec), names_of(evidence))
 
 
-def _misshapen(evidence: Evidence) -> tuple[Wanted, Returned] | None:
+def _misshapen(calls: Iterable[tuple[Trial, Outcome]]) -> tuple[Wanted, Returned] | None:
     """The first result of a wrong shape, as the check saw it."""
-    for each in evidence.sightings:
-        value = each.outcome.value
-        if each.outcome.state == "returned" and not compare.type_problem(each.trial.template, value):
-            found = compare.misshapen(each.trial.wanted, compare.parts(each.trial.template, value))
+    for trial, outcome in calls:
+        if outcome.state == "returned" and not compare.type_problem(trial.template, outcome.value):
+            found = compare.misshapen(trial.wanted, compare.parts(trial.template, outcome.value))
             if found:
                 return found
     return None
@@ -133,8 +154,8 @@ def _of_some(evidence: Evidence, failure: CheckResult, name: str) -> Diagnosis |
     found = circumstances(evidence, failure)
     if found is None or found.share < _CLEARLY:
         return None
-    text = f"{_ORDINARY}, but {_wrongness(failure, name)} {found.words}"
-    return Diagnosis(found.code, text, found.share, thought(found.code, evidence.spec), _names(evidence))
+    text = f"{ORDINARY}, but {wrongness(failure, name)} {found.words}"
+    return Diagnosis(found.code, text, found.share, thought(found.code, evidence.spec), names_of(evidence))
 
 
 def _tells(sighting: Sighting) -> bool:
@@ -169,7 +190,8 @@ def mistake_in(
     search = GuessSearch(context, exercise, verification.budget)
     found: dict[str, list[Explanation]] = {}
     for name in wrong:
-        plain = _plain(observations, name, SURELY if RATES & set(spec.parameters) and observations[0].tensors else 1)
+        least = SURELY if RATES & set(spec.parameters) and observations[0].tensors else 1
+        plain = _plain(observations, name, least, read_function(verification.candidate, spec.name))
         found[name] = plain if plain and plain[0].code == "low-precision" else plain + search.explanations(name)
     if alone:
         found = {name: [one for one in each if one.cost < COMPOUND] for name, each in found.items()}
@@ -187,14 +209,14 @@ def mistake_in(
     also = tuple(dict.fromkeys(code for code in codes if code != best.code))
     think = best.think or thought(best.code, spec)
     answer = best.full() + more if best.full else ""
-    return Diagnosis(best.code, best.text + more, 1.0, think, _names(evidence), also, answer)
+    return Diagnosis(best.code, best.text + more, 1.0, think, names_of(evidence), also, answer)
 
 
 def as_misunderstood(evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
     """Where many results are right nothing is expected, but a misconception still says what would come back."""
     for each in exercise.misconceptions if exercise is not None else ():
         if each.function == spec.name and evidence.failing and comes_back(each.wrong, evidence.sightings):
-            return Diagnosis(each.code, each.text, 1.0, each.think or thought(each.code, spec), _names(evidence))
+            return Diagnosis(each.code, each.text, 1.0, each.think or thought(each.code, spec), names_of(evidence))
     return None
 
 
@@ -217,13 +239,11 @@ def _comparable(observations: list[Observation], name: str) -> bool:
     return told and all(got.shape == expected.shape for got, expected in pairs)
 
 
-_NEARLY = "{what} {is} right to about {digits} digits only: something rounds, or a small number is added"
-
 SURELY = 7
 """Digits from which on an update is a matter of precision: with a wrong gradient too, most digits of w stay right."""
 
 
-def _plain(observations: list[Observation], name: str, least: int) -> list[Explanation]:
+def _plain(observations: list[Observation], name: str, least: int, read: ReadFunction | None) -> list[Explanation]:
     """What needs no guess: zeros, and numbers that are right to `least` digits."""
     pairs = [
         (each, got, expected)
@@ -233,103 +253,8 @@ def _plain(observations: list[Observation], name: str, least: int) -> list[Expla
     ]
     if all(not np.any(got) for _, got, _ in pairs) and any(np.any(expected) for *_, expected in pairs):
         return [Explanation("returns-zero", say("{what} {is} zero everywhere", name), 0.1)]
-    digits = digits_right(pairs)
-    if digits >= least:
-        return [Explanation("low-precision", say(_NEARLY, name, digits=digits), 0.1)]
-    return []
-
-
-_ORDINARY = "right for ordinary inputs"
-
-
-def _of_edges(
-    verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
-) -> Diagnosis | None:
-    evidence = gather(verification, spec, "edge")
-    cases = _names(evidence)
-    found = circumstances(evidence, failure)
-    judged = spec.reference is not None and spec.reference.compute is None
-    if failure.code in FORM_CODES.values() and not judged:
-        where = f"{found.words}," if found else "here"
-        also = (found.code if found else "edge-case",)
-        return Diagnosis(
-            failure.code, f"{_ORDINARY}, but {where} {failure.message}", 0.8, thought(failure.code, spec), cases, also
-        )
-    name = next(iter(evidence.wrong), "the result")
-    if found is None and not cases:
-        return None
-    if not _of_numbers(failure):  # a verdict says it better; which right result it stands beside nobody knows
-        code, share = (failure.code or found.code, found.share) if found else (failure.code or "edge-case", 0.6)
-        return Diagnosis(code, failure.message, share, thought(code, spec), cases)
-    if found:
-        text = f"{_ORDINARY}, but {_wrongness(failure, name)} {found.words}"
-        return Diagnosis(found.code, text, found.share, thought(found.code, spec), cases)
-    part = in_part(evidence, failure)
-    where = f" {part.words}, among others" if part else _as_here(evidence, failure)
-    code = "unstable" if _digits(evidence) else part.code if part else "edge-case"
-    text = f"{_ORDINARY}, but {_wrongness(failure, name)}{where}"
-    return Diagnosis(code, text, 0.8 if code == "unstable" else 0.6, thought(code, spec), cases)
-
-
-def _of_numbers(failure: CheckResult) -> bool:
-    """Whether numbers differ from what is expected; a record's verdict has its own reasons."""
-    return failure.counterexample is not None and failure.counterexample.marks is not None
-
-
-def _wrongness(failure: CheckResult, name: str) -> str:
-    """What is wrong with the result, in the case shown: NaN or infinity, few digits, or other numbers."""
-    if failure.code == "not-finite":
-        return say("{what} {is} NaN or infinite", name)
-    digits = _digits_shown(failure)
-    return say("{what} {is} right to {digits} digits only" if digits else "{what} {is} wrong", name, digits=digits)
-
-
-def _digits_shown(failure: CheckResult) -> int:
-    """How many digits of every entry are right in the case shown, 0 where some entry is plainly wrong."""
-    example = failure.counterexample
-    if example is None or not _of_numbers(failure):
-        return 0
-    many = isinstance(example.expected, dict) and isinstance(example.got, dict)
-    pairs = (
-        [(example.got[key], right) for key, right in example.expected.items()]
-        if many
-        else [(example.got, example.expected)]
-    )
-    worst = 0.0
-    for got, right in pairs:
-        own, wanted = np.asarray(got, dtype=np.float64), np.asarray(right, dtype=np.float64)
-        if own.shape != wanted.shape:
-            return 0
-        with np.errstate(all="ignore"):
-            error = np.where(own == wanted, 0.0, np.abs(own - wanted) / np.abs(wanted))
-        worst = max(worst, float(np.nan_to_num(error, nan=1.0, posinf=1.0).max(initial=0.0)))
-    return int(-math.log10(worst)) if 0 < worst <= NEARLY else 0
-
-
-def _digits(evidence: Evidence) -> int:
-    """How many digits are right in every failing case, 0 where some case is plainly wrong."""
-    failing = [each.trial for each in evidence.failing]
-    pairs = [
-        (each, got, expected)
-        for each in evidence.observations
-        if any(each.trial is one for one in failing)
-        for got, expected in zip(each.got, each.expected, strict=True)
-        if got.shape == expected.shape
-    ]
-    return digits_right(pairs) if pairs else 0
-
-
-def _as_here(evidence: Evidence, failure: CheckResult) -> str:
-    """The name of the case shown, where it is a case of its own and not a smaller one made of it."""
-    shown = failure.counterexample.arguments if failure.counterexample else {}
-    for each in evidence.failing:
-        if each.trial.arguments is shown:
-            return f" here: {each.trial.case.words}"
-    return " for these"
-
-
-def _names(evidence: Evidence) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each.trial.case.name for each in evidence.failing))[:8]
+    told = precision_told(pairs, name, least, read)
+    return [Explanation("low-precision", told, 0.1)] if told else []
 
 
 _LATER = ("wrong-dtype", "aliases-input", "mutates-input")
@@ -340,8 +265,12 @@ known mistake in them next. Automatic differentiation is forbidden whatever the 
 
 def numbers_first(
     verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
-) -> tuple[CheckResult, Diagnosis] | None:
-    """The failure with a case that shows the wrong numbers, and their mistake; None where the numbers show none."""
+) -> Told | None:
+    """The failure with a case that shows better what is wrong, and the mistake: of a result whose form is mended last,
+    and of what is wrong at the edges. None where the numbers show none.
+    """
+    if failure.check == "edge_cases" and failure.code in _BY_NUMBERS:
+        return at_the_edges(verification, spec, failure, exercise)
     if failure.check not in ("dtype", "purity") or failure.code not in _LATER:
         return None
     found = _mistake(verification, spec, exercise)

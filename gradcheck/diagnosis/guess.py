@@ -23,7 +23,8 @@ Predicted = Sequence[Floats | None] | None
 @dataclass(frozen=True)
 class Guess:
     """`text` is a sentence for the learner, with a place for the wrong part (see `say`); `words` makes it where that
-    takes time, and with True one that shows the part of the right formula which is missing or out of place. `cost`
+    takes time, and with True one that shows the part of the right formula which is missing or out of place; `answer` is
+    the code that belongs there, where a program was changed. `cost`
     ranks guesses that explain the same numbers: the plainest wins. A guess that is `whole` says what all parts of the
     result are, not only the one that is asked about.
     """
@@ -35,10 +36,13 @@ class Guess:
     think: str = ""
     words: Callable[[bool], str] | None = None
     whole: bool = False
+    answer: str = ""
 
     def sentence(self, what: str, *, full: bool = False) -> str:
         """What the learner reads; `full` is for whoever asks for the answer."""
-        return self.words(full) if self.words else say(self.text, what)
+        if self.words:
+            return self.words(full)
+        return say(self.text, what) + (f": there belongs {self.answer}" if full and self.answer else "")
 
 
 def say(text: str, what: str, **more: object) -> str:

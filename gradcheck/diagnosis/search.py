@@ -10,7 +10,7 @@ from functools import cached_property
 from gradcheck.catalog import Exercise
 from gradcheck.checks.allowance import Budget
 from gradcheck.checks.trials import Trial
-from gradcheck.diagnosis import from_arguments, from_expected, from_formula, with_more
+from gradcheck.diagnosis import from_arguments, from_code, from_expected, from_formula, with_more
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted, say
 from gradcheck.diagnosis.matching import Factor, explain_factor, factor_in_words, leaves_of, ratio
@@ -79,7 +79,8 @@ class GuessSearch:
 
     def explanations(self, name: str) -> list[Explanation]:
         """Everything that explains the leaves called `name`, the plainest first."""
-        observations = self.context.observations
+        # Most guesses are refuted by the first call whose leaf is wrong: those come first.
+        observations = sorted(self.context.observations, key=lambda each: _holds(each, name))
         found = list(_matching(self.guesses, observations, name))
         astray = with_more.update_astray(self.context, observations, name)
         if astray:
@@ -92,6 +93,13 @@ class GuessSearch:
         if not found:
             found = list(_matching(self.pairs, observations, name, alone=True))
         return sorted(found, key=lambda each: each.cost)
+
+
+def _holds(observation: Observation, name: str) -> bool:
+    """Whether the leaves of that stem are right in this call."""
+    got, expected = (leaves_of(observation, each, name) for each in (observation.got, observation.expected))
+    factor = None if got is None or expected is None else ratio(observation, got, expected)
+    return factor is not None and not abs(factor - 1) > 1e-4
 
 
 def _remembering(guess: Guess, budget: Budget) -> Guess:
@@ -114,6 +122,7 @@ def _guesses(context: Context, exercise: Exercise | None) -> Iterator[Guess]:
         for family in FAMILIES:
             yield from family(context)
         yield from from_formula.mutated(context)
+        yield from from_code.miscoded(context)
 
 
 def _composed(context: Context, guesses: Sequence[Guess]) -> Iterator[Guess]:
@@ -149,7 +158,7 @@ def _matching(
 
 
 def _full(guess: Guess, name: str, more: str = "") -> Callable[[], str] | None:
-    return (lambda: guess.sentence(name, full=True) + more) if guess.words else None
+    return (lambda: guess.sentence(name, full=True) + more) if guess.words or guess.answer else None
 
 
 def _explains_all(guess: Guess, observations: Sequence[Observation], name: str) -> bool:

@@ -1,12 +1,18 @@
 """What mistakes are called: `make diagnose` counts, for every code, what it is diagnosed as, and writes the table.
 
-Run over every derived mutant, every record's misconception and the labelled submissions of tests/diagnosis/labelled.
+Run over every derived mutant, every record's misconception, the wrong answers of tests/checks and the labelled
+submissions of tests/diagnosis/labelled. Of those in labelled/held_out a person has read every first line, by the rules
+there; what was said of a line counts for as long as the line is the same. With `--unread` nothing is written: the rows
+whose line nobody has read are printed, for whoever reads them.
 """
 
 from __future__ import annotations
 
+import json
+import statistics
 import sys
 import tempfile
+import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -14,13 +20,17 @@ from typing import NamedTuple
 
 import torch
 from diagnosed import first_failure
-from labelled import HELD_OUT, SUBMISSIONS
+from labelled import HELD_OUT, READ, SUBMISSIONS
+from tables import WRONG
+from wrong_answers import ANY
 
 from gradcheck.catalog import all_exercises
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.mutants import code_of, function_of, mutant_in_words, mutants
 
 TABLE = Path(__file__).parent.parent.parent / "docs" / "diagnosis-table.md"
+READINGS = Path(__file__).parent / "labelled" / "held_out" / "read.json"
+"""What a person said of first lines: by the name of a row the line, and `right`, `vague` or `misleading`."""
 PARTS = 40
 
 
@@ -33,9 +43,13 @@ class Named(NamedTuple):
     code: str
     also: tuple[str, ...] = ()
     message: str = ""
+    seconds: float = 0.0
 
     @property
     def right(self) -> bool:
+        """Whether a code that the label allows is among its names; any name, where the label leaves it open."""
+        if not self.wanted:
+            return self.code not in ("unrecognised", "passed")
         return bool({self.code, *self.also} & set(self.wanted))
 
 
@@ -59,7 +73,11 @@ def wrong_answers():
         for each in exercise.misconceptions:
             name = f"{exercise.name}.{each.function}: {each.text}"
             yield "misconceptions", name, (each.code,), exercise.name, each.function, each.wrong
-    for source, submissions in (("submissions", SUBMISSIONS), ("held out", HELD_OUT)):
+    for each in WRONG:
+        function = each.check.split(".")[0]
+        wanted = () if each.code in ("", ANY) else (each.code,)
+        yield "checks", each.id, wanted, each.exercise, function, each.function
+    for source, submissions in (("submissions", SUBMISSIONS), ("held out", HELD_OUT), ("read", READ)):
         for each in submissions:
             name = f"{each.exercise}.{each.function}: {each.name}"
             yield source, name, each.codes, each.exercise, each.function, each.wrong
@@ -71,24 +89,29 @@ def diagnosed(part: int, cache: Path) -> list[Named]:
     for number, (source, name, wanted, exercise, function, wrong) in enumerate(wrong_answers()):
         if number % PARTS == part:
             torch.manual_seed(0)  # what is left to chance falls alike whenever the table is written
-            result = first_failure(exercise, function, wrong, cache)
+            started = time.perf_counter()
+            result = first_failure(exercise, function, wrong, cache, shrink=source == "read")
+            took = time.perf_counter() - started
             if result is not None:
-                found.append(Named(source, name, wanted, result.diagnosis.code, result.diagnosis.also, result.message))
+                told = result.diagnosis
+                found.append(Named(source, name, wanted, told.code, told.also, result.message, took))
             elif source != "mutants":
                 found.append(Named(source, name, wanted, "passed"))
     return found
 
 
-def table(named: list[Named]) -> str:
-    """The page: a summary, then per code how many, how many rightly, and what the others were called."""
+def table(named: list[Named], readings: dict[str, list[str]]) -> str:
+    """The page: a summary, what a reader said, then per code how many, how many rightly, and what else they were called."""
     lines = [
         "# What mistakes are called",
         "",
         "Written by `make diagnose`. A *mutant* is a derived formula with one mistake, a *misconception* a wrong answer of",
-        "an exercise's record, a *submission* a wrong answer that was written and labelled without sight of the diagnosis",
-        "(`tests/diagnosis/labelled`); those *held out* were not looked at while the diagnosis was built. *Rightly* counts",
-        "those diagnosed under a code that the label allows, or whose other names (mistakes that lead to the very same",
-        "numbers) hold one. The labels do not know `wrong-function`, so what it names counts as misnamed there.",
+        "an exercise's record; *checks* are the wrong answers of `tests/checks`. A *submission* was written and labelled",
+        "without sight of the diagnosis (`tests/diagnosis/labelled`), and those *held out* were not looked at until it was",
+        "first counted; by now they have been. Those *read* (`labelled/held_out`) were written from the curriculum alone,",
+        "and nobody who works on the diagnosis has seen them. *Rightly* counts those diagnosed under a code that the label",
+        "allows, or whose other names (mistakes that lead to the very same numbers) hold one. The older labels do not know",
+        "`wrong-function`, so what it names counts as misnamed there.",
         "",
         "| source | wrong answers | rightly named | `unrecognised` | misnamed |",
         "|---|---|---|---|---|",
@@ -99,25 +122,55 @@ def table(named: list[Named]) -> str:
         unknown = sum(each.code == "unrecognised" and not each.right for each in own)
         share = f"{right} ({100 * right / len(own):.1f} %)"
         lines.append(f"| {source} | {len(own)} | {share} | {unknown} | {len(own) - right - unknown} |")
-    lines += ["", "| code | wrong answers | rightly named | else called |", "|---|---|---|---|"]
-    for code in sorted({each.wanted[0] for each in named}):
-        own = [each for each in named if each.wanted[0] == code]
+    lines += [
+        "",
+        "## As a person reads it",
+        "",
+        "Each first line of those *read*, beside the function's body, by the rules of `labelled/held_out/rules.md`.",
+        "",
+        "| first line | how many | share |",
+        "|---|---|---|",
+    ]
+    read = Counter(reading(each, readings) for each in named if each.source == "read")
+    for said in ("right", "vague", "misleading", "not caught", *(["unread"] if read["unread"] else [])):
+        lines.append(f"| {said} | {read[said]} | {100 * read[said] / max(1, read.total()):.1f} % |")
+    lines += ["", "## By code", "", "| code | wrong answers | rightly named | else called |", "|---|---|---|---|"]
+    for code in sorted({each.wanted[0] for each in named if each.wanted}):
+        own = [each for each in named if each.wanted[:1] == (code,)]
         others = Counter(each.code for each in own if not each.right)
         told = ", ".join(f"{other} {count}" for other, count in others.most_common())
         lines.append(f"| {code} | {len(own)} | {sum(each.right for each in own)} | {told} |")
     return "\n".join(lines) + "\n"
 
 
+def reading(each: Named, readings: dict[str, list[str]]) -> str:
+    """What a person said of the line, if it is the one that they read."""
+    if each.code == "passed":
+        return "not caught"
+    line, said = readings.get(each.what, ("", ""))
+    return said if line == each.message else "unread"
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
         parts = pool.map(diagnosed, range(PARTS), [Path(folder)] * PARTS)
         named = sorted(each for part in parts for each in part)
-    TABLE.write_text(table(named), encoding="utf-8")
+    readings = json.loads(READINGS.read_text(encoding="utf-8")) if READINGS.exists() else {}
+    if "--unread" in sys.argv:
+        for each in named:
+            if each.source == "read" and reading(each, readings) == "unread":
+                sys.stdout.write(json.dumps([each.what, each.code, each.message], ensure_ascii=False) + "\n")
+        return 0
+    TABLE.write_text(table(named, readings), encoding="utf-8")
     for each in named:
-        if not each.right:
+        if not each.right and each.source != "read":
             sys.stdout.write(
                 f"{each.source}: {each.what}\n    {'/'.join(each.wanted)} is called {each.code}: {each.message}\n"
             )
+    took = sorted(each.seconds for each in named if each.source == "read")
+    if took:
+        middle, most = statistics.median(took), took[int(0.95 * len(took))]
+        sys.stdout.write(f"seconds from the first check to the diagnosis: {middle:.2f}, 95 of 100 within {most:.2f}\n")
     sys.stdout.write(f"wrote {TABLE.name}\n")
     ours = [each for each in named if each.source in ("mutants", "misconceptions") and not each.right]
     return 1 if [each for each in ours if each.code != "returns-zero"] else 0

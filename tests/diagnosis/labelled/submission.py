@@ -10,3 +10,4 @@ class Submission(NamedTuple):
     name: str
     codes: tuple[str, ...]
     wrong: Callable
+    right: str = ""

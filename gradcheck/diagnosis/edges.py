@@ -1,0 +1,327 @@
+"""A function that is right for ordinary inputs and wrong at an edge: the mistake if one is known, else where and how.
+
+All failing edges are looked at before one is told. A mistake that explains the numbers there, and the right ones of the
+ordinary cases, comes first; then what overflows, is clipped or meets a kink; then what the failing cases have in
+common. The case shown is one that the sentence holds of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck.catalog import Exercise
+from gradcheck.checks.compare import FORM_CODES, stem
+from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.trials import Trial
+from gradcheck.diagnosis.calculator import Calculator
+from gradcheck.diagnosis.circumstances import Circumstance, circumstances, in_part
+from gradcheck.diagnosis.codes import thought
+from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather, names_of
+from gradcheck.diagnosis.guess import Context, Guess, say
+from gradcheck.diagnosis.limits import clipped, leaves_the_range, stops
+from gradcheck.diagnosis.matching import NEARLY, digits_right, leaves_of, ratio
+from gradcheck.diagnosis.search import GuessSearch
+from gradcheck.references.expected import Floats
+
+if TYPE_CHECKING:
+    from gradcheck.checks.engine import Verification
+
+Told = tuple[CheckResult, Diagnosis]
+"""The failure, with the case that shows best what is told, and the diagnosis."""
+
+ORDINARY = "right for ordinary inputs"
+_OTHERS = 3
+"""So many other failing cases are narrowed for a trait to be told."""
+_DISTINCT = 3
+"""So many numbers must differ for a guess to be tried on them: zeros, ones and equal numbers fit anything."""
+
+
+def at_the_edges(
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
+) -> Told | None:
+    """What is told of wrong results at the edges; None where nothing is wrong there, or nobody knows what."""
+    evidence = gather(verification, spec, "edge")
+    if not evidence.failing:
+        return None
+    judged = spec.reference is not None and spec.reference.compute is None
+    if failure.code in FORM_CODES.values() and not judged:
+        return failure, _of_form(evidence, failure)
+    if not _of_numbers(failure):
+        return failure, _of_verdict(evidence, failure)
+    named = _named(verification, evidence, failure, exercise)
+    if named:
+        return named
+    found = _known(verification, evidence, failure) or _where(evidence, failure)
+    if found:
+        return failure, found
+    for each in _others(evidence)[:_OTHERS]:
+        other = _narrowed(verification, evidence, failure, each)
+        told = _known(verification, evidence, other) or _where(evidence, other) if _of_numbers(other) else None
+        if told:
+            return other, told
+    return failure, _here(evidence, failure)
+
+
+def _of_form(evidence: Evidence, failure: CheckResult) -> Diagnosis:
+    found = circumstances(evidence, failure) or in_part(evidence, failure)
+    where = f"{found.words}," if found else "here"
+    also = (found.code if found else "edge-case",)
+    text = f"{ORDINARY}, but {where} {failure.message}"
+    return Diagnosis(failure.code, text, 0.8, thought(failure.code, evidence.spec), names_of(evidence), also)
+
+
+def _of_verdict(evidence: Evidence, failure: CheckResult) -> Diagnosis:
+    """A verdict says it better; which right result it stands beside nobody knows."""
+    found = circumstances(evidence, failure)
+    code, share = (failure.code or found.code, found.share) if found else (failure.code or "edge-case", 0.6)
+    return Diagnosis(code, failure.message, share, thought(code, evidence.spec), names_of(evidence))
+
+
+def _named(
+    verification: Verification, evidence: Evidence, failure: CheckResult, exercise: Exercise | None
+) -> Told | None:
+    """A known mistake that explains all failing cases with numbers enough to tell, or those of one of them."""
+    failing = dict.fromkeys(each.trial.case.name for each in evidence.failing)
+    cases = [[each for each in evidence.sightings if each.trial.case.name == name] for name in failing]
+    telling = [seen for seen in cases if _tells(replace(evidence, sightings=seen).observations)]
+    if not telling:
+        return None
+    ordinary = gather(verification, evidence.spec).observations
+    context = Context(evidence.spec, Calculator(verification.task, evidence.spec), ordinary)
+    search = GuessSearch(context, exercise, verification.budget)
+    for chosen in [[each for seen in telling for each in seen], *(telling[:_CASES] if len(telling) > 1 else [])]:
+        seen = replace(evidence, sightings=chosen)
+        guess = _explaining(search.guesses, [*seen.observations, *ordinary], seen.wrong)
+        if guess is None:
+            continue
+        shown = failure
+        if all(each not in chosen for each in cases[0]):
+            shown = _narrowed(verification, evidence, failure, seen.failing[0])
+        found = circumstances(evidence, shown) or in_part(evidence, shown)
+        where, name = found.words if found else "not for these", seen.wrong[0]
+        answer = f"{ORDINARY}, but {where}: {guess.sentence(name, full=True)}" if guess.words else ""
+        text = f"{ORDINARY}, but {where}: {guess.sentence(name)}"
+        think = guess.think or thought(guess.code, evidence.spec)
+        return shown, Diagnosis(guess.code, text, 1.0, think, names_of(evidence), answer=answer)
+    return None
+
+
+_CASES = 3
+"""So many failing cases are looked at one by one, where no guess explains all."""
+
+
+def _explaining(guesses: Sequence[Guess], observations: Sequence[Observation], wrong: Sequence[str]) -> Guess | None:
+    """The plainest guess at what came of all calls, in every part that is wrong."""
+    found = [
+        each
+        for each in guesses
+        if each.code and all(_predicts(each, one, name) for one in observations for name in wrong)
+    ]
+    return min(found, key=lambda each: each.cost, default=None) if wrong else None
+
+
+def _predicts(guess: Guess, observation: Observation, name: str) -> bool:
+    predicted = guess.predict(observation)
+    if predicted is None:
+        return False
+    own, got = leaves_of(observation, predicted, name), leaves_of(observation, observation.got, name)
+    factor = None if own is None or got is None else ratio(observation, got, own)
+    return factor is not None and (math.isnan(factor) or abs(factor - 1) < (1e-7 if observation.exact else 1e-4))
+
+
+def _tells(seen: Sequence[Observation]) -> bool:
+    """Whether the numbers of a case can tell one mistake from another."""
+    given = [array for each in seen[:1] for array in each.tensors.values()]
+    wanted = [array for each in seen for array in each.expected]
+    finite = all(bool(np.isfinite(array).all()) for each in seen for array in each.got)
+    several = sum(any(np.any(array) for array in each.expected) for each in seen) >= 2
+    many = several or any(array.size >= 4 for array in wanted)
+    return finite and many and min(_distinct(given), _distinct(wanted)) >= _DISTINCT
+
+
+def _distinct(arrays: list[Floats]) -> int:
+    """How many sizes of numbers there are besides zero."""
+    sizes = np.unique(np.round(np.abs(np.concatenate([np.zeros(0), *map(np.ravel, arrays)])), 12))
+    return int(np.count_nonzero(sizes))
+
+
+def _others(evidence: Evidence) -> list[Sighting]:
+    """A failing call of every case that something could be told of."""
+    found: dict[str, Sighting] = {}
+    for each in evidence.failing:
+        wrong = each.failure
+        if wrong and _of_numbers(wrong) and (circumstances(evidence, wrong) or in_part(evidence, wrong)):
+            found.setdefault(each.trial.case.name, each)
+    return list(found.values())
+
+
+def _narrowed(verification: Verification, evidence: Evidence, failure: CheckResult, sighting: Sighting) -> CheckResult:
+    """Another failing call in the place of the one shown, on small inputs."""
+    assert sighting.failure is not None
+    other = replace(sighting.failure, check=failure.check, waiting=failure.waiting)
+    return verification.narrowed(evidence.spec, other, sighting.trial, sighting.outcome)
+
+
+def _known(verification: Verification, evidence: Evidence, failure: CheckResult) -> Diagnosis | None:
+    """What leaves the range of a dtype, where a result is clipped, what came at a kink."""
+    name, code = _name(evidence, failure), "unstable"
+    if failure.code == "not-finite":
+        reason = leaves_the_range(evidence, failure)
+        text = reason and f"{wrongness(failure, name)}: {reason}"
+    else:
+        text = stops(evidence, name) or clipped(evidence, Calculator(verification.task, evidence.spec), name)
+        if not text:
+            text, code = _at_kink(verification, evidence, failure), "kink"
+    if not text:
+        return None
+    return Diagnosis(code, f"{ORDINARY}, but {text}", 1.0, thought(code, evidence.spec), names_of(evidence))
+
+
+def _where(evidence: Evidence, failure: CheckResult) -> Diagnosis | None:
+    """What the failing cases have in common, or what no passing one has of the case shown."""
+    found, among = circumstances(evidence, failure), ""
+    if found is None:
+        found, among = in_part(evidence, failure), ", among others"
+    if found is None:
+        return None
+    return _told(evidence, failure, found, f"{found.words}{among}", found.share if not among else 0.6)
+
+
+def _told(evidence: Evidence, failure: CheckResult, found: Circumstance, where: str, share: float) -> Diagnosis:
+    code, share = ("unstable", 0.8) if share == 0.6 and _digits(evidence) else (found.code, share)
+    text = f"{ORDINARY}, but {wrongness(failure, _name(evidence, failure))} {where}"
+    return Diagnosis(code, text, share, thought(code, evidence.spec), names_of(evidence))
+
+
+def _here(evidence: Evidence, failure: CheckResult) -> Diagnosis:
+    """The name of the case shown, where it is a case of its own and not a smaller one made of it."""
+    shown = failure.counterexample.arguments if failure.counterexample else {}
+    own = next((each.trial.case for each in evidence.failing if each.trial.arguments is shown), None)
+    where = f"here: {own.words}" if own else f"for these; first seen at: {evidence.failing[0].trial.case.words}"
+    code = "unstable" if _digits(evidence) else "edge-case"
+    text = f"{ORDINARY}, but {wrongness(failure, _name(evidence, failure))} {where}"
+    share = 0.8 if code == "unstable" else 0.6
+    return Diagnosis(code, text, share, thought(code, evidence.spec), names_of(evidence))
+
+
+# The case shown.
+
+
+def _of_numbers(failure: CheckResult) -> bool:
+    """Whether numbers differ from what is expected; a record's verdict has its own reasons."""
+    return failure.counterexample is not None and failure.counterexample.marks is not None
+
+
+def _name(evidence: Evidence, failure: CheckResult) -> str:
+    """What is wrong in the case shown."""
+    marks = failure.counterexample.marks if failure.counterexample else None
+    if marks is None or len(marks.parts) > 1:
+        return "the result"
+    return stem(marks.parts[0]) if marks.parts else next(iter(evidence.wrong), "the result")
+
+
+def wrongness(failure: CheckResult, name: str) -> str:
+    """What is wrong with the result, in the case shown: NaN or infinity, few digits, or other numbers."""
+    example = failure.counterexample
+    if failure.code == "not-finite" and example is not None:
+        entries = np.concatenate([np.zeros(0), *(np.ravel(got) for got, _ in _pairs(example))])
+        nan, infinite = np.isnan(entries).any(), np.isinf(entries).any()
+        what = "NaN and infinite" if nan and infinite else "infinite" if infinite else "NaN"
+        return say("{what} {is} {kind}", name, kind=what)
+    digits = _digits_shown(failure)
+    return say("{what} {is} right to {digits} digits only" if digits else "{what} {is} wrong", name, digits=digits)
+
+
+def _pairs(example: Counterexample) -> Iterator[tuple[Floats, Floats]]:
+    """What came back and what was expected, part by part."""
+    many = isinstance(example.expected, dict) and isinstance(example.got, dict)
+    every = (
+        [(example.got[key], right) for key, right in example.expected.items()]
+        if many
+        else [(example.got, example.expected)]
+    )
+    for got, right in every:
+        yield np.asarray(got, dtype=np.float64), np.asarray(right, dtype=np.float64)
+
+
+def _digits_shown(failure: CheckResult) -> int:
+    """How many digits of every entry are right in the case shown, 0 where some entry is plainly wrong."""
+    example = failure.counterexample
+    if example is None or not _of_numbers(failure):
+        return 0
+    worst = 0.0
+    for own, wanted in _pairs(example):
+        if own.shape != wanted.shape:
+            return 0
+        with np.errstate(all="ignore"):
+            error = np.where(own == wanted, 0.0, np.abs(own - wanted) / np.abs(wanted))
+        worst = max(worst, float(np.nan_to_num(error, nan=1.0, posinf=1.0).max(initial=0.0)))
+    return int(-math.log10(worst)) if 0 < worst <= NEARLY else 0
+
+
+def _digits(evidence: Evidence) -> int:
+    """How many digits are right in every failing case, 0 where some case is plainly wrong."""
+    failing = [each.trial for each in evidence.failing]
+    pairs = [
+        (each, got, expected)
+        for each in evidence.observations
+        if any(each.trial is one for one in failing)
+        for got, expected in zip(each.got, each.expected, strict=True)
+        if got.shape == expected.shape
+    ]
+    return digits_right(pairs) if pairs else 0
+
+
+# Kinks.
+
+
+def _at_kink(verification: Verification, evidence: Evidence, failure: CheckResult) -> str:
+    """What came at the kink of the case shown, and what is right there; empty where the wrong entry is at none."""
+    trial, example = _trial_shown(verification, evidence, failure), failure.counterexample
+    if trial is None or example is None or example.marks is None:
+        return ""
+    got = [each for each, _ in _pairs(example)]
+    place = example.marks.entries[0]
+    found = [
+        (wanted.name, float(own[place]), float(want.value[place]), float(want.other[place]))
+        for wanted, own, want in zip(trial.wanted, got, trial.expected, strict=True)
+        if want.other is not None and own.shape == want.value.shape and len(place) == own.ndim
+        if len(example.marks.parts) != 1 or example.marks.parts == (wanted.name,)
+    ]
+    if not any(one != other for *_, one, other in found):
+        return ""
+    came = " and ".join(f"{name} is {_short(own)}" for name, own, *_ in found)
+    allowed = [
+        f"from {_short(min(ends))} to {_short(max(ends))}" for *_, one, other in found for ends in [(one, other)]
+    ]
+    if len(found) == 1:
+        return f"at a kink {came}, where anything {allowed[0]} is right"
+    sums = {round(sum(one for *_, one, _ in found), 9), round(sum(other for *_, other in found), 9)}
+    together = f"together they must be {_short(sums.pop())}" if len(sums) == 1 else "both must belong to the same side"
+    return f"at a tie {came}: {together}, each {allowed[0]}"
+
+
+def _short(value: float) -> str:
+    return f"{value + 0.0:.4g}".replace("-", "−")
+
+
+def _trial_shown(verification: Verification, evidence: Evidence, failure: CheckResult) -> Trial | None:
+    """The call of the case shown, with all that is expected of it, where kinks are expected at all."""
+    example = failure.counterexample
+    bent = [each.trial for each in evidence.failing if any(want.other is not None for want in each.trial.expected)]
+    if example is None or not bent:
+        return None
+    for trial in bent:
+        if trial.arguments is example.arguments:
+            return trial
+    upstream = example.arguments.get("grad_output")
+    if upstream is None:
+        return None
+    like = replace(bent[0].case, probes=(example.arguments,), stack=upstream.values[None])
+    return verification.bench(evidence.spec).made(replace(like, dtype=upstream.dtype))[0]
