@@ -99,7 +99,8 @@ class Diagnosis:
     `answer` is the sentence that shows the part of the right formula which is missing or out of place: shown on request
     only, it never leaves the process in a report. `confidence` is the share of the evidence that the mistake explains,
     1 where a check itself knows it. `think` is the one thing to think about, `cases` the names of cases that show it.
-    `also` holds the codes of other mistakes that would have led to the very same numbers.
+    `also` holds the codes of other mistakes that would have led to the very same numbers, `calls` those that show it in
+    a new process, where it takes more than the failing one.
     """
 
     code: str
@@ -109,6 +110,7 @@ class Diagnosis:
     cases: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     answer: str = field(default="", repr=False)
+    calls: tuple[Call, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -16,30 +16,28 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.outcome import Argument, Call, GeneratorArgument
-from gradcheck.checks.results import CheckResult, Counterexample
+from gradcheck.checks.results import DIGITS, CheckResult, Counterexample
 from gradcheck.reports.message import WIDTH
 from gradcheck.showing.text import printable
 
 _MOST = 4_000
 """A snippet with more numbers than this is nothing that anybody pastes."""
-_ALIKE = 1e-3
-"""Results that differ by less than this are printed with all their digits."""
 _LOOK = {
     "raised": "it raises",
     "unfinished": "it raises",
     "timed-out": "it does not end: stop it with Ctrl-C",
     "exited": "it ends Python",
     "must-raise": "it must raise an exception, and does not",
-    "nondeterministic": "the first call once more; the result is another",
+    **dict.fromkeys(("nondeterministic", "keeps-state"), "the same call as above; the result is another"),
 }
 
 
 def calls_of(result: CheckResult) -> tuple[Call, ...]:
     """The calls that show a failure, one after another in a new process; none where no call of one function does."""
-    example = result.counterexample
-    if example is None or not (example.calls or example.arguments):
+    example, told = result.counterexample, result.diagnosis.calls if result.diagnosis else ()
+    if example is None or not (told or example.calls or example.arguments):
         return ()
-    return example.calls or (Call(result.function, example.arguments),)
+    return told or example.calls or (Call(result.function, example.arguments),)
 
 
 def snippet(result: CheckResult, path: str, *, show_answer: bool = False) -> str:
@@ -62,7 +60,7 @@ def snippet(result: CheckResult, path: str, *, show_answer: bool = False) -> str
         lines.append(f'{names[0]} = {load}["{names[0]}"]')
     else:
         lines += [f"functions = {load}", *(f'{name} = functions["{name}"]' for name in names)]
-    if _alike(example):
+    if example.digits > DIGITS:
         lines.append("torch.set_printoptions(precision=17)")
     bound: dict[str, str] = {}
     for number, (call, assigned) in enumerate(zip(calls, written, strict=True), start=1):
@@ -96,25 +94,10 @@ def _shown(result: CheckResult, example: Counterexample, made: str, number: int,
         yield from (f"result = {made}", "print(result)", f"{example.changed[0]}.fill_(7)")
         yield f"print(result)  # changed with {example.changed[0]}"
     else:
-        if last and result.code in _LOOK:
-            yield f"# {_LOOK[result.code]}"
+        code = result.diagnosis.code if result.diagnosis and result.diagnosis.code in _LOOK else result.code
+        if last and code in _LOOK:
+            yield f"# {_LOOK[code]}"
         yield f"print({made})"
-
-
-def _alike(example: Counterexample) -> bool:
-    """Whether what came back is so near to what is right that four digits do not tell them apart."""
-    got, expected = (list(_numbers(side)) for side in (example.got, example.expected))
-    if len(got) != len(expected) or not got:
-        return False
-    return all(math.isclose(*pair, rel_tol=_ALIKE) or pair[0] == pair[1] for pair in zip(got, expected, strict=True))
-
-
-def _numbers(tree: Any) -> Iterator[float]:
-    if isinstance(tree, (dict, list, tuple)):
-        for part in tree.values() if isinstance(tree, dict) else tree:
-            yield from _numbers(part)
-    elif isinstance(tree, (int, float)):
-        yield float(tree)
 
 
 # What a call gets, as Python has it.

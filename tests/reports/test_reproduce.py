@@ -184,17 +184,28 @@ def test_shared_memory_is_seen_by_changing_the_argument(failing):
 
 
 KEEPING = {
-    "count": "kept = globals().get('kept', 0) + 1\n    return x.clamp(min=0) + kept",
-    "last": "last = globals().get('kept', x)\n    kept = x\n    return x.clamp(min=0) + (last.shape != x.shape)",
+    "count": "kept = (kept or 0) + 1\n    return x.clamp(min=0) + kept",
+    "last": "last = x if kept is None else kept\n    kept = x\n    return x.clamp(min=0) + (last.shape != x.shape)",
 }
 
 
 @pytest.mark.parametrize("body", KEEPING.values(), ids=KEEPING)
 def test_what_depends_on_other_calls_makes_these_first(failing, body):
-    found = failing("relu", "forward", f"global kept\n    {body}")
+    found = failing("relu", "forward", f"global kept\n    {body}\n\n\nkept = None")
     assert found.code == "nondeterministic"
     (first,), _, (last,) = Pasted(snippet(found, "relu.py")).printed
     assert first.shape == last.shape
+    assert not torch.equal(first, last)
+
+
+def test_what_the_last_forward_stored_is_stored_anew_before_each_backward(failing):
+    body = "return grad_output * _KEPT['x'].gt(0)\n\n\n_KEPT = {}\n\n\ndef forward(x):\n    _KEPT['x'] = x\n    return x.clamp(min=0)"
+    found = failing("relu", "backward", body)
+    assert found.diagnosis.code == "keeps-state"
+    calls = calls_of(found)
+    assert [each.function for each in calls] == ["forward", "backward", "forward", "backward"]
+    _, (first,), _, (last,) = Pasted(snippet(found, "relu.py")).printed
+    assert calls[1] is calls[3]
     assert not torch.equal(first, last)
 
 
@@ -204,7 +215,7 @@ def test_a_buffer_that_is_used_again_is_seen_to_change(failing):
     )
     found = failing("relu", "forward", body)
     assert found.code == "mutates-input"
-    ((before,), (after,)) = Pasted(snippet(found, "relu.py")).printed
+    *_, (before,), (after,) = Pasted(snippet(found, "relu.py")).printed
     assert not torch.equal(before, after)
 
 
