@@ -65,9 +65,16 @@ def formulas(names: tuple[str, ...]) -> None:
 @click.option("--only", multiple=True, metavar="NAME", help="Grade this exercise only; may be given again.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws all inputs and cotangents.")
 @click.option("--show-answer", is_flag=True, help="Print the correct values beside a failure.")
+@click.option("--reproduce", is_flag=True, help="Print below a failure lines of torch that make the failing call.")
 @click.option("--pictures", type=click.Path(path_type=Path), help="Draw wrong matrices here, as PNG files.")
 def report(
-    folder: Path, out: Path | None, only: tuple[str, ...], seed: int, show_answer: bool, pictures: Path | None
+    folder: Path,
+    out: Path | None,
+    only: tuple[str, ...],
+    seed: int,
+    show_answer: bool,
+    reproduce: bool,
+    pictures: Path | None,
 ) -> None:
     """Grade FOLDER, laid out like exercises/; a missing file reads as not started.
 
@@ -96,7 +103,7 @@ def report(
     if quiet:
         click.echo(as_json(graded), nl=False)
     else:
-        for text in failures_text(graded, folder, show_answer=show_answer):
+        for text in failures_text(graded, folder, show_answer=show_answer, reproduce=reproduce):
             click.echo("\n" + text)
         click.echo("")
         for line in total_lines(graded):
@@ -177,7 +184,8 @@ def ensemble(folder: Path, plots: Path) -> None:
 def watch(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
     """Check an exercise of FOLDER again whenever you save it.
 
-    The verdict, how far you are, and what comes next. Keys: h hint, l list, n next exercise, r run again, q quit.
+    The verdict, how far you are, and what comes next. Keys: h hint, l list, n next exercise, r run again, R reproduce,
+    q quit.
     """
     from gradcheck.desk.watch import watch as watch_folder
     from gradcheck.grading.course_here import course_here

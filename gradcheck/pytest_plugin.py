@@ -208,6 +208,10 @@ class CheckItem(pytest.Item):
 
             show = self.config.getoption("gradcheck_show_answer")
             text = plain = failure_text(excinfo.value.result, self.file.shown, show_answer=show)
+            if self.config.getoption("gradcheck_reproduce"):
+                from gradcheck.reports.reproduce import snippet
+
+                text += "\n\n" + snippet(excinfo.value.result, self.file.shown, show_answer=show)
             if self.config.getoption("gradcheck_picture"):
                 from gradcheck.reports.heatmap import terminal_picture
 
@@ -310,6 +314,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         dest="gradcheck_show_answer",
         help="print the correct values beside a failure (they are hidden by default)",
+    )
+    group.addoption(
+        "--reproduce",
+        action="store_true",
+        dest="gradcheck_reproduce",
+        help="print lines of plain torch below a failure: pasted into python they make the call that fails",
     )
     group.addoption(
         "--picture", action="store_true", dest="gradcheck_picture", help="draw a wrong matrix below its failure"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 
 from gradcheck.checks import properties, wording
@@ -213,8 +213,13 @@ class Verification:
                 if unclean:
                     return self.narrowed(spec, unclean, trial, outcome, impure)
             if not properties.same_result(outcome, again):
-                return wording.nondeterministic(blank, trial, outcome, again)
+                return wording.nondeterministic(blank, trial, outcome, again, self._another(spec, case))
         return blank
+
+    def _another(self, spec: FunctionSpec, case: Case) -> list[Call]:
+        """A call of the function with other inputs than those of `case`."""
+        others = (each for each in self.generic(spec) if each is not case)
+        return [Call(spec.name, self.bench(spec).formed(each).arguments) for each in islice(others, 1)]
 
     def _linearity(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         for trials, outcomes in self._groups(spec, blank):
@@ -235,7 +240,7 @@ class Verification:
         for trials, outcomes in self._groups(spec, blank):
             disagreement = properties.jacobian_against_backward(trials, outcomes, position)
             if disagreement:
-                return wording.not_the_jacobian(blank, backward, *disagreement)
+                return wording.not_the_jacobian(blank, backward, trials[0], *disagreement)
         return blank
 
     def _compare(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:

@@ -69,30 +69,31 @@ def _answers(wanted: compare.Wanted, part: Value, expected: Expected) -> bool:
     return compare.difference([wanted], [part], [expected]) is None
 
 
-def linearity(made: Sequence[Trial], outcomes: Iterable[Outcome]) -> tuple[Trial, str] | None:
+def linearity(made: Sequence[Trial], outcomes: Iterable[Outcome]) -> tuple[Trial, str, Sequence[Trial]] | None:
     """Of the trials that `Bench.linear` made, one whose result is not the sum of the results for the two cotangents it
-    is the sum of. Raises Unfinished.
+    is the sum of, and the trials with these. Raises Unfinished.
     """
     results: list[list[Floats]] = []
     for trial, outcome in zip(made, map(_finished, made, outcomes), strict=True):
         if compare.type_problem(trial.template, outcome.value):
-            return trial, "the type"
+            return trial, "the type", ()
         parts = compare.parts(trial.template, outcome.value)
         if compare.shape_problem(trial.wanted, parts):
-            return trial, "the shape"
+            return trial, "the shape", ()
         results.append([compare.numbers(part) for part in parts])
-    for target, combined, words in (
+    for target, summands, combined, words in (
         (
+            2,
             2,
             [a + b for a, b in zip(results[0], results[1], strict=True)],
             "backward(g + h) = backward(g) + backward(h)",
         ),
-        (3, [-2 * a for a in results[0]], "backward(−2 g) = −2 backward(g)"),
+        (3, 1, [-2 * a for a in results[0]], "backward(−2 g) = −2 backward(g)"),
     ):
         for part, (got, want) in enumerate(zip(results[target], combined, strict=True)):
             slack = sum(made[k].expected[part].tolerance for k in (0, 1, target)) * 2
             if not (np.abs(got - want) <= slack).all():
-                return made[target], words
+                return made[target], words, made[:summands]
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from gradcheck.checks.outcome import Arguments, Fault
+from gradcheck.checks.outcome import Arguments, Call, Fault
 
 Status = Literal["passed", "failed", "not_started", "errored", "skipped", "ungraded"]
 """`errored`: the submission raised, timed out or died. `skipped`: a check it depends on did not pass. `ungraded`: the
@@ -59,8 +59,9 @@ class Counterexample:
     `inputs` by parameter name, `grad_output` where there is one, `got` what came back, `marks` the wrong entries.
     `digits` are as many as it takes to tell wrong entries from right ones.
     `about` says what is special about the case (dtype, memory, kinks). `expected` is shown on request only and never
-    leaves the process in a report; nor do `arguments`, the facts that may be told of the case. `where` is what a report
-    that was read back says of the marks; else `where_of` says it.
+    leaves the process in a report; nor do `arguments`, the facts that may be told of the case, `calls`, those that show
+    the fault in a new process, where it takes more than the one with `arguments`, and `changed`, the arguments that
+    were changed or share memory. `where` is what a report that was read back says of the marks; else `where_of` does.
     """
 
     inputs: dict[str, Any]
@@ -70,6 +71,8 @@ class Counterexample:
     about: str = ""
     expected: Any = field(default=None, repr=False)
     arguments: Arguments = field(default_factory=dict, repr=False, compare=False)
+    calls: tuple[Call, ...] = field(default=(), repr=False, compare=False)
+    changed: tuple[str, ...] = field(default=(), repr=False, compare=False)
     marks: Marks | None = None
     digits: int = DIGITS
 
@@ -96,7 +99,8 @@ class Diagnosis:
     `answer` is the sentence that shows the part of the right formula which is missing or out of place: shown on request
     only, it never leaves the process in a report. `confidence` is the share of the evidence that the mistake explains,
     1 where a check itself knows it. `think` is the one thing to think about, `cases` the names of cases that show it.
-    `also` holds the codes of other mistakes that would have led to the very same numbers.
+    `also` holds the codes of other mistakes that would have led to the very same numbers, `calls` those that show it in
+    a new process, where it takes more than the failing one.
     """
 
     code: str
@@ -106,6 +110,7 @@ class Diagnosis:
     cases: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     answer: str = field(default="", repr=False)
+    calls: tuple[Call, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)

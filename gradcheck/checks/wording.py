@@ -14,6 +14,7 @@ from gradcheck.checks.outcome import (
     EARLIER,
     NOT_READ,
     Argument,
+    Call,
     Foreign,
     GeneratorArgument,
     Outcome,
@@ -148,7 +149,10 @@ def mutated(blank: CheckResult, trial: Trial, names: Sequence[str]) -> CheckResu
             status="failed",
             code="mutates-input",
             message=f"it changes {EARLIER}, which the caller still has; return a new tensor every time",
-            counterexample=_case(trial),
+            counterexample=replace(
+                _case(trial),
+                calls=tuple(Call(blank.function, each) for each in (_halved(trial.arguments), trial.arguments)),
+            ),
         )
     several = len(names) > 1
     return replace(
@@ -157,7 +161,7 @@ def mutated(blank: CheckResult, trial: Trial, names: Sequence[str]) -> CheckResu
         code="mutates-input",
         message=f"it changes its argument{'s' if several else ''} {in_a_row(names)} in place; the caller still needs "
         f"{'them, so work on copies' if several else 'it, so work on a copy'} (.clone())",
-        counterexample=_case(trial),
+        counterexample=replace(_case(trial), changed=tuple(names)),
     )
 
 
@@ -167,8 +171,17 @@ def shared(blank: CheckResult, trial: Trial, result: str, argument: str) -> Chec
         status="failed",
         code="aliases-input",
         message=f"{_lying_in(result, argument)}: changing one would change the other; return a new tensor",
-        counterexample=_case(trial),
+        counterexample=replace(_case(trial), changed=(argument,)),
     )
+
+
+def _halved(argument: Any) -> Any:
+    """The same, with all real numbers of tensors halved: other inputs of the same form."""
+    if isinstance(argument, Argument):
+        return replace(argument, values=argument.values / 2) if argument.dtype.startswith("float") else argument
+    if isinstance(argument, dict):
+        return {name: _halved(each) for name, each in argument.items()}
+    return type(argument)(map(_halved, argument)) if isinstance(argument, (tuple, list)) else argument
 
 
 def _lying_in(result: str, argument: str) -> str:
@@ -179,7 +192,11 @@ def _lying_in(result: str, argument: str) -> str:
     )
 
 
-def nondeterministic(blank: CheckResult, trial: Trial, outcome: Outcome, again: Outcome) -> CheckResult:
+def nondeterministic(
+    blank: CheckResult, trial: Trial, outcome: Outcome, again: Outcome, between: Sequence[Call] = ()
+) -> CheckResult:
+    """`between` are calls that may be what makes the difference."""
+    same = Call(blank.function, trial.arguments)
     generators = [name for name, value in trial.arguments.items() if isinstance(value, GeneratorArgument)]
     why = "it keeps something between calls, or leaves something to chance"
     if outcome.drew_elsewhere or again.drew_elsewhere:
@@ -192,27 +209,35 @@ def nondeterministic(blank: CheckResult, trial: Trial, outcome: Outcome, again: 
         status="failed",
         code="nondeterministic",
         message=f"called twice with the same arguments it returned two different results: {why}",
-        counterexample=_case(trial, _shown(outcome.value)),
+        counterexample=replace(_case(trial, _shown(outcome.value)), calls=(same, *between, same)),
     )
 
 
-def not_linear(blank: CheckResult, trial: Trial, rule: str) -> CheckResult:
+def not_linear(blank: CheckResult, trial: Trial, rule: str, parts: Sequence[Trial]) -> CheckResult:
+    """`parts` are the trials with the cotangents that the one of `trial` is made of."""
     return replace(
         blank,
         status="failed",
         message=f"a gradient is linear in grad_output, but {rule} does not hold",
-        counterexample=_case(trial),
+        counterexample=replace(
+            _case(trial), calls=tuple(Call(blank.function, each.arguments) for each in (*parts, trial))
+        ),
     )
 
 
 def not_the_jacobian(
-    blank: CheckResult, backward: FunctionSpec, trial: Trial, got: Floats, product: Floats
+    blank: CheckResult, backward: FunctionSpec, sample: Trial, trial: Trial, got: Floats, product: Floats
 ) -> CheckResult:
+    """`sample` is the Jacobian's trial, `trial` the backward's."""
+    calls = Call(blank.function, sample.arguments), Call(backward.name, trial.arguments)
     return replace(
         blank,
         status="failed",
         message=f"{backward.name} is not grad_output · {blank.function}: the two contradict each other",
-        counterexample=_case(trial, {backward.name: listed(got), f"grad_output · {blank.function}": listed(product)}),
+        counterexample=replace(
+            _case(trial, {backward.name: listed(got), f"grad_output · {blank.function}": listed(product)}),
+            calls=calls[: 1 if trial is sample else 2],
+        ),
     )
 
 

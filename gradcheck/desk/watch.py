@@ -187,8 +187,9 @@ class Watch:
 
     def _on_key(self, key: str) -> None:
         act = {"h": self.view.hint, "l": self._list, "n": self._next, "r": self._run_again, "q": self._quit}
-        if key.lower() in act:
-            act[key.lower()]()
+        act |= {each.upper(): what for each, what in act.items()} | {"R": self.view.toggle_snippet}
+        if key in act:
+            act[key]()
 
     def _list(self) -> None:
         self.session.refresh()

@@ -25,7 +25,7 @@ class WatchVerdict:
     """What is known of an exercise after a grading, or why there was none.
 
     `functions` holds the status of each function, `failure` the lines of the first failure, each with what it is,
-    `more` the checks that failed besides.
+    `snippet` what reproduces it, `more` the checks that failed besides.
     """
 
     exercise: Exercise
@@ -34,6 +34,7 @@ class WatchVerdict:
     score: float
     functions: Mapping[str, str] = field(default_factory=dict)
     failure: Sequence[Line] = ()
+    snippet: str = ""
     more: Sequence[str] = ()
     printed: Sequence[str] = ()
 
@@ -46,7 +47,15 @@ def verdict_of(exercise: Exercise, shown: str, answer: Mapping[str, Any]) -> Wat
     checks = {f"{function}.{check}": status for function, check, status in answer["checks"]}
     score = LastResult(exercise, checks).score
     return WatchVerdict(
-        exercise, shown, answer["state"], score, functions, answer["failure"], answer["more"], answer["printed"]
+        exercise,
+        shown,
+        answer["state"],
+        score,
+        functions,
+        answer["failure"],
+        answer["snippet"],
+        answer["more"],
+        answer["printed"],
     )
 
 
@@ -149,7 +158,7 @@ def _most(members: Sequence[ListedExercise]) -> float:
 
 
 def keys_lines(width: int) -> list[Line]:
-    return _styled(paragraph("h hint   l list   n next   r run again   q quit", width, ""), "dim")
+    return _styled(paragraph("h hint   l list   n next   r run again   R reproduce   q quit", width, ""), "dim")
 
 
 def cut(lines: list[Line], height: int) -> list[Line]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class View:
-    """One verdict, perhaps a hint below it, the progress, the next exercise and the keys; or the list.
+    """One verdict, perhaps a hint below it, the progress, the next exercise and the keys; or the list, or a snippet.
 
     `focus` is the exercise to work on: the one that failed, or the next one after a pass.
     """
@@ -35,6 +35,7 @@ class View:
         self._verdict: WatchVerdict | None = None
         self._status = "starting …"
         self._below: list[Line] = []
+        self._alone: list[Line] = []
         self._listing = False
 
     @property
@@ -55,7 +56,7 @@ class View:
 
     def verdict(self, verdict: WatchVerdict, *, brief: bool = False) -> None:
         """A verdict; `brief` where more are coming by themselves."""
-        self._verdict, self._below, self._listing = verdict, [], False
+        self._verdict, self._below, self._alone, self._listing = verdict, [], [], False
         self._status = time.strftime("checked at %H:%M:%S")
         if self.screen.redraws:
             self.redraw()
@@ -94,14 +95,29 @@ class View:
         width = self.screen.width
         lines = hint_lines(given, width) + trouble_lines(given.noted, width)
         self._below, self._listing = [("", ""), *((line, "") for line in lines)], False
+        self._alone = []
         self._shown_below()
 
+    def toggle_snippet(self) -> None:
+        """What makes the failing call, in place of everything else: cut or broken it could not be pasted."""
+        told = (self._verdict and self._verdict.snippet) or "# Nothing failed, so there is nothing to reproduce."
+        lines: list[Line] = [(line, "") for line in told.split("\n")]
+        if not self.screen.redraws:
+            self.screen.show(lines)
+            return
+        rows = sum(1 + len(line) // self.screen.width for line, _ in lines)
+        if self._verdict and rows > self.screen.height - 1 - len(keys_lines(self.screen.width)):
+            command = f"    pytest {self._verdict.shown} -x --reproduce"
+            lines = [("It is longer than this screen. This prints it:", ""), (command, "")]
+        self._alone, self._listing = [] if self._alone else lines, False
+        self.redraw()
+
     def next(self) -> None:
-        self._verdict, self._below, self._listing, self._status = None, [], False, "watching"
+        self._verdict, self._below, self._alone, self._listing, self._status = None, [], [], False, "watching"
         self._shown_below(self._outlook(None))
 
     def toggle_list(self) -> None:
-        self._listing = self.screen.redraws and not self._listing
+        self._listing, self._alone = self.screen.redraws and not self._listing, []
         if self.screen.redraws:
             self.redraw()
         else:
@@ -121,6 +137,9 @@ class View:
         keys = keys_lines(width) if self.keys else [("Ctrl-C ends it", "dim")]
         if self._listing:
             self.screen.show([("", ""), *keys], self._draw_list)
+            return
+        if self._alone:
+            self.screen.show([*self._alone, ("", ""), *keys])
             return
         where = f"{self.session.folder.as_posix()}   {self._status}"
         heading: list[Line] = [(line, "dim") for line in paragraph(where, width, "")]

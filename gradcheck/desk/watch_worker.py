@@ -158,6 +158,7 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
     from gradcheck.grading.load import load_candidate
     from gradcheck.grading.report import ExerciseReport
     from gradcheck.reports.message import WIDTH, failure_lines
+    from gradcheck.reports.reproduce import snippet
     from gradcheck.showing.text import printable
 
     exercise, path, shown = find_exercise(request["grade"]), Path(request["path"]), str(request["shown"])
@@ -173,6 +174,7 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
         "state": report.state,
         "checks": [[result.function, result.check, result.status] for result in results],
         "failure": failure_lines(failures[0], shown, width=request.get("width", WIDTH)) if failures else [],
+        "snippet": snippet(failures[0], shown) if failures else "",
         "code": failures[0].code if failures else "",
         "more": [f"{result.function}.{result.check}" for result in failures[1:]],
         "printed": printable(candidate.printed.take()).splitlines()[: PRINTED + 1],

@@ -70,6 +70,7 @@ def _by_memory(
     made = [_with(writer, seen.trial) for writer in writers[:1]]
     own = Call(spec.name, seen.trial.arguments)
     later = [Call(spec.name, _others(seen.trial.arguments)), own]
+    around = [own, *later]
     for writer in made:
         later += [writer.calls[0], own, writer.calls[1], own]
     with _as_if_new(verification.candidate, names) as candidate:
@@ -77,11 +78,14 @@ def _by_memory(
     with _as_if_new(verification.candidate, names) as candidate:
         _, after, *rest = _made(verification, candidate, later)
     if made and _differ(rest[1], rest[3]):
-        return _told(_stored(spec, made[0]), spec, failure)
+        return _told(_stored(spec, made[0]), spec, failure, later[2:])
+    changes = _differ(alone, again) or _differ(alone, after)
     if seen.failure is not None and judge(spec, _blank(failure), seen.trial, alone) is None:
-        return _told(f"right when it is called first, wrong after another call: {_keeping(kept)}", spec, failure)
-    if failure.code == "nondeterministic" or _differ(alone, again) or _differ(alone, after):
-        return _told(f"the same arguments give another result after another call: {_keeping(kept)}", spec, failure)
+        text = f"right when it is called first, wrong after another call: {_keeping(kept)}"
+        return _told(text, spec, failure, around if changes else ())
+    if failure.code == "nondeterministic" or changes:
+        text = f"the same arguments give another result after another call: {_keeping(kept)}"
+        return _told(text, spec, failure, around)
     return None
 
 
@@ -181,9 +185,9 @@ def _blank(failure: CheckResult) -> CheckResult:
     return CheckResult(failure.task, failure.function, failure.check, "passed")
 
 
-def _told(text: str, spec: FunctionSpec, failure: CheckResult) -> Diagnosis:
+def _told(text: str, spec: FunctionSpec, failure: CheckResult, calls: Sequence[Call]) -> Diagnosis:
     also = (failure.code,) if failure.code else ()
-    return Diagnosis("keeps-state", text, 1.0, thought("keeps-state", spec), also=also)
+    return Diagnosis("keeps-state", text, 1.0, thought("keeps-state", spec), also=also, calls=tuple(calls))
 
 
 def _differ(one: Outcome, other: Outcome) -> bool:

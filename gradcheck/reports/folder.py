@@ -10,6 +10,7 @@ from gradcheck.grading.desk_record import NO_HELP
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.report import ExerciseReport, Report
 from gradcheck.reports.message import WIDTH, failure_text
+from gradcheck.reports.reproduce import snippet
 from gradcheck.reports.terminal import points
 from gradcheck.reports.ungraded import not_your_fault
 from gradcheck.reports.words import WORDS
@@ -22,14 +23,15 @@ def line_of(report: ExerciseReport) -> str:
     return f"{line}   {report.help}" if report.help != NO_HELP else line
 
 
-def failures_text(report: Report, folder: Path, *, show_answer: bool = False) -> Iterator[str]:
+def failures_text(report: Report, folder: Path, *, show_answer: bool = False, reproduce: bool = False) -> Iterator[str]:
     """The message of every check that failed; what only waits for another check, or is not started, is left out. Of an
-    exercise that the grader itself failed on, nothing but that is said.
+    exercise that the grader itself failed on, nothing but that is said. With `reproduce` each has its snippet below it.
     """
     for each in report.exercises:
         path = shown_path(locate(folder, each.exercise))
         for result in each.told:
-            yield failure_text(result, path, show_answer=show_answer)
+            text = failure_text(result, path, show_answer=show_answer)
+            yield f"{text}\n\n{snippet(result, path, show_answer=show_answer)}" if reproduce else text
 
 
 def total_lines(report: Report) -> Iterator[str]:

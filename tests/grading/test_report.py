@@ -151,6 +151,9 @@ def test_a_failure_holds_its_case_and_not_the_answer(
     shown = "\n".join(failures_text(graded, alice, show_answer=True))
     assert "correct: " in shown
     assert "correct: " not in "\n".join(failures_text(graded, alice))
+    again = "\n".join(failures_text(graded, alice, reproduce=True))
+    assert "print(backward(grad_output, x))" in again
+    assert "correct" not in again
     assert "expected" not in as_json(graded)
 
 

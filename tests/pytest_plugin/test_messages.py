@@ -131,6 +131,20 @@ def test_the_answer_is_shown_on_request_only(project: Project, run_pytest: RunPy
     assert values == {"x =": "1.", "grad_output =": "2.", "you returned": "1.", "correct:": "2."}
 
 
+def test_the_failing_call_is_printed_on_request_only(project: Project, run_pytest: RunPytest) -> None:
+    project({RELU: WRONG})
+    opening = "# Paste this into python, started in this folder:"
+    assert opening not in run_pytest(f"{FILE}::backward").stdout
+    done = run_pytest(f"{FILE}::backward", "--reproduce")
+    lines = done.stdout.partition(opening)[2].partition("\n---")[0].splitlines()
+    assert f'backward = run_path("{FILE}")["backward"]' in lines
+    assert lines[-3:] == [
+        "grad_output = torch.tensor([2.0], dtype=torch.float64)",
+        "x = torch.tensor([1.0], dtype=torch.float64)",
+        "print(backward(grad_output, x))",
+    ]
+
+
 def test_a_tuple_of_gradients_names_the_wrong_one(
     project: Project, run_pytest: RunPytest, source_of: Callable[..., str]
 ) -> None:
