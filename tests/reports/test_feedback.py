@@ -74,7 +74,7 @@ def test_the_page_says_the_same():
         "Feedback for Ada Lovelace",
         f"{report['final_score']:g} of {report['max_score']:g} points. 1 exercise is complete",
         "Handed in 2 days late: 1.5 points less.",
-        "relu The rectifier, max(x, 0) 1 of 4 points Right so far: forward backward the gradient is",
+        "relu The rectifier, max(x, 0) 1 of 4 points Right so far: forward backward missing-upstream the gradient is",
         "x 1. grad_output 2. you returned 1. differs from dC/dx at [0]",
         "Think: When the output moves a little",
         "Not written yet: jacobian",
