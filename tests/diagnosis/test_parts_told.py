@@ -13,9 +13,13 @@ def right(name, function):
     return solution(name)[function]
 
 
+# Made without a source, so that what is told is what the numbers show, and no line is mended.
+_AFTERWARDS = eval("lambda function, change: lambda *given: change(function(*given), *given)")
+
+
 def changed(name, function, change):
     """The right answer, changed afterwards: `change` gets it, and the arguments."""
-    return lambda *arguments: change(right(name, function)(*arguments), *arguments)
+    return _AFTERWARDS(right(name, function), change)
 
 
 def rows(labels):
@@ -289,7 +293,13 @@ TOLD = [
         "only the last part of the loss comes back: ",
     ),
     ("linear_model", "backward", lambda g, x, w: g * x, "wrong-type", "only grad_w comes back, without grad_x: "),
-    ("duplicate", "forward", lambda x, copies: torch.stack([x] * copies), "wrong-type", "stacked in one tensor: "),
+    (
+        "duplicate",
+        "forward",
+        changed("duplicate", "forward", lambda e, *_: torch.stack(list(e))),
+        "wrong-type",
+        "stacked in one tensor: ",
+    ),
     ("tanh", "forward", lambda x: (x.tanh(),), "wrong-type", "inside a tuple of one"),
     (
         "bce_with_logits",

@@ -231,11 +231,8 @@ def test_a_list_within_a_result_is_named_once(cache):
         return losses[:1], params
 
     result = first_failure("training_loop", "train", one_loss, cache)
-    assert re.fullmatch(
-        r"only the first part of the loss comes back: "
-        r"for the loss it returned a tuple or list of 1; expected a tuple of \d numbers",
-        result.message,
-    ), result.message
+    told = r"[^;]*; for the loss it returned a tuple or list of 1; expected a tuple of \d numbers"
+    assert re.fullmatch(told, result.message), result.message
     template = (Wanted("y", (), "float64"), {"a": Wanted("a", (), "float64")})
     returned = Returned((), "float64", "cpu", np.zeros(()))
     assert compare.type_problem(template, (returned, returned)) == (
