@@ -95,8 +95,9 @@ def _edges(draw: Any) -> Iterator[Edge]:
     yield "p = 0", given(x, 0.0)
     yield "p = 0.99", given(x, 0.99)
     yield "p = 0.001", given(x, 0.001)
+    few = draw.tensor(draw.size("rows"), draw.size("columns"))
     for p in (1.0, 1.5, -0.1, -1e-9):
-        yield f"p = {p:g}", given(x, p), "ValueError"
+        yield f"p = {p:g}", given(few, p), "ValueError"
 
 
 _SHAPES = (("no axis", ()), ("one axis", (6,)), ("three axes", (2, 3, 4)))

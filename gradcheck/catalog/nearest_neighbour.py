@@ -289,6 +289,27 @@ EXERCISE = Exercise(
         ),
         Misconception(
             "forward",
+            "missing-reduction",
+            "you looked for the smallest of all squared differences, entry by entry: a distance is the sum of a row",
+            lambda x, w: (x - w).square().argmin(),
+            "How many distances are there, and how many entries has x − w?",
+        ),
+        Misconception(
+            "forward",
+            "wrong-index",
+            "you left the first prototype out, so that all numbers are one too low",
+            lambda x, w: (x - w[1:]).square().sum(1).argmin(),
+            "Which number does the first row of w have, and can it win?",
+        ),
+        Misconception(
+            "forward",
+            "wrong-index",
+            "you left the last prototype out: it is never chosen",
+            lambda x, w: (x - w[:-1]).square().sum(1).argmin(),
+            "Which number does the last row of w have, and can it win?",
+        ),
+        Misconception(
+            "forward",
             "wrong-index",
             "you numbered the prototypes from 1",
             lambda x, w: (x - w).square().sum(1).argmin() + 1,

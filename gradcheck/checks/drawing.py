@@ -1,13 +1,15 @@
 """What a record draws its arguments with: sizes, tensors, labels, numbers.
 
 A record says `draw.tensor(draw.size("n"))`; whether the numbers come from a seed, from an edge of the range or from
-Hypothesis, which looks for a small case, is decided here.
+a search for a small case, is decided here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -156,76 +158,84 @@ class RandomDraw:
 _INPUTS = (1.0, 2.0, -1.0, 3.0, -2.0, -3.0, 0.0)
 """Simplest first. A zero hides too much (whatever stands beside it is lost), so it comes last."""
 _COTANGENTS = (2.0, 3.0, -1.0, 1.0, -2.0, -3.0, 0.0)
+_NUMBERS = (1.0, 0.5, 2.0, 0.25, 0.1, 0.0, -1.0)
+
+Kind = Literal["size", "input", "upstream", "label", "other"]
+Pick = Callable[[Kind, Sequence[Any], int], int]
+"""Which of some options is taken, simplest first, by its number. It is told what is chosen, among what, and at which
+place: the how manieth choice of its kind this is; for the entries of a tensor, counted from one that is one later in
+every further tensor.
+"""
 
 
 class SmallDraw:
-    """From Hypothesis: sizes up to three, up to `axes` axes, entries among `values`, simplest first: small whole
-    numbers where none are given.
+    """From a search, which makes every choice by `pick`: sizes up to three, up to `axes` axes, entries among `values`,
+    small whole numbers where none are given.
     """
 
-    unbatched = False
-
-    def __init__(self, draw: Any, dtype: str, values: tuple[float, ...] | None = None, axes: int = 2) -> None:
-        self.draw, self.dtype, self.axes = draw, dtype, axes
-        self.values = (0.0, *values) if values else _INPUTS
+    def __init__(
+        self,
+        pick: Pick,
+        dtype: str = "float64",
+        values: Sequence[float] | None = None,
+        axes: int = 2,
+        layouts: tuple[Layout, Layout] = ("contiguous", "contiguous"),
+        *,
+        unbatched: bool = False,
+    ) -> None:
+        self.pick, self.dtype, self.axes, self.unbatched = pick, dtype, axes, unbatched
+        self.values = values or _INPUTS
+        self.layout, self.cotangent_layout = layouts
         self.named: dict[str, int] = {}
         self._full: tuple[int, ...] | None = None
+        self._chosen: Counter[Kind] = Counter()
+
+    def nothing(self, sizes: Sizes, full: tuple[int, ...]) -> None:
+        """Draw nothing where these have no entries."""
+        if isinstance(sizes, Mapping):
+            self.named.update((name, 0) for name, size in sizes.items() if size == 0)
+        if 0 in full:
+            self._full = tuple(min(size, 2) for size in full)
+
+    def _choice(self, kind: Kind, options: Sequence[Any]) -> Any:
+        self._chosen[kind] += 1
+        return options[self.pick(kind, options, self._chosen[kind] - 1)]
+
+    def _entries(self, kind: Kind, options: Sequence[Any], shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
+        first = self._chosen[kind]
+        self._chosen[kind] += 1
+        chosen = [options[self.pick(kind, options, first + k)] for k in range(prod(shape))]
+        return np.asarray(chosen, dtype=dtype).reshape(shape)
 
     def size(self, name: str, least: int = 1, *, several: bool = False) -> int:
-        from hypothesis import strategies as st
-
         if name not in self.named:
-            among = st.sampled_from((2, 1, 3)) if several and least == 1 else st.integers(least, max(3, least))
-            self.named[name] = self.draw(among, label=name)
+            options = (2, 1, 3) if several and least == 1 else range(least, max(3, least) + 1)
+            self.named[name] = self._choice("size", options)
         return self.named[name]
 
     def shape(self) -> tuple[int, ...]:
-        from hypothesis import strategies as st
-
         if self._full is None:
-            axes = self.draw(st.integers(min(1, self.axes), self.axes))
+            axes = self._choice("size", range(min(1, self.axes), self.axes + 1))
             self._full = tuple(self.size(f"axis {axis}") for axis in range(axes))
         return self._full
 
     def tensor(self, *shape: int) -> Argument:
-        return self._entries(self.values, shape)
+        return Argument(self._entries("input", self.values, shape), self.dtype, self.layout)
 
     def cotangent(self, *shape: int) -> Argument:
-        return self._entries(_COTANGENTS, shape)
+        return Argument(self._entries("upstream", _COTANGENTS, shape), self.dtype, self.cotangent_layout)
 
     def probabilities(self, *shape: int) -> Argument:
-        return self._entries((0.0, 1.0, 0.5), shape)
-
-    def _entries(self, among: tuple[float, ...], shape: tuple[int, ...]) -> Argument:
-        from hypothesis import strategies as st
-
-        values = self._list(st.sampled_from(among), shape)
-        return Argument(np.asarray(values, dtype=np.float64).reshape(shape), self.dtype)
+        return Argument(self._entries("label", (0.0, 1.0, 0.5), shape), self.dtype, self.layout)
 
     def labels(self, classes: int, *shape: int) -> Argument:
-        from hypothesis import strategies as st
-
-        values = self._list(st.integers(0, classes - 1), shape)
-        return Argument(np.asarray(values, dtype=np.int64).reshape(shape), "int64")
-
-    def _list(self, one: Any, shape: tuple[int, ...]) -> list[Any]:
-        from hypothesis import strategies as st
-
-        count = int(np.prod(shape))
-        return list(self.draw(st.lists(one, min_size=count, max_size=count)))
+        return Argument(self._entries("label", range(classes), shape, np.int64), "int64", self.layout)
 
     def whole(self, low: int, high: int) -> int:
-        from hypothesis import strategies as st
-
-        return int(self.draw(st.integers(low, high)))
+        return int(self._choice("other", range(low, high + 1)))
 
     def number(self, low: float, high: float) -> float:
-        from hypothesis import strategies as st
-
-        simple = [each for each in (1.0, 0.5, 2.0, 0.25, 0.1, 0.0, -1.0) if low <= each <= high]
-        return float(self.draw(st.sampled_from(simple) if simple else st.floats(low, high)))
+        return float(self._choice("other", [each for each in _NUMBERS if low <= each <= high] or [low, high]))
 
     def generator(self) -> GeneratorArgument:
-        from hypothesis import strategies as st
-
-        return GeneratorArgument(self.draw(st.integers(0, 9)))
+        return GeneratorArgument(self._choice("other", range(10)))

@@ -61,6 +61,8 @@ class Verification:
         self.budget = Budget()
         self._results: dict[tuple[str, str], CheckResult] = {}
         self._outcomes: dict[Key, Outcome] = {}
+        self.shown: dict[tuple[str, str], tuple[Trial, Outcome]] = {}
+        """The call that a failure shows, by function and check, where a smaller one was looked for."""
 
     def results(self) -> list[CheckResult]:
         """Every check of every function, in order, at one draw."""
@@ -83,6 +85,7 @@ class Verification:
         self._later = self._later[self._later.index(seed) + 1 :] if seed in self._later else self._later
         self._results.clear()
         self._outcomes.clear()
+        self.shown.clear()
 
     def save(self) -> None:
         """Keep the expected values that were computed anew."""
@@ -170,15 +173,20 @@ class Verification:
         for trial, outcome in self._came(spec, blank):
             if outcome.state == "not_started":
                 return replace(blank, status="not_started", message="not started")
-            return ended(spec, blank, trial, outcome) or blank
+            failure = ended(spec, blank, trial, outcome)
+            return self.narrowed(spec, failure, trial, outcome, ended) if failure else blank
         raise AssertionError
 
     def _form(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         """What came back has the right form, on every generic case; no number is looked at."""
+
+        def judged(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
+            return ended(spec, blank, trial, outcome) or malformed(blank.check, blank, trial, outcome)
+
         for trial, outcome in self._came(spec, blank):
-            failure = ended(spec, blank, trial, outcome) or malformed(blank.check, blank, trial, outcome)
+            failure = judged(spec, blank, trial, outcome)
             if failure:
-                return failure
+                return self.narrowed(spec, failure, trial, outcome, judged)
         return blank
 
     _type = _shape = _dtype = _form
@@ -192,7 +200,7 @@ class Verification:
                 trial = self.bench(spec).of(case)[0]
                 unclean = impure(spec, blank, trial, outcome)
                 if unclean:
-                    return unclean
+                    return self.narrowed(spec, unclean, trial, outcome, impure)
             if not properties.same_result(outcome, again):
                 return wording.nondeterministic(blank, trial, outcome, again)
         return blank
@@ -248,8 +256,13 @@ class Verification:
         """The same kind of failure on the smallest inputs that show it."""
         if not self.shrink or outcome.state in ("timed_out", "missing", "exited") or not self.budget.may_go_on():
             return failure
+        from gradcheck.checks.shrink import FailedCall, smallest
+
+        like = FailedCall(failure, trial, outcome)
         with self.searching():
-            return self._smallest(spec, failure, trial, outcome, judged) or failure
+            found = smallest(self.bench(spec), self.candidate, like, self.budget, judged) or like
+        self.shown[spec.name, failure.check] = found.trial, found.outcome
+        return found.failure
 
     @contextmanager
     def searching(self) -> Iterator[None]:
@@ -261,15 +274,6 @@ class Verification:
         with aside(), self.budget.spending():
             yield
 
-    def _smallest(
-        self, spec: FunctionSpec, failure: CheckResult, trial: Trial, outcome: Outcome, judged: Judged
-    ) -> CheckResult | None:
-        if trial.raises:
-            return None
-        from gradcheck.checks.shrink import smallest  # a run that fails nowhere needs no Hypothesis
-
-        return smallest(self.bench(spec), self.candidate, failure, trial, outcome, self.budget, judged)
-
     def _confusion(self, spec: FunctionSpec, blank: CheckResult, confusion: Confusion) -> CheckResult:
         """The result is not the right one in the wrong order."""
 
@@ -277,7 +281,7 @@ class Verification:
             return ended(spec, blank, trial, outcome) or confused(spec, blank, confusion, trial, outcome)
 
         found = next(self._failing(spec, blank, judged), None)
-        return found[0] if found else blank
+        return self.narrowed(spec, *found, judged) if found else blank
 
     def _property(self, spec: FunctionSpec, blank: CheckResult, wanted: Property) -> CheckResult:
         from gradcheck.checks.asking import Ask

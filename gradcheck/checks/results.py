@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from gradcheck.checks.outcome import Arguments
+from gradcheck.checks.outcome import Arguments, Fault
 
 Status = Literal["passed", "failed", "not_started", "errored", "skipped", "ungraded"]
 """`errored`: the submission raised, timed out or died. `skipped`: a check it depends on did not pass. `ungraded`: the
@@ -15,15 +15,29 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 FAULTS: tuple[Status, ...] = ("failed", "errored")
 """What the submission did wrong; a check that waits or was not graded says nothing against it."""
 
+DIGITS = 4
+"""So many digits of a number are shown where more tell nothing."""
+
 UNRECOGNISED = "unrecognised"
 """The diagnosis code where the evidence fits no known mistake."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How much of a part of the result is wrong in all calls of a check: `wrong` of `entries`, in `calls` of `of`."""
+
+    wrong: int
+    entries: int
+    calls: int
+    of: int
 
 
 @dataclass(frozen=True)
 class Marks:
     """Which entries of what came back are wrong: `count` of `of`, at the indices `entries`, the first ones where there
     are very many. `parts` are the names of those parts of a result of several that these are entries of, more than one
-    where only together they are wrong. `unlike` says what they differ from: dC/dx, the definition.
+    where only together they are wrong. `unlike` says what they differ from: dC/dx, the definition. `spread` is how it
+    is in all calls, where these were counted.
     """
 
     entries: tuple[tuple[int, ...], ...]
@@ -31,6 +45,7 @@ class Marks:
     of: int
     parts: tuple[str, ...] = ()
     unlike: str = ""
+    spread: Tally | None = None
 
     @property
     def all_known(self) -> bool:
@@ -42,6 +57,7 @@ class Counterexample:
     """A case that shows the fault. Tensors are nested lists.
 
     `inputs` by parameter name, `grad_output` where there is one, `got` what came back, `marks` the wrong entries.
+    `digits` are as many as it takes to tell wrong entries from right ones.
     `about` says what is special about the case (dtype, memory, kinks). `expected` is shown on request only and never
     leaves the process in a report; nor do `arguments`, the facts that may be told of the case. `where` is what a report
     that was read back says of the marks; else `where_of` says it.
@@ -55,6 +71,7 @@ class Counterexample:
     expected: Any = field(default=None, repr=False)
     arguments: Arguments = field(default_factory=dict, repr=False, compare=False)
     marks: Marks | None = None
+    digits: int = DIGITS
 
 
 def where_of(example: Counterexample) -> str:
@@ -65,7 +82,11 @@ def where_of(example: Counterexample) -> str:
     what = f"{' and '.join(marks.parts)} differs" if marks.parts else "differs"
     places = ", ".join(str(list(place)) for place in marks.entries[:3])
     more = f" and {marks.count - 3} more" if marks.count > 3 else ""
-    return f"{what} from {marks.unlike}" + (f" at {places}{more}" if marks.entries[0] else "")
+    here = f"{what} from {marks.unlike}" + (f" at {places}{more}" if marks.entries[0] else "")
+    counted = marks.spread
+    if counted is None or counted.of == 1:
+        return here
+    return f"{here}; over {counted.of} calls {counted.wrong} of {counted.entries} entries differ"
 
 
 @dataclass(frozen=True)
@@ -94,7 +115,7 @@ class CheckResult:
     `message` is one sentence for the learner, `lines` are places in the learner's file, `code` a diagnosis code where
     the check itself knows the mistake; `diagnosis` says more, once somebody has looked at the evidence. `blocked_by` is
     the check that must pass first, `waiting` those that wait for this one. `cut_short`: the time for searches ran out,
-    so that there may be a smaller case, or a name for the mistake.
+    so that there may be a smaller case, or a name for the mistake. `fault` is the exception that the call ended in.
     """
 
     task: str
@@ -109,6 +130,7 @@ class CheckResult:
     waiting: tuple[str, ...] = ()
     diagnosis: Diagnosis | None = None
     cut_short: bool = False
+    fault: Fault | None = field(default=None, repr=False, compare=False)
 
     @property
     def id(self) -> str:

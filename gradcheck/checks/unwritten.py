@@ -36,7 +36,7 @@ def unwritten(error: BaseException, filename: str, asked: str) -> Unwritten:
     walked = traceback.walk_tb(error.__traceback__)
     frames = [(_name(frame.f_code), line) for frame, line in walked if frame.f_code.co_filename == filename]
     function, line = frames[-1]
-    tree = _tree("".join(linecache.getlines(filename)))
+    tree = tree_of("".join(linecache.getlines(filename)))
     caller, call = "", 0
     if function != asked and len(frames) > 1:
         named = [each for each in frames[:-1] if each[0] == MODULE or "<" not in each[0]]  # not <lambda>
@@ -51,7 +51,7 @@ def _name(code: CodeType) -> str:
 
 
 @lru_cache(maxsize=8)
-def _tree(source: str) -> ast.Module | None:
+def tree_of(source: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of an odd escape in the learner's text

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.cases import Case
-from gradcheck.checks.compare import Difference, is_plural, verb
+from gradcheck.checks.compare import Difference, is_plural, numbers, verb
 from gradcheck.checks.outcome import (
     EARLIER,
     NOT_READ,
@@ -21,7 +21,7 @@ from gradcheck.checks.outcome import (
     Unwritten,
     Value,
 )
-from gradcheck.checks.results import CheckResult, Counterexample, Marks, Status
+from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Status, Tally
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
@@ -59,6 +59,8 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
     # What is not written is so for all inputs, unless a branch leads there.
     whole = outcome.unwritten is not None and outcome.unwritten.place != "within"
     example = None if outcome.state == "missing" or whole else _case(trial)
+    if example and outcome.state == "raised" and not _BY_NUMBERS & set(fault.bases):
+        example = _by_shapes(example, trial)
     status: Status = "failed" if outcome.state == "missing" else "errored"
     if fault.kind in _NOT_LOADED:
         example = None
@@ -69,7 +71,30 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
         code="not-read" if fault.kind == NOT_READ else _ENDINGS[outcome.state],
         counterexample=example,
         lines=fault.lines,
+        fault=fault if outcome.state == "raised" else None,
     )
+
+
+_BY_NUMBERS = {"ValueError", "ArithmeticError", "AssertionError"}
+"""Exceptions that numbers lead to; all others come of what the arguments are, whatever numbers they hold."""
+
+
+def _by_shapes(example: Counterexample, trial: Trial) -> Counterexample:
+    """The case with shapes in the place of numbers; labels stay, since they may be what is out of range."""
+    inputs = {name: _shape(argument, example.inputs.get(name)) for name, argument in trial.arguments.items()}
+    upstream = inputs.pop("grad_output", None) if example.grad_output is not None else None
+    shown = {name: inputs[name] for name in example.inputs if name in inputs}
+    return replace(example, inputs=shown, grad_output=upstream)
+
+
+def _shape(argument: Any, plain: Any) -> Any:
+    if isinstance(argument, Argument) and argument.dtype.startswith("float"):
+        return f"a {argument.dtype} tensor of shape {argument.values.shape}"
+    if isinstance(argument, dict):
+        return {str(name): _shape(each, plain and plain.get(str(name))) for name, each in argument.items()}
+    if isinstance(argument, (tuple, list)):
+        return [_shape(each, one) for each, one in zip(argument, plain or argument, strict=False)]
+    return plain
 
 
 def unfinished(asked: str, found: Unwritten) -> str:
@@ -154,7 +179,8 @@ def nondeterministic(blank: CheckResult, trial: Trial, outcome: Outcome, again: 
     generators = [name for name, value in trial.arguments.items() if isinstance(value, GeneratorArgument)]
     why = "it keeps something between calls, or leaves something to chance"
     if outcome.drew_elsewhere or again.drew_elsewhere:
-        why = f"chance came from somewhere else than {generators[0]}" if generators else "it draws random numbers"
+        used = f"another source of chance than {generators[0]} is used" if generators else "it draws random numbers"
+        why = f"{used}, one that torch, Python or NumPy keeps for everybody"
     elif generators and not set(generators) & set(outcome.advanced):
         why = f"it draws nothing from {generators[0]}, so they come from somewhere else"
     return replace(
@@ -191,22 +217,15 @@ def wrong_values(
 ) -> CheckResult:
     """The right form, the wrong numbers."""
     shown = [_shown(part) for part in parts]
-    what = {"forward": "the definition", "backward": "dC/dx", "jacobian": "dy/dx"}.get(spec.role, trial.what)
+    what = {"forward": "the definition", "jacobian": "dy/dx"}.get(spec.role, trial.what)
     if spec.role == "backward":
         what = f"dC/d{different.parts[0].like}" if len(different.parts) == 1 else "one subgradient"
-    count = (
-        "every entry" if different.wrong == different.entries else f"{different.wrong} of {different.entries} entries"
-    )
-    if different.entries == 1:
-        count = "the value"
     code = ""
-    if not different.finite:
+    if different.finite:
+        message = differing(different.part, what, different.wrong, different.entries)
+    else:
         holds = verb(different.part, "holds")
         message, code = f"{different.part} {holds} NaN or infinity where the true value is finite", "not-finite"
-    elif spec.role == "forward":
-        message = f"{count} of {different.part} differ{_s(different)} from the definition"
-    else:
-        message = f"{count} of {different.part} differ{_s(different)} from {what}"
     parts_of = tuple(each.name for each in different.parts) if len(shown) > 1 else ()
     places = np.argwhere(different.mask)[:_MOST_MARKED].tolist()
     marks = Marks(tuple(map(tuple, places)), different.wrong, different.entries, parts_of, what)
@@ -217,13 +236,41 @@ def wrong_values(
     example = replace(
         example,
         marks=marks,
+        digits=_digits(different, parts, trial),
         expected=expected[0]
         if len(expected) == 1
         else {w.name: e for w, e in zip(trial.wanted, expected, strict=True)},
     )
-    return replace(
-        blank, status="failed", message=message.replace("the value of the", "the"), code=code, counterexample=example
-    )
+    return replace(blank, status="failed", message=message, code=code, counterexample=example)
+
+
+def differing(name: str, what: str, wrong: int, entries: int) -> str:
+    """How much of a part of the result is wrong, and what it differs from."""
+    if entries == 1:
+        return f"{name} {verb(name, 'differs')} from {what}"
+    count = "every entry" if wrong == entries else f"{wrong} of {entries} entries"
+    return f"{count} of {name} differ{'s' if wrong in (entries, 1) else ''} from {what}"
+
+
+def differing_in_all(name: str, marks: Marks) -> str:
+    """The same over all calls, where they were counted."""
+    spread = marks.spread or Tally(marks.count, marks.of, 1, 1)
+    told = differing(name, marks.unlike, spread.wrong, spread.entries)
+    return told if spread.calls == spread.of else f"{told}, in {spread.calls} of {spread.of} calls"
+
+
+def _digits(different: Difference, parts: Sequence[Value], trial: Trial) -> int:
+    """With how many digits some wrong entry is told from the right one."""
+    pairs = zip(trial.wanted, parts, trial.expected, strict=True)
+    own, right = next((numbers(part), want.value) for leaf, part, want in pairs if leaf in different.parts)
+    told = [
+        next((n for n in range(DIGITS, _MOST_DIGITS) if f"{one:.{n}g}" != f"{other:.{n}g}"), _MOST_DIGITS)
+        for one, other in zip(own[different.mask][:_LOOKED_AT], right[different.mask], strict=False)
+    ]
+    return min(told, default=DIGITS)
+
+
+_MOST_DIGITS, _LOOKED_AT = 17, 64
 
 
 def refused_by_verdict(blank: CheckResult, told: Sequence[str], trial: Trial, outcome: Outcome) -> CheckResult:
@@ -247,7 +294,15 @@ def should_have_raised(blank: CheckResult, trial: Trial, outcome: Outcome) -> Ch
     lines = outcome.fault.lines if outcome.fault else ()
     shown = _shown(outcome.value) if outcome.state == "returned" else None
     example = _case(trial, shown)
-    return replace(blank, status="failed", message=message, code="must-raise", counterexample=example, lines=lines)
+    return replace(
+        blank,
+        status="failed",
+        message=message,
+        code="must-raise",
+        counterexample=example,
+        lines=lines,
+        fault=outcome.fault,
+    )
 
 
 def confused(
@@ -265,10 +320,6 @@ def property_fails(blank: CheckResult, told: tuple[str, str] | str) -> CheckResu
     return replace(blank, status="failed", message=message, code=code)
 
 
-def _s(different: Difference) -> str:
-    return "s" if different.wrong in (different.entries, 1) else ""
-
-
 _MOST_MARKED = 10_000
 """Of more wrong entries only the first are named one by one."""
 
@@ -280,7 +331,7 @@ def _case(trial: Trial, got: Any = None) -> Counterexample:
     about += _in_memory(trial.case)
     empty = [name for name, array in trial.case.inputs.items() if array.size == 0]
     if empty:
-        about.append("; ".join(f"{name} has shape {trial.case.inputs[name].shape}" for name in empty))
+        about.append(" and ".join(f"{name} of shape {trial.case.inputs[name].shape}" for name in empty))
     return Counterexample(inputs, got, cotangent, about=", ".join(about), arguments=trial.arguments)
 
 

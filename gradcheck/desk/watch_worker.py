@@ -117,9 +117,6 @@ def _libraries() -> Iterator[None]:
     import gradcheck.grading.grade
 
     yield
-    import hypothesis  # noqa: F401
-
-    yield
     import gradcheck.checks.shrink
     import gradcheck.diagnosis.diagnose
     import gradcheck.reports.message  # noqa: F401

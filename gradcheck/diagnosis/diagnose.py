@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,18 +12,24 @@ from gradcheck.catalog import Exercise
 from gradcheck.checks import compare
 from gradcheck.checks.compare import Wanted, is_plural
 from gradcheck.checks.judge import in_numbers
-from gradcheck.checks.outcome import Returned
+from gradcheck.checks.outcome import Outcome, Returned
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import Trait
+from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import by_size, circumstances
 from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.edges import ORDINARY, Told, at_the_edges, wrongness
 from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather, names_of
-from gradcheck.diagnosis.from_formula import comes_back
+from gradcheck.diagnosis.from_formula import misconception_of
+from gradcheck.diagnosis.from_source import ReadFunction, read_function
 from gradcheck.diagnosis.guess import Context, say
-from gradcheck.diagnosis.matching import close, digits_right, scale_of
+from gradcheck.diagnosis.matching import close, scale_of
+from gradcheck.diagnosis.places import wrong_there
+from gradcheck.diagnosis.precision import precision_told
+from gradcheck.diagnosis.raised import explain_raised
+from gradcheck.diagnosis.repair import Repair, repaired
 from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
 from gradcheck.diagnosis.with_more import RATES
@@ -40,9 +46,11 @@ _BY_CHECK = {
     "subgradient": "kink",
     "dead_stages": "kink",
     "generator": "ignores-generator",
+    "drawn_from_the_generator": "ignores-generator",
     "independence": "not-independent",
     "fraction": "wrong-distribution",
     "distribution": "wrong-distribution",
+    "uniform": "wrong-distribution",
 }
 """What a check says by failing, where it has no code of its own; its message says the rest."""
 
@@ -60,12 +68,54 @@ def diagnosis_of(
         "shape": _of_shape,
         "values": _of_values,
     }
-    found = None
-    if failure.code in _BY_NUMBERS:
+    found = _of_exception(verification, spec, failure, exercise)
+    if found is None and failure.code in _BY_NUMBERS:
         found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
+    found = found or _mended(verification, spec, failure)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
         found = by_size(verification, gather(verification, spec), failure)
-    return found or as_told(failure, spec)
+    return found or _placed(verification, spec, failure) or as_told(failure, spec)
+
+
+def _of_exception(
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
+) -> Diagnosis | None:
+    """What raised, and what is wrong there, if a change of one place mends it or calls that do not raise show it."""
+
+    def in_numbers(
+        verification: Verification, spec: FunctionSpec, evidence: Evidence, exercise: Exercise | None
+    ) -> Diagnosis | None:
+        wrong = comparable(evidence)
+        return mistake_in(verification, spec, evidence, wrong, exercise, failure, alone=True) if wrong else None
+
+    return explain_raised(verification, spec, failure, exercise, in_numbers, _wrong_place)
+
+
+def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
+    """The one place of the learner's own code that is wrong, where a change of it makes everything right."""
+    found = _wrong_place(verification, spec, failure)
+    if found is None:
+        return None
+    return Diagnosis(found.code, f"line {found.line}: {found.text}", 1.0, thought(found.code, spec), also=found.also)
+
+
+def _wrong_place(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Repair | None:
+    if failure.check not in ("runs", "type", "shape", "dtype", "values"):
+        return None
+    return repaired(verification, spec)
+
+
+def _placed(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
+    """Where it is wrong, when nobody knows what it is: the entries that are, among others that are right."""
+    if failure.check != "values" or failure.code:
+        return None
+    evidence = gather(verification, spec)
+    context = Context(spec, Calculator(verification.task, spec), evidence.observations)
+    told = next(filter(None, (wrong_there(context, name) for name in comparable(evidence))), None)
+    if told is None:
+        return None
+    code, text = told
+    return Diagnosis(code, text, 0.7, thought(code, spec), names_of(evidence))
 
 
 def _nothing(*_: object) -> None:
@@ -81,32 +131,43 @@ def as_told(failure: CheckResult, spec: FunctionSpec) -> Diagnosis:
 
 
 def _of_type(
-    verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
 ) -> Diagnosis | None:
-    told = explain_count(gather(verification, spec).sightings)
-    return Diagnosis(told, failure.message, 1.0, thought(told, spec)) if told else None
+    evidence = gather(verification, spec)
+    told, mended = explain_count(evidence.sightings), _mended(verification, spec, failure)
+    if mended is not None:
+        also = (told[0],) if told and told[0] != mended.code else ()
+        return replace(mended, text=f"{mended.text}; {failure.message}", also=(*mended.also, *also))
+    if told is None:
+        return as_misunderstood(evidence, spec, exercise)
+    code, text = told
+    return Diagnosis(code, f"{text}: {failure.message}" if text else failure.message, 1.0, thought(code, spec))
 
 
 def _of_shape(
-    verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
 ) -> Diagnosis | None:
     evidence = gather(verification, spec)
-    told = explain_shape(evidence.observations, Calculator(verification.task, spec))
+    known = as_misunderstood(evidence, spec, exercise, numbers=spec.reference is None or spec.reference.judges_numbers)
+    if known is not None:
+        return replace(known, text=f"{known.text}: {failure.message}")
+    told = explain_shape(Context(spec, Calculator(verification.task, spec), evidence.observations))
     if told is None:
         return None
     mistake, what = told
-    found = _misshapen(evidence) if mistake.of == "leaf" else None
+    shown = verification.shown.get((spec.name, failure.check))
+    calls = [shown] if shown else [(each.trial, each.outcome) for each in evidence.sightings]
+    found = _misshapen(calls) if mistake.of == "leaf" else None
     shapes = f"its shape is {found[1].shape}; expected {found[0].described}" if found else failure.message
     text = f"{say(mistake.text, what)}: {shapes}"
     return Diagnosis(mistake.code, text, 1.0, thought(mistake.code, spec), names_of(evidence))
 
 
-def _misshapen(evidence: Evidence) -> tuple[Wanted, Returned] | None:
+def _misshapen(calls: Iterable[tuple[Trial, Outcome]]) -> tuple[Wanted, Returned] | None:
     """The first result of a wrong shape, as the check saw it."""
-    for each in evidence.sightings:
-        value = each.outcome.value
-        if each.outcome.state == "returned" and not compare.type_problem(each.trial.template, value):
-            found = compare.misshapen(each.trial.wanted, compare.parts(each.trial.template, value))
+    for trial, outcome in calls:
+        if outcome.state == "returned" and not compare.type_problem(trial.template, outcome.value):
+            found = compare.misshapen(trial.wanted, compare.parts(trial.template, outcome.value))
             if found:
                 return found
     return None
@@ -124,10 +185,10 @@ def _of_values(
         edges = gather(verification, spec, "edge")
         evidence = replace(edges, sightings=[each for each in edges.sightings if _tells(each)])
         wrong = comparable(evidence)
-        return mistake_in(verification, spec, evidence, wrong, exercise, alone=True) if wrong else None
+        return mistake_in(verification, spec, evidence, wrong, exercise, failure, alone=True) if wrong else None
     if not wrong:
-        return by_size(verification, evidence, failure)
-    found = mistake_in(verification, spec, evidence, wrong, exercise)
+        return _mended(verification, spec, failure) or by_size(verification, evidence, failure)
+    found = mistake_in(verification, spec, evidence, wrong, exercise, failure) or _mended(verification, spec, failure)
     return found or _of_some(evidence, failure, wrong[0]) or by_size(verification, evidence, failure)
 
 
@@ -161,6 +222,7 @@ def mistake_in(
     evidence: Evidence,
     wrong: list[str],
     exercise: Exercise | None,
+    failure: CheckResult,
     *,
     alone: bool = False,
 ) -> Diagnosis | None:
@@ -172,7 +234,8 @@ def mistake_in(
     search = GuessSearch(context, exercise, verification.budget)
     found: dict[str, list[Explanation]] = {}
     for name in wrong:
-        plain = _plain(observations, name, SURELY if RATES & set(spec.parameters) and observations[0].tensors else 1)
+        least = SURELY if RATES & set(spec.parameters) and observations[0].tensors else 1
+        plain = _plain(observations, name, least, read_function(verification.candidate, spec.name))
         found[name] = plain if plain and plain[0].code == "low-precision" else plain + search.explanations(name)
     if alone:
         found = {name: [one for one in each if one.cost < COMPOUND] for name, each in found.items()}
@@ -184,6 +247,10 @@ def mistake_in(
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
         rest = [each for each in wrong if each != name]
         more = f" ({' and '.join(rest)} {'are' if len(rest) > 1 or is_plural(rest[0]) else 'is'} wrong too)"
+    if (more or best.cost >= COMPOUND) and not alone:  # one change that explains all is better than two mistakes
+        mended = _mended(verification, spec, failure)
+        if mended is not None:
+            return mended
     codes = [each.code for each in others if each.factor == "none"]
     if best.code in UNUSED:  # two names for one thing, where outputs depend on several inputs
         codes += UNUSED
@@ -193,12 +260,16 @@ def mistake_in(
     return Diagnosis(best.code, best.text + more, 1.0, think, names_of(evidence), also, answer)
 
 
-def as_misunderstood(evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
-    """Where many results are right nothing is expected, but a misconception still says what would come back."""
-    for each in exercise.misconceptions if exercise is not None else ():
-        if each.function == spec.name and evidence.failing and comes_back(each.wrong, evidence.sightings):
-            return Diagnosis(each.code, each.text, 1.0, each.think or thought(each.code, spec), names_of(evidence))
-    return None
+def as_misunderstood(
+    evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None, *, numbers: bool = True
+) -> Diagnosis | None:
+    """Where many results are right nothing is expected, but a misconception still says what would come back. Without
+    `numbers`, which may be drawn in more than one way, its form is enough.
+    """
+    known = misconception_of(exercise, spec, evidence.sightings, numbers) if evidence.failing else None
+    if known is None:
+        return None
+    return Diagnosis(known.code, known.text, 1.0, known.think or thought(known.code, spec), names_of(evidence))
 
 
 def _shared(best: Explanation, named: dict[str, list[Explanation]]) -> int:
@@ -220,13 +291,11 @@ def _comparable(observations: list[Observation], name: str) -> bool:
     return told and all(got.shape == expected.shape for got, expected in pairs)
 
 
-_NEARLY = "{what} {is} right to about {digits} digits only: something rounds, or a small number is added"
-
 SURELY = 7
 """Digits from which on an update is a matter of precision: with a wrong gradient too, most digits of w stay right."""
 
 
-def _plain(observations: list[Observation], name: str, least: int) -> list[Explanation]:
+def _plain(observations: list[Observation], name: str, least: int, read: ReadFunction | None) -> list[Explanation]:
     """What needs no guess: zeros, and numbers that are right to `least` digits."""
     pairs = [
         (each, got, expected)
@@ -236,10 +305,8 @@ def _plain(observations: list[Observation], name: str, least: int) -> list[Expla
     ]
     if all(not np.any(got) for _, got, _ in pairs) and any(np.any(expected) for *_, expected in pairs):
         return [Explanation("returns-zero", say("{what} {is} zero everywhere", name), 0.1)]
-    digits = digits_right(pairs)
-    if digits >= least:
-        return [Explanation("low-precision", say(_NEARLY, name, digits=digits), 0.1)]
-    return []
+    told, think = precision_told(pairs, name, least, read)
+    return [Explanation("low-precision", told, 0.1, think)] if told else []
 
 
 _LATER = ("wrong-dtype", "aliases-input", "mutates-input")
@@ -258,7 +325,7 @@ def numbers_first(
         return at_the_edges(verification, spec, failure, exercise)
     if failure.check not in ("dtype", "purity") or failure.code not in _LATER:
         return None
-    found = _mistake(verification, spec, exercise)
+    found = _mistake(verification, spec, failure, exercise)
     if found is None or found.code == "low-precision":
         return None
     text = f"{found.text}. Besides, {failure.message}"
@@ -267,13 +334,15 @@ def numbers_first(
     return _shown(verification, spec, failure), told
 
 
-def _mistake(verification: Verification, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
+def _mistake(
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
+) -> Diagnosis | None:
     evidence = gather(verification, spec)
     if spec.reference is not None and spec.reference.compute is None:
         return as_misunderstood(evidence, spec, exercise)
     evidence = replace(evidence, sightings=[_as_precise(each) for each in evidence.sightings])
     wrong = [name for name in comparable(evidence) if any(_plainly(each, name) for each in evidence.observations)]
-    return mistake_in(verification, spec, evidence, wrong, exercise, alone=True) if wrong else None
+    return mistake_in(verification, spec, evidence, wrong, exercise, failure, alone=True) if wrong else None
 
 
 def _as_precise(sighting: Sighting) -> Sighting:

@@ -24,10 +24,12 @@ from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import Circumstance, circumstances, in_part
 from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather, names_of
+from gradcheck.diagnosis.from_formula import misconception_of
 from gradcheck.diagnosis.guess import Context, Guess, say
 from gradcheck.diagnosis.limits import clipped, leaves_the_range, stops
 from gradcheck.diagnosis.matching import NEARLY, close, digits_right, leaves_of, ratio, scale_of
 from gradcheck.diagnosis.search import GuessSearch
+from gradcheck.diagnosis.shapes import explain_shape
 from gradcheck.references.expected import Floats
 
 if TYPE_CHECKING:
@@ -52,9 +54,9 @@ def at_the_edges(
         return None
     judged = spec.reference is not None and spec.reference.compute is None
     if failure.code in FORM_CODES.values() and not judged:
-        return failure, _of_form(evidence, failure)
+        return failure, _of_form(verification, evidence, failure)
     if not _of_numbers(failure):
-        return failure, _of_verdict(evidence, failure)
+        return failure, _of_verdict(evidence, failure, exercise)
     named = _named(verification, evidence, failure, exercise)
     if named:
         return named
@@ -69,16 +71,23 @@ def at_the_edges(
     return failure, _here(evidence, failure)
 
 
-def _of_form(evidence: Evidence, failure: CheckResult) -> Diagnosis:
+def _of_form(verification: Verification, evidence: Evidence, failure: CheckResult) -> Diagnosis:
     found = circumstances(evidence, failure) or in_part(evidence, failure)
-    where = f"{found.words}," if found else "here"
-    also = (found.code if found else "edge-case",)
-    text = f"{ORDINARY}, but {where} {failure.message}"
-    return Diagnosis(failure.code, text, 0.8, thought(failure.code, evidence.spec), names_of(evidence), also)
+    where, code, what = f"{found.words}," if found else "here", failure.code, ""
+    told = explain_shape(Context(evidence.spec, Calculator(verification.task, evidence.spec), evidence.observations))
+    if told is not None and failure.code == FORM_CODES["shape"]:
+        code, what = told[0].code, f"{say(told[0].text, told[1])}: "
+    also = tuple({failure.code, found.code if found else "edge-case"} - {code})
+    text = f"{ORDINARY}, but {where} {what}{failure.message}"
+    return Diagnosis(code, text, 0.8, thought(code, evidence.spec), names_of(evidence), also)
 
 
-def _of_verdict(evidence: Evidence, failure: CheckResult) -> Diagnosis:
+def _of_verdict(evidence: Evidence, failure: CheckResult, exercise: Exercise | None) -> Diagnosis:
     """A verdict says it better; which right result it stands beside nobody knows."""
+    known = misconception_of(exercise, evidence.spec, evidence.sightings, failure.code not in FORM_CODES.values())
+    if known is not None:
+        text = f"{known.text}: {failure.message}"
+        return Diagnosis(known.code, text, 0.8, known.think or thought(known.code, evidence.spec), names_of(evidence))
     found = circumstances(evidence, failure)
     code, share = (failure.code or found.code, found.share) if found else (failure.code or "edge-case", 0.6)
     return Diagnosis(code, failure.message, share, thought(code, evidence.spec), names_of(evidence))

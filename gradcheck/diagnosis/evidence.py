@@ -13,15 +13,16 @@ import numpy as np
 from gradcheck.checks import compare
 from gradcheck.checks.allowance import WAITING, OwnTime
 from gradcheck.checks.cases import walk
-from gradcheck.checks.compare import stem
+from gradcheck.checks.compare import Difference, Wanted, stem
 from gradcheck.checks.judge import judge
 from gradcheck.checks.outcome import Argument, Arguments, Outcome, Returned
-from gradcheck.checks.results import CheckResult
+from gradcheck.checks.results import CheckResult, Tally
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import Trait, is_cotangent, traits_of
 from gradcheck.checks.trials import Trial
+from gradcheck.checks.wording import differing_in_all
 from gradcheck.operators.operator import Operator
-from gradcheck.references.expected import Floats
+from gradcheck.references.expected import Expected, Floats
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
@@ -104,7 +105,7 @@ class Evidence:
         for each in self.observations:
             parts = zip(each.stems, each.trial.wanted, each.got, each.trial.expected, strict=True)
             for own, wanted, got, expected in parts:
-                if got.shape != expected.value.shape or _differs(wanted, got, expected):
+                if got.shape != expected.value.shape or _difference(wanted, got, expected):
                     stems[own] = None
         return list(stems)
 
@@ -113,9 +114,36 @@ class Evidence:
         return [each for each in self.sightings if each.failure is not None]
 
 
-def _differs(wanted: Any, got: Floats, expected: Any) -> bool:
+def _difference(wanted: Wanted, got: Floats, expected: Expected) -> Difference | None:
     value = Returned(got.shape, wanted.dtype, "cpu", got)
-    return compare.difference([wanted], [value], [expected]) is not None
+    return compare.difference([wanted], [value], [expected])
+
+
+def counted_in_all(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> CheckResult:
+    """The failure with the wrong entries of all calls counted, where numbers are wrong: the case shown has few."""
+    example = failure.counterexample
+    if example is None or example.marks is None:
+        return failure
+    evidence = gather(verification, spec, "edge" if failure.check == "edge_cases" else "generic")
+    seen = evidence.observations
+    parts = {stem(each) for each in example.marks.parts}
+    counts = [list(_counts(each, parts)) for each in seen]
+    wrong = [sum(count for count, _ in each) for each in counts]
+    if not any(wrong):
+        return failure
+    entries = sum(size for each in counts for _, size in each)
+    marks = replace(example.marks, spread=Tally(sum(wrong), entries, sum(map(bool, wrong)), len(seen)))
+    named = " and ".join(sorted(parts)) or seen[0].names[0]
+    message = failure.message if failure.code else differing_in_all(named, marks)
+    return replace(failure, message=message, counterexample=replace(example, marks=marks))
+
+
+def _counts(each: Observation, parts: set[str]) -> Iterator[tuple[int, int]]:
+    """Of the leaves that have the right shape, of those parts or of all: how many entries are wrong, of how many."""
+    for wanted, got, expected in zip(each.trial.wanted, each.got, each.trial.expected, strict=True):
+        if got.shape == expected.value.shape and (not parts or stem(wanted.name) in parts):
+            found = _difference(wanted, got, expected)
+            yield found.wrong if found else 0, got.size
 
 
 def observe(trial: Trial, outcome: Outcome, operator: Operator | None = None) -> Observation | None:

@@ -19,14 +19,18 @@ def explained_for(exercise: Exercise | None) -> Explain:
 
     def explain(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> CheckResult:
         from gradcheck.diagnosis.diagnose import as_told, diagnosis_of, numbers_first
+        from gradcheck.diagnosis.evidence import counted_in_all
+        from gradcheck.diagnosis.state import keeps_state
 
         try:
             verification.budget.must_go_on()
             with verification.searching():
-                first = numbers_first(verification, spec, failure, exercise)
+                kept = keeps_state(verification, spec, failure)  # what a call leaves behind spoils every guess
+                first = None if kept else numbers_first(verification, spec, failure, exercise)
                 if first is not None:
-                    return with_diagnosis(*first)
-                diagnosis = diagnosis_of(verification, spec, failure, exercise)
+                    return with_diagnosis(counted_in_all(verification, spec, first[0]), first[1])
+                failure = counted_in_all(verification, spec, failure)
+                diagnosis = kept or diagnosis_of(verification, spec, failure, exercise)
         except OutOfBudget:
             diagnosis = as_told(failure, spec)  # half of a search may have found the worse name
         except Exception as error:  # the verdict stands, whatever becomes of its explanation

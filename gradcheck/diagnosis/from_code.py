@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from textwrap import dedent
@@ -64,13 +63,12 @@ def slips(program: Callable[..., Any], parameters: tuple[str, ...]) -> tuple[Sli
         if tree is None:
             continue
         for change in _changes(tree, function, parameters):
-            wrong = ast.unparse(change.tree)
-            if (function, wrong) not in found:
-                changed = _compiled(change.tree, function)
+            if (function, change.made) not in found:
+                changed = _compiled(change.made, function)
                 run = _rebuilt(program, reached, {function: changed})
                 deps = _and(change.made_of) or "results of the way"
                 text = change.text.format(deps=deps, part=change.part or f"what depends on {deps}")
-                found[function, wrong] = Slip(change.code, text, change.belongs, change.cost, run)
+                found[function, change.made] = Slip(change.code, text, change.belongs, change.cost, run)
     return tuple(found.values())
 
 
@@ -105,17 +103,16 @@ def _tree(function: FunctionType) -> ast.FunctionDef | None:
     return tree if isinstance(tree, ast.FunctionDef) and not endless and not function.__closure__ else None
 
 
-def _compiled(tree: ast.FunctionDef, function: FunctionType) -> FunctionType:
-    bare = deepcopy(tree)
-    bare.decorator_list, bare.returns = [], None
-    for each in (*bare.args.args, *bare.args.kwonlyargs):
-        each.annotation = None
-    module = ast.fix_missing_locations(ast.Module([bare], []))
+def _compiled(text: str, function: FunctionType) -> FunctionType:
     space = dict(function.__globals__)
-    exec(compile(module, function.__code__.co_filename, "exec"), space)  # noqa: S102 — our own reference, one node changed
-    made = space[tree.name]
+    exec(compile(text, function.__code__.co_filename, "exec", _ANNOTATIONS), space)  # noqa: S102 — our own reference
+    made = space[function.__name__]
     assert isinstance(made, FunctionType)
     return made
+
+
+_ANNOTATIONS = annotations.compiler_flag
+"""They stay text, as in the files that the functions come from."""
 
 
 def _rebuilt(
@@ -141,7 +138,7 @@ def _rebuilt(
 
 @dataclass(frozen=True)
 class _Change:
-    tree: ast.FunctionDef
+    made: str
     code: str
     text: str
     cost: float

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck.catalog import Exercise
+from gradcheck.catalog.exercise import Misconception
 from gradcheck.checks.outcome import Argument, Foreign, Returned, Value
+from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.evidence import Observation, Sighting
 from gradcheck.diagnosis.guess import Context, Guess, Predicted, times
@@ -91,20 +93,30 @@ def _array(part: Any) -> Floats | None:
     return None if isinstance(part, Foreign) else np.asarray(float(part))
 
 
-def comes_back(wrong: Callable[..., Any], sightings: Sequence[Sighting]) -> bool:
-    """Whether a wrong answer gives, call by call, what came back."""
+def misconception_of(
+    exercise: Exercise | None, spec: FunctionSpec, sightings: Sequence[Sighting], numbers: bool = True
+) -> Misconception | None:
+    """The record's misconception that gives what came back of all calls, in its numbers or in its form alone."""
+    own = [each for each in exercise.misconceptions if each.function == spec.name] if exercise is not None else []
+    return next((each for each in own if _comes_back(each.wrong, sightings, numbers)), None)
+
+
+def _comes_back(wrong: Callable[..., Any], sightings: Sequence[Sighting], numbers: bool) -> bool:
+    """Whether a wrong answer gives, call by call, what came back, in its `numbers` or in its form alone."""
     for each in sightings:
         value = _result_of(wrong, each.trial) if each.outcome.state == "returned" else None
-        if value is None or not _alike(value, each.outcome.value):
+        if value is None or not _alike(value, each.outcome.value, numbers):
             return False
     return True
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(one: Any, other: Any, numbers: bool) -> bool:
     if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(_alike, one, other))
+        return len(one) == len(other) and all(_alike(*pair, numbers) for pair in zip(one, other, strict=True))
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(_alike(one[key], other[key], numbers) for key in one)
+    if not numbers:
+        return isinstance(one, Returned) and isinstance(other, Returned) and one.shape == other.shape
     first, second = (_array(each) if isinstance(each, (Returned, float)) else None for each in (one, other))
     if first is None or second is None:
         return bool(one == other)

@@ -14,7 +14,7 @@ from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.operators.operator import BATCH_SIZE
-from gradcheck.references.binding import BATCH_LENGTH, bind
+from gradcheck.references.binding import BATCH_LENGTH, Array, bind
 from gradcheck.references.expected import Floats
 
 _CLOSE = {"float64": 1e-9, "float32": 3e-5}
@@ -102,14 +102,17 @@ Constant = Callable[[Iterable[float]], float | None]
 
 def close(one: Floats, other: Floats, dtype: str, scale: float) -> bool:
     """Equal for all that rounding may do; infinities and NaN stand for themselves."""
-    if one.shape != other.shape:
-        return False
+    return one.shape == other.shape and bool(near(one, other, dtype, scale).all())
+
+
+def near(one: Floats, other: Floats, dtype: str, scale: float) -> Array:
+    """Entry by entry the same, for arrays of one shape."""
     with np.errstate(all="ignore"):
         # What leaves the range of a dtype is infinite there, and every number is within a share of infinity.
         one, other = (each.astype(dtype).astype(np.float64) for each in (one, other))
-        near = np.abs(one - other) <= _CLOSE[dtype] * np.maximum(scale, np.maximum(np.abs(one), np.abs(other)))
-        near &= np.isfinite(one) & np.isfinite(other)
-        return bool((near | (one == other) | (np.isnan(one) & np.isnan(other))).all())
+        within = np.abs(one - other) <= _CLOSE[dtype] * np.maximum(scale, np.maximum(np.abs(one), np.abs(other)))
+        within &= np.isfinite(one) & np.isfinite(other)
+        return np.asarray(within | (one == other) | (np.isnan(one) & np.isnan(other)))
 
 
 def scale_of(observation: Observation, *arrays: Floats) -> float:

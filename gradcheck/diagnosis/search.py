@@ -10,7 +10,7 @@ from functools import cached_property
 from gradcheck.catalog import Exercise
 from gradcheck.checks.allowance import Budget
 from gradcheck.checks.trials import Trial
-from gradcheck.diagnosis import from_arguments, from_code, from_expected, from_formula, with_more
+from gradcheck.diagnosis import from_arguments, from_code, from_expected, from_formula, from_parts, places, with_more
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted, say
 from gradcheck.diagnosis.matching import Factor, explain_factor, factor_in_words, leaves_of, ratio
@@ -29,10 +29,17 @@ FAMILIES: tuple[Family, ...] = (
     from_arguments.other_axis,
     from_arguments.changed_upstream,
     from_expected.cut,
-    from_expected.in_another_order,
+    from_parts.in_another_order,
     from_arguments.exchanged,
     from_arguments.only_some,
     from_arguments.other_values,
+    from_parts.parts_of_arguments,
+    from_parts.first_for_all,
+    from_parts.one_term_short,
+    from_parts.one_part_astray,
+    from_parts.rows_moved,
+    places.right_elsewhere,
+    places.let_through,
     from_expected.reduced,
     with_more.steps_alone,
 )
@@ -90,6 +97,10 @@ class GuessSearch:
             if added:
                 code, text, cost = added
                 found.append(Explanation(code, say(text, name), cost))
+        if not found:
+            found = [
+                Explanation(*each) for each in with_more.steps_astray(self.context, self.guesses, observations, name)
+            ]
         if not found:
             found = list(_matching(self.pairs, observations, name, alone=True))
         return sorted(found, key=lambda each: each.cost)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from copy import deepcopy
 from typing import Any
 
 Way = tuple[tuple[str, int | None], ...]
@@ -31,17 +30,19 @@ def parsed(text: str, like: ast.AST) -> ast.AST:
     return made.value if isinstance(made, ast.Expr) and isinstance(like, ast.expr) else made
 
 
-def with_part(tree: ast.FunctionDef, way: Way, instead: ast.AST) -> ast.FunctionDef:
-    changed = deepcopy(tree)
-    node: Any = changed
+def with_part(tree: ast.FunctionDef, way: Way, instead: ast.AST) -> str:
+    """The function's text with another part at the end of `way`; the tree stays as it is."""
+    node: Any = tree
     for field, number in way[:-1]:
         node = getattr(node, field) if number is None else getattr(node, field)[number]
     field, number = way[-1]
-    if number is None:
-        setattr(node, field, instead)
-    else:
-        getattr(node, field)[number] = instead
-    return changed
+    before = getattr(node, field)
+    after = instead if number is None else [*before[:number], instead, *before[number + 1 :]]
+    setattr(node, field, after)
+    try:
+        return ast.unparse(tree)
+    finally:
+        setattr(node, field, before)
 
 
 class DataFlow:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis, Marks, Status, where_of
+from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Diagnosis, Marks, Status, Tally, where_of
 from gradcheck.grading.policy.lateness import InTime, Later
 from gradcheck.grading.policy.roster import StudentName, TeamMember
 from gradcheck.grading.report import ExerciseReport, Report
@@ -47,6 +47,7 @@ class WrittenMarks(Struct, frozen=True, omit_defaults=True):
     count: int
     of: int
     parts: tuple[str, ...] = ()
+    spread: Tally | None = None
 
 
 class WrittenCase(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,6 +61,7 @@ class WrittenCase(Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: str = ""
     marks: WrittenMarks | None = None
     about: str = ""
+    digits: int = DIGITS
 
 
 class WrittenCheck(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -214,11 +216,12 @@ def case_written(example: Counterexample) -> WrittenCase:
         where=where_of(example),
         marks=_marks(example.marks) if example.marks else None,
         about=example.about,
+        digits=example.digits,
     )
 
 
 def _marks(found: Marks) -> WrittenMarks:
-    return WrittenMarks(found.entries[:_MOST_MARKS], found.count, found.of, found.parts)
+    return WrittenMarks(found.entries[:_MOST_MARKS], found.count, found.of, found.parts, found.spread)
 
 
 # Read.

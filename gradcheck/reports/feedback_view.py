@@ -177,31 +177,32 @@ def _unfinished(exercise: WrittenExercise) -> CheckResult | None:
 
 
 def _rows(example: Counterexample) -> Iterator[Row]:
+    digits = example.digits
     for name, value in example.inputs.items():
-        yield from _tensors(name, value)
+        yield from _tensors(name, value, digits)
     if example.grad_output is not None:
-        yield from _tensors("grad_output", example.grad_output)
+        yield from _tensors("grad_output", example.grad_output, digits)
     if isinstance(example.got, dict):
         for name, value in example.got.items():
             wrong = example.marks if example.marks and name in example.marks.parts else None
-            yield from _tensors(f"your {name}", value, wrong)
+            yield from _tensors(f"your {name}", value, digits, wrong)
     elif example.got is not None:
-        yield from _tensors("you returned", example.got, example.marks)
+        yield from _tensors("you returned", example.got, digits, example.marks)
 
 
-def _tensors(name: str, value: Any, marks: Marks | None = None) -> Iterator[Row]:
+def _tensors(name: str, value: Any, digits: int, marks: Marks | None = None) -> Iterator[Row]:
     if isinstance(value, dict):
         for key, each in value.items():
-            yield from _tensors(f"{name}[{key!r}]", each)
+            yield from _tensors(f"{name}[{key!r}]", each, digits)
     elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
         for number, each in enumerate(value):
-            yield from _tensors(f"{name}[{number}]", each)
+            yield from _tensors(f"{name}[{number}]", each, digits)
     else:
-        text = value if isinstance(value, str) else tensor_text(value, len(name) + 3)
-        yield Row(name, clipped(text), _grid(value, marks))
+        text = value if isinstance(value, str) else tensor_text(value, len(name) + 3, digits=digits)
+        yield Row(name, clipped(text), _grid(value, digits, marks))
 
 
-def _grid(value: Any, marks: Marks | None) -> tuple[tuple[tuple[str, bool], ...], ...]:
+def _grid(value: Any, digits: int, marks: Marks | None) -> tuple[tuple[tuple[str, bool], ...], ...]:
     """A vector as one line, a matrix as its own; nothing for what is larger, deeper, ragged or no tensor."""
     if not isinstance(value, list) or not value:
         return ()
@@ -217,7 +218,7 @@ def _grid(value: Any, marks: Marks | None) -> tuple[tuple[tuple[str, bool], ...]
     wrong = marks.entries if marks and marks.all_known else ()
     return tuple(
         tuple(
-            (clipped(tensor_text(each), 40), ((across,) if flat else (down, across)) in wrong)
+            (clipped(tensor_text(each, digits=digits), 40), ((across,) if flat else (down, across)) in wrong)
             for across, each in enumerate(line)
         )
         for down, line in enumerate(lines)

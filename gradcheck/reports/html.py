@@ -100,22 +100,23 @@ def _notes(example: Counterexample | None) -> Iterator[str]:
 
 def _rows(example: Counterexample, show_answer: bool) -> Iterator[dict[str, Any]]:
     """One row per tensor, with its name; wrong entries of what came back are marked where that is known."""
+    digits = example.digits
     for name, value in example.inputs.items():
-        yield from _tensors(name, value)
+        yield from _tensors(name, value, digits)
     if example.grad_output is not None:
-        yield from _tensors("grad_output", example.grad_output)
+        yield from _tensors("grad_output", example.grad_output, digits)
     if isinstance(example.got, dict):
         for name, value in example.got.items():
             right = example.expected.get(name) if isinstance(example.expected, dict) else None
             wrong = example.marks is not None and name in example.marks.parts
-            yield from _tensors(name, value, _marks(value, right, example.marks) if wrong else None)
+            yield from _tensors(name, value, digits, _marks(value, right, example.marks) if wrong else None)
     elif example.got is not None:
-        yield from _tensors("you returned", example.got, _marks(example.got, example.expected, example.marks))
+        yield from _tensors("you returned", example.got, digits, _marks(example.got, example.expected, example.marks))
     if show_answer and example.expected is not None:
         many = isinstance(example.expected, dict)
         named = {f"correct {name}": each for name, each in example.expected.items()} if many else None
         for name, value in (named or {"correct": example.expected}).items():
-            yield from _tensors(name, value)
+            yield from _tensors(name, value, digits)
 
 
 def _marks(got: Any, expected: Any, marks: Marks | None) -> Any:
@@ -125,16 +126,16 @@ def _marks(got: Any, expected: Any, marks: Marks | None) -> Any:
     return wrong_entries(own, right, marks)
 
 
-def _tensors(name: str, value: Any, marks: Any = None) -> Iterator[dict[str, Any]]:
+def _tensors(name: str, value: Any, digits: int, marks: Any = None) -> Iterator[dict[str, Any]]:
     """A tensor as a table of its entries; a dict, or a list of parts, gives a row per part."""
     if isinstance(value, dict):
         for key, each in value.items():
-            yield from _tensors(f"{name}[{key!r}]", each)
+            yield from _tensors(f"{name}[{key!r}]", each, digits)
     elif isinstance(value, (list, tuple)) and _several(value):
         for number, each in enumerate(value):
-            yield from _tensors(f"{name}[{number}]", each)
+            yield from _tensors(f"{name}[{number}]", each, digits)
     else:
-        yield {"name": _short(name), **_shown(value, marks)}
+        yield {"name": _short(name), **_shown(value, digits, marks)}
 
 
 def _several(values: Sequence[Any]) -> bool:
@@ -144,15 +145,18 @@ def _several(values: Sequence[Any]) -> bool:
     return as_array(values) is None and any(isinstance(each, (list, tuple)) for each in values)
 
 
-def _shown(value: Any, marks: Any) -> dict[str, Any]:
+def _shown(value: Any, digits: int, marks: Any) -> dict[str, Any]:
     array = as_array(value)
     if array is None or array.ndim > 2 or not 0 < array.size <= _GRID:
-        return {"kind": "text", "value": _short(value if isinstance(value, str) else tensor_text(value))}
+        return {"kind": "text", "value": _short(value if isinstance(value, str) else tensor_text(value, digits=digits))}
     entries = np.asarray(value, dtype=object).reshape(array.shape)
     lines = entries.reshape(1, -1) if array.ndim < 2 else entries
     wrong = np.zeros(lines.shape, dtype=bool) if marks is None else np.asarray(marks).reshape(lines.shape)
     grid = [
-        [{"text": tensor_text(entry), "wrong": bool(mark)} for entry, mark in zip(line, row, strict=True)]
+        [
+            {"text": tensor_text(entry, digits=digits), "wrong": bool(mark)}
+            for entry, mark in zip(line, row, strict=True)
+        ]
         for line, row in zip(lines, wrong, strict=True)
     ]
     return {"kind": "grid", "value": grid}

@@ -6,73 +6,85 @@ Plain text of at most 80 columns where the numbers allow it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from textwrap import wrap
 from typing import Any
 
-from gradcheck.checks.results import CheckResult, Counterexample, where_of
+from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, where_of
 from gradcheck.showing.text import printable
 
 WIDTH = 80
 _ENTRIES = 40
 """A tensor with more entries is shown by its beginning."""
 
+Line = tuple[str, str]
+"""Text, and what it is: `said` is the mistake's sentence, `think` the question, `quiet` what stands beside them."""
 
-def failure_text(result: CheckResult, path: str, *, show_answer: bool = False) -> str:
+
+def failure_text(result: CheckResult, path: str, *, show_answer: bool = False, width: int = WIDTH) -> str:
     """The message of a failed or errored check, or of one that the grader itself failed on. `path` is the exercise file
     as the learner calls it.
     """
-    if result.status == "ungraded":
-        return _ungraded_text(result, path)
-    lines = list(_headline(result))
-    lines += [shorten(f"    {line}") for line in result.lines]
+    return "\n".join(text for text, _ in failure_lines(result, path, show_answer=show_answer, width=width))
+
+
+def failure_lines(result: CheckResult, path: str, *, show_answer: bool = False, width: int = WIDTH) -> list[Line]:
+    """The same with what each line is, for whoever has colours."""
+    made = _ungraded(result, path, width) if result.status == "ungraded" else _failed(result, path, show_answer, width)
+    return [(printable(text), kind) for text, kind in made]
+
+
+def _failed(result: CheckResult, path: str, show_answer: bool, width: int) -> Iterator[Line]:
+    known = result.diagnosis.code if result.diagnosis else result.code
+    yield f"{result.task}.{result.function}" + (f"   [{known}]" if known else ""), "quiet"
+    yield from _wrapped(result.message.replace("\n", " "), width, "said", hanging="")
+    for line in result.lines:
+        yield from _source(line, width)
     if result.counterexample:
-        lines += _example(result.counterexample, show_answer)
-    if show_answer and result.diagnosis and result.diagnosis.answer:
-        lines += _wrapped(f"Answer: {result.diagnosis.answer}", "  ")
-    if result.diagnosis and result.diagnosis.think:
-        lines += _wrapped(f"Think: {result.diagnosis.think}", "  ")
-    lines += _command("  Again: ", f"pytest {path} -k {result.function}")
-    lines += _command("  More:  ", f"gradcheck hint {result.task}")
+        yield from _example(result.counterexample, show_answer, width)
+    diagnosis = result.diagnosis
+    if show_answer and diagnosis and diagnosis.answer:
+        yield from _wrapped(f"Answer: {diagnosis.answer}", width, "")
+    if diagnosis and diagnosis.think:
+        yield from _wrapped(f"Think: {diagnosis.think}", width, "think")
+    yield from _command("  Again: ", f"pytest {path} -k {result.function}", width)
+    yield from _command("  More:  ", f"gradcheck hint {result.task}", width)
     if result.waiting:
         waiting = ", ".join(name.replace("_", " ") for name in result.waiting)
-        lines += _wrapped(f"Not checked until this holds: {waiting}", "  ")
-    return "\n".join(printable(line) for line in lines)
+        yield from _wrapped(f"Not checked until this holds: {waiting}", width, "quiet")
 
 
-def _ungraded_text(result: CheckResult, path: str) -> str:
+def _ungraded(result: CheckResult, path: str, width: int) -> Iterator[Line]:
     """Whose fault it is not, the grader's reason, and the one thing to try: other numbers."""
-    opening = f"{result.task}.{result.function}   not graded: the grader itself failed, not your code."
-    lines = [
-        *wrap(opening, WIDTH, subsequent_indent=" " * 8, break_on_hyphens=False),
-        *_wrapped(result.message.replace("\n", " "), " " * 8),
-        "  No points are counted for it, neither for nor against you.",
-        *_command("  Again: ", f"pytest {path} --gradcheck-seed 1"),
-        "  If that does not help, show this to whoever gave you the exercise.",
-    ]
-    return "\n".join(map(printable, lines))
+    yield f"{result.task}.{result.function}", "quiet"
+    yield from _wrapped("not graded: the grader itself failed, not your code.", width, "said", hanging="")
+    yield from _wrapped(result.message.replace("\n", " "), width, "", "    ")
+    yield from _wrapped("No points are counted for it, neither for nor against you.", width, "")
+    yield from _command("  Again: ", f"pytest {path} --gradcheck-seed 1", width)
+    yield from _wrapped("If that does not help, show this to whoever gave you the exercise.", width, "")
 
 
-def _headline(result: CheckResult) -> Iterable[str]:
-    opening = f"{result.task}.{result.function}   "
-    known = result.diagnosis.code if result.diagnosis else result.code
-    code = f" [{known}]" if known else ""
-    text = result.message.replace("\n", " ")
-    return wrap(opening + text + code, WIDTH, subsequent_indent=" " * 8, break_on_hyphens=False)
-
-
-def _command(opening: str, command: str) -> list[str]:
+def _command(opening: str, command: str, width: int) -> Iterator[Line]:
     """A command to copy, whole, on a line of its own where it would not fit beside its opening."""
-    if len(opening) + len(command) <= WIDTH:
-        return [opening + command]
-    return [opening.rstrip(), "    " + command]
+    whole = len(opening) + len(command) <= width
+    yield from [(opening + command, "quiet")] if whole else [(opening.rstrip(), "quiet"), (f"    {command}", "quiet")]
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
-    return wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
+def _wrapped(text: str, width: int, kind: str, indent: str = "  ", hanging: str = "  ") -> list[Line]:
+    lines = wrap(text, width, initial_indent=indent, subsequent_indent=indent + hanging, break_on_hyphens=False)
+    return [(line, kind) for line in lines]
 
 
-def _example(example: Counterexample, show_answer: bool) -> list[str]:
+def _source(line: str, width: int) -> list[Line]:
+    """A line of somebody else's making, in three lines at most."""
+    indent = "    "
+    if len(indent + line) <= width:
+        return [(indent + line, "quiet")]
+    cut = wrap(line, width, initial_indent=indent, subsequent_indent=2 * indent, max_lines=3, placeholder=" …")
+    return [(each, "quiet") for each in cut]
+
+
+def _example(example: Counterexample, show_answer: bool, width: int) -> Iterator[Line]:
     rows = [(f"{name} =", value) for name, value in _rows(example.inputs)]
     if example.grad_output is not None:
         rows.append(("grad_output =", example.grad_output))
@@ -86,15 +98,28 @@ def _example(example: Counterexample, show_answer: bool) -> list[str]:
         else:
             rows += _rows({"correct:": example.expected})
     margin = max((len(label) for label, _ in rows), default=0) + 1
-    lines = []
     for label, value in rows:
-        shown = value if isinstance(value, str) else tensor_text(value, margin + 8)
-        lines.append(hanging(f"        {label:<{margin}}", shown))
+        for line in _tensor_lines(label, value, margin, width, example.digits):
+            yield line, ""
     if where := where_of(example):
-        lines += _wrapped(where, "        ")
+        yield from _wrapped(where, width, "quiet", _INDENT)
     if example.about:
-        lines += _wrapped(f"with {example.about}", "        ")
-    return lines
+        yield from _wrapped(f"with {example.about}", width, "quiet", _INDENT)
+
+
+_INDENT = " " * 6
+
+
+def _tensor_lines(label: str, value: Any, margin: int, width: int, digits: int) -> list[str]:
+    """A tensor behind its label; below it, where it would not fit beside it."""
+    before = f"{_INDENT}{label:<{margin}}"
+    text = value if isinstance(value, str) else tensor_text(value, len(before), width, digits)
+    beside = hanging(before, text).split("\n")
+    if max(map(len, beside)) <= width:
+        return beside
+    below = " " * 8
+    text = value if isinstance(value, str) else tensor_text(value, len(below), width, digits)
+    return [before.rstrip(), *hanging(below, text).split("\n")]
 
 
 def _rows(named: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -110,26 +135,33 @@ def _rows(named: dict[str, Any]) -> list[tuple[str, Any]]:
     return rows
 
 
-def tensor_text(value: Any, indent: int = 0) -> str:
+def tensor_text(value: Any, indent: int = 0, width: int = WIDTH, digits: int = DIGITS) -> str:
     """Nested lists as a tensor is printed: rows below each other, and columns too; long ones cut. It has more than one
     line where there is more than one row, all counted from where the first begins: `hanging` puts them there. A long
     one is cut so that it fits behind `indent`.
     """
     if isinstance(value, dict):
-        return "\n".join(hanging(f"{printable(str(name))}: ", tensor_text(each)) for name, each in value.items())
+        named = ((f"{printable(str(name))}: ", each) for name, each in value.items())
+        return "\n".join(hanging(label, tensor_text(each, indent, width, digits)) for label, each in named)
     if not isinstance(value, (list, tuple)):
-        return _number(value)
+        return _number(value, digits)
     if _count(value) > _ENTRIES:
         rest = f", … {_count(value)} entries]"
-        shown = [_number(entry) for entry in _flat(value)][:6]
-        while len(shown) > 1 and indent + len(f"[{', '.join(shown)}{rest}") > WIDTH:
+        shown = [_number(entry, digits) for entry in _flat(value)][:6]
+        while len(shown) > 1 and indent + len(f"[{', '.join(shown)}{rest}") > width:
             shown.pop()
         return f"[{', '.join(shown)}{rest}"
+    value = _told(value, digits)
     widths: list[int] = []
     for row in _innermost(value):
         widths += [0] * (len(row) - len(widths))
-        widths[: len(row)] = [max(known, len(_number(entry))) for known, entry in zip(widths, row, strict=False)]
+        widths[: len(row)] = [max(known, len(entry)) for known, entry in zip(widths, row, strict=False)]
     return _nested(value, widths)
+
+
+def _told(value: Any, digits: int) -> Any:
+    """The same lists, of texts."""
+    return [_told(each, digits) for each in value] if isinstance(value, (list, tuple)) else _number(value, digits)
 
 
 def hanging(label: str, text: str) -> str:
@@ -139,10 +171,10 @@ def hanging(label: str, text: str) -> str:
 
 def _nested(value: Any, widths: list[int]) -> str:
     """`widths` are those of the columns: the entries of every innermost list stand below each other."""
-    if not isinstance(value, (list, tuple)):
-        return _number(value)
+    if not isinstance(value, list):
+        return str(value)
     if _is_innermost(value):
-        entries = [_number(entry).rjust(width) for entry, width in zip(value, widths, strict=False)]
+        entries = [entry.rjust(width) for entry, width in zip(value, widths, strict=False)]
         return f"[{', '.join(entries)}]"
     return hanging("[", ",\n".join(_nested(each, widths) for each in value)) + "]"
 
@@ -161,7 +193,7 @@ def _innermost(value: Any) -> Iterable[Any]:
             yield from _innermost(each)
 
 
-def _number(value: Any) -> str:
+def _number(value: Any, digits: int) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return printable(str(value)).replace("\n", " ")  # as wide as it is shown
     if isinstance(value, int):
@@ -170,7 +202,9 @@ def _number(value: Any) -> str:
         return str(value)
     if value == int(value) and abs(value) < 1e6:
         return f"{int(value)}." if value or str(value)[0] != "-" else "-0."
-    return f"{value:.6g}"
+    if 1 <= abs(value) < 1e6:
+        digits = max(digits, len(str(int(abs(value)))) + 1)
+    return f"{value:.{digits}g}"
 
 
 def _flat(value: Any) -> Iterable[Any]:
@@ -183,8 +217,3 @@ def _flat(value: Any) -> Iterable[Any]:
 
 def _count(value: Any) -> int:
     return sum(1 for _ in _flat(value))
-
-
-def shorten(line: str) -> str:
-    """A line of somebody else's making, cut to the screen's width."""
-    return line if len(line) <= WIDTH else line[: WIDTH - 2] + " …"

@@ -40,6 +40,8 @@ def first_failure(name: str, function: str, wrong: object, cache: Path | None, *
         if result.status in ("failed", "errored"):
             found = result
             break
+    for error in verification.failures:  # the grader's own
+        raise error
     verification.save()
     return found
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from gradcheck.checks.allowance import WAITING, Allowance
-from gradcheck.checks.candidate import Candidate
+from gradcheck.checks.candidate import Candidate, Varied
 from gradcheck.checks.outcome import Call, Fault, Outcome, Printed
 from gradcheck.grading.worker import outcomes
 from gradcheck.grading.worker.launch import Died, Lane, Worker
@@ -131,6 +131,20 @@ class SandboxedCandidate(Candidate):
             self.submission.renew()
             return [_ended("exited", "ended", "what came back is no result; a function returns plain torch tensors")]
 
+    def vary(self, variants: Sequence[Varied]) -> list[str]:
+        if self.submission.time_is_up or self.deaths >= MOST_DEATHS or not variants:
+            return []
+        with suppress(Died, Malformed):
+            worker = self.submission.alive()
+            with self.submission.allowed(worker, self.submission.lane.bounds.call_s, GRACE_S) as allowance:
+                answer, _ = worker.ask(
+                    {"do": "vary", "exercise": self.exercise, "variants": variants}, allowance=allowance
+                )
+            made = answer.get("made")
+            return [each.name for each in variants if isinstance(made, list) and each.name in made]
+        self.submission.renew()
+        return []
+
     def sent(self, calls: Sequence[Call]) -> outcomes.Sent | None:
         """What the worker answers to a batch, with no outcome made of it yet; None where nothing of use comes."""
         if not self.submission.time_is_up:
@@ -150,6 +164,16 @@ class SandboxedCandidate(Candidate):
             sent = outcomes.Sent(answer, worker.body(length, allowance=allowance), len(calls))
         self.printed.write(sent.printed)
         return sent
+
+    def source_of(self, _function: str) -> tuple[bytes, int]:
+        """The text of the file, where names tell what is what."""
+        return self.submission.files[self.exercise][1] if self.exercise in self.submission.files else b"", 0
+
+    @contextmanager
+    def fresh(self, _kept: Collection[str]) -> Iterator[Candidate]:
+        """The same functions in a worker in which none was called yet."""
+        self.submission.renew()
+        yield self
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -73,12 +73,14 @@ def backward(grad_output, x, w):
 @wrong(
     "nearest_neighbour",
     "distances",
-    "norm without the square",
-    "wrong-function",
-    right="The distances are wanted squared; what came back is their square root.",
+    "squeeze takes the only prototype's axis too",
+    "edge-size",
+    "wrong-shape",
+    right="With a single prototype squeeze() takes its axis too: the result must keep (K,), so squeeze(0).",
 )
 def distances(x, w):
-    return torch.linalg.norm(w - x, dim=1)
+    d = torch.linalg.norm(w.unsqueeze(0) - x, dim=2).squeeze()
+    return d**2
 
 
 @wrong(

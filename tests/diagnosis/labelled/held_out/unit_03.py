@@ -38,15 +38,15 @@ def backward(grad_output, derivatives):
 @wrong(
     "pointwise_chain",
     "backward",
-    "list runs from output to input",
-    "wrong-index",
-    right="The list is the wrong way round: dC/dz_0 comes first and grad_output last.",
+    "returns what list.reverse() returns",
+    "wrong-type",
+    right="None came back: reverse() turns the list round in place and returns None.",
 )
 def backward(grad_output, derivatives):
     grads = [grad_output]
     for d in derivatives[::-1]:
         grads.append(grads[-1] * d)
-    return grads
+    return grads.reverse()
 
 
 @wrong(

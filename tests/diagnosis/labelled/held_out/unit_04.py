@@ -35,16 +35,14 @@ def backward(grad_output, x, weight, bias):
 @wrong(
     "linear",
     "backward",
-    "parameters' gradients are means over the batch",
-    "scaled-by-size",
-    right="grad_weight and grad_bias are divided by the batch size; they are sums over the samples.",
+    "Python's sum over no samples is the number 0",
+    "empty-batch",
+    "wrong-type",
+    right="For an empty batch Python's sum gives the number 0 where a tensor of zeros, shaped like weight, belongs.",
 )
 def backward(grad_output, x, weight, bias):
-    B = x.shape[0]
-    grad_x = grad_output @ weight
-    grad_weight = grad_output.T @ x / B
-    grad_bias = grad_output.sum(dim=0) / B
-    return grad_x, grad_weight, grad_bias
+    grad_weight = sum(torch.outer(g, row) for g, row in zip(grad_output, x))
+    return grad_output @ weight, grad_weight, grad_output.sum(dim=0)
 
 
 @wrong(
@@ -511,12 +509,15 @@ def jacobian(x):
 @wrong(
     "softmax",
     "forward",
-    "over the first axis",
-    "wrong-axis",
-    right="It is normalised over axis 0, the samples, and not over the last axis.",
+    "one maximum for the whole batch",
+    "unstable",
+    "raised",
+    "empty-batch",
+    right="One maximum is taken over the whole batch: it raises for an empty one, and rows far below it give 0 / 0; each row needs its own.",
 )
 def forward(x):
-    return torch.softmax(x, dim=0)
+    e = torch.exp(x - x.max())
+    return e / e.sum(dim=-1, keepdim=True)
 
 
 @wrong(
