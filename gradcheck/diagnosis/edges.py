@@ -72,17 +72,14 @@ def at_the_edges(
 
 
 def _of_form(verification: Verification, evidence: Evidence, failure: CheckResult) -> Diagnosis:
+    found = circumstances(evidence, failure) or in_part(evidence, failure)
+    where, code, what = f"{found.words}," if found else "here", failure.code, ""
     told = explain_shape(Context(evidence.spec, Calculator(verification.task, evidence.spec), evidence.observations))
     if told is not None and failure.code == FORM_CODES["shape"]:
-        mistake, what = told
-        text = f"{ORDINARY}, but here {say(mistake.text, what)}: {failure.message}"
-        also = tuple({failure.code, "edge-case"} - {mistake.code})
-        return Diagnosis(mistake.code, text, 0.8, thought(mistake.code, evidence.spec), names_of(evidence), also)
-    found = circumstances(evidence, failure) or in_part(evidence, failure)
-    where = f"{found.words}," if found else "here"
-    also = (found.code if found else "edge-case",)
-    text = f"{ORDINARY}, but {where} {failure.message}"
-    return Diagnosis(failure.code, text, 0.8, thought(failure.code, evidence.spec), names_of(evidence), also)
+        code, what = told[0].code, f"{say(told[0].text, told[1])}: "
+    also = tuple({failure.code, found.code if found else "edge-case"} - {code})
+    text = f"{ORDINARY}, but {where} {what}{failure.message}"
+    return Diagnosis(code, text, 0.8, thought(code, evidence.spec), names_of(evidence), also)
 
 
 def _of_verdict(evidence: Evidence, failure: CheckResult, exercise: Exercise | None) -> Diagnosis:

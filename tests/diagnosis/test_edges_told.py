@@ -94,7 +94,7 @@ TOLD = [
     (("log_softmax", "backward", lambda g, x: g - x.exp() / x.exp().sum(-1, True) * g.sum(-1, True)), "exp(x) overflows"),
     (
         ("bce_with_logits", "forward", lambda x, t: (t * log_one_plus_exp(-x) + (1 - t) * log_one_plus_exp(x)).mean()),
-        "C is NaN: exp(100) is beyond float32, which ends at exp(88.7)",
+        "exp(100) is beyond float32, which ends at exp(88.7)",
     ),
     # What stops at a limit, and at which.
     (("bce_with_logits", "forward", clipped_probabilities), "kept within ±16.12: probabilities are clipped at about 1e-07"),
@@ -111,11 +111,11 @@ TOLD = [
     # What the failing cases have in common.
     (("normalise", "fit", replaced_deviation), "std is wrong where a column is constant"),
     (("ensemble", "mean_and_variance", lambda p: (p.mean(0), (p**2).mean(0) - p.mean(0) ** 2)), "is wrong where a mean is large beside its spread"),
-    (("one_hot", "one_hot", as_wide_as_labels), "where no sample has the last class, the result has shape (1, 1)"),
+    (("one_hot", "one_hot", as_wide_as_labels), "where no sample has the last class, the last column of the result is missing"),
     (("cross_entropy", "backward", lambda g, z, t: g * (z.softmax(1) - F.one_hot(t)) / len(t)), "is wrong where no sample has the last class"),
     (but("nll", "backward", lambda g, p, t: t.max() + 1 < p.shape[1], lambda right, *_: 2 * right), "is wrong where no sample has the last class"),
     (but("mse", "backward", lambda g, y, t: len(y) == 1, lambda right, *_: (right[0] * 2, right[1])), "grad_y is wrong where the number of rows of y is 1"),
-    (("linear", "backward", lambda g, x, w, b: (g @ w, g.T @ x, g.sum(0).squeeze())), "where the number of outputs is 1, grad_bias has shape ()"),
+    (("linear", "backward", lambda g, x, w, b: (g @ w, g.T @ x, g.sum(0).squeeze())), "where the number of outputs is 1, the numbers of grad_bias are right, but an axis of"),
     (but("weight_decay", "l2_gradient", lambda w, alpha: alpha == 0, lambda right, w, alpha: right + w), "is wrong where alpha is 0"),
     # A result that is wrong tells more than an exception, or one that did not come.
     (("relu", "forward", no_single), "y is wrong for tensors of three or more axes"),
