@@ -363,7 +363,7 @@ def odd_values(context: Context) -> Iterator[Guess]:
             for shift, more in product((1, -1), range(4)):
                 text = f"{name} is read one {'too high' if shift > 0 else 'too low'}"
                 yield Guess("wrong-index", text, lambda o, n=name, s=shift, k=more: _moved(context, o, n, s, k), 1.2)  # type: ignore[misc]
-        if not isinstance(kind, (Argument, list, tuple, dict)) or (isinstance(kind, Argument) and _whole(kind)):
+        if not isinstance(kind, Argument) or _whole(kind):
             continue
         for words, odd in _ODD:
             change = _where_it_fits(odd)
@@ -374,8 +374,7 @@ def odd_values(context: Context) -> Iterator[Guess]:
             mix = _where_it_fits(mixed)
             text = words.format(name=name) + " in {what}"
             yield Guess(code, text, lambda o, n=name, c=mix: context.changed(o, n, c), 1.3)  # type: ignore[misc]
-        if isinstance(kind, Argument):
-            yield from _instead(context, name)
+        yield from _instead(context, name)
 
 
 def _instead(context: Context, name: str) -> Iterator[Guess]:

@@ -47,7 +47,7 @@ def slipped(context: Context) -> Iterator[Guess]:
     yield from _guessed(context, made if operator is not None else _plainest(made))
 
 
-SLIPS_OF_A_NETWORK = 200
+SLIPS_OF_A_NETWORK = 100
 
 
 def _plainest(made: Iterator[Mutant]) -> Iterator[Mutant]:

@@ -7,6 +7,7 @@ there is to know of a kind of mistake stands in one record of `KINDS`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -118,11 +119,21 @@ def slips(operator: Operator, role: MutantRole, wrt: str) -> Iterator[Mutant]:
         ]
     if role == "forward" and original.expression.has(sp.tanh):
         ways += [(Formula(each, original.indices, original.ranges), True) for each in _by_exponentials(original)]
-    written: dict[sp.Expr, None] = {}
-    for formula, anew in ways:
-        if formula.expression not in written:
-            written[formula.expression] = None
-            yield from _made_of(RightFormula(operator, role, formula), wrt, {}, slips=True, anew=anew)
+    written = {original.expression, short.expression}
+    seen: set[sp.Expr] = set()
+    for number, (formula, anew) in enumerate(ways):
+        if number < 2 or formula.expression not in written:
+            written.add(formula.expression)
+            most = math.inf if formula is short else _RARE
+            made = _made_of(RightFormula(operator, role, formula), wrt, {}, slips=True, anew=anew, below=most)
+            for mutant in made:
+                if mutant.formula.expression not in seen:
+                    seen.add(mutant.formula.expression)
+                    yield mutant
+
+
+_RARE = 1.35
+"""Kinds of this cost are looked for in the shortest form alone: they are many, and few people make them."""
 
 
 def terms(operator: Operator, role: MutantRole, wrt: str) -> list[Mutant]:
@@ -158,17 +169,23 @@ def _by_exponentials(original: Formula) -> Iterator[sp.Expr]:
 
 
 def _made_of(
-    right: RightFormula, wrt: str, more: dict[sp.Symbol, sp.Symbol], *, slips: bool = False, anew: bool = True
+    right: RightFormula,
+    wrt: str,
+    more: dict[sp.Symbol, sp.Symbol],
+    *,
+    slips: bool = False,
+    anew: bool = True,
+    below: float = math.inf,
 ) -> Iterator[Mutant]:
     """Every mutant of one formula; `more` are the ranges of indices that only the wrong ones have. Of `slips` only
-    those, and the others again where the formula is written `anew`.
+    those, `below` some cost, and the others again where the formula is written `anew`.
     """
     original = right.formula
     ranges = original.ranges | more | {mistakes.elsewhere(index): size for index, size in original.ranges.items()}
     seen = {original.expression}
     # Of a formula as people write it a factor is missing, where 1 − y without its y² is a factor without a term.
     for kind in sorted(KINDS.values(), key=lambda each: right.written and each.name != "drop-factor"):
-        if slips != kind.slip and not (slips and anew):
+        if kind.cost >= below or (slips != kind.slip and not (slips and anew)):
             continue
         for wrong, part in kind.make(right):
             if wrong not in seen and not wrong.has(sp.nan, sp.zoo, sp.oo):

@@ -161,7 +161,7 @@ NAMED = [
         "backward",
         lambda g, x: g - softmax(x) * total(g.abs()),
         "changes-upstream",
-        "the absolute value of grad_output stands where grad_output itself belongs",
+        "in the gradient of x, grad_output enters without its sign in one place",
     ),
     (
         "softmax",
@@ -239,7 +239,7 @@ NAMED = [
         "forward",
         lambda x, w, b: x[:1].expand(x.shape) @ w.T + b,
         "wrong-index",
-        "the first entry of x along its first axis stands for all in y",
+        "the first row of x stands for all of them in y",
     ),
     (
         "cross_entropy",
@@ -252,8 +252,8 @@ NAMED = [
         "gradient_descent",
         "full_batch_step",
         lambda w, x, y, lr: w - lr * (2 / len(x) * (x.T @ (x @ w[:, None] - y))).mean(1),
-        "extra-reduction",
-        "the mean of the columns of y stands for its entries in the new w",
+        "wrong-index",
+        "every y_p met every prediction: the errors became a matrix of P × P, averaged over one axis",
     ),
     (
         "gradient_descent",
