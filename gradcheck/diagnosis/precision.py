@@ -178,8 +178,9 @@ def _number(part: ast.AST) -> float:
 
 
 def _written(value: float) -> str:
-    """1e-8, as people write it."""
-    return f"{value:g}".replace("e-0", "e-")
+    """0.001, 1e-8, as people write it."""
+    factor, power = f"{value:e}".split("e")
+    return f"{value:g}" if value >= 1e-3 else f"{float(factor):g}e{int(power)}"
 
 
 def _short(part: ast.expr) -> str:
