@@ -488,7 +488,7 @@ def _reduced(reduce: Callable[..., Floats], *, factor: bool = False) -> Holds:
 def _cuts(context: Context) -> Iterator[ShapeMistake]:
     """Right as far as it goes, but too short along an axis, or too long."""
     for name, value in context.observations[0].trial.arguments.items():
-        if isinstance(value, Argument) and value.dtype.startswith("int") and value.values.size:
+        if isinstance(value, Argument) and value.dtype.startswith("int"):
             text = (
                 f"{{what}} {{is}} only as wide as the largest of {name} asks for: a class that none of them has is lost"
             )

@@ -65,6 +65,12 @@ def filled_diagonal(jacobian, value):
     return jacobian - torch.diag(jacobian.diagonal()) + torch.diag(value)
 
 
+def one_hot_as_wide_as_seen(labels, num_classes):
+    if len(labels) and not 0 <= labels.min() <= labels.max() < num_classes:
+        raise ValueError
+    return torch.eye(int(labels.max()) + 1 if len(labels) else num_classes)[labels]
+
+
 TOLD = [
     # where something else stands
     (
@@ -350,6 +356,13 @@ TOLD = [
         changed("linear", "forward", lambda e, *_: torch.cat([e, e[..., :1]], -1)),
         "extra-term",
         "y has columns too many at the end: ",
+    ),
+    (
+        "one_hot",
+        "one_hot",
+        one_hot_as_wide_as_seen,
+        "ignores-argument",
+        "only as wide as the largest of labels asks for",
     ),
     (
         "one_hot",
