@@ -160,7 +160,7 @@ WRONG: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "keyword-only": (f"{RIGHT}def backward(grad_output, *, x):\n    return x\n", "runs", ("backward(grad_output, *, x)",)),
     "a number": (f"{RIGHT}backward = 3\n", "runs", ("not a function", "define backward(grad_output, x)")),
     "bound too far": (f"{RIGHT}import functools\nbackward = functools.partial(forward, 0)\n", "runs", ("backward()",)),
-    "None": (backward("pass"), "type", ("returned None", "torch.Tensor", "return statement?")),
+    "None": (backward("pass"), "type", ("returned None", "torch.Tensor", "no return statement")),
     "tuple of two": (backward("return x + 1, x + 2"), "type", ("a tuple or list of 2", "expected one tensor")),
     "numpy": (backward(f"return ({GRADIENT}).numpy()"), "type", ("NumPy array", "torch.from_numpy")),
     "text": (backward("return 'relu'"), "type", ("str", "expected a torch.Tensor")),
