@@ -202,7 +202,7 @@ class Look:
         self.made(first.pick)
         most = 1 if self.values else 2 if first.sizes > 4 else 3
         sized = [Filling(each) for count in range(most + 1) for each in combinations(range(first.sizes), count)]
-        for sizes in sorted(sized, key=lambda each: _too_much(self.made(each.pick))):
+        for sizes in sorted(sized, key=lambda each: not self.distinct and _too_much(self.made(each.pick))):
             for turn in range(len(STARTS)):
                 yield self.made(replace(sizes, turn=turn).pick)
             for alike in ALIKE:

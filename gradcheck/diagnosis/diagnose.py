@@ -96,11 +96,14 @@ def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult
     found = _wrong_place(verification, spec, failure)
     if found is None:
         return None
-    return Diagnosis(found.code, f"line {found.line}: {found.text}", 1.0, thought(found.code, spec), also=found.also)
+    text = f"line {found.line}: {found.text}"
+    if failure.code == "not-finite":  # which is what strikes first
+        text = f"{failure.message}; {text}"
+    return Diagnosis(found.code, text, 1.0, thought(found.code, spec), also=found.also)
 
 
 def _wrong_place(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Repair | None:
-    if failure.check not in ("runs", "type", "shape", "dtype", "values"):
+    if failure.check not in ("runs", "type", "shape", "values"):
         return None
     return repaired(verification, spec)
 
@@ -247,7 +250,7 @@ def mistake_in(
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
         rest = [each for each in wrong if each != name]
         more = f" ({in_a_row(rest)} {'are' if len(rest) > 1 or is_plural(rest[0]) else 'is'} wrong too)"
-    if (more or best.cost >= COMPOUND) and not alone:  # one change that explains all is better than two mistakes
+    if (more or best.far or best.cost >= COMPOUND) and not alone:  # one change that explains all is plainer
         mended = _mended(verification, spec, failure)
         if mended is not None:
             return mended

@@ -97,8 +97,10 @@ def _named(
     verification: Verification, evidence: Evidence, failure: CheckResult, exercise: Exercise | None
 ) -> Told | None:
     """A known mistake that explains all failing cases with numbers enough to tell, or those of one of them."""
-    names = dict.fromkeys(each.trial.case.name for each in evidence.failing)
-    cases = [[each for each in evidence.sightings if each.trial.case.name == name] for name in names]
+    by_case: dict[str, list[Sighting]] = {}
+    for each in evidence.sightings:
+        by_case.setdefault(each.trial.case.name, []).append(each)
+    cases = [seen for seen in by_case.values() if any(each.failure is not None for each in seen)]
     telling = [seen for seen in cases if _tells(replace(evidence, sightings=seen).observations)]
     if not telling:
         return None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcheck.checks.results import CheckResult
-from gradcheck.checks.traits import LARGE, is_cotangent
+from gradcheck.checks.traits import LARGE, Trait, is_cotangent, traits_of
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.evidence import Evidence, Observation, floats_of
 from gradcheck.diagnosis.guess import changed, say
@@ -126,7 +126,8 @@ def _in_single(evidence: Evidence, failure: CheckResult) -> str:
 
 def _dtype(failure: CheckResult) -> str:
     """That of the case shown."""
-    return "float32" if failure.counterexample and "float32" in failure.counterexample.about else "float64"
+    shown = failure.counterexample.arguments if failure.counterexample else {}
+    return "float32" if Trait.FLOAT32 in traits_of(shown) else "float64"
 
 
 def _exactly(told: Sequence[tuple[float, bool]]) -> bool:

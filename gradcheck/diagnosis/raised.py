@@ -61,7 +61,7 @@ def explain_raised(
         text = f"{failure.message} ({reason.place})"
     if failure.code == "must-raise":
         return Diagnosis(failure.code, f"{failure.message} ({text})", 1.0, thought(failure.code, spec), also=(code,))
-    place = mended(verification, spec, failure) if mended and code == "raised" else None
+    place = mended(verification, spec, failure) if mended and code == "raised" and not reason.said else None
     if place is not None:
         both = text if reason.remedy else f"{text}; {place.text}"
         return Diagnosis(place.code, both, 1.0, thought(place.code, spec), also=("raised", *reason.also))

@@ -67,9 +67,13 @@ def repaired(verification: Verification, spec: FunctionSpec) -> Repair | None:
     candidate = verification.candidate
     slow = spec.reference is not None and spec.reference.verdict is not None
     most = MOST_VARIANTS // 4 if slow else MOST_VARIANTS
+    raised = all(each.outcome.state == "raised" for each in evidence if each.failure is not None)
     trials = failing + [each.trial for each in evidence if each.failure is None]
     for added in (False, True):
-        some = sorted(islice(edits(candidate, spec.name, added=added), most), key=lambda each: each.repair.cost)
+        made = islice(edits(candidate, spec.name, added=added), most)
+        # What raises may go by leaving it out, though it belongs there.
+        some = [each for each in made if not raised or each.repair.code in _FITTING]
+        some.sort(key=lambda each: each.repair.cost)
         names = {f"{spec.name} {number + added * MOST_VARIANTS}": each for number, each in enumerate(some)}
         left = candidate.vary([Varied(name, spec.name, each.function, each.text) for name, each in names.items()])
         for trial in trials:
@@ -81,6 +85,10 @@ def repaired(verification: Verification, spec: FunctionSpec) -> Repair | None:
             also = dict.fromkeys(each.code for each in others if each.code != plainest.code)
             return replace(plainest, also=tuple(also))
     return None
+
+
+_FITTING = ("transposed", "wrong-axis", "wrong-index", "wrong-variable", "swapped-gradients")
+"""Mistakes in how things fit each other."""
 
 
 def _right(verification: Verification, spec: FunctionSpec, names: list[str], trial: Trial) -> list[str]:

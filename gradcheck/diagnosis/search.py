@@ -78,6 +78,7 @@ class Explanation:
     cost: float
     think: str = ""
     factor: str = "none"
+    far: bool = False
     full: Callable[[], str] | None = None
 
 
@@ -115,7 +116,7 @@ class GuessSearch:
                 code, text, cost = added
                 found.append(Explanation(code, say(text, name), cost))
         if _compound(found) and self.context.calculator.able:
-            found += self._far(observations, name)
+            found += [replace(each, far=True) for each in self._far(observations, name)]
         if not found:
             found = [
                 Explanation(*each) for each in with_more.steps_astray(self.context, self.guesses, observations, name)
@@ -207,7 +208,7 @@ def _matching(
                 more = f"; besides, {whole} is {_besides(factor)}"
                 full = _full(guess, name, more)
                 both = guess.sentence(name) + more
-                yield Explanation(guess.code, both, guess.cost + 1.0, guess.think, factor.kind, full)
+                yield Explanation(guess.code, both, guess.cost + 1.0, guess.think, factor.kind, full=full)
 
 
 def _full(guess: Guess, name: str, more: str = "") -> Callable[[], str] | None:
