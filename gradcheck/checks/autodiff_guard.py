@@ -11,10 +11,12 @@ did; it contains nobody.
 
 from __future__ import annotations
 
+import linecache
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import PurePath
 from types import FrameType
 from typing import Any
@@ -23,6 +25,9 @@ import torch
 from torch._ops import OpOverload
 from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]  # nodes that this thread has recorded
 from torch.overrides import TorchFunctionMode
+
+from gradcheck.checks.autodiff_words import AutodiffWords
+from gradcheck.checks.limits import of_library
 
 _REQUIRES_GRAD_SETTER = torch.Tensor.requires_grad.__set__  # type: ignore[attr-defined]  # a C descriptor
 _GRAD_FN_GETTER: Any = torch.Tensor.grad_fn.__get__  # type: ignore[union-attr]
@@ -34,6 +39,8 @@ _FORBIDDEN = {
     "_fw_primal": "torch.autograd.forward_ad",
 }
 _TRANSFORMS = {"Grad", "Jvp"}
+_NAMES = ("requires_grad", "torch.autograd", "torch.func")
+"""Words of ours for what may have another name in a file."""
 
 
 class AutodiffGuard(TorchFunctionMode):
@@ -63,15 +70,35 @@ class AutodiffGuard(TorchFunctionMode):
     def notice(self, used: str) -> None:
         """Remember the first forbidden use."""
         if used and not self.refused:
-            self.refused = used + self._where()
+            self.refused = self._told(used)
 
-    def _where(self) -> str:
+    def _told(self, used: str) -> str:
+        """What the candidate's file calls it, and the line; `used` where there is no file or its name stands there."""
+        lines = list(self._lines())
+        named = [(word, line) for text, line in lines if (word := _words_in(text).at(line))]
+        text, line = lines[0] if lines else ("", 0)
+        hidden = used.startswith(_NAMES) and used.partition(" ")[0].rpartition(".")[2] not in text
+        word = "automatic differentiation" if text and hidden else used
+        word, line = named[0] if named else (word, line)
+        return f"{word} (line {line})" if line and self.filename else word
+
+    def _lines(self) -> Iterator[tuple[str, int]]:
+        """Where the candidate is now, innermost first: the text of its file, or of whatever is not torch's or ours, and
+        the line.
+        """
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 — inspect has no lighter way
         while frame is not None:
-            if frame.f_code.co_filename == self.filename:
-                return f" (line {frame.f_lineno})"
+            filename = frame.f_code.co_filename
+            if filename == self.filename if self.filename else not of_library(filename):
+                yield "".join(linecache.getlines(filename)), frame.f_lineno
+            if frame.f_code.co_name == "bounded" and of_library(filename):
+                return
             frame = frame.f_back
-        return ""
+
+
+@lru_cache(maxsize=4)
+def _words_in(text: str) -> AutodiffWords:
+    return AutodiffWords(text)
 
 
 def _forbidden(func: Any, args: Any, kwargs: dict[str, Any]) -> str:

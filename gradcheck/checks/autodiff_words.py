@@ -21,7 +21,7 @@ _TRANSFORMS = {
 _MODULES = ("torch.autograd", "torch.func", "functorch", "torch._functorch", "torch._C._functorch")
 _OWN = ("torch.autograd.Function.", "torch.autograd.function.")
 _METHODS = {
-    "requires_grad_": "requires_grad",
+    "requires_grad_": ".requires_grad_()",
     "grad_fn": "grad_fn",
     "enable_grad": "torch.enable_grad",
     "_make_dual": "torch.autograd.forward_ad",
@@ -37,6 +37,14 @@ class AutodiffWords(FileCode):
         """What a call of `function` may come to, in words; empty where there is nothing."""
         return _told(self._from(self.named.get(function, [])))
 
+    def at(self, line: int) -> str:
+        """The first word of the statement that a line belongs to; empty where it names nothing."""
+        statements = [part for each in self.whole for part in code_below(each) if isinstance(part, ast.stmt)]
+        around = [each for each in statements if each.lineno <= line <= (each.end_lineno or 0)]
+        inner = min(around, key=lambda each: (each.end_lineno or 0) - each.lineno, default=None)
+        found = sorted((_line(part), word) for part in code_below(inner) if (word := self._word(part))) if inner else []
+        return next((word for _, word in found), "")
+
     @property
     def anywhere(self) -> str:
         """What any of the file's code names, its loading included."""
@@ -49,13 +57,12 @@ class AutodiffWords(FileCode):
 
     @cached_property
     def _all(self) -> Found:
-        every = [statement for statements in self.named.values() for statement in statements]
-        return self._from(every + self.run)
+        return self._from(self.whole)
 
     def _from(self, nodes: Iterable[ast.AST]) -> Found:
         """Words in these parts of the code and in whatever of the file they name."""
         parts = (part for each in self.reached(nodes) for part in code_below(each))
-        return sorted((getattr(part, "lineno", 0), word) for part in parts if (word := self._word(part)))
+        return sorted((_line(part), word) for part in parts if (word := self._word(part)))
 
     def _word(self, part: ast.AST) -> str:
         if isinstance(part, ast.keyword):
@@ -83,6 +90,10 @@ class AutodiffWords(FileCode):
             own = path in self.named or path in ("self", "cls", "super") or path.partition(".")[0] in self.aliases
             return "" if own and not path.startswith(_MODULES) else ".backward()"
         return _of_torch(f"{path}.{name}") if path else ""
+
+
+def _line(part: ast.AST) -> int:
+    return getattr(part, "lineno", 0)
 
 
 def _of_torch(path: str) -> str:

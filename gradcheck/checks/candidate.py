@@ -14,9 +14,28 @@ from pathlib import Path
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from gradcheck.checks.limits import CALL_LIMIT_S, Clock, Frames, one_thread, quiet, settings_kept, time_limit
-from gradcheck.checks.outcome import Argument, Arguments, Call, Fault, GeneratorArgument, Outcome, Printed
+from gradcheck.checks.limits import (
+    CALL_LIMIT_S,
+    Clock,
+    Frames,
+    of_library,
+    one_thread,
+    quiet,
+    settings_kept,
+    time_limit,
+)
+from gradcheck.checks.outcome import (
+    Argument,
+    Arguments,
+    Call,
+    Fault,
+    GeneratorArgument,
+    Operation,
+    Outcome,
+    Printed,
+)
 from gradcheck.checks.unwritten import raised_by_itself, unwritten
+from gradcheck.showing.text import name_of
 
 if TYPE_CHECKING:
     from gradcheck.checks.tensors import Prepared, Read
@@ -59,11 +78,9 @@ class Candidate(Protocol):
         raises.
         """
 
-    def vary(self, variants: Sequence[Varied]) -> None:  # noqa: ARG002 — who has no text has no variants
-        """Have further functions, the names of `variants`, that can be called like the others. One that cannot be made
-        is missing.
-        """
-        return
+    def vary(self, variants: Sequence[Varied]) -> list[str]:  # noqa: ARG002 — who has no text has no variants
+        """Have further functions that can be called like the others: the names of the `variants` that can be made."""
+        return []
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
         """One call."""
@@ -114,16 +131,17 @@ class InProcessCandidate(Candidate):
         ended = self.bounded(playing.run, playing.asked)
         return playing.outcomes(ended, self.bounded(playing.close))
 
-    def vary(self, variants: Sequence[Varied]) -> None:
-        functions = dict(self.functions)
+    def vary(self, variants: Sequence[Varied]) -> list[str]:
+        made: dict[str, FunctionType] = {}
 
         def make(*_: Any) -> None:
             for each in variants:
                 with suppress(Exception):
-                    functions[each.name] = _varied(self.functions, each, self.filename)
+                    made[each.name] = _varied(self.functions[each.function], each, self.filename)
 
         self.bounded(make)
-        self.functions = functions
+        self.functions = {**self.functions, **made}
+        return list(made)
 
     def source_of(self, function: str) -> tuple[bytes, int]:
         """The text that the function stands in, and its line there, 0 where its name tells; nothing where that is not
@@ -202,7 +220,18 @@ class InProcessCandidate(Candidate):
         except BaseException as error:
             if clock and clock.rang:
                 return self._timed_out(clock)
-            return self._unwritten(error, asked()) or Outcome("raised", fault=self.fault(error))
+            return self._raised(error, asked())
+
+    def _raised(self, error: BaseException, asked: str) -> Outcome:
+        """What stands for an exception. Telling of it may run the candidate's code again, if it is one of its own."""
+        try:
+            with quiet(self.printed), time_limit(self.limit_s):
+                return self._unwritten(error, asked) or Outcome("raised", fault=self.fault(error))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            bases = tuple(map(name_of, type.mro(type(error))))
+            return Outcome("raised", fault=Fault(bases[0], _UNTELLABLE, self.lines(frames_of(error)), bases))
 
     def _timed_out(self, clock: Clock) -> Outcome:
         text = f"no result after {clock.allowance.in_words()}; the call was ended"
@@ -210,15 +239,29 @@ class InProcessCandidate(Candidate):
 
     def fault(self, error: BaseException) -> Fault:
         """An exception in words, with the lines of the candidate's own file that led to it."""
-        if isinstance(error, SyntaxError):
-            line = (error.text or "").strip("\n")
-            at = (f"{error.filename or self.filename}:{error.lineno}", f"    {line.strip()}") if error.lineno else ()
-            return Fault(type(error).__name__, str(error.msg), at)
+        bases = tuple(map(name_of, type.mro(type(error))))
+        if issubclass(type(error), SyntaxError):
+            assert isinstance(error, SyntaxError)
+            return Fault(bases[0], said(error.msg), _where_unreadable(error, self.filename))
         text = said(error)
-        if isinstance(error, ModuleNotFoundError) and error.name:
+        if type(error) is ModuleNotFoundError and error.name:
             text += f". {_MODULES}"
-        bases = tuple(each.__name__ for each in type(error).__mro__)
-        return Fault(type(error).__name__, text[:_LONGEST], self.lines(frames_of(error)), bases)
+        return Fault(bases[0], text[:_LONGEST], self.lines(frames_of(error)), bases, self._operation(error))
+
+    def _operation(self, error: BaseException) -> Operation | None:
+        """What of the file's own raised; None where that cannot be told. The exception stands in any case."""
+        entry, own = error.__traceback__, None
+        while entry is not None:
+            filename = entry.tb_frame.f_code.co_filename
+            if filename == self.filename or not (self.filename or of_library(filename)):
+                own = entry
+            entry = entry.tb_next
+        try:
+            from gradcheck.checks.operation import operation_of
+
+            return operation_of(error, own)
+        except Exception:
+            return None
 
     def lines(self, stack: Frames) -> tuple[str, ...]:
         """The places of `stack` in the candidate's own file: file, line, function, source; innermost last."""
@@ -283,25 +326,29 @@ def _rehearse() -> None:
 
     one = Argument(np.ones((2, 2)), "float64")
     arguments = {"x": one, "more": {"list": [one], "tuple": (one,)}, "generator": GeneratorArgument(0, elsewhere=0)}
-    candidate = InProcessCandidate({"f": lambda x, _more, _generator: (x, {"total": (x @ x).sum().item()})})
+    functions = {"f": lambda x, _more, _generator: (x, {"total": (x @ x).sum().item()}), "g": lambda x: x @ x}
+    candidate = InProcessCandidate(functions)
     for dtype in ("float64", "float32"):
         candidate.call("f", {**arguments, "x": Argument(one.values, dtype)}, count=True)
+    candidate.call("g", {"x": Argument(np.ones((3, 2)), "float64")})  # which raises
 
 
-def _varied(functions: Mapping[str, Any], variant: Varied, filename: str) -> FunctionType:
+def _varied(function: FunctionType, variant: Varied, filename: str) -> FunctionType:
     """The function that a variant stands for: what it calls of its own module is taken along."""
-    changed = functions[variant.changed]
-    space = dict(changed.__globals__)
-    space.update(
-        zip(changed.__code__.co_freevars, (cell.cell_contents for cell in changed.__closure__ or ()), strict=True)
-    )
-    exec(compile(variant.text, filename or "<variant>", "exec", dont_inherit=True), space)  # noqa: S102 — its own code, one place changed
-    own = {name: each for name, each in space.items() if isinstance(each, FunctionType) and name != variant.changed}
-    for name, each in own.items():
-        if each.__globals__ is changed.__globals__:
+    module = function.__globals__
+    changed = function if variant.changed == variant.function else module[variant.changed]
+    space = dict(module)
+    space.update(zip(changed.__code__.co_freevars, map(_content, changed.__closure__ or ()), strict=True))
+    exec(compile(variant.text, filename or "<variant>", "exec", dont_inherit=True), space)  # noqa: S102 — its own code
+    for name, each in list(space.items()):
+        if isinstance(each, FunctionType) and each.__globals__ is module and name != variant.changed:
             space[name] = FunctionType(each.__code__, space, name, each.__defaults__, each.__closure__)
             space[name].__kwdefaults__ = each.__kwdefaults__
-    made: FunctionType = space[variant.function]
+    if changed is function:
+        made: FunctionType = space[variant.changed]
+        return made
+    made = FunctionType(function.__code__, space, variant.function, function.__defaults__, function.__closure__)
+    made.__kwdefaults__ = function.__kwdefaults__
     return made
 
 
@@ -312,13 +359,29 @@ def _content(cell: CellType) -> Any:
         return None
 
 
-def said(error: BaseException) -> str:
-    """The message of an exception."""
+_UNTELLABLE = "(its message cannot be printed)"
+
+
+def said(error: object) -> str:
+    """The message of an exception, on one line."""
     try:
-        text = str(error)
-    except BaseException:
-        text = "(its message cannot be printed)"
-    return text.split("\n\n")[0].split("\nTraceback")[0][:_LONGEST]  # TorchScript has a traceback of its own
+        text = str.__getitem__(str(error), slice(0, 20 * _LONGEST))  # of a str of whatever class
+    except Exception:
+        text = _UNTELLABLE
+    text = text.split("\n\n")[0].split("\nTraceback")[0]  # TorchScript has a traceback of its own
+    return " ".join(text.split())[:_LONGEST]
+
+
+def _where_unreadable(error: SyntaxError, filename: str) -> tuple[str, ...]:
+    """The line that Python could not read, its indentation kept, and a caret below the place."""
+    if not error.lineno:
+        return ()
+    place = f"{error.filename or filename}:{error.lineno}"
+    line = (error.text or "").rstrip()
+    before = line[: max(0, (error.offset or 1) - 1)]
+    # A tab is as wide as eight columns at most; told by spaces, the caret stands below its place.
+    shown, at = line.expandtabs(4), len(before.expandtabs(4))
+    return (place, f"    {shown}", f"    {' ' * at}^") if line.strip() else (place,)
 
 
 def frames_of(error: BaseException) -> Frames:

@@ -79,15 +79,71 @@ Value = Returned | Foreign | float | str | tuple[Any, ...] | dict[Any, Any]
 
 
 @dataclass(frozen=True)
+class Operand:
+    """What an operation was given: how it is written in the file, and the name of its type.
+
+    `shape` is a tensor's or array's, or the length of a list, tuple or dict; None where it has none, or where what
+    stands there is not known. `dtype` is that of its entries. `value` is a number or text, of whole numbers the least
+    and the greatest: 0…3.
+    """
+
+    source: str
+    kind: str = ""
+    shape: tuple[int, ...] | None = None
+    dtype: str = ""
+    value: str = ""
+
+    @property
+    def is_tensor(self) -> bool:
+        return self.kind == "Tensor" and self.shape is not None
+
+
+OperationKind = Literal[
+    "binary", "compare", "unary", "call", "method", "attribute", "index", "store", "unpack", "truth", "iterate", "name",
+    "assert", "raise", "other",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A floating tensor of the candidate's own that has another dtype than the arguments: where it was made, by which
+    expression, and what it is called, if it has a name.
+    """
+
+    line: int
+    source: str
+    dtype: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """The operation of the candidate's own file that raised: its line and text, its operator, function or method, what
+    it was given (of a method, first what it is called on). `missing` is a name, attribute, key or keyword that is not
+    there, `similar` what is there and is called alike.
+    """
+
+    line: int
+    source: str
+    kind: OperationKind = "other"
+    name: str = ""
+    operands: tuple[Operand, ...] = ()
+    missing: str = ""
+    similar: tuple[str, ...] = ()
+    strays: tuple[Stray, ...] = ()
+
+
+@dataclass(frozen=True)
 class Fault:
-    """An exception of the candidate: its kind and text, where in the candidate's own file it arose, and the names of
-    the classes it derives from.
+    """An exception of the candidate: its kind and text, where in the candidate's own file it arose, the names of the
+    classes it derives from, and the operation that raised it, where that can be told.
     """
 
     kind: str
     text: str
     lines: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
+    operation: Operation | None = None
 
 
 MODULE = "<module>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from gradcheck.checks.outcome import Arguments, Call
+from gradcheck.checks.outcome import Arguments, Call, Fault
 
 Status = Literal["passed", "failed", "not_started", "errored", "skipped", "ungraded"]
 """`errored`: the submission raised, timed out or died. `skipped`: a check it depends on did not pass. `ungraded`: the
@@ -120,7 +120,7 @@ class CheckResult:
     `message` is one sentence for the learner, `lines` are places in the learner's file, `code` a diagnosis code where
     the check itself knows the mistake; `diagnosis` says more, once somebody has looked at the evidence. `blocked_by` is
     the check that must pass first, `waiting` those that wait for this one. `cut_short`: the time for searches ran out,
-    so that there may be a smaller case, or a name for the mistake.
+    so that there may be a smaller case, or a name for the mistake. `fault` is the exception that the call ended in.
     """
 
     task: str
@@ -135,6 +135,7 @@ class CheckResult:
     waiting: tuple[str, ...] = ()
     diagnosis: Diagnosis | None = None
     cut_short: bool = False
+    fault: Fault | None = field(default=None, repr=False, compare=False)
 
     @property
     def id(self) -> str:

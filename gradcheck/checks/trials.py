@@ -78,7 +78,7 @@ class Bench:
     def cases(self, group: str) -> list[Case]:
         """The `generic` cases or the `edge` cases."""
         if group not in self._cases:
-            found = [self._drawn(case) for case in self.reference.cases(group)]
+            found = [self.drawn(case) for case in self.reference.cases(group)]
             if group == "edge":
                 found += [*self._own_edges(), *self.batches()]
             self._cases[group] = found
@@ -119,7 +119,8 @@ class Bench:
         assert self.opinions is not None, f"{self.spec.name} belongs to no operator"
         return self.opinions.operator
 
-    def _drawn(self, case: Case) -> Case:
+    def drawn(self, case: Case) -> Case:
+        """A case with its arguments, from the seed and its name."""
         if self.opinions is None:
             made = case.draw_with(self._rng(case.name))
         else:  # its functions share their inputs

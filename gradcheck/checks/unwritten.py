@@ -6,11 +6,10 @@ import ast
 import dis
 import linecache
 import traceback
-import warnings
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from types import CodeType, TracebackType
 
+from gradcheck.checks.file_code import tree_of
 from gradcheck.checks.outcome import MODULE, RaisePlace, Unwritten
 
 _RAISE = dis.opmap["RAISE_VARARGS"]
@@ -36,7 +35,7 @@ def unwritten(error: BaseException, filename: str, asked: str) -> Unwritten:
     walked = traceback.walk_tb(error.__traceback__)
     frames = [(_name(frame.f_code), line) for frame, line in walked if frame.f_code.co_filename == filename]
     function, line = frames[-1]
-    tree = _tree("".join(linecache.getlines(filename)))
+    tree = tree_of("".join(linecache.getlines(filename)))
     caller, call = "", 0
     if function != asked and len(frames) > 1:
         named = [each for each in frames[:-1] if each[0] == MODULE or "<" not in each[0]]  # not <lambda>
@@ -48,16 +47,6 @@ def _name(code: CodeType) -> str:
     """`forward`; of a method `Softmax.forward`."""
     name: str = getattr(code, "co_qualname", code.co_name)
     return name.rpartition("<locals>.")[2]
-
-
-@lru_cache(maxsize=8)
-def _tree(source: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an odd escape in the learner's text
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _place(tree: ast.Module | None, line: int) -> RaisePlace:

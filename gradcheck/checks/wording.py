@@ -60,6 +60,8 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
     # What is not written is so for all inputs, unless a branch leads there.
     whole = outcome.unwritten is not None and outcome.unwritten.place != "within"
     example = None if outcome.state == "missing" or whole else _case(trial)
+    if example and outcome.state == "raised" and not _BY_NUMBERS & set(fault.bases):
+        example = _by_shapes(example, trial)
     status: Status = "failed" if outcome.state == "missing" else "errored"
     if fault.kind in _NOT_LOADED:
         example = None
@@ -70,7 +72,30 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
         code="not-read" if fault.kind == NOT_READ else _ENDINGS[outcome.state],
         counterexample=example,
         lines=fault.lines,
+        fault=fault if outcome.state == "raised" else None,
     )
+
+
+_BY_NUMBERS = {"ValueError", "ArithmeticError", "AssertionError"}
+"""Exceptions that numbers lead to; all others come of what the arguments are, whatever numbers they hold."""
+
+
+def _by_shapes(example: Counterexample, trial: Trial) -> Counterexample:
+    """The case with shapes in the place of numbers; labels stay, since they may be what is out of range."""
+    inputs = {name: _shape(argument, example.inputs.get(name)) for name, argument in trial.arguments.items()}
+    upstream = inputs.pop("grad_output", None) if example.grad_output is not None else None
+    shown = {name: inputs[name] for name in example.inputs if name in inputs}
+    return replace(example, inputs=shown, grad_output=upstream)
+
+
+def _shape(argument: Any, plain: Any) -> Any:
+    if isinstance(argument, Argument) and argument.dtype.startswith("float"):
+        return f"a {argument.dtype} tensor of shape {argument.values.shape}"
+    if isinstance(argument, dict):
+        return {str(name): _shape(each, plain and plain.get(str(name))) for name, each in argument.items()}
+    if isinstance(argument, (tuple, list)):
+        return [_shape(each, one) for each, one in zip(argument, plain or argument, strict=False)]
+    return plain
 
 
 def unfinished(asked: str, found: Unwritten) -> str:
@@ -293,7 +318,15 @@ def should_have_raised(blank: CheckResult, trial: Trial, outcome: Outcome) -> Ch
     lines = outcome.fault.lines if outcome.fault else ()
     shown = _shown(outcome.value) if outcome.state == "returned" else None
     example = _case(trial, shown)
-    return replace(blank, status="failed", message=message, code="must-raise", counterexample=example, lines=lines)
+    return replace(
+        blank,
+        status="failed",
+        message=message,
+        code="must-raise",
+        counterexample=example,
+        lines=lines,
+        fault=outcome.fault,
+    )
 
 
 def confused(

@@ -27,7 +27,8 @@ from gradcheck.diagnosis.from_source import ReadFunction, read_function
 from gradcheck.diagnosis.guess import Context, say
 from gradcheck.diagnosis.matching import close, scale_of
 from gradcheck.diagnosis.precision import precision_told
-from gradcheck.diagnosis.repair import repaired
+from gradcheck.diagnosis.raised import explain_raised
+from gradcheck.diagnosis.repair import Repair, repaired
 from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
 from gradcheck.diagnosis.with_more import RATES
@@ -64,25 +65,41 @@ def diagnosis_of(
         "shape": _of_shape,
         "values": _of_values,
     }
-    found = None
-    if failure.code in _BY_NUMBERS:
+    found = _of_exception(verification, spec, failure, exercise)
+    if found is None and failure.code in _BY_NUMBERS:
         found = look.get(failure.check, _nothing)(verification, spec, failure, exercise)
+    found = found or _mended(verification, spec, failure)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
         found = by_size(verification, gather(verification, spec), failure)
-    return found or _mended(verification, spec, failure) or as_told(failure, spec)
+    return found or as_told(failure, spec)
+
+
+def _of_exception(
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
+) -> Diagnosis | None:
+    """What raised, and what is wrong there, if a change of one place mends it or calls that do not raise show it."""
+
+    def in_numbers(
+        verification: Verification, spec: FunctionSpec, evidence: Evidence, exercise: Exercise | None
+    ) -> Diagnosis | None:
+        wrong = comparable(evidence)
+        return mistake_in(verification, spec, evidence, wrong, exercise, failure, alone=True) if wrong else None
+
+    return explain_raised(verification, spec, failure, exercise, in_numbers, _wrong_place)
 
 
 def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
     """The one place of the learner's own code that is wrong, where a change of it makes everything right."""
+    found = _wrong_place(verification, spec, failure)
+    if found is None:
+        return None
+    return Diagnosis(found.code, f"line {found.line}: {found.text}", 1.0, thought(found.code, spec), also=found.also)
+
+
+def _wrong_place(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Repair | None:
     if failure.check not in ("runs", "type", "shape", "dtype", "values"):
         return None
-    found = repaired(verification, spec)
-    if not found:
-        return None
-    plainest, *others = found
-    text = f"line {plainest.line}: {plainest.text}"
-    also = tuple(dict.fromkeys(each.code for each in others if each.code != plainest.code))
-    return Diagnosis(plainest.code, text, 1.0, thought(plainest.code, spec), also=also)
+    return repaired(verification, spec)
 
 
 def _nothing(*_: object) -> None:
@@ -101,6 +118,10 @@ def _of_type(
     verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
 ) -> Diagnosis | None:
     told = explain_count(gather(verification, spec).sightings)
+    mended = _mended(verification, spec, failure)
+    if mended is not None:
+        also = tuple(dict.fromkeys(each for each in (told, *mended.also) if each and each != mended.code))
+        return replace(mended, text=f"{mended.text}; {failure.message}", also=also)
     return Diagnosis(told, failure.message, 1.0, thought(told, spec)) if told else None
 
 
@@ -142,10 +163,10 @@ def _of_values(
         edges = gather(verification, spec, "edge")
         evidence = replace(edges, sightings=[each for each in edges.sightings if _tells(each)])
         wrong = comparable(evidence)
-        return mistake_in(verification, spec, evidence, wrong, exercise, alone=True) if wrong else None
+        return mistake_in(verification, spec, evidence, wrong, exercise, failure, alone=True) if wrong else None
     if not wrong:
-        return by_size(verification, evidence, failure)
-    found = mistake_in(verification, spec, evidence, wrong, exercise)
+        return _mended(verification, spec, failure) or by_size(verification, evidence, failure)
+    found = mistake_in(verification, spec, evidence, wrong, exercise, failure) or _mended(verification, spec, failure)
     return found or _of_some(evidence, failure, wrong[0]) or by_size(verification, evidence, failure)
 
 
@@ -179,6 +200,7 @@ def mistake_in(
     evidence: Evidence,
     wrong: list[str],
     exercise: Exercise | None,
+    failure: CheckResult,
     *,
     alone: bool = False,
 ) -> Diagnosis | None:
@@ -203,6 +225,10 @@ def mistake_in(
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
         rest = [each for each in wrong if each != name]
         more = f" ({' and '.join(rest)} {'are' if len(rest) > 1 or is_plural(rest[0]) else 'is'} wrong too)"
+    if (more or best.cost >= COMPOUND) and not alone:  # one change that explains all is better than two mistakes
+        mended = _mended(verification, spec, failure)
+        if mended is not None:
+            return mended
     codes = [each.code for each in others if each.factor == "none"]
     if best.code in UNUSED:  # two names for one thing, where outputs depend on several inputs
         codes += UNUSED
@@ -273,7 +299,7 @@ def numbers_first(
         return at_the_edges(verification, spec, failure, exercise)
     if failure.check not in ("dtype", "purity") or failure.code not in _LATER:
         return None
-    found = _mistake(verification, spec, exercise)
+    found = _mistake(verification, spec, failure, exercise)
     if found is None or found.code == "low-precision":
         return None
     text = f"{found.text}. Besides, {failure.message}"
@@ -282,13 +308,15 @@ def numbers_first(
     return _shown(verification, spec, failure), told
 
 
-def _mistake(verification: Verification, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
+def _mistake(
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
+) -> Diagnosis | None:
     evidence = gather(verification, spec)
     if spec.reference is not None and spec.reference.compute is None:
         return as_misunderstood(evidence, spec, exercise)
     evidence = replace(evidence, sightings=[_as_precise(each) for each in evidence.sightings])
     wrong = [name for name in comparable(evidence) if any(_plainly(each, name) for each in evidence.observations)]
-    return mistake_in(verification, spec, evidence, wrong, exercise, alone=True) if wrong else None
+    return mistake_in(verification, spec, evidence, wrong, exercise, failure, alone=True) if wrong else None
 
 
 def _as_precise(sighting: Sighting) -> Sighting:

@@ -138,8 +138,7 @@ def written(source: bytes, function: str, line: int = 0) -> ReadFunction | None:
     code = _code(source)
     nodes: Iterable[ast.AST] = code.named.get(function, [])
     if line:
-        statements = [*code.run, *(each for several in code.named.values() for each in several)]
-        parts = (part for each in statements for part in ast.walk(each))
+        parts = (part for each in code.whole for part in ast.walk(each))
         nodes = [part for part in parts if _begins(part) == line]
         nodes = [part for part in nodes if getattr(part, "name", function) == function] or nodes
     found = tuple({id(node): node for node in nodes}.values())

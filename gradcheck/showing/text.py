@@ -13,6 +13,12 @@ def printable(text: str) -> str:
     )
 
 
+def name_of(kind: type) -> str:
+    """What a class was called, whatever it says of itself now."""
+    name: str = type.__dict__["__name__"].__get__(kind)
+    return name[:100]
+
+
 def in_json(value: Any) -> Any:
     """Plain values as JSON has them: NaN and infinities are strings, tuples lists, keys text, and text is `clean`."""
     if isinstance(value, float) and not math.isfinite(value):

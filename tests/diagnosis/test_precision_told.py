@@ -19,7 +19,7 @@ FEW = [
     ("softmax", "forward", lambda x: (x - x.amax(-1, True)).exp() / ((x - x.amax(-1, True)).exp().sum(-1, True) + 1e-6),
      "digits only: 1e-6 is added on line "),
     ("learning_rate", "cosine", lambda lr, epoch, total: lr * (1 + math.cos(3.1416 * epoch / total)) / 2,
-     "digits only: 3.1416 on line 23 stands for π"),
+     "digits only: 3.1416 on line 21 stands for π"),
     ("tanh", "forward", lambda x: torch.round(torch.tanh(x), decimals=4),
      "digits only: something rounds, or a small number is added"),
 ]  # fmt: skip

@@ -131,15 +131,19 @@ class SandboxedCandidate(Candidate):
             self.submission.renew()
             return [_ended("exited", "ended", "what came back is no result; a function returns plain torch tensors")]
 
-    def vary(self, variants: Sequence[Varied]) -> None:
-        if self.submission.time_is_up or self.deaths >= MOST_DEATHS:
-            return
+    def vary(self, variants: Sequence[Varied]) -> list[str]:
+        if self.submission.time_is_up or self.deaths >= MOST_DEATHS or not variants:
+            return []
         with suppress(Died, Malformed):
             worker = self.submission.alive()
             with self.submission.allowed(worker, self.submission.lane.bounds.call_s, GRACE_S) as allowance:
-                worker.ask({"do": "vary", "exercise": self.exercise, "variants": variants}, allowance=allowance)
-            return
+                answer, _ = worker.ask(
+                    {"do": "vary", "exercise": self.exercise, "variants": variants}, allowance=allowance
+                )
+            made = answer.get("made")
+            return [each.name for each in variants if isinstance(made, list) and each.name in made]
         self.submission.renew()
+        return []
 
     def sent(self, calls: Sequence[Call]) -> outcomes.Sent | None:
         """What the worker answers to a batch, with no outcome made of it yet; None where nothing of use comes."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
@@ -18,11 +18,15 @@ import numpy as np
 from gradcheck.checks.outcome import (
     Fault,
     Foreign,
+    Operand,
+    Operation,
+    OperationKind,
     Outcome,
     RaisePlace,
     Returned,
     SideBySide,
     Signature,
+    Stray,
     Unwritten,
     Value,
 )
@@ -66,7 +70,9 @@ def _whole(outcome: Outcome, arrays: list[bytes]) -> Header:
     return {
         "state": outcome.state,
         "value": _pack(outcome.value, arrays),
-        "fault": [fault.kind, fault.text, list(fault.lines)[:_LINES], list(fault.bases)[:_LINES]] if fault else None,
+        "fault": list(astuple(replace(fault, lines=fault.lines[:_LINES], bases=fault.bases[:_LINES])))
+        if fault
+        else None,
         "mutated": list(outcome.mutated)[:_LINES],
         "refused": outcome.refused,
         "recorded": outcome.recorded,
@@ -263,9 +269,58 @@ def _outcome(row: Header, numbers: Any, at: int) -> tuple[Outcome, int]:
 def _fault(node: Any) -> Fault | None:
     if node is None:
         return None
-    if not isinstance(node, list) or len(node) != 4:
+    kind, text, lines, bases, operation = _row(node, 5)
+    return Fault(_text(kind), _text(text), _texts(lines), _texts(bases), _operation(operation))
+
+
+def _operation(node: Any) -> Operation | None:
+    """What raised, in a submission's own words: short texts, lines and sizes."""
+    if node is None:
+        return None
+    line, source, kind, name, operands, missing, similar, strays = _row(node, 8)
+    if kind not in get_args(OperationKind) or not isinstance(operands, list) or not isinstance(strays, list):
         raise Malformed
-    return Fault(_text(node[0]), _text(node[1]), _texts(node[2]), _texts(node[3]))
+    return Operation(
+        _line(line),
+        _short(source),
+        kind,
+        _short(name),
+        tuple(map(_operand, operands[:_LINES])),
+        _short(missing),
+        tuple(map(_short, _texts(similar))),
+        tuple(map(_stray, strays[:_LINES])),
+    )
+
+
+def _operand(node: Any) -> Operand:
+    source, kind, shape, dtype, value = _row(node, 5)
+    if shape is not None:
+        if not isinstance(shape, list) or len(shape) > 16:
+            raise Malformed
+        shape = tuple(map(_line, shape))
+    return Operand(_short(source), _short(kind), shape, _short(dtype), _short(value))
+
+
+def _stray(node: Any) -> Stray:
+    line, source, dtype, name = _row(node, 4)
+    return Stray(_line(line), _short(source), _short(dtype), _short(name))
+
+
+def _row(node: Any, length: int) -> list[Any]:
+    if not isinstance(node, list) or len(node) != length:
+        raise Malformed
+    return node
+
+
+def _line(value: Any) -> int:
+    """The number of a line, or a size."""
+    if type(value) is not int or value < 0:
+        raise Malformed
+    return min(value, MOST_BODY)
+
+
+def _short(value: Any) -> str:
+    return _text(value)[:_NAME]
 
 
 def _unwritten(node: Any) -> Unwritten:

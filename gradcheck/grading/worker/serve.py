@@ -65,8 +65,7 @@ def _answer(
     candidate = sources.candidate(header["exercise"])
     try:
         if header["do"] == "vary":
-            candidate.vary([Varied(*each) for each in header["variants"]])
-            return {}, b""
+            return {"made": candidate.vary([Varied(*each) for each in header["variants"]])}, b""
         if "prepared" in header:
             came = candidate.play(prepared.pop(header["prepared"]))
         else:

@@ -15,7 +15,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gradcheck.checks.outcome import Argument, Call, Fault, Foreign, GeneratorArgument, Outcome, Returned, Unwritten
+from gradcheck.checks.outcome import (
+    Argument,
+    Call,
+    Fault,
+    Foreign,
+    GeneratorArgument,
+    Operand,
+    Operation,
+    Outcome,
+    Returned,
+    Stray,
+    Unwritten,
+)
 from gradcheck.grading.worker import arguments, outcomes
 from gradcheck.grading.worker.wire import Closed, Malformed, Seconds, Silent, receive, send
 
@@ -93,6 +105,16 @@ def test_an_announced_length_costs_no_memory(pair):
     assert most < 4 << 20
 
 
+OPERATION = Operation(
+    7,
+    "x @ w",
+    "binary",
+    "@",
+    (Operand("x", "Tensor", (2, 3), "float64"), Operand("w"), Operand("3", "int", value="3")),
+    "w_1",
+    ("w1",),
+    (Stray(3, "torch.ones(2)", "float32", "w"),),
+)
 OUTCOMES = [
     Outcome("returned", 2.5),
     Outcome("returned", math.inf),
@@ -104,6 +126,7 @@ OUTCOMES = [
         "unfinished", fault=Fault("NotImplementedError", ""), unwritten=Unwritten("f", 3, "alone", "<lambda>", 8, 1)
     ),
     Outcome("raised", fault=Fault("ValueError", "no", ("relu.py:3 in f", "    x"), ("ValueError", "Exception"))),
+    Outcome("raised", fault=Fault("RuntimeError", "no", operation=OPERATION)),
     Outcome("timed_out", fault=Fault("timeout", "no result")),
     Outcome("returned", 1.0, mutated=("x",), refused="torch.autograd", recorded=True, advanced=("generator",)),
     Outcome("returned", 1.0, operations=12, generators={"generator": bytes(range(200))}, drew_elsewhere=True),
@@ -236,6 +259,47 @@ def test_many_forms_cannot_ask_for_more_than_a_frame_holds():
     large = ["R", [1 << 20], "float64", "cpu", "f", [], ""]
     with pytest.raises(Malformed):
         outcomes.length_of({"outcomes": [0] * 500, "forms": [large], "printed": ""}, 500)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {0: -1},
+        {0: True},
+        {0: "7"},
+        {1: 7},
+        {2: "passed"},
+        {2: None},
+        {4: None},
+        {4: [["x", "Tensor", [2, -3], "float64", ""]]},
+        {4: [["x", "Tensor", [2] * 17, "float64", ""]]},
+        {4: [["x", "Tensor", "2", "float64", ""]]},
+        {4: [["x", "Tensor"]]},
+        {6: "w1"},
+        {7: [[3, "torch.ones(2)", None, "w"]]},
+        {7: 3},
+        {8: 1},
+    ],
+)
+def test_an_operation_of_anything_else_is_malformed(change):
+    header, body = outcomes.pack([Outcome("raised", fault=Fault("ValueError", "no", operation=OPERATION))], "")
+    header = json.loads(json.dumps(header))
+    row = header["outcomes"][0]["fault"][4]
+    for place, other in change.items():
+        row[place:] = [other, *row[place + 1 :]]
+    with pytest.raises(Malformed):
+        outcomes.unpack(header, body, 1)
+
+
+def test_what_is_told_of_an_operation_is_short():
+    row = [10**30, "x" * 9999, "call", "f" * 9999, [["x" * 9999, "", None, "", ""]] * 99, "", ["y" * 9999], []]
+    header = {"outcomes": [json.loads(json.dumps(outcomes.pack([Outcome("not_started")], "")[0]["outcomes"][0]))]}
+    header["outcomes"][0] |= {"state": "raised", "fault": ["E", "no", [], [], row]}
+    ((found,), _) = outcomes.unpack(header | {"forms": [], "printed": ""}, b"", 1)
+    told = found.fault.operation
+    assert max(map(len, (told.source, told.name, told.operands[0].source, *told.similar))) <= 200
+    assert len(told.operands) <= 40
+    assert told.line < 10**10
 
 
 @pytest.mark.parametrize(

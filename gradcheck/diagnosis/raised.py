@@ -1,0 +1,612 @@
+"""Exceptions explained: what the failing line was given, why that does not go, and what would."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck.catalog import Exercise
+from gradcheck.checks.cases import Case, walk
+from gradcheck.checks.drawing import RandomDraw
+from gradcheck.checks.judge import judge
+from gradcheck.checks.outcome import Argument, Arguments, Fault, Operand, Operation
+from gradcheck.checks.reference import Reference
+from gradcheck.checks.results import CheckResult, Diagnosis
+from gradcheck.checks.task import FunctionSpec
+from gradcheck.diagnosis.circumstances import by_size
+from gradcheck.diagnosis.codes import thought
+from gradcheck.diagnosis.evidence import Evidence, Sighting, gather
+from gradcheck.diagnosis.matching import path_name
+from gradcheck.diagnosis.repair import Repair
+
+if TYPE_CHECKING:
+    from gradcheck.checks.engine import Verification
+
+Shape = tuple[int, ...]
+
+
+InNumbers = Callable[["Verification", FunctionSpec, Evidence, Exercise | None], Diagnosis | None]
+"""Names the mistake that the numbers of some calls show."""
+
+Mended = Callable[["Verification", FunctionSpec, CheckResult], Repair | None]
+"""Finds the one place of the code that is wrong."""
+
+
+def explain_raised(
+    verification: Verification,
+    spec: FunctionSpec,
+    failure: CheckResult,
+    exercise: Exercise | None,
+    in_numbers: InNumbers | None = None,
+    mended: Mended | None = None,
+) -> Diagnosis | None:
+    """What an exception of the submission's own comes from; None where there is none, or nothing is known of it. Where
+    nothing plain tells the mistake, `mended` is asked for the place of the code, and, if shapes do not fit,
+    `in_numbers` about calls with all sizes equal.
+    """
+    fault = failure.fault
+    if fault is None or failure.code not in ("raised", "must-raise"):
+        return None
+    example = failure.counterexample
+    axes = Axes(verification.bench(spec).reference, example.arguments if example else {})
+    reason = explained(fault, axes)
+    if reason is None:
+        return None
+    code, text = reason.code, reason.sentence
+    if failure.code == "raised" and (reason.said or "RecursionError" in fault.bases):
+        text = f"{failure.message} ({reason.place})"
+    if failure.code == "must-raise":
+        return Diagnosis(failure.code, f"{failure.message} ({text})", 1.0, thought(failure.code, spec), also=(code,))
+    place = mended(verification, spec, failure) if mended and code == "raised" else None
+    if place is not None:
+        both = text if reason.remedy else f"{text}; {place.text}"
+        return Diagnosis(place.code, both, 1.0, thought(place.code, spec), also=("raised", *reason.also))
+    if failure.check != "runs":
+        found = by_size(verification, gather(verification, spec), replace(failure, message=text))
+        if found is not None:
+            return replace(found, also=tuple(dict.fromkeys((*found.also, code))))
+    if in_numbers and not reason.remedy and code == "raised" and _MISFITS & set(fault.bases):
+        evidence = _where_sizes_are_equal(verification, spec)
+        found = in_numbers(verification, spec, evidence, exercise) if evidence else None
+        if found is not None:
+            both = f"{text}. Where all sizes are equal it runs, and there {found.text}"
+            return replace(found, text=both, also=(*found.also, "raised"))
+    return Diagnosis(code, text, 1.0, thought(code, spec), also=tuple({"raised", *reason.also} - {code}))
+
+
+_MISFITS = {"RuntimeError", "IndexError", "ValueError"}
+"""What shapes that do not fit end in."""
+_EQUAL = (3, 2, 4)
+
+
+def _where_sizes_are_equal(verification: Verification, spec: FunctionSpec) -> Evidence | None:
+    """Calls in which every shape fits every other; None where one of them raises all the same."""
+    bench, sample = verification.bench(spec), spec.role == "jacobian"
+    evidence = Evidence(spec, None if spec.reference else spec.operator or verification.task.operator)
+    blank = CheckResult(verification.task.name, spec.name, "values", "passed")
+    for size in _EQUAL:
+        verification.budget.must_go_on()
+        case = bench.drawn(Case(f"all sizes {size}", sizes=(size,), full=(size, size), sample=sample))
+        for trial in bench.made(case, bench.reference.guessed(case.dtype, case.probes))[:_TRIALS]:
+            outcome = verification.candidate.call(spec.name, trial.arguments)
+            if outcome.state != "returned":
+                return None
+            evidence.sightings.append(Sighting(trial, outcome, judge(spec, blank, trial, outcome), evidence.operator))
+    return evidence
+
+
+_TRIALS = 3
+"""Of each size so many cotangents."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a line raised, and what would do instead, where that is plain. `also` are codes of the mistake behind it."""
+
+    text: str
+    remedy: str = ""
+    code: str = "raised"
+    also: tuple[str, ...] = ()
+    place: str = ""
+    said: bool = False
+    """Whether the exception is one of the file's own `raise`, which says itself why."""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.place}: {self.text}; {self.remedy}" if self.remedy else f"{self.place}: {self.text}"
+
+
+def explained(fault: Fault, axes: Axes) -> Reason | None:
+    """Why it was raised, with the line; None where the operation that raised is not known."""
+    operation = fault.operation
+    if operation is None:
+        return None
+    text = f"{fault.kind}: {_short(fault.text)}" if fault.text else fault.kind
+    found: Reason | str = f"{_written(operation, axes)} raised {text}"
+    for explain in _EXPLANATIONS:
+        told = explain(operation, fault, axes)
+        if told:
+            found = told
+            break
+    reason = Reason(found) if isinstance(found, str) else found
+    return replace(reason, place=f"line {operation.line}", said=operation.kind == "raise")
+
+
+_LONGEST = 160
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split()).rstrip(".")
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 2] + " …"
+
+
+# Shapes with the names of their axes.
+
+_SIZES = (5, 7, 11, 13, 17, 19, 23, 29)
+"""No two alike, so that a size tells its name."""
+
+
+class Axes:
+    """What the axes of arguments are called, and which sizes they have in one call."""
+
+    def __init__(self, reference: Reference, arguments: Arguments) -> None:
+        names = _names_of_axes(reference)
+        self.shapes: dict[str, tuple[Shape, tuple[str, ...]]] = {}
+        sizes: dict[str, int] = {}
+        for name, shape in _shapes(arguments):
+            called = names.get(name, ())
+            if len(called) == len(shape):
+                self.shapes[name] = shape, called
+                sizes |= {one: size for one, size in zip(called, shape, strict=True) if one}
+        values = list(sizes.values())
+        self.letters = {size: one for one, size in sizes.items() if values.count(size) == 1 and size != 1}
+
+    def of(self, operand: Operand) -> str:
+        """(B=2, I=3), as far as it is known what the sizes are."""
+        shape = operand.shape or ()
+        called = self._called(operand)
+        parts = [f"{one}={size}" if one else str(size) for one, size in zip(called, shape, strict=True)]
+        return f"({', '.join(parts)})"
+
+    def _called(self, operand: Operand) -> tuple[str, ...]:
+        shape = operand.shape or ()
+        name, turned = operand.source, False
+        for ending in (".T", ".t()", ".mT"):
+            if name.endswith(ending) and len(shape) == 2:
+                name, turned = name.removesuffix(ending), True
+        known, called = self.shapes.get(name, ((), ()))
+        if turned:
+            known, called = known[::-1], called[::-1]
+        return called if known == shape and called else tuple(self.letters.get(size, "") for size in shape)
+
+
+def _names_of_axes(reference: Reference) -> dict[str, tuple[str, ...]]:
+    """By argument the names of its axes, empty where a record names none: drawn once in sizes that tell."""
+    draw = RandomDraw(np.random.default_rng(0), sizes=_SIZES)
+    try:
+        drawn = reference.draw(draw)
+    except (ValueError, IndexError, KeyError):  # a record that needs sizes of its own
+        return {}
+    named = {size: name for name, size in draw.named.items() if name.isidentifier() and len(name) <= 7}
+    return {name: tuple(named.get(size, "") for size in shape) for name, shape in _shapes(drawn)}
+
+
+def _shapes(arguments: Arguments) -> Iterator[tuple[str, Shape]]:
+    for path, leaf in walk(arguments):
+        if isinstance(leaf, Argument):
+            yield path_name(path), np.shape(leaf.values)
+
+
+# What an operation is, in words.
+
+
+def _operand(operand: Operand, axes: Axes) -> str:
+    """Its text, and the shape of a tensor."""
+    return f"{_bracketed(operand.source)} {axes.of(operand)}" if operand.is_tensor else operand.source
+
+
+def _bracketed(source: str) -> str:
+    """What stands for one thing beside an operator: in brackets where an operator of its own is outside of any."""
+    depth = 0
+    for sign in source:
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign == " " and not depth:
+            return f"({source})"
+    return source
+
+
+def _written(operation: Operation, axes: Axes) -> str:
+    """The operation with its operands' shapes."""
+    parts = [_operand(each, axes) for each in operation.operands]
+    if operation.kind in ("binary", "compare") and len(parts) == 2:
+        return f" {operation.name} ".join(parts)
+    if operation.kind == "call" and any(each.is_tensor for each in operation.operands):
+        return f"{operation.name}({', '.join(parts)})"
+    if operation.kind == "method" and any(each.is_tensor for each in operation.operands):
+        return f"{parts[0]}.{operation.name}({', '.join(parts[1:])})"
+    if operation.kind in ("index", "store") and operation.operands and operation.operands[0].is_tensor:
+        index = parts[1:] if operation.kind == "index" else parts[1:-1]
+        return f"{parts[0]}[{', '.join(index)}]"
+    return f"`{operation.source}`"
+
+
+# Shapes that do not fit.
+
+_MATMULS = ("@", "@=", "matmul", "mm", "mv", "bmm", "dot", "inner")
+_BROADCASTING = (
+    "+", "-", "*", "/", "//", "%", "**", "&", "|", "^", "<", "<=", ">", ">=", "==", "!=", "+=", "-=", "*=", "/=",
+    "add", "sub", "mul", "div", "maximum", "minimum", "where", "eq", "ne", "lt", "le", "gt", "ge", "pow",
+    "add_", "sub_", "mul_", "div_",
+)  # fmt: skip
+
+
+def _name(operation: Operation) -> str:
+    """torch.mm and x.mm are mm."""
+    return operation.name.rpartition(".")[2] or operation.name
+
+
+def _products(operation: Operation, _fault: Fault, axes: Axes) -> Reason | str:
+    tensors = [each for each in operation.operands if each.is_tensor]
+    if _name(operation) not in _MATMULS or len(tensors) != 2:
+        return ""
+    left, right = tensors
+    one, other = left.shape or (), right.shape or ()
+    told = _written(operation, axes)
+    if not one or not other:
+        return f"{told}: {left.source if not one else right.source} has no axes; for a single number write *"
+    inner = other[-2] if len(other) > 1 else other[0]
+    if one[-1] != inner:
+        remedy = _turned(left, right, axes)
+        return Reason(f"{told}: {one[-1]} meets {inner}", remedy, also=("transposed",) if remedy else ())
+    needed = {"mm": (2, 2), "mv": (2, 1), "dot": (1, 1), "bmm": (3, 3)}.get(_name(operation))
+    if needed and (len(one), len(other)) != needed:
+        return f"{told}: {_name(operation)} takes {needed[0]} and {needed[1]} axes; @ takes any"
+    return ""
+
+
+def _turned(left: Operand, right: Operand, axes: Axes) -> str:
+    """The one operand that would fit if it were transposed, or were not."""
+    one, other = left.shape or (), right.shape or ()
+    fits = []
+    if len(one) == 2 and one[0] == (other[-2] if len(other) > 1 else other[0]):
+        fits.append(left)
+    if len(other) == 2 and one[-1] == other[1]:
+        fits.append(right)
+    if len(fits) != 1:
+        return ""
+    (operand,) = fits
+    for ending in (".T", ".t()", ".mT"):
+        if operand.source.endswith(ending):
+            return f"{operand.source.removesuffix(ending)} without {ending} would fit"
+    turned = replace(operand, source=f"{_bracketed(operand.source)}.T", shape=(operand.shape or ())[::-1])
+    return f"{_operand(turned, axes)} would fit"
+
+
+def _broadcast(operation: Operation, _fault: Fault, axes: Axes) -> Reason | str:
+    tensors = [each for each in operation.operands if each.is_tensor]
+    if _name(operation) not in _BROADCASTING or len(tensors) < 2:
+        return ""
+    for number, left in enumerate(tensors):
+        for right in tensors[number + 1 :]:
+            clash = _clash(left.shape or (), right.shape or ())
+            if clash:
+                return Reason(
+                    f"{_written(operation, axes)}: {clash[0]} meets {clash[1]}", _axis_kept(left, right, axes)
+                )
+    if operation.name.endswith("=") and operation.name not in ("==", "<=", ">=", "!="):
+        left, right = tensors[:2]
+        return f"{_written(operation, axes)}: the result does not fit into {left.source}, which keeps its shape"
+    return ""
+
+
+def _clash(one: Shape, other: Shape) -> tuple[int, int] | None:
+    """The last two sizes that do not broadcast."""
+    for left, right in zip(reversed(one), reversed(other), strict=False):
+        if left != right and 1 not in (left, right):
+            return left, right
+    return None
+
+
+def _axis_kept(left: Operand, right: Operand, axes: Axes) -> str:
+    """What would fit if one of the operands had kept an axis of size one, or were transposed."""
+    for small, large in ((left, right), (right, left)):
+        shape, wanted = small.shape or (), large.shape or ()
+        if len(shape) + 1 == len(wanted):
+            places = [at for at in range(len(wanted)) if shape == wanted[:at] + wanted[at + 1 :]]
+            if places and places[0] == len(wanted) - 1:
+                more = axes.of(replace(small, shape=(*shape, 1)))
+                if small.source.isidentifier():
+                    return f"{small.source}[:, None] is {more} and fits"
+                which = "first" if small is left else "second"
+                return f"with keepdim=True, or [:, None], the {which} is {more} and fits"
+        if len(shape) == len(wanted) == 2 and shape[::-1] == wanted and small is left:
+            return "one of them is transposed"
+    return ""
+
+
+def _einsum(operation: Operation, _fault: Fault, axes: Axes) -> str:
+    pattern = operation.operands[0].value.replace(" ", "") if operation.operands else ""
+    tensors = [each for each in operation.operands[1:] if each.is_tensor]
+    inputs = pattern.partition("->")[0].split(",")
+    if _name(operation) != "einsum" or not pattern:
+        return ""
+    told = _written(operation, axes)
+    if len(inputs) != len(tensors):
+        return f"{told}: {len(inputs)} groups of letters for {len(tensors)} tensors" if tensors else ""
+    sizes: dict[str, tuple[int, str]] = {}
+    for letters, tensor in zip(inputs, tensors, strict=True):
+        shape = tensor.shape or ()
+        if "." in letters:
+            return ""
+        if len(letters) != len(shape):
+            return f"{told}: {letters!r} names {_axes(len(letters))}, {tensor.source} has {len(shape)}"
+        for letter, size in zip(letters, shape, strict=True):
+            known, source = sizes.setdefault(letter, (size, tensor.source))
+            if known != size:
+                return f"{told}: {letter} is {known} in {source} and {size} in {tensor.source}"
+    strange = [letter for letter in pattern.partition("->")[2] if letter not in sizes]
+    return f"{told}: {strange[0]} is in no tensor" if strange else ""
+
+
+def _axes(count: int) -> str:
+    return f"{count} {'axis' if count == 1 else 'axes'}"
+
+
+def _joined(operation: Operation, _fault: Fault, axes: Axes) -> str:
+    tensors = [each for each in operation.operands if each.is_tensor]
+    name = _name(operation)
+    if name not in ("cat", "concat", "stack", "hstack", "vstack") or len(tensors) < 2:
+        return ""
+    shapes = [each.shape or () for each in tensors]
+    if len({len(each) for each in shapes}) > 1 or (name == "stack" and len(set(shapes)) > 1):
+        return f"{_written(operation, axes)}: the shapes differ"
+    given = next((int(each.value) for each in operation.operands if each.kind == "int"), 0)
+    rest = {tuple(size for at, size in enumerate(each) if at != given % max(1, len(each))) for each in shapes}
+    return f"{_written(operation, axes)}: the other axes differ" if len(rest) > 1 else ""
+
+
+def _reshaped(operation: Operation, _fault: Fault, axes: Axes) -> str:
+    first = next((each for each in operation.operands if each.is_tensor), None)
+    wanted = [int(each.value) for each in operation.operands if each.kind == "int"]
+    if _name(operation) not in ("view", "reshape") or first is None or not wanted:
+        return ""
+    count, asked = math.prod(first.shape or ()), math.prod(each for each in wanted if each != -1)
+    if count == asked or (-1 in wanted and asked and count % asked == 0):
+        return (
+            f"{_written(operation, axes)}: view needs memory in order; use reshape" if "view" in operation.name else ""
+        )
+    sizes = " × ".join("?" if each == -1 else str(each) for each in wanted)
+    return f"{_written(operation, axes)}: {count} entries do not make {sizes}"
+
+
+def _indexed(operation: Operation, fault: Fault, axes: Axes) -> str:
+    if operation.kind not in ("index", "store") or not operation.operands:
+        return ""
+    holder, *index = operation.operands
+    index = index[:-1] if operation.kind == "store" and len(index) > 1 else index
+    told = _written(operation, axes)
+    if holder.kind in ("list", "tuple", "Size") and holder.shape and index and index[0].kind == "int":
+        count = f"{holder.source} holds {holder.shape[0]}"
+        return f"`{operation.source}`: {count}, and the index is {index[0].value}" if "Index" in fault.kind else ""
+    if not holder.is_tensor:
+        return ""
+    if any(each.kind == "str" for each in index):
+        return f"{told}: {holder.source} is a tensor, and {index[0].source} would be a key of a dict"
+    shape = holder.shape or ()
+    taken = [each for each in index if each.source not in ("None", "...")]
+    if len(taken) > len(shape) and not any(each.dtype == "bool" for each in taken):
+        return f"{told}: {len(taken)} indices for {_axes(len(shape))}"
+    if "..." in [each.source for each in index]:
+        return ""
+    for size, each in zip(shape, taken, strict=False):
+        if each.dtype == "bool":
+            if each.shape and each.shape != shape[: len(each.shape)]:
+                return f"{told}: the mask must have the shape of what it is taken of"
+            return ""
+        low, _, high = each.value.partition("…")
+        if each.kind in ("int", "Tensor") and low and not -size <= int(low) <= int(high or low) < size:
+            wrong = high if high and int(high) >= size else low
+            return (
+                f"{told}: the index {wrong} is out of range, {size} {'entry is' if size == 1 else 'entries are'} there"
+            )
+    parts = [each for each in taken if each.is_tensor and each.shape]
+    if len({each.shape for each in parts}) > 1 and _clash(parts[0].shape or (), parts[1].shape or ()):
+        return f"{told}: the indices have different lengths"
+    if any(each.dtype.startswith(("float", "bfloat")) for each in taken):
+        return f"{told}: an index is a whole number; make it .long()"
+    return ""
+
+
+def _unpacked(operation: Operation, _fault: Fault, axes: Axes) -> str:
+    if operation.kind != "unpack" or not operation.operands:
+        return ""
+    (source,) = operation.operands[:1]
+    count = source.shape[0] if source.shape else 0
+    if source.shape is None or str(count) == operation.name:
+        return ""
+    names = operation.source.strip("()")
+    told = f"{names} = {_operand(source, axes)}: {operation.name} names for {count} values"
+    return f"{told}, the rows of the tensor" if source.is_tensor else told
+
+
+# Other dtypes.
+
+
+def _dtypes(operation: Operation, fault: Fault, axes: Axes) -> Reason | str:
+    tensors = [each for each in operation.operands if each.is_tensor]
+    dtypes = {each.dtype for each in tensors}
+    if fault.kind not in ("RuntimeError", "TypeError") or len(dtypes) < 2:
+        return ""
+    floats = [each for each in tensors if each.dtype.startswith(("float", "bfloat"))]
+    if operation.strays:
+        stray = operation.strays[0]
+        like = next((each for each in floats if each.dtype != stray.dtype), None)
+        if like is not None:
+            where = "" if stray.line == operation.line else f" (line {stray.line})"
+            named = f"{stray.name} = " if stray.name else ""
+            model = like.source if like.source.isidentifier() else "x"
+            give = f"give it dtype={model}.dtype"
+            if stray.source.endswith((".float()", ".half()", ".double()")):
+                give = f"leave .{stray.source.rpartition('.')[2]} out"
+            told = f"{named}{stray.source}{where} is {stray.dtype}, but {like.source} is {like.dtype}"
+            return Reason(told, give, "wrong-dtype")
+    whole = next((each for each in tensors if each.dtype in ("int64", "bool", "int32")), None)
+    if whole is not None and floats and _name(operation) in (*_MATMULS, "einsum"):
+        like = floats[0]
+        told = f"{whole.source} is {whole.dtype}, but {like.source} is {like.dtype}"
+        return Reason(told, f"write {whole.source}.to({like.source}.dtype)", "wrong-dtype")
+    if len(floats) > 1 and floats[0].dtype != floats[1].dtype and _name(operation) in (*_MATMULS, "einsum"):
+        one, other = floats[:2]
+        told = f"{_written(operation, axes)}: {one.source} is {one.dtype}, {other.source} is {other.dtype}"
+        return Reason(told, code="wrong-dtype")
+    return ""
+
+
+# Python where torch belongs.
+
+_ENTRYWISE = {"max": "clamp(min={})", "min": "clamp(max={})"}
+_IN_TORCH = {
+    "exp",
+    "log",
+    "sqrt",
+    "tanh",
+    "sin",
+    "cos",
+    "log1p",
+    "expm1",
+    "erf",
+    "pow",
+    "floor",
+    "ceil",
+    "cosh",
+    "sinh",
+}
+
+
+def _python(operation: Operation, _fault: Fault, axes: Axes) -> str:
+    tensors = [each for each in operation.operands if each.is_tensor]
+    if not tensors:
+        return ""
+    first, name = tensors[0], operation.name
+    count = math.prod(first.shape or ())
+    if operation.kind == "truth":
+        return (
+            f"{_operand(first, axes)} has {count} entries, and Python's if, while, and, or, not want one answer; "
+            "torch.where(condition, a, b) decides entry by entry"
+        )
+    if operation.kind == "call" and name in _ENTRYWISE and len(operation.operands) == 2:
+        if len(tensors) == 2:
+            told = f"torch.{name}imum({tensors[0].source}, {tensors[1].source})"
+        else:
+            other = next(each for each in operation.operands if not each.is_tensor)
+            told = f"{first.source}.{_ENTRYWISE[name].format(other.source)}"
+        return f"`{operation.source}` is Python's {name}, which cannot compare entry by entry; write {told}"
+    if operation.kind == "call" and name.startswith("math.") and _name(operation) in _IN_TORCH:
+        more = f"torch.{_name(operation)} takes all of them"
+        return f"{name} takes one number, and {_operand(first, axes)} has {count}; {more}"
+    if (operation.kind, name) in (("call", "float"), ("call", "int"), ("method", "item")) and count != 1:
+        return f"`{operation.source}` takes one number, and {_operand(first, axes)} has {count}"
+    return ""
+
+
+def _arrays(operation: Operation, fault: Fault, _axes: Axes) -> Reason | str:
+    array = next((each for each in operation.operands if each.kind == "ndarray"), None)
+    if array is None or fault.kind not in ("TypeError", "RuntimeError", "AttributeError"):
+        return ""
+    told = f"`{operation.source}`: {array.source} is a NumPy array"
+    return Reason(told, f"stay with torch, or write torch.from_numpy({array.source})")
+
+
+# What is not there.
+
+
+def _is_none(operation: Operation, fault: Fault, _axes: Axes) -> str:
+    if fault.kind not in ("TypeError", "AttributeError"):
+        return ""
+    found = next((each for each in operation.operands if each.kind == "NoneType" and each.source != "None"), None)
+    if found is None:
+        return ""
+    why = "does the function that made it return something?" if found.source.isidentifier() else "it was never set"
+    if found.source.endswith(".grad"):
+        why = "nothing was differentiated automatically; write the gradient yourself"
+    return f"`{operation.source}`: {found.source} is None; {why}"
+
+
+def _uncalled(operation: Operation, fault: Fault, _axes: Axes) -> str:
+    kinds = ("builtin_function_or_method", "method", "function", "method_descriptor")
+    found = next((each for each in operation.operands if each.kind in kinds), None)
+    if found is None or operation.kind not in ("binary", "compare", "unary", "index", "attribute", "iterate"):
+        return ""
+    if fault.kind not in ("TypeError", "AttributeError"):
+        return ""
+    return f"`{operation.source}`: {found.source} is a function; call it: {found.source}(…)"
+
+
+def _not_callable(operation: Operation, fault: Fault, _axes: Axes) -> str:
+    if fault.kind != "TypeError" or operation.kind not in ("call", "method") or "not callable" not in fault.text:
+        return ""
+    kind = fault.text.partition("'")[2].partition("'")[0].lower()
+    what = operation.name if operation.kind == "call" else operation.source.partition("(")[0]
+    return f"`{operation.source}`: {what} is a {kind[:40]}, not a function; is a * or an @ missing before the bracket?"
+
+
+def _absent(operation: Operation, fault: Fault, _axes: Axes) -> str:
+    if not operation.missing:
+        return ""
+    missing = operation.missing
+    meant = f"; did you mean {' or '.join(operation.similar)}?" if operation.similar else ""
+    if "UnboundLocalError" in fault.bases:
+        return f"{missing} is used before this function gives it a value"
+    if "NameError" in fault.bases:
+        return f"the name {missing} is not defined{meant}"
+    if "AttributeError" in fault.bases:
+        kind = operation.operands[0].kind if operation.operands else ""
+        holder = "a tensor" if kind == "Tensor" else operation.operands[0].source if operation.operands else "it"
+        return f"`{operation.source}`: {holder} has no {missing}{meant}"
+    if "KeyError" in fault.bases:
+        close = operation.similar
+        meant = f"; did you mean {close[0]}?" if len(close) == 1 else f"; it has {', '.join(close)}" if close else ""
+        return f"`{operation.source}`: there is no key {missing}{meant}"
+    return f"`{operation.source}`: {operation.name} has no argument {missing}{meant}"
+
+
+def _failed_assertion(operation: Operation, fault: Fault, _axes: Axes) -> str:
+    if operation.kind != "assert":
+        return ""
+    values = [
+        f"{each.source} is {each.value}" for each in operation.operands if each.value and each.source != each.value
+    ]
+    told = f": {' and '.join(values)}" if values else f": {_short(fault.text)}" if fault.text else ""
+    return f"`assert {operation.source}` does not hold{told}"
+
+
+def _by_zero(operation: Operation, fault: Fault, _axes: Axes) -> str:
+    if fault.kind != "ZeroDivisionError":
+        return ""
+    zero = operation.operands[-1].source if operation.operands else ""
+    return f"`{operation.source}` divides by zero{f': {zero} is 0' if not zero.isdigit() else ''}"
+
+
+_EXPLANATIONS: tuple[Callable[[Operation, Fault, Axes], Reason | str], ...] = (
+    _failed_assertion,
+    _absent,
+    _by_zero,
+    _is_none,
+    _python,
+    _arrays,
+    _uncalled,
+    _not_callable,
+    _unpacked,
+    _einsum,
+    _products,
+    _joined,
+    _reshaped,
+    _indexed,
+    _broadcast,
+    _dtypes,
+)
+"""In their order: the first that has something to say."""
