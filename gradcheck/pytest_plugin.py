@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr
+from _pytest._io import TerminalWriter
 from _pytest.junitxml import LogXML, xml_key
 from _pytest.outcomes import Skipped
 from _pytest.terminal import TerminalReporter
@@ -34,6 +35,31 @@ if TYPE_CHECKING:
 
 NOT_STARTED, UNGRADED = "not_started", "ungraded"
 _SELECTED = pytest.StashKey[set[str]]()
+
+
+class FailureShown(TerminalRepr):
+    """A failure as it is told: `text`, in colours and in the terminal's width where there is one; `more` is its end."""
+
+    def __init__(self, result: CheckResult, path: str, show_answer: bool, text: str, more: str) -> None:
+        self.result, self.path, self.show_answer, self.text, self.more = result, path, show_answer, text, more
+
+    def __str__(self) -> str:
+        return self.text
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        from gradcheck.reports.message import WIDTH, failure_lines
+
+        if not tw.hasmarkup:
+            tw.line(self.text)
+            return
+        width = max(20, min(WIDTH, tw.fullwidth))
+        for line, kind in failure_lines(self.result, self.path, show_answer=self.show_answer, width=width):
+            tw.line(line, **_MARKUP.get(kind, {}))
+        if self.more:
+            tw.line(self.more.lstrip("\n"))
+
+
+_MARKUP = {"said": {"bold": True, "red": True}, "think": {"cyan": True}, "quiet": {"light": True}}
 
 
 class CheckNotPassed(Exception):
@@ -168,14 +194,20 @@ class CheckItem(pytest.Item):
 
     def _waits_visibly(self, result: CheckResult) -> bool:
         _, function, check = result.blocked_by.rsplit(".", 2)
-        return function != self.function.name or f"{self.function.nodeid}::{check}" in _selected(self.session)
+        selected, own = _selected(self.session), f"{self.function.nodeid}::{check}"
+        if function == self.function.name:
+            return own in selected
+        # Why a file was not read is told at the first function, or at the first check of one that runs without it.
+        if f"{self.file.nodeid}::{function}::{check}" in selected or check != "runs":
+            return True
+        return self.check != "runs" and own in selected
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         if isinstance(excinfo.value, CheckNotPassed):
             from gradcheck.reports.message import failure_text
 
             show = self.config.getoption("gradcheck_show_answer")
-            text = failure_text(excinfo.value.result, self.file.shown, show_answer=show)
+            text = plain = failure_text(excinfo.value.result, self.file.shown, show_answer=show)
             if self.config.getoption("gradcheck_reproduce"):
                 from gradcheck.reports.reproduce import snippet
 
@@ -187,7 +219,7 @@ class CheckItem(pytest.Item):
                 colour = bool(reporter and reporter.hasmarkup and not self.config.getoption("xmlpath", None))
                 lines = terminal_picture(excinfo.value.result, self.file.verification(), colour=colour)
                 text = "\n".join([text, *lines])
-            return text
+            return FailureShown(excinfo.value.result, self.file.shown, show, text, text[len(plain) :])
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -1,6 +1,7 @@
 """The average loss of a linear model over a training set."""
 
 from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
+from gradcheck.catalog.parts.errors import every_error
 from gradcheck.operators.models import AVERAGE_LOSS
 
 ORDER = 4
@@ -98,12 +99,14 @@ EXERCISE = Exercise(
             lambda grad_output, w, x, y: -2 * grad_output / len(y) * ((y - x @ w) @ x) * w,
             "How steep is w x as a function of w?",
         ),
-        Misconception(
-            "backward",
-            "wrong-index",
-            "every y_p met every prediction: the errors became a matrix of P × P, averaged over one axis",
-            lambda grad_output, w, x, y: -2 * grad_output / len(y) * ((y - (x @ w)[:, None]) @ x).mean(0),
-            "How many errors do P samples have? Print the shape of yours.",
+        *(
+            Misconception(
+                "backward",
+                *each.told,
+                lambda grad_output, w, x, y, e=each: grad_output * e.gradient(w, x, y),
+                each.think,
+            )
+            for each in every_error()
         ),
     ),
 )

@@ -64,7 +64,7 @@ def _verdict(arguments: Arguments, value: Value) -> tuple[str, ...] | None:
             return "dtype", f"{name} is {each.dtype}; expected {dtype}"
     kept = mask.values.astype(bool)
     if p == 0 and not kept.all():
-        return "values", "nothing is dropped at p = 0: the mask must be True everywhere"
+        return "values", "nothing is dropped at p = 0: the mask must be True everywhere", "wrong-mask"
     if not np.isfinite(y.values).all():
         return "values", "y holds NaN or infinity where the true value is finite", "not-finite"
     right = np.where(kept, x.values / (1 - p), 0.0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.parts.errors import every_error
 from gradcheck.checks.reference import Edge, Reference
 from gradcheck.operators.models import AVERAGE_LOSS
 from gradcheck.references import apply
@@ -118,6 +119,27 @@ def _index_after_index(w: Any, x: Any, y: Any, indices: Any, lr: float) -> Any:
     return w
 
 
+def _sample_after_sample_whole(w: Any, x: Any, y: Any, lr: float) -> Any:
+    for p in range(len(y)):
+        w = w - lr * _gradient(w, x[p : p + 1], y[p : p + 1])
+    return w
+
+
+def _index_after_index_shared(w: Any, x: Any, y: Any, indices: Any, lr: float) -> Any:
+    for p in indices.tolist():
+        w = w - lr / len(indices) * _gradient(w, x[p : p + 1], y[p : p + 1])
+    return w
+
+
+def _steps_with(gradient: Callable[[Any, Any, Any], Any]) -> dict[str, Callable[..., Any]]:
+    """The steps over several samples, with another gradient."""
+    return {
+        "full_batch_step": lambda w, x, y, lr: w - lr * gradient(w, x, y),
+        "minibatch_step": lambda w, x, y, indices, lr: w - lr * gradient(w, x[indices], y[indices]),
+        "preconditioned_step": lambda w, x, y, eta: w - eta @ gradient(w, x, y),
+    }
+
+
 def _repeats_count_once(w: Any, x: Any, y: Any, indices: Any, lr: float) -> Any:
     # Right where no index repeats; among the ordinary arguments some do.
     once = indices.unique()
@@ -214,6 +236,26 @@ EXERCISE = Exercise(
         "matrix:      w_i ← w_i − Σ_j eta_ij ∂L/∂w_j"
     ),
     misconceptions=(
+        *(
+            Misconception(name, *each.told, wrong, each.think)
+            for each in every_error()
+            for name, wrong in _steps_with(each.gradient).items()
+        ),
+        *(
+            Misconception(name, "updated-too-early", text, wrong, "At which w are all gradients of one step taken?")
+            for name, text, wrong in (
+                (
+                    "full_batch_step",
+                    "you changed w after every sample, so that later samples see the changed w",
+                    _sample_after_sample_whole,
+                ),
+                (
+                    "minibatch_step",
+                    "you changed w after every index, so that later samples see the changed w",
+                    _index_after_index_shared,
+                ),
+            )
+        ),
         Misconception(
             "full_batch_step",
             "scaled-by-size",

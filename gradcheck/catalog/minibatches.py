@@ -276,6 +276,39 @@ def _upper_end(mean: int) -> int:
 # What goes wrong.
 
 
+def _order_of(num_samples: int, generator: Any) -> Any:
+    import torch
+
+    order: Any = torch.randperm(num_samples, generator=generator)
+    return order
+
+
+def _left_over_dropped(num_samples: int, batch_size: int, generator: Any) -> Any:
+    whole = num_samples // batch_size * batch_size
+    return list(_order_of(num_samples, generator)[:whole].split(batch_size)) if whole else []
+
+
+def _filled_up(num_samples: int, batch_size: int, generator: Any) -> Any:
+    import torch
+
+    order = _order_of(num_samples, generator)
+    filled: Any = torch.cat([order, order[: -num_samples % batch_size]])
+    return list(filled.split(batch_size))
+
+
+def _overlapping(num_samples: int, batch_size: int, generator: Any) -> Any:
+    order = _order_of(num_samples, generator)
+    return [order[start : start + batch_size + 1] for start in range(0, num_samples, batch_size)]
+
+
+def _batches_shuffled(num_samples: int, batch_size: int, generator: Any) -> Any:
+    import torch
+
+    numbered: Any = torch.arange(num_samples)
+    batches = numbered.split(batch_size)
+    return [batches[k] for k in _order_of(len(batches), generator).tolist()]
+
+
 def _numbered_from_one(num_samples: int, batch_size: int, generator: Any) -> Any:
     import torch
 
@@ -336,8 +369,50 @@ EXERCISE = Exercise(
         "batch_k = order_i for k b ≤ i < min((k + 1) b, n), b = batch_size\n"
         "k = 0, …, ⌈n / b⌉ − 1"
     ),
-    # By numbers these can be told only from a learner who draws as here.
+    # By numbers these can be told only from a learner who draws as here; by the sizes of the batches, from everybody.
     misconceptions=(
+        Misconception(
+            "epoch_batches",
+            "missing-term",
+            "you dropped the samples that are left over: the last batch, which is smaller, is missing",
+            _left_over_dropped,
+            "11 samples in batches of 3: how many samples are in no batch of yours?",
+        ),
+        Misconception(
+            "epoch_batches",
+            "extra-term",
+            "you filled the last batch up: it holds samples that other batches hold too",
+            _filled_up,
+            "11 samples in batches of 3: how many samples are in your batches, taken together?",
+        ),
+        Misconception(
+            "epoch_batches",
+            "wrong-variable",
+            "you made batch_size batches, where batch_size is how many samples a batch holds",
+            lambda n, b, generator: list(_order_of(n, generator).chunk(b)),
+            "How many samples should your first batch hold, and how many batches should there be?",
+        ),
+        Misconception(
+            "epoch_batches",
+            "wrong-index",
+            "your batches overlap: the last sample of each is the first of the next",
+            _overlapping,
+            "How many entries has order[0:3], and where does the next batch begin?",
+        ),
+        Misconception(
+            "epoch_batches",
+            "wrong-distribution",
+            "you cut the samples into batches first and shuffled the batches: neighbours always stay together",
+            _batches_shuffled,
+            "Which two samples can never meet in a batch of yours?",
+        ),
+        Misconception(
+            "epoch_batches",
+            "ignores-argument",
+            "all samples are in one batch: batch_size has no influence",
+            lambda num_samples, batch_size, generator: [_order_of(num_samples, generator)],  # noqa: ARG005
+            "What should change in your batches when batch_size does?",
+        ),
         Misconception(
             "epoch_batches",
             "wrong-index",

@@ -178,6 +178,29 @@ def _slope_of_the_state_before(grad_output: Any, states: list[Any], weights: lis
     return grad, grad_weights
 
 
+def _state_after_the_stage(grad_output: Any, states: list[Any], weights: list[Any]) -> Any:
+    grad_weights: list[Any] = []
+    grad = grad_output
+    for k in reversed(range(len(weights))):
+        grad = grad * (1 - states[k + 1] ** 2)
+        grad_weights.insert(0, grad[:, None] * states[k + 1])
+        grad = grad @ weights[k]
+    return grad, grad_weights
+
+
+def _before_the_first_weights(grad_output: Any, states: list[Any], weights: list[Any]) -> Any:
+    _, grad_weights = _both(_right_slope)(grad_output, states, weights)
+    grad = grad_output
+    for k in reversed(range(1, len(weights))):
+        grad = (grad * (1 - states[k + 1] ** 2)) @ weights[k]
+    return grad * (1 - states[1] ** 2), grad_weights
+
+
+def _local_slopes_for_weights(grad_output: Any, states: list[Any], weights: list[Any]) -> Any:
+    grad_z0, _ = _both(_right_slope)(grad_output, states, weights)
+    return grad_z0, [(1 - after**2)[:, None] * before for before, after in itertools.pairwise(states)]
+
+
 def _last_stage_without_slope(grad_output: Any, states: list[Any], weights: list[Any]) -> Any:
     return _both(lambda _before, after, _weight: 1 - after**2 if after is not states[-1] else after * 0 + 1)(
         grad_output, states, weights
@@ -258,6 +281,34 @@ EXERCISE = Exercise(
         "weight_jacobian: ∂z'_i/∂w_pq = (1 − z'_i²) δ_ip z_q"
     ),
     misconceptions=(
+        Misconception(
+            "backward",
+            "wrong-index",
+            "in the gradients of the weights the state after the stage stands where the one before it belongs",
+            _state_after_the_stage,
+            "Which state did weights[k] meet in forward: the one before the stage or the one after it?",
+        ),
+        Misconception(
+            "backward",
+            "missing-term",
+            "you stopped before the first weights: this is the gradient of what weights[0] gives, not of z0",
+            _before_the_first_weights,
+            "How many entries has z0, and how many has yours?",
+        ),
+        Misconception(
+            "backward",
+            "missing-upstream",
+            "the gradients of the weights are those of their own stages alone: nothing comes in from above",
+            _local_slopes_for_weights,
+            "How does weights[0] reach C? Which stages lie on that way?",
+        ),
+        Misconception(
+            "state_jacobian",
+            "missing-term",
+            "you returned the slopes alone, on a diagonal: the weights are missing",
+            lambda z, weight: (1 - (weight @ z).tanh() ** 2).diag(),
+            "Through what does z go before it meets tanh?",
+        ),
         Misconception(
             "forward",
             "missing-term",

@@ -53,7 +53,7 @@ def _exact_distances(arguments: Arguments) -> list[Fraction]:
     return [sum(((a - b) ** 2 for a, b in zip(x, row, strict=True)), Fraction(0)) for row in rows]
 
 
-def _verdict(arguments: Arguments, value: Value) -> tuple[str, str] | None:
+def _verdict(arguments: Arguments, value: Value) -> tuple[str, ...] | None:
     if isinstance(value, Returned):
         if value.problem:
             return "type", f"it returned {value.problem}; return a plain torch.Tensor"
@@ -70,7 +70,7 @@ def _verdict(arguments: Arguments, value: Value) -> tuple[str, str] | None:
     return _misplaced(_exact_distances(arguments), number)
 
 
-def _misplaced(distances: list[Fraction], number: float) -> tuple[str, str] | None:
+def _misplaced(distances: list[Fraction], number: float) -> tuple[str, ...] | None:
     nearest = distances.index(min(distances))
     if number == nearest:
         return None
@@ -78,7 +78,7 @@ def _misplaced(distances: list[Fraction], number: float) -> tuple[str, str] | No
         return "values", f"k is {number:g}, but the prototypes have the numbers 0 … {len(distances) - 1}"
     chosen = int(number)
     if distances[chosen] == distances[nearest]:
-        return "values", f"prototypes {nearest} and {chosen} are equally near; the first is asked for"
+        return "values", f"prototypes {nearest} and {chosen} are equally near; the first is asked for", "kink"
     near, far = (f"{float(distances[k]):g}" for k in (nearest, chosen))
     if near == far:  # all digits, then
         near, far = (repr(float(distances[k])) for k in (nearest, chosen))
@@ -286,6 +286,27 @@ EXERCISE = Exercise(
             "you chose by the sum of the differences with their signs",
             lambda x, w: (x - w).sum(1).argmin(),
             "Can differences of 3 and −3 cancel?",
+        ),
+        Misconception(
+            "forward",
+            "missing-reduction",
+            "you looked for the smallest of all squared differences, entry by entry: a distance is the sum of a row",
+            lambda x, w: (x - w).square().argmin(),
+            "How many distances are there, and how many entries has x − w?",
+        ),
+        Misconception(
+            "forward",
+            "wrong-index",
+            "you left the first prototype out, so that all numbers are one too low",
+            lambda x, w: (x - w[1:]).square().sum(1).argmin(),
+            "Which number does the first row of w have, and can it win?",
+        ),
+        Misconception(
+            "forward",
+            "wrong-index",
+            "you left the last prototype out: it is never chosen",
+            lambda x, w: (x - w[:-1]).square().sum(1).argmin(),
+            "Which number does the last row of w have, and can it win?",
         ),
         Misconception(
             "forward",

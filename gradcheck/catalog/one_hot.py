@@ -42,6 +42,7 @@ def _edges(draw: Any) -> Iterator[Edge]:
     def given(labels: list[int], classes: int) -> dict[str, Any]:
         return {"labels": type(like)(np.asarray(labels, dtype=np.int64), "int64"), "num_classes": classes}
 
+    yield "no labels", given([], 3)
     yield "one class", given([0, 0], 1)
     yield "one label", given([2], 4)
     yield "all labels equal", given([1, 1, 1], 3)

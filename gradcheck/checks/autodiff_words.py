@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterable
 from functools import cached_property
 
+from gradcheck.checks.compare import in_a_row
 from gradcheck.checks.file_code import FileCode, code_below
 
 Found = list[tuple[int, str]]
@@ -38,12 +39,17 @@ class AutodiffWords(FileCode):
         return _told(self._from(self.named.get(function, [])))
 
     def at(self, line: int) -> str:
-        """The first word of the statement that a line belongs to; empty where it names nothing."""
+        """The first word of the statement that a line belongs to, or a module whose parameters require gradients; empty
+        where it names nothing.
+        """
         statements = [part for each in self.whole for part in code_below(each) if isinstance(part, ast.stmt)]
         around = [each for each in statements if each.lineno <= line <= (each.end_lineno or 0)]
         inner = min(around, key=lambda each: (each.end_lineno or 0) - each.lineno, default=None)
-        found = sorted((_line(part), word) for part in code_below(inner) if (word := self._word(part))) if inner else []
-        return next((word for _, word in found), "")
+        parts = list(code_below(inner)) if inner else []
+        found = sorted((_line(part), word) for part in parts if (word := self._word(part)))
+        paths = [self.path(part.func) for part in parts if isinstance(part, ast.Call)]
+        modules = [each for each in paths if each.startswith("torch.nn.") and each.rpartition(".")[2][:1].isupper()]
+        return next((word for _, word in found), "") or next((f"the parameters of {each}" for each in modules), "")
 
     @property
     def anywhere(self) -> str:
@@ -113,4 +119,4 @@ def _told(found: Found) -> str:
     for line, word in found:
         first.setdefault(word, line)
     shown = [f"{word} (line {line})" for word, line in list(first.items())[:_SHOWN]]
-    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
+    return in_a_row(shown)

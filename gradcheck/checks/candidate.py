@@ -8,6 +8,7 @@ import traceback
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
@@ -25,10 +26,12 @@ from gradcheck.checks.limits import (
     time_limit,
 )
 from gradcheck.checks.outcome import (
+    NOTHING,
     Argument,
     Arguments,
     Call,
     Fault,
+    Foreign,
     GeneratorArgument,
     Operation,
     Outcome,
@@ -129,7 +132,21 @@ class InProcessCandidate(Candidate):
         guard = AutodiffGuard(self.filename) if self.watched else None
         playing = Playing(self.functions, prepared, self._returned, guard)
         ended = self.bounded(playing.run, playing.asked)
-        return playing.outcomes(ended, self.bounded(playing.close))
+        found = playing.outcomes(ended, self.bounded(playing.close))
+        for call, outcome in zip(prepared.calls, found, strict=False):
+            if type(outcome.value) is Foreign and outcome.value.description == NOTHING:
+                outcome.value = self._nothing(outcome.value, self.functions[call.function])
+        return found
+
+    @staticmethod
+    def _nothing(value: Foreign, function: object) -> Foreign:
+        """What is said of None: why it came back, if that can be told."""
+        try:
+            from gradcheck.checks.operation import ends_with_nothing
+
+            return replace(value, remedy=ends_with_nothing(function) or value.remedy)
+        except Exception:
+            return value
 
     def vary(self, variants: Sequence[Varied]) -> list[str]:
         made: dict[str, FunctionType] = {}

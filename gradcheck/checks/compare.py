@@ -46,6 +46,11 @@ def is_plural(name: str) -> bool:
     return name.startswith("the ") and name.endswith("s") and not name.endswith(("ss", "bias"))
 
 
+def in_a_row(names: Sequence[str]) -> str:
+    """w0, b0 and w1."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
 VERBS = {
     "is": "are",
     "has": "have",
@@ -104,22 +109,24 @@ def type_problem(template: Template, value: Value, opening: str = _WHOLE) -> str
         if opening != _WHOLE:  # a list within the result has been named already
             wanted = f"expected a tuple of {_what(template)}"
         if not isinstance(value, tuple) or len(value) != len(template):
-            return f"{opening} {_kind(value)}; {wanted}"
+            return f"{opening} {_kind(value)}; {wanted}{_remedy(value)}"
         pairs = enumerate(zip(template, value, strict=True))
         return next(filter(None, (type_problem(each, part, _opening(each, k)) for k, (each, part) in pairs)), "")
     if template.kind == "number":
-        return "" if isinstance(value, float) else f"{opening} {_kind(value)}; expected a Python float, {template.name}"
+        wanted = f"expected a Python float, {template.name}"
+        return "" if isinstance(value, float) else f"{opening} {_kind(value)}; {wanted}{_remedy(value)}"
     if template.kind == "scalar" and isinstance(value, float):
         return ""
     if isinstance(value, (tuple, dict)):
-        return f"{opening} {_kind(value)}; expected one tensor, {template.name}"
+        alone = "; return it alone, without a comma or brackets" if isinstance(value, tuple) and len(value) == 1 else ""
+        return f"{opening} {_kind(value)}; expected one tensor, {template.name}{alone}"
     return _tensor_problem(opening, value)
 
 
 def _dict_problem(template: dict[Any, Any], value: Value, opening: str) -> str:
     keys = ", ".join(map(repr, template))
     if not isinstance(value, dict):
-        return f"{opening} {_kind(value)}; expected a dict with the keys {keys}"
+        return f"{opening} {_kind(value)}; expected a dict with the keys {keys}{_remedy(value)}"
     missing = [key for key, part in template.items() if key not in value and not all(w.optional for w in leaves(part))]
     surplus = [key for key in value if key not in template]
     if missing or surplus:
@@ -158,8 +165,11 @@ def _what(template: tuple[Any, ...]) -> str:
 def _tensor_problem(opening: str, value: Value) -> str:
     if isinstance(value, Returned):
         return f"{opening} {value.problem}; return a plain torch.Tensor" if value.problem else ""
-    remedy = f"; {value.remedy}" if isinstance(value, Foreign) and value.remedy else ""
-    return f"{opening} {_kind(value)}; expected a torch.Tensor{remedy}"
+    return f"{opening} {_kind(value)}; expected a torch.Tensor{_remedy(value)}"
+
+
+def _remedy(value: Value) -> str:
+    return f"; {value.remedy}" if isinstance(value, Foreign) and value.remedy else ""
 
 
 def _kind(value: Value) -> str:

@@ -170,7 +170,7 @@ every further tensor.
 
 class SmallDraw:
     """From a search, which makes every choice by `pick`: sizes up to three, up to `axes` axes, entries among `values`,
-    small whole numbers where none are given.
+    small whole numbers where none are given. With `distinct` no two sizes are equal, from two on.
     """
 
     def __init__(
@@ -182,8 +182,10 @@ class SmallDraw:
         layouts: tuple[Layout, Layout] = ("contiguous", "contiguous"),
         *,
         unbatched: bool = False,
+        distinct: bool = False,
     ) -> None:
-        self.pick, self.dtype, self.axes, self.unbatched = pick, dtype, axes, unbatched
+        self.pick, self.dtype, self.axes = pick, dtype, axes
+        self.unbatched, self.distinct = unbatched, distinct
         self.values = values or _INPUTS
         self.layout, self.cotangent_layout = layouts
         self.named: dict[str, int] = {}
@@ -208,14 +210,16 @@ class SmallDraw:
         return np.asarray(chosen, dtype=dtype).reshape(shape)
 
     def size(self, name: str, least: int = 1, *, several: bool = False) -> int:
+        if name not in self.named and self.distinct:
+            self.named[name] = max(least, len(self.named) + 2)
         if name not in self.named:
-            options = (2, 1, 3) if several and least == 1 else range(least, max(3, least) + 1)
+            options = (2, 1, 3) if several and least == 1 else tuple(range(least, max(3, least) + 1))
             self.named[name] = self._choice("size", options)
         return self.named[name]
 
     def shape(self) -> tuple[int, ...]:
         if self._full is None:
-            axes = self._choice("size", range(min(1, self.axes), self.axes + 1))
+            axes = self._choice("size", range(min(1, self.axes), self.axes + 1)[:: -1 if self.distinct else 1])
             self._full = tuple(self.size(f"axis {axis}") for axis in range(axes))
         return self._full
 

@@ -174,8 +174,19 @@ class Verification:
             if outcome.state == "not_started":
                 return replace(blank, status="not_started", message="not started")
             failure = ended(spec, blank, trial, outcome)
+            if failure and wording.is_of_the_file(outcome):
+                return self._told_once(failure)
             return self.narrowed(spec, failure, trial, outcome, ended) if failure else blank
         raise AssertionError
+
+    def _told_once(self, failure: CheckResult) -> CheckResult:
+        """Why a file was not read, at its first function alone."""
+        first = self.task.functions[0].name
+        if failure.function == first:
+            return failure
+        found = self._result(first, "runs")
+        blank = replace(failure, status="skipped", code="", lines=(), fault=None)
+        return failure if found.ok else replace(_waits(blank, found), message=f"the file was not read: see {found.id}")
 
     def _form(self, spec: FunctionSpec, blank: CheckResult) -> CheckResult:
         """What came back has the right form, on every generic case; no number is looked at."""
@@ -283,7 +294,7 @@ class Verification:
         """The result is not the right one in the wrong order."""
 
         def judged(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
-            return ended(spec, blank, trial, outcome) or confused(spec, blank, confusion, trial, outcome)
+            return ended(spec, blank, trial, outcome) or confused(blank, confusion, trial, outcome)
 
         found = next(self._failing(spec, blank, judged), None)
         return self.narrowed(spec, *found, judged) if found else blank

@@ -49,9 +49,7 @@ def impure(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcom
     return wording.shared(blank, trial, *shared) if shared else None
 
 
-def confused(
-    spec: FunctionSpec, blank: CheckResult, confusion: Confusion, trial: Trial, outcome: Outcome
-) -> CheckResult | None:
+def confused(blank: CheckResult, confusion: Confusion, trial: Trial, outcome: Outcome) -> CheckResult | None:
     """The failure of a result that is right but in the wrong order, or None."""
     parts = compare.parts(trial.template, outcome.value)
     if compare.difference(trial.wanted, parts, trial.expected) is None:
@@ -62,7 +60,7 @@ def confused(
         if value is None or value.shape != wanted.shape:
             continue
         if compare.difference([wanted], [part], [Expected(value, tolerance, other)]) is None:
-            return wording.confused(blank, spec, confusion, trial, outcome)
+            return wording.confused(blank, confusion, trial, outcome)
     return None
 
 

@@ -454,3 +454,52 @@ def _names_in(value: Any) -> Iterable[str]:
 def _alike(name: str, names: Iterable[str]) -> tuple[str, ...]:
     known = [each for each in dict.fromkeys(names) if type(each) is str and not each.startswith("_")]
     return tuple(get_close_matches(name, known, n=1, cutoff=0.7))
+
+
+def ends_with_nothing(function: object) -> str:
+    """How a function ends that returned None: which line returns nothing, or should; empty where nobody can tell."""
+    code = getattr(function, "__code__", None) if type(function).__name__ == "function" else None
+    tree = tree_of("".join(linecache.getlines(code.co_filename))) if code else None
+    for each in ast.walk(tree) if tree and code else ():
+        # The first line of one with decorators is that of the first of these.
+        lines = [getattr(each, "lineno", 0), *(one.lineno for one in getattr(each, "decorator_list", ()))]
+        if code and isinstance(each, ast.FunctionDef) and each.name == code.co_name and code.co_firstlineno in lines:
+            returns = [one for one in _within(each) if isinstance(one, ast.Return)]
+            return _ended(each.body[-1], [one for one in returns if one.value is not None])
+    return ""
+
+
+def _within(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a function, but not those of functions in it."""
+    for each in ast.iter_child_nodes(node):
+        yield each
+        if not isinstance(each, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            yield from _within(each)
+
+
+def _ended(last: ast.stmt, returns: list[ast.Return]) -> str:
+    """`returns` are those of the whole function that return something."""
+    line = last.lineno
+    if isinstance(last, ast.With):
+        return _ended(last.body[-1], returns)
+    if isinstance(last, ast.If):
+        if not last.orelse and returns:
+            return f"where the condition of line {line} does not hold, no return is reached"
+        for body in (last.body, last.orelse):
+            if returns and not isinstance(body[-1], ast.Return | ast.Raise):
+                return _ended(body[-1], returns)
+    if isinstance(last, ast.For | ast.While) and returns:
+        return f"after the loop of line {line} nothing is returned"
+    if isinstance(last, ast.Return):
+        if last.value is None or isinstance(last.value, ast.Constant):
+            return f"line {line} returns nothing"
+        return f"line {line} returns {_text(last.value)}, which is None" if len(returns) == 1 else ""
+    if isinstance(last, ast.Assign) and isinstance(last.targets[0], ast.Name):
+        name = last.targets[0].id
+        return f"it ends with line {line}, which sets {name}; add: return {name}"
+    if isinstance(last, ast.Expr) and not isinstance(last.value, ast.Constant):
+        what = last.value
+        prints = isinstance(what, ast.Call) and isinstance(what.func, ast.Name) and what.func.id == "print"
+        done = "prints something" if prints else "computes something and does not return it"
+        return f"its last line, {line}, {done}; write return there"
+    return "" if returns else "there is no return statement in it"

@@ -74,6 +74,9 @@ class Foreign:
     remedy: str = ""
 
 
+NOTHING = "None"
+"""The description of None."""
+
 Value = Returned | Foreign | float | str | tuple[Any, ...] | dict[Any, Any]
 """What came back. A list is a tuple here; the parts of tuples and dicts are values again."""
 

@@ -23,12 +23,12 @@ UNRECOGNISED = "unrecognised"
 
 
 @dataclass(frozen=True)
-class Spread:
-    """How much of a part of the result is wrong in all calls of a check: `wrong` of `entries`, in `calls` of `of`."""
+class Tally:
+    """How much of a part of the result is wrong over all cases of a check: `wrong` of `entries`, in `cases` of `of`."""
 
     wrong: int
     entries: int
-    calls: int
+    cases: int
     of: int
 
 
@@ -37,7 +37,7 @@ class Marks:
     """Which entries of what came back are wrong: `count` of `of`, at the indices `entries`, the first ones where there
     are very many. `parts` are the names of those parts of a result of several that these are entries of, more than one
     where only together they are wrong. `unlike` says what they differ from: dC/dx, the definition. `spread` is how it
-    is in all calls, where these were counted.
+    is over all cases, where these were counted.
     """
 
     entries: tuple[tuple[int, ...], ...]
@@ -45,7 +45,7 @@ class Marks:
     of: int
     parts: tuple[str, ...] = ()
     unlike: str = ""
-    spread: Spread | None = None
+    spread: Tally | None = None
 
     @property
     def all_known(self) -> bool:
@@ -89,7 +89,7 @@ def where_of(example: Counterexample) -> str:
     counted = marks.spread
     if counted is None or counted.of == 1:
         return here
-    return f"{here}; over {counted.of} calls {counted.wrong} of {counted.entries} entries differ"
+    return f"{here}; wrong in {counted.wrong} of {counted.entries} entries over {counted.of} cases"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from gradcheck.checks.outcome import Argument, Arguments, Call, Foreign, GeneratorArgument, Layout, Returned, Value
+from gradcheck.checks.outcome import (
+    NOTHING,
+    Argument,
+    Arguments,
+    Call,
+    Foreign,
+    GeneratorArgument,
+    Layout,
+    Returned,
+    Value,
+)
+from gradcheck.showing.text import name_of
 
 _DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "float16", "bfloat16", "int64", "bool")}
 _READ: dict[torch.dtype, tuple[str, Any]] = {
@@ -258,12 +269,13 @@ class Passed:
             return float(value)
         if kind is str:
             return str(value[:_PARTS])
-        remedy = ""
-        if kind.__module__ == "numpy":
-            remedy = "return a torch.Tensor (torch.from_numpy makes one)"
-        elif value is None:
-            remedy = "is there a return statement?"
-        return Foreign("None" if value is None else _with_article(kind.__name__), remedy)
+        if value is None:
+            return Foreign(NOTHING, "is there a return statement?")
+        name = name_of(kind)
+        if issubclass(kind, (np.ndarray, np.generic)):
+            what = "array" if issubclass(kind, np.ndarray) else name
+            return Foreign(f"a NumPy {what}", "return a torch.Tensor (torch.from_numpy makes one)")
+        return Foreign(_with_article(name), _REMEDIES.get(name, ""))
 
     def _read(self, tensor: torch.Tensor) -> Returned:
         shape, kind, known = tuple(tensor.shape), type(tensor), _READ.get(tensor.dtype)
@@ -300,6 +312,15 @@ class Passed:
         places = ((name, *_place(self.memory.tensors[n])) for n, name in enumerate(self._names, self._first))
         return tuple(name for name, first, last in places if start < last and first < end)
 
+
+_LAZY = "it computes nothing before somebody goes through it: list(…) does, and torch.stack makes a tensor of a list"
+_UNCALLED = "call it, with brackets"
+_REMEDIES = {
+    **dict.fromkeys(("generator", "map", "filter", "zip", "range", "enumerate", "reversed"), _LAZY),
+    **dict.fromkeys(("function", "method", "builtin_function_or_method"), _UNCALLED),
+    **dict.fromkeys(("set", "frozenset"), "a set has no order; return a tuple"),
+}
+"""What to do about an object of that type."""
 
 Read = list[tuple[Any, Any]]
 """Tensors that a call returned, as arrays: where they lie, and what stood there then."""

@@ -74,10 +74,10 @@ def is_cotangent(name: str) -> bool:
 def traits_of(arguments: Arguments, operator: Operator | None = None) -> frozenset[Trait]:
     """All traits of a call. That a batch axis is missing, or that an input is a target, is known of an `operator`."""
     tensors = [(str(path[0]), leaf) for path, leaf in walk(arguments) if isinstance(leaf, Argument)]
-    inputs = [each for name, each in tensors if not is_cotangent(name)]
     upstream = [each for name, each in tensors if is_cotangent(name)]
+    inputs = [each for name, each in tensors if not is_cotangent(name)] or upstream
     targets = {each.name for each in operator.inputs if each.kind == "probability"} if operator is not None else set()
-    free = [each for name, each in tensors if not is_cotangent(name) and name not in targets]
+    free = [each for name, each in tensors if not is_cotangent(name) and name not in targets] or upstream
     found = {
         Trait.EMPTY: any(each.values.size == 0 for each in inputs + upstream),
         Trait.STRIDED: any(each.layout in ("transposed", "expanded") for each in inputs + upstream),

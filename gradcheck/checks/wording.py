@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.cases import Case
-from gradcheck.checks.compare import Difference, is_plural, numbers, verb
+from gradcheck.checks.compare import Difference, in_a_row, is_plural, numbers, verb
 from gradcheck.checks.outcome import (
     EARLIER,
     NOT_READ,
@@ -22,7 +22,7 @@ from gradcheck.checks.outcome import (
     Unwritten,
     Value,
 )
-from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Spread, Status
+from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Status, Tally
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
@@ -36,6 +36,11 @@ _ENDINGS = {
 }
 _NOT_LOADED = ("SyntaxError", "IndentationError", "TabError", "LoadError", NOT_READ)
 """What is said of the file, and of no call."""
+
+
+def is_of_the_file(outcome: Outcome) -> bool:
+    """Whether the outcome is that of no call: the file was not read, or could not be loaded."""
+    return outcome.fault is not None and outcome.fault.kind in _NOT_LOADED
 
 
 def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Outcome) -> CheckResult:
@@ -63,7 +68,7 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
     if example and outcome.state == "raised" and not _BY_NUMBERS & set(fault.bases):
         example = _by_shapes(example, trial)
     status: Status = "failed" if outcome.state == "missing" else "errored"
-    if fault.kind in _NOT_LOADED:
+    if is_of_the_file(outcome):
         example = None
     return replace(
         blank,
@@ -150,12 +155,11 @@ def mutated(blank: CheckResult, trial: Trial, names: Sequence[str]) -> CheckResu
             ),
         )
     several = len(names) > 1
-    what = ", ".join(names[:-1]) + (" and " if several else "") + names[-1]
     return replace(
         blank,
         status="failed",
         code="mutates-input",
-        message=f"it changes its argument{'s' if several else ''} {what} in place; the caller still needs "
+        message=f"it changes its argument{'s' if several else ''} {in_a_row(names)} in place; the caller still needs "
         f"{'them, so work on copies' if several else 'it, so work on a copy'} (.clone())",
         counterexample=replace(_case(trial), changed=tuple(names)),
     )
@@ -196,7 +200,8 @@ def nondeterministic(
     generators = [name for name, value in trial.arguments.items() if isinstance(value, GeneratorArgument)]
     why = "it keeps something between calls, or leaves something to chance"
     if outcome.drew_elsewhere or again.drew_elsewhere:
-        why = f"chance came from somewhere else than {generators[0]}" if generators else "it draws random numbers"
+        used = f"another source of chance than {generators[0]} is used" if generators else "it draws random numbers"
+        why = f"{used}, one that torch, Python or NumPy keeps for everybody"
     elif generators and not set(generators) & set(outcome.advanced):
         why = f"it draws nothing from {generators[0]}, so they come from somewhere else"
     return replace(
@@ -277,10 +282,10 @@ def differing(name: str, what: str, wrong: int, entries: int) -> str:
 
 
 def differing_in_all(name: str, marks: Marks) -> str:
-    """The same over all calls, where they were counted."""
-    spread = marks.spread or Spread(marks.count, marks.of, 1, 1)
+    """The same over all cases, where they were counted."""
+    spread = marks.spread or Tally(marks.count, marks.of, 1, 1)
     told = differing(name, marks.unlike, spread.wrong, spread.entries)
-    return told if spread.calls == spread.of else f"{told}, in {spread.calls} of {spread.of} calls"
+    return told if spread.cases == spread.of else f"{told}, in {spread.cases} of {spread.of} cases"
 
 
 def _digits(different: Difference, parts: Sequence[Value], trial: Trial) -> int:
@@ -329,14 +334,10 @@ def should_have_raised(blank: CheckResult, trial: Trial, outcome: Outcome) -> Ch
     )
 
 
-def confused(
-    blank: CheckResult, spec: FunctionSpec, confusion: Confusion, trial: Trial, outcome: Outcome
-) -> CheckResult:
+def confused(blank: CheckResult, confusion: Confusion, trial: Trial, outcome: Outcome) -> CheckResult:
     """The right numbers in the wrong order."""
     example = _case(trial, _shown(outcome.value))
-    return replace(
-        blank, status="failed", code=confusion.code, message=f"{spec.name}: {confusion.text}", counterexample=example
-    )
+    return replace(blank, status="failed", code=confusion.code, message=confusion.text, counterexample=example)
 
 
 def property_fails(blank: CheckResult, told: tuple[str, str] | str) -> CheckResult:

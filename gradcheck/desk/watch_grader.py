@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gradcheck.checks.allowance import WAITING, Allowance, time_of_process
+from gradcheck.desk.paper import screen_width
 from gradcheck.errors import GradcheckError
 
 SILENT = 6
@@ -91,7 +92,7 @@ class Grader:
         """Grade a file."""
         self.busy, self.at, self.since = name, "", time.monotonic()
         self.heard()
-        self._send({"grade": name, "path": str(path.resolve()), "shown": shown})
+        self._send({"grade": name, "path": str(path.resolve()), "shown": shown, "width": screen_width()})
 
     def warm(self, name: str) -> None:
         """Prepare what a grading of `name` will need, while nothing else is asked."""

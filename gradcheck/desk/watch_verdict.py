@@ -24,8 +24,8 @@ Line = tuple[str, str]
 class WatchVerdict:
     """What is known of an exercise after a grading, or why there was none.
 
-    `functions` holds the status of each function, `failure` the message of the first failure, `snippet` what reproduces
-    it, `more` the checks that failed besides.
+    `functions` holds the status of each function, `failure` the lines of the first failure, each with what it is,
+    `snippet` what reproduces it, `more` the checks that failed besides.
     """
 
     exercise: Exercise
@@ -33,7 +33,7 @@ class WatchVerdict:
     state: State
     score: float
     functions: Mapping[str, str] = field(default_factory=dict)
-    failure: str = ""
+    failure: Sequence[Line] = ()
     snippet: str = ""
     more: Sequence[str] = ()
     printed: Sequence[str] = ()
@@ -59,6 +59,9 @@ def verdict_of(exercise: Exercise, shown: str, answer: Mapping[str, Any]) -> Wat
     )
 
 
+_KINDS = {"said": "bold", "think": "cyan", "quiet": "dim"}
+"""How the lines of a failure are set (see `reports.message.Line`)."""
+
 _ORDER = ("passed", "skipped", "not_started", "failed", "errored", "ungraded")
 
 
@@ -78,8 +81,9 @@ def verdict_lines(verdict: WatchVerdict, width: int) -> list[Line]:
         states = ", ".join(f"{name} {WORDS[state]}" for name, state in verdict.functions.items())
         lines += _styled(paragraph(states, width, ""), "dim")
     if verdict.failure:
-        first, *rest = verdict.failure.split("\n")
-        lines += [("", ""), *_styled(_fitted([first], width), "bold"), *_styled(_fitted(rest, width), "")]
+        lines.append(("", ""))
+        for text, kind in verdict.failure:
+            lines += _styled(_fitted([text], width), _KINDS.get(kind, ""))
     if verdict.more:
         count = len(verdict.more)
         names = ", ".join(verdict.more[:3]) + (", …" if count > 3 else "")
@@ -173,12 +177,14 @@ def missing(exercise: Exercise, path: Path, shown: str, *, released: bool) -> Wa
     how = "If git knows it:" if released else "To write its stub anew:"
     command = f"git checkout {shown}" if released else f"gradcheck reset {exercise.name}"
     again = f"It is checked again as soon as it is back. {how}"
-    return WatchVerdict(exercise, shown, "missing", 0.0, failure=f"{text}. {again}\n    {command}")
+    told = [(f"{text}. {again}", "said"), (f"    {command}", "")]
+    return WatchVerdict(exercise, shown, "missing", 0.0, failure=told)
 
 
 def ended(exercise: Exercise, shown: str, why: str) -> WatchVerdict:
     """There is no verdict, because the process that ran the file is no more."""
-    return WatchVerdict(exercise, shown, "failed", 0.0, failure=f"{why}\nNothing in {shown} was graded.")
+    told = [*((line, "said") for line in why.splitlines()), (f"Nothing in {shown} was graded.", "")]
+    return WatchVerdict(exercise, shown, "failed", 0.0, failure=told)
 
 
 def _fitted(lines: Iterable[str], width: int) -> list[str]:

@@ -157,7 +157,7 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
     from gradcheck.grading.last_results import digest_of
     from gradcheck.grading.load import load_candidate
     from gradcheck.grading.report import ExerciseReport
-    from gradcheck.reports.message import failure_text
+    from gradcheck.reports.message import WIDTH, failure_lines
     from gradcheck.reports.reproduce import snippet
     from gradcheck.showing.text import printable
 
@@ -173,7 +173,7 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
         "digest": digest,
         "state": report.state,
         "checks": [[result.function, result.check, result.status] for result in results],
-        "failure": failure_text(failures[0], shown) if failures else "",
+        "failure": failure_lines(failures[0], shown, width=request.get("width", WIDTH)) if failures else [],
         "snippet": snippet(failures[0], shown) if failures else "",
         "code": failures[0].code if failures else "",
         "more": [f"{result.function}.{result.check}" for result in failures[1:]],

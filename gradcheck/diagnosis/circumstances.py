@@ -140,8 +140,11 @@ def _covering(evidence: Evidence, failure: CheckResult) -> Circumstance | None:
 def in_part(evidence: Evidence, failure: CheckResult) -> Circumstance | None:
     """What holds of the case shown and of no passing case, though others fail too: one circumstance of several."""
     best: tuple[int, Circumstance] | None = None
+    numbers = failure.counterexample.arguments if failure.counterexample else {}
     for known in _told(evidence, failure):
         failing, having = _cases(known, evidence)
+        if any(isinstance(each, Particular) and each.name in numbers for each in known.facts):
+            continue  # a number that stands in a single case may have nothing to do with it
         if failing == having and (best is None or failing > best[0]):
             best = failing, known
     return best[1] if best else None

@@ -16,8 +16,9 @@ from gradcheck.checks.traits import is_cotangent
 @dataclass(frozen=True)
 class Code:
     """A name of a mistake for machines. `title` says it for people, `think` is a question that leads on and gives
-    nothing away: `jacobian` where no C and no grad_output is in sight, `other` where no derivative is asked for. Where
-    there is none the message says it all, or the record's misconception asks.
+    nothing away: `jacobian` where no C and no grad_output is in sight, `other` where no derivative is asked for. In it
+    {g} stands for the parameter that is grad_output. Where there is none the message says it all, or the record's
+    misconception asks.
     """
 
     name: str
@@ -83,7 +84,7 @@ CODES: dict[str, Code] = {
         Code(
             "missing-upstream",
             "grad_output is not used: a local derivative came back",
-            "y changes by dy, C by grad_output · dy. By how much does C change when x does?",
+            "When the output moves a little, C moves by {g} times as much. By how much when the input moves?",
         ),
         Code(
             "assumes-ones-upstream",
@@ -93,12 +94,13 @@ CODES: dict[str, Code] = {
         Code(
             "changes-upstream",
             "grad_output enters clipped, summed, squared, without its signs",
-            "The gradient is linear in grad_output: double it, negate it, and the result must follow.",
+            "The gradient is linear in {g}: double it, negate it, and the result must follow.",
         ),
         Code(
             "missing-derivative",
             "grad_output is passed on without the local derivative",
-            "grad_output is dC/dy. Which factor turns it into dC/dx?",
+            "{g} says how C moves with the output. Which factor says how the output moves with the input?",
+            jacobian="Which factor says how the output moves with the input?",
         ),
         Code(
             "missing-term",
@@ -115,13 +117,13 @@ CODES: dict[str, Code] = {
         Code(
             "diagonal-only",
             "only the Jacobian's diagonal is used",
-            "Which outputs does x_j reach? If more than one, more than one term belongs in dC/dx_j.",
-            jacobian="Which outputs does x_j reach? If more than one, column j has more than one entry.",
+            "Which outputs does one input reach? If more than one, its gradient has more than one term.",
+            jacobian="Which outputs does input j reach? If more than one, column j has more than one entry.",
         ),
         Code(
             "wrong-variable",
             "another variable stands where one belongs",
-            "Say for every factor what it is: an input, the output, or what comes from upstream?",
+            "Say for every factor what it is: an input, the output, or {g}?",
             jacobian="Say for every factor what it is: an input, or the output?",
             other="Say for every factor what it is. Which one does the definition name there?",
         ),
@@ -148,7 +150,7 @@ CODES: dict[str, Code] = {
         Code(
             "mask-from-upstream",
             "the mask comes from grad_output",
-            "Whose sign decides whether something is let through: the input's, or that of grad_output?",
+            "Whose sign decides whether something is let through: the input's, or that of {g}?",
         ),
         Code(
             "missing-mask",
@@ -265,7 +267,7 @@ CODES: dict[str, Code] = {
         Code(
             "contradicts-backward",
             "Jacobian and backward disagree",
-            "backward is grad_output · Jacobian. Which of the two do you trust, and why?",
+            "backward is grad_output times the Jacobian. Which of the two do you trust, and why?",
         ),
         Code(
             "multiplies-matrices",
@@ -299,7 +301,7 @@ CODES: dict[str, Code] = {
         Code(
             "wrong-dtype",
             "another dtype of the result",
-            "Where on the way does the dtype change? Results keep that of the input.",
+            "Where on the way does the dtype change? Print it after every step.",
         ),
         Code(
             "unfinished",
@@ -328,9 +330,11 @@ def table() -> Iterator[str]:
 
 def thought(code: str, spec: FunctionSpec) -> str:
     """The thought for a code, in the terms of the function; empty where the message says it all."""
-    known = CODES[code]
-    own = known.jacobian if spec.role == "jacobian" else "" if _gives_gradients(spec) else known.other
-    return own or known.think
+    known, upstream = CODES[code], next(filter(is_cotangent, spec.parameters), "")
+    if spec.role == "jacobian" or (_gives_gradients(spec) and not upstream and "{g}" in known.think):
+        return known.jacobian or ("" if "{g}" in known.think else known.think)
+    own = known.think if _gives_gradients(spec) else known.other or known.think
+    return own.replace("{g}", upstream) if upstream or "{g}" not in own else ""
 
 
 def _gives_gradients(spec: FunctionSpec) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks import compare
-from gradcheck.checks.compare import Wanted, is_plural
+from gradcheck.checks.compare import Wanted, in_a_row, is_plural
 from gradcheck.checks.judge import in_numbers
 from gradcheck.checks.outcome import Outcome, Returned
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
@@ -22,10 +22,11 @@ from gradcheck.diagnosis.circumstances import by_size, circumstances
 from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.edges import ORDINARY, Told, at_the_edges, wrongness
 from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather, names_of
-from gradcheck.diagnosis.from_formula import comes_back
+from gradcheck.diagnosis.from_formula import misconception_of
 from gradcheck.diagnosis.from_source import ReadFunction, read_function
 from gradcheck.diagnosis.guess import Context, say
 from gradcheck.diagnosis.matching import close, scale_of
+from gradcheck.diagnosis.places import wrong_there
 from gradcheck.diagnosis.precision import precision_told
 from gradcheck.diagnosis.raised import explain_raised
 from gradcheck.diagnosis.repair import Repair, repaired
@@ -45,9 +46,11 @@ _BY_CHECK = {
     "subgradient": "kink",
     "dead_stages": "kink",
     "generator": "ignores-generator",
+    "drawn_from_the_generator": "ignores-generator",
     "independence": "not-independent",
     "fraction": "wrong-distribution",
     "distribution": "wrong-distribution",
+    "uniform": "wrong-distribution",
 }
 """What a check says by failing, where it has no code of its own; its message says the rest."""
 
@@ -71,7 +74,7 @@ def diagnosis_of(
     found = found or _mended(verification, spec, failure)
     if found is None and failure.status == "errored" and failure.code == "raised" and failure.check != "runs":
         found = by_size(verification, gather(verification, spec), failure)
-    return found or as_told(failure, spec)
+    return found or _placed(verification, spec, failure) or as_told(failure, spec)
 
 
 def _of_exception(
@@ -102,6 +105,19 @@ def _wrong_place(verification: Verification, spec: FunctionSpec, failure: CheckR
     return repaired(verification, spec)
 
 
+def _placed(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:
+    """Where it is wrong, when nobody knows what it is: the entries that are, among others that are right."""
+    if failure.check != "values" or failure.code:
+        return None
+    evidence = gather(verification, spec)
+    context = Context(spec, Calculator(verification.task, spec), evidence.observations)
+    told = next(filter(None, (wrong_there(context, name) for name in comparable(evidence))), None)
+    if told is None:
+        return None
+    code, text = told
+    return Diagnosis(code, text, 0.7, thought(code, spec), names_of(evidence))
+
+
 def _nothing(*_: object) -> None:
     return None
 
@@ -115,21 +131,27 @@ def as_told(failure: CheckResult, spec: FunctionSpec) -> Diagnosis:
 
 
 def _of_type(
-    verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
 ) -> Diagnosis | None:
-    told = explain_count(gather(verification, spec).sightings)
-    mended = _mended(verification, spec, failure)
+    evidence = gather(verification, spec)
+    told, mended = explain_count(evidence.sightings), _mended(verification, spec, failure)
     if mended is not None:
-        also = tuple(dict.fromkeys(each for each in (told, *mended.also) if each and each != mended.code))
-        return replace(mended, text=f"{mended.text}; {failure.message}", also=also)
-    return Diagnosis(told, failure.message, 1.0, thought(told, spec)) if told else None
+        also = (told[0],) if told and told[0] != mended.code else ()
+        return replace(mended, text=f"{mended.text}; {failure.message}", also=(*mended.also, *also))
+    if told is None:
+        return as_misunderstood(evidence, spec, exercise)
+    code, text = told
+    return Diagnosis(code, f"{text}: {failure.message}" if text else failure.message, 1.0, thought(code, spec))
 
 
 def _of_shape(
-    verification: Verification, spec: FunctionSpec, failure: CheckResult, _exercise: Exercise | None
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
 ) -> Diagnosis | None:
     evidence = gather(verification, spec)
-    told = explain_shape(evidence.observations, Calculator(verification.task, spec))
+    known = as_misunderstood(evidence, spec, exercise, numbers=spec.reference is None or spec.reference.judges_numbers)
+    if known is not None:
+        return replace(known, text=f"{known.text}: {failure.message}")
+    told = explain_shape(Context(spec, Calculator(verification.task, spec), evidence.observations))
     if told is None:
         return None
     mistake, what = told
@@ -224,7 +246,7 @@ def mistake_in(
     more = ""
     if len(wrong) > 1 and any(not found[each] or found[each][0].code != best.code for each in wrong):
         rest = [each for each in wrong if each != name]
-        more = f" ({' and '.join(rest)} {'are' if len(rest) > 1 or is_plural(rest[0]) else 'is'} wrong too)"
+        more = f" ({in_a_row(rest)} {'are' if len(rest) > 1 or is_plural(rest[0]) else 'is'} wrong too)"
     if (more or best.cost >= COMPOUND) and not alone:  # one change that explains all is better than two mistakes
         mended = _mended(verification, spec, failure)
         if mended is not None:
@@ -238,12 +260,16 @@ def mistake_in(
     return Diagnosis(best.code, best.text + more, 1.0, think, names_of(evidence), also, answer)
 
 
-def as_misunderstood(evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None) -> Diagnosis | None:
-    """Where many results are right nothing is expected, but a misconception still says what would come back."""
-    for each in exercise.misconceptions if exercise is not None else ():
-        if each.function == spec.name and evidence.failing and comes_back(each.wrong, evidence.sightings):
-            return Diagnosis(each.code, each.text, 1.0, each.think or thought(each.code, spec), names_of(evidence))
-    return None
+def as_misunderstood(
+    evidence: Evidence, spec: FunctionSpec, exercise: Exercise | None, *, numbers: bool = True
+) -> Diagnosis | None:
+    """Where many results are right nothing is expected, but a misconception still says what would come back. Without
+    `numbers`, which may be drawn in more than one way, its form is enough.
+    """
+    known = misconception_of(exercise, spec, evidence.sightings, numbers) if evidence.failing else None
+    if known is None:
+        return None
+    return Diagnosis(known.code, known.text, 1.0, known.think or thought(known.code, spec), names_of(evidence))
 
 
 def _shared(best: Explanation, named: dict[str, list[Explanation]]) -> int:
@@ -279,8 +305,8 @@ def _plain(observations: list[Observation], name: str, least: int, read: ReadFun
     ]
     if all(not np.any(got) for _, got, _ in pairs) and any(np.any(expected) for *_, expected in pairs):
         return [Explanation("returns-zero", say("{what} {is} zero everywhere", name), 0.1)]
-    told = precision_told(pairs, name, least, read)
-    return [Explanation("low-precision", told, 0.1)] if told else []
+    told, think = precision_told(pairs, name, least, read)
+    return [Explanation("low-precision", told, 0.1, think)] if told else []
 
 
 _LATER = ("wrong-dtype", "aliases-input", "mutates-input")

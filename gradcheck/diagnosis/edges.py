@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.catalog import Exercise
+from gradcheck.checks.cases import walk
 from gradcheck.checks.compare import FORM_CODES, stem
 from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis
 from gradcheck.checks.task import FunctionSpec
@@ -23,10 +24,12 @@ from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import Circumstance, circumstances, in_part
 from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather, names_of
+from gradcheck.diagnosis.from_formula import misconception_of
 from gradcheck.diagnosis.guess import Context, Guess, say
 from gradcheck.diagnosis.limits import clipped, leaves_the_range, stops
-from gradcheck.diagnosis.matching import NEARLY, digits_right, leaves_of, ratio
+from gradcheck.diagnosis.matching import NEARLY, close, digits_right, leaves_of, ratio, scale_of
 from gradcheck.diagnosis.search import GuessSearch
+from gradcheck.diagnosis.shapes import explain_shape
 from gradcheck.references.expected import Floats
 
 if TYPE_CHECKING:
@@ -51,9 +54,9 @@ def at_the_edges(
         return None
     judged = spec.reference is not None and spec.reference.compute is None
     if failure.code in FORM_CODES.values() and not judged:
-        return failure, _of_form(evidence, failure)
+        return failure, _of_form(verification, evidence, failure)
     if not _of_numbers(failure):
-        return failure, _of_verdict(evidence, failure)
+        return failure, _of_verdict(evidence, failure, exercise)
     named = _named(verification, evidence, failure, exercise)
     if named:
         return named
@@ -68,16 +71,23 @@ def at_the_edges(
     return failure, _here(evidence, failure)
 
 
-def _of_form(evidence: Evidence, failure: CheckResult) -> Diagnosis:
+def _of_form(verification: Verification, evidence: Evidence, failure: CheckResult) -> Diagnosis:
     found = circumstances(evidence, failure) or in_part(evidence, failure)
-    where = f"{found.words}," if found else "here"
-    also = (found.code if found else "edge-case",)
-    text = f"{ORDINARY}, but {where} {failure.message}"
-    return Diagnosis(failure.code, text, 0.8, thought(failure.code, evidence.spec), names_of(evidence), also)
+    where, code, what = f"{found.words}," if found else "here", failure.code, ""
+    told = explain_shape(Context(evidence.spec, Calculator(verification.task, evidence.spec), evidence.observations))
+    if told is not None and failure.code == FORM_CODES["shape"]:
+        code, what = told[0].code, f"{say(told[0].text, told[1])}: "
+    also = tuple({failure.code, found.code if found else "edge-case"} - {code})
+    text = f"{ORDINARY}, but {where} {what}{failure.message}"
+    return Diagnosis(code, text, 0.8, thought(code, evidence.spec), names_of(evidence), also)
 
 
-def _of_verdict(evidence: Evidence, failure: CheckResult) -> Diagnosis:
+def _of_verdict(evidence: Evidence, failure: CheckResult, exercise: Exercise | None) -> Diagnosis:
     """A verdict says it better; which right result it stands beside nobody knows."""
+    known = misconception_of(exercise, evidence.spec, evidence.sightings, failure.code not in FORM_CODES.values())
+    if known is not None:
+        text = f"{known.text}: {failure.message}"
+        return Diagnosis(known.code, text, 0.8, known.think or thought(known.code, evidence.spec), names_of(evidence))
     found = circumstances(evidence, failure)
     code, share = (failure.code or found.code, found.share) if found else (failure.code or "edge-case", 0.6)
     return Diagnosis(code, failure.message, share, thought(code, evidence.spec), names_of(evidence))
@@ -87,8 +97,8 @@ def _named(
     verification: Verification, evidence: Evidence, failure: CheckResult, exercise: Exercise | None
 ) -> Told | None:
     """A known mistake that explains all failing cases with numbers enough to tell, or those of one of them."""
-    failing = dict.fromkeys(each.trial.case.name for each in evidence.failing)
-    cases = [[each for each in evidence.sightings if each.trial.case.name == name] for name in failing]
+    names = dict.fromkeys(each.trial.case.name for each in evidence.failing)
+    cases = [[each for each in evidence.sightings if each.trial.case.name == name] for name in names]
     telling = [seen for seen in cases if _tells(replace(evidence, sightings=seen).observations)]
     if not telling:
         return None
@@ -97,7 +107,9 @@ def _named(
     search = GuessSearch(context, exercise, verification.budget)
     for chosen in [[each for seen in telling for each in seen], *(telling[:_CASES] if len(telling) > 1 else [])]:
         seen = replace(evidence, sightings=chosen)
-        guess = _explaining(search.guesses, [*seen.observations, *ordinary], seen.wrong)
+        failing = {id(each.trial) for each in seen.failing}
+        observations = sorted(seen.observations, key=lambda each: id(each.trial) not in failing)
+        guess = _explaining(search.guesses, [*observations, *ordinary], seen.wrong)
         if guess is None:
             continue
         shown = failure
@@ -137,12 +149,21 @@ def _predicts(guess: Guess, observation: Observation, name: str) -> bool:
 
 def _tells(seen: Sequence[Observation]) -> bool:
     """Whether the numbers of a case can tell one mistake from another."""
-    given = [array for each in seen[:1] for array in each.tensors.values()]
+    given = [np.asarray(getattr(leaf, "values", leaf)) for each in seen[:1] for _, leaf in walk(each.trial.arguments)]
+    given = [array for array in given if array.dtype.kind == "f"]
     wanted = [array for each in seen for array in each.expected]
     finite = all(bool(np.isfinite(array).all()) for each in seen for array in each.got)
     several = sum(any(np.any(array) for array in each.expected) for each in seen) >= 2
-    many = several or any(array.size >= 4 for array in wanted)
-    return finite and many and min(_distinct(given), _distinct(wanted)) >= _DISTINCT
+    many = several or sum(array.size for array in wanted) >= 4
+    plain = any(not _right(each) for each in seen)
+    return plain and finite and many and min(_distinct(given), _distinct(wanted)) >= _DISTINCT
+
+
+def _right(observation: Observation) -> bool:
+    """Whether nothing is wrong beside the largest number in sight: then any guess fits that is nearly right."""
+    pairs = zip(observation.got, observation.expected, strict=True)
+    dtype = observation.trial.case.dtype
+    return all(close(got, right, dtype, scale_of(observation, got, right)) for got, right in pairs)
 
 
 def _distinct(arrays: list[Floats]) -> int:
@@ -175,7 +196,7 @@ def _known(verification: Verification, evidence: Evidence, failure: CheckResult)
         reason = leaves_the_range(evidence, failure)
         text = reason and f"{wrongness(failure, name)}: {reason}"
     else:
-        text = stops(evidence, name) or clipped(evidence, Calculator(verification.task, evidence.spec), name)
+        text = stops(evidence, failure, name) or clipped(evidence, Calculator(verification.task, evidence.spec), name)
         if not text:
             text, code = _at_kink(verification, evidence, failure), "kink"
     if not text:

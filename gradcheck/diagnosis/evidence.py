@@ -15,8 +15,8 @@ from gradcheck.checks.allowance import WAITING, OwnTime
 from gradcheck.checks.cases import walk
 from gradcheck.checks.compare import Difference, Wanted, stem
 from gradcheck.checks.judge import judge
-from gradcheck.checks.outcome import Argument, Outcome, Returned
-from gradcheck.checks.results import CheckResult, Spread
+from gradcheck.checks.outcome import Argument, Arguments, Outcome, Returned
+from gradcheck.checks.results import CheckResult, Tally
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import Trait, is_cotangent, traits_of
 from gradcheck.checks.trials import Trial
@@ -58,11 +58,7 @@ class Observation:
     @cached_property
     def tensors(self) -> dict[tuple[Any, ...], Floats]:
         """Every floating tensor of the arguments, by the way to it."""
-        found = {}
-        for path, leaf in walk(self.trial.arguments):
-            if isinstance(leaf, Argument) and leaf.dtype.startswith("float"):
-                found[path] = np.asarray(leaf.values, dtype=np.float64)
-        return found
+        return floats_of(self.trial.arguments)
 
     @cached_property
     def upstream(self) -> float:
@@ -124,7 +120,7 @@ def _difference(wanted: Wanted, got: Floats, expected: Expected) -> Difference |
 
 
 def counted_in_all(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> CheckResult:
-    """The failure with the wrong entries of all calls counted, where numbers are wrong: the case shown has few."""
+    """The failure with the wrong entries of all cases counted, where numbers are wrong: the case shown has few."""
     example = failure.counterexample
     if example is None or example.marks is None:
         return failure
@@ -136,7 +132,9 @@ def counted_in_all(verification: Verification, spec: FunctionSpec, failure: Chec
     if not any(wrong):
         return failure
     entries = sum(size for each in counts for _, size in each)
-    marks = replace(example.marks, spread=Spread(sum(wrong), entries, sum(map(bool, wrong)), len(seen)))
+    cases = {each.trial.case.name for each in seen}
+    failing = {each.trial.case.name for each, count in zip(seen, wrong, strict=True) if count}
+    marks = replace(example.marks, spread=Tally(sum(wrong), entries, len(failing), len(cases)))
     named = " and ".join(sorted(parts)) or seen[0].names[0]
     message = failure.message if failure.code else differing_in_all(named, marks)
     return replace(failure, message=message, counterexample=replace(example, marks=marks))
@@ -182,6 +180,12 @@ def gather(verification: Verification, spec: FunctionSpec, group: str = "generic
         if computed > BUDGET_S or waited > WAITING * BUDGET_S or outcome.state == "timed_out":
             break
     return evidence
+
+
+def floats_of(arguments: Arguments) -> dict[tuple[Any, ...], Floats]:
+    """Every floating tensor of a call's arguments, by the way to it."""
+    leaves = ((path, leaf) for path, leaf in walk(arguments) if isinstance(leaf, Argument))
+    return {path: np.asarray(leaf.values, dtype=np.float64) for path, leaf in leaves if leaf.dtype.startswith("float")}
 
 
 def names_of(evidence: Evidence) -> tuple[str, ...]:

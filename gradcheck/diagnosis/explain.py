@@ -28,7 +28,7 @@ def explained_for(exercise: Exercise | None) -> Explain:
                 kept = keeps_state(verification, spec, failure)  # what a call leaves behind spoils every guess
                 first = None if kept else numbers_first(verification, spec, failure, exercise)
                 if first is not None:
-                    return with_diagnosis(*first)
+                    return with_diagnosis(counted_in_all(verification, spec, first[0]), first[1])
                 failure = counted_in_all(verification, spec, failure)
                 diagnosis = kept or diagnosis_of(verification, spec, failure, exercise)
         except OutOfBudget:

@@ -4,9 +4,10 @@ are left out, a learning rate of one; grad_output that is not used, or not as it
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def exchanged(context: Context) -> Iterator[Guess]:
                 lambda o, b=name: _assigned(context, o, {context.upstream: b}),  # type: ignore[misc]
                 1.0,
             )
-            text = f"{{what}} {{uses}} {context.upstream} where {name} belongs"
+            text = f"{{what}} {{uses}} {context.upstream} where {name} belongs: {name} has no influence"
             yield Guess(
                 "wrong-variable",
                 text,
@@ -166,7 +167,7 @@ def other_values(context: Context) -> Iterator[Guess]:
                 text = words.format(name=name)
                 yield Guess(code, text, lambda o, n=name, c=pick: _picked(context, o, n, c), 1.1)  # type: ignore[misc]
             for shift in (1, -1):
-                text = f"{name} is read one {'too high' if shift > 0 else 'too low'}"
+                text = f"the numbers in {name} are read one {'too high' if shift > 0 else 'too low'}"
                 yield Guess("wrong-index", text, lambda o, n=name, s=shift: _shifted(context, o, n, s), 1.1)  # type: ignore[misc]
 
 
@@ -241,6 +242,18 @@ def _shifted(context: Context, observation: Observation, name: str, shift: int) 
     most = arrays[0].shape[-1] if arrays else int(argument.values.max(initial=0)) + 1
     moved = replace(argument, values=(argument.values + shift) % max(most, 1))  # −1 is the last one
     return context.calculator.result({**observation.trial.arguments, name: moved})
+
+
+def _moved(context: Context, observation: Observation, name: str, shift: int, number: int) -> Predicted:
+    """With whole numbers that are one too high or low, in the range of some size; of none for `number` 0."""
+    argument = observation.trial.arguments[name]
+    sizes = dict.fromkeys(array.shape[0] for array in observation.tensors.values() if array.ndim)
+    if number > len(sizes):
+        return None
+    moved = argument.values + shift
+    if number:
+        moved = moved % [*sizes][-number]
+    return _with(context, observation, name, replace(argument, values=moved))
 
 
 def other_axis(context: Context) -> Iterator[Guess]:
@@ -337,6 +350,164 @@ _UPSTREAM: tuple[tuple[Callable[[Floats], Floats], str], ...] = (
 
 def _spread(reduce: Callable[..., Any], axis: int) -> Callable[[Floats], Floats]:
     return lambda g: np.broadcast_to(reduce(g, axis=axis, keepdims=True), g.shape) if g.ndim else g
+
+
+def odd_values(context: Context) -> Iterator[Guess]:
+    """An argument enters through some function, row by row mixed up, or something else of its shape stands for it. All
+    this is tried where nothing plainer explains it.
+    """
+    first = context.observations[0].trial.arguments
+    for name in context.spec.parameters:
+        kind = first.get(name)
+        if isinstance(kind, Argument) and kind.dtype == "int64":
+            for shift, more in product((1, -1), range(4)):
+                text = f"{name} is read one {'too high' if shift > 0 else 'too low'}"
+                yield Guess("wrong-index", text, lambda o, n=name, s=shift, k=more: _moved(context, o, n, s, k), 1.2)  # type: ignore[misc]
+        if not isinstance(kind, Argument) or _whole(kind):
+            continue
+        for words, odd in _ODD:
+            change = _where_it_fits(odd)
+            text = f"{words.format(name=name)} in {{what}}, not {name} itself"
+            code = "changes-upstream" if is_cotangent(name) else "wrong-variable"
+            yield Guess(code, text, lambda o, n=name, c=change: context.changed(o, n, c), 1.3)  # type: ignore[misc]
+        for words, mixed, code in _MIXED:
+            mix = _where_it_fits(mixed)
+            text = words.format(name=name) + " in {what}"
+            yield Guess(code, text, lambda o, n=name, c=mix: context.changed(o, n, c), 1.3)  # type: ignore[misc]
+        yield from _instead(context, name)
+
+
+def _instead(context: Context, name: str) -> Iterator[Guess]:
+    """What else could stand in an argument's place: what fits it by broadcasting, the output, another gradient."""
+    first = context.observations[0]
+    sources: list[tuple[str, Callable[[Observation], Floats | None]]] = [
+        (f"{other}, spread out to the shape of {name},", lambda o, n=other: o.tensors.get((n,)))  # type: ignore[misc]
+        for other in context.spec.parameters
+        if other != name and first.tensors.get((other,), np.zeros(())).shape != first.tensors[name,].shape
+    ]
+    if context.operator is not None and context.spec.role != "forward":
+        output = f"the output {context.operator.output_name}"
+        sources.append((output, lambda o: context.calculator.forward(o.trial.arguments)))
+    if context.spec.role == "backward" and len(first.names) > 1:
+        sources += [(each, lambda o, k=k: o.expected[k]) for k, each in enumerate(first.names)]  # type: ignore[misc]
+    for words, value in sources:
+        text = f"{words} stands where {name} belongs in {{what}}"
+        yield Guess("wrong-variable", text, lambda o, v=value: _standing(context, o, name, v(o)), 1.25)  # type: ignore[misc]
+    upstream = context.upstream
+    if upstream and name != upstream and first.tensors.get((upstream,), np.zeros(())).ndim:
+        for ones in (False, True):
+            text = f"{upstream} times {name} stands where {name} belongs in {{what}}"
+            more = f": {upstream} multiplies what is inside, not the derivative" if ones else ""
+            inside = lambda o, one=ones: _inside(context, o, name, one, product=True)  # noqa: E731
+            yield Guess("wrong-variable", text + more, inside, 1.3)
+        text = f"{{what}} {{is}} the derivative at {upstream}, where {name} belongs: {name} has no influence"
+        yield Guess("wrong-variable", text, lambda o: _inside(context, o, name, True, product=False), 1.1)
+
+
+def _standing(context: Context, observation: Observation, name: str, value: Floats | None) -> Predicted:
+    argument = observation.trial.arguments[name]
+    shape = argument.values.shape
+    if value is None:
+        return None
+    for laid in (value, value[:, None] if value.ndim == 1 and len(shape) == 2 else value):
+        if laid.ndim <= len(shape) and all(a in (1, b) for a, b in zip(laid.shape[::-1], shape[::-1], strict=False)):
+            return _with(context, observation, name, replace(argument, values=np.broadcast_to(laid, shape)))
+    return None
+
+
+def _inside(context: Context, observation: Observation, name: str, ones: bool, *, product: bool) -> Predicted:
+    """The derivative at grad_output, or at grad_output times the input; with `ones` grad_output is no factor."""
+    arguments = observation.trial.arguments
+    cotangent, argument = arguments[context.upstream], arguments[name]
+    if cotangent.values.shape != argument.values.shape:
+        return None
+    inner = cotangent.values * argument.values if product else cotangent.values
+    upstream = changed(cotangent, np.ones_like) if ones else cotangent
+    found = {name: replace(argument, values=inner), context.upstream: upstream}
+    return context.calculator.result({**arguments, **found})
+
+
+def _standardised(axis: int | None) -> Callable[[Floats], Floats]:
+    def change(array: Floats) -> Floats:
+        return np.asarray((array - array.mean(axis, keepdims=True)) / array.std(axis, keepdims=True))
+
+    return change
+
+
+def _softmaxed(array: Floats) -> Floats:
+    powers = np.exp(array - array.max(-1, keepdims=True))
+    return np.asarray(powers / powers.sum(-1, keepdims=True))
+
+
+def _sigmoided(array: Floats) -> Floats:
+    return np.asarray(0.5 * (1 + np.tanh(array / 2)))
+
+
+_ODD: tuple[tuple[str, Callable[[Floats], Floats]], ...] = (
+    ("2 · {name} enters", lambda a: 2 * a),
+    ("{name} / 2 enters", lambda a: a / 2),
+    ("1 − {name} enters", lambda a: 1 - a),
+    ("{name} + 1 enters", lambda a: a + 1),
+    ("{name} − 1 enters", lambda a: a - 1),
+    ("{name}² enters", lambda a: a * a),
+    ("√{name} enters", np.sqrt),
+    ("1 / {name} enters", lambda a: 1 / a),
+    ("e^{name} enters", np.exp),
+    ("the logarithm of {name} enters", np.log),
+    ("the sigmoid of {name} enters", _sigmoided),
+    ("the derivative of the sigmoid of {name} enters", lambda a: _sigmoided(a) * (1 - _sigmoided(a))),
+    ("tanh of {name} enters", np.tanh),
+    ("the softmax of {name} enters", _softmaxed),
+    ("the positive part of {name} enters", lambda a: np.clip(a, 0.0, None)),
+    ("{name}, cut off at −1 and 1, enters", lambda a: np.clip(a, -1.0, 1.0)),
+    ("{name}, cut off at 0 and 1, enters", lambda a: np.clip(a, 0.0, 1.0)),
+    ("the sign of {name} enters", np.sign),
+    ("{name}, rounded, enters", np.round),
+    ("{name}, rounded down, enters", np.floor),
+    ("{name} without its mean enters", lambda a: a - a.mean()),
+    ("{name} without the mean of its columns enters", lambda a: a - a.mean(0, keepdims=True)),
+    ("{name} without the mean of its rows enters", lambda a: a - a.mean(-1, keepdims=True)),
+    ("{name} without its largest entry enters", lambda a: a - a.max()),
+    ("{name}, divided by its sum, enters", lambda a: a / a.sum()),
+    ("{name}, divided by its length, enters", lambda a: a / np.sqrt((a * a).sum())),
+    ("{name}, standardised column by column, enters", _standardised(0)),
+    ("{name}, standardised row by row, enters", _standardised(-1)),
+    ("{name}, standardised, enters", _standardised(None)),
+)
+
+_MIXED: tuple[tuple[str, Callable[[Floats], Floats], str], ...] = (
+    ("{name} enters shifted by one along its first axis", lambda a: np.roll(a, 1, 0), "wrong-index"),
+    ("{name} enters shifted back by one along its first axis", lambda a: np.roll(a, -1, 0), "wrong-index"),
+    ("{name} enters in reverse order along its first axis", lambda a: np.flip(a, 0), "wrong-index"),
+    ("{name} enters in reverse order along its last axis", lambda a: np.flip(a, -1), "wrong-index"),
+    ("the first entry of {name} along its first axis stands for all", lambda a: _every(a, a[:1]), "wrong-index"),
+    ("the last entry of {name} along its first axis stands for all", lambda a: _every(a, a[-1:]), "wrong-index"),
+    ("the mean of the columns of {name} stands for its entries", lambda a: _mean(a, 0), "extra-reduction"),
+    ("the mean of the rows of {name} stands for its entries", lambda a: _mean(a, -1), "extra-reduction"),
+    ("the mean of {name} stands for its entries", lambda a: np.full_like(a, a.mean()), "extra-reduction"),
+    ("only the diagonal of {name} counts", lambda a: a * np.eye(*a.shape), "diagonal-only"),
+)
+
+
+def _mean(array: Floats, axis: int) -> Floats:
+    return _every(array, array.mean(axis, keepdims=True))
+
+
+def _where_it_fits(change: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+    """The change, and NaN where the shape is none that it could be made in."""
+
+    def quiet(array: Floats) -> Floats:
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+                return change(array) if array.size else array
+        except (ValueError, IndexError, TypeError):
+            return np.full(array.shape, np.nan)
+
+    return quiet
+
+
+def _every(array: Floats, one: Floats) -> Floats:
+    return np.broadcast_to(one, array.shape).copy()
 
 
 def upstream_too(context: Context, guess: Guess) -> Iterator[Guess]:

@@ -15,6 +15,7 @@ from textwrap import dedent
 from types import FunctionType
 from typing import Any
 
+from gradcheck.checks.compare import in_a_row
 from gradcheck.diagnosis.guess import Context, Guess
 from gradcheck.diagnosis.trees import DataFlow, parsed, walk, whole_number, with_part, written
 from gradcheck.operators.operator import Operator
@@ -66,7 +67,7 @@ def slips(program: Callable[..., Any], parameters: tuple[str, ...]) -> tuple[Sli
             if (function, change.made) not in found:
                 changed = _compiled(change.made, function)
                 run = _rebuilt(program, reached, {function: changed})
-                deps = _and(change.made_of) or "results of the way"
+                deps = in_a_row(change.made_of) or "results of the way"
                 text = change.text.format(deps=deps, part=change.part or f"what depends on {deps}")
                 found[function, change.made] = Slip(change.code, text, change.belongs, change.cost, run)
     return tuple(found.values())
@@ -365,7 +366,3 @@ def _names(node: ast.Name, sources: DataFlow, function: FunctionType) -> Iterato
                 there = f"__import__('gradcheck.operators.elementwise', fromlist=['x']).{name}"
                 text = f"in {{{{what}}}}, {other.name} stands where {operator.name} belongs"
                 yield "wrong-function", text, 1.15, there, node
-
-
-def _and(names: tuple[str, ...]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

@@ -13,12 +13,18 @@ from gradcheck.diagnosis.matching import close, scale_of
 from gradcheck.references.expected import Floats
 
 
+def slices(context: Context) -> tuple[tuple[int, str], ...]:
+    """The axes along which a result is cut, and what the slices are called."""
+    flat = all(leaf.ndim < 2 for leaf in context.observations[0].expected)
+    return ((0, "entry"),) if flat else ((0, "row"), (-1, "column"))
+
+
 def right_up_to_a_factor(_context: Context) -> Iterator[Guess]:
     """The expected value itself: only a factor can be wrong with it."""
     yield Guess("", "", lambda observation: observation.expected, cost=0.0)
 
 
-def turned(_context: Context) -> Iterator[Guess]:
+def turned(context: Context) -> Iterator[Guess]:
     yield Guess("transposed", "{what} {is} transposed", each_leaf(_transpose), 0.5)
     for axis, words in ((0, "first"), (-1, "last")):
         yield Guess(
@@ -34,6 +40,17 @@ def turned(_context: Context) -> Iterator[Guess]:
                 each_leaf(_along(axis, lambda leaf, at, shift=shift: np.roll(leaf, shift, at))),  # type: ignore[misc]
                 1.3,
             )
+    for axis, words in slices(context):
+        for place, which in ((0, "first"), (-1, "last")):
+            text = f"the {which} {words} of {{what}} stands in every {words}"
+            same = each_leaf(_along(axis, lambda leaf, at, p=place: _same_slice(leaf, at, p)))  # type: ignore[misc]
+            yield Guess("wrong-index", text, same, 1.25)
+        along = {"entry": "", "row": " along every column", "column": " along every row"}[words]
+        yield Guess("wrong-index", f"{{what}} {{is}} sorted{along}", each_leaf(_along(axis, np.sort)), 1.3)
+    code, more = "wrong-function", ""
+    if context.upstream:
+        code, more = "missing-upstream", f": {context.upstream} has no influence"
+    yield Guess(code, f"{{what}} {{holds}} ones everywhere{more}", each_leaf(lambda e, _: np.ones_like(e)), 0.95)
     yield Guess(
         "sign-flipped", "{what} {has} lost its signs: no entry is negative", each_leaf(lambda e, _: np.abs(e)), 1.1
     )
@@ -68,7 +85,7 @@ def cut(context: Context) -> Iterator[Guess]:
     for name, keep in (("above", np.tril), ("below", np.triu)):
         text = f"everything {name} the diagonal of {{what}} is missing"
         yield Guess("wrong-index", text, each_leaf(lambda e, _, k=keep: _square(e, k)), 1.3)  # type: ignore[misc]
-    for axis, words in ((0, "row"), (-1, "column")):
+    for axis, words in slices(context):
         for place, which in ((0, "first"), (-1, "last")):
             kept = each_leaf(_along(axis, lambda e, at, p=place: _without(e, at, p)))  # type: ignore[misc]
             yield Guess("wrong-index", f"the {which} {words} of {{what}} is never filled in", kept, 1.4)
@@ -88,29 +105,6 @@ def masked_by_upstream(context: Context) -> Iterator[Guess]:
     if context.upstream == "grad_output":
         text = f"what {context.upstream} carries is let through only where it is positive itself"
         yield Guess("mask-from-upstream", text, masked, 0.7)
-
-
-def in_another_order(_context: Context) -> Iterator[Guess]:
-    """The parts of a list, or of a tuple, in another order."""
-
-    def reordered(order: Callable[[int], list[int]]) -> Callable[[Observation], Predicted]:
-        def predict(observation: Observation) -> Predicted:
-            found: list[Floats | None] = list(observation.expected)
-            groups: dict[str, list[int]] = {}
-            for position, name in enumerate(observation.names):
-                groups.setdefault(stem(name), []).append(position)
-            for places in groups.values():
-                for place, source in zip(places, order(len(places)), strict=True):
-                    found[place] = observation.expected[places[source]]
-            return found
-
-        return predict
-
-    yield Guess("wrong-index", "the parts of {what} are in reverse order", reordered(lambda n: [*range(n)][::-1]), 0.8)
-    for shift in (1, -1):
-        text = "the parts of {what} are shifted by one"
-        order = reordered(lambda n, s=shift: [(k + s) % n for k in range(n)])  # type: ignore[misc]
-        yield Guess("wrong-index", text, order, 1.0)
 
 
 def swapped(context: Context) -> Iterator[Guess]:
@@ -144,6 +138,12 @@ def _transpose(leaf: Floats, _observation: Observation) -> Floats | None:
 
 def _along(axis: int, change: Callable[[Floats, int], Floats]) -> Callable[[Floats, Observation], Floats | None]:
     return lambda leaf, _observation: change(leaf, axis) if leaf.ndim > (axis != 0) else None
+
+
+def _same_slice(leaf: Floats, axis: int, place: int) -> Floats:
+    if not leaf.shape[axis]:
+        return leaf
+    return np.broadcast_to(np.take(leaf, [place], axis), leaf.shape)
 
 
 def _flip(leaf: Floats, axis: int) -> Floats:

@@ -9,17 +9,122 @@ from typing import Any
 import numpy as np
 
 from gradcheck.catalog import Exercise
+from gradcheck.catalog.exercise import Misconception
 from gradcheck.checks.outcome import Argument, Foreign, Returned, Value
+from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.evidence import Observation, Sighting
 from gradcheck.diagnosis.guess import Context, Guess, Predicted, times
-from gradcheck.diagnosis.mutants import KINDS, Mutant, code_of, mutant_in_words, mutants, mutants_in_output
+from gradcheck.diagnosis.matching import HUGE, close, explain_factor, factor_in_words, scale_of
+from gradcheck.diagnosis.mutants import (
+    KINDS,
+    Mutant,
+    code_of,
+    mutant_in_words,
+    mutants,
+    mutants_in_output,
+    slips,
+    term_in_words,
+    terms,
+)
 from gradcheck.references.expected import Floats
 
 
 def mutated(context: Context) -> Iterator[Guess]:
     """Every mutant of the formulas that the function stands for or is composed of."""
-    for mutant in relevant_mutants(context):
+    return _guessed(context, relevant_mutants(context))
+
+
+def slipped(context: Context) -> Iterator[Guess]:
+    """Every slip in one of them, for when nothing plainer explains it."""
+    spec, operator = context.spec, context.operator
+    used = context.calculator.used(context.observations[0].trial.arguments) if operator is None else []
+    if operator is not None:
+        names = [spec.wrt] if spec.role != "backward" else [each.name for each in operator.differentiable_inputs]
+        used = [(operator, spec.role, name) for name in names if spec.role != "function"]
+    made = (mutant for each in used for mutant in slips(*each))
+    # A network has many formulas and takes its time: its plainest slips alone.
+    yield from _guessed(context, made if operator is not None else _plainest(made))
+
+
+SLIPS_OF_A_NETWORK = 100
+
+
+def _plainest(made: Iterator[Mutant]) -> Iterator[Mutant]:
+    yield from sorted(made, key=lambda each: KINDS[each.kind].cost)[:SLIPS_OF_A_NETWORK]
+
+
+Explained = tuple[str, str, float]
+"""A code, a sentence, and its cost."""
+
+
+def of_terms(context: Context, observations: Sequence[Observation], name: str) -> Explained | None:
+    """What came back is a sum of the right terms, each times some factor, which says what is wrong with it."""
+    spec, operator = context.spec, context.operator
+    places = [place for place, stem in enumerate(observations[0].stems) if stem == name]
+    if operator is None or len(places) != 1 or spec.role == "function":
+        return None
+    place = places[0]
+    wrt = operator.differentiable_inputs[place].name if spec.role == "backward" else spec.wrt
+    made = terms(operator, spec.role, wrt)
+    told: list[list[tuple[Observation, float]]] = [[] for _ in made]
+    for each in observations if made else ():
+        if each.exact and 0 < each.upstream <= HUGE:
+            factors = _factors(context, each, place, made)
+            if factors is None:
+                return None
+            for pairs, factor in zip(told, factors, strict=False):
+                pairs.append((each, factor))
+    if not told or len(told[0]) < LEAST_CALLS:
+        return None
+    return _wrong_terms(made, told)
+
+
+LEAST_CALLS = 3
+
+
+def _factors(context: Context, observation: Observation, place: int, made: Sequence[Mutant]) -> list[float] | None:
+    """How many times each term is in what came back: none where this call cannot tell, None where no sum does it."""
+    found = [context.calculator.result(observation.trial.arguments, each) for each in made]
+    got = observation.got[place]
+    if any(each is None or each[place].shape != got.shape for each in found):
+        return None
+    table: Floats = np.stack([each[place].reshape(-1) for each in found if each is not None], axis=1)
+    if not np.isfinite(table).all() or not np.isfinite(got).all():
+        return []
+    factors, _, rank, _ = np.linalg.lstsq(table, got.reshape(-1), rcond=1e-6)
+    if rank < len(made) or len(table) <= len(made):
+        return []
+    again = (table @ factors).reshape(got.shape)
+    return list(factors) if close(got, again, "float64", scale_of(observation, got, table)) else None
+
+
+def _wrong_terms(made: Sequence[Mutant], told: Sequence[Sequence[tuple[Observation, float]]]) -> Explained | None:
+    found: list[tuple[str, str]] = []
+    for mutant, pairs in zip(made, told, strict=True):
+        if all(abs(factor) < _NOTHING for _, factor in pairs):
+            found.append(("missing-term", term_in_words(mutant, "is missing")))
+            continue
+        factor = explain_factor(pairs)
+        if factor is None or factor.kind in ("hard-coded", "scalar"):
+            return None
+        if factor.kind == "none":
+            continue
+        turned = factor.kind != "sign" and factor.value < 0
+        size = factor_in_words(replace(factor, value=abs(factor.value)))
+        words = f"is {size} times what it should be" + (", and has the wrong sign" if turned else "")
+        code = {"sign": "sign-flipped", "size": "scaled-by-size"}.get(factor.kind, "scaled-by-constant")
+        found.append((code, term_in_words(mutant, "has the wrong sign" if factor.kind == "sign" else words)))
+    found.sort(key=lambda each: each[0])  # what is missing first, then what is too large, then signs
+    text = "; besides, ".join(sentence for _, sentence in found)
+    return (found[0][0], text, 0.85 + 0.6 * len(found)) if found else None
+
+
+_NOTHING = 1e-9
+
+
+def _guessed(context: Context, made: Iterator[Mutant]) -> Iterator[Guess]:
+    for mutant in made:
         yield Guess(
             code_of(mutant),
             "",
@@ -91,20 +196,30 @@ def _array(part: Any) -> Floats | None:
     return None if isinstance(part, Foreign) else np.asarray(float(part))
 
 
-def comes_back(wrong: Callable[..., Any], sightings: Sequence[Sighting]) -> bool:
-    """Whether a wrong answer gives, call by call, what came back."""
+def misconception_of(
+    exercise: Exercise | None, spec: FunctionSpec, sightings: Sequence[Sighting], numbers: bool = True
+) -> Misconception | None:
+    """The record's misconception that gives what came back of all calls, in its numbers or in its form alone."""
+    own = [each for each in exercise.misconceptions if each.function == spec.name] if exercise is not None else []
+    return next((each for each in own if _comes_back(each.wrong, sightings, numbers)), None)
+
+
+def _comes_back(wrong: Callable[..., Any], sightings: Sequence[Sighting], numbers: bool) -> bool:
+    """Whether a wrong answer gives, call by call, what came back, in its `numbers` or in its form alone."""
     for each in sightings:
         value = _result_of(wrong, each.trial) if each.outcome.state == "returned" else None
-        if value is None or not _alike(value, each.outcome.value):
+        if value is None or not _alike(value, each.outcome.value, numbers):
             return False
     return True
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(one: Any, other: Any, numbers: bool) -> bool:
     if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(_alike, one, other))
+        return len(one) == len(other) and all(_alike(*pair, numbers) for pair in zip(one, other, strict=True))
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(_alike(one[key], other[key], numbers) for key in one)
+    if not numbers:
+        return isinstance(one, Returned) and isinstance(other, Returned) and one.shape == other.shape
     first, second = (_array(each) if isinstance(each, (Returned, float)) else None for each in (one, other))
     if first is None or second is None:
         return bool(one == other)

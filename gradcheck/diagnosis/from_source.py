@@ -24,7 +24,8 @@ _DRAWING_METHODS = {
     "normal_", "uniform_", "bernoulli_", "random_", "exponential_", "geometric_", "cauchy_", "log_normal_", "bernoulli",
     "multinomial",
 }  # fmt: skip
-_WITHOUT_GENERATOR = ("torch.dropout", "torch.nn.functional.", "torch.nn.Dropout", "torch.nn.AlphaDropout")
+_WITHOUT_GENERATOR = ("torch.distributions.", "torch.utils.data.DataLoader", "torch.utils.data.RandomSampler")
+_UNWRITTEN = ("torch.empty", "torch.empty_like", "numpy.empty", "numpy.empty_like")
 _FROM_THE_WORLD = ("time.", "secrets.", "uuid.", "os.urandom", "datetime.")
 _SEEDS = ("torch.manual_seed", "torch.seed", "torch.random.manual_seed", "random.seed", "numpy.random.seed")
 _PLACED = (ast.stmt, ast.expr)
@@ -45,13 +46,16 @@ class Kept:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A call that draws from `whose` generator: `torch`, `numpy`, `random`, the `world`; that makes one of its `own`;
-    or that seeds the shared one (`seeds`) or the one that was passed (`restarts`).
+    """A call that draws from `whose` generator: `torch`, `numpy`, `random`, the `world`, or reads `memory` that nobody
+    has written to; that makes one of its `own`; or that seeds the shared one (`seeds`) or the one that was passed
+    (`restarts`). `fixed`: with constants alone. `takes`: it has a parameter for a generator.
     """
 
     text: str
     line: int
     whose: str
+    fixed: bool
+    takes: bool
 
 
 @dataclass(frozen=True)
@@ -283,7 +287,9 @@ def _drawn(code: FileCode, call: ast.Call, generators: Sequence[str]) -> Drawn |
     text = ast.unparse(call)
     if len(text) > _LONGEST:
         text = f"{ast.unparse(call.func)}(…)"
-    return Drawn(text, call.lineno, whose) if whose else None
+    fixed = bool(call.args) and all(isinstance(each, ast.Constant) for each in call.args)
+    takes = whose == "torch" and "dropout" not in path.lower() and not path.startswith(_WITHOUT_GENERATOR)
+    return Drawn(text, call.lineno, whose, fixed, takes) if whose else None
 
 
 def _whose(code: FileCode, call: ast.Call, path: str, generators: Sequence[str]) -> str:
@@ -306,9 +312,12 @@ def _whose(code: FileCode, call: ast.Call, path: str, generators: Sequence[str])
         return "random"
     if path.startswith(_FROM_THE_WORLD):
         return "world"
+    if path in _UNWRITTEN:
+        return "memory"
     if path in _DRAWING or (path.startswith("torch.nn.init.") and path.endswith("_")):
         return "" if _passes(call, generators) else "torch"
-    return "torch" if path.startswith(_WITHOUT_GENERATOR) and "dropout" in path.lower() else ""
+    dropped = path.startswith("torch.") and "dropout" in path.lower()
+    return "torch" if dropped or path.startswith(_WITHOUT_GENERATOR) else ""
 
 
 def _passes(call: ast.Call, generators: Sequence[str]) -> bool:

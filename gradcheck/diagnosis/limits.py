@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.traits import LARGE, is_cotangent
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.evidence import Evidence, Observation
+from gradcheck.diagnosis.evidence import Evidence, Observation, floats_of
 from gradcheck.diagnosis.guess import changed, say
 from gradcheck.diagnosis.matching import NEARLY
 from gradcheck.references.expected import Floats
@@ -28,7 +28,7 @@ _IS_ONE = {"float64": 36.74, "float32": 16.64}
 class Unit(NamedTuple):
     """A part of a result that depends on its own entries of the input alone: an entry, a row, or all of it.
 
-    `top` and `low` are the largest and smallest of these entries.
+    `top` and `low` are the largest and smallest of these entries, of which there may be several in a `row`.
     """
 
     dtype: str
@@ -38,34 +38,48 @@ class Unit(NamedTuple):
     expected: float
     wrong: bool
     finite: bool
+    row: bool
 
 
 @dataclass(frozen=True)
 class _Reason:
-    """What overflows where `reach` of a unit comes to a limit."""
+    """What overflows where the `reach` of a unit comes to a limit, or its `other` reach: rows of numbers so small that
+    nothing is left of any of them divide 0 by 0.
+    """
 
     words: str
     limits: dict[str, float]
     reach: Callable[[Unit], float]
+    other: Callable[[Unit], float] | None = None
+
+    def holds(self, told: Callable[[Sequence[tuple[float, bool]]], bool], units: Sequence[Unit], dtype: str) -> bool:
+        """Whether it is `told` by how far units come, as shares of the limit, and whether they are finite."""
+        ways = [self.reach, *([self.other] if self.other else [])]
+        return any(told([(reach(unit) / self.limits[dtype], unit.finite) for unit in units]) for reach in ways)
 
 
 _REASONS = (
-    _Reason("exp({x}) overflows in {dtype} from {x} = {limit} on", _OVERFLOWS, lambda each: each.top),
-    _Reason("exp(−{x}) overflows in {dtype} from {x} = −{limit} on", _OVERFLOWS, lambda each: -each.low),
     _Reason(
-        "exp({x}) or exp(−{x}) overflows in {dtype} from ±{limit} on",
+        "exp({x}) overflows in {dtype} from {x} = {limit} on",
+        _OVERFLOWS,
+        lambda each: each.top,
+        lambda each: max(each.top, -each.top * _OVERFLOWS[each.dtype] / _VANISHES[each.dtype]) if each.row else 0.0,
+    ),
+    _Reason("exp(−{x}) overflows in {dtype} from {x} = −{limit} down", _OVERFLOWS, lambda each: -each.low),
+    _Reason(
+        "exponentials of {x} leave the range of {dtype} from ±{limit} on",
         _OVERFLOWS,
         lambda each: max(each.top, -each.low),
     ),
     _Reason("exp(2 {x}) overflows in {dtype} from {x} = {half} on", _OVERFLOWS, lambda each: 2 * each.top),
-    _Reason("exp(−2 {x}) overflows in {dtype} from {x} = −{half} on", _OVERFLOWS, lambda each: -2 * each.low),
+    _Reason("exp(−2 {x}) overflows in {dtype} from {x} = −{half} down", _OVERFLOWS, lambda each: -2 * each.low),
     _Reason(
-        "exp({x}) is rounded to 0 in {dtype} from {x} = −{limit} on, and its logarithm is −∞",
+        "exp({x}) is rounded to 0 in {dtype} from {x} = −{limit} down, and its logarithm is −∞",
         _VANISHES,
         lambda each: -each.low,
     ),
     _Reason(
-        "a share of e^−{limit} is rounded to 0 in {dtype}, and its logarithm is −∞",
+        "a probability of e^−{limit} is rounded to 0 in {dtype}, and its logarithm is −∞",
         _VANISHES,
         lambda each: each.top - each.low,
     ),
@@ -73,13 +87,13 @@ _REASONS = (
         "the sigmoid of {x} is rounded to 1 in {dtype} from {x} = {limit} on, and 1 minus it to 0",
         _IS_ONE,
         lambda each: each.top,
-    ),
-    _Reason(
-        "1 + exp(−|{x}|) is rounded to 1 in {dtype} from ±{limit} on", _IS_ONE, lambda each: max(each.top, -each.low)
+        lambda each: max(each.top, -each.low * _IS_ONE[each.dtype] / _VANISHES[each.dtype]),
     ),
 )
 _SEVERAL = 3
 """From so many different true values on a single one that comes for all of them is no accident."""
+_FAR = 2.5
+"""So many times the limit code may do something else, so that the result is finite again."""
 _MOSTLY = 0.6
 """Such a share of the wrong entries has that value; others may be limited on the other side."""
 _BAND = 0.03
@@ -89,12 +103,11 @@ _BAND = 0.03
 def leaves_the_range(evidence: Evidence, failure: CheckResult) -> str:
     """The exponential that leaves the range of the dtype just where the result ceases to be finite; empty for none."""
     units = [unit for each in evidence.observations for unit in _units(each)]
-    shown = failure.counterexample.about if failure.counterexample else ""
-    dtype = "float32" if "float32" in shown else "float64"
+    dtype = _dtype(failure)
     units = [unit for unit in units if unit.dtype == dtype]
     for told in (_exactly, _from_there):
         # Where several explain it the numbers are too few to tell.
-        reason, *others = [each for each in _REASONS if told(each, units, each.limits[dtype])] or (None,)
+        reason, *others = [each for each in _REASONS if each.holds(told, units, dtype)] or (None,)
         if reason is not None and not others:
             limit, name = reason.limits[dtype], _input(evidence.observations[0])[0]
             return reason.words.format(x=name, dtype=dtype, limit=f"{limit:.0f}", half=f"{limit / 2:.0f}")
@@ -104,35 +117,35 @@ def leaves_the_range(evidence: Evidence, failure: CheckResult) -> str:
 def _in_single(evidence: Evidence, failure: CheckResult) -> str:
     """Where float64 has room for the exponential of the case shown, and float32 does not."""
     failing = {each.trial.case.dtype for each in evidence.failing if each.failure and each.failure.code == "not-finite"}
-    example = failure.counterexample
-    given = (
-        [np.abs(np.asarray(each, dtype=np.float64)).max(initial=0.0) for each in example.inputs.values()]
-        if example
-        else []
-    )
-    reach = max(given, default=0.0)
+    given = failure.counterexample.arguments if failure.counterexample else {}
+    reach = max((float(np.abs(array).max(initial=0.0)) for array in floats_of(given).values()), default=0.0)
     if failing != {"float32"} or not _OVERFLOWS["float32"] < reach < _OVERFLOWS["float64"]:
         return ""
     return f"exp({reach:.4g}) is beyond float32, which ends at exp(88.7)"
 
 
-def _exactly(reason: _Reason, units: list[Unit], limit: float) -> bool:
+def _dtype(failure: CheckResult) -> str:
+    """That of the case shown."""
+    return "float32" if failure.counterexample and "float32" in failure.counterexample.about else "float64"
+
+
+def _exactly(told: Sequence[tuple[float, bool]]) -> bool:
     """Whether all is finite below the limit, and nothing above."""
-    apart = [unit for unit in units if abs(reason.reach(unit) / limit - 1) > _BAND]
-    below = {unit.finite for unit in apart if reason.reach(unit) < limit}
-    return below == {True} and {unit.finite for unit in apart if reason.reach(unit) > limit} == {False}
+    below = {finite for share, finite in told if share < 1 - _BAND}
+    return below == {True} and {finite for share, finite in told if share > 1 + _BAND} == {False}
 
 
-def _from_there(reason: _Reason, units: list[Unit], limit: float) -> bool:
+def _from_there(told: Sequence[tuple[float, bool]]) -> bool:
     """Whether what is not finite begins at the limit, though something else may be done far above it."""
-    bad = [reason.reach(unit) / limit for unit in units if not unit.finite]
-    good = [reason.reach(unit) / limit for unit in units if unit.finite]
-    return bool(bad) and 1 - _BAND < min(bad) < 1.1 and any(0.9 < share <= 1 + _BAND for share in good)
+    bad, good = ([share for share, finite in told if finite == kind] for kind in (False, True))
+    begins = bool(bad) and 1 - _BAND < min(bad) < 1.1 and any(0.9 < share <= 1 + _BAND for share in good)
+    return begins and not any(1 + _BAND < share < _FAR for share in good)
 
 
-def stops(evidence: Evidence, what: str) -> str:
+def stops(evidence: Evidence, failure: CheckResult, what: str) -> str:
     """That a result stays at one number where the true one goes on, which number, and from where on; else empty."""
-    units = [unit for each in evidence.observations for unit in _units(each) if unit.wrong and unit.finite]
+    seen = [each for each in evidence.observations if each.trial.case.dtype == _dtype(failure)]
+    units = [unit for each in seen for unit in _units(each) if unit.wrong and unit.finite]
     wrong = [unit for unit in units if abs(unit.got - unit.expected) > NEARLY * abs(unit.expected)]
     levels: dict[str, list[Unit]] = {}
     for unit in wrong:
@@ -144,7 +157,7 @@ def stops(evidence: Evidence, what: str) -> str:
     start = first.top if first.top >= -first.low else first.low
     if len({unit.expected for unit in most}) < _SEVERAL or abs(start) < LARGE:
         return ""
-    where = f"from {_input(evidence.observations[0])[0]} = {start:.0f} on".replace("-", "−")
+    where = f"from {_input(seen[0])[0]} = {start:.0f} {'on' if start > 0 else 'down'}".replace("-", "−")
     if float(level) == 0:
         return say("{what} {is} 0 {where}, where it is small but not 0: a number vanishes beside 1", what, where=where)
     clip = _power_of_ten(abs(float(level))) or _power_of_ten(float(np.exp(-abs(float(level)))))
@@ -239,7 +252,8 @@ def _units(observation: Observation) -> Iterator[Unit]:
             scale = np.ones(()) if upstream is None or upstream.shape not in ((), got.shape) else upstream
             own, right = (np.where(scale == 0, 0.0, each / scale) for each in (got, want.value))
         finite = np.isfinite(got)
-        if got.shape == given.shape and pointwise:
+        alike = got.shape == given.shape and pointwise
+        if alike:
             rows = [np.ravel(each)[:, None] for each in (given, own, right, wrong, finite)]
         elif given.ndim == 2 and got.ndim and got.shape[:1] == given.shape[:1]:
             rows = [np.reshape(each, (given.shape[0], -1)) for each in (given, own, right, wrong, finite)]
@@ -256,4 +270,5 @@ def _units(observation: Observation) -> Iterator[Unit]:
                 float(other[place]),
                 bool(off.any() and alone),
                 bool(inside.all()),
+                not alike,
             )

@@ -13,8 +13,8 @@ import numpy as np
 from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.operators.operator import BATCH_SIZE
-from gradcheck.references.binding import BATCH_LENGTH, bind
+from gradcheck.operators.operator import BATCH_SIZE, Operator
+from gradcheck.references.binding import BATCH_LENGTH, Array, bind
 from gradcheck.references.expected import Floats
 
 _CLOSE = {"float64": 1e-9, "float32": 3e-5}
@@ -65,8 +65,8 @@ def factor_in_words(factor: Factor) -> str:
         return readable(factor.value)
     product = _product_in_words(factor.sizes)
     if abs(abs(factor.value) - 1) < _NEARLY_ONE:
-        return ("−" if factor.value < 0 else "") + product
-    return f"{readable(factor.value)} · {product}"
+        return ("" if factor.value > 0 else "minus " if product.startswith("the ") else "−") + product
+    return readable(factor.value) + (product[1:] if product.startswith("1 / ") else f" · {product}")
 
 
 _NEARLY_ONE = 1e-4
@@ -102,14 +102,17 @@ Constant = Callable[[Iterable[float]], float | None]
 
 def close(one: Floats, other: Floats, dtype: str, scale: float) -> bool:
     """Equal for all that rounding may do; infinities and NaN stand for themselves."""
-    if one.shape != other.shape:
-        return False
+    return one.shape == other.shape and bool(near(one, other, dtype, scale).all())
+
+
+def near(one: Floats, other: Floats, dtype: str, scale: float) -> Array:
+    """Entry by entry the same, for arrays of one shape."""
     with np.errstate(all="ignore"):
         # What leaves the range of a dtype is infinite there, and every number is within a share of infinity.
         one, other = (each.astype(dtype).astype(np.float64) for each in (one, other))
-        near = np.abs(one - other) <= _CLOSE[dtype] * np.maximum(scale, np.maximum(np.abs(one), np.abs(other)))
-        near &= np.isfinite(one) & np.isfinite(other)
-        return bool((near | (one == other) | (np.isnan(one) & np.isnan(other))).all())
+        within = np.abs(one - other) <= _CLOSE[dtype] * np.maximum(scale, np.maximum(np.abs(one), np.abs(other)))
+        within &= np.isfinite(one) & np.isfinite(other)
+        return np.asarray(within | (one == other) | (np.isnan(one) & np.isnan(other)))
 
 
 def scale_of(observation: Observation, *arrays: Floats) -> float:
@@ -125,19 +128,24 @@ def leaves_of(observation: Observation, arrays: Sequence[Floats | None], name: s
 
 
 def ratio(observation: Observation, got: Sequence[Floats], guess: Sequence[Floats]) -> float | None:
-    """The one factor between two lists of arrays: NaN where both vanish, None where there is no such factor."""
+    """The one factor between two lists of arrays: NaN where both vanish, or where a guess overflows for a cotangent
+    that is huge on purpose; None where there is no such factor.
+    """
     if any(a.shape != b.shape for a, b in zip(got, guess, strict=True)):
         return None
     one = np.concatenate([each.reshape(-1) for each in got] or [np.zeros(0)])
     other = np.concatenate([each.reshape(-1) for each in guess] or [np.zeros(0)])
     dtype = observation.trial.case.dtype
     scale = scale_of(observation, one, other)
+    if observation.upstream > HUGE and np.isfinite(one).all() and not np.isfinite(other).all():
+        return math.nan  # e^g, say, by another way
     if not np.isfinite(other).all() or not np.isfinite(one).all():
         return 1.0 if close(one, other, dtype, scale) else None
     largest = np.abs(other).max(initial=0.0)
     if largest <= 1e-12 * max(scale, 1.0):
         return math.nan if np.abs(one).max(initial=0.0) <= _CLOSE[dtype] * scale else None
-    factor = float(one @ other / (other @ other))
+    with np.errstate(all="ignore"):
+        factor = float(one @ other / (other @ other))
     return factor if close(one, factor * other, dtype, scale_of(observation, one, factor * other)) else None
 
 
@@ -165,7 +173,7 @@ def explain_factor(pairs: Sequence[tuple[Observation, float]]) -> Factor | None:
 
 def _of_sizes(told: Sequence[tuple[Observation, float]], constant: Constant) -> Factor | None:
     """A power of one size, times a whole number perhaps; of two sizes; or of a number among the arguments."""
-    counted = [(sizes_of(each), factor) for each, factor in told]
+    counted = [(sizes_of(each, vectors_too=True), factor) for each, factor in told]
     names = [name for name in counted[0][0] if all(name in sizes for sizes, _ in counted)]
     names = [name for name in names if len({sizes[name] for sizes, _ in counted}) > 1]
     found: list[tuple[float, Factor]] = []
@@ -232,26 +240,25 @@ _SIZES = {
 }
 
 
-def sizes_of(observation: Observation) -> dict[str, int]:
-    """What can be counted at a call, in words: the batch size, the number of classes, the columns of w."""
+def sizes_of(observation: Observation, *, vectors_too: bool = False) -> dict[str, int]:
+    """What can be counted at a call, in words: the batch size, the number of classes, the columns of w. With
+    `vectors_too` a vector has one column, as where other calls give a matrix.
+    """
     words: dict[str, int] = {}
     operator = observation.operator
     arrays = {p[0]: leaf.values for p, leaf in walk(observation.trial.arguments) if isinstance(leaf, Argument)}
     if operator is not None and all(each.name in arrays for each in operator.inputs):
-        first = operator.inputs[0]
         given = {each.name: arrays[each.name] for each in operator.inputs}
         sizes = bind(operator, given, observation.trial.case.extra, sample=observation.trial.case.sample)[1]
-        classes = {each.classes for each in operator.inputs if each.kind == "label"}
-        for symbol, size in sizes.items():
-            own = "the number of classes" if symbol in classes else f"the number of entries of {first.name}"
-            words[_SIZES.get(symbol, own) if symbol not in classes else own] = size
+        words |= {_size_in_words(operator, symbol): size for symbol, size in sizes.items()}
     for path, leaf in walk(observation.trial.arguments):
         if not isinstance(leaf, Argument):
             continue
         name, shape = path_name(path), leaf.values.shape
         if len(shape) == 1:
-            words[f"the length of {name}"] = words[f"the number of rows of {name}"] = shape[0]
-            words[f"the number of columns of {name}"] = 1  # where other calls have several
+            words[f"the length of {name}"] = shape[0]
+            if vectors_too:
+                words |= {f"the number of rows of {name}": shape[0], f"the number of columns of {name}": 1}
         elif len(shape) >= 2:
             words[f"the number of rows of {name}"] = shape[0]
             words[f"the number of columns of {name}"] = shape[-1]
@@ -262,6 +269,20 @@ def sizes_of(observation: Observation) -> dict[str, int]:
         elif isinstance(value, int) and not isinstance(value, bool):
             words[name] = value
     return {name: size for name, size in words.items() if size}
+
+
+def _size_in_words(operator: Operator, symbol: str) -> str:
+    """What a size of the formula counts: classes, inputs, or the rows of that input which has it."""
+    if symbol in {each.classes for each in operator.inputs if each.kind == "label"}:
+        return "the number of classes"
+    if symbol in _SIZES:
+        return _SIZES[symbol]
+    own = next((each for each in operator.inputs if symbol in each.shape), operator.inputs[0])
+    if operator.flattened:
+        return f"the number of entries of {own.name}"
+    if len(own.shape) == 1:
+        return f"the {'number of columns' if own.batched else 'length'} of {own.name}"
+    return f"the number of {'rows' if own.shape[0] == symbol else 'columns'} of {own.name}"
 
 
 def numbers_of(observation: Observation) -> dict[str, float]:
@@ -298,6 +319,9 @@ def readable(value: float) -> str:
         return sign + str(close_by)
     return f"{sign}{size:.4g}"
 
+
+HUGE = 100.0
+"""No drawn cotangent is larger by chance: it is one of those that ask whether the gradient is linear in it."""
 
 NEARLY = 5e-3
 """A larger relative error is no matter of precision."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations, product
 
 import sympy as sp
@@ -10,7 +10,14 @@ from sympy.core.relational import Relational
 
 from gradcheck.operators.operator import Operator
 from gradcheck.references.derive import COTANGENT
-from gradcheck.references.formula import BATCH_LENGTH, Formula, array_element, array_symbol, index_symbol
+from gradcheck.references.formula import (
+    BATCH_LENGTH,
+    Formula,
+    array_element,
+    array_symbol,
+    index_symbol,
+    read_size,
+)
 
 Path = tuple[int, ...]
 Indices = tuple[sp.Symbol, ...]
@@ -200,7 +207,193 @@ def other_array(operator: Operator, original: Formula, *more: str) -> Mistakes:
             for name in names:
                 if name != part.base.label.name:
                     wrong = array_element(name, tuple(part.indices))
-                    yield _with(original.expression, path, wrong), wrong
+                    yield _with(original.expression, path, wrong), sp.Tuple(wrong, part)
+
+
+# Slips: one part of a formula for another that fits. They are many, and tried where nothing plainer explains.
+
+Arrays = tuple[tuple[str, tuple[sp.Expr, ...]], ...]
+"""What stands in for a part: an array's name and the sizes of its axes."""
+
+
+def arrays_of(operator: Operator, *, batch: bool) -> Arrays:
+    """Every array that a learner has at hand: the inputs that are no labels, the output, and grad_output."""
+    front = (BATCH_LENGTH,) if batch else ()
+    found = [
+        (each.name, (*(front if each.batched else ()), *map(read_size, each.shape)))
+        for each in operator.inputs
+        if each.kind != "label"
+    ]
+    if operator.output_shape:
+        shape = (*(front if operator.batched else ()), *map(read_size, operator.output_shape))
+        found += [(operator.output_name, shape), (COTANGENT, shape)]
+    return tuple(found)
+
+
+def _fitting(formula: Formula, arrays: Arrays, scope: Indices) -> Iterator[sp.Expr]:
+    """Every element that can be read where these indices mean something."""
+    for name, axes in arrays:
+        for places in product(*([index for index in scope if formula.ranges.get(index) == axis] for axis in axes)):
+            yield array_element(name, places)
+
+
+def _name(element: sp.Basic) -> str:
+    return str(element.args[0]) if isinstance(element, sp.Indexed) else str(element)
+
+
+def _elements(formula: Formula) -> Iterator[tuple[Path, sp.Basic, Indices]]:
+    """The places of single numbers: entries, and comparisons of two indices."""
+    for path, part, scope in _parts(formula):
+        scalar = isinstance(part, sp.Symbol) and part.is_integer is None
+        if isinstance(part, (sp.Indexed, sp.KroneckerDelta)) or scalar:
+            yield path, part, scope
+
+
+def another_array(original: Formula, arrays: Arrays) -> Mistakes:
+    """An entry of any array that fits, in one place, that of a softmax or a sigmoid too."""
+    for share, scope in _shares(original):
+        for other in _fitting(original, arrays, scope):
+            yield _divided_out(original.expression, share, other), sp.Tuple(other, share)
+    for path, part, scope in _elements(original):
+        for other in _fitting(original, arrays, scope):
+            if _name(other) != _name(part):
+                yield _with(original.expression, path, other), sp.Tuple(other, part)
+
+
+def another_everywhere(original: Formula, arrays: Arrays) -> Mistakes:
+    """One array, or e to its power, in all places of another of its shape."""
+    used = original.expression.atoms(sp.Indexed)
+    for (name, axes), (other, more) in product(arrays, arrays):
+        own = [part for part in used if _name(part) == name]
+        if other != name and axes == more and own:
+            for function in (lambda a: a, sp.exp):
+                put_in = {part: function(array_element(other, tuple(part.indices))) for part in own}
+                yield original.expression.xreplace(put_in), sp.Tuple(put_in[own[0]], own[0])
+
+
+THROUGH: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
+    ("1 − {}", lambda a: 1 - a),
+    ("1 + {}", lambda a: 1 + a),
+    ("e to the power of {}", sp.exp),
+    ("the logarithm of {}", sp.log),
+    ("the absolute value of {}", sp.Abs),
+    ("the square of {}", lambda a: a**2),
+    ("the root of {}", sp.sqrt),
+    ("tanh of {}", sp.tanh),
+    ("the sigmoid of {}", lambda a: 1 / (1 + sp.exp(-a))),
+)
+
+
+def through_a_function(original: Formula) -> Mistakes:
+    """A function of an entry, or of a sum, where the entry itself belongs."""
+    sums = ((path, part, scope) for path, part, scope in _parts(original) if path and isinstance(part, sp.Sum))
+    for path, part, _ in (*_elements(original), *sums):
+        for words, function in THROUGH:
+            yield _with(original.expression, path, function(part)), sp.Tuple(sp.Symbol(words), part)
+
+
+def something_within(original: Formula, arrays: Arrays) -> Mistakes:
+    """Another entry is added to one, or taken from it."""
+    for path, part, scope in _elements(original):
+        for other in _fitting(original, arrays, scope):
+            for more in (other, sp.exp(other)):
+                for sign in (1, -1):
+                    if _name(other) != _name(part):
+                        yield _with(original.expression, path, part + sign * more), sp.Tuple(sign * more, part)
+
+
+def weighted_sum(original: Formula, arrays: Arrays) -> Mistakes:
+    """The terms of a sum are multiplied by what has no place in it: an entry, or the softmax that stands elsewhere."""
+    for path, part, scope in _parts(original):
+        if isinstance(part, sp.Sum):
+            inner = (*scope, *(limits[0] for limits in part.limits))
+            shares = [
+                share.xreplace({index: own})
+                for share, _ in _shares(original)
+                for index in share.free_symbols
+                for own, *_ in part.limits
+                if original.ranges.get(index) == original.ranges[own]
+            ]
+            for weight in (*_fitting(original, arrays, inner), *shares):
+                wrong = sp.Sum(part.function * weight, *part.limits)
+                yield _with(original.expression, path, wrong), sp.Tuple(weight, part)
+
+
+def _shares(original: Formula) -> Iterator[tuple[sp.Expr, Indices]]:
+    """e^x / Σ e^x, or e^x / (1 + e^x), and the indices that mean something there."""
+    for _, part, scope in _parts(original):
+        factors = part.args if isinstance(part, sp.Mul) else ()
+        above = [each for each in factors if isinstance(each, sp.exp)]
+        below = [each for each in factors if isinstance(each, sp.Pow) and each.args[0].has(sp.exp)]
+        if above and below and below[0].args[1] == -1:
+            yield above[0] / below[0].args[0], scope
+
+
+def _divided_out(expression: sp.Expr, share: sp.Expr, other: sp.Expr) -> sp.Expr:
+    """`other` in the place of `share`, which is a part of some products."""
+    above, below = (next(each for each in share.args if isinstance(each, kind)) for kind in (sp.exp, sp.Pow))
+    return expression.replace(
+        lambda part: isinstance(part, sp.Mul) and {above, below} <= set(part.args),
+        lambda part: sp.Mul(other, *(each for each in part.args if each not in (above, below))),
+    )
+
+
+def plain_mean(original: Formula) -> Mistakes:
+    """A mean of one factor where a sum of products belongs."""
+    for path, part, _ in _parts(original):
+        if isinstance(part, sp.Sum) and len(part.limits) == 1 and isinstance(part.function, sp.Mul):
+            size = original.ranges[part.limits[0][0]]
+            for weight in part.function.args:
+                if not weight.is_number:
+                    plain = sp.Sum(_product(part.function, weight), *part.limits) / size
+                    yield _with(original.expression, path, plain), weight
+
+
+def number_for_sum(original: Formula) -> Mistakes:
+    """One or minus one, which the sum was in some example."""
+    for path, part, _ in _parts(original):
+        if path and isinstance(part, sp.Sum):
+            for number in (sp.S.One, sp.S.NegativeOne):
+                yield _with(original.expression, path, number), sp.Tuple(number, part)
+
+
+def lost_brackets(original: Formula) -> Mistakes:
+    """(a + b) c as a + b c, a / (b + c) as a / b + c, (a + b)² as a + b²."""
+    for path, part, _ in _parts(original):
+        if isinstance(part, sp.Pow) and isinstance(part.args[0], sp.Add) and part.args[1] > 1:
+            for last in part.args[0].args:
+                yield _with(original.expression, path, part.args[0] - last + last ** part.args[1]), part
+            yield _with(original.expression, path, sp.Add(*(each ** part.args[1] for each in part.args[0].args))), part
+        factors = sp.Mul.make_args(part)
+        above = [each for each in factors if isinstance(each, sp.Add)]
+        below = [each for each in factors if isinstance(each, sp.Pow) and isinstance(each.args[0], sp.Add)]
+        below = [each for each in below if each.args[1] == -1]
+        for wide in above:
+            others = [each for each in factors if each is not wide]
+            for last, count in product(wide.args, range(len(others) if len(others) <= _FACTORS else 0)):
+                for before in combinations(others, count):  # a b c for a (b + …) c: what stands before, and after
+                    after = sp.Mul(*(each for each in others if each not in before))
+                    yield _with(original.expression, path, sp.Mul(*before, wide - last) + last * after), part
+        for deep in below:
+            others = sp.Mul(*(each for each in factors if each is not deep))
+            for first in deep.args[0].args:
+                rest = deep.args[0] - first
+                yield _with(original.expression, path, others / first + rest), part
+                for wide in above:
+                    for last in wide.args:
+                        whole = wide - last + last * (others / wide) / first + rest
+                        yield _with(original.expression, path, whole), part
+
+
+_FACTORS = 4
+
+
+def upside_down(original: Formula) -> Mistakes:
+    """A factor below the line that belongs above it, or the other way round."""
+    for path, part, _ in _parts(original):
+        for factor in part.args if isinstance(part, sp.Mul) else ():
+            if not factor.is_number:
+                yield _with(original.expression, path, part / factor**2), factor
 
 
 def scaled(original: Formula, factors: Iterable[sp.Expr]) -> Mistakes:

@@ -7,6 +7,7 @@ there is to know of a kind of mistake stands in one record of `KINDS`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,7 @@ from typing import Any, Literal
 
 import sympy as sp
 
+from gradcheck.checks.compare import in_a_row
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis import mistakes
 from gradcheck.operators.operator import BATCH_SIZE, Operator
@@ -61,7 +63,8 @@ class RightFormula:
 class MutantKind:
     """A kind of mistake in a formula: `make` finds every place for it, `code` names it for machines, `sentence` says it
     to the learner, and `full` to whoever may see a part of the right formula. `cost`: the plainer, the less. `instead`
-    is the code of a mutant that has another than its kind, or nothing.
+    is the code of a mutant that has another than its kind, or nothing. Of a `slip` there are too many to grade each:
+    they are guesses only. Where a part stands in another's place it is a pair: what stands there, what belongs there.
     """
 
     name: str
@@ -71,6 +74,7 @@ class MutantKind:
     full: Callable[[Mutant], str] | None = None
     cost: float = 1.15
     instead: Callable[[Mutant], str] = lambda _: ""
+    slip: bool = False
 
 
 def mutants(operator: Operator) -> list[Mutant]:
@@ -101,15 +105,90 @@ def mutants_in_output(operator: Operator, role: MutantRole, wrt: str) -> list[Mu
     return list(_made_of(RightFormula(operator, role, short), wrt, {}))
 
 
-def _made_of(right: RightFormula, wrt: str, more: dict[sp.Symbol, sp.Symbol]) -> Iterator[Mutant]:
-    """Every mutant of one formula; `more` are the ranges of indices that only the wrong ones have."""
+def slips(operator: Operator, role: MutantRole, wrt: str) -> Iterator[Mutant]:
+    """What else goes wrong in a formula, however it is written: as derived, with the output in it, multiplied out, and
+    the hyperbolic tangent by exponentials.
+    """
+    original = original_of(operator, role, wrt)
+    short = original if role == "forward" else compact(operator, original)
+    ways = [(original, False), (short, True)]
+    for rewrite in (sp.expand, sp.factor_terms):
+        ways += [
+            (Formula(rewrite(each), original.indices, original.ranges), True)
+            for each in (original.expression, short.expression)
+        ]
+    if role == "forward" and original.expression.has(sp.tanh):
+        ways += [(Formula(each, original.indices, original.ranges), True) for each in _by_exponentials(original)]
+    written = {original.expression, short.expression}
+    seen: set[sp.Expr] = set()
+    for number, (formula, anew) in enumerate(ways):
+        if number < 2 or formula.expression not in written:
+            written.add(formula.expression)
+            most = math.inf if formula is short else _RARE
+            made = _made_of(RightFormula(operator, role, formula), wrt, {}, slips=True, anew=anew, below=most)
+            for mutant in made:
+                if mutant.formula.expression not in seen:
+                    seen.add(mutant.formula.expression)
+                    yield mutant
+
+
+_RARE = 1.35
+"""Kinds of this cost are looked for in the shortest form alone: they are many, and few people make them."""
+
+
+def terms(operator: Operator, role: MutantRole, wrt: str) -> list[Mutant]:
+    """The terms of a formula, each as if it stood alone; none where there are not several."""
+    original = original_of(operator, role, wrt)
+    short = original if role == "forward" else compact(operator, original)
+    whole = sp.expand(short.expression)
+    found = whole.args if isinstance(whole, sp.Add) else ()
+    return [
+        Mutant(operator, role, wrt, "drop-term", Formula(each, short.indices, short.ranges), part=each)
+        for each in found
+        if 1 < len(found) <= MOST_TERMS
+    ]
+
+
+MOST_TERMS = 4
+
+
+def term_in_words(mutant: Mutant, wrong: str) -> str:
+    """What is wrong with one term, and what it depends on."""
+    return f"a term of {_subject(mutant)} {wrong}; {_depends(mutant)}"
+
+
+def _by_exponentials(original: Formula) -> Iterator[sp.Expr]:
+    """tanh in the ways that it is computed by hand."""
+    for above, below in (
+        (lambda u: sp.exp(u) - sp.exp(-u), lambda u: sp.exp(u) + sp.exp(-u)),
+        (lambda u: sp.exp(2 * u) - 1, lambda u: sp.exp(2 * u) + 1),
+        (lambda u: 1 - sp.exp(-2 * u), lambda u: 1 + sp.exp(-2 * u)),
+    ):
+        yield original.expression.replace(sp.tanh, lambda u, a=above, b=below: a(u) / b(u))
+    yield original.expression.replace(sp.tanh, lambda u: 2 / (1 + sp.exp(-2 * u)) - 1)
+
+
+def _made_of(
+    right: RightFormula,
+    wrt: str,
+    more: dict[sp.Symbol, sp.Symbol],
+    *,
+    slips: bool = False,
+    anew: bool = True,
+    below: float = math.inf,
+) -> Iterator[Mutant]:
+    """Every mutant of one formula; `more` are the ranges of indices that only the wrong ones have. Of `slips` only
+    those, `below` some cost, and the others again where the formula is written `anew`.
+    """
     original = right.formula
     ranges = original.ranges | more | {mistakes.elsewhere(index): size for index, size in original.ranges.items()}
     seen = {original.expression}
     # Of a formula as people write it a factor is missing, where 1 − y without its y² is a factor without a term.
     for kind in sorted(KINDS.values(), key=lambda each: right.written and each.name != "drop-factor"):
+        if kind.cost >= below or (slips != kind.slip and not (slips and anew)):
+            continue
         for wrong, part in kind.make(right):
-            if wrong not in seen:
+            if wrong not in seen and not wrong.has(sp.nan, sp.zoo, sp.oo):
                 seen.add(wrong)
                 formula = Formula(wrong, original.indices, ranges)
                 yield Mutant(right.operator, right.role, wrt, kind.name, formula, part=part)
@@ -157,6 +236,13 @@ def mutant_in_words(mutant: Mutant, *, composed: bool = False, full: bool = Fals
     """
     kind = KINDS[mutant.kind]
     text = (kind.full or kind.sentence)(mutant) if full else kind.sentence(mutant)
+    if (
+        full
+        and kind.full
+        and mutant.part is not None
+        and "grad_output" in _ingredients(mutant, _part(mutant).expression)
+    ):
+        text += " (g is grad_output)"
     return f"at the {mutant.operator.name.replace('_', ' ')}, {text}" if composed else text
 
 
@@ -168,11 +254,11 @@ def _subject(mutant: Mutant) -> str:
 
 def _part(mutant: Mutant) -> Formula:
     """The part that the mistake is about."""
-    assert mutant.part is not None
+    part = mutant.part.args[0] if isinstance(mutant.part, sp.Tuple) else mutant.part
+    assert part is not None
     original = original_of(mutant.operator, mutant.role, mutant.wrt)
-    free = mutant.part.free_symbols
-    indices = tuple(index for index in original.ranges if index in free)
-    return Formula(mutant.part, indices, original.ranges)
+    indices = tuple(index for index in original.ranges if index in part.free_symbols)
+    return Formula(part, indices, original.ranges)
 
 
 def part_in_words(mutant: Mutant) -> str:
@@ -185,11 +271,10 @@ def _depends(mutant: Mutant) -> str:
     short = compact(mutant.operator, _part(mutant))
     on = list(_ingredients(mutant, short.expression))
     if not on:
-        return "it is a number"
+        return "it is a constant"
     sums = {limits[0] for each in short.expression.atoms(sp.Sum) for limits in each.limits}
     over = dict.fromkeys(_extent(mutant, index) for index in sorted(sums, key=str))
-    listed = ", ".join(on[:-1]) + (" and " if len(on) > 1 else "") + on[-1]
-    return f"it depends on {listed}" + (f", summed over {' and '.join(over)}" if over else "")
+    return f"it depends on {in_a_row(on)}" + (f", summed over {' and '.join(over)}" if over else "")
 
 
 def _ingredients(mutant: Mutant, expression: sp.Expr) -> Iterator[str]:
@@ -289,6 +374,69 @@ def _unwritten(make: Callable[[RightFormula], Iterable[Any]]) -> Callable[[Right
     return lambda right: () if right.written else make(right)
 
 
+def _arrays(right: RightFormula) -> mistakes.Arrays:
+    return mistakes.arrays_of(right.operator, batch=right.role != "jacobian")
+
+
+def _there(mutant: Mutant) -> str:
+    """What stands there, in words."""
+    return _part_named(mutant, 0)
+
+
+def _belongs(mutant: Mutant) -> str:
+    """What belongs there, in words."""
+    return _part_named(mutant, 1)
+
+
+def _part_named(mutant: Mutant, place: int) -> str:
+    assert mutant.part is not None
+    return _named(mutant, mutant.part.args[place])
+
+
+def _named(mutant: Mutant, part: sp.Basic) -> str:
+    """An entry by its array's name, e^x, a sum: "the output y", "the sum over the classes"."""
+    output = mutant.operator.output_name
+    if isinstance(part, sp.Sum):
+        return f"the sum over {' and '.join(dict.fromkeys(_extent(mutant, limits[0]) for limits in part.limits))}"
+    if isinstance(part, sp.KroneckerDelta):
+        return "the 1 at the label" if part.has(sp.Indexed) else "the 1 on the diagonal"
+    if isinstance(part, sp.exp):
+        return f"e^{_named(mutant, part.args[0]).removeprefix('the output ')}"
+    if isinstance(part, (sp.Indexed, sp.Symbol)):
+        name = str(part.args[0]) if isinstance(part, sp.Indexed) else str(part)
+        return {COTANGENT: "grad_output", output: f"the output {output}"}.get(name, name)
+    if part.is_number:
+        return str(part).replace("-", "−")
+    coefficient, rest = part.as_coeff_Mul()
+    if coefficient != 1:
+        return _named(mutant, rest)
+    return "the softmax" if part.has(sp.Sum) else "the sigmoid"
+
+
+def _everywhere(mutant: Mutant) -> str:
+    there, belongs = _there(mutant), _belongs(mutant)
+    gone = f": {belongs} has no influence on {_subject(mutant)}" if not belongs.startswith("the output") else ""
+    return f"{there} stands in every place of {belongs} in {_subject(mutant)}{gone}"
+
+
+def _through(mutant: Mutant) -> str:
+    assert mutant.part is not None
+    words, belongs = str(mutant.part.args[0]), _belongs(mutant)
+    return f"in {_subject(mutant)}, {words.format(belongs)} stands where {belongs} itself belongs"
+
+
+def _within(mutant: Mutant) -> str:
+    assert mutant.part is not None
+    taken = bool(mutant.part.args[0].could_extract_minus_sign())
+    verb = "subtracted from" if taken else "added to"
+    return f"in {_subject(mutant)}, {_there(mutant)} is {verb} {_belongs(mutant)}, where it has no place"
+
+
+def _code_through(mutant: Mutant) -> str:
+    assert mutant.part is not None
+    return "changes-upstream" if _belongs(mutant) == "grad_output" else ""
+
+
 def _of_backward(make: Callable[[Operator, Formula], Iterable[Any]]) -> Callable[[RightFormula], Iterable[Any]]:
     return _unwritten(lambda right: make(right.operator, right.formula) if right.role == "backward" else ())
 
@@ -375,8 +523,8 @@ KINDS: dict[str, MutantKind] = {
                 if r.written
                 else _of_backward(mistakes.other_array)(r)
             ),
-            lambda m: f"in {_subject(m)}, {_array(m)} stands where another variable belongs",
-            lambda m: f"in {_subject(m)}, {part_in_words(m)} stands where another variable belongs",
+            lambda m: f"in {_subject(m)}, {_there(m)} stands where {_belongs(m)} belongs",
+            lambda m: f"in {_subject(m)}, {part_in_words(m)} stands where {_belongs(m)} belongs",
         ),
         MutantKind(
             "other-function",
@@ -426,6 +574,79 @@ KINDS: dict[str, MutantKind] = {
             "changes-upstream",
             lambda r: mistakes.cotangent_without_sign(r.formula) if r.written else (),
             lambda m: f"in {_subject(m)}, grad_output enters without its sign in one place",
+        ),
+        MutantKind(
+            "lost-brackets",
+            "wrong-function",
+            lambda r: mistakes.lost_brackets(r.formula),
+            lambda m: f"brackets are missing in {_subject(m)}: × and / bind before + and −, powers before both",
+            cost=1.2,
+            slip=True,
+        ),
+        MutantKind(
+            "another-array",
+            "wrong-variable",
+            lambda r: mistakes.another_array(r.formula, _arrays(r)),
+            lambda m: f"in {_subject(m)}, {_there(m)} stands where {_belongs(m)} belongs",
+            cost=1.2,
+            slip=True,
+        ),
+        MutantKind(
+            "another-everywhere",
+            "wrong-variable",
+            lambda r: mistakes.another_everywhere(r.formula, _arrays(r)),
+            _everywhere,
+            cost=1.15,
+            slip=True,
+        ),
+        MutantKind(
+            "through-a-function",
+            "wrong-function",
+            lambda r: mistakes.through_a_function(r.formula),
+            _through,
+            cost=1.35,
+            instead=_code_through,
+            slip=True,
+        ),
+        MutantKind(
+            "upside-down",
+            "wrong-function",
+            lambda r: mistakes.upside_down(r.formula),
+            lambda m: f"in {_subject(m)} a factor stands on the wrong side of the fraction line; {_depends(m)}",
+            cost=1.3,
+            slip=True,
+        ),
+        MutantKind(
+            "weighted-sum",
+            "extra-term",
+            lambda r: mistakes.weighted_sum(r.formula, _arrays(r)),
+            lambda m: f"in {_subject(m)} the terms of {_belongs(m)} are multiplied by {_there(m)}: a factor too many",
+            cost=1.35,
+            slip=True,
+        ),
+        MutantKind(
+            "something-within",
+            "extra-term",
+            lambda r: mistakes.something_within(r.formula, _arrays(r)),
+            _within,
+            cost=1.4,
+            slip=True,
+        ),
+        MutantKind(
+            "plain-mean",
+            "wrong-variable",
+            lambda r: mistakes.plain_mean(r.formula),
+            lambda m: f"in {_subject(m)} a plain mean stands where a weighted sum belongs; {_depends(m)}",
+            cost=1.35,
+            slip=True,
+        ),
+        MutantKind(
+            "number-for-sum",
+            "missing-term",
+            lambda r: mistakes.number_for_sum(r.formula),
+            lambda m: f"in {_subject(m)}, {_there(m)} stands for {_belongs(m)}, whatever that sum is",
+            cost=1.4,
+            slip=True,
         ),
         MutantKind(
             "swapped-gradients",

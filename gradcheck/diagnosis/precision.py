@@ -24,14 +24,16 @@ _WORSE = 30.0
 """By so many times less precise at float32: what two nearly equal numbers leave when they are subtracted."""
 
 
-def precision_told(pairs: Sequence[Pair], name: str, least: int, read: ReadFunction | None) -> str:
-    """How many digits are right, and why no more; empty where less than `least` are, or some call is plainly wrong."""
+def precision_told(pairs: Sequence[Pair], name: str, least: int, read: ReadFunction | None) -> tuple[str, str]:
+    """How many digits are right, and why no more, with a thought of its own perhaps; empty where less than `least` are,
+    or some call is plainly wrong.
+    """
     exact = [pair for pair in pairs if pair[0].exact]
-    digits, why = digits_right(exact), ""
+    digits, why, think = digits_right(exact), "", ""
     if digits >= least:
         line = read and _quotient(read)
         if line:
-            why = f"a difference quotient (line {line}), not the derivative"
+            why, think = f"a difference quotient (line {line}), not the derivative", _DERIVE
         elif digits >= _SEVERAL and _worse_at_float32(pairs):
             why = "nearly equal numbers are subtracted, as in a difference quotient"
     if not why:
@@ -41,9 +43,11 @@ def precision_told(pairs: Sequence[Pair], name: str, least: int, read: ReadFunct
             why = _culprit(parts, digits) or "something rounds, or a small number is added"
         elif not digits and least == 1 and (digits := _of_scale(pairs)):
             why = next(iter(sorted(_rounded(parts, digits))), (0, ""))[1]
-    return say("{what} {is} right to about {digits} digits only: {why}", name, digits=digits, why=why) if why else ""
+    text = "{what} {is} right to about {digits} digits only: {why}"
+    return (say(text, name, digits=digits, why=why), think) if why else ("", "")
 
 
+_DERIVE = "A quotient comes near the slope, whatever the step. Which formula is the slope itself?"
 _SEVERAL = 3
 
 
@@ -174,8 +178,9 @@ def _number(part: ast.AST) -> float:
 
 
 def _written(value: float) -> str:
-    """1e-8, as people write it."""
-    return f"{value:g}".replace("e-0", "e-")
+    """0.001, 1e-8, as people write it."""
+    factor, power = f"{value:e}".split("e")
+    return f"{value:g}" if value >= 1e-3 else f"{float(factor):g}e{int(power)}"
 
 
 def _short(part: ast.expr) -> str:

@@ -181,7 +181,9 @@ class Axes:
         known, called = self.shapes.get(name, ((), ()))
         if turned:
             known, called = known[::-1], called[::-1]
-        return called if known == shape and called else tuple(self.letters.get(size, "") for size in shape)
+        if known == shape and called:
+            return called
+        return tuple(self.letters.get(size, "") if shape.count(size) == 1 else "" for size in shape)
 
 
 def _names_of_axes(reference: Reference) -> dict[str, tuple[str, ...]]:
@@ -369,7 +371,7 @@ def _joined(operation: Operation, _fault: Fault, axes: Axes) -> str:
     return f"{_written(operation, axes)}: the other axes differ" if len(rest) > 1 else ""
 
 
-def _reshaped(operation: Operation, _fault: Fault, axes: Axes) -> str:
+def _reshaped(operation: Operation, _fault: Fault, axes: Axes) -> Reason | str:
     first = next((each for each in operation.operands if each.is_tensor), None)
     wanted = [int(each.value) for each in operation.operands if each.kind == "int"]
     if _name(operation) not in ("view", "reshape") or first is None or not wanted:
@@ -380,10 +382,12 @@ def _reshaped(operation: Operation, _fault: Fault, axes: Axes) -> str:
             f"{_written(operation, axes)}: view needs memory in order; use reshape" if "view" in operation.name else ""
         )
     sizes = " × ".join("?" if each == -1 else str(each) for each in wanted)
-    return f"{_written(operation, axes)}: {count} entries do not make {sizes}"
+    written = all(each.source == each.value for each in operation.operands if each.kind == "int")
+    told = f"{_written(operation, axes)}: {count} entries do not make {sizes}"
+    return Reason(told, also=("hard-coded-size",) if written else ())
 
 
-def _indexed(operation: Operation, fault: Fault, axes: Axes) -> str:
+def _indexed(operation: Operation, fault: Fault, axes: Axes) -> Reason | str:
     if operation.kind not in ("index", "store") or not operation.operands:
         return ""
     holder, *index = operation.operands
@@ -410,9 +414,9 @@ def _indexed(operation: Operation, fault: Fault, axes: Axes) -> str:
         low, _, high = each.value.partition("…")
         if each.kind in ("int", "Tensor") and low and not -size <= int(low) <= int(high or low) < size:
             wrong = high if high and int(high) >= size else low
-            return (
-                f"{told}: the index {wrong} is out of range, {size} {'entry is' if size == 1 else 'entries are'} there"
-            )
+            there = "entry is there" if size == 1 else "entries are there"
+            also = ("hard-coded-size",) if each.source == wrong else ()
+            return Reason(f"{told}: the index {wrong} is out of range, {size} {there}", also=also)
     parts = [each for each in taken if each.is_tensor and each.shape]
     if len({each.shape for each in parts}) > 1 and _clash(parts[0].shape or (), parts[1].shape or ()):
         return f"{told}: the indices have different lengths"

@@ -136,7 +136,7 @@ def _plain(node: ast.AST, name: str) -> ast.FunctionDef | None:
 
 
 @dataclass(frozen=True)
-class _Change:
+class _Changed:
     made: str
     line: int
     code: str
@@ -148,7 +148,7 @@ _Otherwise = tuple[str, str, float, str]
 """A code, a sentence in which {} is the place as it stands, a cost, and what is written instead."""
 
 
-def _changes(tree: ast.FunctionDef, *, added: bool) -> Iterator[_Change]:
+def _changes(tree: ast.FunctionDef, *, added: bool) -> Iterator[_Changed]:
     flow = DataFlow(tree, tuple(each.arg for each in tree.args.args))
     inside = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     seen = {ast.unparse(tree)}
@@ -164,7 +164,7 @@ def _changes(tree: ast.FunctionDef, *, added: bool) -> Iterator[_Change]:
                 continue
             if made not in seen:
                 seen.add(made)
-                yield _Change(made, getattr(node, "lineno", 1), code, text.format(_quoted(node)), cost)
+                yield _Changed(made, getattr(node, "lineno", 1), code, text.format(_quoted(node)), cost)
     if not added:
         yield from _of_statements(tree, seen)
 
@@ -528,7 +528,7 @@ def _completed(node: ast.AST, flow: DataFlow) -> Iterator[_Otherwise]:
         yield "missing-term", "a division is missing at {}", 1.5, f"({whole} / {other})"
 
 
-def _of_statements(tree: ast.FunctionDef, seen: set[str]) -> Iterator[_Change]:
+def _of_statements(tree: ast.FunctionDef, seen: set[str]) -> Iterator[_Changed]:
     """A line too many, or two in the wrong order."""
     for node in ast.walk(tree):
         for field in ("body", "orelse"):
@@ -556,7 +556,7 @@ def _with_body(
     at: ast.stmt,
     seen: set[str],
     told: tuple[str, str, float],
-) -> Iterator[_Change]:
+) -> Iterator[_Changed]:
     before = getattr(node, field)
     setattr(node, field, body)
     made = ast.unparse(tree)
@@ -564,4 +564,4 @@ def _with_body(
     if made not in seen:
         seen.add(made)
         code, text, cost = told
-        yield _Change(made, at.lineno, code, text.format(_quoted(at)), cost)
+        yield _Changed(made, at.lineno, code, text.format(_quoted(at)), cost)

@@ -10,7 +10,17 @@ from functools import cached_property
 from gradcheck.catalog import Exercise
 from gradcheck.checks.allowance import Budget
 from gradcheck.checks.trials import Trial
-from gradcheck.diagnosis import from_arguments, from_code, from_expected, from_formula, with_more
+from gradcheck.diagnosis import (
+    from_arguments,
+    from_code,
+    from_expected,
+    from_formula,
+    from_parts,
+    places,
+    ratios,
+    steps,
+    with_more,
+)
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted, say
 from gradcheck.diagnosis.matching import Factor, explain_factor, factor_in_words, leaves_of, ratio
@@ -29,12 +39,20 @@ FAMILIES: tuple[Family, ...] = (
     from_arguments.other_axis,
     from_arguments.changed_upstream,
     from_expected.cut,
-    from_expected.in_another_order,
+    from_parts.in_another_order,
     from_arguments.exchanged,
     from_arguments.only_some,
     from_arguments.other_values,
+    from_parts.parts_of_arguments,
+    from_parts.first_for_all,
+    from_parts.one_term_short,
+    from_parts.one_part_astray,
+    from_parts.rows_moved,
+    places.right_elsewhere,
+    places.let_through,
     from_expected.reduced,
     with_more.steps_alone,
+    ratios.of_the_result,
 )
 
 COMPOUND = 1.9
@@ -73,6 +91,12 @@ class GuessSearch:
         self.guesses = [_remembering(each, budget) for each in _guesses(context, exercise)]
 
     @cached_property
+    def slips(self) -> list[Guess]:
+        """Slips within an argument or a formula. They are many."""
+        made = (*from_arguments.odd_values(self.context), *from_formula.slipped(self.context))
+        return [_remembering(each, self.budget) for each in made]
+
+    @cached_property
     def pairs(self) -> list[Guess]:
         """Two mistakes at once, for when one does not explain it."""
         return [_remembering(each, self.budget) for each in _composed(self.context, self.guesses)]
@@ -85,14 +109,41 @@ class GuessSearch:
         astray = with_more.update_astray(self.context, observations, name)
         if astray:
             found.append(Explanation(*astray))
-        if not found:
+        if _compound(found):
             added = with_more.something_added(self.context, observations, name)
             if added:
                 code, text, cost = added
                 found.append(Explanation(code, say(text, name), cost))
+        if _compound(found) and self.context.calculator.able:
+            found += self._far(observations, name)
+        if not found:
+            found = [
+                Explanation(*each) for each in with_more.steps_astray(self.context, self.guesses, observations, name)
+            ]
         if not found:
             found = list(_matching(self.pairs, observations, name, alone=True))
+        if not found:
+            shared = ratios.shared(observations, name)
+            if shared:
+                found.append(Explanation("missing-term", say(shared, name), COMPOUND))
         return sorted(found, key=lambda each: each.cost)
+
+    def _far(self, observations: Sequence[Observation], name: str) -> Iterator[Explanation]:
+        """What is tried where nothing plainer explains it."""
+        yield from _matching(self.slips, observations, name)
+        yield from _matching(ratios.ratios(self.context, observations, name), observations, name, alone=True)
+        told = from_formula.of_terms(self.context, observations, name)
+        if told:
+            yield Explanation(*told)
+        moved = steps.as_steps(self.context, observations, name)
+        if moved:
+            guesses = steps.of_steps((*self.guesses, *self.slips), name)
+            yield from _matching(guesses, moved, name, whole="the step")
+
+
+def _compound(found: Sequence[Explanation]) -> bool:
+    """Whether no single mistake explains it."""
+    return all(each.cost >= COMPOUND for each in found)
 
 
 def _holds(observation: Observation, name: str) -> bool:
@@ -135,9 +186,11 @@ def _composed(context: Context, guesses: Sequence[Guess]) -> Iterator[Guess]:
 
 
 def _matching(
-    guesses: Iterable[Guess], observations: Sequence[Observation], name: str, *, alone: bool = False
+    guesses: Iterable[Guess], observations: Sequence[Observation], name: str, *, alone: bool = False, whole: str = "it"
 ) -> Iterator[Explanation]:
-    """What explains the leaves. With `alone` nothing may come on top: two mistakes and a factor would be three."""
+    """What explains the leaves. With `alone` nothing may come on top: two mistakes and a factor would be three. `whole`
+    is what the factor belongs to.
+    """
     for guess in guesses:
         factor = match(guess, observations, name)
         if factor is None or (alone and factor.kind != "none"):
@@ -151,7 +204,7 @@ def _matching(
             if not guess.code:
                 yield Explanation(_scalar_code(code, factor), text, cost, factor=factor.kind)
             else:
-                more = f"; besides, it is {_besides(factor)}"
+                more = f"; besides, {whole} is {_besides(factor)}"
                 full = _full(guess, name, more)
                 both = guess.sentence(name) + more
                 yield Explanation(guess.code, both, guess.cost + 1.0, guess.think, factor.kind, full)

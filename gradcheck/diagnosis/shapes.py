@@ -1,4 +1,6 @@
-"""A result of the wrong shape often says which mistake was made: an axis too many is a sum that is missing."""
+"""A result of the wrong shape, or with too few parts, often says which mistake was made: an axis too many is a sum that
+is missing.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,13 @@ from typing import Literal
 
 import numpy as np
 
-from gradcheck.checks.compare import Template, Wanted, stem
-from gradcheck.checks.outcome import Argument, Value
+from gradcheck.checks.compare import Template, Wanted, leaves, stem
+from gradcheck.checks.outcome import Argument, Returned, Value
+from gradcheck.diagnosis import from_arguments, from_parts
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.evidence import Observation, Sighting
-from gradcheck.diagnosis.matching import close, ratio, scale_of
+from gradcheck.diagnosis.guess import Context, Guess, say
+from gradcheck.diagnosis.matching import close, path_name, ratio, scale_of
 from gradcheck.references.expected import Floats
 
 Holds = Callable[[Observation, int], bool]
@@ -32,47 +36,198 @@ class ShapeMistake:
     of: Literal["leaf", "content", "list"] = "leaf"
 
 
-def explain_shape(observations: Sequence[Observation], calculator: Calculator) -> tuple[ShapeMistake, str] | None:
+FAMILIES = (
+    from_parts.parts_of_arguments,
+    from_parts.one_term_short,
+    from_arguments.only_some,
+    from_arguments.exchanged,
+)
+"""Guesses at other arguments, with which a right function gives another shape."""
+
+
+def explain_shape(context: Context) -> tuple[ShapeMistake, str] | None:
     """What the shapes and numbers of the first misshapen leaf have in common over all calls, and the name of what it is
     about; None when nothing.
     """
-    misshapen = [each for each in observations if _first(each) is not None]
+    misshapen = [each for each in context.observations if _first(each) is not None]
     if not misshapen:
         return None
     position = _first(misshapen[0])
     assert position is not None
     name = misshapen[0].names[position]
-    told = _exchanged(misshapen, position)
+    told = _exchanged(misshapen)
     if told:
         return told
-    told_by = [each for each in misshapen if position < len(each.got)]
-    for each in _mistakes(calculator) if any(np.any(one.got[position]) for one in told_by) else ():
-        if all(each.holds(one, position) for one in told_by):
+    told_by = [(each, place) for each in misshapen if (place := _place(each, position)) is not None]
+    for each in _mistakes(context) if any(np.any(one.got[place]) for one, place in told_by) else ():
+        if all(each.holds(one, place) for one, place in told_by):
             return each, misshapen[0].stems[position] if each.of == "list" else name
     return None
-
-
-def explain_count(sightings: Sequence[Sighting]) -> str:
-    """The code of a list that is too short or too long in every call; empty where that is not what is wrong."""
-    told = {_count(each.trial.template, each.outcome.value) for each in sightings if each.outcome.state == "returned"}
-    return told.pop() if len(told) == 1 else ""
-
-
-def _count(template: Template, value: Value) -> str:
-    if not isinstance(template, tuple) or not isinstance(value, tuple):
-        return ""
-    lists = {each.like or stem(each.name) for each in template if isinstance(each, Wanted)}
-    one_list = len(template) > 1 and len(lists) == 1 and all(isinstance(each, Wanted) for each in template)
-    if one_list and len(template) != len(value):
-        return "missing-term" if len(value) < len(template) else "extra-term"
-    if len(template) != len(value):
-        return ""
-    return next(filter(None, (_count(*pair) for pair in zip(template, value, strict=True))), "")
 
 
 def _first(observation: Observation) -> int | None:
     pairs = enumerate(zip(observation.got, observation.expected, strict=True))
     return next((position for position, (got, expected) in pairs if got.shape != expected.shape), None)
+
+
+def _place(observation: Observation, position: int) -> int | None:
+    """Where to look in this call: at the same leaf, or where that has its shape at the first misshapen one."""
+    got, expected = observation.got, observation.expected
+    if position < len(got) and got[position].shape != expected[position].shape:
+        return position
+    return _first(observation)
+
+
+# Lists of the wrong length, and other branches.
+
+
+@dataclass(frozen=True)
+class _List:
+    """A list that came back: what its parts are called, and which parts belong there."""
+
+    name: str
+    got: tuple[Value, ...]
+    expected: tuple[Floats, ...]
+
+
+def explain_count(sightings: Sequence[Sighting]) -> tuple[str, str] | None:
+    """The code and the sentence, empty perhaps, of a list that is too short or too long, or of a result that is one
+    part alone of what belongs there; None where that is not what is wrong.
+    """
+    returned = [each for each in sightings if each.outcome.state == "returned" and each.trial.expected]
+    values = [[each.value for each in one.trial.expected] for one in returned]
+    found = [
+        list(_lists(each.trial.template, each.outcome.value, iter(own)))
+        for each, own in zip(returned, values, strict=True)
+    ]
+    for name in dict.fromkeys(each.name for one in found for each in one):
+        lists = [each for one in found for each in one if each.name == name]
+        wrong = [each for each in lists if len(each.got) != len(each.expected)]
+        if wrong:
+            return _of_length(name, lists, wrong)
+    return _of_kind(returned)
+
+
+def _of_length(name: str, lists: Sequence[_List], wrong: Sequence[_List]) -> tuple[str, str] | None:
+    shorter = {len(each.got) < len(each.expected) for each in wrong}
+    for place, which in ((-1, "last"), (0, "first")):
+        if all(len(each.got) == 1 and _equal(each.got[0], each.expected[place]) for each in lists):
+            return "missing-term", f"only the {which} part of {name} comes back"
+    if len({len(each.got) for each in lists}) == 1 and len({len(each.expected) for each in lists}) > 1:
+        count = len(lists[0].got)
+        text = f"{{what}} always {{has}} {count} part{'' if count == 1 else 's'}, whatever the arguments are"
+        return "hard-coded-size", say(text, name)
+    for code, text, cut in _CUTS if len(lists) == len(wrong) else ():
+        if all(cut(each) for each in wrong):
+            return code, say(text, name)
+    if len(shorter) > 1 or len(lists) != len(wrong):
+        return None
+    return "missing-term" if shorter.pop() else "extra-term", ""
+
+
+def _alike(got: Sequence[Value], expected: Sequence[Floats]) -> bool:
+    """Whether these are the parts, one by one."""
+    return len(got) == len(expected) and all(map(_equal, got, expected))
+
+
+def _equal(got: Value, expected: Floats) -> bool:
+    values = got.values if isinstance(got, Returned) else np.asarray(got) if isinstance(got, float) else None
+    if values is None or values.shape != expected.shape:
+        return False
+    dtype = "float32" if isinstance(got, Returned) and got.dtype != "float64" else "float64"
+    scale = float(np.abs(expected).max(initial=1.0)) if np.isfinite(expected).all() else 1.0
+    return close(np.asarray(values, dtype=np.float64), expected, dtype, scale)
+
+
+def _among(got: Sequence[Value], expected: Sequence[Floats]) -> bool:
+    """Whether these are some of the parts, in their order."""
+    left = iter(expected)
+    return bool(got) and all(any(_equal(each, one) for one in left) for each in got)
+
+
+_CUTS: tuple[tuple[str, str, Callable[[_List], bool]], ...] = (
+    ("missing-term", "the last part of {what} is missing", lambda e: _alike(e.got, e.expected[:-1])),
+    ("missing-term", "the first part of {what} is missing", lambda e: _alike(e.got, e.expected[1:])),
+    (
+        "missing-term",
+        "the parts of {what} are in reverse order, and the first, which comes last, is missing",
+        lambda e: _alike(e.got[::-1], e.expected[1:]),
+    ),
+    (
+        "missing-term",
+        "the parts of {what} are in reverse order, and the last, which comes first, is missing",
+        lambda e: _alike(e.got[::-1], e.expected[:-1]),
+    ),
+    (
+        "missing-term",
+        "parts of {what} are missing; those that came back are right",
+        lambda e: _among(e.got, e.expected),
+    ),
+    ("extra-term", "{what} {has} a part too many at the end", lambda e: _alike(e.got[:-1], e.expected)),
+    ("extra-term", "{what} {has} a part too many at the beginning", lambda e: _alike(e.got[1:], e.expected)),
+)
+
+
+def _lists(template: Template, value: Value, expected: Iterator[Floats]) -> Iterator[_List]:
+    """Every list of the result that has parts of one kind; reads on in `expected`, leaf by leaf."""
+    if isinstance(template, Wanted):
+        next(expected, None)
+    elif isinstance(template, dict):
+        for key, part in template.items():
+            yield from _lists(part, value.get(key, 0.0) if isinstance(value, dict) else 0.0, expected)
+    elif len({each.like or stem(each.name) for each in leaves(template)}) == 1 and len(template) > 1:
+        own = tuple(each for each, _ in zip(expected, leaves(template), strict=False))
+        if isinstance(value, tuple) and all(isinstance(each, Wanted) for each in template):
+            names = {stem(each.name) for each in leaves(template)}
+            yield _List(names.pop() if len(names) == 1 else "the result", value, own)
+    else:
+        fits = isinstance(value, tuple) and len(value) == len(template)
+        for k, part in enumerate(template):
+            yield from _lists(part, value[k] if fits else 0.0, expected)  # type: ignore[index]
+
+
+def _of_kind(returned: Sequence[Sighting]) -> tuple[str, str] | None:
+    """One part where a tuple belongs, or a tuple of one around it."""
+    if not returned or isinstance(returned[0].trial.template, dict):
+        return None
+    template = returned[0].trial.template
+    if isinstance(template, Wanted):
+        for count, text in _WRAPPED:
+            if all(_wraps(each.outcome.value, count, each.trial.expected[0].value) for each in returned):
+                return "wrong-type", text
+        return None
+    if all(_stacked(each) for each in returned):
+        return "wrong-type", "the parts are right, but stacked in one tensor"
+    names = [each.name for each in leaves(template)]
+    for k, name in enumerate(names):
+        if all(
+            k < len(each.trial.expected) and _equal(each.outcome.value, each.trial.expected[k].value)
+            for each in returned
+        ):
+            others = " and ".join(other for other in names if other != name)
+            return "wrong-type", f"only {name} comes back, without {others}"
+    return None
+
+
+_WRAPPED = (
+    (1, "the numbers are right, but inside a tuple of one, as a comma at the end makes it"),
+    (0, "the first part of the tuple is right, and it alone is asked for"),
+)
+
+
+def _wraps(value: Value, count: int, expected: Floats) -> bool:
+    """Whether it is a tuple, of so many parts or of any number, that begins with what is expected."""
+    return isinstance(value, tuple) and len(value) in {count or len(value)} - {0} and _equal(value[0], expected)
+
+
+def _stacked(sighting: Sighting) -> bool:
+    value, expected = sighting.outcome.value, [each.value for each in sighting.trial.expected]
+    if not isinstance(value, Returned) or value.values is None or len({each.shape for each in expected}) != 1:
+        return False
+    return _equal(value, np.stack(expected))
+
+
+# One leaf of the wrong shape.
 
 
 def _same(observation: Observation, one: Floats, other: Floats) -> bool:
@@ -83,60 +238,139 @@ def _proportional(observation: Observation, one: Floats, other: Floats) -> bool:
     """Equal, or up to a factor where there are enough entries to tell."""
     if _same(observation, one, other):
         return True
-    factor = ratio(observation, [one], [other]) if other.size > 2 else None
+    factor = ratio(observation, [one], [other]) if other.size > 1 else None
     return factor is not None and factor == factor and factor != 0  # noqa: PLR0124 — NaN
 
 
-def _exchanged(observations: Sequence[Observation], position: int) -> tuple[ShapeMistake, str] | None:
-    for other in range(len(observations[0].names)):
-        if other != position and all(
-            len(each.got) > max(other, position)
-            and _same(each, each.got[position], each.expected[other])
-            and _same(each, each.got[other], each.expected[position])
+def _exchanged(observations: Sequence[Observation]) -> tuple[ShapeMistake, str] | None:
+    """Whether all parts are right, but in another order."""
+    names = observations[0].names
+    if not 1 < len(names) < 5 or any(each.names != names for each in observations):
+        return None
+    for order in permutations(range(len(names))):
+        changed = [names[k] for k, source in enumerate(order) if k != source]
+        if changed and all(
+            _same(each, each.got[k], each.expected[source])
             for each in observations
+            for k, source in enumerate(order)
+            if k != source
         ):
-            names = observations[0].names
-            first, second = sorted((position, other))
-            return _EXCHANGED, f"{names[first]} and {names[second]}"
+            if (
+                len({stem(name) for name in changed}) == 1
+                and len(changed) > 1
+                and order == tuple(range(len(names)))[::-1]
+            ):
+                return None  # a list in reverse order, which has its own name
+            return _EXCHANGED, ", ".join(changed[:-1]) + f" and {changed[-1]}"
     return None
 
 
 _EXCHANGED = ShapeMistake("swapped-gradients", "{what} have changed places", lambda _o, _p: True, "content")
 
 
-def _mistakes(calculator: Calculator) -> Iterator[ShapeMistake]:
+def _mistakes(context: Context) -> Iterator[ShapeMistake]:
+    calculator = context.calculator
+    yield ShapeMistake("transposed", "every part of {what} is transposed", _all_transposed, "list")
     yield ShapeMistake("transposed", "{what} {is} transposed", _transposed)
-    yield ShapeMistake("wrong-shape", "the numbers of {what} are right, but their shape is not", _reshaped, "content")
+    text = "the axes of {what} are in the wrong order"
+    yield ShapeMistake("transposed", text, _axes_permuted, "content")
+    for text, change in _RESHAPED:
+        yield ShapeMistake("wrong-shape", text, _reshaped(change), "content")
     text = "{what} {is} the Jacobian; the chain rule still needs grad_output"
     yield ShapeMistake("missing-upstream", text, _jacobian(calculator))
-    yield ShapeMistake("wrong-index", "the parts of {what} are in reverse order", _reversed, "list")
+    for text, order in _ORDERS:
+        yield ShapeMistake("wrong-index", text, _reordered(order), "list")
+    yield from _of_another_input(calculator)
     yield ShapeMistake("wrong-axis", "{what} {is} computed over the wrong axis", _over_another_axis(calculator))
     if calculator.spec.role == "jacobian":
         yield ShapeMistake("diagonal-only", "{what} {holds} its diagonal alone", _diagonal_alone)
+    text = "{what} {has} an axis too many: the same numbers are repeated along it"
+    yield ShapeMistake("wrong-shape", text, _repeated)
     for reduce, done in ((np.sum, "sum"), (np.mean, "mean")):
         text = f"{{what}} {{has}} an axis too many: a {done} over it is missing"
         yield ShapeMistake("missing-reduction", text, _unreduced(reduce))
         text = f"{{what}} {{has}} an axis too few: you took the {done} over it"
         yield ShapeMistake("extra-reduction", text, _reduced(reduce))
+    text = "{what} {has} an axis too few: you summed over it"
+    yield ShapeMistake("extra-reduction", text, _reduced(np.sum, factor=True))
+    yield from _arguments_themselves(context)
+    yield ShapeMistake(
+        "missing-reduction", "the step has an axis too many: a sum over it is missing", _step_unreduced, "content"
+    )
+    yield from _cuts(context)
+    text = "{what} {is} summed over the wrong axis: all entries together add up to what they should"
+    if any((leaf != np.round(leaf)).any() for each in context.observations for leaf in each.expected):
+        yield ShapeMistake("wrong-axis", text, _summed_elsewhere)  # as many ones add up to the same wherever they stand
+    if calculator.able:
+        for family in FAMILIES:
+            yield from (ShapeMistake(guess.code, guess.text, _predicted(guess), "content") for guess in family(context))
+
+
+def _orders(array: Floats) -> Iterator[Floats]:
+    yield from (
+        array.transpose(order) for order in permutations(range(array.ndim)) if order != tuple(range(array.ndim))
+    )
 
 
 def _transposed(observation: Observation, position: int) -> bool:
     got, expected = observation.got[position], observation.expected[position]
-    if got.ndim != expected.ndim or got.ndim < 2:
-        return False
-    orders = [order for order in permutations(range(got.ndim)) if order != tuple(range(got.ndim))]
-    return any(_proportional(observation, got.transpose(order), expected) for order in orders)
+    return got.ndim == expected.ndim == 2 and _proportional(observation, got.T, expected)
 
 
-def _reshaped(observation: Observation, position: int) -> bool:
-    got, expected = observation.got[position], observation.expected[position]
-    return got.size == expected.size and _same(observation, got.reshape(expected.shape), expected)
-
-
-def _reversed(observation: Observation, position: int) -> bool:
+def _all_transposed(observation: Observation, position: int) -> bool:
     own = [k for k, each in enumerate(observation.stems) if each == observation.stems[position]]
-    pairs = zip(own, reversed(own), strict=True)
-    return len(own) > 1 and all(_same(observation, observation.got[k], observation.expected[j]) for k, j in pairs)
+    return len(own) > 1 and all(_transposed(observation, k) for k in own)
+
+
+def _axes_permuted(observation: Observation, position: int) -> bool:
+    got, expected = observation.got[position], observation.expected[position]
+    if got.ndim != expected.ndim or got.ndim < 3:
+        return False
+    return any(_proportional(observation, each, expected) for each in _orders(got))
+
+
+_RESHAPED: tuple[tuple[str, Callable[[Floats, Floats], bool]], ...] = (
+    (
+        "the numbers of {what} are right, but an axis of length 1 is gone, as squeeze() or an index takes one",
+        lambda got, e: got.ndim < e.ndim and got.shape == _long(e.shape),
+    ),
+    (
+        "the numbers of {what} are right, but an axis of length 1 is too many, as keepdim and unsqueeze leave one",
+        lambda got, e: got.ndim > e.ndim and _long(got.shape) == _long(e.shape),
+    ),
+    ("the numbers of {what} are right, but flattened: its axes are gone", lambda got, e: got.ndim == 1 < e.ndim),
+    ("the numbers of {what} are right, but their shape is not", lambda _got, _e: True),
+)
+
+
+def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+def _reshaped(change: Callable[[Floats, Floats], bool]) -> Holds:
+    def holds(observation: Observation, position: int) -> bool:
+        got, expected = observation.got[position], observation.expected[position]
+        if got.size != expected.size or not change(got, expected):
+            return False
+        return _same(observation, got.reshape(expected.shape), expected)
+
+    return holds
+
+
+_ORDERS: tuple[tuple[str, from_parts.Order], ...] = (
+    ("the parts of {what} are in reverse order", lambda n: [*range(n)][::-1]),
+    ("the parts of {what} are shifted by one", lambda n: [*range(1, n), 0]),
+    ("the parts of {what} are shifted by one", lambda n: [n - 1, *range(n - 1)]),
+)
+
+
+def _reordered(order: from_parts.Order) -> Holds:
+    def holds(observation: Observation, position: int) -> bool:
+        own = [k for k, each in enumerate(observation.stems) if each == observation.stems[position]]
+        pairs = zip(own, (own[k] for k in order(len(own))), strict=True)
+        return len(own) > 1 and all(_same(observation, observation.got[k], observation.expected[j]) for k, j in pairs)
+
+    return holds
 
 
 def _diagonal_alone(observation: Observation, position: int) -> bool:
@@ -146,17 +380,67 @@ def _diagonal_alone(observation: Observation, position: int) -> bool:
     return _same(observation, got, np.moveaxis(np.diagonal(expected), -1, 0))
 
 
+def _of_another_input(calculator: Calculator) -> Iterator[ShapeMistake]:
+    """The derivative with respect to another input than is asked for."""
+    operator, spec = calculator.operator, calculator.spec
+    if operator is None or spec.role != "jacobian":
+        return
+    for each in operator.differentiable_inputs:
+        if each.name == spec.wrt:
+            continue
+
+        def holds(observation: Observation, position: int, name: str = each.name) -> bool:
+            found = calculator.jacobian(observation.trial.arguments, name)
+            return found is not None and _same(observation, observation.got[position], found)
+
+        yield ShapeMistake(
+            "wrong-variable", f"{{what}} {{is}} that with respect to {each.name}, not to {spec.wrt}", holds
+        )
+
+
 def _over_another_axis(calculator: Calculator) -> Holds:
     def holds(observation: Observation, position: int) -> bool:
         arguments = observation.trial.arguments
-        for name, value in arguments.items():
-            if isinstance(value, Argument) and value.values.ndim == 2:
-                found = calculator.result({**arguments, name: replace(value, values=value.values.T)}) or ()
-                if any(_same(observation, observation.got[position], each) for each in found[position : position + 1]):
-                    return True
+        matrices = [name for name, value in arguments.items() if isinstance(value, Argument) and value.values.ndim == 2]
+        for names in [[name] for name in matrices] + ([matrices] if len(matrices) > 1 else []):
+            turned = {name: replace(arguments[name], values=arguments[name].values.T) for name in names}
+            found = calculator.result({**arguments, **turned}) or ()
+            if any(_same(observation, observation.got[position], each) for each in found[position : position + 1]):
+                return True
         return False
 
     return holds
+
+
+def _summed_elsewhere(observation: Observation, position: int) -> bool:
+    got, expected = observation.got[position], observation.expected[position]
+    if got.ndim != expected.ndim or not got.ndim or min(got.size, expected.size) < 2:
+        return False
+    return any(_same(observation, add(got), add(expected)) for add in (_total, _average))
+
+
+def _total(array: Floats) -> Floats:
+    return np.asarray(array.sum())
+
+
+def _average(array: Floats) -> Floats:
+    return np.asarray(array.mean())
+
+
+def _repeated(observation: Observation, position: int) -> bool:
+    got, expected = observation.got[position], observation.expected[position]
+    if got.ndim <= expected.ndim or got.size <= expected.size:
+        return False
+    count = got.ndim - expected.ndim
+    return any(
+        _same(observation, got, np.broadcast_to(np.expand_dims(expected, axes), got.shape))
+        for axes in combinations(range(got.ndim), count)
+        if _long_fits(np.expand_dims(expected, axes).shape, got.shape)
+    )
+
+
+def _long_fits(own: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    return all(one in (1, other) for one, other in zip(own, wanted, strict=True))
 
 
 def _unreduced(reduce: Callable[..., Floats]) -> Holds:
@@ -171,15 +455,146 @@ def _unreduced(reduce: Callable[..., Floats]) -> Holds:
     return holds
 
 
-def _reduced(reduce: Callable[..., Floats]) -> Holds:
+def _step_unreduced(observation: Observation, position: int) -> bool:
+    """An update w − step, where the step was not summed before it met w."""
+    got, expected = observation.got[position], observation.expected[position]
+    if got.ndim != expected.ndim + 1:
+        return False
+    origins = [each for each in observation.tensors.values() if each.shape == expected.shape != ()]
+    return any(
+        _same(observation, np.sum(got - np.expand_dims(origin, at), axis=axis), expected - origin)
+        for origin in origins
+        for at in range(got.ndim)
+        if _long_fits(np.expand_dims(origin, at).shape, got.shape)
+        for axis in range(got.ndim)
+    )
+
+
+def _reduced(reduce: Callable[..., Floats], *, factor: bool = False) -> Holds:
+    alike = _proportional if factor else _same
+
     def holds(observation: Observation, position: int) -> bool:
         got, expected = observation.got[position], observation.expected[position]
         for count in range(1, expected.ndim + 1):
             for axes in combinations(range(expected.ndim), count):
                 small = np.asarray(reduce(expected, axis=axes))
-                if small.size == got.size and _same(observation, got.reshape(small.shape), small):
+                if small.size == got.size and alike(observation, got.reshape(small.shape), small):
                     return True
         return False
+
+    return holds
+
+
+def _cuts(context: Context) -> Iterator[ShapeMistake]:
+    """Right as far as it goes, but too short along an axis, or too long."""
+    for name, value in context.observations[0].trial.arguments.items():
+        if isinstance(value, Argument) and value.dtype.startswith("int"):
+            text = (
+                f"{{what}} {{is}} only as wide as the largest of {name} asks for: a class that none of them has is lost"
+            )
+            yield ShapeMistake("ignores-argument", text, _as_wide_as(name))
+    for axis, words in ((0, "row"), (-1, "column")):
+        count = _always(context.observations, axis)
+        if count:
+            text = f"{{what}} always {{has}} {count} {words}s, whatever the arguments are"
+            yield ShapeMistake("hard-coded-size", text, _elsewhere_right(axis))
+        for short in (1, 0):
+            some = (
+                f"the {{}} {words} of {{{{what}}}} is missing"
+                if short
+                else f"{words}s at the {{}} of {{{{what}}}} are missing"
+            )
+            for begins, which in ((True, "last" if short else "end"), (False, "first" if short else "beginning")):
+                holds = _shortened(axis, short, begins=begins)
+                yield ShapeMistake("missing-term", some.format(which), holds, "content")
+        for begins, which in ((True, "end"), (False, "beginning")):
+            text = f"{{what}} {{has}} {words}s too many at the {which}"
+            yield ShapeMistake("extra-term", text, _lengthened(axis, begins=begins))
+
+
+def _always(observations: Sequence[Observation], axis: int) -> int:
+    """How long an axis is in every call, though its right length varies; 0 where that is not so."""
+    pairs = [
+        (got.shape[axis], expected.shape[axis])
+        for each in observations
+        for got, expected in zip(each.got, each.expected, strict=True)
+        if got.ndim == expected.ndim > (axis != 0)
+    ]
+    own, right = {got for got, _ in pairs}, {expected for _, expected in pairs}
+    return own.pop() if len(own) == 1 and len(right) > 1 else 0
+
+
+def _elsewhere_right(axis: int) -> Holds:
+    """Whether all other axes are as long as they should be."""
+
+    def holds(observation: Observation, position: int) -> bool:
+        shapes = [list(each[position].shape) for each in (observation.got, observation.expected)]
+        if not len(shapes[0]) == len(shapes[1]) > (axis != 0):
+            return False
+        for shape in shapes:
+            del shape[axis]
+        return shapes[0] == shapes[1]
+
+    return holds
+
+
+def _as_wide_as(name: str) -> Holds:
+    def holds(observation: Observation, position: int) -> bool:
+        got, expected = observation.got[position], observation.expected[position]
+        labels = observation.trial.arguments[name].values
+        if got.ndim != expected.ndim or not got.ndim or not labels.size or got.shape[-1] != labels.max() + 1:
+            return False
+        return got.shape[-1] < expected.shape[-1] and _same(observation, got, expected[..., : got.shape[-1]])
+
+    return holds
+
+
+def _shortened(axis: int, short: int, *, begins: bool) -> Holds:
+    def holds(observation: Observation, position: int) -> bool:
+        return _is_part(observation, observation.got[position], observation.expected[position], axis, short, begins)
+
+    return holds
+
+
+def _lengthened(axis: int, *, begins: bool) -> Holds:
+    def holds(observation: Observation, position: int) -> bool:
+        return _is_part(observation, observation.expected[position], observation.got[position], axis, 0, begins)
+
+    return holds
+
+
+def _is_part(observation: Observation, part: Floats, whole: Floats, axis: int, short: int, begins: bool) -> bool:
+    """Whether a whole begins, or ends, with the part, which lacks so many slices, 0 for any number."""
+    if part.ndim != whole.ndim or part.ndim <= (axis != 0) or not part.size:
+        return False
+    length, all_of_it = part.shape[axis], whole.shape[axis]
+    if length >= all_of_it or (short and all_of_it - length != short):
+        return False
+    places = np.arange(length) if begins else np.arange(all_of_it - length, all_of_it)
+    cut = np.take(whole, places, axis)
+    return cut.shape == part.shape and _same(observation, part, cut)
+
+
+def _arguments_themselves(context: Context) -> Iterator[ShapeMistake]:
+    for path in context.observations[0].tensors:
+        name = path_name(path)
+
+        def holds(observation: Observation, position: int, path: tuple[object, ...] = path) -> bool:
+            value = observation.tensors.get(path)
+            return value is not None and _same(observation, observation.got[position], value)
+
+        yield ShapeMistake("wrong-variable", f"{{what}} {{is}} {name} itself", holds)
+
+
+def _predicted(guess: Guess) -> Holds:
+    """Whether a right function gives just this for other arguments."""
+
+    def holds(observation: Observation, position: int) -> bool:
+        found = guess.predict(observation)
+        if found is None or len(found) <= position:
+            return False
+        value = found[position]
+        return value is not None and _same(observation, observation.got[position], value)
 
     return holds
 

@@ -74,16 +74,16 @@ def _by_memory(
     for writer in made:
         later += [writer.calls[0], own, writer.calls[1], own]
     with _as_if_new(verification.candidate, names) as candidate:
-        alone, again = _made(candidate, [own, own])
+        alone, again = _made(verification, candidate, [own, own])
     with _as_if_new(verification.candidate, names) as candidate:
-        _, after, *rest = _made(candidate, later)
+        _, after, *rest = _made(verification, candidate, later)
     if made and _differ(rest[1], rest[3]):
         return _told(_stored(spec, made[0]), spec, failure, later[2:])
     changes = _differ(alone, again) or _differ(alone, after)
     if seen.failure is not None and judge(spec, _blank(failure), seen.trial, alone) is None:
         text = f"right when it is called first, wrong after another call: {_keeping(kept)}"
         return _told(text, spec, failure, around if changes else ())
-    if changes:
+    if failure.code == "nondeterministic" or changes:
         text = f"the same arguments give another result after another call: {_keeping(kept)}"
         return _told(text, spec, failure, around)
     return None
@@ -100,10 +100,11 @@ def _as_if_new(candidate: Candidate, kept: set[str]) -> Iterator[Candidate]:
         yield found or candidate
 
 
-def _made(candidate: Candidate, calls: Sequence[Call]) -> list[Outcome]:
-    """What came of all calls: a batch ends at the first that does not return."""
+def _made(verification: Verification, candidate: Candidate, calls: Sequence[Call]) -> list[Outcome]:
+    """What came of all calls: a batch ends at the first that does not return. Raises OutOfBudget."""
     came: list[Outcome] = []
     while len(came) < len(calls):
+        verification.budget.must_go_on()
         came += candidate.call_many(calls[len(came) :])
     return came
 
@@ -226,6 +227,7 @@ _OWNERS = {
     "random": "takes Python's own",
     "world": "is another each time",
 }
+_ANEW = {"world": "gives something else in every call", "memory": "holds what happens to lie there until it is filled"}
 
 
 def _by_chance(
@@ -240,11 +242,14 @@ def _by_chance(
         return None
     drawn = code.drawn(tuple(generators))
     if not generators:
-        drawn = [each for each in drawn if each.whose in _OWNERS]
-        if not drawn or failure.code != "nondeterministic":
+        likely = [each for whose in (*_OWNERS, "memory") for each in drawn if each.whose == whose]
+        if not likely or failure.code != "nondeterministic":
             return None
-        text = f"it leaves something to chance: {drawn[0].text} on line {drawn[0].line} {_another(drawn[0])}"
+        first = likely[0]
+        anew = _ANEW.get(first.whose, "draws anew in every call")
+        text = f"it leaves something to chance: {first.text} on line {first.line} {anew}"
         return Diagnosis("nondeterministic", text, 1.0, thought("nondeterministic", spec))
+    drawn = [each for each in drawn if each.whose != "memory"]
     if not drawn or not _goes_astray(verification, spec):
         return None
     name = next(iter(generators))
@@ -263,10 +268,6 @@ def _is_generator(value: object) -> bool:
     return isinstance(value, GeneratorArgument)
 
 
-def _another(drawn: Drawn) -> str:
-    return "gives another number in every call" if drawn.whose == "world" else "draws anew in every call"
-
-
 def _goes_astray(verification: Verification, spec: FunctionSpec) -> bool:
     """Whether the generator that is passed decides less than everything: another one's state counts too, or its own
     does not.
@@ -280,7 +281,7 @@ def _goes_astray(verification: Verification, spec: FunctionSpec) -> bool:
         }
         return Call(spec.name, made)
 
-    first, shared, passed = _made(verification.candidate, [call(0, 1), call(0, 2), call(1, 1)])
+    first, shared, passed = _made(verification, verification.candidate, [call(0, 1), call(0, 2), call(1, 1)])
     names = {name for name, value in arguments.items() if _is_generator(value)}
     return (
         first.drew_elsewhere
@@ -295,19 +296,18 @@ def _misused(drawn: Sequence[Drawn], told: str, own: str) -> str:
     by = {each.whose: each for each in reversed(drawn)}
     if "restarts" in by:
         each = by["restarts"]
-        return (
-            f"{each.text} on line {each.line} starts {told} anew, so that every call draws the same numbers; draw from "
-            "it as it comes"
-        )
+        so = ", so that every call draws the same numbers" if each.fixed else ""
+        return f"{each.text} on line {each.line} puts {told} into another state{so}; draw from it as it comes"
     if "own" in by:
         each = by["own"]
         return f"it makes a generator of its own ({each.text} on line {each.line}); draw from the {told} that is passed"
-    each = next((by[whose] for whose in _OWNERS if whose in by), by.get("seeds", drawn[0]))
+    each = next((by[whose] for whose in _OWNERS if whose in by), drawn[0])
     if each.whose == "seeds":
         return f"{each.text} on line {each.line} seeds the generator that everybody shares; {told} alone may decide"
-    seeded = f", which {by['seeds'].text} on line {by['seeds'].line} seeds alike in every call" if "seeds" in by else ""
-    takes_one = each.whose == "torch" and "dropout" not in each.text.lower()
-    remedy = f"pass generator={own}" if takes_one else f"draw with torch and generator={own}"
+    seeding = by.get("seeds")
+    alike = " alike in every call" if seeding and seeding.fixed else ""
+    seeded = f", which {seeding.text} on line {seeding.line} seeds{alike}" if seeding else ""
+    remedy = f"pass generator={own}" if each.takes else f"draw with torch and generator={own}"
     return (
         f"another source of chance than {told} is used: {each.text} on line {each.line} {_OWNERS[each.whose]}"
         f"{seeded}; {remedy}"

@@ -47,16 +47,52 @@ def update_astray(context: Context, observations: Sequence[Observation], name: s
     return None
 
 
+def steps_astray(
+    context: Context, guesses: Sequence[Guess], observations: Sequence[Observation], name: str
+) -> Iterator[Explained]:
+    """An update by a step that a guess explains up to a factor."""
+    if not RATES & set(context.spec.parameters):
+        return
+    for guess in guesses:
+        pairs = []
+        for each in observations:
+            factor = _step_factor(each, guess.predict(each), name)
+            if factor is None:
+                break
+            pairs.append((each, factor))
+        else:
+            told = explain_factor(pairs) if any(value for _, value in pairs) else None
+            if guess.code and told is not None and told.kind not in ("none", "hard-coded"):
+                words = factor_in_words(told)
+                more = (
+                    f"is off by a factor ({words})" if told.kind == "scalar" else f"is {words} times what it should be"
+                )
+                more = "goes the other way" if told.kind == "sign" else more
+                yield guess.code, f"{guess.sentence(name)}; besides, the step {more}", guess.cost + 1.0
+
+
+def _step_factor(observation: Observation, predicted: Predicted, name: str) -> float | None:
+    """How much longer the step is than the guess says: that of the one leaf called so."""
+    if predicted is None or len(predicted) != len(observation.expected):
+        return None
+    leaves = zip(observation.got, predicted, observation.stems, strict=True)
+    own = [(got, guessed) for got, guessed, each in leaves if each == name and guessed is not None]
+    if len(own) != 1 or own[0][1].shape != own[0][0].shape:
+        return None
+    ((got, guessed),) = own
+    origins = [each for each in observation.tensors.values() if each.shape == got.shape != ()]
+    return ratio(observation, [got - origins[0]], [guessed - origins[0]]) if origins else None
+
+
 def _astray(factor: Factor, name: str, pairs: Sequence[tuple[Observation, float]]) -> Explained | None:
     if all(value == 0 for _, value in pairs):
         return "no-update", f"{name} comes back as it was: nothing was subtracted", 0.4
     if factor.kind == "sign":
         return "wrong-direction", f"{name} moves the wrong way: along the gradient the cost grows", 0.4
-    if factor.kind == "constant":
-        return "scaled-by-constant", f"{name} moves {factor_in_words(factor)} times as far as it should", 0.6
-    if factor.kind in ("size", "hard-coded"):
-        code = "scaled-by-size" if factor.kind == "size" else "hard-coded-size"
-        return code, f"{name} moves too far or not far enough: the factor is {factor_in_words(factor)}", 0.6
+    if factor.kind in ("constant", "size"):
+        return f"scaled-by-{factor.kind}", f"{name} moves {factor_in_words(factor)} times as far as it should", 0.6
+    if factor.kind == "hard-coded":
+        return "hard-coded-size", f"{name} moves too far or not far enough: {factor_in_words(factor)}", 0.6
     if factor.kind == "scalar":
         code = "ignores-learning-rate" if factor.ignored == "lr" else "scaled-by-constant"
         return code, f"{name} moves too far or not far enough: {factor_in_words(factor)}", 0.6
@@ -144,7 +180,12 @@ def _argument(first: str, second: str = "") -> Term:
 
 
 def _fitting(term: Floats | None, leaf: Floats) -> Floats | None:
-    return term if term is not None and term.shape == leaf.shape else None
+    """The term in the leaf's shape, by broadcasting perhaps."""
+    if term is None or term.ndim > leaf.ndim or (not term.ndim and leaf.ndim):
+        return None
+    if all(one in (1, other) for one, other in zip(term.shape[::-1], leaf.shape[::-1], strict=False)):
+        return np.broadcast_to(term, leaf.shape)
+    return None
 
 
 def two_at_once(guesses: Sequence[Guess]) -> Iterator[Guess]:

@@ -8,18 +8,19 @@ from __future__ import annotations
 import builtins
 import linecache
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 from typing import Any
 
-from gradcheck.checks.allowance import OwnTime
+from gradcheck.checks.allowance import WAITING, OwnTime
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
 from gradcheck.checks.outcome import MODULE, NOT_READ, Fault, Outcome, Unwritten
 
 _QUICK_S = 0.2
-"""A file that computes longer while it is loaded is not run once more."""
+"""A file that computes longer while it is loaded, or waits WAITING times as long, is not run once more."""
 _AGAIN_S = 0.5
 
 
@@ -49,12 +50,12 @@ def execute(
         linecache.cache[shown] = (len(text), None, text.splitlines(keepends=True), shown)
         exec(code, vars(module))  # noqa: S102 — running the learner's file is the purpose
 
-    clock = OwnTime()
+    clock, since = OwnTime(), time.monotonic()
     began = clock()
     ended = candidate.bounded(run)
     candidate.broken = ended and _told(shown, ended)
     candidate.source = source
-    if clock() - began <= _QUICK_S:
+    if clock() - began <= _QUICK_S and time.monotonic() - since <= WAITING * _QUICK_S:
         candidate.again = partial(execute, source, f"{name}_again", shown, path, min(limit_s, _AGAIN_S), can_import)
     return candidate
 

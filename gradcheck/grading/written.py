@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Diagnosis, Marks, Spread, Status, where_of
+from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Diagnosis, Marks, Status, Tally, where_of
 from gradcheck.grading.policy.lateness import InTime, Later
 from gradcheck.grading.policy.roster import StudentName, TeamMember
 from gradcheck.grading.report import ExerciseReport, Report
@@ -47,7 +47,7 @@ class WrittenMarks(Struct, frozen=True, omit_defaults=True):
     count: int
     of: int
     parts: tuple[str, ...] = ()
-    spread: Spread | None = None
+    spread: Tally | None = None
 
 
 class WrittenCase(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -57,7 +57,7 @@ def _indexed(name: str, indices: tuple[str, ...]) -> str:
     if not indices:
         return _NAMES.get(name, name)
     joined = "".join(indices) if all(len(index) == 1 for index in indices) else ",".join(indices)
-    return f"{_NAMES.get(name, name)}_{joined}" if len(joined) == 1 else f"{_NAMES.get(name, name)}_{{{joined}}}"
+    return f"{_NAMES.get(name, name)}_{joined}" if joined.isalnum() else f"{_NAMES.get(name, name)}[{joined}]"
 
 
 def _compact(derivation: Derivation, form: Formula) -> sp.Expr:

@@ -28,6 +28,7 @@ TOLD = {
         "torch.autograd.forward_ad.make_dual (line 9)"
     ),
     "    return torch.ops.aten.threshold_backward(\n        g, x, 0\n    )": "torch.ops.aten.threshold_backward (line 7)",
+    "    return torch.nn.Linear(2, 2).weight": "the parameters of torch.nn.Linear (line 7)",
     "    x = getattr(x.clone(), 'requires' + '_grad_')()\n    return x": "automatic differentiation (line 7)",
 }
 

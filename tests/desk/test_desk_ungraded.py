@@ -48,7 +48,7 @@ def test_report_counts_no_points_and_ends_with_3(tmp_path):
     done = run("report", "exercises", "--only", "relu", "--only", "add", "--json", "r.json")
     assert done.code == 3
     assert "relu.py               ungraded     –/4" in done.out
-    assert f"relu.backward   not graded: the grader itself failed, not your code.\n        {WHY}" in done.out
+    assert f"relu.backward\n  not graded: the grader itself failed, not your code.\n    {WHY}" in done.out
     assert SORRY in words(done.out)
     assert "3 of 3 points in the other exercises" in done.out
     assert json.loads(Path("r.json").read_text())["ungraded"] == ["relu"]

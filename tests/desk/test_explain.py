@@ -49,7 +49,7 @@ def test_the_page_of_softmax(monkeypatch):
         "    backward(grad_output, x)   3 points",
         "    y_i = exp(x_i) / (Σ_k exp(x_k))",
         "    ∂y_i/∂x_j = y_i (δ_ij − y_j)",
-        "    grad_x_{bj} = y_{bj} (g_{bj} − Σ_i g_{bi} y_{bi})",
+        "    grad_x_bj = y_bj (g_bj − Σ_i g_bi y_bi)",
         "The Jacobian at a small example",
     ):
         assert line in lines

@@ -81,7 +81,7 @@ def test_a_picture_is_drawn_in_text_and_in_html(wrong):
 
 
 def test_the_answer_is_not_told_unless_asked():
-    """Right below two entries, so that the counterexample is 2 × 2 and its answer a number of its own: 1/4."""
+    """Right below two entries, so that the counterexample is 2 × 2 and its answer a number of its own."""
 
     def seven(x):
         y = x.softmax(-1)
@@ -89,7 +89,7 @@ def test_the_answer_is_not_told_unless_asked():
 
     report = gradcheck.check("softmax", jacobian=seven)
     found = report.pictures["softmax.jacobian.values"]
-    values = {f"{abs(value):.6g}" for value in found.expected.reshape(-1)}
+    values = {f"{abs(value):.4g}" for value in found.expected.reshape(-1)}
     assert all(len(value) > 3 for value in values)
     for text in (str(report), report._repr_html_()):
         assert "correct" not in text
@@ -100,7 +100,11 @@ def test_the_answer_is_not_told_unless_asked():
         assert all(value in text for value in values)
 
 
-def test_expected_numbers_of_the_larger_example_are_nowhere(wrong):
+def test_expected_numbers_of_the_larger_example_are_nowhere():
+    def tripled(x):
+        return torch.outer(x.softmax(-1), 3 + x.softmax(-1))
+
+    wrong = gradcheck.check("softmax", backward=half, jacobian=tripled)
     for picture in wrong.pictures.values():
         for value in picture.expected.reshape(-1):
             digits = f"{abs(value):.5f}"[:6]
@@ -148,7 +152,7 @@ def test_an_error_in_a_cell_names_its_line_and_no_file():
     assert report.results[0].lines[0] == "line 3 in backward"
     for text in (str(report), report._repr_html_()):
         assert "ipython-input" not in text
-        assert "raised AttributeError" in " ".join(text.split())
+        assert "a tensor has no nothing" in " ".join(text.split())
     # Functions of several places: no line, no fault.
     mixed = gradcheck.check("relu", backward=broken, forward=lambda x: x.clamp(min=0))
     assert mixed.status == "errored"
@@ -196,8 +200,11 @@ def test_a_name_that_is_no_function_is_refused_with_those_there_are():
 
 
 def test_the_seed_draws_the_inputs():
-    shapes = [gradcheck.check("relu", jacobian=lambda x: x[:2], seed=seed) for seed in (0, 0, 1)]
-    first, again, other = (report.results[2].counterexample.inputs for report in shapes)
+    def doubled(x):  # where there are more entries than any small case has
+        return torch.diag((x > 0).to(x.dtype)) * (2 if len(x) > 4 else 1)
+
+    found = [gradcheck.check("relu", jacobian=doubled, seed=seed).report.told[0] for seed in (0, 0, 1)]
+    first, again, other = (result.counterexample.inputs for result in found)
     assert first == again
     assert first != other
 

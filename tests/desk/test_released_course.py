@@ -87,7 +87,9 @@ def test_what_is_missing_is_told_everywhere():
     path = FOLDER / "05_losses" / "nll.py"
     told = missing(course.find("nll"), path, path.as_posix(), released=True)
     assert WORDS[told.state] == "missing"
-    assert told.failure.endswith("If git knows it:\n    git checkout exercises/05_losses/nll.py")
+    (said, _), command = told.failure
+    assert said.endswith("If git knows it:")
+    assert command == ("    git checkout exercises/05_losses/nll.py", "")
 
 
 def test_a_course_that_names_what_there_is_not_is_told_once_and_counts_all():

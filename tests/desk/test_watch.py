@@ -89,8 +89,8 @@ def test_a_file_that_is_written_in_place_is_noticed(desk):
         ("while True: pass", "still running after the time limit when it was loaded"),
         (wrong("raise SystemExit"), "it called sys.exit()"),
         (wrong("while True: pass"), "no result after 2 s of computing"),
-        (wrong("import ctypes; ctypes.string_at(0)"), "relu.backward   your code ended Python itself: segmentation"),
-        (wrong("import os; os._exit(7)"), "relu.backward   your code ended Python itself: exit code 7"),
+        (wrong("import ctypes; ctypes.string_at(0)"), "your code ended Python itself: segmentation"),
+        (wrong("import os; os._exit(7)"), "your code ended Python itself: exit code 7"),
         (
             wrong("import itertools; sum(itertools.repeat(0))"),
             "no sign of life for ",

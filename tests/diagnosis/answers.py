@@ -9,8 +9,8 @@ from gradcheck.catalog import Exercise
 from gradcheck.desk.hints import operators_of
 from gradcheck.references.typeset import formulas
 
-_ENTRY = r"(?<![\w'])[^\W\d_]\w*_(?:\{\w+\}|[a-z]{1,2}(?!\w))"
-"""An indexed symbol, as formulas are typeset: y_i, g_{bj}."""
+_ENTRY = r"(?<![\w'])[^\W\d_]\w*_[a-z]{1,2}(?!\w)"
+"""An indexed symbol, as formulas are typeset: y_i, g_bj."""
 
 
 def gives_away(text: str, exercise: Exercise) -> str:

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +54,19 @@ class Named(NamedTuple):
         return bool({self.code, *self.also} & set(self.wanted))
 
 
+def read_ones():
+    """Those whose first lines a person reads, like `wrong_answers`."""
+    for each in READ:
+        yield (
+            "read",
+            f"{each.exercise}.{each.function}: {each.name}",
+            each.codes,
+            each.exercise,
+            each.function,
+            each.wrong,
+        )
+
+
 def wrong_answers():
     """Source, name, the right codes, exercise, function, the wrong function."""
     for exercise in all_exercises().values():
@@ -77,16 +91,19 @@ def wrong_answers():
         function = each.check.split(".")[0]
         wanted = () if each.code in ("", ANY) else (each.code,)
         yield "checks", each.id, wanted, each.exercise, function, each.function
-    for source, submissions in (("submissions", SUBMISSIONS), ("held out", HELD_OUT), ("read", READ)):
+    for source, submissions in (("submissions", SUBMISSIONS), ("held out", HELD_OUT)):
         for each in submissions:
             name = f"{each.exercise}.{each.function}: {each.name}"
             yield source, name, each.codes, each.exercise, each.function, each.wrong
+    yield from read_ones()
 
 
-def diagnosed(part: int, cache: Path) -> list[Named]:
+def diagnosed(part: int, cache: Path, *, unread: bool) -> list[Named]:
     """Every PARTS-th of the wrong answers; a mutant that is right, differently written, is left out."""
     found = []
-    for number, (source, name, wanted, exercise, function, wrong) in enumerate(wrong_answers()):
+    for number, (source, name, wanted, exercise, function, wrong) in enumerate(
+        read_ones() if unread else wrong_answers()
+    ):
         if number % PARTS == part:
             torch.manual_seed(0)  # what is left to chance falls alike whenever the table is written
             started = time.perf_counter()
@@ -153,7 +170,7 @@ def reading(each: Named, readings: dict[str, list[str]]) -> str:
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
-        parts = pool.map(diagnosed, range(PARTS), [Path(folder)] * PARTS)
+        parts = pool.map(partial(diagnosed, cache=Path(folder), unread="--unread" in sys.argv), range(PARTS))
         named = sorted(each for part in parts for each in part)
     readings = json.loads(READINGS.read_text(encoding="utf-8")) if READINGS.exists() else {}
     if "--unread" in sys.argv:

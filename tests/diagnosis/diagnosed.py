@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from gradcheck.catalog import Exercise, find_exercise
+from gradcheck.checks import shrink
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult
@@ -16,7 +17,7 @@ from solutions import solution
 EVERY = 1 if os.environ.get("GRADCHECK_ALL") else 10
 """The suite names every tenth wrong answer of an exercise; GRADCHECK_ALL=1, and `make diagnose`, name all of them."""
 
-explain.STRICT = True  # an error within a diagnosis is an error here
+explain.STRICT = shrink.STRICT = True  # an error within a diagnosis or a search is an error here
 
 
 def verification_of(

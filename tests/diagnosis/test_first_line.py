@@ -93,7 +93,7 @@ MISTAKES = [
         "forward",
         lambda z, t: (torch.log(z.exp() - 1) - t * z).mean(),
         "sign-flipped",
-        "a term of C has the wrong sign; it is a number",
+        "a term of C has the wrong sign; it is a constant",
     ),
     (
         "average_loss",

@@ -20,6 +20,7 @@ FEW = [
      "digits only: 1e-6 is added on line "),
     ("learning_rate", "cosine", lambda lr, epoch, total: lr * (1 + math.cos(3.1416 * epoch / total)) / 2,
      "digits only: 3.1416 on line 21 stands for π"),
+    ("weight_decay", "l1_gradient", lambda w, alpha: alpha * w / (w.abs() + 1e-4), "digits only: 1e-4 is added on line "),
     ("tanh", "forward", lambda x: torch.round(torch.tanh(x), decimals=4),
      "digits only: something rounds, or a small number is added"),
 ]  # fmt: skip

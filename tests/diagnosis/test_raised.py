@@ -81,7 +81,7 @@ SHAPES = [
     (
         "weighted_sum.backward",
         "def backward(grad_output, z, w):\n    return grad_output @ w, torch.stack([z, grad_output])",
-        "torch.stack(z (n=3), grad_output (m=2)): the shapes differ",
+        "torch.stack(z (n=2), grad_output (m=3)): the shapes differ",
     ),
     (
         "average_loss.backward",
@@ -274,17 +274,84 @@ def test_what_is_shown_of_the_case_are_shapes(cache):
     assert isinstance(found.counterexample.inputs["y"], list)  # a ValueError may come of the numbers
 
 
-def test_an_exception_for_some_sizes_alone_says_so(cache):
+def test_a_number_in_the_place_of_a_size_is_told_as_one(cache):
+    source = (
+        "def backward(g, y, y_bar):\n    d = 2 * g * (y - y_bar)\n    return torch.stack([d[0], d[1], d[2], d[3]]), -d"
+    )
+    found = failure("squared_error", "backward", source, cache)
+    assert "[2]: the index 2 is out of range, 2 entries are there" in found.message
+    assert "hard-coded-size" in {found.diagnosis.code, *found.diagnosis.also}
+
+
+def test_an_axis_of_unknown_origin_gets_no_name(cache):
     source = "def backward(g, x):\n    y = torch.softmax(x, -1)\n    return y * g - y * (y.T[:3].T * g).sum(-1, keepdim=True)"
-    found = failure("softmax", "backward", source, cache)
-    assert found.diagnosis.code == "hard-coded-size"
-    assert "line 8: y.T[:3].T" in found.message
-    assert "raised" in found.diagnosis.also
+    assert "line 8: y.T[:3].T (3, 3) * g (B=3, C=5): 3 meets 5" in failure("softmax", "backward", source, cache).message
 
 
 def test_another_exception_than_is_due_is_explained_too(cache):
-    source = "def one_hot(labels, num_classes):\n    return torch.eye(num_classes)[labels]"
-    found = failure("one_hot", "one_hot", source, cache)
+    source = (
+        "def forward(x, p, generator):\n    mask = torch.bernoulli(torch.full_like(x, 1 - p), generator=generator)\n"
+        "    return x * mask * (1 / (1 - p)), mask.bool()"
+    )
+    found = failure("dropout", "forward", source, cache)
     assert found.code == "must-raise"
-    assert "it raised IndexError (line 7: torch.eye(num_classes)" in found.message
-    assert "is out of range" in found.message
+    assert "(line 8: `1 / (1 - p)` divides by zero: 1 - p is 0)" in found.message
+
+
+FORMS = [
+    (
+        "tanh.forward",
+        "def forward(x):\n    torch.tanh(x)",
+        "its last line, 7, computes something and does not return it",
+    ),
+    ("tanh.forward", "def forward(x):\n    print(torch.tanh(x))", "its last line, 7, prints something; write return"),
+    ("tanh.forward", "def forward(x):\n    y = x.tanh()", "it ends with line 7, which sets y; add: return y"),
+    (
+        "tanh.forward",
+        "def forward(x):\n    if x.shape[0] > 7:\n        return x.tanh()",
+        "it returned None; expected a torch.Tensor; where the condition of line 7 does not hold, no return is reached",
+    ),
+    (
+        "tanh.forward",
+        "def forward(x):\n    if len(x) > 7:\n        return x.tanh()\n    else:\n        y = x.tanh()",
+        "it ends with line 10, which sets y",
+    ),
+    (
+        "tanh.forward",
+        "def forward(x):\n    for row in x[:0]:\n        return row",
+        "after the loop of line 7 nothing is",
+    ),
+    ("tanh.forward", "def own(x): pass\ndef forward(x):\n    return own(x)", "line 8 returns own(x), which is None"),
+    ("tanh.forward", "def forward(x):\n    return", "line 7 returns nothing"),
+    ("tanh.forward", "def forward(x):\n    for row in x:\n        row.tanh()", "there is no return statement in it"),
+    (
+        "maximum.backward",
+        "def backward(g, a, b):\n    g * (a > b), g * (b > a)",
+        "its last line, 7, computes something",
+    ),
+    (
+        "tanh.forward",
+        "def forward(x):\n    return (row.tanh() for row in x)",
+        "it returned a generator; expected a torch.",
+    ),
+    ("maximum.backward", "def backward(g, a, b):\n    return map(len, [a, b])", "list(…) does"),
+    ("tanh.forward", "def forward(x):\n    return x.tanh", "call it, with brackets"),
+    ("tanh.forward", "def forward(x):\n    return x.tanh(),", "return it alone, without a comma or brackets"),
+    (
+        "tanh.forward",
+        "def forward(x):\n    return np.tanh(x.numpy())",
+        "it returned a NumPy array; expected a torch.Tensor; ",
+    ),
+    (
+        "two_layer_net.backward",
+        "def backward(grad_logits, x, params):\n    grads = {}",
+        "expected a dict with the keys 'w_h', 'b_h', 'w_y', 'b_y'; it ends with line 7, which sets grads",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "source", "words"), FORMS, ids=[f"{row[0]}: {row[2][:40]}" for row in FORMS])
+def test_what_came_back_in_the_place_of_tensors(name, source, words, cache):
+    found = failure(*name.split("."), source, cache)
+    assert (found.check, found.code) == ("type", "wrong-type")
+    assert words in found.message

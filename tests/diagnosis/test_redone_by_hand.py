@@ -9,6 +9,7 @@ from by_hand import by_hand, tensors_shown
 from diagnosed import first_failure
 from labelled import SUBMISSIONS
 
+from gradcheck.checks import shrink
 from gradcheck.reports.message import failure_text
 from solutions import solution
 
@@ -53,7 +54,6 @@ FORMS = [
     ("linear", "jacobian_x", lambda x, w, b: w.T, "shape"),
     ("softmax", "forward", lambda x: torch.softmax(x, -1).float(), "dtype"),
     ("softmax", "forward", lambda x: (torch.softmax(x, -1),), "type"),
-    ("softmax", "forward", lambda x: torch.softmax(x, 7), "runs"),
     ("softmax", "forward", lambda x: x.exp_() / x.sum(-1, keepdim=True), "purity"),
     ("log_softmax", "jacobian", lambda x: solution("log_softmax")["jacobian"](x).T, "orientation"),
     ("dropout", "forward", lambda x, p, generator: (x, torch.ones_like(x).bool()), "values"),
@@ -65,6 +65,12 @@ def test_whatever_fails_is_shown_small(name, function, wrong, check, cache):
     result = first_failure(name, function, wrong, cache, shrink=True)
     assert result.check == check
     assert by_hand(result), failure_text(result, "x.py")
+
+
+def test_what_raises_is_shown_with_sizes_that_differ(cache):
+    result = first_failure("linear", "backward", lambda g, x, w, b: (g @ w.T, g.T @ x, g.sum(0)), cache, shrink=True)
+    shapes = [np.shape(result.counterexample.arguments[name].values) for name in ("x", "weight", "bias", "grad_output")]
+    assert shapes == [(2, 3), (4, 3), (4,), (2, 4)]
 
 
 def test_what_is_transposed_is_never_shown_square(cache):
@@ -94,6 +100,21 @@ def test_a_dtype_that_has_no_part_in_it_is_not_named(cache):
         return x.relu() if x.dim() == 2 else -x.relu()
 
     assert "float32" not in failure_text(first_failure("relu", "forward", forward, cache, shrink=True), "relu.py")
+
+
+def test_a_search_that_fails_leaves_the_verdict(cache, monkeypatch):
+    monkeypatch.setattr(shrink, "STRICT", False)
+    monkeypatch.setattr(shrink, "_looks", lambda *_: 1 / 0)
+    result = first_failure("relu", "backward", lambda g, x: -g * (x > 0), cache, shrink=True)
+    assert (result.status, result.diagnosis.code) == ("failed", "sign-flipped")
+
+
+def test_labels_that_no_reference_takes_are_shown_where_they_must_be_refused(cache):
+    def one_hot(labels, num_classes):
+        return torch.eye(num_classes)[labels.clamp(max=num_classes - 1)]
+
+    result = first_failure("one_hot", "one_hot", one_hot, cache, shrink=True)
+    assert result.diagnosis.code == "must-raise"
 
 
 def test_an_exception_that_is_due_is_due_for_few_entries(cache):

@@ -7,6 +7,7 @@ import torch
 from diagnosed import verification_of as of_functions
 
 from gradcheck.catalog import find_exercise
+from gradcheck.diagnosis.from_source import written
 from gradcheck.grading.execute import execute
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
@@ -249,7 +250,7 @@ def forward(x):
     torch.called_before = True
     return x.clamp(min=0)
 """,
-        None,
+        "the same arguments give another result after another call: it keeps torch.called_before between calls (line 6)",
     ),
     "the first epoch's order": (
         "minibatches",
@@ -337,7 +338,7 @@ def epoch_batches(n, b, generator):
     generator.manual_seed(0)
     return list(torch.randperm(n, generator=generator).split(b))
 """,
-        "generator.manual_seed(0) on line 4 starts generator anew, so that every call draws the same numbers",
+        "generator.manual_seed(0) on line 4 puts generator into another state, so that every call draws the same numbers",
     ),
     "everybody's seed": (
         "minibatches",
@@ -358,6 +359,27 @@ def kaiming_normal(fan_out, fan_in, generator):
     return torch.randn(fan_out, fan_in, generator=own) * (2 / fan_in) ** 0.5
 """,
         "it makes a generator of its own (torch.Generator() on line 4); draw from the generator that is passed",
+    ),
+    "a seed that is drawn": (
+        "minibatches",
+        "epoch_batches",
+        """
+def epoch_batches(n, b, generator):
+    torch.manual_seed(int(torch.randint(1000, (), generator=generator)))
+    return list(torch.randperm(n).split(b))
+""",
+        "torch.randperm(n) on line 5 takes the global generator, which torch.manual_seed(…) on line 4 seeds; pass",
+    ),
+    "torch's batches": (
+        "minibatches",
+        "epoch_batches",
+        """
+from torch.utils.data import DataLoader
+
+def epoch_batches(n, b, generator):
+    return list(DataLoader(torch.arange(n), b, shuffle=True))
+""",
+        "on line 6 takes the global generator; draw with torch and generator=generator",
     ),
     "chance where none belongs": (
         "gradient_descent",
@@ -404,11 +426,7 @@ def cache(tmp_path_factory):
 def test_what_a_function_keeps_is_named_with_its_line(name, cache):
     exercise, function, source, words = KEPT[name]
     found = told(exercise, function, source, cache)
-    assert found is not None
-    if words is None:  # nothing of the file's own keeps it
-        del torch.called_before
-        assert found.diagnosis.code == "nondeterministic" or "torch.called_before" in found.message
-        return
+    vars(torch).pop("called_before", None)  # nothing of the file's own keeps it
     assert (found.diagnosis.code, words in found.message) == ("keeps-state", True), found.message
 
 
@@ -503,9 +521,16 @@ def test_a_file_that_cannot_be_run_once_more_costs_only_its_name(again, cache):
     assert "twice" not in found.message
 
 
+def test_a_file_that_takes_its_time_is_not_run_once_more(monkeypatch):
+    monkeypatch.setattr("gradcheck.grading.execute._QUICK_S", 0.0)
+    candidate = execute(b"def forward(x):\n    return x\n", "told_slow", "x.py", "x.py", 1.0)
+    with candidate.fresh(()) as new:
+        assert new is None
+
+
 def test_a_fresh_candidate_leaves_the_one_it_is_made_of_alone():
     candidate = execute(
-        b"n = []\ndef forward(x):\n    n.append(x)\n    return float(len(n))\n", "told_twice", "x.py", "", 1.0
+        b"n = []\ndef forward(x):\n    n.append(x)\n    return float(len(n))\n", "told_twice", "x.py", "x.py", 1.0
     )
     assert [candidate.call("forward", {"x": 1.0}).value for _ in range(2)] == [1.0, 2.0]
     with candidate.fresh(()) as new:
@@ -538,3 +563,25 @@ def test_a_class_is_told_the_same(table, name, lane, cache):
     finally:
         sandboxed.end()
     assert words in found.message, found.message
+
+
+def test_chance_is_read_by_what_names_stand_for():
+    source = b"""
+from numpy import random as dice
+import torch as t
+
+def f(x, gen):
+    random = x.random_(generator=gen)
+    helper(random)
+    return t.empty(3), dice.rand(), random.choice(), t.rand(2, generator=gen), t.randn(2, generator=None)
+
+def helper(x):
+    x.normal_()
+"""
+    drawn = written(source, "f").drawn(("gen",))
+    assert [(each.text, each.whose) for each in drawn] == [
+        ("t.empty(3)", "memory"),
+        ("dice.rand()", "numpy"),
+        ("t.randn(2, generator=None)", "torch"),
+        ("x.normal_()", "torch"),
+    ]

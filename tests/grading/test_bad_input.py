@@ -114,16 +114,28 @@ UNREADABLE: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_a_file_that_cannot_be_loaded_is_told_once_per_function(grade: Grade, name: str) -> None:
+def test_a_file_that_cannot_be_loaded_is_told_once(grade: Grade, name: str) -> None:
     source, words = UNREADABLE[name]
     relu, texts = grade(source)
     assert (relu.status, relu.score) == ("errored", 0)
-    assert [each.id for each in relu.results if each.status == "errored"] == [
-        f"relu.{function}.runs" for function in ("forward", "backward", "jacobian")
-    ]
-    assert {each.message for each in relu.results if each.status == "errored"} == {relu.results[0].message}
-    for text, function in zip(texts, ("forward", "backward", "jacobian"), strict=True):
-        assert_clear(text, function, words)
+    told, *others = relu.results
+    assert (told.id, told.status) == ("relu.forward.runs", "errored")
+    assert {(each.status, each.blocked_by) for each in others} == {("skipped", told.id)}
+    assert (
+        next(each for each in others if each.function == "jacobian").message == f"the file was not read: see {told.id}"
+    )
+    (text,) = texts
+    assert_clear(text, "forward", words)
+
+
+def test_the_line_that_python_cannot_read_is_shown_as_it_is_indented(grade: Grade) -> None:
+    _, (text,) = grade("def forward(x):\n    if x:\n        return x +* 2\n")
+    source, caret = text.splitlines()[text.splitlines().index(f"    {FILE}:3") + 1 :][:2]
+    assert source.endswith("            return x +* 2")
+    assert source[caret.index("^")] == "*"
+    _, (text,) = grade("def forward(x):\n\tif x:\n\t\treturn x +* 2\n")
+    source, caret = text.splitlines()[text.splitlines().index(f"    {FILE}:3") + 1 :][:2]
+    assert source[caret.index("^")] == "*"
 
 
 RAISES_IN_STR = "class Odd(Exception):\n    def __str__(self):\n        raise RuntimeError('no words')\n"
@@ -148,9 +160,9 @@ WRONG: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "keyword-only": (f"{RIGHT}def backward(grad_output, *, x):\n    return x\n", "runs", ("backward(grad_output, *, x)",)),
     "a number": (f"{RIGHT}backward = 3\n", "runs", ("not a function", "define backward(grad_output, x)")),
     "bound too far": (f"{RIGHT}import functools\nbackward = functools.partial(forward, 0)\n", "runs", ("backward()",)),
-    "None": (backward("pass"), "type", ("returned None", "torch.Tensor", "return statement?")),
+    "None": (backward("pass"), "type", ("returned None", "torch.Tensor", "no return statement")),
     "tuple of two": (backward("return x + 1, x + 2"), "type", ("a tuple or list of 2", "expected one tensor")),
-    "numpy": (backward(f"return ({GRADIENT}).numpy()"), "type", ("ndarray", "torch.from_numpy")),
+    "numpy": (backward(f"return ({GRADIENT}).numpy()"), "type", ("NumPy array", "torch.from_numpy")),
     "text": (backward("return 'relu'"), "type", ("str", "expected a torch.Tensor")),
     "an instance": (f"{RIGHT}class backward:\n    def __init__(self, g, x): ...\n", "type", ("expected a torch.Tensor",)),
     "float32": (backward(f"return ({GRADIENT}).float()"), "dtype", ("is float32", "expected float64")),

@@ -58,7 +58,8 @@ def test_a_half_right_submission_reads_like_this(nowhere):
     assert printed.log == (
         "Processing: add\n✅ add.forward\n✅ add.backward, point 1 of 2\n✅ add.backward, point 2 of 2\n"
         "Processing: softmax\n✅ softmax.forward\n❌ softmax.backward, point 1 of 3\nTest code:\n"
-        "softmax.backward   it is wrong [missing-term]\n"
+        "softmax.backward   [missing-term]\n"
+        "  it is wrong\n"
         "  Again: pytest exercises/04_modules/softmax.py -k backward\n"
         "  More:  gradcheck hint softmax\n"
         "  Not checked until this holds: edge cases, linearity\n\n"

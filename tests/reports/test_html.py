@@ -50,7 +50,7 @@ def test_a_failure_says_what_the_text_says():
     for part in (
         "failed softmax From scores to probabilities",
         "0 of 6 points",
-        "jacobian a term has the wrong sign sign-flipped",
+        "jacobian sign-flipped a term has the wrong sign",
         WHERE,
         "with float32",
         "Think: Does C grow or shrink?",
