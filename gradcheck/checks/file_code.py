@@ -6,7 +6,9 @@ Comments and strings are not code, and neither is what runs only under `if __nam
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 
 class FileCode:
@@ -80,11 +82,20 @@ def code_of(source: bytes | str) -> Iterator[ast.AST]:
         yield from code_below(statement)
 
 
-def _statements(source: bytes | str) -> list[ast.stmt]:
+@lru_cache(maxsize=8)
+def tree_of(source: bytes | str) -> ast.Module | None:
+    """The syntax of a file, to be read and not changed; None of one that cannot be read."""
     try:
-        return ast.parse(source).body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an odd escape in their text
+            return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
+        return None
+
+
+def _statements(source: bytes | str) -> list[ast.stmt]:
+    tree = tree_of(source)
+    return tree.body if tree else []
 
 
 def code_below(node: ast.AST) -> Iterator[ast.AST]:

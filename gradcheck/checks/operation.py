@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from gradcheck.checks.file_code import tree_of
 from gradcheck.checks.outcome import Operand, Operation, OperationKind, Stray
-from gradcheck.checks.unwritten import tree_of
 from gradcheck.showing.text import name_of
 
 _LONGEST = 100

@@ -6,11 +6,10 @@ import ast
 import dis
 import linecache
 import traceback
-import warnings
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from types import CodeType, TracebackType
 
+from gradcheck.checks.file_code import tree_of
 from gradcheck.checks.outcome import MODULE, RaisePlace, Unwritten
 
 _RAISE = dis.opmap["RAISE_VARARGS"]
@@ -48,16 +47,6 @@ def _name(code: CodeType) -> str:
     """`forward`; of a method `Softmax.forward`."""
     name: str = getattr(code, "co_qualname", code.co_name)
     return name.rpartition("<locals>.")[2]
-
-
-@lru_cache(maxsize=8)
-def tree_of(source: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an odd escape in the learner's text
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _place(tree: ast.Module | None, line: int) -> RaisePlace:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck.catalog import Exercise
+from gradcheck.checks.file_code import tree_of
 from gradcheck.checks.unwritten import only_raises
 from gradcheck.desk.paper import folder_option
 from gradcheck.errors import SubmissionError
@@ -106,12 +106,10 @@ def is_not_started(exercise: Exercise, path: Path) -> bool:
         content = read_small(path, MAX_BYTES)
         if content is None or b"NotImplementedError" not in content:
             return False
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an odd escape in the learner's text
-            tree = ast.parse(content)
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+    except (OSError, ValueError):
         return False
-    if not all(isinstance(node, _DEFINES) or _is_text(node) for node in tree.body):
+    tree = tree_of(content)
+    if tree is None or not all(isinstance(node, _DEFINES) or _is_text(node) for node in tree.body):
         return False  # what else happens when it is loaded is to be seen
     asked = {graded.spec.name for graded in exercise.functions}
     named = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in asked]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from gradcheck.checks.file_code import tree_of
 from gradcheck.grading.small_files import read_small
 
 _MOST_SOURCE = 1_000_000
@@ -43,10 +43,6 @@ def _outline(path: Path) -> tuple[int, dict[str, int]]:
     except (OSError, ValueError):
         return 0, {}
     lines = content.count(b"\n") + 1
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an odd escape in the learner's text
-            body = ast.parse(content).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return lines, {}
+    tree = tree_of(content)
+    body = tree.body if tree else []
     return lines, {each.name: each.lineno for each in body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
 from gradcheck.catalog import all_exercises
+from gradcheck.checks.file_code import tree_of
 from gradcheck.checks.unwritten import only_raises
 
 Sort = Literal["work", "stub", "foreign"]
@@ -71,11 +71,8 @@ def _top(content: bytes) -> tuple[frozenset[str], frozenset[str], bool] | None:
     """The names that a file defines and imports, and whether it holds more than a stub does. None where it cannot be
     parsed.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an odd escape in somebody's text
-            tree = ast.parse(content)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = tree_of(content)
+    if tree is None:
         return None
     names, imported, written = set[str](), set[str](), False
     for each in tree.body:
