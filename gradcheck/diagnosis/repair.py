@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck.checks.candidate import Candidate, Varied
 from gradcheck.checks.judge import judge
-from gradcheck.checks.outcome import Call
+from gradcheck.checks.outcome import Call, Foreign, Value
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
@@ -60,7 +60,8 @@ def repaired(verification: Verification, spec: FunctionSpec) -> Repair | None:
     """The plainest single change after which all ordinary calls are right; None where there is none."""
     evidence = gather(verification, spec).sightings
     failing = [each.trial for each in evidence if each.failure is not None]
-    if not failing or any(each.outcome.state == "timed_out" for each in evidence):
+    # What only claims to be a tensor may end the process when something is computed with it.
+    if not failing or any(each.outcome.state == "timed_out" or _holds_foreign(each.outcome.value) for each in evidence):
         return None
     # Not the smallest: one entry is right by coincidence too often.
     failing.sort(key=lambda each: abs(sum(part.value.size for part in each.expected) - 12))
@@ -85,6 +86,11 @@ def repaired(verification: Verification, spec: FunctionSpec) -> Repair | None:
             also = dict.fromkeys(each.code for each in others if each.code != plainest.code)
             return replace(plainest, also=tuple(also))
     return None
+
+
+def _holds_foreign(value: Value) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else ()
+    return isinstance(value, Foreign) or any(map(_holds_foreign, parts))
 
 
 _FITTING = ("transposed", "wrong-axis", "wrong-index", "wrong-variable", "swapped-gradients")

@@ -117,8 +117,8 @@ def _waiting(exercise: WrittenExercise, function: str, sources: Sources) -> Find
         if check.status == "skipped" and (found := check_result(check, exercise)).function == function
     ]
     what = skipped[0].message or "waits for another function"
-    check = skipped[0].check.replace("_", " ")
-    text = f"{clipped(exercise.name, 60)}.{function}   right so far; {check}:\n        {what}"
+    so_far = "not checked" if skipped[0].check == "runs" else f"right so far; {skipped[0].check.replace('_', ' ')}"
+    text = f"{clipped(exercise.name, 60)}.{function}   {so_far}:\n        {what}"
     return _finding(exercise, function, "waiting", sources, ("", what), text)
 
 

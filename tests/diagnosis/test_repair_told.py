@@ -43,7 +43,7 @@ def backward(grad_output, x):
 
 WRONG = [
     # exercise, function, the right text, a place in it, what is written there, the code, what the sentence holds
-    ("gradient_descent", "minibatch_step", STEP, "y[indices]", "y", "wrong-index", "line 5: all of `y` is taken"),
+    ("gradient_descent", "minibatch_step", STEP, "y[indices]", "y", "wrong-index", "all of `y` is taken"),
     ("gradient_descent", "minibatch_step", STEP, "* 2 *", "* 3 *", "scaled-by-constant", ""),
     (
         "gradient_descent",
