@@ -550,6 +550,26 @@ def _uncalled(operation: Operation, fault: Fault, _axes: Axes) -> str:
     return f"`{operation.source}`: {found.source} is a function; call it: {found.source}(…)"
 
 
+def _pairs(operation: Operation, fault: Fault, _axes: Axes) -> Reason | str:
+    """What torch returns for max, min and sort over an axis is two tensors."""
+    if fault.kind not in ("TypeError", "AttributeError") or "torch.return_types." not in fault.text:
+        return ""
+    pair = next((each for each in operation.operands if not each.is_tensor), None)
+    if pair is None:
+        return ""
+    return Reason(f"`{operation.source}`: {pair.source} is a pair of values and indices", "take its .values")
+
+
+def _of_number(operation: Operation, fault: Fault, _axes: Axes) -> Reason | str:
+    if fault.kind != "TypeError" or "must be Tensor, not" not in fault.text:
+        return ""
+    number = next((each for each in operation.operands if each.kind in ("float", "int", "bool")), None)
+    if number is None:
+        return ""
+    told = f"`{operation.source}`: {operation.name} takes tensors, and {number.source} is a Python {number.kind}"
+    return Reason(told, "use Python's own functions for numbers, as max or math.exp")
+
+
 def _not_callable(operation: Operation, fault: Fault, _axes: Axes) -> str:
     if fault.kind != "TypeError" or operation.kind not in ("call", "method") or "not callable" not in fault.text:
         return ""
@@ -602,6 +622,8 @@ _EXPLANATIONS: tuple[Callable[[Operation, Fault, Axes], Reason | str], ...] = (
     _is_none,
     _python,
     _arrays,
+    _pairs,
+    _of_number,
     _uncalled,
     _not_callable,
     _unpacked,

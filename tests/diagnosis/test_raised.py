@@ -121,6 +121,16 @@ SHAPES = [
         ),
         "out of range",
     ),
+    (
+        "softmax.forward",
+        "def forward(x):\n    e = (x - x.max(-1)).exp()\n    return e / e.sum(-1, keepdim=True)",
+        "line 7: `x - x.max(-1)`: x.max(-1) is a pair of values and indices; take its .values",
+    ),
+    (
+        "vanishing_gradient.relu_chain",
+        "def relu_chain(x, weights):\n    return tuple(torch.relu(w * x) for w in weights)",
+        "torch.relu takes tensors, and w * x is a Python float; use Python's own functions for numbers",
+    ),
 ]
 
 DTYPES = [
