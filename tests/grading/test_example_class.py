@@ -59,7 +59,7 @@ def test_chris_has_not_started(reports: Reports) -> None:
 
 def test_dana_gets_what_is_not_broken(reports: Reports) -> None:
     assert scores(reports["dana"]) == {"linear": 1, "relu": 0, "sigmoid": 0, "softmax": 0, "cross_entropy": 3}
-    assert codes(reports["dana"]) == {"raised", "missing-function", "wrong-type"}
+    assert codes(reports["dana"]) == {"raised", "transposed", "missing-function", "wrong-type"}
 
 
 def test_eli_loses_one_function_only(reports: Reports) -> None:
