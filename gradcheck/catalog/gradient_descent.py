@@ -135,7 +135,7 @@ def _steps_with(gradient: Callable[[Any, Any, Any], Any]) -> dict[str, Callable[
     """The steps over several samples, with another gradient."""
     return {
         "full_batch_step": lambda w, x, y, lr: w - lr * gradient(w, x, y),
-        "minibatch_step": lambda w, x, y, indices, lr: w - lr * gradient(w, x[indices], y[indices]),
+        "minibatch_step": lambda w, x, y, indices, lr: w - lr * gradient(w, *(each[indices] for each in (x, y))),
         "preconditioned_step": lambda w, x, y, eta: w - eta @ gradient(w, x, y),
     }
 

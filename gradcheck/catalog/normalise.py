@@ -28,8 +28,12 @@ def _statistics(draw: Draw) -> dict[str, Any]:
     n = draw.size("n")
     mean, std = draw.tensor(n), draw.tensor(n)
     # Some standard deviations lie above eps, some below: of small whole numbers too.
-    positive = type(std)(np.abs(std.values), std.dtype, std.layout)
-    return {"mean": mean, "std": positive, "eps": draw.number(0.25, 2.0)}
+    positive = (0.75 * np.abs(std.values)).astype(draw.dtype).astype("float64")
+    return {
+        "mean": mean,
+        "std": type(std)(positive, std.dtype, std.layout),
+        "eps": draw.number(0.25, 1.0),
+    }
 
 
 def _forward_arguments(draw: Draw) -> dict[str, Any]:

@@ -64,8 +64,6 @@ def _sigmoid_chains(draw: Any) -> Iterator[Edge]:
     yield "a weight of zero", {"x": 0.5, "weights": [2.0, 0.0, -1.5, 1.0]}
     yield "weights that make up for it", {"x": 0.1, "weights": [-4.0, 4.0, -4.0]}
     yield "saturated stages", {"x": 6.0, "weights": [2.0, 8.0, -9.0]}
-    yield "a sum of −800", {"x": -8.0, "weights": [100.0, 1.0]}
-    yield "a sum of 800", {"x": 8.0, "weights": [100.0, 1.0]}
     yield "thirty stages", {"x": 0.5, "weights": numbers(30, -1.0, 1.0)}
     yield "thirty large weights", {"x": 0.5, "weights": numbers(30, 2.0, 4.0)}
     yield "thirty tiny weights", {"x": 0.5, "weights": numbers(30, 1e-15, 1e-14)}

@@ -9,8 +9,8 @@ import ast
 from collections.abc import Iterable
 from functools import cached_property
 
-from gradcheck.checks.compare import in_a_row
 from gradcheck.checks.file_code import FileCode, code_below
+from gradcheck.showing.text import in_a_row
 
 Found = list[tuple[int, str]]
 """Lines and words."""

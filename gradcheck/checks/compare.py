@@ -46,11 +46,6 @@ def is_plural(name: str) -> bool:
     return name.startswith("the ") and name.endswith("s") and not name.endswith(("ss", "bias"))
 
 
-def in_a_row(names: Sequence[str]) -> str:
-    """w0, b0 and w1."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
-
-
 VERBS = {
     "is": "are",
     "has": "have",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.cases import Case
-from gradcheck.checks.compare import Difference, in_a_row, is_plural, numbers, verb
+from gradcheck.checks.compare import Difference, is_plural, numbers, verb
 from gradcheck.checks.outcome import (
     EARLIER,
     NOT_READ,
@@ -26,6 +26,7 @@ from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks,
 from gradcheck.checks.task import Confusion, FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
+from gradcheck.showing.text import in_a_row
 
 _ENDINGS = {
     "unfinished": "unfinished",

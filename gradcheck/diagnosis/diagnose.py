@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks import compare
-from gradcheck.checks.compare import Wanted, in_a_row, is_plural
+from gradcheck.checks.compare import Wanted, is_plural
 from gradcheck.checks.judge import in_numbers
 from gradcheck.checks.outcome import Outcome, Returned
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
@@ -33,6 +33,7 @@ from gradcheck.diagnosis.repair import Repair, repaired
 from gradcheck.diagnosis.search import COMPOUND, Explanation, GuessSearch
 from gradcheck.diagnosis.shapes import explain_count, explain_shape
 from gradcheck.diagnosis.with_more import RATES
+from gradcheck.showing.text import in_a_row
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification

@@ -15,10 +15,10 @@ from textwrap import dedent
 from types import FunctionType
 from typing import Any
 
-from gradcheck.checks.compare import in_a_row
 from gradcheck.diagnosis.guess import Context, Guess
 from gradcheck.diagnosis.trees import DataFlow, parsed, walk, whole_number, with_part, written
 from gradcheck.operators.operator import Operator
+from gradcheck.showing.text import in_a_row
 
 _DEEP = 3
 """So many calls down a program's own functions are read."""

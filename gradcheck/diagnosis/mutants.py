@@ -16,13 +16,13 @@ from typing import Any, Literal
 
 import sympy as sp
 
-from gradcheck.checks.compare import in_a_row
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis import mistakes
 from gradcheck.operators.operator import BATCH_SIZE, Operator
 from gradcheck.references.derive import COTANGENT, derive, formula_of
 from gradcheck.references.formula import OWN, Formula, array_symbol, index_symbol, read_formula
 from gradcheck.references.typeset import compact, in_words
+from gradcheck.showing.text import in_a_row
 
 MutantRole = Literal["forward", "backward", "jacobian"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -33,3 +34,8 @@ def in_json(value: Any) -> Any:
 def clean(text: str) -> str:
     """Text that any UTF-8 writer takes: lone surrogates replaced."""
     return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def in_a_row(names: Sequence[str]) -> str:
+    """w0, b0 and w1."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

@@ -1243,7 +1243,7 @@ WRONG = [
         "forward.edge_cases",
         ("p = 1 allowed", "", drop_up_to_one),
         ("p unchecked", "", drop_unchecked),
-        ("p = 0 for the default", "", drop_above_zero),
+        ("p = 0 for the default", "wrong-mask", drop_above_zero),
         ("an assertion", "", drop_asserting),
         ("p clamped", "", drop_clamping),
         ("at least one axis", "wrong-shape", lambda x, p, g: drop(torch.atleast_1d(x), p, g)),

@@ -422,12 +422,12 @@ def test_all_problems_are_told_in_one_run(exercise):
 
 @pytest.mark.parametrize("exercise", ["relu"], indirect=True)
 def test_a_mutant_that_survives_is_told_with_what_is_wrong_with_it(exercise, monkeypatch, tmp_path):
-    drawn = Bench._drawn
+    drawn = Bench.drawn
 
     def positive(self, case):
         return drawn(self, replace(case, kind=lambda *given: np.abs(case.kind(*given)) + 1))
 
-    monkeypatch.setattr(Bench, "_drawn", positive)
+    monkeypatch.setattr(Bench, "drawn", positive)
     exercise.cache = tmp_path / "expected"
     told = exercise.told(quick=False)
     missing = "a wrong backward passes every check: the gradient of x has no mask: what the forward pass holds back"

@@ -246,7 +246,7 @@ NAMED = [
         "backward",
         lambda g, z, t: g * (softmax(z) - hot((t + 1) % z.shape[1], z)) / len(t),
         "wrong-index",
-        "labels is read one too high",
+        "labels are read one too high",
     ),
     (
         "gradient_descent",

@@ -23,34 +23,18 @@ def stages_with_a_plus(grad_output, states, weights):
     return grad, tuple(found)
 
 
-def weights_by_local_slopes(grad_output, states, weights):
-    grad, found = grad_output, []
-    for before, after, weight in zip(states[-2::-1], states[:0:-1], weights[::-1]):
-        found.insert(0, torch.outer(1 - after**2, before))
-        grad = (grad * (1 - after**2)) @ weight
-    return grad, tuple(found)
-
-
 def slope(w, x, y):
     return 2 * (x @ w - y) @ x / len(x)
 
 
 TOLD = [
     ("multi_stage", "backward", stages_with_a_plus, "sign-flipped", "you add what should be subtracted"),
-    ("multi_stage", "backward", weights_by_local_slopes, "missing-term", "missing from grad_weights"),
     (
         "gradient_descent",
         "stochastic_step",
         lambda w, x, y, p, lr: w - lr * slope(w, x[p : p + 1], y[[(p + 1) % len(y)]]),
         "wrong-index",
         "a neighbouring entry of y is taken",
-    ),
-    (
-        "gradient_descent",
-        "stochastic_step",
-        lambda w, x, y, p, lr: w - lr * slope(w, x[p : p + 1], y[:1]),
-        "wrong-index",
-        "the first entry of y is taken every time",
     ),
     (
         "learning_rate",
