@@ -118,6 +118,8 @@ def swapped(context: Context) -> Iterator[Guess]:
             order[first], order[second] = second, first
 
             def predict(observation: Observation, order: list[int] = order) -> Predicted:
+                if len(observation.expected) != len(order):  # an edge with other parts, as a graph of other nodes
+                    return None
                 found = [observation.expected[position] for position in order]
                 changed = [place for place, source in enumerate(order) if place != source]
                 dtype = observation.trial.case.dtype
