@@ -282,12 +282,14 @@ class Verification:
 
     @contextmanager
     def searching(self) -> Iterator[None]:
-        """Calls in the block are for a search: they are paid from the budget, and cost the candidate nothing."""
+        """Calls in the block are for a search: they are paid from the budget, cost the candidate nothing, and what they
+        print is nothing that a learner waits for.
+        """
         if self.budget.in_use:  # a search within another
             yield
             return
         aside = getattr(self.candidate, "aside", nullcontext)
-        with aside(), self.budget.spending():
+        with aside(), self.candidate.printed.muted(), self.budget.spending():
             yield
 
     def _confusion(self, spec: FunctionSpec, blank: CheckResult, confusion: Confusion) -> CheckResult:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
 Layout = Literal["contiguous", "transposed", "expanded", "offset"]
@@ -256,6 +259,15 @@ class Printed:
 
     def isatty(self) -> bool:
         return False
+
+    @contextmanager
+    def muted(self) -> Iterator[None]:
+        """What is written in the block is not kept."""
+        before = list(self.parts), self.kept, self.total
+        try:
+            yield
+        finally:
+            self.parts, self.kept, self.total = before
 
     def take(self) -> str:
         """What was kept, and start anew."""

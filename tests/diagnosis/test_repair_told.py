@@ -172,3 +172,17 @@ def test_a_submission_in_a_worker_is_mended_there(tmp_path):
     finally:
         lane.stop()
     assert result.message.startswith("line 12: exp does not belong there")
+
+
+def test_what_a_search_prints_is_not_shown():
+    text = CHAIN.replace("* d)", "* d.sin())").replace("    grads = [", "    print('here')\n    grads = [")
+    candidate = file_of("pointwise_chain", text)
+    found = find_exercise("pointwise_chain")
+    alone = verification_of(found, candidate, 0, None, shrink=False)
+    alone.explain = None
+    alone.result("backward", "values")
+    expected = candidate.printed.take()
+    assert "here" in expected
+    again = file_of("pointwise_chain", text)
+    diagnosed("pointwise_chain", "backward", again)
+    assert again.printed.take() == expected
