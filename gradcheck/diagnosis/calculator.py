@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -70,7 +71,8 @@ class Calculator:
         import torch
 
         try:
-            with np.errstate(all="ignore"), torch.no_grad():
+            with np.errstate(all="ignore"), torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a slip: it is nobody's program
                 return _leaves(program(**tensors_of(arguments)))
         except Exception:
             return None
