@@ -82,7 +82,9 @@ class Candidate(Protocol):
         """
 
     def vary(self, variants: Sequence[Varied]) -> list[str]:  # noqa: ARG002 — who has no text has no variants
-        """Have further functions that can be called like the others: the names of the `variants` that can be made."""
+        """Have further functions that can be called like the others, in the place of earlier variants: the names of
+        those `variants` that can be made.
+        """
         return []
 
     def call(self, function: str, arguments: Arguments, *, count: bool = False) -> Outcome:
@@ -112,6 +114,7 @@ class InProcessCandidate(Candidate):
         self.neighbour: Callable[[str], Candidate | None] = lambda _exercise: None
         self.source = b""
         self.again: Callable[[], InProcessCandidate] | None = None
+        self._variants: dict[str, FunctionType] = {}
         self._returned: dict[str, deque[Read]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         self._fitting: set[tuple[str, int, int]] = set()
 
@@ -130,12 +133,14 @@ class InProcessCandidate(Candidate):
         if unfit:
             return [unfit]
         guard = AutodiffGuard(self.filename) if self.watched else None
-        playing = Playing(self.functions, prepared, self._returned, guard)
+        # Variants are called, and nothing else: they are no functions of the file.
+        functions = {**self.functions, **self._variants} if self._variants else self.functions
+        playing = Playing(functions, prepared, self._returned, guard)
         ended = self.bounded(playing.run, playing.asked)
         found = playing.outcomes(ended, self.bounded(playing.close))
         for call, outcome in zip(prepared.calls, found, strict=False):
             if type(outcome.value) is Foreign and outcome.value.description == NOTHING:
-                outcome.value = self._nothing(outcome.value, self.functions[call.function])
+                outcome.value = self._nothing(outcome.value, functions[call.function])
         return found
 
     @staticmethod
@@ -157,7 +162,7 @@ class InProcessCandidate(Candidate):
                     made[each.name] = _varied(self.functions[each.function], each, self.filename)
 
         self.bounded(make)
-        self.functions = {**self.functions, **made}
+        self._variants = made
         return list(made)
 
     def source_of(self, function: str) -> tuple[bytes, int]:
@@ -209,7 +214,11 @@ class InProcessCandidate(Candidate):
         """What stands for a call that cannot be made."""
         if self.broken:
             return self.broken
-        asked = call.function, len(call.arguments), id(self.functions.get(call.function))
+        asked = (
+            call.function,
+            len(call.arguments),
+            id(self._variants.get(call.function) or self.functions.get(call.function)),
+        )
         if asked not in self._fitting:
             problem = self._problem(call.function, call.arguments)
             if problem:
@@ -308,7 +317,7 @@ class InProcessCandidate(Candidate):
 
     def _problem(self, function: str, arguments: Arguments) -> Fault | None:
         wanted = f"{function}({', '.join(arguments)})"
-        found = self.functions.get(function)
+        found = self._variants.get(function) or self.functions.get(function)
         if found is None:
             defined = [name for name, value in self.functions.items() if inspect.isfunction(value)]
             close = get_close_matches(function, defined, n=1, cutoff=0.75)  # forward is no misspelt backward

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import islice, takewhile
 from pathlib import Path
+from typing import Any, TypeVar
 
 from gradcheck.checks import properties, wording
 from gradcheck.checks.allowance import WAITING, Allowance, Budget, OwnTime
@@ -24,6 +25,7 @@ from gradcheck.checks.trials import Bench, Benches, Trial
 from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import Operator
 
+T = TypeVar("T")
 Explain = Callable[["Verification", FunctionSpec, CheckResult], CheckResult]
 
 
@@ -63,6 +65,7 @@ class Verification:
         self._outcomes: dict[Key, Outcome] = {}
         self.shown: dict[tuple[str, str], tuple[Trial, Outcome]] = {}
         """The call that a failure shows, by function and check, where a smaller one was looked for."""
+        self._searched: dict[Hashable, Any] = {}
 
     def results(self) -> list[CheckResult]:
         """Every check of every function, in order, at one draw."""
@@ -86,6 +89,7 @@ class Verification:
         self._results.clear()
         self._outcomes.clear()
         self.shown.clear()
+        self._searched.clear()
 
     def save(self) -> None:
         """Keep the expected values that were computed anew."""
@@ -291,6 +295,16 @@ class Verification:
         aside = getattr(self.candidate, "aside", nullcontext)
         with aside(), self.candidate.printed.muted(), self.budget.spending():
             yield
+
+    def searched(self, key: Hashable, search: Callable[[], tuple[T, bool]]) -> T:
+        """What a search finds, made once where it says that it came to its end."""
+        if key in self._searched:
+            known: T = self._searched[key]
+            return known
+        found, whole = search()
+        if whole:
+            self._searched[key] = found
+        return found
 
     def _confusion(self, spec: FunctionSpec, blank: CheckResult, confusion: Confusion) -> CheckResult:
         """The result is not the right one in the wrong order."""

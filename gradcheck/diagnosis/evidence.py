@@ -166,7 +166,12 @@ def observe(trial: Trial, outcome: Outcome, operator: Operator | None = None) ->
 
 
 def gather(verification: Verification, spec: FunctionSpec, group: str = "generic") -> Evidence:
-    """Make, or remember, the calls of a group of cases, within both budgets. Raises OutOfBudget for the one of all."""
+    """The calls of a group of cases, made within both budgets. Raises OutOfBudget for the one of all."""
+    return verification.searched((gather, spec.name, group), lambda: _gathered(verification, spec, group))
+
+
+def _gathered(verification: Verification, spec: FunctionSpec, group: str) -> tuple[Evidence, bool]:
+    """The evidence, and whether all calls could be made: if not, the next one to ask comes further."""
     evidence = Evidence(spec, None if spec.reference else spec.operator or verification.task.operator)
     clock, computed, waited = OwnTime(), 0.0, 0.0
     blank = CheckResult(verification.task.name, spec.name, "values", "passed")
@@ -178,8 +183,8 @@ def gather(verification: Verification, spec: FunctionSpec, group: str = "generic
         failure = judge(spec, blank, trial, outcome)
         evidence.sightings.append(Sighting(trial, outcome, failure, evidence.operator))
         if computed > BUDGET_S or waited > WAITING * BUDGET_S or outcome.state == "timed_out":
-            break
-    return evidence
+            return evidence, False
+    return evidence, True
 
 
 def floats_of(arguments: Arguments) -> dict[tuple[Any, ...], Floats]:

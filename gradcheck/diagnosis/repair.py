@@ -58,6 +58,10 @@ class Edit:
 
 def repaired(verification: Verification, spec: FunctionSpec) -> Repair | None:
     """The plainest single change after which all ordinary calls are right; None where there is none."""
+    return verification.searched((repaired, spec.name), lambda: (_repaired(verification, spec), True))
+
+
+def _repaired(verification: Verification, spec: FunctionSpec) -> Repair | None:
     evidence = gather(verification, spec).sightings
     failing = [each.trial for each in evidence if each.failure is not None]
     # What only claims to be a tensor may end the process when something is computed with it.

@@ -10,6 +10,8 @@ import torch
 from diagnosed import first_failure, named
 
 from gradcheck.catalog import find_exercise
+from gradcheck.checks.candidate import Varied
+from gradcheck.checks.outcome import Argument
 from gradcheck.diagnosis.repair import edits
 from gradcheck.grading.execute import execute
 from gradcheck.grading.grade import verification_of
@@ -150,14 +152,15 @@ def test_variants_leave_the_functions_as_they_were():
     before = dict(candidate.functions)
     x = torch.randn(2, 3, dtype=torch.float64)
     expected = before["backward"](x, x)
-    from gradcheck.checks.candidate import Varied
 
     text = "def normalised(x):\n    return x"
     assert candidate.vary([Varied("other", "backward", "normalised", text), Varied("no", "backward", "gone", "x")]) == [
         "other"
     ]
     assert torch.equal(candidate.functions["backward"](x, x), expected)
-    assert not torch.equal(candidate.functions["other"](x, x), expected)
+    passed = Argument(x.numpy(), "float64")
+    other = candidate.call("other", {"grad_output": passed, "x": passed}).value.values
+    assert not torch.equal(torch.from_numpy(other), expected)
     assert {name: candidate.functions[name] for name in before} == before
 
 
@@ -186,3 +189,24 @@ def test_what_a_search_prints_is_not_shown():
     again = file_of("pointwise_chain", text)
     diagnosed("pointwise_chain", "backward", again)
     assert again.printed.take() == expected
+
+
+def test_a_failure_is_searched_once(monkeypatch):
+    text = CHAIN.replace("* d)", "* d.sin())").replace("tuple(grads)", "tuple(g.exp() for g in grads)")
+    asked = []
+    candidate = file_of("pointwise_chain", text)
+    vary = candidate.vary
+    monkeypatch.setattr(candidate, "vary", lambda variants: asked.append(len(variants)) or vary(variants))
+    assert diagnosed("pointwise_chain", "backward", candidate).diagnosis.code == "unrecognised"
+    assert len(asked) == 2, "what is written, and with something added"
+
+
+def test_variants_are_no_functions_of_the_file():
+    candidate = file_of("softmax", SOFTMAX)
+    before = dict(candidate.functions)
+    diagnosed("softmax", "backward", file_of("softmax", SOFTMAX.replace("- inner", "- inner.exp()")))
+
+    candidate.vary([Varied("backward 1", "backward", "backward", "def backward(grad_output, x):\n    return x")])
+    assert candidate.functions == before
+    candidate.vary([])
+    assert candidate.call("backward 1", {}).state == "missing"
