@@ -210,15 +210,15 @@ class InProcessCandidate(Candidate):
             seen += [*defaults, *((name, _content(cell)) for name, cell in cells)]
             yield from (each for name, each in seen if name in names and type(each) in _CONTAINERS)
 
+    def _function(self, name: str) -> Any:
+        """A variant, or what the file has under that name."""
+        return self._variants.get(name) or self.functions.get(name)
+
     def _unfit(self, call: Call) -> Outcome | None:
         """What stands for a call that cannot be made."""
         if self.broken:
             return self.broken
-        asked = (
-            call.function,
-            len(call.arguments),
-            id(self._variants.get(call.function) or self.functions.get(call.function)),
-        )
+        asked = call.function, len(call.arguments), id(self._function(call.function))
         if asked not in self._fitting:
             problem = self._problem(call.function, call.arguments)
             if problem:
@@ -252,7 +252,7 @@ class InProcessCandidate(Candidate):
         """What stands for an exception. Telling of it may run the candidate's code again, if it is one of its own."""
         try:
             with quiet(self.printed), time_limit(self.limit_s):
-                return self._unwritten(error, asked) or Outcome("raised", fault=self.fault(error))
+                return self._unwritten(error, asked) or Outcome("raised", fault=self.fault(error, asked))
         except KeyboardInterrupt:
             raise
         except BaseException:
@@ -263,8 +263,10 @@ class InProcessCandidate(Candidate):
         text = f"no result after {clock.allowance.in_words()}; the call was ended"
         return Outcome("timed_out", fault=Fault("timeout", text, self.lines(clock.frames)))
 
-    def fault(self, error: BaseException) -> Fault:
-        """An exception in words, with the lines of the candidate's own file that led to it."""
+    def fault(self, error: BaseException, asked: str = "") -> Fault:
+        """An exception in words, with the lines of the candidate's own file that led to it. What raised in a call of a
+        variant is not looked for: its text is no file's.
+        """
         bases = tuple(map(name_of, type.mro(type(error))))
         if issubclass(type(error), SyntaxError):
             assert isinstance(error, SyntaxError)
@@ -272,7 +274,8 @@ class InProcessCandidate(Candidate):
         text = said(error)
         if type(error) is ModuleNotFoundError and error.name:
             text += f". {_MODULES}"
-        return Fault(bases[0], text[:_LONGEST], self.lines(frames_of(error)), bases, self._operation(error))
+        operation = None if asked in self._variants else self._operation(error)
+        return Fault(bases[0], text[:_LONGEST], self.lines(frames_of(error)), bases, operation)
 
     def _operation(self, error: BaseException) -> Operation | None:
         """What of the file's own raised; None where that cannot be told. The exception stands in any case."""
@@ -317,7 +320,7 @@ class InProcessCandidate(Candidate):
 
     def _problem(self, function: str, arguments: Arguments) -> Fault | None:
         wanted = f"{function}({', '.join(arguments)})"
-        found = self._variants.get(function) or self.functions.get(function)
+        found = self._function(function)
         if found is None:
             defined = [name for name, value in self.functions.items() if inspect.isfunction(value)]
             close = get_close_matches(function, defined, n=1, cutoff=0.75)  # forward is no misspelt backward

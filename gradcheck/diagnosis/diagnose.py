@@ -83,13 +83,11 @@ def _of_exception(
 ) -> Diagnosis | None:
     """What raised, and what is wrong there, if a change of one place mends it or calls that do not raise show it."""
 
-    def in_numbers(
-        verification: Verification, spec: FunctionSpec, evidence: Evidence, exercise: Exercise | None
-    ) -> Diagnosis | None:
+    def of_numbers(evidence: Evidence) -> Diagnosis | None:
         wrong = comparable(evidence)
         return mistake_in(verification, spec, evidence, wrong, exercise, failure, alone=True) if wrong else None
 
-    return explain_raised(verification, spec, failure, exercise, in_numbers, _wrong_place)
+    return explain_raised(verification, spec, failure, of_numbers, lambda: _wrong_place(verification, spec, failure))
 
 
 def _mended(verification: Verification, spec: FunctionSpec, failure: CheckResult) -> Diagnosis | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck.catalog import Exercise
 from gradcheck.checks.cases import Case, walk
 from gradcheck.checks.drawing import RandomDraw
 from gradcheck.checks.judge import judge
@@ -29,10 +28,10 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 
-InNumbers = Callable[["Verification", FunctionSpec, Evidence, Exercise | None], Diagnosis | None]
+InNumbers = Callable[[Evidence], Diagnosis | None]
 """Names the mistake that the numbers of some calls show."""
 
-Mended = Callable[["Verification", FunctionSpec, CheckResult], Repair | None]
+Mended = Callable[[], Repair | None]
 """Finds the one place of the code that is wrong."""
 
 
@@ -40,9 +39,8 @@ def explain_raised(
     verification: Verification,
     spec: FunctionSpec,
     failure: CheckResult,
-    exercise: Exercise | None,
-    in_numbers: InNumbers | None = None,
-    mended: Mended | None = None,
+    in_numbers: InNumbers,
+    mended: Mended,
 ) -> Diagnosis | None:
     """What an exception of the submission's own comes from; None where there is none, or nothing is known of it. Where
     nothing plain tells the mistake, `mended` is asked for the place of the code, and, if shapes do not fit,
@@ -61,7 +59,7 @@ def explain_raised(
         text = f"{failure.message} ({reason.place})"
     if failure.code == "must-raise":
         return Diagnosis(failure.code, f"{failure.message} ({text})", 1.0, thought(failure.code, spec), also=(code,))
-    place = mended(verification, spec, failure) if mended and code == "raised" and not reason.said else None
+    place = mended() if code == "raised" and not reason.said else None
     if place is not None:
         both = text if reason.remedy else f"{text}; {place.text}"
         return Diagnosis(place.code, both, 1.0, thought(place.code, spec), also=("raised", *reason.also))
@@ -69,9 +67,9 @@ def explain_raised(
         found = by_size(verification, gather(verification, spec), replace(failure, message=text))
         if found is not None:
             return replace(found, also=tuple(dict.fromkeys((*found.also, code))))
-    if in_numbers and not reason.remedy and code == "raised" and _MISFITS & set(fault.bases):
+    if not reason.remedy and code == "raised" and _MISFITS & set(fault.bases):
         evidence = _where_sizes_are_equal(verification, spec)
-        found = in_numbers(verification, spec, evidence, exercise) if evidence else None
+        found = in_numbers(evidence) if evidence else None
         if found is not None:
             both = f"{text}. Where all sizes are equal it runs, and there {found.text}"
             return replace(found, text=both, also=(*found.also, "raised"))

@@ -210,3 +210,13 @@ def test_variants_are_no_functions_of_the_file():
     assert candidate.functions == before
     candidate.vary([])
     assert candidate.call("backward 1", {}).state == "missing"
+
+
+def test_what_raised_in_a_variant_is_not_looked_for():
+    candidate = file_of("softmax", SOFTMAX.replace("grad_output * y", "grad_output @ y"))
+    x = Argument(torch.ones(2, 3, dtype=torch.float64).numpy(), "float64")
+    given = {"grad_output": x, "x": x}
+    assert candidate.call("backward", given).fault.operation is not None
+    text = "def backward(grad_output, x):\n    return grad_output @ x"
+    candidate.vary([Varied("backward 1", "backward", "backward", text)])
+    assert candidate.call("backward 1", given).fault.operation is None
