@@ -15,9 +15,8 @@ from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.hosts.whole_points import whole
 from gradcheck.reports.escaping import markdown_text, visible
 from gradcheck.reports.feedback import feedback_markdown
-from gradcheck.reports.marks import must_be_marked
-from gradcheck.reports.stored import clipped, failures
-from gradcheck.reports.terminal import points
+from gradcheck.reports.stored import clipped, failures, must_be_marked
+from gradcheck.showing.text import points
 
 SCHEMA = "classroom50/result/v1"
 _MOST = 100_000
