@@ -33,11 +33,8 @@ def added_up(numbers: Bounded, onto: Any, values: Any, lay: Laid) -> BoundedTens
 
 
 @rule("index_put", "_unsafe_index_put")
-def index_put(numbers: Bounded, x: Any, indices: Any, values: Any, accumulate: bool = False) -> BoundedTensor:
-    if accumulate:
-        return added_up(numbers, x, values, lambda p, q: aten.index_put.default(p, indices, q, True))
-    (x_mid, x_rad), (v_mid, v_rad) = whole(numbers.operand(x)), whole(numbers.operand(values))
-    return BoundedTensor(aten.index_put.default(x_mid, indices, v_mid), aten.index_put.default(x_rad, indices, v_rad))
+def index_put(numbers: Bounded, x: Any, indices: Any, values: Any, accumulate: bool) -> BoundedTensor:
+    return added_up(numbers, x, values, lambda p, q: aten.index_put.default(p, indices, q, True))
 
 
 @rule("scatter_add")
@@ -53,11 +50,8 @@ def index_add(numbers: Bounded, x: Any, dim: int, index: Tensor, source: Any, *,
 
 
 @rule("put")
-def put(numbers: Bounded, x: Any, index: Tensor, source: Any, accumulate: bool = False) -> BoundedTensor:
-    if accumulate:
-        return added_up(numbers, x, source, lambda p, q: torch.Tensor.put(p, index, q, True))
-    (x_mid, x_rad), (v_mid, v_rad) = whole(numbers.operand(x)), whole(numbers.operand(source))
-    return BoundedTensor(torch.Tensor.put(x_mid, index, v_mid), torch.Tensor.put(x_rad, index, v_rad))
+def put(numbers: Bounded, x: Any, index: Tensor, source: Any, accumulate: bool) -> BoundedTensor:
+    return added_up(numbers, x, source, lambda p, q: torch.Tensor.put(p, index, q, True))
 
 
 def register_adjoint(name: str) -> None:
