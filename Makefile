@@ -11,7 +11,7 @@ learn: $(VENV)/.learner
 	@$(BIN)/python -m pytest exercises; status=$$?; [ $$status -le 1 ] || exit $$status
 
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest tests/grading tests/course -m "whole_machine$(LESS)" -q -p no:benchmark -p no:xdist
+	$(BIN)/python -m pytest tests -m "whole_machine$(LESS)" -q -p no:benchmark -p no:xdist
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not whole_machine$(LESS)" -n 2 --dist loadfile --no-loadscope-reorder -p no:benchmark
 	$(BIN)/python -m pytest solutions -q
 
@@ -32,22 +32,22 @@ bench: $(VENV)/.developer
 
 # Half an hour: writes docs/benchmarks.md.
 bench-verify: $(VENV)/.peers
-	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/peers/compare_peers.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.peers.compare_peers
 
 demo: $(VENV)/.learner
 	$(BIN)/python -m gradcheck grade examples/class --course examples/class/course.toml --out .gradcheck/demo
 
 diagnose: $(VENV)/.developer
-	PYTHONPATH=tests/diagnosis:tests/checks:tests $(BIN)/python tests/diagnosis/confusion.py
+	$(BIN)/python -m tests.diagnosis.confusion
 
 agreement: $(VENV)/.developer
-	$(BIN)/python tests/references/sweep_agreement.py
+	$(BIN)/python -m tests.references.sweep_agreement
 
 stubs: $(VENV)/.developer
 	$(BIN)/gradcheck stubs --force
 
 docs: $(VENV)/.developer
-	$(BIN)/python tests/docs/schemas.py
+	$(BIN)/python -m tests.docs.schemas
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "The documentation: site/index.html"
 

@@ -1,6 +1,6 @@
 """`python -m gradcheck`."""
 
-from gradcheck.cli import main
+from gradcheck.commands.cli import main
 
 if __name__ == "__main__":  # a process that a command starts imports this file too
     main()

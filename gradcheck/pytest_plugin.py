@@ -31,7 +31,7 @@ from gradcheck.grading.sources import Sources
 from gradcheck.reports.words import WORDS
 
 if TYPE_CHECKING:
-    from gradcheck.grading.course_here import CourseHere
+    from gradcheck.classes.course_here import CourseHere
 
 NOT_STARTED, UNGRADED = "not_started", "ungraded"
 _SELECTED = pytest.StashKey[set[str]]()
@@ -271,7 +271,7 @@ def _exercise_file(parent: pytest.Collector, path: Path, exercise: Exercise) -> 
 
 
 def _course(folder: Path) -> CourseHere:
-    from gradcheck.grading.course_here import course_here
+    from gradcheck.classes.course_here import course_here
 
     return course_here(folder)
 

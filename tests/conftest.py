@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""What holds for all tests, and what many share: the sample class, graded once; a planted disagreement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import multiprocessing.util
 import os
 import signal
 import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +79,36 @@ def pytest_runtest_call(item):
     if _started and not any(map(item.get_closest_marker, BEYOND)):
         pytest.fail(f"it starts a process ({_started[0]}): mark it outside")
     return done
+
+
+CLASS = Path(__file__).parents[1] / "examples" / "class"
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """What `make demo` does: the command's arguments, the folder of the reports, and what was printed."""
+    out = tmp_path_factory.mktemp("demo") / "out"
+    command = [sys.executable, "-m", "gradcheck", "grade", str(CLASS), "--course", str(CLASS / "course.toml")]
+    command += ["--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=out.parent)
+    assert done.returncode == 0, done.stderr
+    return command, out, done.stdout
+
+
+@pytest.fixture
+def disagree(monkeypatch):
+    """The references of relu disagree at these seeds."""
+    from gradcheck.checks.opinion import Opinions
+    from gradcheck.errors import ReferenceDisagreement
+
+    original = Opinions.agree
+
+    def at(*seeds):
+        def agree(self):
+            if self.operator.name == "relu" and self.seed in seeds:
+                raise ReferenceDisagreement("relu: planted")
+            original(self)
+
+        monkeypatch.setattr(Opinions, "agree", agree)
+
+    return at

@@ -15,13 +15,10 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "gradcheck"
 
-COMMANDS = {path.stem for path in PACKAGE.glob("cli_*.py")}
-
 FLOORS = [
-    {"__init__", "__main__", "pytest_plugin", "pytest_verify", "cli", *COMMANDS},
-    {"course", "desk"},
-    {"reports"},
-    {"grading"},
+    {"__init__", "__main__", "pytest_plugin", "pytest_verify", "commands"},
+    {"desk", "authoring", "hosts", "gradebooks", "reports"},
+    {"classes", "isolation", "submissions", "grading"},
     {"verification"},
     {"diagnosis"},
     {"catalog"},
@@ -98,7 +95,7 @@ def test_the_page_on_rooms_has_these_floors():
             told.append(set())
             assert int(number) + len(told) == len(FLOORS), f"floor {number} in rooms.md"
         told[-1] |= {room.removesuffix("/").removesuffix(".py") for room in re.findall("`([^`]+)`", rooms)}
-    assert told == [{"cli", "cli_*", "pytest_plugin", "pytest_verify"}, *FLOORS[1:]]
+    assert told == [{"commands", "pytest_plugin", "pytest_verify"}, *FLOORS[1:]]
 
 
 def test_there_are_no_circles():
@@ -161,7 +158,7 @@ def test_a_class_name_exists_once():
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import gradcheck, gradcheck.cli", ("torch", "sympy", "flint", "hypothesis", "rich", "numpy")),
+        ("import gradcheck, gradcheck.commands.cli", ("torch", "sympy", "flint", "hypothesis", "rich", "numpy")),
         ("import gradcheck.pytest_plugin", ("torch", "sympy", "flint", "hypothesis", "rich")),
         ("from gradcheck.catalog import all_exercises; all_exercises()", ("torch", "sympy", "flint")),
     ],

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import warm_start
-from totals import POINTS
+
+from tests import warm_start
+from tests.checks.totals import POINTS
 
 pytestmark = pytest.mark.outside
 
@@ -65,7 +66,7 @@ def test_help_answers_at_once_and_names_every_command(gradcheck: Gradcheck) -> N
 
 def test_help_and_hints_import_no_heavy_library(tmp_path: Path) -> None:
     script = (
-        "import sys, gradcheck, gradcheck.cli as cli\n"
+        "import sys, gradcheck, gradcheck.commands.cli as cli\n"
         "for arguments in (['--help'], ['report', '--help'], ['hint', 'relu']):\n"
         "    cli.cli(arguments, standalone_mode=False)\n"
         "heavy = {'torch', 'sympy', 'flint', 'numpy', 'hypothesis', 'rich'} & set(sys.modules)\n"

@@ -6,9 +6,8 @@ import ast
 import re
 from pathlib import Path
 
-from totals import COUNT, POINTS, of_units
-
 from gradcheck.catalog import all_exercises
+from tests.checks.totals import COUNT, POINTS, of_units
 
 ROOT = Path(__file__).parent.parent
 TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py") if "labelled" not in path.parts)

@@ -8,7 +8,8 @@ import sys
 import time
 
 import pytest
-import warm_start
+
+from tests import warm_start
 
 pytestmark = [
     pytest.mark.outside,

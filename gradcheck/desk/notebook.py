@@ -15,8 +15,8 @@ from gradcheck.catalog import Exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.results import CheckResult, Diagnosis, Status
 from gradcheck.checks.task import FunctionSpec
+from gradcheck.classes.course_here import course_here
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.course_here import course_here
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.matrices import Comparison, comparison_of

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gradcheck.authoring.stubs import stub_of
 from gradcheck.catalog import Exercise
-from gradcheck.course.stubs import stub_of
 from gradcheck.errors import GradcheckError, SubmissionError
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.small_files import write_whole

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from gradcheck.catalog import Exercise
+from gradcheck.classes.course_here import CourseHere
 from gradcheck.desk.keys import Keyboard, keys_can_be_read
 from gradcheck.desk.screen import Screen
 from gradcheck.desk.watch_files import FolderWatch
@@ -20,7 +21,6 @@ from gradcheck.desk.watch_grader import Grader
 from gradcheck.desk.watch_session import Session, exercises_to_watch
 from gradcheck.desk.watch_verdict import WatchVerdict, ended, missing, verdict_of
 from gradcheck.desk.watch_view import View
-from gradcheck.grading.course_here import CourseHere
 
 _AGAIN_S = 4.0
 """A grading that takes longer is given up when its file is saved again: starting anew is quicker."""

@@ -8,10 +8,10 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from gradcheck.catalog import Exercise, all_exercises, find_exercise
+from gradcheck.classes.course_here import CourseHere
 from gradcheck.desk.listing import ListedExercise, entries, is_not_started, open_after
 from gradcheck.desk.watch_verdict import WatchVerdict
 from gradcheck.errors import SubmissionError
-from gradcheck.grading.course_here import CourseHere
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.last_results import digest_of
 

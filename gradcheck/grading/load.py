@@ -10,7 +10,7 @@ from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
 from gradcheck.checks.outcome import Outcome
 from gradcheck.grading.execute import execute, unreadable
-from gradcheck.grading.sandbox.places import can_import
+from gradcheck.isolation.sandbox.places import can_import
 
 MAX_BYTES = 1_000_000
 """A file beyond this is not an exercise; reading it would only cost memory."""

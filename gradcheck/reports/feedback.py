@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gradcheck.grading.written import FinalReport
+from gradcheck.classes.written import FinalReport
 from gradcheck.reports.escaping import markdown_code_block, markdown_text, visible
 from gradcheck.reports.feedback_view import Item, feedback_of
 from gradcheck.reports.message import hanging

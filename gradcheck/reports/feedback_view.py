@@ -12,7 +12,7 @@ from typing import Any
 
 from gradcheck.catalog import all_exercises
 from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Marks, where_of
-from gradcheck.grading.written import FinalReport, WrittenExercise
+from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.reports.message import tensor_text
 from gradcheck.reports.stored import clipped, failures, penalties, problems
 from gradcheck.reports.terminal import points

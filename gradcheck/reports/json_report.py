@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from gradcheck.classes.written import WrittenReport, write_down
 from gradcheck.grading.report import Report
-from gradcheck.grading.written import WrittenReport, write_down
 
 
 def as_json(report: Report) -> str:

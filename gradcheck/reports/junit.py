@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from gradcheck.checks.results import FAULTS, CheckResult
-from gradcheck.grading.written import FinalReport, WrittenExercise
+from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.message import failure_text
 from gradcheck.reports.stored import check_result, clipped

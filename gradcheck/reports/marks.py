@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gradcheck.classes.written import FinalReport
 from gradcheck.errors import Ungraded
-from gradcheck.grading.written import FinalReport
 from gradcheck.reports.stored import ungraded_checks
 from gradcheck.reports.ungraded import REPORT_IT, names_of
 

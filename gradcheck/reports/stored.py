@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Diagnosis, Marks
+from gradcheck.classes.report import ClassReport, class_in
+from gradcheck.classes.written import FinalReport, NotOfSchema, WrittenCase, WrittenCheck, WrittenExercise, report_in
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.class_report import ClassReport, class_in
 from gradcheck.grading.small_files import read_small
-from gradcheck.grading.submissions.naming import safe_name
-from gradcheck.grading.written import FinalReport, NotOfSchema, WrittenCase, WrittenCheck, WrittenExercise, report_in
 from gradcheck.reports.terminal import points
+from gradcheck.submissions.naming import safe_name
 
 MOST_BYTES = 64 * 1024 * 1024
 _LONGEST = 600

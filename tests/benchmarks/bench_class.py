@@ -18,14 +18,14 @@ import psutil
 import pytest
 
 from gradcheck.catalog import all_exercises
-from gradcheck.grading.batch.journal import opened
-from gradcheck.grading.batch.judge import Settings
-from gradcheck.grading.batch.pool import Pool
-from gradcheck.grading.batch.run import grade_class
-from gradcheck.grading.class_report import GraderUsed
-from gradcheck.grading.policy.course import Course
-from gradcheck.grading.submissions.places import find
-from gradcheck.reports.class_folder import ClassFolder
+from gradcheck.classes.journal import opened
+from gradcheck.classes.judge import Settings
+from gradcheck.classes.policy import Course
+from gradcheck.classes.pool import Pool
+from gradcheck.classes.report import GraderUsed
+from gradcheck.classes.run import grade_class
+from gradcheck.reports.whole_class.folder import ClassFolder
+from gradcheck.submissions.places import find
 
 pytestmark = pytest.mark.outside
 

@@ -17,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "desk"))
 
-from watch_terminal import Terminal, project, solution
+from tests.desk.watch_terminal import Terminal, project, solution
 
 pytestmark = pytest.mark.outside
 

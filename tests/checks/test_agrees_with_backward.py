@@ -8,9 +8,9 @@ import torch
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
+from gradcheck.classes.written import exercise_written
 from gradcheck.grading.report import ExerciseReport
-from gradcheck.grading.written import exercise_written
-from gradcheck.reports.whole_points import unit_tests
+from gradcheck.hosts.whole_points import unit_tests
 
 SOFTMAX = find_exercise("softmax")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gradcheck.authoring.stubs import stub_of
 from gradcheck.catalog import all_exercises
 from gradcheck.catalog.exercise import function
 from gradcheck.checks.hard_inputs import hard_inputs, told
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.reference import Reference
 from gradcheck.checks.trials import Benches
-from gradcheck.course.stubs import stub_of
 from gradcheck.operators.operator import MODULES
 
 ROOT = Path(__file__).parent.parent.parent

@@ -14,7 +14,7 @@ from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks import draws
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
-from solutions import solution
+from tests.checks.solutions import solution
 
 FUNCTIONS = [(name, graded.spec.name) for name, exercise in all_exercises().items() for graded in exercise.functions]
 POINTWISE = ("sigmoid", "tanh", "softplus", "softmax", "log_softmax")

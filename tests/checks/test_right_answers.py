@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tables import RIGHT
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks import draws
@@ -24,7 +23,8 @@ from gradcheck.checks.results import CheckResult
 from gradcheck.checks.trials import Benches
 from gradcheck.operators import Operator
 from gradcheck.operators.operator import BATCH_SIZE
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.checks.tables import RIGHT
 
 TRIALS, COMPOSED_TRIALS = (1000, 300) if os.environ.get("GRADCHECK_ALL") else (250, 75)
 """A network's expected values take ten times as long as a module's."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tables import WRONG
-from wrong_answers import ANY, Wrong, calls, kept
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks import shrink
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.reports.message import failure_text
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.checks.tables import WRONG
+from tests.checks.wrong_answers import ANY, Wrong, calls, kept
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ import random
 
 import torch
 import torch.nn.functional as F
-from wrong_answers import Wrong
 
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.checks.wrong_answers import Wrong
 
 Functions = dict[str, object]
 

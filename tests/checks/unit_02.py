@@ -8,9 +8,9 @@ import random
 
 import numpy as np
 import torch
-from wrong_answers import Wrong, kept
 
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.checks.wrong_answers import Wrong, kept
 
 Functions = dict[str, object]
 

@@ -12,9 +12,9 @@ from collections import deque
 import numpy as np
 import torch
 import torch.nn.functional as F
-from wrong_answers import ANY, Wrong
 
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.checks.wrong_answers import ANY, Wrong
 
 chain = solution("pointwise_chain")["backward"]
 weighted = solution("weighted_sum")["backward"]

@@ -8,9 +8,9 @@ import random
 import numpy as np
 import torch
 import torch.nn.functional as F
-from wrong_answers import ANY, Wrong
 
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.checks.wrong_answers import ANY, Wrong
 
 fit = solution("normalise")["fit"]
 kaiming = solution("initialisation")["kaiming_normal"]

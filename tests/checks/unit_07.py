@@ -7,9 +7,9 @@ import random
 
 import torch
 import torch.nn.functional as F
-from wrong_answers import ANY, Wrong
 
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.checks.wrong_answers import ANY, Wrong
 
 PARAMS = ("w_h", "b_h", "w_y", "b_y")
 

@@ -12,7 +12,7 @@ import torch._decomp
 import torch.nn.functional as F
 from torch import sigmoid
 
-from solutions import solution
+from tests.checks.solutions import solution
 
 ANY = "any code"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from gradcheck.catalog import find_exercise
-from gradcheck.cli import cli
+from gradcheck.commands.cli import cli
 from gradcheck.errors import GradcheckError
 
 ROOT = Path(__file__).parents[2]

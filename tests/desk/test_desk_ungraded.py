@@ -7,18 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from desk_commands import ROOT, place, run
-from totals import COUNT, POINTS
 
 from gradcheck import check
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.engine import Verification
+from gradcheck.classes.course_here import whole_catalog
 from gradcheck.desk.watch_session import Session, exercises_to_watch
 from gradcheck.desk.watch_verdict import next_lines, progress_lines, verdict_lines, verdict_of
 from gradcheck.desk.watch_worker import _grade
-from gradcheck.grading.course_here import whole_catalog
 from gradcheck.grading.last_results import digest_of
 from gradcheck.grading.warm import Warm
+from tests.checks.totals import COUNT, POINTS
+from tests.desk.desk_commands import ROOT, place, run
 
 WHY = "the references disagree"
 SORRY = "relu was not graded: the grader itself failed, not your code. No points are counted for that"

@@ -7,13 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import warm_start
-from desk_commands import ROOT, refused, run
 
 from gradcheck.catalog import all_exercises
 from gradcheck.desk.explanation import explanation
 from gradcheck.desk.hints import operators_of
 from gradcheck.references.typeset import formulas
+from tests import warm_start
+from tests.desk.desk_commands import ROOT, refused, run
 
 EXERCISES = list(all_exercises().values())
 

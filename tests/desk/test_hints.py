@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from desk_commands import refused, run
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.desk.hints import give_hint, hint_lines, operators_of, steps_of
+from tests.desk.desk_commands import refused, run
 
 RECORD = Path("exercises/.desk.json")
 

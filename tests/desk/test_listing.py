@@ -8,13 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import warm_start
-from desk_commands import ROOT, place, refused, run
-from totals import COUNT, POINTS, of_units
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.desk.listing import is_not_started
 from gradcheck.grading.last_results import STATE, checks_of, digest_of, remember
+from tests import warm_start
+from tests.checks.totals import COUNT, POINTS, of_units
+from tests.desk.desk_commands import ROOT, place, refused, run
 
 
 @pytest.fixture(autouse=True)

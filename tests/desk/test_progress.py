@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from desk_commands import place
-from totals import COUNT, POINTS
 
 from gradcheck.catalog import find_exercise
 from gradcheck.desk.progress import progress_of, progress_text
 from gradcheck.grading.last_results import checks_of, digest_of, remember_run
+from tests.checks.totals import COUNT, POINTS
+from tests.desk.desk_commands import place
 
 STATE = Path(".gradcheck")
 FOLDER = Path("exercises")

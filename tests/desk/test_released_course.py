@@ -7,18 +7,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import warm_start
-from desk_commands import ROOT, place, run
-from totals import COUNT, of_units
 
+from gradcheck.authoring.release.make import release
+from gradcheck.authoring.units import for_units
 from gradcheck.catalog import all_exercises
-from gradcheck.course.release.make import release
-from gradcheck.course.units import for_units
+from gradcheck.classes.course_here import course_here
+from gradcheck.classes.policy import Course
 from gradcheck.desk.watch_session import Session, exercises_to_watch
 from gradcheck.desk.watch_verdict import WatchVerdict, missing
-from gradcheck.grading.course_here import course_here
-from gradcheck.grading.policy.course import Course
 from gradcheck.reports.words import WORDS
+from tests import warm_start
+from tests.checks.totals import COUNT, of_units
+from tests.desk.desk_commands import ROOT, place, run
 
 pytestmark = pytest.mark.outside
 

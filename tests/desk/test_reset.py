@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from desk_commands import ROOT, place, refused, run
+
+from tests.desk.desk_commands import ROOT, place, refused, run
 
 MINE = "# my work, with a byte order mark \ufeff\n"
 FILE = Path("exercises/04_modules/softmax.py")
@@ -28,7 +29,7 @@ def kept() -> list[Path]:
 
 
 def answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradcheck.cli_learner._can_ask", lambda: True)
+    monkeypatch.setattr("gradcheck.commands.learner._can_ask", lambda: True)
 
 
 @pytest.mark.outside

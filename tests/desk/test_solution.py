@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from desk_commands import ROOT, place, refused, run
+
+from tests.desk.desk_commands import ROOT, place, refused, run
 
 SOLUTION = (ROOT / "solutions/04_modules/add.py").read_text(encoding="utf-8")
 RECORD = Path("exercises/.desk.json")

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from desk_commands import refused
-from totals import COUNT, POINTS
-from watch_terminal import CODES, COLOURS, Terminal, one_line, project, solution
+
+from tests.checks.totals import COUNT, POINTS
+from tests.desk.desk_commands import refused
+from tests.desk.watch_terminal import CODES, COLOURS, Terminal, one_line, project, solution
 
 pytestmark = pytest.mark.outside
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from watch_terminal import PATIENCE_S, ROOT, project, save, solution
+
+from tests.desk.watch_terminal import PATIENCE_S, ROOT, project, save, solution
 
 pytestmark = pytest.mark.outside
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from desk_commands import place
 
 from gradcheck.catalog import all_exercises, find_exercise
+from gradcheck.classes.course_here import course_here, whole_catalog
 from gradcheck.desk.watch_session import Session, exercises_to_watch
 from gradcheck.desk.watch_verdict import WatchVerdict
-from gradcheck.grading.course_here import course_here, whole_catalog
 from gradcheck.grading.last_results import digest_of
+from tests.desk.desk_commands import place
 
 FOLDER, STATE = Path("exercises"), Path(".gradcheck")
 

@@ -7,13 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from desk_commands import ROOT
 
 from gradcheck.catalog import find_exercise
 from gradcheck.desk.watch_traces import Traces
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.warm import Warm
+from tests.desk.desk_commands import ROOT
 
 pytestmark = pytest.mark.outside
 

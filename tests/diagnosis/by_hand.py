@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diagnosed import first_failure
-from labelled import SUBMISSIONS
 
 from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.results import CheckResult
 from gradcheck.reports.message import failure_text
+from tests.diagnosis.diagnosed import first_failure
+from tests.diagnosis.labelled import SUBMISSIONS
 
 ENTRIES = 4
 

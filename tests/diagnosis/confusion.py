@@ -1,7 +1,7 @@
 """What mistakes are called: `make diagnose` counts, for every code, what it is diagnosed as, and writes the table.
 
 Run over every derived mutant, every record's misconception, the wrong answers of tests/checks and the labelled
-submissions of tests/diagnosis/labelled. Of those in labelled/held_out a person has read every first line, by the rules
+submissions of tests/diagnosis/labelled. Of those in labelled/read a person has read every first line, by the rules
 there; what was said of a line counts for as long as the line is the same. With `--unread` nothing is written: the rows
 whose line nobody has read are printed, for whoever reads them.
 """
@@ -20,17 +20,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from diagnosed import first_failure
-from labelled import HELD_OUT, READ, SUBMISSIONS
-from tables import WRONG
-from wrong_answers import ANY
 
 from gradcheck.catalog import all_exercises
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.mutants import code_of, function_of, mutant_in_words, mutants
+from tests.checks.tables import WRONG
+from tests.checks.wrong_answers import ANY
+from tests.diagnosis.diagnosed import first_failure
+from tests.diagnosis.labelled import HELD_OUT, READ, SUBMISSIONS
 
 TABLE = Path(__file__).parent.parent.parent / "docs" / "diagnosis-table.md"
-READINGS = Path(__file__).parent / "labelled" / "held_out" / "read.json"
+READINGS = Path(__file__).parent / "labelled" / "read" / "read.json"
 """What a person said of first lines: by the name of a row the line, and `right`, `vague` or `misleading`."""
 PARTS = 40
 
@@ -125,7 +125,7 @@ def table(named: list[Named], readings: dict[str, list[str]]) -> str:
         "Written by `make diagnose`. A *mutant* is a derived formula with one mistake, a *misconception* a wrong answer of",
         "an exercise's record; *checks* are the wrong answers of `tests/checks`. A *submission* was written and labelled",
         "without sight of the diagnosis (`tests/diagnosis/labelled`), and those *held out* were not looked at until it was",
-        "first counted; by now they have been. Those *read* (`labelled/held_out`) were written from the curriculum alone,",
+        "first counted; by now they have been. Those *read* (`labelled/read`) were written from the curriculum alone,",
         "and nobody who works on the diagnosis has seen them. *Rightly* counts those diagnosed under a code that the label",
         "allows, or whose other names (mistakes that lead to the very same numbers) hold one. The older labels do not know",
         "`wrong-function`, so what it names counts as misnamed there.",
@@ -143,7 +143,7 @@ def table(named: list[Named], readings: dict[str, list[str]]) -> str:
         "",
         "## As a person reads it",
         "",
-        "Each first line of those *read*, beside the function's body, by the rules of `labelled/held_out/rules.md`.",
+        "Each first line of those *read*, beside the function's body, by the rules of `labelled/read/rules.md`.",
         "",
         "| first line | how many | share |",
         "|---|---|---|",

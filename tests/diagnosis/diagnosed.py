@@ -12,7 +12,7 @@ from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult
 from gradcheck.diagnosis import explain
 from gradcheck.diagnosis.explain import explained_for
-from solutions import solution
+from tests.checks.solutions import solution
 
 EVERY = 1 if os.environ.get("GRADCHECK_ALL") else 10
 """The suite names every tenth wrong answer of an exercise; GRADCHECK_ALL=1, and `make diagnose`, name all of them."""

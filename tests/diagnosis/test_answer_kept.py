@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from answers import gives_away
-from diagnosed import first_failure
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks.results import where_of
+from gradcheck.classes.written import check_written
 from gradcheck.desk.hints import operators_of
 from gradcheck.diagnosis.mutants import mutant_in_words, mutants, mutants_in_output
-from gradcheck.grading.written import check_written
 from gradcheck.operators import all_operators
 from gradcheck.reports.message import failure_text
+from tests.diagnosis.answers import gives_away
+from tests.diagnosis.diagnosed import first_failure
 
 
 @pytest.fixture(scope="module")

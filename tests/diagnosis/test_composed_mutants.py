@@ -9,7 +9,7 @@ from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.mutants import mutant_in_words
-from solutions import solution
+from tests.checks.solutions import solution
 
 COMPOSED = [
     (exercise, graded.spec)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from diagnosed import verification_of
-from tables import RIGHT
 
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.results import CheckResult
 from gradcheck.diagnosis.diagnose import diagnosis_of
+from tests.checks.tables import RIGHT
+from tests.diagnosis.diagnosed import verification_of
 
 STYLES = [(name, style) for name, styles in RIGHT.items() for style in list(styles)[:1]]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from diagnosed import first_failure
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks.outcome import Outcome
@@ -13,7 +12,8 @@ from gradcheck.checks.trials import Benches
 from gradcheck.diagnosis.circumstances import KNOWN, Particular, facts_of
 from gradcheck.diagnosis.evidence import Sighting
 from gradcheck.reports.message import failure_text
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.diagnosis.diagnosed import first_failure
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diagnosed import first_failure
 
 from gradcheck.reports.message import failure_text
+from tests.diagnosis.diagnosed import first_failure
 
 MISTAKES = [
     # exercise, function, what is wrong with it, code, what the first line says

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from answers import gives_away
-from diagnosed import EVERY, first_failure, named
 
 from gradcheck.catalog import all_exercises
+from tests.diagnosis.answers import gives_away
+from tests.diagnosis.diagnosed import EVERY, first_failure, named
 
 MISCONCEPTIONS = [(exercise.name, each) for exercise in all_exercises().values() for each in exercise.misconceptions]
 

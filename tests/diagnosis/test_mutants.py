@@ -8,12 +8,9 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import diagnosed
 import numpy as np
 import pytest
 import sympy as sp
-from answers import gives_away
-from diagnosed import EVERY, verification_of
 
 from gradcheck.catalog import all_exercises, known_operators
 from gradcheck.checks.results import where_of
@@ -33,6 +30,9 @@ from gradcheck.diagnosis.mutants import (
 from gradcheck.operators import all_operators
 from gradcheck.references.derive import derive
 from gradcheck.references.formula import OWN
+from tests.diagnosis import diagnosed
+from tests.diagnosis.answers import gives_away
+from tests.diagnosis.diagnosed import EVERY, verification_of
 
 EXERCISES = [each for each in all_exercises().values() if any(g.spec.role != "function" for g in each.functions)]
 """Those that ask for an operator's VJP or Jacobian; see test_composed_mutants for what is composed of operators."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diagnosed import first_failure, verification_of
 
 from gradcheck.catalog import find_exercise
+from tests.diagnosis.diagnosed import first_failure, verification_of
 
 ALIASES, FLOAT32, MUTATES = "shares its memory", "float32; expected float64", "changes its argument"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diagnosed import first_failure
 
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.diagnosis.diagnosed import first_failure
 
 
 def right(name, function):

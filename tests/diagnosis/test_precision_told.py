@@ -6,7 +6,8 @@ import math
 
 import pytest
 import torch
-from diagnosed import first_failure
+
+from tests.diagnosis.diagnosed import first_failure
 
 FEW = [
     # exercise, function, what is wrong with it, what the first line says
@@ -19,7 +20,7 @@ FEW = [
     ("softmax", "forward", lambda x: (x - x.amax(-1, True)).exp() / ((x - x.amax(-1, True)).exp().sum(-1, True) + 1e-6),
      "digits only: 1e-6 is added on line "),
     ("learning_rate", "cosine", lambda lr, epoch, total: lr * (1 + math.cos(3.1416 * epoch / total)) / 2,
-     "digits only: 3.1416 on line 21 stands for π"),
+     "digits only: 3.1416 on line {line} stands for π"),
     ("weight_decay", "l1_gradient", lambda w, alpha: alpha * w / (w.abs() + 1e-4), "digits only: 1e-4 is added on line "),
     ("tanh", "forward", lambda x: torch.round(torch.tanh(x), decimals=4),
      "digits only: something rounds, or a small number is added"),
@@ -29,6 +30,7 @@ FEW = [
 @pytest.mark.parametrize(("exercise", "function", "wrong", "words"), FEW)
 def test_right_to_some_digits_says_why(exercise, function, wrong, words, tmp_path):
     found = first_failure(exercise, function, wrong, tmp_path)
+    words = words.replace("{line}", str(wrong.__code__.co_firstlineno))
     assert (found.diagnosis.code, words in found.message) == ("low-precision", True), found.message
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from by_hand import by_hand, tensors_shown
-from diagnosed import first_failure
-from labelled import SUBMISSIONS
 
 from gradcheck.checks import shrink
 from gradcheck.reports.message import failure_text
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.diagnosis.by_hand import by_hand, tensors_shown
+from tests.diagnosis.diagnosed import first_failure
+from tests.diagnosis.labelled import SUBMISSIONS
 
 
 @pytest.fixture(scope="module")

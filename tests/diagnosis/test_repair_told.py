@@ -7,7 +7,6 @@ from textwrap import dedent
 
 import pytest
 import torch
-from diagnosed import first_failure, named
 
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.candidate import Varied
@@ -15,8 +14,9 @@ from gradcheck.checks.outcome import Argument
 from gradcheck.diagnosis.repair import edits
 from gradcheck.grading.execute import execute
 from gradcheck.grading.grade import verification_of
-from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.grading.worker.launch import Bounds, Lane
+from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
+from gradcheck.isolation.worker.launch import Bounds, Lane
+from tests.diagnosis.diagnosed import first_failure, named
 
 IMPORT = "import torch\nimport torch.nn.functional as F\n"
 STEP = """

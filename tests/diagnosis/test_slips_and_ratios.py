@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diagnosed import first_failure
 
 from gradcheck.diagnosis import diagnose
+from tests.diagnosis.diagnosed import first_failure
 
 sigmoid, tanh, exp = torch.sigmoid, torch.tanh, torch.exp
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diagnosed import EVERY, first_failure, named
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.from_code import slips
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.diagnosis.diagnosed import EVERY, first_failure, named
 
 multi_stage = solution("multi_stage")
 

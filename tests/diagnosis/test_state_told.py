@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diagnosed import verification_of as of_functions
 
 from gradcheck.catalog import find_exercise
 from gradcheck.diagnosis.from_source import written
 from gradcheck.grading.execute import execute
 from gradcheck.grading.grade import verification_of
-from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.grading.worker.launch import Bounds, Lane
+from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
+from gradcheck.isolation.worker.launch import Bounds, Lane
+from tests.diagnosis.diagnosed import verification_of as of_functions
 
 KEPT = {
     "what forward stored, in a dict": (

@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from diagnosed import first_failure
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks import compare, wording
@@ -18,12 +17,13 @@ from gradcheck.checks.outcome import Fault, Outcome, Returned
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.traits import traits_of
 from gradcheck.checks.trials import Trial
+from gradcheck.classes.written import check_written
 from gradcheck.diagnosis.circumstances import KNOWN
 from gradcheck.diagnosis.codes import CODES, thought
 from gradcheck.diagnosis.guess import say
 from gradcheck.diagnosis.matching import close
-from gradcheck.grading.written import check_written
-from solutions import solution
+from tests.checks.solutions import solution
+from tests.diagnosis.diagnosed import first_failure
 
 
 @pytest.fixture(scope="module")

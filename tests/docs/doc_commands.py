@@ -9,10 +9,10 @@ import sys
 from functools import cache
 
 import click
-from doc_pages import ROOT
 
 from gradcheck.catalog import all_exercises
-from gradcheck.cli import cli
+from gradcheck.commands.cli import cli
+from tests.docs.doc_pages import ROOT
 
 STARTS = re.compile(r"(python3? -m )?(gradcheck|pytest)(?= |$)")
 _TYPED = re.compile(

@@ -13,8 +13,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import warm_start
-from doc_pages import ROOT, Block, Step, blocks_of
+from tests import warm_start
+from tests.docs.doc_pages import ROOT, Block, Step, blocks_of
 
 LIMIT_S = 150
 """For one command. Whoever reads waits no longer either."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from gradcheck.grading.written import FinalReport
+from gradcheck.classes.written import FinalReport
 from gradcheck.verification.written import WrittenVerdict
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -10,10 +10,10 @@ import sys
 import click
 import pytest
 import yaml
-from doc_commands import looks_typed, options_of, ours, problem_with, words_of
-from doc_pages import ROOT, Block, all_pages, anchors_of, blocks_of, links_of, spans_of
 
-from gradcheck.cli import cli
+from gradcheck.commands.cli import cli
+from tests.docs.doc_commands import looks_typed, options_of, ours, problem_with, words_of
+from tests.docs.doc_pages import ROOT, Block, all_pages, anchors_of, blocks_of, links_of, spans_of
 
 PAGES = all_pages()
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
@@ -28,7 +28,7 @@ TYPED += [(block.where, command) for block in BLOCKS for command in block.first]
 NOT_RUN = {
     ("watch",): "waits for keys and for files to be saved; tests/desk runs it in a terminal",
     ("list", "--check"): "grades everything; tests/desk/test_listing.py runs it",
-    ("grade", "--dask"): "needs a cluster; tests/grading/batch/test_cluster.py starts one",
+    ("grade", "--dask"): "needs a cluster; tests/classes/test_cluster.py starts one",
     ("train",): "trains for a minute; tests/training/test_session.py runs it",
     ("ensemble",): "trains ten networks; tests/training/test_session.py runs it",
 }

@@ -7,7 +7,8 @@ import re
 from functools import cache
 
 import pytest
-from doc_pages import ROOT
+
+from tests.docs.doc_pages import ROOT
 
 TABLE = "docs/promises.md"
 PROMISING = ("docs/grading.md", "docs/instructor/trust.md")

@@ -6,7 +6,8 @@ import re
 
 import msgspec
 import pytest
-from schemas import FORMATS, schema_text
+
+from tests.docs.schemas import FORMATS, schema_text
 
 RECORDS = [
     pytest.param(each.page, record, id=f"{each.page.stem}-{record['title']}")

@@ -7,16 +7,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gradcheck.course.dev_check.lanes import Work, checked
-from gradcheck.grading.batch.cluster_lane import WorkerLane
-from gradcheck.grading.batch.journal import opened
-from gradcheck.grading.batch.judge import Settings
-from gradcheck.grading.batch.pool import Pool
-from gradcheck.grading.batch.run import grade_class
-from gradcheck.grading.submissions.places import find
-from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.grading.worker.launch import Bounds
-from gradcheck.grading.worker.spawn import SpawningLane
+from gradcheck.authoring.dev_check.lanes import Work, checked
+from gradcheck.classes.cluster_lane import WorkerLane
+from gradcheck.classes.journal import opened
+from gradcheck.classes.judge import Settings
+from gradcheck.classes.pool import Pool
+from gradcheck.classes.run import grade_class
+from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
+from gradcheck.isolation.worker.launch import Bounds
+from gradcheck.isolation.worker.spawn import SpawningLane
+from gradcheck.submissions.places import find
 
 BOUNDS = Bounds(call_s=100.0, submission_s=100.0)
 SETTINGS = Settings(Path("expected").absolute(), ("relu",), BOUNDS)

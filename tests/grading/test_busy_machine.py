@@ -14,11 +14,11 @@ import pytest
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.outcome import Argument
-from gradcheck.grading.batch.judge import Judge, Settings
-from gradcheck.grading.submissions.submission import Submission
-from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.grading.worker.launch import Bounds, Lane
-from solutions import FOLDER
+from gradcheck.classes.judge import Judge, Settings
+from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
+from gradcheck.isolation.worker.launch import Bounds, Lane
+from gradcheck.submissions.submission import Submission
+from tests.checks.solutions import FOLDER
 
 pytestmark = pytest.mark.whole_machine
 

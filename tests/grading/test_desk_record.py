@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from gradcheck.catalog import find_exercise
+from gradcheck.classes.written import write_down
 from gradcheck.grading.desk_record import Help, help_taken, note
 from gradcheck.grading.grade import grade_folder
 from gradcheck.grading.last_results import Memory, checks_of, digest_of, recall, remember, remember_run
 from gradcheck.grading.small_files import locked, write_whole
-from gradcheck.grading.written import write_down
 from gradcheck.reports.folder import line_of
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ import pytest
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.outcome import Argument
 from gradcheck.grading.load import load_candidate
-from gradcheck.grading.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.grading.worker.launch import Bounds, Lane
+from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
+from gradcheck.isolation.worker.launch import Bounds, Lane
 
 pytestmark = pytest.mark.outside
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import pytest
-import random_programs
-import rule_cases
-import test_bounded_draws
 import torch
-from elsewhere import DEVICE, Elsewhere, ElsewhereMode, held_by, no_other_modes
-from random_programs import STEPS
-from rule_cases import CASES
-from test_bounded_draws import ALONG_ROWS, KINKS, ON_EACH, ROW
 
 import gradcheck.numbers.dispatch
 import gradcheck.numbers.run
 from gradcheck.numbers.bounded import Bounded
 from gradcheck.numbers.exact import Exact
 from gradcheck.numbers.run import evaluate, vjp
+from tests.numbers import random_programs, rule_cases, test_bounded_draws
+from tests.numbers.elsewhere import DEVICE, Elsewhere, ElsewhereMode, held_by, no_other_modes
+from tests.numbers.random_programs import STEPS
+from tests.numbers.rule_cases import CASES
+from tests.numbers.test_bounded_draws import ALONG_ROWS, KINKS, ON_EACH, ROW
 
 X = torch.randn(3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 Y = torch.randn(3, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

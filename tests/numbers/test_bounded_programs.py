@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import flint
 import pytest
-import random_programs
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from random_programs import STEPS
 
 from gradcheck.numbers.bounded import Bounded
 from gradcheck.numbers.exact import Exact
 from gradcheck.numbers.run import vjp
+from tests.numbers import random_programs
+from tests.numbers.random_programs import STEPS
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

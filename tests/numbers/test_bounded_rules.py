@@ -7,12 +7,12 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rule_cases import CASES, balls, outside
 from torch.nn import functional as F
 
 from gradcheck.numbers.bounded import RULES, Bounded, BoundedTensor, losses, norms, softmax
 from gradcheck.numbers.dispatch import aten, mapped
 from gradcheck.numbers.run import vjp
+from tests.numbers.rule_cases import CASES, balls, outside
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 WHOLE = {rule for room in (losses, norms, softmax) for rule in vars(room).values() if callable(rule)}

@@ -8,9 +8,9 @@ import flint
 import pytest
 import torch
 from flint import arb
-from rule_cases import EXACT, FUNCTIONS, SPECIAL
 
 from gradcheck.numbers.bounded import libm
+from tests.numbers.rule_cases import EXACT, FUNCTIONS, SPECIAL
 
 WIDE = {
     "exp": (-87.0, 88.0),

@@ -14,11 +14,11 @@ import warnings
 import pytest
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
-from torch_operators import EXCEPTIONS, differentiable
 
 from gradcheck.numbers.bounded import Bounded, BoundedTensor
 from gradcheck.numbers.dispatch import NoRule
 from gradcheck.numbers.run import vjp
+from tests.torch_operators import EXCEPTIONS, differentiable
 
 SHARE = 0.75
 TRIED = 6

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-import warm_start
+
+from tests import warm_start
 
 ROOT = Path(__file__).parents[2]
 Completed = subprocess.CompletedProcess[str]

@@ -9,9 +9,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from totals import POINTS
 
 from gradcheck.catalog import all_exercises
+from tests.checks.totals import POINTS
 
 pytestmark = pytest.mark.outside
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from junit_rules import validated
-from test_ungraded_checks import FAILING
+
+from tests.hosts.junit_rules import validated
+from tests.pytest_plugin.test_ungraded_checks import FAILING
 
 pytestmark = pytest.mark.outside
 

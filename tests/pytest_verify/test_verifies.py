@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from kernels_to_verify import Square, WrongSign, square
 
 import gradcheck
 from gradcheck.errors import UsageError
 from gradcheck.verification import printed as words
+from tests.pytest_verify.kernels_to_verify import Square, WrongSign, square
 
 pytest_plugins = ["pytester"]
 

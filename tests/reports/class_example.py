@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from plain_reports import plain, typed
-
 from gradcheck.catalog import all_exercises
-from gradcheck.grading.batch.class_summary import ClassSummary
-from gradcheck.grading.class_report import CourseTitle, GraderUsed
+from gradcheck.classes.report import CourseTitle, GraderUsed
+from gradcheck.classes.summary import ClassSummary
+from tests.reports.plain_reports import plain, typed
 
 LAYERS = (
     ("limits", True, "address space 2 GiB, CPU 60 s, files 1 MB"),

@@ -7,27 +7,21 @@ from functools import wraps
 
 import msgspec
 
-from gradcheck.grading.class_report import class_in
-from gradcheck.grading.written import WrittenExercise, report_in
-from gradcheck.reports import (
-    beside,
-    class_html,
-    class_summary_text,
-    classroom,
-    classroom50,
-    classroom50_functions,
-    classroom_annotations,
-    classroom_findings,
-    classroom_summary,
-    feedback,
-    feedback_view,
-    gradebook_match,
-    grades_csv,
-    gradescope,
-    junit,
-    stored,
-    whole_points,
-)
+from gradcheck.classes.report import class_in
+from gradcheck.classes.written import WrittenExercise, report_in
+from gradcheck.gradebooks import match as gradebook_match
+from gradcheck.hosts import whole_points
+from gradcheck.hosts.classroom50 import functions as classroom50_functions
+from gradcheck.hosts.classroom50 import result as classroom50
+from gradcheck.hosts.github import annotations as classroom_annotations
+from gradcheck.hosts.github import findings as classroom_findings
+from gradcheck.hosts.github import result as classroom
+from gradcheck.hosts.github import summary as classroom_summary
+from gradcheck.hosts.gradescope import result as gradescope
+from gradcheck.reports import feedback, feedback_view, junit, stored
+from gradcheck.reports.whole_class import beside, grades_csv
+from gradcheck.reports.whole_class import html as class_html
+from gradcheck.reports.whole_class import text as class_summary_text
 
 
 def plain(record):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from class_example import reports, summary_of
-from plain_reports import beside
-from plain_reports import class_lines as summary_lines
+
+from tests.reports.class_example import reports, summary_of
+from tests.reports.plain_reports import beside
+from tests.reports.plain_reports import class_lines as summary_lines
 
 ADA = {"name": "Ada Lovelace", "email": "ada@example.org", "id": "42"}
 ZOE = {"name": "Zoë Ng", "email": "", "id": "7"}

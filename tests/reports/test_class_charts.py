@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from class_example import reports, summary_of
-from plain_reports import typed
-
-from gradcheck.grading.class_report import ExerciseCounts
-from gradcheck.reports.class_charts import SHAPES, difficulty, misconception_map, score_chart, strip, strip_places
+from gradcheck.classes.report import ExerciseCounts
+from gradcheck.reports.whole_class.charts import SHAPES, difficulty, misconception_map, score_chart, strip, strip_places
+from tests.reports.class_example import reports, summary_of
+from tests.reports.plain_reports import typed
 
 
 def test_scores_are_counted_in_equal_steps():

@@ -9,12 +9,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from class_example import LAYERS, report, reports, summary_of
-from plain_reports import class_html
-from totals import POINTS
 
 from gradcheck.catalog import all_exercises
-from gradcheck.reports.class_html import PAGE
+from gradcheck.reports.whole_class.html import PAGE
+from tests.checks.totals import POINTS
+from tests.reports.class_example import LAYERS, report, reports, summary_of
+from tests.reports.plain_reports import class_html
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "<!--<script>", "]]>", "\"' onload=alert(3) x='",

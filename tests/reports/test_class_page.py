@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from class_example import ATTACKS, LAYERS, attacked, report, reports, summary_of
-from plain_reports import class_html
-from totals import POINTS
 
 from gradcheck.catalog import all_exercises
-from gradcheck.reports.class_html import PAGE
+from gradcheck.reports.whole_class.html import PAGE
+from tests.checks.totals import POINTS
+from tests.reports.class_example import ATTACKS, LAYERS, attacked, report, reports, summary_of
+from tests.reports.plain_reports import class_html
 
 if sys.platform != "linux" or not Path("/usr/bin/chromium").exists():
     pytest.skip("needs /usr/bin/chromium (Debian's package chromium)", allow_module_level=True)
 
-from browser import Browser
+from tests.reports.browser import Browser
 
 pytestmark = pytest.mark.outside
 

@@ -7,12 +7,12 @@ import random
 import tracemalloc
 
 import pytest
-from class_example import LAYERS, report, reports
-from plain_reports import plain, typed
 
 from gradcheck.catalog import all_exercises
-from gradcheck.grading.batch.class_summary import ClassSummary
-from gradcheck.grading.class_report import SCHEMA, CourseTitle, GraderUsed
+from gradcheck.classes.report import SCHEMA, CourseTitle, GraderUsed
+from gradcheck.classes.summary import ClassSummary
+from tests.reports.class_example import LAYERS, report, reports
+from tests.reports.plain_reports import plain, typed
 
 EXERCISES = list(all_exercises().values())
 MOST = sum(each.max_score for each in EXERCISES)

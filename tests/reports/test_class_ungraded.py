@@ -8,12 +8,12 @@ import json
 import re
 
 import pytest
-from class_example import REASON, report, summary_of
-from plain_reports import class_html, grades_csv, typed
-from plain_reports import class_lines as summary_lines
 
 from gradcheck.catalog import all_exercises
-from gradcheck.reports.class_charts import difficulty, misconception_map
+from gradcheck.reports.whole_class.charts import difficulty, misconception_map
+from tests.reports.class_example import REASON, report, summary_of
+from tests.reports.plain_reports import class_html, grades_csv, typed
+from tests.reports.plain_reports import class_lines as summary_lines
 
 SIGN = ("relu", "backward", "sign-flipped", "the gradient has the other sign")
 TERM = ("softmax", "backward", "missing-term", "a term is missing")

@@ -10,13 +10,13 @@ import sys
 from xml.etree import ElementTree as ET
 
 import pytest
-from class_data import HOSTILE, final_report, hostile_report, row, write_class, write_summary
 from click.testing import CliRunner
-from plain_reports import feedback_html, feedback_markdown, gradescope_results, junit_xml
 
-from gradcheck.cli_export import export, gradebook
+from gradcheck.commands.export import export, gradebook
 from gradcheck.errors import GradcheckError
 from gradcheck.reports.stored import read_report
+from tests.reports.class_data import HOSTILE, final_report, hostile_report, row, write_class, write_summary
+from tests.reports.plain_reports import feedback_html, feedback_markdown, gradescope_results, junit_xml
 
 BOOK = (
     "Student,ID,SIS User ID,SIS Login ID,Section,Week 2 (102)\n    Points Possible,,,,,21\n"
@@ -233,5 +233,5 @@ def test_a_report_damaged_anywhere_is_refused_or_exported_whole(tmp_path):
 
 @pytest.mark.outside
 def test_the_commands_start_without_heavy_libraries():
-    code = "import gradcheck.cli_export, sys; print([n for n in ('torch', 'sympy', 'jinja2', 'numpy') if n in sys.modules])"
+    code = "import gradcheck.commands.export, sys; print([n for n in ('torch', 'sympy', 'jinja2', 'numpy') if n in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

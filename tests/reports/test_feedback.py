@@ -6,11 +6,11 @@ import copy
 import re
 
 import pytest
-from class_data import HOSTILE, LONG, final_report, hostile_report, real_report
-from pages import Page
-from plain_reports import feedback_html, feedback_markdown, feedback_of
 
-from gradcheck.grading.written import NotOfSchema, report_in
+from gradcheck.classes.written import NotOfSchema, report_in
+from tests.reports.class_data import HOSTILE, LONG, final_report, hostile_report, real_report
+from tests.reports.pages import Page
+from tests.reports.plain_reports import feedback_html, feedback_markdown, feedback_of
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "ul", "li", "span", "code", "pre",

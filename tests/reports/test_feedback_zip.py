@@ -6,12 +6,12 @@ import io
 import zipfile
 
 import pytest
-from class_data import final_report, write_class
 from click.testing import CliRunner
 
-from gradcheck.cli_export import export
+from gradcheck.commands.export import export
 from gradcheck.errors import GradcheckError
 from gradcheck.reports.feedback_zip import files_handed_in, path_in_zip, zip_of
+from tests.reports.class_data import final_report, write_class
 
 MOODLE = "Kim Loose_40009_assignsubmission_file"
 CANVAS = "winterada_LATE_123"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import io
 
-from class_example import report, reports, summary_of
-from plain_reports import grades_csv
-from totals import COUNT, POINTS
-
 from gradcheck.catalog import all_exercises
+from tests.checks.totals import COUNT, POINTS
+from tests.reports.class_example import report, reports, summary_of
+from tests.reports.plain_reports import grades_csv
 
 NAMES = list(all_exercises())
 HEADER = [

@@ -13,10 +13,10 @@ from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult, Counterexample, Marks, where_of
-from gradcheck.grading.written import case_written
+from gradcheck.classes.written import case_written
 from gradcheck.reports.heatmap import comparison_lines, heatmap_lines, jacobian_picture, picture_of, showable
 from gradcheck.reports.matrices import NOT_FINITE, comparison_of, flat, levels, pooled, wrong_entries
-from solutions import solution
+from tests.checks.solutions import solution
 
 RIGHT = np.array([[0.7531, -0.2419, 0.0], [0.1367, 0.5283, -0.9173]])
 GOT = np.array([[0.7531, 0.2419, 0.0], [0.1367, 0.0, -0.9173]])

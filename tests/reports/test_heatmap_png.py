@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import warm_start
 
 from gradcheck.errors import GradcheckError
 from gradcheck.reports.heatmap_png import save_png
 from gradcheck.training import plots
+from tests import warm_start
 
 pytestmark = pytest.mark.outside
 
@@ -130,7 +130,7 @@ def test_without_matplotlib_the_remedy_is_told(tmp_path, monkeypatch):
 def test_report_asks_for_matplotlib_before_it_grades(project):
     script = (
         "import importlib.util as util, sys; util.find_spec = lambda name: None; "
-        "sys.argv = ['gradcheck', 'report', '.', '--pictures', 'pics']; import gradcheck.cli as cli; cli.main()"
+        "sys.argv = ['gradcheck', 'report', '.', '--pictures', 'pics']; import gradcheck.commands.cli as cli; cli.main()"
     )
     done = run(project, "-c", script)
     assert (done.returncode, done.stdout) == (2, "")

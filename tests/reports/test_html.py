@@ -8,13 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from pages import Page
 
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis, Marks
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.html import exercise_html
 from gradcheck.reports.matrices import Comparison
+from tests.reports.pages import Page
 
 RIGHT = np.array([[0.7531, -0.2419, 0.0], [0.1367, 0.5283, -0.9173]])
 GOT = np.array([[0.7531, 0.2419, 0.0], [0.1367, 6.5, -0.9173]])

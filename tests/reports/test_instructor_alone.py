@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from class_data import final_report, write_class
-from class_example import report, summary_of
-from classroom_reporter import decoded
 from click.testing import CliRunner
-from plain_reports import class_html, classroom50_result, function_outcomes, release_body
-from plain_reports import class_lines as summary_lines
 
-from gradcheck.cli_classroom import classroom
-from gradcheck.cli_export import export
+from gradcheck.commands.export import export
+from gradcheck.hosts.github.command import classroom
+from tests.hosts.classroom_reporter import decoded
+from tests.reports.class_data import final_report, write_class
+from tests.reports.class_example import report, summary_of
+from tests.reports.plain_reports import class_html, classroom50_result, function_outcomes, release_body
+from tests.reports.plain_reports import class_lines as summary_lines
 
 SAID = "relu has words that no exercise needs (torch.func.vjp); look at it"
 FORMATS = next(each for each in export.params if each.name == "kind").type.choices

@@ -5,10 +5,11 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 import pytest
-from class_data import HOSTILE, LONG, final_report, hostile_report
-from classroom_data import exercise_of, report_of
-from junit_rules import validated
-from plain_reports import junit_xml
+
+from tests.hosts.classroom_data import exercise_of, report_of
+from tests.hosts.junit_rules import validated
+from tests.reports.class_data import HOSTILE, LONG, final_report, hostile_report
+from tests.reports.plain_reports import junit_xml
 
 
 def checked(text: str) -> ET.Element:

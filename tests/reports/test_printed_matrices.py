@@ -7,12 +7,18 @@ import re
 from xml.etree import ElementTree as ET
 
 import pytest
-from classroom_data import exercise_of, report_of
-from plain_reports import feedback_html, feedback_markdown, gradescope_results, junit_xml, results_by_exercise
 
 from gradcheck.checks.results import CheckResult, Counterexample
 from gradcheck.grading.sources import Sources
 from gradcheck.reports.message import failure_text, hanging, tensor_text
+from tests.hosts.classroom_data import exercise_of, report_of
+from tests.reports.plain_reports import (
+    feedback_html,
+    feedback_markdown,
+    gradescope_results,
+    junit_xml,
+    results_by_exercise,
+)
 
 ENTRIES = [
     0.0, -0.0, 1.0, -1.0, 0.5, -1.85794, 123456.0, 1e-300, -2.5e17, float("nan"), float("inf"), float("-inf"), True, 7,

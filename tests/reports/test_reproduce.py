@@ -21,7 +21,7 @@ from gradcheck.checks.wording import not_the_jacobian
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
 from gradcheck.reports.reproduce import calls_of, snippet
-from solutions import FOLDER
+from tests.checks.solutions import FOLDER
 
 WRONG = {
     "a factor is missing": ("relu", "backward", "return (x > 0).to(x.dtype)"),

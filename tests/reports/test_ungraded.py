@@ -6,10 +6,24 @@ import json
 from pathlib import Path
 
 import pytest
-from class_data import final_report, row, write_class
-from classroom_data import exercise_of, report_of
 from click.testing import CliRunner
-from plain_reports import (
+
+from gradcheck.classes import checkout
+from gradcheck.classes.run import GradedSubmission
+from gradcheck.classes.seeds import Seed
+from gradcheck.classes.tasks import Facts
+from gradcheck.classes.written import report_in
+from gradcheck.commands import grade as cli_class
+from gradcheck.commands.export import export, gradebook
+from gradcheck.errors import GradcheckError, Ungraded
+from gradcheck.gradebooks.fill import fill
+from gradcheck.hosts.classroom50.command import host as classroom50
+from gradcheck.hosts.classroom50.result import identity
+from gradcheck.reports.stored import read_report
+from gradcheck.reports.ungraded import not_your_fault
+from tests.hosts.classroom_data import exercise_of, report_of
+from tests.reports.class_data import final_report, row, write_class
+from tests.reports.plain_reports import (
     classroom50_result,
     feedback_html,
     feedback_markdown,
@@ -18,21 +32,7 @@ from plain_reports import (
     junit_xml,
     penalties,
 )
-from test_junit import checked
-
-from gradcheck import cli_class
-from gradcheck.cli_classroom50 import host as classroom50
-from gradcheck.cli_export import export, gradebook
-from gradcheck.errors import GradcheckError, Ungraded
-from gradcheck.grading.batch import checkout
-from gradcheck.grading.batch.run import GradedSubmission
-from gradcheck.grading.batch.seeds import Seed
-from gradcheck.grading.batch.tasks import Facts
-from gradcheck.grading.written import report_in
-from gradcheck.reports.classroom50 import identity
-from gradcheck.reports.gradebooks import fill
-from gradcheck.reports.stored import read_report
-from gradcheck.reports.ungraded import not_your_fault
+from tests.reports.test_junit import checked
 
 BOOK = (
     "Student,ID,SIS User ID,SIS Login ID,Section,Week 2 (102)\n    Points Possible,,,,,21\n"
@@ -229,7 +229,7 @@ def test_grade_ends_with_3_where_somebody_has_no_mark(tmp_path, monkeypatch, rel
     found = report_in(report_of(exercise_of("relu", {"backward.values": relu})))
     graded = GradedSubmission(Facts("ada", "d", "", "", (), ("relu",)), found, Seed.of(3), 0.1, reused=False)
     monkeypatch.setattr(cli_class, "_pool", lambda *_, **__: Idle())
-    monkeypatch.setattr("gradcheck.grading.batch.run.grade_class", lambda *_, **__: iter([graded]))
+    monkeypatch.setattr("gradcheck.classes.run.grade_class", lambda *_, **__: iter([graded]))
     (tmp_path / "class" / "ada" / "exercises").mkdir(parents=True)
     (tmp_path / "course.toml").write_text('[exercises]\nonly = ["relu"]\n')
     options = [tmp_path / "class", "--course", tmp_path / "course.toml", "--out", tmp_path / "out"]

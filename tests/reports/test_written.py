@@ -6,15 +6,15 @@ import json
 import re
 
 import pytest
-from class_data import final_report
-from plain_reports import plain
 
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis
+from gradcheck.classes.written import FinalReport, NotOfSchema, report_in
 from gradcheck.grading.desk_record import Help
 from gradcheck.grading.report import ExerciseReport, Report
-from gradcheck.grading.written import FinalReport, NotOfSchema, report_in
 from gradcheck.reports.json_report import as_json, text_of
+from tests.reports.class_data import final_report
+from tests.reports.plain_reports import plain
 
 WRITTEN = r"""{
  "schema": "gradcheck/report/v1",

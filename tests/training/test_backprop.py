@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from planted import PLANTED, right, train_with
 
 from gradcheck.checks.asking import Ask
 from gradcheck.checks.candidate import InProcessCandidate
@@ -17,6 +16,7 @@ from gradcheck.training.exact import exact_run
 from gradcheck.training.learning import Trained, accuracy_of, learns_the_spiral, verdict
 from gradcheck.training.spiral import initial_parameters, spiral
 from gradcheck.training.two_layers import BACKWARD_PATH
+from tests.training.planted import PLANTED, right, train_with
 
 STEP = FunctionSpec("train_step", "function", ("x", "labels", "params", "lr"))
 TRAIN = FunctionSpec("train", "function", ("x", "labels", "params", "lr", "epochs"))
@@ -93,7 +93,7 @@ def test_a_fault_too_small_to_see_in_the_accuracy_is_seen_in_the_gradient():
 
 @pytest.fixture
 def modules():
-    from solutions import solution
+    from tests.checks.solutions import solution
 
     return {name: dict(solution(name)) for name in ("linear", "relu", "cross_entropy", "two_layer_net")}
 

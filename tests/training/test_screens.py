@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from gradcheck.checks.engine import Verification
-from gradcheck.cli import cli
+from gradcheck.commands.cli import cli
 from gradcheck.errors import GradcheckError
 from gradcheck.reports import training
 from gradcheck.training import ensemble, plots, session
@@ -330,7 +330,7 @@ def test_a_learning_rate_of_zero_is_no_failure_of_ours():
     from gradcheck.checks.candidate import InProcessCandidate
     from gradcheck.checks.engine import Verification
     from gradcheck.diagnosis.evidence import gather
-    from solutions import solution
+    from tests.checks.solutions import solution
 
     right = solution("training_loop")
 

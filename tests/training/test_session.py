@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import warm_start
 
 from gradcheck.training.network import train, two_layer
 from gradcheck.training.spiral import spiral
+from tests import warm_start
 
 pytestmark = pytest.mark.outside
 

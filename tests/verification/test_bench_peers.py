@@ -10,11 +10,22 @@ from pathlib import Path
 
 import pytest
 import torch
-from peer_functions import FUNCTIONS, inputs_of, planted, right, right_cases
-from peer_judges import OURS, TOOLS, Refused, Tool
-from peer_measures import Cost, Extent, Figures, Import, Smallest, measured, refusals, seen, smallest
-from peer_page import goals_of, page
-from peer_wrongs import WRONGS
+
+from tests.benchmarks.peers.peer_functions import FUNCTIONS, inputs_of, planted, right, right_cases
+from tests.benchmarks.peers.peer_judges import OURS, TOOLS, Refused, Tool
+from tests.benchmarks.peers.peer_measures import (
+    Cost,
+    Extent,
+    Figures,
+    Import,
+    Smallest,
+    measured,
+    refusals,
+    seen,
+    smallest,
+)
+from tests.benchmarks.peers.peer_page import goals_of, page
+from tests.benchmarks.peers.peer_wrongs import WRONGS
 
 PEERS = Path(__file__).parents[1] / "benchmarks" / "peers"
 LITTLE = Extent(

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from kernels import KERNELS
 
 import gradcheck
 from gradcheck.numbers.bounded import Bounded
 from gradcheck.numbers.run import vjp
 from gradcheck.references.expected import K
 from gradcheck.verification.examine import unwritten_is_nan
+from tests.verification.kernels import KERNELS
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
 FAULTS = {f"{kernel.name}: {fault.name}": (kernel, fault) for kernel in KERNELS for fault in kernel.faults}

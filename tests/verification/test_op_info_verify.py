@@ -9,7 +9,6 @@ from __future__ import annotations
 import pytest
 import torch
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
-from torch_operators import EXCEPTIONS, differentiable
 
 import gradcheck
 from gradcheck.errors import UsageError
@@ -18,6 +17,7 @@ from gradcheck.references.expected import K
 from gradcheck.verification.candidate import subject_of
 from gradcheck.verification.reference import ground_of
 from gradcheck.verification.truth import Truth, flows
+from tests.torch_operators import EXCEPTIONS, differentiable
 
 LOTS = 40
 """The table is tried in so many parts."""

@@ -12,7 +12,6 @@ from typing import get_args
 
 import msgspec
 import pytest
-from browser import Browser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +37,7 @@ from gradcheck.verification.facts import (
 )
 from gradcheck.verification.printed import as_html, as_json, as_text, one_line
 from gradcheck.verification.written import WrittenVerdict
+from tests.reports.browser import Browser
 
 X, WEIGHT, OUTPUT = Quantity("gradient", "x"), Quantity("gradient", "weight"), Quantity("output")
 

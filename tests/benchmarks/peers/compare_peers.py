@@ -9,9 +9,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from peer_judges import TOOLS
-from peer_measures import QUICK, Extent, measured, print_costs
-from peer_page import goals_of, page
+from tests.benchmarks.peers.peer_judges import TOOLS
+from tests.benchmarks.peers.peer_measures import QUICK, Extent, measured, print_costs
+from tests.benchmarks.peers.peer_page import goals_of, page
 
 PAGE = Path(__file__).parents[3] / "docs" / "benchmarks.md"
 

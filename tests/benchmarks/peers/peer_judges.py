@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from peer_functions import Candidate
 from torch import Tensor
+
+from tests.benchmarks.peers.peer_functions import Candidate
 
 Outcome = Literal["caught", "passed", "not applicable", "broke"]
 """Broke: the tool raised something that it does not raise against a candidate."""

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import psutil
 import torch
-from peer_functions import FUNCTIONS, Case, Function, inputs_of, planted, right, right_cases
-from peer_judges import OURS, TOOLS, Counted, Tool, as_function
-from peer_wrongs import WRONGS, Wrong
+
+from tests.benchmarks.peers.peer_functions import FUNCTIONS, Case, Function, inputs_of, planted, right, right_cases
+from tests.benchmarks.peers.peer_judges import OURS, TOOLS, Counted, Tool, as_function
+from tests.benchmarks.peers.peer_wrongs import WRONGS, Wrong
 
 ERRORS = tuple(10.0**-power for power in range(17))
 """The planted relative errors, from 1 down."""

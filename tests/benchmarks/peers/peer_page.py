@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from peer_functions import FUNCTIONS
-from peer_judges import OURS, TOOLS
-from peer_measures import Cost, Figures, Smallest
+from tests.benchmarks.peers.peer_functions import FUNCTIONS
+from tests.benchmarks.peers.peer_judges import OURS, TOOLS
+from tests.benchmarks.peers.peer_measures import Cost, Figures, Smallest
 
 BUDGETS = ((0, 10_000, 70), (1_000_000, 10**9, 35))
 """From and up to which size, and how many times one forward and backward verifying may cost."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from peer_functions import (
+from torch import Tensor
+
+from tests.benchmarks.peers.peer_functions import (
     FUNCTIONS,
     Backward,
     Candidate,
@@ -21,7 +23,6 @@ from peer_functions import (
     softmax,
     softmax_by_output,
 )
-from torch import Tensor
 
 
 @dataclass(frozen=True)

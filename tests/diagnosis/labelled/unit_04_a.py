@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import torch
-from labelled.submission import Submission
+from tests.diagnosis.labelled.submission import Submission
 
 SUBMISSIONS: list[Submission] = []
 

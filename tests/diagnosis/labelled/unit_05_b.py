@@ -4,7 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from labelled.submission import Submission
+from tests.diagnosis.labelled.submission import Submission
 
 SUBMISSIONS: list[Submission] = []
 MORE: list[Submission] = []  # the same kind, kept apart: a second set that nobody has looked at yet

@@ -1,11 +1,11 @@
 """Kernels of our own, as authors of kernels write them, each with faults that such authors make."""
 
-from kernels.attention_in_tiles import ATTENTION, ROTARY
-from kernels.losses_in_chunks import CROSS_ENTROPY
-from kernels.planted import Fault, Kernel
-from kernels.pointwise_kernels import GELU_ERF, GELU_TANH, SWIGLU
-from kernels.rows import LAYER_NORM, RMS_NORM, SOFTMAX
-from kernels.sequences import CONVOLUTION, SCAN
+from tests.verification.kernels.attention_in_tiles import ATTENTION, ROTARY
+from tests.verification.kernels.losses_in_chunks import CROSS_ENTROPY
+from tests.verification.kernels.planted import Fault, Kernel
+from tests.verification.kernels.pointwise_kernels import GELU_ERF, GELU_TANH, SWIGLU
+from tests.verification.kernels.rows import LAYER_NORM, RMS_NORM, SOFTMAX
+from tests.verification.kernels.sequences import CONVOLUTION, SCAN
 
 KERNELS = (
     SOFTMAX,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import Function
 
-from kernels.planted import Fault, Kernel, tiles, wide
+from tests.verification.kernels.planted import Fault, Kernel, tiles, wide
 
 BF16, F32 = torch.bfloat16, torch.float32
 

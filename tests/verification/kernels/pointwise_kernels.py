@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from kernels.planted import Fault, Kernel, wide
+from tests.verification.kernels.planted import Fault, Kernel, wide
 
 BF16, F32 = torch.bfloat16, torch.float32
 ROOT, CUBIC = math.sqrt(2 / math.pi), 0.044715

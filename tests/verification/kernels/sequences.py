@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import Function
 
-from kernels.planted import Fault, Kernel, wide
+from tests.verification.kernels.planted import Fault, Kernel, wide
 
 BF16, F32 = torch.bfloat16, torch.float32
 

@@ -11,8 +11,8 @@ import triton.language as tl
 from torch.autograd import Function
 
 import gradcheck
-from kernels.planted import Kernel
-from kernels.rows import SOFTMAX
+from tests.verification.kernels.planted import Kernel
+from tests.verification.kernels.rows import SOFTMAX
 
 
 @triton.jit

@@ -1,468 +1,201 @@
 from __future__ import annotations
 
+import math
+
 import torch
-from labelled.held_out import wrong
+from tests.diagnosis.labelled.submission import Submission
+
+SUBMISSIONS: list[Submission] = []
+
+
+def wrong(exercise, function, name, *codes):
+    def keep(f):
+        SUBMISSIONS.append(Submission(exercise, function, name, codes, f))
+        return f
+
+    return keep
 
 
 # ---------------------------------------------------------------- pointwise_chain
-@wrong(
-    "pointwise_chain",
-    "backward",
-    "each derivative meets grad_output alone",
-    "missing-term",
-    right="dC/dz_k lacks the later derivatives: each gradient is the next one, not grad_output, times h_k'.",
-)
-def backward(grad_output, derivatives):
-    grads = []
-    for d in derivatives:
-        grads.append(grad_output * d)
-    grads.append(grad_output)
-    return grads
+PC = "pointwise_chain"
 
 
-@wrong(
-    "pointwise_chain",
-    "backward",
-    "goes through the derivatives from the input on",
-    "wrong-index",
-    "wrong-variable",
-    right="The derivatives are taken in the wrong order: the last stage's comes first when going back.",
-)
-def backward(grad_output, derivatives):
-    grads = [grad_output]
-    for d in derivatives:
-        grads.insert(0, grads[0] * d)
-    return grads
-
-
-@wrong(
-    "pointwise_chain",
-    "backward",
-    "returns what list.reverse() returns",
-    "wrong-type",
-    right="None came back: reverse() turns the list round in place and returns None.",
-)
-def backward(grad_output, derivatives):
-    grads = [grad_output]
-    for d in derivatives[::-1]:
-        grads.append(grads[-1] * d)
-    return grads.reverse()
-
-
-@wrong(
-    "pointwise_chain",
-    "backward",
-    "*= on grad_output",
-    "mutates-input",
-    right="g *= d changes grad_output itself, and all entries of the list are one tensor.",
-)
-def backward(grad_output, derivatives):
-    g = grad_output
+@wrong(PC, "backward", "from the input side", "wrong-index")
+def _(g, ds):
     grads = [g]
-    for d in reversed(derivatives):
-        g *= d
-        grads.insert(0, g)
+    for d in ds:
+        grads.append(grads[-1] * d)
+    return grads[::-1]
+
+
+@wrong(PC, "backward", "clips on the way", "changes-upstream")
+def _(g, ds):
+    grads = [g]
+    for d in ds[::-1]:
+        grads.insert(0, (grads[0] * d).clamp(-1, 1))
     return grads
-
-
-@wrong(
-    "pointwise_chain",
-    "backward",
-    "stacks an empty list",
-    "raised",
-    "edge-size",
-    right="Without derivatives torch.stack of an empty list raises: [grad_output] is the answer then.",
-)
-def backward(grad_output, derivatives):
-    products = torch.stack(derivatives).flip(0).cumprod(dim=0).flip(0)
-    return [grad_output * p for p in products] + [grad_output]
 
 
 # ---------------------------------------------------------------- weighted_sum
-@wrong(
-    "weighted_sum",
-    "backward",
-    "w @ grad_output without a transpose",
-    "raised",
-    right="w (m, n) @ grad_output (m,) does not fit: the sum runs over the outputs, so w.T @ grad_output.",
+WS = "weighted_sum"
+
+
+wrong(WS, "backward", "minus in grad_w", "sign-flipped")(lambda g, z, w: (g @ w, -torch.outer(g, z)))
+wrong(WS, "backward", "weights the forward way", "transposed", "wrong-index", "raised")(
+    lambda g, z, w: (w @ g, torch.outer(g, z))
 )
-def backward(grad_output, z, w):
-    grad_z = w @ grad_output
-    grad_w = torch.outer(grad_output, z)
-    return grad_z, grad_w
-
-
-@wrong(
-    "weighted_sum",
-    "backward",
-    "outer product in the wrong order",
-    "transposed",
-    "wrong-shape",
-    right="grad_w is transposed: entry ij is grad_output_i z_j.",
+wrong(WS, "backward", "z transposed and no sum", "transposed", "missing-reduction")(
+    lambda g, z, w: ((g[:, None] * w).T, torch.outer(g, z))
 )
-def backward(grad_output, z, w):
-    return grad_output @ w, torch.outer(z, grad_output)
-
-
-@wrong(
-    "weighted_sum",
-    "backward",
-    "grad_z sums over the inputs",
-    "wrong-axis",
-    "wrong-shape",
-    right="grad_z is summed over the wrong axis: over the outputs i (dim 0), so that one entry per input is left.",
-)
-def backward(grad_output, z, w):
-    grad_z = (grad_output[:, None] * w).sum(dim=1)
-    grad_w = grad_output[:, None] * z
-    return grad_z, grad_w
-
-
-@wrong(
-    "weighted_sum",
-    "backward",
-    "w for z in grad_w",
-    "wrong-variable",
-    right="In grad_w stands w where z belongs: ∂s_i/∂w_ij = z_j.",
-)
-def backward(grad_output, z, w):
-    grad_z = w.T @ grad_output
-    grad_w = grad_output.unsqueeze(1) * w
-    return grad_z, grad_w
-
-
-@wrong(
-    "weighted_sum",
-    "backward",
-    "returned as (grad_w, grad_z)",
-    "swapped-gradients",
-    "wrong-shape",
-    right="The two gradients have changed places: grad_z comes first.",
-)
-def backward(grad_output, z, w):
-    grad_w = torch.outer(grad_output, z)
-    grad_z = grad_output @ w
-    return grad_w, grad_z
-
 
 # ---------------------------------------------------------------- vector_chain_rule
-@wrong(
-    "vector_chain_rule",
-    "backward",
-    "always returns a row (1, d)",
-    "wrong-shape",
-    right="For a grad_output of one axis a row (1, d) came back: the result has as many axes as grad_output.",
-)
-def backward(grad_output, jacobians):
-    row = grad_output.reshape(1, -1)
-    for J in reversed(jacobians):
-        row = torch.mm(row, J)
-    return row
+VC = "vector_chain_rule"
 
 
-@wrong(
-    "vector_chain_rule",
-    "backward",
-    "multiplies the Jacobians first",
-    "multiplies-matrices",
-    right="Matrices are multiplied with each other; begin with grad_output, so that it is always vector times matrix.",
-)
-def backward(grad_output, jacobians):
-    total = jacobians[-1]
-    for J in reversed(jacobians[:-1]):
-        total = total @ J
-    return grad_output @ total
+@wrong(VC, "compose", "first one twice", "extra-term", "wrong-index")
+def _(js):
+    p = js[0]
+    for j in js:
+        p = j @ p
+    return p
 
 
-@wrong(
-    "vector_chain_rule",
-    "backward",
-    "begins with the first Jacobian",
-    "raised",
-    right="grad_output meets the first Jacobian; the last one, whose rows are the outputs, comes first.",
-)
-def backward(grad_output, jacobians):
-    grad = grad_output
-    for J in jacobians:
-        grad = grad @ J
-    return grad
-
-
-@wrong(
-    "vector_chain_rule",
-    "compose",
-    "multi_dot of a single matrix",
-    "raised",
-    "edge-size",
-    right="With a single Jacobian multi_dot raises, as it wants two at least: the answer is that Jacobian.",
-)
-def compose(jacobians):
-    return torch.linalg.multi_dot(list(reversed(jacobians)))
-
-
-@wrong(
-    "vector_chain_rule",
-    "compose",
-    "the last Jacobian is left out",
-    "missing-term",
-    "wrong-shape",
-    right="The last Jacobian is not in the product.",
-)
-def compose(jacobians):
-    product = jacobians[0]
-    for k in range(1, len(jacobians) - 1):
-        product = jacobians[k] @ product
-    return product
+@wrong(VC, "compose", "single precision", "low-precision")
+def _(js):
+    p = js[0].float()
+    for j in js[1:]:
+        p = j.float() @ p
+    return p.to(js[0].dtype)
 
 
 # ---------------------------------------------------------------- cost_of_model
-@wrong(
-    "cost_of_model",
-    "grad_cost",
-    "a column, not a row",
-    "wrong-shape",
-    "transposed",
-    right="A column (M, 1) came back; the gradient of a number is a row (1, M).",
+CM = "cost_of_model"
+
+
+def jac(x, w):
+    return torch.kron(torch.eye(w.shape[0], dtype=x.dtype), x[None])
+
+
+wrong(CM, "grad_cost", "a column", "transposed", "wrong-shape")(lambda y, y_bar: 2 * (y_bar - y).reshape(-1, 1))
+wrong(CM, "grad_cost", "mean", "scaled-by-size")(lambda y, y_bar: 2 * (y_bar - y)[None] / len(y))
+wrong(CM, "grad_cost", "y_bar alone", "missing-term")(lambda y, y_bar: 2 * y_bar[None])
+wrong(CM, "jacobian_model", "by x", "wrong-variable", "wrong-shape")(lambda x, w: w.clone())
+wrong(CM, "jacobian_model", "not flattened", "wrong-shape", "wrong-flattening")(
+    lambda x, w: jac(x, w).reshape(len(w), len(w), len(x))
 )
-def grad_cost(y, y_bar):
-    return 2 * (y_bar - y).reshape(-1, 1)
 
 
-@wrong(
-    "cost_of_model",
-    "grad_cost",
-    "divided by M like a mean",
-    "scaled-by-size",
-    right="The gradient is divided by M: the cost is a sum of squares, not their mean.",
+@wrong(CM, "jacobian_model", "weights in the blocks", "wrong-variable")
+def _(x, w):
+    m, n = w.shape
+    out = torch.zeros(m, m * n, dtype=x.dtype)
+    for i in range(m):
+        out[i, i * n : (i + 1) * n] = w[i]
+    return out
+
+
+@wrong(CM, "jacobian_model", "ones in the blocks", "missing-derivative", "missing-term")
+def _(x, w):
+    m, n = w.shape
+    out = torch.zeros(m, m * n, dtype=x.dtype)
+    for i in range(m):
+        out[i, i * n : (i + 1) * n] = 1
+    return out
+
+
+wrong(CM, "gradient", "target missing", "missing-term")(lambda x, y, w: 2 * (w @ x)[None] @ jac(x, w))
+wrong(CM, "gradient", "cost's factor missing", "missing-upstream", "missing-derivative")(
+    lambda x, y, w: jac(x, w).sum(0, keepdim=True)
 )
-def grad_cost(y, y_bar):
-    M = y.shape[0]
-    return (2 / M) * (y_bar - y).unsqueeze(0)
-
-
-@wrong(
-    "cost_of_model",
-    "jacobian_model",
-    "kron in the wrong order: w column after column",
-    "wrong-flattening",
-    right="The columns are those of w flattened column after column; row after row is wanted.",
+wrong(CM, "gradient", "no two, wrong sign", "scaled-by-constant", "sign-flipped")(
+    lambda x, y, w: torch.einsum("i,j->ij", y - w @ x, x).reshape(1, -1)
 )
-def jacobian_model(x, w):
-    eye = torch.eye(w.shape[0], dtype=x.dtype)
-    return torch.kron(x.reshape(1, -1), eye)
-
-
-@wrong(
-    "cost_of_model",
-    "jacobian_model",
-    "zeros in float32 whatever x is",
-    "wrong-dtype",
-    "low-precision",
-    right="torch.zeros makes float32; for float64 inputs the result must be float64 (dtype=x.dtype).",
-)
-def jacobian_model(x, w):
-    M, n = w.shape
-    J = torch.zeros(M, M * n)
-    for i in range(M):
-        J[i, i * n : (i + 1) * n] = x
-    return J
-
-
-@wrong(
-    "cost_of_model",
-    "gradient",
-    "shaped like w, not flattened",
-    "wrong-shape",
-    right="The gradient has w's shape (M, n); it should be a row (1, M·n).",
-)
-def gradient(x, y, w):
-    error = w @ x - y
-    return 2 * torch.outer(error, x)
-
 
 # ---------------------------------------------------------------- multi_stage
-@wrong(
-    "multi_stage",
-    "forward",
-    "z0 is not among the states",
-    "wrong-shape",
-    "missing-term",
-    "wrong-type",
-    right="The list lacks its first state, z0: K weights make K + 1 states.",
-)
-def forward(z0, weights):
-    states = []
-    z = z0
-    for W in weights:
-        z = torch.tanh(W @ z)
-        states.append(z)
+MS = "multi_stage"
+
+
+@wrong(MS, "forward", "last stage linear", "missing-term")
+def _(z0, weights):
+    states = [z0]
+    for k, w in enumerate(weights):
+        s = w @ states[-1]
+        states.append(s if k == len(weights) - 1 else s.tanh())
     return states
 
 
-@wrong(
-    "multi_stage",
-    "backward",
-    "tanh' from the state before the stage",
-    "raised",
-    "wrong-index",
-    right="The slope of stage k is 1 − z_(k+1)²; states[k] stands where states[k + 1] belongs.",
+def stage_backward(slope, order=-1, weight_state=0, carry=True, transpose=False, start=lambda g: g):
+    def backward(g, states, weights):
+        grad, out = start(g), []
+        for k in range(len(weights) - 1, -1, -1):
+            grad_s = (grad if carry else g) * slope(states, k, weights)
+            outer = torch.outer(grad_s, states[k])
+            out.append(outer.T if transpose else outer)
+            grad = grad_s @ weights[k]
+        return grad, out[::order]
+
+    return backward
+
+
+tanh_slope = lambda states, k, weights: 1 - states[k + 1] ** 2
+wrong(MS, "backward", "tanh for its derivative", "wrong-variable")(stage_backward(lambda s, k, w: s[k + 1]))
+
+
+@wrong(MS, "backward", "state after the stage", "wrong-index", "wrong-shape")
+def _(g, states, weights):
+    gw = []
+    for z_out, w in zip(states[:0:-1], weights[::-1]):
+        gs = g * (1 - z_out**2)
+        gw.insert(0, gs.outer(z_out))
+        g = gs @ w
+    return g, gw
+
+
+@wrong(MS, "backward", "slope at the state before", "wrong-index", "raised")
+def _(g, states, weights):
+    gw = [None] * len(weights)
+    for k in range(len(weights))[::-1]:
+        gs = g * (1 - states[k] ** 2)
+        gw[k] = torch.outer(gs, states[k])
+        g = weights[k].T @ gs
+    return g, gw
+
+
+@wrong(MS, "backward", "weights get local slopes only", "missing-upstream")
+def _(g, states, weights):
+    gw = [torch.outer(1 - z_out**2, z_in) for z_in, z_out in zip(states, states[1:])]
+    for w, z in zip(weights[::-1], states[:0:-1]):
+        g = (g * (1 - z**2)) @ w
+    return g, gw
+
+
+wrong(MS, "state_jacobian", "weights left out", "missing-term", "diagonal-only", "wrong-shape")(
+    lambda z, w: torch.diag(1 - torch.tanh(w @ z) ** 2)
 )
-def backward(grad_output, states, weights):
-    grad = grad_output
-    grad_weights = [None] * len(weights)
-    for k in reversed(range(len(weights))):
-        grad_s = grad * (1 - states[k] ** 2)
-        grad_weights[k] = torch.outer(grad_s, states[k])
-        grad = weights[k].T @ grad_s
-    return grad, grad_weights
-
-
-@wrong(
-    "multi_stage",
-    "backward",
-    "grad_weights from last to first",
-    "wrong-index",
-    "wrong-shape",
-    right="grad_weights is the wrong way round: the first stage's gradient comes first.",
+wrong(MS, "state_jacobian", "1 - s squared", "wrong-variable", "missing-term")(
+    lambda z, w: (1 - (w @ z) ** 2)[:, None] * w
 )
-def backward(grad_output, states, weights):
-    grad = grad_output
-    grad_weights = []
-    for k in range(len(weights) - 1, -1, -1):
-        grad = grad * (1 - states[k + 1] ** 2)
-        grad_weights.append(grad[:, None] * states[k])
-        grad = grad @ weights[k]
-    return grad, grad_weights
-
-
-@wrong(
-    "multi_stage",
-    "state_jacobian",
-    "inputs in the rows",
-    "transposed",
-    "wrong-shape",
-    right="The Jacobian is transposed: rows are outputs, columns inputs.",
+wrong(MS, "weight_jacobian", "w for z", "wrong-variable")(
+    lambda z, w: torch.diag(1 - torch.tanh(w @ z) ** 2)[:, :, None] * w
 )
-def state_jacobian(z, w):
-    slope = 1 - torch.tanh(w @ z) ** 2
-    return w.T * slope
-
-
-@wrong(
-    "multi_stage",
-    "weight_jacobian",
-    "an outer product, without the axis of outputs",
-    "wrong-shape",
-    "missing-term",
-    right="An axis is missing: every output i has its own gradient by w, which is zero except in row i.",
-)
-def weight_jacobian(z, w):
-    slope = 1 - torch.tanh(w @ z) ** 2
-    return torch.outer(slope, z)
-
 
 # ---------------------------------------------------------------- graph
-@wrong(
-    "graph",
-    "topological_order",
-    "a cycle goes unnoticed",
-    "must-raise",
-    right="A cycle must raise ValueError; here an order comes back.",
-)
-def topological_order(parents):
+GR = "graph"
+
+
+def order_of(parents):
     order = []
-    visited = set()
-
-    def visit(node):
-        if node in visited:
-            return
-        visited.add(node)
-        for p in parents[node]:
-            visit(p)
-        order.append(node)
-
-    for node in parents:
-        visit(node)
-    return order
-
-
-@wrong(
-    "graph",
-    "topological_order",
-    "children come first",
-    "wrong-index",
-    right="The order is the wrong way round: parents come before their children.",
-)
-def topological_order(parents):
-    order = []
-    left = dict(parents)
-    while left:
-        ready = [n for n in left if all(p in order for p in left[n])]
+    while len(order) < len(parents):
+        ready = [n for n in parents if n not in order and all(p in order for p in parents[n])]
         if not ready:
             raise ValueError("cycle")
-        for n in ready:
-            order.insert(0, n)
-            del left[n]
+        order += ready
     return order
 
 
-@wrong(
-    "graph",
-    "backward",
-    "(parent, child) for (child, parent)",
-    "raised",
-    right="local_jacobians is indexed the wrong way round: its keys are (child, parent).",
-)
-def backward(parents, local_jacobians, output, grad_output):
-    grads = {output: grad_output}
-    order = []
-    left = list(parents)
-    while left:
-        for n in list(left):
-            if all(p in order for p in parents[n]):
-                order.append(n)
-                left.remove(n)
-    for node in reversed(order):
-        if node in grads:
-            for parent in parents[node]:
-                contribution = grads[node] @ local_jacobians[(parent, node)]
-                grads[parent] = grads.get(parent, 0) + contribution
-    return grads
-
-
-@wrong(
-    "graph",
-    "backward",
-    "hands a gradient on before it is complete, and again after",
-    "extra-term",
-    right="A node with several children hands its gradient on at each visit, so that parts count twice: children first, each once.",
-)
-def backward(parents, local_jacobians, output, grad_output):
-    grads = {output: grad_output}
-    stack = [output]
-    while stack:
-        node = stack.pop(0)
-        for parent in parents[node]:
-            share = grads[node] @ local_jacobians[node, parent]
-            if parent in grads:
-                grads[parent] = grads[parent] + share
-            else:
-                grads[parent] = share
-            stack.append(parent)
-    return grads
-
-
-@wrong(
-    "graph",
-    "backward",
-    "first contribution counted twice",
-    "extra-term",
-    "scaled-by-constant",
-    right="The first contribution to each node counts twice: setdefault stores it and the next line adds it again.",
-)
-def backward(parents, local_jacobians, output, grad_output):
-    order = []
-    seen = set()
+@wrong(GR, "topological_order", "cycle passes in silence", "unrecognised")
+def _(parents):
+    seen, order = set(), []
 
     def visit(n):
         if n not in seen:
@@ -471,11 +204,16 @@ def backward(parents, local_jacobians, output, grad_output):
                 visit(p)
             order.append(n)
 
-    visit(output)
-    grads = {output: grad_output}
-    for child in order[::-1]:
-        for parent in parents[child]:
-            share = local_jacobians[child, parent].T @ grads[child]
-            grads.setdefault(parent, share)
-            grads[parent] = grads[parent] + share
+    for n in parents:
+        visit(n)
+    return order
+
+
+@wrong(GR, "backward", "first path only", "overwritten-not-accumulated", "missing-term")
+def _(parents, jac, output, g):
+    grads = {output: g}
+    for child in order_of(parents)[::-1]:
+        if child in grads:
+            for p in parents[child]:
+                grads.setdefault(p, grads[child] @ jac[child, p])
     return grads

@@ -1,264 +1,142 @@
 from __future__ import annotations
 
+import math
+
 import torch
-import torch.nn.functional as F
-from labelled.held_out import wrong
+from tests.diagnosis.labelled.submission import Submission
+
+SUBMISSIONS: list[Submission] = []
+
+
+def wrong(exercise, function, name, *codes):
+    def keep(f):
+        SUBMISSIONS.append(Submission(exercise, function, name, codes, f))
+        return f
+
+    return keep
+
+
+def hot(labels, k, dtype):
+    return (labels[:, None] == torch.arange(k)).to(dtype)
 
 
 # ---------------------------------------------------------------- mse
-@wrong(
-    "mse",
-    "forward",
-    "mean over the last axis only",
-    "missing-reduction",
-    "wrong-shape",
-    right="The mean runs over the last axis only; one number, the mean over all elements, is wanted.",
+wrong("mse", "forward", "root", "unrecognised", "extra-term")(lambda y, y_bar: ((y - y_bar) ** 2).mean().sqrt())
+wrong("mse", "forward", "mean absolute error", "unrecognised")(lambda y, y_bar: (y - y_bar).abs().mean())
+wrong("mse", "forward", "samples averaged, entries summed", "scaled-by-size")(
+    lambda y, y_bar: ((y - y_bar) ** 2).sum() / y.shape[0]
 )
-def forward(y, y_bar):
-    return ((y - y_bar) ** 2).mean(dim=-1)
-
-
-@wrong(
-    "mse",
-    "forward",
-    "(a − b)² taken for a² − b²",
-    "wrong-function",
-    "missing-term",
-    right="Each is squared before the subtraction: the difference is to be squared.",
+wrong("mse", "backward", "over the first axis", "scaled-by-size")(
+    lambda g, y, y_bar: (2 * g * (y - y_bar) / len(y), 2 * g * (y_bar - y) / len(y))
 )
-def forward(y, y_bar):
-    return torch.mean(y**2 - y_bar**2)
-
-
-@wrong(
-    "mse",
-    "backward",
-    "y.size as in NumPy",
-    "raised",
-    right="y.size is a method in torch, not a number: y.numel() counts the elements.",
-)
-def backward(grad_output, y, y_bar):
-    grad = 2 * grad_output * (y - y_bar) / y.size
-    return grad, -grad
-
-
-@wrong(
-    "mse",
-    "backward",
-    "the gradient is averaged too",
-    "extra-reduction",
-    "wrong-shape",
-    right="The mean is taken over the gradient itself; each element has its own, 2 (y − ȳ) divided by the count.",
-)
-def backward(grad_output, y, y_bar):
-    grad = (2 * grad_output * (y - y_bar)).mean()
-    return grad, -grad
-
-
-@wrong(
-    "mse",
-    "backward",
-    "divided by the rows only, and no minus for y_bar",
-    "scaled-by-size",
-    "sign-flipped",
-    right="The gradient is divided by the rows, not by all elements; and that of y_bar has the wrong sign.",
-)
-def backward(grad_output, y, y_bar):
-    n = len(y) if y.dim() else 1
-    grad_y = grad_output * 2 / n * (y - y_bar)
-    grad_y_bar = grad_output * 2 / n * (y - y_bar)
-    return grad_y, grad_y_bar
-
+wrong("mse", "backward", "same for both", "sign-flipped")(lambda g, y, y_bar: (2 * g * (y - y_bar) / y.numel(),) * 2)
 
 # ---------------------------------------------------------------- nll
-@wrong(
-    "nll",
-    "forward",
-    "[:, labels] takes every label in every row",
-    "wrong-index",
-    "extra-term",
-    right="log_probs[:, labels] takes all labels in each row; each row has one label of its own, [arange(B), labels].",
+wrong("nll", "forward", "over all entries", "scaled-by-size")(
+    lambda lp, t: -(lp * hot(t, lp.shape[1], lp.dtype)).mean()
 )
-def forward(log_probs, labels):
-    return -log_probs[:, labels].mean()
-
-
-@wrong(
-    "nll",
-    "forward",
-    "gather with labels of one axis",
-    "raised",
-    right="gather wants as many axes in the index as in log_probs: labels[:, None].",
+wrong("nll", "forward", "all rows with all labels", "wrong-index", "extra-reduction")(lambda lp, t: -lp[:, t].mean())
+wrong("nll", "forward", "logarithm once more", "extra-term", "not-finite")(
+    lambda lp, t: -lp.log()[torch.arange(len(t)), t].mean()
 )
-def forward(log_probs, labels):
-    picked = log_probs.gather(1, labels)
-    return -picked.mean()
+wrong("nll", "forward", "exponential of it", "extra-term")(lambda lp, t: -lp.exp()[torch.arange(len(t)), t].mean())
+wrong("nll", "forward", "labels as weights", "labels-as-numbers")(lambda lp, t: -(t[:, None] * lp).sum(1).mean())
 
 
-@wrong(
-    "nll",
-    "backward",
-    "labels counted from one",
-    "wrong-index",
-    right="The entry to the left of the right one is set: labels count from 0, and labels − 1 is one too low.",
-)
-def backward(grad_output, log_probs, labels):
-    B = labels.shape[0]
-    grad = torch.zeros_like(log_probs)
-    grad[torch.arange(B), labels - 1] = -1.0 / B
-    return grad_output * grad
-
-
-@wrong(
-    "nll",
-    "backward",
-    "multiplied by log_probs",
-    "extra-term",
-    right="The gradient has log_probs as a factor; the cost is linear in it, so that −1/B alone remains.",
-)
-def backward(grad_output, log_probs, labels):
-    one_hot = F.one_hot(labels, log_probs.shape[1])
-    return -grad_output * one_hot * log_probs / len(labels)
-
-
-@wrong(
-    "nll",
-    "backward",
-    "float64 numbers written into float32 zeros",
-    "raised",
-    "wrong-dtype",
-    right="torch.zeros makes float32, and grad_output may be float64: take zeros_like(log_probs).",
-)
-def backward(grad_output, log_probs, labels):
-    B, K = log_probs.shape
-    grad = torch.zeros(B, K)
-    grad[torch.arange(B), labels] = -grad_output / B
+def nll_back(g, lp, t, value, index=None):
+    grad = torch.zeros_like(lp)
+    grad[torch.arange(len(t)), t if index is None else index] = value.to(lp.dtype) if hasattr(value, "to") else value
     return grad
 
 
+wrong("nll", "backward", "over the classes", "scaled-by-size")(lambda g, lp, t: nll_back(g, lp, t, -g / lp.shape[1]))
+wrong("nll", "backward", "most likely class", "wrong-index", "ignores-argument", "wrong-variable")(
+    lambda g, lp, t: nll_back(g, lp, t, -g / len(t), lp.argmax(1))
+)
+wrong("nll", "backward", "columns of the labels", "wrong-index", "wrong-mask")(
+    lambda g, lp, t: torch.zeros_like(lp).index_fill(1, t, -float(g) / len(t))
+)
+wrong("nll", "backward", "together with softmax", "extra-term")(
+    lambda g, lp, t: g * (lp.exp() - hot(t, lp.shape[1], lp.dtype)) / len(t)
+)
+wrong("nll", "backward", "default dtype", "wrong-dtype")(
+    lambda g, lp, t: -g.float() * hot(t, lp.shape[1], torch.float32) / len(t)
+)
+
 # ---------------------------------------------------------------- cross_entropy
-@wrong(
-    "cross_entropy",
-    "forward",
-    "1e-12 in the logarithm",
-    "unstable",
-    "extra-term",
-    right="For small probabilities the 1e-12 in the logarithm bounds the loss: logsumexp needs no such guard.",
+CE = "cross_entropy"
+
+
+def ce(g, z, t, p=None, h=None, div=None):
+    p = torch.softmax(z, 1) if p is None else p
+    h = hot(t, z.shape[1], z.dtype) if h is None else h
+    return g * (p - h) / (len(t) if div is None else div)
+
+
+wrong(CE, "forward", "sum over the batch", "scaled-by-size")(
+    lambda z, t: (torch.logsumexp(z, 1) - z[torch.arange(len(t)), t]).sum()
 )
-def forward(logits, labels):
-    p = torch.softmax(logits, dim=1)
-    rows = torch.arange(len(labels))
-    return -torch.log(p[rows, labels] + 1e-12).mean()
-
-
-@wrong(
-    "cross_entropy",
-    "forward",
-    "logits taken for log-probabilities",
-    "missing-term",
-    right="The normalisation is missing: logits are no log-probabilities, logsumexp of the row must be taken off.",
+wrong(CE, "forward", "base two", "scaled-by-constant")(
+    lambda z, t: torch.nn.functional.cross_entropy(z, t) / math.log(2)
 )
-def forward(logits, labels):
-    return -logits.gather(1, labels.unsqueeze(1)).mean()
-
-
-@wrong(
-    "cross_entropy",
-    "backward",
-    "class number subtracted from the probabilities",
-    "labels-as-numbers",
-    right="The class numbers are subtracted; what is to be subtracted is 1 at the label's place (one-hot).",
+wrong(CE, "forward", "softmax over the batch", "wrong-axis")(
+    lambda z, t: -torch.log_softmax(z, 0)[torch.arange(len(t)), t].mean()
 )
-def backward(grad_output, logits, labels):
-    p = torch.softmax(logits, dim=1)
-    return grad_output * (p - labels[:, None]) / len(labels)
-
-
-@wrong(
-    "cross_entropy",
-    "backward",
-    "labels index the rows",
-    "wrong-index",
-    "raised",
-    right="grad[labels] picks whole rows; the 1 belongs at column labels_b of row b: grad[arange(B), labels].",
+wrong(CE, "forward", "softmax twice", "extra-term")(
+    lambda z, t: torch.nn.functional.cross_entropy(torch.softmax(z, 1), t)
 )
-def backward(grad_output, logits, labels):
-    grad = torch.softmax(logits, dim=1)
-    grad[labels] -= 1
-    return grad_output * grad / logits.shape[0]
-
-
-@wrong(
-    "cross_entropy",
-    "backward",
-    "one_hot without the number of classes",
-    "edge-case",
-    "raised",
-    right="one_hot(labels) has as many columns as the largest label says; give it the number of classes, logits.shape[1].",
+wrong(CE, "forward", "logarithm forgotten", "missing-term")(
+    lambda z, t: -torch.softmax(z, 1)[torch.arange(len(t)), t].mean()
 )
-def backward(grad_output, logits, labels):
-    target = F.one_hot(labels)
-    return grad_output * (torch.softmax(logits, dim=-1) - target) / labels.numel()
+wrong(CE, "backward", "divided by everything", "scaled-by-size")(lambda g, z, t: ce(g, z, t, div=z.numel()))
+wrong(CE, "backward", "by the classes", "scaled-by-size")(lambda g, z, t: ce(g, z, t, div=z.shape[1]))
+wrong(CE, "backward", "one-hot added", "sign-flipped")(lambda g, z, t: ce(g, z, t, h=-hot(t, z.shape[1], z.dtype)))
+wrong(CE, "backward", "log-probabilities", "wrong-variable")(lambda g, z, t: ce(g, z, t, p=torch.log_softmax(z, 1)))
+wrong(CE, "backward", "softmax over all", "wrong-axis")(
+    lambda g, z, t: ce(g, z, t, p=torch.softmax(z.flatten(), 0).view_as(z))
+)
+wrong(CE, "backward", "one-hot of the prediction", "wrong-index", "wrong-variable", "ignores-argument")(
+    lambda g, z, t: ce(g, z, t, h=hot(z.argmax(1), z.shape[1], z.dtype))
+)
 
+
+@wrong(CE, "backward", "one subtracted in the labels' columns", "wrong-index", "missing-mask")
+def _(g, z, t):
+    p = torch.softmax(z, 1)
+    p[:, t] -= 1
+    return g * p / len(t)
+
+
+wrong(CE, "backward", "only the label's entry", "missing-term", "wrong-mask", "diagonal-only", "extra-term")(
+    lambda g, z, t: ce(g, z, t) * hot(t, z.shape[1], z.dtype)
+)
+wrong(CE, "backward", "nothing at the label", "wrong-mask", "missing-term", "extra-term")(
+    lambda g, z, t: ce(g, z, t) * (1 - hot(t, z.shape[1], z.dtype))
+)
+wrong(CE, "backward", "batch averaged away", "extra-reduction")(lambda g, z, t: ce(g, z, t).sum(0).expand_as(z).clone())
+wrong(CE, "backward", "softmax's diagonal in between", "extra-term")(
+    lambda g, z, t: ce(g, z, t) * torch.softmax(z, 1) * (1 - torch.softmax(z, 1))
+)
+wrong(CE, "backward", "minus, no mean", "sign-flipped", "scaled-by-size")(lambda g, z, t: ce(-g, z, t, div=1))
+wrong(CE, "backward", "no mean, no g", "missing-upstream", "scaled-by-size")(lambda g, z, t: ce(1, z, t, div=1))
+wrong(CE, "backward", "one over the batch on softmax only", "unrecognised", "scaled-by-size", "missing-term")(
+    lambda g, z, t: g * (torch.softmax(z, 1) / len(t) - hot(t, z.shape[1], z.dtype))
+)
+wrong(CE, "backward", "divisor of four", "hard-coded-size")(lambda g, z, t: ce(g, z, t, div=4))
 
 # ---------------------------------------------------------------- bce_with_logits
-@wrong(
-    "bce_with_logits",
-    "forward",
-    "logarithm of a rounded sigmoid",
-    "unstable",
-    right="For large logits the sigmoid rounds to 0 or 1 and its logarithm is −inf or NaN: use softplus.",
+BC = "bce_with_logits"
+sig = torch.sigmoid
+wrong(BC, "forward", "roles of z and t exchanged", "wrong-variable")(
+    lambda z, t: (torch.nn.functional.softplus(t) - z * t).mean()
 )
-def forward(logits, targets):
-    p = torch.sigmoid(logits)
-    return -(targets * torch.log(p) + (1 - targets) * torch.log(1 - p)).mean()
-
-
-@wrong(
-    "bce_with_logits",
-    "forward",
-    "binary_cross_entropy on logits",
-    "raised",
-    right="F.binary_cross_entropy wants probabilities between 0 and 1, and it gets logits.",
+wrong(BC, "forward", "plus t z", "sign-flipped")(lambda z, t: (torch.nn.functional.softplus(z) + t * z).mean())
+wrong(BC, "forward", "sigmoid applied beforehand", "extra-term")(
+    lambda z, t: torch.nn.functional.binary_cross_entropy_with_logits(sig(z), t)
 )
-def forward(logits, targets):
-    return F.binary_cross_entropy(logits, targets)
-
-
-@wrong(
-    "bce_with_logits",
-    "backward",
-    "sigmoid's derivative once more",
-    "extra-term",
-    right="The factor σ(1 − σ) is too many: it has cancelled, and σ(z) − t remains.",
+wrong(BC, "backward", "mean over the first axis", "scaled-by-size")(lambda g, z, t: g * (sig(z) - t) / z.shape[0])
+wrong(BC, "backward", "sigmoid of the targets", "wrong-variable")(lambda g, z, t: g * (sig(z) - sig(t)) / z.numel())
+wrong(BC, "backward", "chain without the second half", "missing-term")(
+    lambda g, z, t: -g * t * (1 - sig(z)) / z.numel()
 )
-def backward(grad_output, logits, targets):
-    p = torch.sigmoid(logits)
-    return grad_output * (p - targets) * p * (1 - p) / logits.numel()
-
-
-@wrong(
-    "bce_with_logits",
-    "backward",
-    "prediction 0 or 1 where the probability belongs",
-    "wrong-function",
-    right="The step (z > 0) stands where the probability σ(z) belongs.",
-)
-def backward(grad_output, logits, targets):
-    prediction = (logits > 0).to(logits.dtype)
-    return grad_output * (prediction - targets) / logits.numel()
-
-
-@wrong(
-    "bce_with_logits",
-    "backward",
-    "targets between 0 and 1 count as 0",
-    "wrong-mask",
-    "wrong-function",
-    "edge-case",
-    right="Only targets of exactly 1 are told from 0; targets between them must enter as they are, σ(z) − t.",
-)
-def backward(grad_output, logits, targets):
-    p = torch.sigmoid(logits)
-    grad = torch.where(targets == 1, p - 1, p)
-    return grad_output * grad / logits.numel()
+wrong(BC, "backward", "t minus sigma, no mean", "sign-flipped", "scaled-by-size")(lambda g, z, t: g * (t - sig(z)))

@@ -3,424 +3,199 @@ from __future__ import annotations
 import math
 
 import torch
-from labelled.held_out import wrong
+from tests.diagnosis.labelled.submission import Submission
+
+SUBMISSIONS: list[Submission] = []
 
 
-# ---------------------------------------------------------------- dropout
-@wrong(
-    "dropout",
-    "forward",
-    "p = 1 is let through",
-    "must-raise",
-    right="p = 1 must raise ValueError; the check lets it through.",
-)
-def forward(x, p, generator):
-    if p < 0 or p > 1:
-        raise ValueError("p must be a probability")
-    mask = torch.rand(x.shape, generator=generator) >= p
-    return x * mask / (1 - p), mask
+def wrong(exercise, function, name, *codes):
+    def keep(f):
+        SUBMISSIONS.append(Submission(exercise, function, name, codes, f))
+        return f
 
-
-@wrong(
-    "dropout",
-    "forward",
-    "keeps with probability p",
-    "wrong-distribution",
-    right="Entries are kept with probability p; p is the probability of being dropped.",
-)
-def forward(x, p, generator):
-    if not 0 <= p < 1:
-        raise ValueError(p)
-    mask = torch.rand(x.shape, generator=generator) < p
-    return torch.where(mask, x / (1 - p), torch.zeros_like(x)), mask
-
-
-@wrong(
-    "dropout",
-    "forward",
-    "one mask for all rows",
-    "not-independent",
-    right="All rows share one mask; every entry is to be drawn by itself (torch.rand(x.shape)).",
-)
-def forward(x, p, generator):
-    if not 0 <= p < 1:
-        raise ValueError("p must be in [0, 1)")
-    mask = torch.rand(x.shape[-1:], generator=generator) >= p
-    mask = mask.expand(x.shape)
-    return x * mask / (1 - p), mask
-
-
-@wrong(
-    "dropout",
-    "forward",
-    "mask of floats, scale included",
-    "wrong-dtype",
-    right="The mask has floats in it; it is to be boolean, True where an entry is kept.",
-)
-def forward(x, p, generator):
-    if p < 0 or p >= 1:
-        raise ValueError("p outside [0, 1)")
-    mask = (torch.rand(x.shape, generator=generator) >= p).to(x.dtype) / (1 - p)
-    return x * mask, mask
-
-
-@wrong(
-    "dropout",
-    "backward",
-    "1 − mask with a boolean mask",
-    "raised",
-    right="1 − mask is not defined for booleans, and not wanted: mask is True where an entry is kept.",
-)
-def backward(grad_output, mask, p):
-    return grad_output * (1 - mask) / (1 - p)
-
-
-# ---------------------------------------------------------------- initialisation
-@wrong(
-    "initialisation",
-    "kaiming_normal",
-    "fan_out under the root",
-    "wrong-distribution",
-    "wrong-variable",
-    right="The spread follows fan_out; the standard deviation is √(2 / fan_in).",
-)
-def kaiming_normal(fan_out, fan_in, generator):
-    w = torch.randn(fan_out, fan_in, generator=generator)
-    return w * math.sqrt(2 / fan_out)
-
-
-@wrong(
-    "initialisation",
-    "kaiming_normal",
-    "uniform, and between 0 and 1 at that",
-    "wrong-distribution",
-    right="The numbers are uniform (torch.rand) and never negative; normal ones are wanted (torch.randn).",
-)
-def kaiming_normal(fan_out, fan_in, generator):
-    return torch.rand(fan_out, fan_in, generator=generator) * (2 / fan_in) ** 0.5
-
-
-@wrong(
-    "initialisation",
-    "kaiming_normal",
-    "(fan_in, fan_out)",
-    "wrong-shape",
-    "transposed",
-    right="The weight has shape (fan_in, fan_out); (fan_out, fan_in) is wanted.",
-)
-def kaiming_normal(fan_out, fan_in, generator):
-    std = math.sqrt(2.0 / fan_in)
-    return std * torch.randn((fan_in, fan_out), generator=generator)
-
-
-@wrong(
-    "initialisation",
-    "kaiming_normal",
-    "generator as a third size",
-    "raised",
-    right="torch.randn takes the generator by name: generator=generator.",
-)
-def kaiming_normal(fan_out, fan_in, generator):
-    return torch.randn(fan_out, fan_in, generator) * math.sqrt(2 / fan_in)
-
-
-@wrong(
-    "initialisation",
-    "kaiming_normal",
-    "torch.nn.init with the global generator",
-    "ignores-generator",
-    "nondeterministic",
-    right="The numbers do not come from `generator`: nn.init draws from the global one.",
-)
-def kaiming_normal(fan_out, fan_in, generator):
-    w = torch.empty(fan_out, fan_in)
-    torch.nn.init.kaiming_normal_(w, mode="fan_in", nonlinearity="relu")
-    return w
-
-
-# ---------------------------------------------------------------- normalise
-@wrong(
-    "normalise",
-    "fit",
-    "1 for the spread of a constant column",
-    "edge-case",
-    right="For a constant column std comes back as 1; it is 0, and eps guards the division later.",
-)
-def fit(x):
-    mean = x.mean(dim=0)
-    std = ((x - mean) ** 2).mean(dim=0).sqrt()
-    std[std == 0] = 1.0
-    return mean, std
-
-
-@wrong(
-    "normalise",
-    "forward",
-    "std + eps",
-    "extra-term",
-    "wrong-function",
-    right="eps is added to std; the larger of the two, max(std, eps), is wanted.",
-)
-def forward(x, mean, std, eps):
-    return (x - mean) / (std + eps)
-
-
-@wrong(
-    "normalise",
-    "forward",
-    "writes eps into std",
-    "mutates-input",
-    right="std[std < eps] = eps changes the argument std: clamp(min=eps) makes a new tensor.",
-)
-def forward(x, mean, std, eps):
-    std[std < eps] = eps
-    return (x - mean) / std
-
-
-@wrong(
-    "normalise",
-    "backward",
-    "torch.max of a tensor and a float",
-    "raised",
-    right="torch.max does not take a float beside a tensor: std.clamp(min=eps).",
-)
-def backward(grad_output, x, mean, std, eps):
-    return grad_output / torch.max(std, eps)
-
-
-@wrong(
-    "normalise",
-    "backward",
-    "mean treated as depending on x",
-    "extra-term",
-    right="The mean of grad_output is taken off as if `mean` depended on x; mean and std are constants.",
-)
-def backward(grad_output, x, mean, std, eps):
-    s = std.clamp(min=eps)
-    return (grad_output - grad_output.mean(dim=0)) / s
+    return keep
 
 
 # ---------------------------------------------------------------- relu_rescaling
-@wrong(
-    "relu_rescaling",
-    "rescale",
-    "the bias is not scaled",
-    "missing-term",
-    right="b1 is not multiplied by alpha: the bias belongs to the first layer.",
+RR = "relu_rescaling"
+
+
+def checked(f):
+    def rescale(w1, b1, w2, alpha):
+        if alpha <= 0:
+            raise ValueError("alpha must be positive")
+        return f(w1, b1, w2, alpha)
+
+    return rescale
+
+
+wrong(RR, "rescale", "second layer not scaled", "missing-term")(
+    checked(lambda w1, b1, w2, a: (a * w1, a * b1, w2.clone()))
 )
-def rescale(w1, b1, w2, alpha):
-    if alpha <= 0:
-        raise ValueError("alpha must be positive")
-    return alpha * w1, b1.clone(), w2 / alpha
-
-
-@wrong(
-    "relu_rescaling",
-    "rescale",
-    "w2 multiplied too",
-    "wrong-function",
-    "scaled-by-constant",
-    right="w2 is multiplied by alpha; it must be divided, so that the network stays the same.",
+wrong(RR, "rescale", "bias twice", "unrecognised", "extra-term")(
+    checked(lambda w1, b1, w2, a: (a * w1, a * a * b1, w2 / a))
 )
-def rescale(w1, b1, w2, alpha):
-    if alpha <= 0:
-        raise ValueError("alpha must be positive")
-    return alpha * w1, alpha * b1, alpha * w2
+wrong(RR, "rescale", "any alpha", "unrecognised", "edge-size")(lambda w1, b1, w2, a: (a * w1, a * b1, w2 / a))
 
 
-@wrong(
-    "relu_rescaling",
-    "rescale",
-    "alpha = 0 passes",
-    "must-raise",
-    right="alpha = 0 must raise ValueError too; only negative ones are refused.",
+# ---------------------------------------------------------------- normalise
+NO = "normalise"
+wrong(NO, "fit", "over everything", "wrong-axis", "extra-reduction")(
+    lambda x: (x.mean().expand(x.shape[1]).clone(), x.std(unbiased=False).expand(x.shape[1]).clone())
 )
-def rescale(w1, b1, w2, alpha):
-    if alpha < 0:
-        raise ValueError("negative alpha")
-    return w1 * alpha, b1 * alpha, w2 / alpha
-
-
-@wrong(
-    "relu_rescaling",
-    "rescale",
-    "assert for ValueError",
-    "must-raise",
-    "raised",
-    right="For alpha ≤ 0 an AssertionError comes; it must be a ValueError.",
+wrong(NO, "fit", "mean of the squares", "missing-term")(lambda x: (x.mean(0), (x**2).mean(0).sqrt()))
+wrong(NO, "fit", "mean deviation", "unrecognised")(lambda x: (x.mean(0), (x - x.mean(0)).abs().mean(0)))
+wrong(NO, "fit", "deviation first", "swapped-gradients", "wrong-index")(lambda x: (x.std(0, unbiased=False), x.mean(0)))
+wrong(NO, "forward", "mean after dividing", "unrecognised", "missing-term")(
+    lambda x, m, s, eps: x / s.clamp(min=eps) - m
 )
-def rescale(w1, b1, w2, alpha):
-    assert alpha > 0, "alpha must be positive"
-    return w1 * alpha, b1 * alpha, w2 / alpha
-
-
-@wrong(
-    "relu_rescaling",
-    "rescale",
-    "scales the given weights in place",
-    "mutates-input",
-    right="*= and /= change the given weights themselves; new tensors are to be returned.",
+wrong(NO, "forward", "own statistics", "ignores-argument", "wrong-variable")(
+    lambda x, m, s, eps: (x - x.mean(0)) / x.std(0, unbiased=False).clamp(min=eps)
 )
-def rescale(w1, b1, w2, alpha):
-    if alpha <= 0:
-        raise ValueError("alpha must be > 0")
-    w1 *= alpha
-    b1 *= alpha
-    w2 /= alpha
-    return w1, b1, w2
-
-
-# ---------------------------------------------------------------- vanishing_gradient
-@wrong(
-    "vanishing_gradient",
-    "sigmoid_chain",
-    "slope at z_k, not at w_k z_k",
-    "wrong-variable",
-    "missing-term",
-    right="The sigmoid's slope is taken at z_k; it belongs at w_k z_k.",
+wrong(NO, "forward", "smaller of the two", "wrong-mask")(lambda x, m, s, eps: (x - m) / s.clamp(max=eps))
+wrong(NO, "backward", "slope alone", "missing-upstream")(
+    lambda g, x, m, s, eps: (1 / s.clamp(min=eps)).expand_as(x).clone()
 )
-def sigmoid_chain(x, weights):
-    def sigmoid(s):
-        return 1 / (1 + math.exp(-s))
-
-    zs = [x]
-    for w in weights:
-        zs.append(sigmoid(w * zs[-1]))
-    grads = [1.0]
-    for k in range(len(weights) - 1, -1, -1):
-        y = sigmoid(zs[k])
-        grads.insert(0, grads[0] * abs(weights[k]) * y * (1 - y))
-    return grads
-
-
-@wrong(
-    "vanishing_gradient",
-    "sigmoid_chain",
-    "signs of the weights are kept",
-    "sign-flipped",
-    "missing-term",
-    right="The absolute value is missing: for negative weights the entries come out negative.",
+wrong(NO, "backward", "as in batch normalisation", "extra-term")(
+    lambda g, x, m, s, eps: (
+        (g - g.mean(0) - (x - m) / s.clamp(min=eps) * (g * (x - m) / s.clamp(min=eps)).mean(0)) / s.clamp(min=eps)
+    )
 )
-def sigmoid_chain(x, weights):
-    z = x
-    slopes = []
-    for w in weights:
-        z = 1 / (1 + math.exp(-w * z))
-        slopes.append(w * z * (1 - z))
-    grads = [1.0]
-    for slope in reversed(slopes):
-        grads.append(grads[-1] * slope)
-    return grads[::-1]
-
-
-@wrong(
-    "vanishing_gradient",
-    "sigmoid_chain",
-    "a quarter for every slope",
-    "wrong-function",
-    "hard-coded-size",
-    right="1/4 is the sigmoid's largest slope, not the slope everywhere: y (1 − y) at each stage.",
+wrong(NO, "backward", "eps added", "extra-term")(lambda g, x, m, s, eps: g / (s + eps))
+wrong(NO, "backward", "normalised like x", "extra-term", "wrong-variable")(
+    lambda g, x, m, s, eps: (g - m) / s.clamp(min=eps)
 )
-def sigmoid_chain(x, weights):
-    grads = [1.0]
-    for w in reversed(weights):
-        grads.insert(0, 0.25 * abs(w) * grads[0])
-    return grads
-
-
-@wrong(
-    "vanishing_gradient",
-    "relu_chain",
-    "a list as default argument keeps growing",
-    "keeps-state",
-    right="The result depends on earlier calls: the default list is made once and grows with every call.",
-)
-def relu_chain(x, weights, grads=[1.0]):
-    sums = []
-    z = x
-    for w in weights:
-        sums.append(w * z)
-        z = max(w * z, 0.0)
-    for w, s in zip(reversed(weights), reversed(sums)):
-        grads.append(grads[-1] * (abs(w) if s > 0 else 0.0))
-    return grads[::-1]
-
-
-@wrong(
-    "vanishing_gradient",
-    "relu_chain",
-    "torch.relu of a float",
-    "raised",
-    right="torch.relu takes tensors, and the chain has Python floats: max(s, 0.0).",
-)
-def relu_chain(x, weights):
-    zs = [x]
-    for w in weights:
-        zs.append(torch.relu(w * zs[-1]))
-    grads = [1.0]
-    for k in reversed(range(len(weights))):
-        slope = abs(weights[k]) if zs[k + 1] > 0 else 0.0
-        grads = [grads[0] * slope] + grads
-    return grads
-
+wrong(NO, "backward", "x from the outside", "extra-term")(lambda g, x, m, s, eps: g * x / s.clamp(min=eps))
 
 # ---------------------------------------------------------------- weight_decay
-@wrong(
-    "weight_decay",
-    "l2_gradient",
-    "return is forgotten",
-    "wrong-type",
-    right="None came back: the function has no return.",
+WD = "weight_decay"
+wrong(WD, "l2_gradient", "of the norm", "extra-term", "unrecognised")(lambda w, a: a * w / w.norm())
+wrong(WD, "l2_gradient", "mean", "scaled-by-size")(lambda w, a: 2 * a * w / w.numel())
+wrong(WD, "l2_gradient", "minus", "sign-flipped", "wrong-direction")(lambda w, a: -2 * a * w)
+wrong(WD, "l1_gradient", "the weight", "wrong-variable", "missing-derivative")(lambda w, a: a * w)
+wrong(WD, "l1_gradient", "small number below", "extra-term", "low-precision")(lambda w, a: a * w / (w.abs() + 1e-4))
+wrong(WD, "l1_gradient", "step", "wrong-mask", "missing-term")(lambda w, a: a * (w > 0).to(w.dtype))
+wrong(WD, "l1_gradient", "no alpha", "ignores-argument")(lambda w, a: w.sign())
+wrong(WD, "l1_gradient", "twice alpha", "scaled-by-constant")(lambda w, a: 2 * a * w.sign())
+wrong(WD, "l1_gradient", "averaged", "scaled-by-size")(lambda w, a: a * w.sign() / w.numel())
+wrong(WD, "decayed_step", "uphill", "wrong-direction", "sign-flipped")(
+    lambda w, g, lr, a: (1 - 2 * lr * a) * w + lr * g
 )
-def l2_gradient(w, alpha):
-    grad = 2 * alpha * w
-
-
-@wrong(
-    "weight_decay",
-    "l1_gradient",
-    "w / |w| is NaN at zero",
-    "kink",
-    "not-finite",
-    right="At w = 0 the quotient w / |w| is NaN; any value from −alpha to alpha is wanted (torch.sign).",
+wrong(WD, "decayed_step", "no decay", "missing-term", "ignores-argument")(lambda w, g, lr, a: w - lr * g)
+wrong(WD, "decayed_step", "decay after the step", "extra-term")(lambda w, g, lr, a: (1 - 2 * lr * a) * (w - lr * g))
+wrong(WD, "decayed_step", "only decay", "missing-term", "ignores-argument")(lambda w, g, lr, a: (1 - 2 * lr * a) * w)
+wrong(WD, "decayed_step", "sign for weight", "wrong-variable")(lambda w, g, lr, a: w - lr * (g + a * w.sign()))
+wrong(WD, "decayed_step", "gradient not scaled", "ignores-learning-rate", "missing-term")(
+    lambda w, g, lr, a: (1 - 2 * lr * a) * w - g
 )
-def l1_gradient(w, alpha):
-    return alpha * w / torch.abs(w)
 
-
-@wrong(
-    "weight_decay",
-    "l1_gradient",
-    "negative weights get nothing",
-    "missing-mask",
-    "wrong-mask",
-    "missing-term",
-    right="For negative weights zero comes back, where the slope is −alpha.",
+# ---------------------------------------------------------------- initialisation
+KI = "initialisation"
+wrong(KI, "kaiming_normal", "turned", "transposed")(
+    lambda o, i, gen: math.sqrt(2 / i) * torch.randn(i, o, generator=gen)
 )
-def l1_gradient(w, alpha):
-    return alpha * (w > 0).to(w.dtype)
-
-
-@wrong(
-    "weight_decay",
-    "decayed_step",
-    "the decay lacks lr",
-    "missing-term",
-    "ignores-learning-rate",
-    right="The decay 2 alpha w lacks the factor lr.",
+wrong(KI, "kaiming_normal", "uniform", "unrecognised")(
+    lambda o, i, gen: math.sqrt(6 / i) * (2 * torch.rand(o, i, generator=gen) - 1)
 )
-def decayed_step(w, grad, lr, alpha):
-    return (1 - 2 * alpha) * w - lr * grad
-
-
-@wrong(
-    "weight_decay",
-    "decayed_step",
-    "the decay is applied after the step",
-    "extra-term",
-    right="The factor 1 − 2 lr alpha acts on the gradient's step as well; it belongs to the old w alone.",
+wrong(KI, "kaiming_normal", "Xavier", "unrecognised", "wrong-variable", "scaled-by-size")(
+    lambda o, i, gen: math.sqrt(2 / (i + o)) * torch.randn(o, i, generator=gen)
 )
-def decayed_step(w, grad, lr, alpha):
-    w = w - lr * grad
-    w = w * (1 - 2 * lr * alpha)
-    return w
+wrong(KI, "kaiming_normal", "zeros", "returns-zero")(lambda o, i, gen: torch.zeros(o, i))
+wrong(KI, "kaiming_normal", "not scaled", "missing-term", "ignores-argument", "scaled-by-size")(
+    lambda o, i, gen: torch.randn(o, i, generator=gen)
+)
+
+# ---------------------------------------------------------------- dropout
+DO = "dropout"
+
+
+def dropping(f):
+    def forward(x, p, generator):
+        if not 0 <= p < 1:
+            raise ValueError("p must lie in [0, 1)")
+        return f(x, p, generator)
+
+    return forward
+
+
+def kept(x, p, generator):
+    return torch.rand(x.shape, generator=generator, dtype=x.dtype) >= p
+
+
+wrong(DO, "forward", "mask says dropped", "wrong-mask")(
+    dropping(lambda x, p, gen: (x * (m := kept(x, p, gen)) / (1 - p), ~m))
+)
+wrong(DO, "forward", "mask as numbers", "wrong-dtype")(
+    dropping(lambda x, p, gen: (x * (m := kept(x, p, gen)) / (1 - p), m.to(x.dtype)))
+)
+wrong(DO, "forward", "whole rows", "unrecognised", "wrong-axis", "wrong-mask")(
+    dropping(lambda x, p, gen: (x * (m := kept(x[..., :1], p, gen).expand_as(x).clone()) / (1 - p), m))
+)
+wrong(DO, "forward", "p not looked at", "unrecognised")(lambda x, p, gen: (x * (m := kept(x, p, gen)) / (1 - p), m))
+wrong(DO, "backward", "new mask", "wrong-mask", "nondeterministic")(
+    lambda g, mask, p: g * (torch.rand_like(g) >= p) / (1 - p)
+)
+wrong(DO, "backward", "share that was kept", "wrong-variable", "scaled-by-size")(
+    lambda g, mask, p: g * mask / mask.double().mean().clamp(min=0.01).to(g.dtype)
+)
+
+# ---------------------------------------------------------------- vanishing_gradient
+VG = "vanishing_gradient"
+
+
+def sg(s):
+    return 1 / (1 + math.exp(-s)) if s > -500 else 0.0
+
+
+def chain(x, ws, h, factor):
+    z, factors = x, []
+    for w in ws:
+        s = w * z
+        y = h(s)
+        factors.append(factor(w, s, y, z))
+        z = y
+    out = [1.0]
+    for f in factors[::-1]:
+        out.insert(0, out[0] * f)
+    return out
+
+
+ramp = lambda s: max(s, 0.0)
+wrong(VG, "sigmoid_chain", "slopes left out", "missing-term", "missing-derivative")(
+    lambda x, ws: chain(x, ws, sg, lambda w, s, y, z: abs(w))
+)
+wrong(VG, "sigmoid_chain", "signs kept", "missing-term", "sign-flipped")(
+    lambda x, ws: chain(x, ws, sg, lambda w, s, y, z: w * y * (1 - y))
+)
+wrong(VG, "sigmoid_chain", "list from the output on", "wrong-index")(
+    lambda x, ws: chain(x, ws, sg, lambda w, s, y, z: abs(w) * y * (1 - y))[::-1]
+)
+wrong(VG, "sigmoid_chain", "slope at z before the weight", "wrong-variable", "wrong-index", "missing-term")(
+    lambda x, ws: chain(x, ws, sg, lambda w, s, y, z: abs(w) * sg(z) * (1 - sg(z)))
+)
+wrong(VG, "sigmoid_chain", "last one forgotten", "wrong-shape", "missing-term", "wrong-type")(
+    lambda x, ws: chain(x, ws, sg, lambda w, s, y, z: abs(w) * y * (1 - y))[:-1]
+)
+wrong(VG, "sigmoid_chain", "plus", "sign-flipped")(
+    lambda x, ws: chain(x, ws, sg, lambda w, s, y, z: abs(w) * y * (1 + y))
+)
+wrong(VG, "sigmoid_chain", "accumulated from the input", "wrong-index")(
+    lambda x, ws: (lambda f: [math.prod(f[:k]) for k in range(len(f) + 1)])(
+        [
+            a / b if b else 0.0
+            for a, b in zip(*(lambda c: (c[:-1], c[1:]))(chain(x, ws, sg, lambda w, s, y, z: abs(w) * y * (1 - y))))
+        ]
+    )
+)
+wrong(VG, "relu_chain", "sign of the weight", "wrong-mask", "wrong-variable")(
+    lambda x, ws: chain(x, ws, ramp, lambda w, s, y, z: abs(w) * (w > 0))
+)
+wrong(VG, "relu_chain", "signs kept", "missing-term", "sign-flipped")(
+    lambda x, ws: chain(x, ws, ramp, lambda w, s, y, z: w * (s > 0))
+)
+wrong(VG, "relu_chain", "alive where negative", "wrong-mask")(
+    lambda x, ws: chain(x, ws, ramp, lambda w, s, y, z: abs(w) * (s < 0))
+)
+wrong(VG, "relu_chain", "sigmoid's slopes", "wrong-variable", "extra-term")(
+    lambda x, ws: chain(x, ws, ramp, lambda w, s, y, z: abs(w) * sg(s) * (1 - sg(s)))
+)

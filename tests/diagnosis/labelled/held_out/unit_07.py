@@ -3,605 +3,371 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
-from labelled.held_out import wrong
+from tests.diagnosis.labelled.submission import Submission
+
+SUBMISSIONS: list[Submission] = []
+
+
+def wrong(exercise, function, name, *codes):
+    def keep(f):
+        SUBMISSIONS.append(Submission(exercise, function, name, codes, f))
+        return f
+
+    return keep
 
 
 # ---------------------------------------------------------------- spiral
-@wrong(
-    "spiral",
-    "make_spiral",
-    "t in float32 for noise in float64",
-    "low-precision",
-    right="t is float32 even for float64 noise, so that x has only its digits: linspace needs dtype=noise.dtype.",
+SP = "spiral"
+
+
+def spiral(phi=None, order="class", xy=None, shift=0, labels=None, t=None):
+    def make_spiral(noise, num_classes):
+        k, p = noise.shape
+        ts = (t or (lambda n, d: torch.linspace(0, 1, n, dtype=d)))(p, noise.dtype)
+        angle = phi or (lambda ts, c, n, K: 2 * math.pi / K * (2 * ts + c + n))
+        arms = []
+        for c in range(k):
+            a = angle(ts, c + shift, noise[c], num_classes)
+            pair = (ts * torch.sin(a), ts * torch.cos(a)) if xy is None else xy(ts, a)
+            arms.append(torch.stack(pair, 1))
+        x = torch.cat(arms)
+        y = torch.arange(k).repeat_interleave(p) if labels is None else labels(k, p)
+        return x, y
+
+    return make_spiral
+
+
+wrong(SP, "make_spiral", "one arm on", "wrong-index")(spiral(shift=1))
+wrong(SP, "make_spiral", "labels from one", "wrong-index")(
+    spiral(labels=lambda k, p: torch.arange(1, k + 1).repeat_interleave(p))
 )
-def make_spiral(noise, num_classes):
-    K, P = noise.shape
-    t = torch.linspace(0, 1, P)
-    k = torch.arange(K)[:, None]
-    phi = 2 * math.pi / K * (2 * t + k + noise)
-    x = torch.stack([t * torch.sin(phi), t * torch.cos(phi)], dim=2)
-    return x.reshape(K * P, 2), torch.arange(K).repeat_interleave(P)
-
-
-@wrong(
-    "spiral",
-    "make_spiral",
-    "labels 1 … K",
-    "wrong-index",
-    "extra-term",
-    right="The labels run from 1 to K; they are 0 … K − 1.",
+wrong(SP, "make_spiral", "labels in turn", "wrong-index")(spiral(labels=lambda k, p: torch.arange(k).repeat(p)))
+wrong(SP, "make_spiral", "noise subtracted", "sign-flipped")(
+    spiral(phi=lambda t, c, n, K: 2 * math.pi / K * (2 * t + c - n))
 )
-def make_spiral(noise, num_classes):
-    P = noise.shape[1]
-    t = torch.linspace(0, 1, P, dtype=noise.dtype)
-    xs = []
-    labels = []
-    for k in range(1, num_classes + 1):
-        phi = 2 * math.pi / num_classes * (2 * t + k - 1 + noise[k - 1])
-        xs.append(torch.stack([t * phi.sin(), t * phi.cos()], dim=1))
-        labels.append(torch.full((P,), k, dtype=torch.int64))
-    return torch.cat(xs), torch.cat(labels)
-
-
-@wrong(
-    "spiral",
-    "make_spiral",
-    "noise[k] with k counted from 1",
-    "raised",
-    right="noise[k] is past the end for k = K: rows count from 0, so noise[k − 1].",
+wrong(SP, "make_spiral", "half the turn", "missing-term", "scaled-by-constant")(
+    spiral(phi=lambda t, c, n, K: 2 * math.pi / K * (t + c + n))
 )
-def make_spiral(noise, num_classes):
-    P = noise.shape[1]
-    t = torch.linspace(0, 1, P, dtype=noise.dtype)
-    x = torch.zeros(num_classes * P, 2, dtype=noise.dtype)
-    labels = torch.zeros(num_classes * P, dtype=torch.long)
-    for k in range(1, num_classes + 1):
-        phi = 2 * math.pi / num_classes * (2 * t + k - 1 + noise[k])
-        rows = slice((k - 1) * P, k * P)
-        x[rows, 0] = t * torch.sin(phi)
-        x[rows, 1] = t * torch.cos(phi)
-        labels[rows] = k - 1
-    return x, labels
-
-
-@wrong(
-    "spiral",
-    "make_spiral",
-    "labels 0 1 2 0 1 2 …",
-    "wrong-index",
-    "wrong-flattening",
-    right="The labels alternate (repeat); x stands class after class, so each label comes P times in a row.",
+wrong(SP, "make_spiral", "three arms always", "hard-coded-size")(
+    spiral(phi=lambda t, c, n, K: 2 * math.pi / 3 * (2 * t + c + n))
 )
-def make_spiral(noise, num_classes):
-    P = noise.shape[1]
-    t = torch.linspace(0, 1, P, dtype=noise.dtype)
-    arms = []
-    for k in range(num_classes):
-        phi = 2 * math.pi / num_classes * (2 * t + k + noise[k])
-        arms.append(t[:, None] * torch.stack([torch.sin(phi), torch.cos(phi)], dim=-1))
-    return torch.cat(arms, dim=0), torch.arange(num_classes).repeat(P)
-
-
-@wrong(
-    "spiral",
-    "make_spiral",
-    "t stops before 1",
-    "wrong-function",
-    "scaled-by-size",
-    "hard-coded-size",
-    right="t does not reach 1: the steps are 1/(P − 1), both ends included.",
+wrong(SP, "make_spiral", "end left out", "wrong-index", "missing-term")(
+    spiral(t=lambda n, d: torch.arange(n, dtype=d) / n)
 )
-def make_spiral(noise, num_classes):
-    P = noise.shape[1]
-    t = torch.arange(P, dtype=noise.dtype) / P
-    arms = []
-    for k in range(num_classes):
-        phi = 2 * math.pi / num_classes * (2 * t + k + noise[k])
-        arms.append(torch.stack([t * torch.sin(phi), t * torch.cos(phi)], dim=1))
-    return torch.cat(arms), torch.arange(num_classes).repeat_interleave(P)
-
+wrong(SP, "make_spiral", "noise not turned into an angle", "missing-term", "wrong-index")(
+    spiral(phi=lambda t, c, n, K: 2 * math.pi / K * (2 * t + c) + n)
+)
+wrong(SP, "make_spiral", "pi instead of two pi", "missing-term", "scaled-by-constant")(
+    spiral(phi=lambda t, c, n, K: math.pi / K * (2 * t + c + n))
+)
+wrong(SP, "make_spiral", "labels as floats", "wrong-dtype")(
+    spiral(labels=lambda k, p: torch.arange(float(k)).repeat_interleave(p))
+)
+wrong(SP, "make_spiral", "noise of the first arm", "wrong-index", "wrong-variable")(
+    lambda noise, K: spiral()(noise[:1].expand_as(noise), K)
+)
 
 # ---------------------------------------------------------------- one_hot
-@wrong(
-    "one_hot",
-    "one_hot",
-    "a negative label passes for the last class",
-    "must-raise",
-    right="A negative label must raise ValueError; here −1 sets the last class.",
+OH = "one_hot"
+
+
+def guarded(f):
+    def one_hot(labels, num_classes):
+        if len(labels) and (int(labels.min()) < 0 or int(labels.max()) >= num_classes):
+            raise ValueError("label out of range")
+        return f(labels, num_classes)
+
+    return one_hot
+
+
+wrong(OH, "one_hot", "everything but the label", "wrong-mask")(
+    guarded(lambda t, k: (t[:, None] != torch.arange(k)).float())
 )
-def one_hot(labels, num_classes):
-    if (labels >= num_classes).any():
-        raise ValueError("label too large")
-    out = torch.zeros(len(labels), num_classes)
-    out[torch.arange(len(labels)), labels] = 1
-    return out
-
-
-@wrong(
-    "one_hot",
-    "one_hot",
-    "min and max of no labels",
-    "raised",
-    "edge-size",
-    "empty-batch",
-    right="Without labels min() and max() raise: m = 0 must give an empty (0, K).",
+wrong(OH, "one_hot", "the label's number", "labels-as-numbers")(
+    guarded(lambda t, k: (t[:, None] == torch.arange(k)) * t[:, None].float())
 )
-def one_hot(labels, num_classes):
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError("label out of range")
-    return torch.eye(num_classes)[labels]
-
-
-@wrong(
-    "one_hot",
-    "one_hot",
-    "int64 like the labels",
-    "wrong-dtype",
-    right="int64 came back where the default float dtype is wanted.",
+wrong(OH, "one_hot", "up to the label", "wrong-mask", "extra-term")(
+    guarded(lambda t, k: (torch.arange(k) <= t[:, None]).float())
 )
-def one_hot(labels, num_classes):
-    if ((labels < 0) | (labels > num_classes - 1)).any():
-        raise ValueError("label out of range")
-    return F.one_hot(labels, num_classes)
-
-
-@wrong(
-    "one_hot",
-    "one_hot",
-    "one column per label",
-    "transposed",
-    "wrong-shape",
-    right="Rows and columns are exchanged: one row per label, one column per class.",
+wrong(OH, "one_hot", "columns of all labels", "wrong-index")(
+    guarded(lambda t, k: torch.zeros(len(t), k).index_fill(1, t, 1.0))
 )
-def one_hot(labels, num_classes):
-    if any(l < 0 or l >= num_classes for l in labels.tolist()):
-        raise ValueError("label out of range")
-    out = torch.zeros(num_classes, len(labels))
-    for p, label in enumerate(labels):
-        out[label, p] = 1.0
-    return out
-
-
-@wrong(
-    "one_hot",
-    "one_hot",
-    "number of classes from the largest label",
-    "wrong-shape",
-    "ignores-argument",
-    right="The columns follow the largest label; there must be num_classes of them.",
+wrong(OH, "one_hot", "ten digits", "hard-coded-size", "ignores-argument", "wrong-shape")(
+    guarded(lambda t, k: (t[:, None] == torch.arange(10)).float())
 )
-def one_hot(labels, num_classes):
-    if ((labels < 0) | (labels >= num_classes)).any():
-        raise ValueError("label out of range")
-    K = max(labels.tolist(), default=-1) + 1
-    return (labels.view(-1, 1) == torch.arange(K)).float()
-
+wrong(OH, "one_hot", "classes counted from the labels", "ignores-argument", "wrong-shape")(
+    guarded(lambda t, k: (t[:, None] == torch.arange(int(t.max()) + 1 if len(t) else k)).float())
+)
+wrong(OH, "one_hot", "negative counts from the end", "unrecognised", "edge-size", "wrong-index")(
+    lambda t, k: torch.eye(k)[t]
+)
+wrong(OH, "one_hot", "last one overwrites", "overwritten-not-accumulated", "missing-term")(
+    guarded(lambda t, k: torch.cat((torch.zeros(max(len(t) - 1, 0), k), torch.eye(k)[t[-1:]])))
+)
 
 # ---------------------------------------------------------------- two_layer_net
-@wrong(
-    "two_layer_net",
-    "forward",
-    "relu on the logits too",
-    "extra-term",
-    right="There is a relu on the logits too; the last layer has none.",
+TL = "two_layer_net"
+
+
+def net2(x, p):
+    h = x @ p["w_h"].T + p["b_h"]
+    return h, torch.relu(h)
+
+
+wrong(TL, "forward", "hidden bias left out", "missing-term")(
+    lambda x, p: torch.relu(x @ p["w_h"].T) @ p["w_y"].T + p["b_y"]
 )
-def forward(x, params):
-    h = torch.relu(x @ params["w_h"].T + params["b_h"])
-    return torch.relu(h @ params["w_y"].T + params["b_y"])
-
-
-@wrong(
-    "two_layer_net",
-    "backward",
-    "relu is forgotten on the way back",
-    "missing-mask",
-    right="The relu's mask is missing on the way back to w_h and b_h.",
+wrong(TL, "forward", "softmax on top", "extra-term")(
+    lambda x, p: torch.softmax(net2(x, p)[1] @ p["w_y"].T + p["b_y"], 1)
 )
-def backward(grad_logits, x, params):
-    a = torch.relu(x @ params["w_h"].T + params["b_h"])
-    grad_h = grad_logits @ params["w_y"]
-    return {
-        "w_h": grad_h.T @ x,
-        "b_h": grad_h.sum(dim=0),
-        "w_y": grad_logits.T @ a,
-        "b_y": grad_logits.sum(dim=0),
-    }
+wrong(TL, "forward", "output bias left out", "missing-term")(lambda x, p: net2(x, p)[1] @ p["w_y"].T)
 
 
-@wrong(
-    "two_layer_net",
-    "backward",
-    "sums before relu in the gradient of w_y",
-    "wrong-variable",
-    "missing-mask",
-    right="w_y's gradient has the hidden sums before relu; the activations after it belong there.",
+def back2(mask=None, gh=None, act=None, red=None, scale=1.0, wy=None, wh=None, up=None):
+    def backward(g, x, p):
+        if up is not None:
+            g = up(g)
+        h, a = net2(x, p)
+        ga = g @ p["w_y"]
+        m = (h > 0) if mask is None else mask(h, a, ga)
+        d = ga * m if gh is None else gh(g, h, a, p)
+        r = (lambda v: v.sum(0)) if red is None else red
+        return {
+            "w_h": d.T @ x * scale if wh is None else wh(d, x),
+            "b_h": r(d),
+            "w_y": (g.T @ (a if act is None else act(h, a, x))) * scale if wy is None else wy(g, a),
+            "b_y": r(g),
+        }
+
+    return backward
+
+
+wrong(TL, "backward", "sum before relu for w_y", "wrong-variable", "missing-mask")(back2(act=lambda h, a, x: h))
+wrong(TL, "backward", "biases of the first sample", "missing-reduction")(back2(red=lambda v: v[0]))
+wrong(TL, "backward", "w_h turned", "transposed")(back2(wh=lambda d, x: x.T @ d))
+wrong(TL, "backward", "all over the batch", "scaled-by-size")(
+    lambda g, x, p: {n: v / len(x) for n, v in back2()(g, x, p).items()}
 )
-def backward(grad_logits, x, params):
-    h = x @ params["w_h"].T + params["b_h"]
-    grad_h = (grad_logits @ params["w_y"]) * (h > 0)
-    grads = {}
-    grads["w_y"] = grad_logits.T @ h
-    grads["b_y"] = grad_logits.sum(dim=0)
-    grads["w_h"] = grad_h.T @ x
-    grads["b_h"] = grad_h.sum(dim=0)
-    return grads
-
-
-@wrong(
-    "two_layer_net",
-    "backward",
-    "logits masked by a relu that is not there",
-    "extra-term",
-    "wrong-mask",
-    right="grad_logits is masked where the logits are negative; there is no relu on the logits.",
+wrong(TL, "backward", "mask of the logits' side", "missing-upstream")(
+    back2(gh=lambda g, h, a, p: (h > 0) * p["w_y"].sum(0))
 )
-def backward(grad_logits, x, params):
-    h = x @ params["w_h"].T + params["b_h"]
-    a = torch.relu(h)
-    logits = a @ params["w_y"].T + params["b_y"]
-    g2 = grad_logits * (logits > 0)
-    g1 = (g2 @ params["w_y"]) * (h > 0)
-    return {"w_h": g1.T @ x, "b_h": g1.sum(0), "w_y": g2.T @ a, "b_y": g2.sum(0)}
-
-
-@wrong(
-    "two_layer_net",
-    "backward",
-    "capital letters in a key",
-    "raised",
-    right='There is no params["W_y"]: the key is "w_y".',
+wrong(TL, "backward", "bias forgotten in the hidden sum", "missing-term", "wrong-mask")(
+    lambda g, x, p: back2()(g, x, {**p, "b_h": torch.zeros_like(p["b_h"])})
 )
-def backward(grad_logits, x, params):
-    h = x @ params["w_h"].T + params["b_h"]
-    a = torch.relu(h)
-    grad_h = (grad_logits @ params["W_y"]) * (h > 0)
-    return {
-        "w_h": grad_h.T @ x,
-        "b_h": grad_h.sum(dim=0),
-        "w_y": grad_logits.T @ a,
-        "b_y": grad_logits.sum(dim=0),
-    }
+wrong(TL, "backward", "samples overwrite each other", "overwritten-not-accumulated", "missing-reduction")(
+    lambda g, x, p: [back2()(g[b : b + 1], x[b : b + 1], p) for b in range(len(x))][-1]
+)
+wrong(TL, "backward", "biases get zeros", "returns-zero", "missing-derivative")(
+    back2(red=lambda v: torch.zeros_like(v[0]))
+)
+wrong(TL, "backward", "first layer frozen", "returns-zero", "missing-term", "missing-derivative")(
+    back2(gh=lambda g, h, a, p: torch.zeros_like(h))
+)
+wrong(TL, "backward", "biases exchanged", "swapped-gradients")(
+    lambda g, x, p: (lambda r: {**r, "b_h": r["b_y"], "b_y": r["b_h"]})(back2()(g, x, p))
+)
+wrong(TL, "backward", "no mask, mean over batch", "missing-mask", "scaled-by-size")(
+    back2(
+        mask=lambda h, a, ga: torch.ones_like(h),
+        red=lambda v: v.mean(0),
+        scale=0.1,
+        wh=lambda d, x: d.T @ x / len(x),
+        wy=lambda g, a: g.T @ a / len(g),
+    )
+)
+wrong(TL, "backward", "b_y not in the dict", "missing-term", "wrong-type")(
+    lambda g, x, p: {n: v for n, v in back2()(g, x, p).items() if n != "b_y"}
+)
+
+
+total = {}
 
 
 # ---------------------------------------------------------------- three_layer_net
-@wrong(
-    "three_layer_net",
-    "forward",
-    "view of strided memory",
-    "raised",
-    "non-contiguous",
-    right="image.view(-1) raises where the image is strided: reshape(-1).",
-)
-def forward(image, params):
-    z = image.view(-1)
-    z = torch.relu(params["w0"] @ z + params["b0"])
-    z = torch.relu(params["w1"] @ z + params["b1"])
-    return params["w2"] @ z + params["b2"]
+T3 = "three_layer_net"
 
 
-@wrong(
-    "three_layer_net",
-    "backward",
-    "biases summed as over a batch",
-    "extra-reduction",
-    "wrong-shape",
-    right="The biases' gradients are summed to a number; there is no batch, each entry has its own.",
+def net3(image, p, flat=lambda v: v.reshape(-1), h=torch.relu):
+    z0 = flat(image)
+    z1 = h(p["w0"] @ z0 + p["b0"])
+    z2 = h(p["w1"] @ z1 + p["b1"])
+    return z0, z1, z2
+
+
+def back3(m1=None, m2=None, up=None, bias=None, order=None, flat=None, w1in=None):
+    def backward(g, image, p):
+        z0, z1, z2 = net3(image, p) if flat is None else net3(image, p, flat)
+        g2 = g if up is None else up(g)
+        k2 = (z2 > 0) if m2 is None else m2(z2, g2, p)
+        g1 = (g2 @ p["w2"]) * k2
+        k1 = (z1 > 0) if m1 is None else m1(z1, g1, p)
+        g0 = (g1 @ p["w1"]) * k1
+        b = bias or (lambda v: v.clone())
+        o = order or torch.outer
+        return {
+            "w0": o(g0, z0),
+            "b0": b(g0),
+            "w1": o(g1, z1 if w1in is None else w1in(z0, z1, z2)),
+            "b1": b(g1),
+            "w2": o(g2, z2),
+            "b2": b(g2),
+        }
+
+    return backward
+
+
+wrong(T3, "forward", "last bias left out", "missing-term")(lambda image, p: p["w2"] @ net3(image, p)[2])
+wrong(T3, "backward", "first mask only", "missing-mask", "missing-term")(back3(m1=lambda z, g, p: 1.0))
+wrong(T3, "backward", "w0 in the image's shape", "wrong-shape")(
+    lambda g, image, p: (lambda r: {**r, "w0": r["w0"].reshape(-1, *image.shape, 1)})(back3()(g, image, p))
 )
-def backward(grad_output, image, params):
-    z0 = image.reshape(-1)
-    z1 = torch.relu(params["w0"] @ z0 + params["b0"])
-    z2 = torch.relu(params["w1"] @ z1 + params["b1"])
-    g2 = grad_output
-    g1 = (g2 @ params["w2"]) * (z2 > 0)
-    g0 = (g1 @ params["w1"]) * (z1 > 0)
-    return {
-        "w0": torch.outer(g0, z0),
-        "b0": g0.sum(dim=0),
-        "w1": torch.outer(g1, z1),
-        "b1": g1.sum(dim=0),
-        "w2": torch.outer(g2, z2),
-        "b2": g2.sum(dim=0),
+wrong(T3, "backward", "size of the upstream", "changes-upstream")(back3(up=torch.abs))
+wrong(T3, "backward", "middle bias gets the last one's size", "scaled-by-size")(back3(bias=lambda v: v / len(v)))
+wrong(T3, "backward", "in single precision", "low-precision")(
+    lambda g, image, p: {
+        n: v.to(g.dtype) for n, v in back3()(g.float(), image.float(), {m: u.float() for m, u in p.items()}).items()
     }
-
-
-@wrong(
-    "three_layer_net",
-    "backward",
-    "first layer's mask at the second",
-    "raised",
-    "wrong-variable",
-    right="The gradient behind the second relu meets z1 > 0; the mask there is that of z2.",
 )
-def backward(grad_output, image, params):
-    z0 = image.reshape(-1)
-    z1 = torch.relu(params["w0"] @ z0 + params["b0"])
-    z2 = torch.relu(params["w1"] @ z1 + params["b1"])
-    g1 = (params["w2"].T @ grad_output) * (z1 > 0)
-    g0 = (params["w1"].T @ g1) * (z0 > 0)
-    return {
-        "w0": torch.outer(g0, z0),
-        "b0": g0,
-        "w1": torch.outer(g1, z1),
-        "b1": g1,
-        "w2": torch.outer(grad_output, z2),
-        "b2": grad_output.clone(),
-    }
-
-
-@wrong(
-    "three_layer_net",
-    "backward",
-    "a tuple, not a dict",
-    "wrong-type",
-    right="A tuple came back; a dict with the keys of params is wanted.",
-)
-def backward(grad_output, image, params):
-    w0, b0, w1, b1, w2, b2 = params["w0"], params["b0"], params["w1"], params["b1"], params["w2"], params["b2"]
-    z0 = image.flatten()
-    z1 = torch.relu(w0 @ z0 + b0)
-    z2 = torch.relu(w1 @ z1 + b1)
-    g1 = (w2.T @ grad_output) * (z2 > 0)
-    g0 = (w1.T @ g1) * (z1 > 0)
-    return torch.outer(g0, z0), g0, torch.outer(g1, z1), g1, torch.outer(grad_output, z2), grad_output.clone()
-
-
-@wrong(
-    "three_layer_net",
-    "backward",
-    "sigmoid's slope for relu",
-    "wrong-function",
-    right="z (1 − z) is the sigmoid's derivative; relu's is 1 where z is positive and 0 elsewhere.",
-)
-def backward(grad_output, image, params):
-    z0 = image.reshape(-1)
-    z1 = torch.relu(params["w0"] @ z0 + params["b0"])
-    z2 = torch.relu(params["w1"] @ z1 + params["b1"])
-    g1 = (params["w2"].T @ grad_output) * z2 * (1 - z2)
-    g0 = (params["w1"].T @ g1) * z1 * (1 - z1)
-    return {
-        "w0": g0[:, None] * z0,
-        "b0": g0,
-        "w1": g1[:, None] * z1,
-        "b1": g1,
-        "w2": grad_output[:, None] * z2,
-        "b2": 1 * grad_output,
-    }
-
 
 # ---------------------------------------------------------------- training_loop
-def _loss_and_logit_gradient(x, labels, p):
-    h = x @ p["w_h"].T + p["b_h"]
-    a = torch.relu(h)
-    logits = a @ p["w_y"].T + p["b_y"]
+TR = "training_loop"
+
+
+def lossgrad(x, labels, p, mean=True, sign=1.0, hot=True):
     rows = torch.arange(len(labels))
-    loss = -torch.log_softmax(logits, dim=1)[rows, labels].mean()
-    g = torch.softmax(logits, dim=1)
-    g[rows, labels] -= 1
-    return loss, h, a, g / len(labels)
+    h, a = net2(x, p)
+    z = a @ p["w_y"].T + p["b_y"]
+    loss = (torch.logsumexp(z, 1) - z[rows, labels]).mean()
+    g = torch.softmax(z, 1)
+    if hot:
+        g[rows, labels] -= 1
+    if mean:
+        g = g / len(labels)
+    return loss, back2()(g * sign, x, p)
 
 
-def _gradients(x, labels, p):
-    loss, h, a, g = _loss_and_logit_gradient(x, labels, p)
-    gh = (g @ p["w_y"]) * (h > 0)
-    return loss, {"w_h": gh.T @ x, "b_h": gh.sum(0), "w_y": g.T @ a, "b_y": g.sum(0)}
+def stepping(lg=lossgrad, rule=None, loss_of=None):
+    def train_step(x, labels, p, lr):
+        loss, grads = lg(x, labels, p)
+        new = {n: (v - lr * grads[n] if rule is None else rule(n, v, grads[n], lr)) for n, v in p.items()}
+        return (loss if loss_of is None else loss_of(x, labels, new)), new
+
+    return train_step
 
 
-def _step(x, labels, params, lr):
-    loss, grads = _gradients(x, labels, params)
-    return loss, {name: params[name] - lr * grads[name] for name in params}
+def training(step, first=0):
+    def train(x, labels, p, lr, epochs):
+        losses = []
+        for _ in range(first, epochs):
+            loss, p = step(x, labels, p, lr)
+            losses.append(loss)
+        return losses, dict(p)
+
+    return train
 
 
-@wrong(
-    "training_loop",
-    "train_step",
-    "w_y is updated before the hidden layer's gradient",
-    "updated-too-early",
-    right="w_y is updated before the gradient of the hidden layer is computed with it; the old w_y belongs there.",
+wrong(TR, "train_step", "loss after the step", "loss-after-update")(
+    stepping(loss_of=lambda x, t, p: lossgrad(x, t, p)[0])
 )
-def train_step(x, labels, params, lr):
-    new = dict(params)
-    loss, h, a, g = _loss_and_logit_gradient(x, labels, params)
-    new["w_y"] = new["w_y"] - lr * (g.T @ a)
-    new["b_y"] = new["b_y"] - lr * g.sum(0)
-    gh = (g @ new["w_y"]) * (h > 0)
-    new["w_h"] = new["w_h"] - lr * (gh.T @ x)
-    new["b_h"] = new["b_h"] - lr * gh.sum(0)
+wrong(TR, "train_step", "gradient of the sum", "scaled-by-size")(
+    stepping(lambda x, t, p: lossgrad(x, t, p, mean=False))
+)
+wrong(TR, "train_step", "one-hot forgotten", "missing-term")(stepping(lambda x, t, p: lossgrad(x, t, p, hot=False)))
+wrong(TR, "train_step", "only the weights learn", "missing-term", "no-update")(
+    stepping(rule=lambda n, v, g, lr: v - lr * g if n[0] == "w" else v)
+)
+wrong(TR, "train_step", "loss as a sum", "scaled-by-size")(
+    lambda x, t, p, lr: (lambda r: (r[0] * len(t), r[1]))(stepping()(x, t, p, lr))
+)
+wrong(TR, "train_step", "gradients returned", "wrong-variable", "no-update", "missing-term")(
+    lambda x, t, p, lr: lossgrad(x, t, p)
+)
+wrong(TR, "train_step", "lr over the batch size", "scaled-by-size")(
+    lambda x, t, p, lr: stepping()(x, t, p, lr / len(t))
+)
+
+
+@wrong(TR, "train_step", "second layer updated first", "updated-too-early")
+def _(x, labels, p, lr):
+    loss, grads = lossgrad(x, labels, p)
+    new = dict(p)
+    new["w_y"] = p["w_y"] - lr * grads["w_y"]
+    new["b_y"] = p["b_y"] - lr * grads["b_y"]
+    rows = torch.arange(len(labels))
+    h, a = net2(x, p)
+    g = torch.softmax(a @ p["w_y"].T + p["b_y"], 1)
+    g[rows, labels] -= 1
+    d = (g / len(labels)) @ new["w_y"] * (h > 0)
+    new["w_h"] = p["w_h"] - lr * d.T @ x
+    new["b_h"] = p["b_h"] - lr * d.sum(0)
     return loss, new
 
 
-_grads = {}
-
-
-@wrong(
-    "training_loop",
-    "train_step",
-    "gradients are never cleared between steps",
-    "accumulated-over-steps",
-    "keeps-state",
-    right="Gradients of earlier calls are still in the sum, kept in a global: they must be cleared before each step.",
+wrong(TR, "train", "last loss only", "wrong-type", "wrong-shape", "overwritten-not-accumulated")(
+    lambda x, t, p, lr, epochs: (lambda r: (r[0][-1] if r[0] else 0.0, r[1]))(training(stepping())(x, t, p, lr, epochs))
 )
-def train_step(x, labels, params, lr):
-    loss, grads = _gradients(x, labels, params)
-    for name in grads:
-        if name in _grads and _grads[name].shape == grads[name].shape:
-            _grads[name] = _grads[name] + grads[name]
-        else:
-            _grads[name] = grads[name]
-    return loss, {name: params[name] - lr * _grads[name] for name in params}
-
-
-@wrong(
-    "training_loop",
-    "train",
-    "each epoch starts from the first params",
-    "no-update",
-    "wrong-variable",
-    right="Each epoch starts again from the given params; the new ones of the last step must go into the next.",
+wrong(TR, "train", "losses added up", "accumulated-over-steps", "extra-term")(
+    lambda x, t, p, lr, epochs: (lambda r: ([sum(r[0][: i + 1]) for i in range(len(r[0]))], r[1]))(
+        training(stepping())(x, t, p, lr, epochs)
+    )
 )
-def train(x, labels, params, lr, epochs):
-    losses = []
-    new_params = dict(params)
-    for epoch in range(epochs):
-        loss, new_params = _step(x, labels, params, lr)
-        losses.append(loss)
-    return losses, new_params
 
 
-@wrong(
-    "training_loop",
-    "train",
-    "return inside the loop",
-    "wrong-type",
-    "missing-term",
-    "wrong-shape",
-    right="The return stands inside the loop, so that training ends after the first epoch.",
-)
-def train(x, labels, params, lr, epochs):
-    losses = []
-    for epoch in range(epochs):
-        loss, params = _step(x, labels, params, lr)
-        losses.append(loss)
-        return losses, params
-
-
-@wrong(
-    "training_loop",
-    "train",
-    "new parameters unbound for 0 epochs",
-    "raised",
-    "edge-case",
-    right="With 0 epochs the loop never runs and new_params has no value: begin with params.",
-)
-def train(x, labels, params, lr, epochs):
-    losses = []
-    current = params
+@wrong(TR, "train", "gradients never cleared", "accumulated-over-steps", "keeps-state")
+def _(x, labels, p, lr, epochs):
+    losses, sums = [], {n: torch.zeros_like(v) for n, v in p.items()}
     for _ in range(epochs):
-        loss, new_params = _step(x, labels, current, lr)
+        loss, grads = lossgrad(x, labels, p)
         losses.append(loss)
-        current = new_params
-    return losses, new_params
+        sums = {n: sums[n] + grads[n] for n in p}
+        p = {n: p[n] - lr * sums[n] for n in p}
+    return losses, dict(p)
 
+
+wrong(TR, "train", "uphill", "wrong-direction", "sign-flipped")(training(stepping(rule=lambda n, v, g, lr: v + lr * g)))
+wrong(TR, "train", "fifty epochs", "hard-coded-size", "ignores-argument")(
+    lambda x, t, p, lr, epochs: training(stepping())(x, t, p, lr, 50)
+)
+wrong(TR, "train", "last epoch's weights lost", "missing-term", "wrong-index", "no-update")(
+    lambda x, t, p, lr, epochs: (
+        training(stepping())(x, t, p, lr, epochs)[0],
+        training(stepping())(x, t, p, lr, max(epochs - 1, 0))[1],
+    )
+)
 
 # ---------------------------------------------------------------- inference
-@wrong(
-    "inference",
-    "probabilities",
-    "divided by the sum of all rows",
-    "wrong-axis",
-    right="The exponentials are divided by the sum over all rows; each row has its own sum.",
+IN = "inference"
+wrong(IN, "probabilities", "log-probabilities", "missing-term", "wrong-variable", "extra-term")(
+    lambda z: torch.log_softmax(z, 1)
 )
-def probabilities(logits):
-    e = torch.exp(logits - logits.max(dim=1, keepdim=True).values)
-    return e / e.sum()
-
-
-@wrong(
-    "inference",
-    "predict",
-    "argmax of rounded probabilities",
-    "edge-case",
-    "kink",
-    right="Logits that are nearly equal have the same probability once rounded: take argmax of the logits.",
+wrong(IN, "predict", "from one", "wrong-index")(lambda z: z.argmax(1) + 1)
+wrong(IN, "predict", "as a column", "wrong-shape")(lambda z: z.argmax(1, keepdim=True))
+wrong(IN, "accuracy", "over the classes too", "scaled-by-size")(
+    lambda z, t: float((z.argmax(1) == t).sum()) / z.numel()
 )
-def predict(logits):
-    return torch.softmax(logits, dim=1).argmax(dim=1)
-
-
-@wrong(
-    "inference",
-    "predict",
-    "sorted, and the last one taken",
-    "kink",
-    "edge-case",
-    right="At a tie a later class wins: the last of the sorted ones; the first class must.",
+wrong(IN, "accuracy", "against a column", "wrong-index", "extra-reduction", "wrong-axis")(
+    lambda z, t: float((z.argmax(1, keepdim=True) == t).double().mean())
 )
-def predict(logits):
-    order = torch.argsort(logits, dim=1, stable=True)
-    return order[:, -1]
-
-
-@wrong(
-    "inference",
-    "accuracy",
-    "mean of booleans",
-    "raised",
-    right="mean() does not take booleans: (…).float().mean().",
+wrong(IN, "accuracy", "hundred samples", "hard-coded-size")(lambda z, t: int((z.argmax(1) == t).sum()) / 100)
+wrong(IN, "accuracy", "probability of the label", "wrong-variable")(
+    lambda z, t: float(torch.softmax(z, 1)[torch.arange(len(t)), t].mean())
 )
-def accuracy(logits, labels):
-    return (logits.argmax(dim=1) == labels).mean()
-
-
-@wrong(
-    "inference",
-    "accuracy",
-    "percent",
-    "scaled-by-constant",
-    right="The accuracy is in percent; a fraction between 0 and 1 is wanted.",
-)
-def accuracy(logits, labels):
-    correct = 0
-    for row, label in zip(logits, labels):
-        if row.argmax() == label:
-            correct += 1
-    return 100.0 * correct / len(labels)
-
+wrong(IN, "accuracy", "one per sample", "missing-reduction")(lambda z, t: (z.argmax(1) == t).double())
 
 # ---------------------------------------------------------------- ensemble
-@wrong(
-    "ensemble",
-    "mean_and_variance",
-    "var divides by E − 1",
-    "scaled-by-size",
-    right="var divides by E − 1; the population variance divides by E (correction=0).",
+EN = "ensemble"
+wrong(EN, "mean_and_variance", "sums", "scaled-by-size")(lambda q: (q.sum(0), ((q - q.mean(0)) ** 2).sum(0)))
+wrong(EN, "mean_and_variance", "mean of the squares", "missing-term")(lambda q: (q.mean(0), (q**2).mean(0)))
+wrong(EN, "mean_and_variance", "ten networks", "hard-coded-size")(
+    lambda q: (q.sum(0) / 10, ((q - q.mean(0)) ** 2).sum(0) / 10)
 )
-def mean_and_variance(predictions):
-    return predictions.mean(dim=0), predictions.var(dim=0)
-
-
-@wrong(
-    "ensemble",
-    "mean_and_variance",
-    "E[x²] − E[x]²",
-    "unstable",
-    right="E[x²] − E[x]² loses all digits where predictions are large and close together: square the deviations.",
+wrong(EN, "mean_and_variance", "all points together", "wrong-axis", "extra-reduction")(
+    lambda q: (q.mean(0), q.var(unbiased=False).expand(q.shape[1]).clone())
 )
-def mean_and_variance(predictions):
-    mean = predictions.mean(dim=0)
-    return mean, (predictions**2).mean(dim=0) - mean**2
-
-
-@wrong(
-    "ensemble",
-    "mean_and_variance",
-    "deviations from the mean of everything",
-    "wrong-axis",
-    right="The deviations are from the mean of all predictions; each point has its own mean (dim=0).",
+wrong(EN, "mean_and_variance", "squared mean deviation", "unrecognised", "returns-zero")(
+    lambda q: (q.mean(0), (q - q.mean(0)).mean(0) ** 2)
 )
-def mean_and_variance(predictions):
-    deviation = predictions - predictions.mean()
-    return predictions.mean(dim=0), (deviation**2).mean(dim=0)
-
-
-@wrong(
-    "ensemble",
-    "mean_and_variance",
-    "ddof as in NumPy",
-    "raised",
-    right="var takes no ddof in torch: correction=0 (or unbiased=False).",
+wrong(EN, "mean_and_variance", "not averaged", "missing-reduction")(lambda q: (q.mean(0), (q - q.mean(0)) ** 2))
+wrong(EN, "mean_and_variance", "variance first", "swapped-gradients", "wrong-index")(
+    lambda q: (q.var(0, unbiased=False), q.mean(0))
 )
-def mean_and_variance(predictions):
-    return predictions.mean(axis=0), predictions.var(axis=0, ddof=0)
-
-
-@wrong(
-    "ensemble",
-    "mean_and_variance",
-    "standard deviation for the variance",
-    "wrong-function",
-    right="The standard deviation came back; the variance is its square.",
-)
-def mean_and_variance(predictions):
-    mean = predictions.mean(dim=0)
-    variance = torch.sqrt(((predictions - mean) ** 2).mean(dim=0))
-    return mean, variance

@@ -1,0 +1,366 @@
+"""A formula as torch code that one can read: indices become axes, a batch stays in front of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sympy as sp
+from sympy.core.relational import Relational
+
+from gradcheck.authoring.new.parts import ADD, ATOM, MUL, POWER, NotWritten, Part, aligned, below, product_summed
+from gradcheck.authoring.new.patterns import LogSumExp, Softmax, Softplus, stable
+from gradcheck.operators.operator import Input, Operator
+from gradcheck.references.formula import BATCH, BATCH_LENGTH, Formula, size_symbol
+
+_CALLS = {"exp": "exp", "log": "log", "log1p": "log1p", "tanh": "tanh", "Sigmoid": "sigmoid"}
+
+
+def torch_code(operator: Operator, formula: Formula, *, flat: bool | None = None, arrays: Sequence[Input] = ()) -> str:
+    """An expression in the operator's inputs, and in `arrays` beside them, for the value of `formula`.
+
+    `flat`: the one index runs over whole tensors of any shape; as the operator says, unless given. Raises NotWritten.
+    """
+    flat = operator.flattened if flat is None else flat
+    return _Writer(operator, formula, (*operator.inputs, *arrays), flat=flat).whole()
+
+
+@dataclass(frozen=True)
+class Window:
+    """What slides over an axis: stride · place + step · inside − before."""
+
+    place: sp.Symbol
+    stride: int
+    inside: sp.Symbol
+    step: int
+    before: int
+
+
+class _Writer:
+    def __init__(self, operator: Operator, formula: Formula, inputs: tuple[Input, ...], *, flat: bool) -> None:
+        self.operator, self.formula, self.flat = operator, formula, flat
+        self.inputs = {each.name: each for each in inputs}
+        # A batch index that stays free is the axis in front, of whatever length; one that is summed is an axis as any.
+        self.ahead = operator.batched and BATCH in formula.indices
+        self.wanted = tuple(index for index in formula.indices if not (self.ahead and index == BATCH))
+        summed = [index for index in formula.ranges if index not in self.wanted]
+        self.order = [*(index for index in summed if index == BATCH), *self.wanted, *summed]
+
+    def whole(self) -> str:
+        part = self.write(stable(self.formula.expression))
+        if self.flat:
+            return part.code
+        if part.number or set(part.axes) != set(self.wanted):
+            raise NotWritten("a result that does not depend on every index of the output")
+        return aligned(part, self.wanted, ATOM if part.axes != self.wanted else ADD)
+
+    def write(self, expression: sp.Expr) -> Part:
+        match expression:
+            case sp.Rational():
+                return self.rational(expression)
+            case sp.Indexed():
+                return self.element(expression)
+            case sp.Symbol():
+                return self.symbol(expression)
+            case sp.KroneckerDelta():
+                return self.delta(expression)
+            case sp.Add():
+                return self.sum_of(expression)
+            case sp.Mul():
+                return self.product(expression)
+            case sp.Pow():
+                return self.power(expression)
+            case sp.Sum():
+                return self.reduced(expression)
+            case sp.Piecewise():
+                return self.cases(expression)
+            case LogSumExp() | Softmax():
+                return self.over_an_axis(expression)
+            case Softplus():
+                inner = self.write(expression.args[0])
+                return self.like(f"{inner.at(ATOM)}.logaddexp({self.anything()}.new_zeros(()))", inner)
+            case _ if expression.func.__name__ in _CALLS:
+                inner = self.write(expression.args[0])
+                if not inner.number:
+                    return self.like(f"torch.{_CALLS[expression.func.__name__]}({inner.code})", inner)
+        raise NotWritten(f"{expression.func.__name__}")
+
+    @staticmethod
+    def like(code: str, *parts: Part, level: int = ATOM) -> Part:
+        axes = next((part.axes for part in parts if part.axes), ())
+        return Part(code, axes, any(part.batched for part in parts), level, all(part.number for part in parts))
+
+    # Leaves.
+
+    def rational(self, value: sp.Rational) -> Part:
+        if value.q == 1:
+            return Part(str(value.p), level=ATOM if value >= 0 else MUL, number=True)
+        return Part(f"{value.p} / {value.q}", level=MUL, number=True)
+
+    def symbol(self, symbol: sp.Symbol) -> Part:
+        if symbol.name in self.inputs and not self.inputs[symbol.name].shape and symbol != size_symbol(symbol.name):
+            return Part(symbol.name, batched=self.inputs[symbol.name].batched and self.ahead)
+        return Part(self.size(symbol), number=True)
+
+    def size(self, symbol: sp.Expr) -> str:
+        """The code of a size, or of a rule for one."""
+        if isinstance(symbol, sp.Add):
+            first, *others = sorted(symbol.args, key=lambda term: (_negative(term), term.is_number))
+            code = self.size(first)
+            for term in others:
+                code += f" - {self.size(-term)}" if _negative(term) else f" + {self.size(term)}"
+            return code
+        if isinstance(symbol, sp.Integer):
+            return str(symbol)
+        if not isinstance(symbol, sp.Symbol):
+            raise NotWritten(f"the size {symbol}")
+        for each in self.inputs.values():
+            if symbol.name in each.shape:
+                if self.flat:
+                    return f"{each.name}.numel()"
+                return f"{each.name}.shape[{each.shape.index(symbol.name) - len(each.shape)}]"
+        batched = next((each.name for each in self.inputs.values() if each.batched), None)
+        if symbol == BATCH_LENGTH and batched:
+            return f"{batched}.shape[0]"
+        raise NotWritten(f"the size {symbol}")
+
+    def anything(self) -> str:
+        return next(name for name, each in self.inputs.items() if each.kind != "label")
+
+    def element(self, part: sp.Indexed, *, ordered: bool = True) -> Part:
+        """An input, its axes in the order of `order` if they have to be."""
+        name, indices = part.base.label.name, list(part.indices)
+        batched = self.ahead and bool(indices) and indices[0] == BATCH
+        indices = indices[1:] if batched else indices
+        if self.flat:
+            return Part(name)
+        if any(isinstance(index, sp.Indexed) for index in indices):
+            return self.chosen(name, indices)
+        if any(not isinstance(index, sp.Symbol) for index in indices):
+            made = self.windows(name, indices, batched=batched)
+            return self.sorted(made) if ordered else made
+        if len(set(indices)) < len(indices):
+            if len(indices) == 2:
+                return Part(f"{name}.diagonal(dim1=-2, dim2=-1)", (indices[0],), batched)
+            raise NotWritten(f"{part}, where an index stands twice")
+        made = Part(name, tuple(indices), batched)
+        return self.sorted(made) if ordered else made
+
+    def windows(self, name: str, indices: list[sp.Expr], *, batched: bool) -> Part:
+        """x[c, 2*i + k - 1]: every window of x gets an axis of its own, and where it lies another."""
+        code, pads = name, []
+        axes: list[sp.Symbol] = []
+        inner: list[sp.Symbol] = []
+        for position, index in enumerate(indices):
+            if isinstance(index, sp.Symbol):
+                axes.append(index)
+                pads.append(0)
+                continue
+            window = self.window(index)
+            dim = position - len(indices) - len(inner)
+            reach = self.size(self.formula.ranges[window.inside])
+            reach = reach if window.step == 1 else f"{window.step} * ({reach} - 1) + 1"
+            code += f".unfold({dim}, {reach}, {window.stride})" + (f"[..., ::{window.step}]" if window.step > 1 else "")
+            axes.append(window.place)
+            inner.append(window.inside)
+            pads.append(window.before)
+        if any(pads):
+            # torch names the last axis first, either end of each.
+            first = next(position for position, pad in enumerate(pads) if pad)
+            ends = ", ".join(f"{pad}, {pad}" for pad in pads[first:][::-1])
+            code = code.replace(name, f"torch.nn.functional.pad({name}, ({ends}))", 1)
+        return Part(code, (*axes, *inner), batched)
+
+    def window(self, index: sp.Expr) -> Window:
+        """stride · place + step · inside − before, of a place that stays and an index that is summed over."""
+        symbols = index.free_symbols
+        steps = {each: index.coeff(each) for each in symbols}
+        start = index - sp.Add(*(step * each for each, step in steps.items()))
+        places = [each for each in symbols if each in self.wanted]
+        inside = [each for each in symbols if each not in self.wanted and each in self.formula.ranges]
+        whole = all(step.is_Integer and step > 0 for step in steps.values()) and start.is_Integer and start <= 0
+        if not whole or len(places) != 1 or len(inside) != 1 or len(symbols) != 2:
+            raise NotWritten(f"the index {index}")
+        return Window(places[0], int(steps[places[0]]), inside[0], int(steps[inside[0]]), int(-start))
+
+    def sorted(self, part: Part) -> Part:
+        """With its axes in the order of `order`."""
+        axes = tuple(sorted(part.axes, key=self.order.index))
+        if axes == part.axes:
+            return part
+        if len(axes) > 2:
+            if part.batched:
+                raise NotWritten("axes in another order")
+            places = ", ".join(str(part.axes.index(index)) for index in axes)
+            return Part(f"{part.at(ATOM)}.permute({places})", axes)
+        return Part(f"{part.at(ATOM)}.{'mT' if part.batched else 'T'}", axes, part.batched)
+
+    def chosen(self, name: str, indices: list[sp.Expr]) -> Part:
+        """log_probs[b, labels[b]]: one entry of each row."""
+        match indices:
+            case [row, sp.Indexed() as label] if tuple(label.indices) == (row,):
+                return Part(f"{name}.gather(1, {label.base.label.name}[:, None])[:, 0]", (row,))
+        raise NotWritten("labels in that place")
+
+    def delta(self, part: sp.KroneckerDelta) -> Part:
+        if not set(part.args) <= set(self.order):
+            raise NotWritten(f"{part}")
+        first, second = sorted(part.args, key=self.order.index)
+        rows, columns = (self.size(self.formula.ranges[index]) for index in (first, second))
+        shape = rows if rows == columns else f"{rows}, {columns}"
+        return Part(f"torch.eye({shape}, dtype={self.anything()}.dtype)", (first, second))
+
+    # Several parts of different axes.
+
+    def union(self, parts: Sequence[Part]) -> tuple[sp.Symbol, ...]:
+        return tuple(sorted({index for part in parts for index in part.axes}, key=self.order.index))
+
+    def joined(self, parts: Sequence[Part], code: str, level: int) -> Part:
+        number = all(part.number for part in parts)
+        return Part(code, self.union(parts), any(part.batched for part in parts), level, number)
+
+    def sum_of(self, expression: sp.Add) -> Part:
+        terms = sorted(expression.args, key=lambda term: (_negative(term), not term.is_number))
+        parts = [self.write(terms[0]), *(self.write(-term if _negative(term) else term) for term in terms[1:])]
+        axes = self.union(parts)
+        code = aligned(parts[0], axes, ADD)
+        for part, term in zip(parts[1:], terms[1:], strict=True):
+            code += f" - {aligned(part, axes, MUL)}" if _negative(term) else f" + {aligned(part, axes, ADD)}"
+        return self.joined(parts, code, ADD)
+
+    def product(self, expression: sp.Mul) -> Part:
+        coefficient, rest = expression.as_coeff_Mul()
+        if coefficient.is_negative:
+            inner = self.write(-expression)
+            return Part(f"-{inner.at(MUL)}", inner.axes, inner.batched, MUL, inner.number)
+        factors = sp.Mul.make_args(rest)
+        deltas = [each for each in factors if isinstance(each, sp.KroneckerDelta)]
+        if len(deltas) == 1 and not self.ahead and len(self.wanted) == 2 and set(deltas[0].args) == set(self.wanted):
+            return self.diagonal(expression / deltas[0])
+        above = [each for each in factors if not below(each)]
+        under = [each.args[0] ** -each.args[1] for each in factors if below(each)]
+        top = [self.write(each) for each in above]
+        if coefficient.p != 1 or not top:
+            top.insert(0, self.rational(sp.Integer(coefficient.p)))
+        bottom = [self.write(each) for each in under]
+        if coefficient.q != 1:
+            bottom.insert(0, self.rational(sp.Integer(coefficient.q)))
+        axes = self.union([*top, *bottom])
+        code = " * ".join(aligned(part, axes, MUL) for part in top)
+        for part in bottom:
+            code += f" / {aligned(part, axes, POWER)}"
+        return self.joined([*top, *bottom], code, MUL if len(top) + len(bottom) > 1 else top[0].level)
+
+    def diagonal(self, rest: sp.Expr) -> Part:
+        first, second = self.wanted
+        part = self.write(rest.xreplace({second: first}))
+        if part.axes != (first,):
+            eye = self.delta(sp.KroneckerDelta(first, second))
+            return self.joined([eye, part], f"{eye.code} * {part.at(MUL)}", MUL)
+        return Part(f"torch.diag({part.code})", self.wanted)
+
+    def power(self, expression: sp.Pow) -> Part:
+        base, exponent = expression.args
+        if not (exponent.is_Rational and exponent.q <= 2):
+            raise NotWritten(f"the power {exponent}")
+        if exponent < 0:
+            inner = self.write(base**-exponent)
+            return Part(f"1 / {inner.at(POWER)}", inner.axes, inner.batched, MUL, inner.number)
+        inner = self.write(base)
+        if inner.number:
+            shown = exponent if exponent.q == 1 else f"({exponent})"
+            return Part(f"{inner.at(ATOM)} ** {shown}", level=POWER, number=True)
+        if exponent.q == 2:
+            root = self.like(f"torch.sqrt({inner.code})", inner)
+            return root if exponent.p == 1 else self.like(f"{root.code} ** {exponent.p}", root, level=POWER)
+        code = f"{inner.at(ATOM)}.square()" if exponent == 2 else f"{inner.at(ATOM)} ** {exponent}"
+        return Part(code, inner.axes, inner.batched, ATOM if exponent == 2 else POWER)
+
+    def cases(self, expression: sp.Piecewise) -> Part:
+        *branches, (last, _) = expression.args
+        chosen = self.write(last)
+        for value, condition in reversed(branches):
+            asked, here = self.condition(condition), self.write(value)
+            parts = [asked, here, chosen]
+            axes = self.union(parts)
+            shown = [aligned(part, axes, ADD) for part in parts]
+            if here.number and chosen.number:
+                shown[2] = f"{self.anything()}.new_tensor({shown[2]})"
+            chosen = Part(f"torch.where({', '.join(shown)})", axes, any(part.batched for part in parts))
+        return chosen
+
+    def condition(self, condition: sp.Basic) -> Part:
+        if isinstance(condition, (sp.And, sp.Or)):
+            parts = [self.condition(each) for each in condition.args]
+            axes, sign = self.union(parts), " & " if isinstance(condition, sp.And) else " | "
+            return self.joined(parts, sign.join(f"({aligned(part, axes, ADD)})" for part in parts), ADD)
+        if not isinstance(condition, Relational):
+            raise NotWritten(f"the condition {condition}")
+        parts = [self.write(condition.lhs), self.write(condition.rhs)]
+        axes = self.union(parts)
+        left, right = (aligned(part, axes, ADD) for part in parts)
+        made = self.joined(parts, f"{left} {condition.rel_op} {right}", ADD)
+        if made.number:
+            raise NotWritten(f"the condition {condition}")
+        return made
+
+    # Sums.
+
+    def over_an_axis(self, expression: sp.Expr) -> Part:
+        body, index = expression.args
+        part = self.write(body)
+        if self.flat or index not in part.axes:
+            raise NotWritten("a sum of exponentials over that index")
+        axis = part.axes.index(index) - len(part.axes)
+        if isinstance(expression, Softmax):
+            return Part(f"{part.at(ATOM)}.softmax({axis})", part.axes, part.batched)
+        left = tuple(each for each in part.axes if each != index)
+        return Part(f"{part.at(ATOM)}.logsumexp({axis})", left, part.batched)
+
+    def reduced(self, expression: sp.Sum) -> Part:
+        body, *limits = expression.args
+        summed = [limit[0] for limit in limits]
+        if self.flat:
+            return Part(f"{self.write(body).at(ATOM)}.sum()")
+        contracted = self.contracted(body, summed)
+        if contracted:
+            return contracted
+        part = self.write(body)
+        code, axes = part.at(ATOM), part.axes
+        there = [index for index in axes if index in summed]
+        if there:
+            places = [str(axes.index(index) - len(axes)) for index in there]
+            code += f".sum({places[0]})" if len(places) == 1 else f".sum(({', '.join(places)}))"
+        for index in summed:
+            if index not in there:
+                code += f" * {self.size(self.formula.ranges[index])}"
+        left = tuple(index for index in axes if index not in summed)
+        return Part(code, left, part.batched, ATOM if len(there) == len(summed) else MUL, part.number)
+
+    def contracted(self, body: sp.Expr, summed: list[sp.Symbol]) -> Part | None:
+        coefficient, rest = body.as_coeff_Mul()
+        factors = sp.Mul.make_args(rest)
+        if any(below(each) or isinstance(each, sp.KroneckerDelta) for each in factors):
+            return None
+        # Einstein's sum takes axes in any order.
+        written = [
+            self.element(each, ordered=False) if isinstance(each, sp.Indexed) else self.write(each) for each in factors
+        ]
+        # Of equal axes first, by themselves: Σ_i (g_i y_i) w_ij.
+        alike = {part.axes: [each for each in written if each.axes == part.axes] for part in written}
+        parts = [
+            self.joined(each, " * ".join(part.at(MUL) for part in each), MUL) if len(each) > 1 else each[0]
+            for each in alike.values()
+        ]
+        if len(parts) < 2 or any(part.number for part in parts):
+            return None
+        union = self.union(parts)
+        left = tuple(index for index in union if index not in summed)
+        made = product_summed(parts, summed, left) if set(summed) <= set(union) else None
+        if made is None or coefficient == 1:
+            return made
+        return Part(f"{self.rational(coefficient).at(MUL)} * {made.at(POWER)}", left, made.batched, MUL)
+
+
+def _negative(term: sp.Expr) -> bool:
+    return bool(term.as_coeff_Mul()[0].is_negative)

@@ -1,1 +1,0 @@
-"""What services that keep courses are given, and what runs there."""

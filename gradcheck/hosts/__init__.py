@@ -1,0 +1,1 @@
+"""Where a course is published and graded by a push."""

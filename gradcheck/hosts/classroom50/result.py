@@ -1,0 +1,139 @@
+"""`result.json` and `release-body.md` for Classroom 50, from a report.
+
+One test per exercise, in whole points: a fraction anywhere makes the host refuse all of it. (Its contract:
+https://github.com/foundation50/classroom50, schemas/result-v1.schema.json and the wiki's page Advanced Autograding.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from gradcheck.classes.written import FinalReport, WrittenExercise
+from gradcheck.hosts.whole_points import whole
+from gradcheck.reports.escaping import markdown_text, visible
+from gradcheck.reports.feedback import feedback_markdown
+from gradcheck.reports.marks import must_be_marked
+from gradcheck.reports.stored import clipped, failures
+from gradcheck.reports.terminal import points
+
+SCHEMA = "classroom50/result/v1"
+_MOST = 100_000
+"""Characters of a release's text; GitHub takes 125,000."""
+_GRACE = 1e-9
+_STATES = {
+    "passed": "complete",
+    "failed": "not right yet",
+    "errored": "stopped by an error",
+    "not_started": "not started",
+}
+
+
+def identity(environment: Mapping[str, str]) -> dict[str, str]:
+    """Whose result it is, from the host's variables. One that is missing becomes `unknown`: what the host then says of
+    it is clearer than what it says of an empty one. The date is a stand-in: the host puts the commit's in its place.
+    """
+    commit = environment.get("COMMIT_URL") or "unknown"
+    return {
+        "schema": SCHEMA,
+        "classroom": environment.get("CLASSROOM") or "unknown",
+        "assignment": environment.get("ASSIGNMENT") or "unknown",
+        "submission": environment.get("SUBMISSION_TAG") or "submit/unknown",
+        "commit": commit,
+        "release": environment.get("RELEASE_URL") or "unknown",
+        "review": environment.get("REVIEW_URL") or commit,
+        "datetime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def classroom50_result(report: FinalReport, known: Mapping[str, str]) -> dict[str, Any]:
+    """`result.json` of a report as `stored.read_report` gives it. Its scores are the sums over its tests. Raises
+    Ungraded where there is no mark.
+    """
+    mark = must_be_marked(report)
+    pairs = [whole(each.score, each.max_score) for each in report.exercises]
+    scores = _after_penalties(pairs, report, mark)
+    tests = [
+        {
+            "test-name": visible(f"{clipped(each.unit, 60)}/{clipped(each.name, 60)}"),
+            "passed": each.status == "passed",
+            "score": score,
+            "max-score": most,
+            "message": _message(each),
+        }
+        for each, score, (_, most) in zip(report.exercises, scores, pairs, strict=True)
+    ]
+    return {**known, "score": sum(scores), "max-score": sum(most for _, most in pairs), "tests": tests}
+
+
+def _after_penalties(pairs: Sequence[tuple[int, int]], report: FinalReport, mark: float) -> list[int]:
+    """What is left of each score where hints or lateness cost more than rounding down did. What help costs is taken
+    from its own exercise, and what lateness costs from all alike, so that they add up to no more than what counts.
+    """
+    scores = [score for score, _ in pairs]
+    if mark >= float(report.score) or not any(scores):
+        return scores
+    left = [max(0.0, each.score - each.help_cost) for each in report.exercises]
+    share = min(1.0, mark / sum(left)) if any(left) else 0.0
+    # Points that are not whole are shown as more, 2.5 as 3, and what counts in the same measure.
+    exact = [
+        min(score, rest * share * most / each.max_score) if most else 0.0
+        for rest, each, (score, most) in zip(left, report.exercises, pairs, strict=True)
+    ]
+    kept = [math.floor(each + _GRACE) for each in exact]
+    over = math.floor(sum(exact) + _GRACE) - sum(kept)
+    for index in sorted(range(len(exact)), key=lambda index: kept[index] - exact[index])[:over]:
+        kept[index] += 1
+    return kept
+
+
+def _message(exercise: WrittenExercise) -> str:
+    """The first thing to mend, in a line."""
+    found = next(failures(exercise), None)
+    if found is None:
+        return _state(exercise)
+    code = f" [{found.diagnosis.code}]" if found.diagnosis else ""
+    return visible(clipped(f"{found.function}: {found.message}", 300) + code).replace("\n", " ")
+
+
+def _state(exercise: WrittenExercise) -> str:
+    """How it stands, and why it has fewer points than that looks like."""
+    state = _STATES.get(exercise.status, "not right yet")
+    if not exercise.help_cost:
+        return state
+    return f"{state}, {'after its solution was shown' if exercise.gave_up else 'with hints'}"
+
+
+def release_body(report: FinalReport, result: Mapping[str, Any]) -> str:
+    """The release's text as Markdown: a table of the exercises, then the feedback, everything escaped."""
+    rows = [
+        f"| {markdown_text(test['test-name'])} | {test['score']} / {test['max-score']} | {_state(each)} |"
+        for test, each in zip(result["tests"], report.exercises, strict=True)
+    ]
+    said = [f"# {result['score']} of {result['max-score']} points", _counted(report, result)]
+    said += ["\n".join(["| Exercise | Points | |", "|---|---|---|", *rows])]
+    said += ["The instructor grades this commit again, and that grade decides."]
+    feedback = feedback_markdown(report).replace("# Feedback for", "## Feedback for", 1)
+    body = "\n\n".join([*filter(None, said), feedback])
+    if len(body) <= _MOST:
+        return body
+    return "\n\n".join(
+        [*filter(None, said), "There is more to say than fits here; run `pytest exercises` to read it.\n"]
+    )
+
+
+def _counted(report: FinalReport, result: Mapping[str, Any]) -> str:
+    """Why these are not the exact points, where they are not."""
+    exact = points(must_be_marked(report))
+    if exact == str(result["score"]) and points(report.max_score) == str(result["max-score"]):
+        return ""
+    earned = sum(whole(each.score, each.max_score)[0] for each in report.exercises)
+    less = ""
+    if result["score"] < earned:
+        less = "; what hints cost is taken from their exercise, what lateness costs from all alike"
+    return (
+        f"Exactly {exact} of {points(report.max_score)}. Classroom 50 takes whole points, so those of each exercise "
+        f"are rounded down{less}."
+    )

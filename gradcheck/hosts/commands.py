@@ -1,0 +1,25 @@
+"""Where courses are kept, host by host: `bundle HOST` makes what is uploaded, `host HOST` is what runs there."""
+
+from __future__ import annotations
+
+import click
+
+from gradcheck.hosts.classroom50 import command as cli_classroom50
+from gradcheck.hosts.gradescope import command as cli_gradescope
+
+
+@click.group()
+def bundle() -> None:
+    """Make what is uploaded to the service that keeps the course."""
+
+
+@click.group(hidden=True)
+def host() -> None:
+    """What a bundle runs at its host; nothing to call by hand."""
+
+
+for each in (cli_classroom50, cli_gradescope):
+    bundle.add_command(each.bundle)
+    host.add_command(each.host)
+
+COMMANDS = (bundle, host)

@@ -1,0 +1,137 @@
+"""What a class's CI tells of an exercise, function by function: what stopped, in words, and at which line of the file.
+
+Nothing of a submission is run or imported for it; texts are safe for a job's log, the correct value is in none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gradcheck.checks.results import FAULTS, CheckResult, Status
+from gradcheck.classes.written import FinalReport, WrittenExercise
+from gradcheck.grading.sources import Sources
+from gradcheck.reports.escaping import terminal_text, visible
+from gradcheck.reports.message import failure_text
+from gradcheck.reports.stored import (
+    check_result,
+    clipped,
+    failures,
+    problems,
+    ungraded_checks,
+)
+
+State = Status | Literal["waiting"]
+TOLD = (*FAULTS, "ungraded")
+"""The states of findings that are worth a line of their own: what stopped a function."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Why a function is not complete. `code` and `what` are the diagnosis as it was reported, not escaped; `text` is
+    all that is told of it, escaped for a job's log. `path` is the file's from the repository's root, `line` the
+    learner's, 0 where nobody knows it.
+    """
+
+    exercise: str
+    unit: str
+    function: str
+    state: State
+    code: str
+    what: str
+    text: str
+    path: str
+    line: int
+
+
+def exercise_path(unit: str, name: str) -> str:
+    """From the repository's root, on one line whatever the names are."""
+    return visible(f"exercises/{clipped(unit, 60)}/{clipped(name, 60)}.py").replace("\n", " ")
+
+
+def findings(exercise: WrittenExercise, sources: Sources, noticed: Sequence[str] = ()) -> list[Finding]:
+    """Of an exercise of a report (`stored.read_report`), in its order: every check that stopped, and a function that is
+    not started or waits for another one. `noticed` is what was found about the submission's files. Of an exercise that
+    the grader itself failed on, nothing but that.
+    """
+    ungraded = exercise.status == "ungraded"
+    stopped: dict[str, list[CheckResult]] = {}
+    for failure in ungraded_checks(exercise) if ungraded else failures(exercise):
+        stopped.setdefault(failure.function, []).append(failure)
+    found: list[Finding] = []
+    seen: set[str] = set()
+    for function, checks in exercise.by_function().items():
+        name = clipped(function)
+        if name in stopped:
+            for failure in stopped[name]:
+                # What keeps a file from being read is told once, not for every function of it.
+                again = failure.message in seen and not failure.counterexample
+                found.append(_stopped(exercise, failure, sources, again=again))
+                seen.add(failure.message)
+        elif ungraded:
+            continue
+        elif "not_started" in checks.values():
+            first = exercise.status != "not_started" or not found
+            found.append(_not_started(exercise, name, sources, noticed if first else (), short=not first))
+        elif set(checks.values()) != {"passed"}:
+            found.append(_waiting(exercise, name, sources))
+    return found
+
+
+def noticed_in(report: FinalReport) -> list[str]:
+    """What is worth telling beside an exercise that was not found."""
+    return problems(report)[:3]
+
+
+def _stopped(exercise: WrittenExercise, failure: CheckResult, sources: Sources, *, again: bool) -> Finding:
+    path = exercise_path(exercise.unit, exercise.name)
+    if again:
+        text = f"{failure.task}.{failure.function}   the same: {failure.message}"
+    else:
+        text = failure_text(replace(failure, lines=tuple(map(visible, failure.lines))), path)
+    code = failure.diagnosis.code if failure.diagnosis else ""
+    return _finding(exercise, failure.function, failure.status, sources, (code, failure.message), text, failure.lines)
+
+
+def _not_started(
+    exercise: WrittenExercise, function: str, sources: Sources, noticed: Sequence[str], *, short: bool
+) -> Finding:
+    path = exercise_path(exercise.unit, exercise.name)
+    text = f"{clipped(exercise.name, 60)}.{function} is not started yet."
+    if not short:
+        text += (
+            f"\n  Write it in {path}, in the place of its NotImplementedError."
+            f"\n  Check it: pytest {path} -k {function}"
+            f"\n  A hint:   gradcheck hint {clipped(exercise.name, 60)}"
+        )
+        text += "".join(f"\n  Noticed:  {each}" for each in noticed)
+    return _finding(exercise, function, "not_started", sources, ("", "not started"), text)
+
+
+def _waiting(exercise: WrittenExercise, function: str, sources: Sources) -> Finding:
+    """All that stopped in it waits for something elsewhere, such as a Jacobian that is compared with `backward`."""
+    skipped = [
+        found
+        for check in exercise.checks
+        if check.status == "skipped" and (found := check_result(check, exercise)).function == function
+    ]
+    what = skipped[0].message or "waits for another function"
+    so_far = "not checked" if skipped[0].check == "runs" else f"right so far; {skipped[0].check.replace('_', ' ')}"
+    text = f"{clipped(exercise.name, 60)}.{function}   {so_far}:\n        {what}"
+    return _finding(exercise, function, "waiting", sources, ("", what), text)
+
+
+def _finding(
+    exercise: WrittenExercise,
+    function: str,
+    state: State,
+    sources: Sources,
+    told: tuple[str, str],
+    text: str,
+    location: Sequence[str] = (),
+) -> Finding:
+    name, unit = clipped(exercise.name, 60), clipped(exercise.unit, 60)
+    path = exercise_path(unit, name)
+    line = sources.line(path, function, location)
+    return Finding(name, unit, function, state, *told, terminal_text(text), sources.prefix + path, line)

@@ -1,0 +1,188 @@
+"""What a CI run says in words, in Markdown for GitHub's page and in plain lines for its log: points, states, mistakes.
+
+Points are the whole ones that the reporter's table shows: a second number beside them would only raise the question
+which of the two counts. What was earned exactly is in the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
+from typing import Any
+
+from gradcheck.classes.written import FinalReport, WrittenExercise
+from gradcheck.grading.report import state_of
+from gradcheck.grading.sources import Sources
+from gradcheck.hosts.github.findings import TOLD, Finding, exercise_path, findings
+from gradcheck.reports.escaping import markdown_text, terminal_text
+from gradcheck.reports.message import WIDTH
+from gradcheck.reports.stored import clipped, penalties, problems
+from gradcheck.reports.terminal import points
+from gradcheck.reports.ungraded import names_of, not_your_fault
+
+MOST_BYTES = 400_000
+"""GitHub shows 1 MiB of one step, in which other commands may have written too."""
+_LONGEST = 300
+_STATES = {
+    "passed": "complete",
+    "failed": "something to mend",
+    "unfinished": "right so far, not finished",
+    "not_started": "not started",
+    "ungraded": "not graded: the grader itself failed",
+}
+"""By state of an exercise (`grading.report`)."""
+_ROOM = "More was found than a summary can hold; the steps' logs have the rest."
+_ROUNDED = "Points are counted in whole ones here, rounded down."
+
+
+def summary_markdown(
+    report: FinalReport, results: Mapping[str, Mapping[str, Any]], sources: Sources, unannotated: int = 0
+) -> str:
+    """Of a report (`stored.read_report`) and the results that its exercises' steps give; an exercise that the grader
+    itself failed on has none. So many as `unannotated` of its mistakes no step shows beside the learner's lines. Ends
+    in a newline.
+    """
+    whole, most = _sums(results.values())
+    blocks = [f"## {whole} of {most} points"]
+    if names := report.ungraded:
+        blocks = ["## Not graded: the grader itself failed", markdown_text(not_your_fault(names))]
+    blocks += [markdown_text(each) for each in _policy(report, whole)]
+    if _is_rounded(report, results):
+        blocks.append(_ROUNDED)
+    if told := problems(report):
+        blocks.append("\n".join(["About the files:", "", *(f"- {markdown_text(each)}" for each in told)]))
+    blocks.append(_table(("exercise", "points", "of", "state"), _exercises(report, results)))
+    if found := [each for each in _found(report, sources) if each.state in TOLD]:
+        blocks.append("### What to mend")
+        if unannotated:
+            blocks.append(
+                f"{unannotated} more of these {'is' if unannotated == 1 else 'are'} not shown beside the lines of your "
+                "files, since GitHub shows no more than 50 of a run. They are all in this table."
+            )
+        blocks.append(_table(("function", "mistake", "what", "line"), map(_row, found)))
+    return _within(blocks)
+
+
+def _sums(results: Any) -> tuple[int, int]:
+    kept = list(results)
+    return sum(test["score"] for each in kept for test in each["tests"]), sum(each["max_score"] for each in kept)
+
+
+def _is_rounded(report: FinalReport, results: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the whole points of an exercise are fewer than it earned."""
+    scores = {each.name: each.score for each in report.exercises}
+    return any(points(scores[name]) != str(_sums([result])[0]) for name, result in results.items())
+
+
+def _policy(report: FinalReport, whole: int) -> Iterator[str]:
+    counted, mark = penalties(report), report.final_score
+    if mark is not None and points(mark) != points(report.score):
+        # Of points that were rounded nothing can be taken off that would come to the sum.
+        would = f"{points(mark)} points" if points(report.score) == str(whole) else "fewer points"
+        yield f"Were this commit handed in, {would} would count. {' '.join(counted)}"
+    elif counted:
+        yield " ".join(counted)
+    policy = report.policy
+    if policy.due and report.submitted:
+        dates = f"by the date of its commit, {report.submitted}; it was due {policy.due}"
+        late = f"Late {dates}. Your instructor decides what counts as late."
+        yield late if policy.late_days else f"In time {dates}."
+
+
+def _exercises(report: FinalReport, results: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+    for each in report.exercises:
+        whole, most = "–", points(each.max_score)
+        if each.name in results:
+            whole, most = map(str, _sums([results[each.name]]))
+        yield f"{clipped(each.unit, 60)}/{clipped(each.name, 60)}", whole, most, _STATES[_state(each)]
+
+
+def _state(exercise: WrittenExercise) -> str:
+    return state_of(check.status for check in exercise.checks) if exercise.checks else exercise.status
+
+
+def _found(report: FinalReport, sources: Sources) -> list[Finding]:
+    return [each for exercise in report.exercises for each in findings(exercise, sources)]
+
+
+def _row(found: Finding) -> Sequence[str]:
+    mistake = "not graded" if found.state == "ungraded" else found.code
+    line = f"{found.path}, line {found.line}" if found.line else found.path
+    return f"{found.exercise}.{found.function}", mistake, clipped(found.what, _LONGEST), line
+
+
+def _table(head: Sequence[str], rows: Any) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines += [f"| {' | '.join(map(markdown_text, row))} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _within(blocks: Sequence[str]) -> str:
+    """All blocks, or so many whole lines of them as there is room for."""
+    text = "\n\n".join(blocks) + "\n"
+    content = text.encode("utf-8")
+    if len(content) <= MOST_BYTES:
+        return text
+    kept = content[:MOST_BYTES].decode("utf-8", errors="ignore").rpartition("\n")[0]
+    return f"{kept}\n\n{_ROOM}\n"
+
+
+def summary_lines(report: FinalReport, results: Mapping[str, Mapping[str, Any]], sources: Sources) -> list[str]:
+    """The same in sentences for the job's log, in 80 columns: no line of it is a command to the runner."""
+    said: list[tuple[str, str]] = []
+    """Each with how its lines after the first are indented."""
+    alone = len(report.exercises) == 1
+    for exercise in report.exercises:
+        said += [(line, "    ") for line in _told(exercise, results.get(exercise.name), sources, alone=alone)]
+    whole, most = _sums(results.values())
+    if not report.ungraded:
+        said += [] if alone else [(f"All together: {whole} of {most} points.", "")]
+    elif not alone:
+        said.append(("There are no points in all yet, since not all was graded.", ""))
+    said += [(_ROUNDED, "")] if _is_rounded(report, results) else []
+    said += [(line, "") for line in (*_policy(report, whole), *problems(report))]
+    # Escaped first, which makes texts longer, and again: a line that was broken may begin as a command does.
+    lines = [
+        line
+        for text, further in said
+        for line in wrap(_one_line(text), WIDTH, subsequent_indent=further, break_on_hyphens=False) or [""]
+    ]
+    return [terminal_text(line) for line in lines]
+
+
+def _one_line(text: str) -> str:
+    return terminal_text(text.replace("\n", " ")).replace("\n", " ")
+
+
+def _told(
+    exercise: WrittenExercise, result: Mapping[str, Any] | None, sources: Sources, *, alone: bool
+) -> Iterator[str]:
+    """The sentences on an exercise; where a step tells of nothing else, with the commands to go on with."""
+    name, path = clipped(exercise.name, 60), exercise_path(exercise.unit, exercise.name)
+    if result is None:
+        yield not_your_fault([name])
+    else:
+        whole, most = _sums([result])
+        yield f"{name} has {whole} of {most} points. {_OPENINGS[_state(exercise)]}"
+    found = findings(exercise, sources)
+    for each in found:
+        if each.state in TOLD:
+            code = f" [{each.code}]" if each.code else ""
+            line = f", line {each.line}" if each.line else ""
+            yield f"  {each.function}{line}: {clipped(' '.join(each.what.split()), _LONGEST)}{code}"
+    if unwritten := [each.function for each in found if each.state == "not_started"]:
+        if len(unwritten) < len({each.function for each in found}) or _state(exercise) == "unfinished":
+            yield f"  {names_of(unwritten)} {'is' if len(unwritten) == 1 else 'are'} not written yet."
+        elif alone:
+            yield f"  Write it in {path}."
+    if alone and _state(exercise) == "failed":
+        yield f"  See a case of it: pytest {path}"
+        yield f"  A hint: gradcheck hint {name}"
+
+
+_OPENINGS = {
+    "passed": "It is complete.",
+    "failed": "This is to be mended:",
+    "unfinished": "What is written is right.",
+    "not_started": "It is not started.",
+}

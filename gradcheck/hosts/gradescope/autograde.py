@@ -1,0 +1,171 @@
+"""One submission graded as Gradescope wants it: the late data honoured, results.json there at the end, or nothing.
+
+A submission that cannot be graded on this machine, or that the grader itself failed on, leaves no results.json.
+Gradescope then says that the autograder failed, the instructor finds the reason in its output, and nobody reads a
+machine's failure as 0 points.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from gradcheck.classes.policy import Course
+from gradcheck.classes.written import FinalReport
+from gradcheck.errors import GradcheckError
+from gradcheck.hosts.gradescope.metadata import Handed, read_metadata
+from gradcheck.hosts.gradescope.result import gradescope_results
+from gradcheck.reports.marks import must_be_marked
+from gradcheck.reports.terminal import points
+from gradcheck.submissions.folder import opened
+from gradcheck.submissions.lateness import Deadline, moment
+
+NAME = "submission"
+"""What a report calls it: Gradescope knows whose it is."""
+
+
+def host(folder: Path, metadata: Path, course: Course, out: Path, *, require_sandbox: bool = False) -> Iterator[str]:
+    """Grade the submission in `folder` and write `out`, Gradescope's results.json. Yields lines for the instructor,
+    who alone sees what an autograder prints.
+
+    Raises GradcheckError where nothing can be graded or written, Ungraded where the grader failed on an exercise; there
+    is then no file `out`.
+    """
+    handed = read_metadata(metadata)
+    with _place_for(out) as place:
+        yield from handed.problems
+        yield from _differences(course, handed)
+        unusual: list[str] = []
+        report = graded(folder, course, handed, unusual, require_sandbox=require_sandbox)
+        yield from unusual
+        yield from report.warnings
+        content = json.dumps(gradescope_results(report), indent=1, allow_nan=False) + "\n"
+        place.write_text(content, encoding="utf-8")
+    yield f"{points(must_be_marked(report))} of {points(report.max_score)} points"
+    yield f"handed in: {report.submitted or 'unknown'}; seed {report.seed}; digest {report.digest}"
+
+
+def graded(
+    folder: Path, course: Course, handed: Handed, unusual: list[str], *, require_sandbox: bool = False
+) -> FinalReport:
+    """The report of a submission, the course's late rule applied to when Gradescope received it. What is for the
+    instructor alone goes to `unusual`.
+    """
+    from gradcheck.classes.checkout import grade_checkout
+
+    root = folder.resolve()
+    try:
+        with opened(root):
+            pass
+    except OSError as error:
+        raise GradcheckError(
+            f"the submission in {folder} cannot be opened: {error.strerror or error}; --submission names its folder"
+        ) from None
+    report = grade_checkout(
+        root,
+        dated(course, handed),
+        name=NAME,
+        submitted=handed.submitted,
+        require_sandbox=require_sandbox,
+        unusual=unusual,
+    )
+    return report if course.deadline is not None else _told_late(report, course, handed)
+
+
+def dated(course: Course, handed: Handed) -> Course:
+    """The course with the deadline of whoever handed in. For a group, and where course.toml and Gradescope both say
+    something of an extension, the latest counts.
+    """
+    if course.deadline is None:
+        return replace(course, roster=None)
+    due = course.deadline.due(_keys(course, handed))
+    if handed.own_due is not None:
+        due = max(due, handed.own_due)
+    own: dict[str, Any] = {NAME: due} if due != course.deadline.at else {}
+    return replace(course, roster=None, deadline=replace(course.deadline, extensions=own))
+
+
+def _keys(course: Course, handed: Handed) -> Iterator[str]:
+    """What extensions may call those who handed in."""
+    emails = {email.lower() for email in handed.emails}
+    yield from emails
+    for student in course.roster.students if course.roster else ():
+        if student.email.lower() in emails:
+            yield from (student.id, student.submission)
+
+
+def _told_late(report: FinalReport, course: Course, handed: Handed) -> FinalReport:
+    """Without a deadline of the course, Gradescope's is told and costs nothing here."""
+    due, submitted = handed.own_due or handed.due, moment(handed.submitted)
+    if due is None or submitted is None:
+        return report
+    due = due.astimezone(ZoneInfo(course.timezone)) if course.timezone else due
+    if not (days := Deadline(due).days_late(due, submitted)):
+        return report
+    late = f"handed in {days} {'day' if days == 1 else 'days'} after it was due; the autograder takes nothing off"
+    note = "; ".join(filter(None, (late, report.policy.note)))
+    return msgspec.structs.replace(report, policy=msgspec.structs.replace(report.policy, late_days=days, note=note))
+
+
+def _differences(course: Course, handed: Handed) -> Iterator[str]:
+    """What Gradescope and the course see differently, which only the instructor can mend."""
+    if course.deadline is not None and handed.due is not None and handed.due != course.deadline.at:
+        yield f"due on Gradescope {_minutes(handed.due)}, by course.toml {_minutes(course.deadline.at)}, which counts"
+    if handed.points is not None and handed.points < course.max_score:
+        yield (
+            f"worth {points(handed.points)} points on Gradescope, but {points(course.max_score)} can be earned: "
+            "set the assignment's autograder points to that"
+        )
+
+
+def _minutes(at: datetime) -> str:
+    return at.isoformat(timespec="minutes")
+
+
+@contextmanager
+def _place_for(out: Path) -> Iterator[Path]:
+    """A new file beside `out`, which takes its place once all has been written to it; a link there is replaced, not
+    followed. What is at `out` is removed first: it says nothing about this submission.
+
+    Raises GradcheckError where no file can be written, before anything is graded.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+    except OSError as error:
+        raise _unwritable(out, error) from None
+    place = Path(name)
+    try:
+        os.close(descriptor)
+        place.chmod(0o644)
+        with _told(out):
+            out.unlink(missing_ok=True)
+        yield place
+        with _told(out):
+            place.replace(out)
+    finally:
+        with suppress(OSError):
+            place.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(out, error) from None
+
+
+def _unwritable(out: Path, error: OSError) -> GradcheckError:
+    reason = error.strerror or error
+    return GradcheckError(f"{out} cannot be written: {reason}; nothing was graded. Give --out another place")

@@ -1,0 +1,69 @@
+"""How far a class is: a bar with count, rate and time left on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from gradcheck.classes.run import Progress
+
+_WORDS = {"reading": "reading", "preparing": "expected values", "grading": "grading", "checking": "checking"}
+_EVERY_S = 10.0
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """Tell on standard error how far the stages of a run are."""
+    if sys.stderr.isatty():
+        with _bar() as progress:
+            yield progress
+    else:
+        yield _Lines().tell
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{60 * task.speed:,.0f}/min" if task.speed else "")
+
+    columns = (
+        TextColumn("{task.description:<15}"),
+        BarColumn(None),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), expand=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(stage: str, done: int, of: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(_WORDS[stage], total=of)
+            bars.update(tasks[stage], completed=done, total=of)
+
+        yield tell
+
+
+class _Lines:
+    """For logs: the beginning and the end of a stage, and something every ten seconds between."""
+
+    def __init__(self) -> None:
+        self._stage, self._told = "", 0.0
+
+    def tell(self, stage: str, done: int, of: int) -> None:
+        now = time.monotonic()
+        if stage != self._stage or done == of or now - self._told > _EVERY_S:
+            self._stage, self._told = stage, now
+            sys.stderr.write(f"{_WORDS[stage]}: {done:,} of {of:,}\n")

@@ -1,0 +1,418 @@
+"""Who is in the class, and whose a submission is by its name. Nobody is guessed, and why nobody was found is told."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+from msgspec import Struct
+
+from gradcheck.submissions.columns import PARTICIPANTS, comparable_name, host_numbers, participant_number
+from gradcheck.submissions.naming import folded, safe_name
+
+Why = Literal["", "nobody", "several", "contradiction", "unsure", "staff"]
+
+_GROUP_WORDS = frozenset(
+    (
+        "group", "groups", "team", "section", "lab", "class", "tutorial", "seminar", "course", "cohort",
+        "gruppe", "labor", "klasse", "kurs", "tutorium", "ubung", "ubungsgruppe",
+        "groupe", "equipe", "classe", "cours", "grupo", "equipo", "clase", "curso", "turma",
+    )
+)  # fmt: skip
+"""Without accents: what makes the beginning of a name read as a group's rather than as half of a double name."""
+_MOST_PIECES = 60
+"""Of a repository's name, between hyphens."""
+_LEAST_OF_A_CLASS = 2
+_HIDDEN = frozenset(("anonymous", "anon"))
+
+
+class StudentName(Struct, frozen=True):
+    """What is written of a student."""
+
+    name: str = ""
+    email: str = ""
+    id: str = ""
+
+
+class TeamMember(StudentName, frozen=True):
+    """The same, and by what else gradebooks may know them."""
+
+    logins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Student:
+    """One person. `submission` is the name of the folder or archive, or a pattern with `*` and `?`; empty: by the rules
+    of `Roster.match`.
+
+    `submitted`    when the work was handed in, in ISO 8601 with an offset, as far as the roster knows.
+    `logins`       what the person is called where repositories are handed in.
+    `participant`  the number that Moodle gives the person in one assignment; `canvas` is Canvas's number of them.
+    `groups`       the groups or teams; `sections` are only for people.
+    """
+
+    name: str = ""
+    email: str = ""
+    id: str = ""
+    submission: str = ""
+    submitted: str = ""
+    logins: tuple[str, ...] = ()
+    participant: str = ""
+    canvas: str = ""
+    groups: tuple[str, ...] = field(default=(), compare=False)
+    sections: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the person may be called where a course names people, as for an extension."""
+        return tuple(filter(None, (self.email, self.id, self.submission, *self.logins)))
+
+    def named(self) -> StudentName:
+        """What a report says of a student."""
+        return StudentName(self.name, self.email, self.id)
+
+    def as_member(self) -> TeamMember:
+        """The same, and by what else a gradebook may know them."""
+        logins = (*self.logins, *host_numbers(self.canvas, self.participant))
+        return TeamMember(self.name, self.email, self.id, logins)
+
+    def __str__(self) -> str:
+        return self.name or self.email or self.id or self.submission or next(iter(self.logins), "")
+
+
+@dataclass(frozen=True)
+class Match:
+    """Whose a submission is: `students`, several for a team's; or nobody's, `why`, and `who` came near.
+
+    nobody         nobody has that name.
+    several        it fits each of `who`.
+    contradiction  one part of the name is one person's, another somebody else's.
+    unsure         it may be a person's, and something in the name is not explained.
+    staff          it is a teacher's.
+    """
+
+    students: tuple[Student, ...] = ()
+    why: Why = ""
+    who: tuple[Student, ...] = ()
+
+    @property
+    def student(self) -> Student | None:
+        """The first, where there are several."""
+        return self.students[0] if self.students else None
+
+    @property
+    def reason(self) -> str:
+        """Why it is nobody's, for people; nothing where it is somebody's."""
+        names = ", ".join(map(str, self.who[:5])) + (f" and {len(self.who) - 5} more" if len(self.who) > 5 else "")
+        return {
+            "": "",
+            "nobody": "nobody in the roster goes by this name",
+            "several": f"it fits several of the roster: {names}",
+            "contradiction": f"its parts name different people: {names}" if len(self.who) > 1
+            else f"it has the name of {names}, and the number of somebody else",
+            "unsure": f"it may be of {names}, but not all of its name is explained",
+            "staff": f"it is of the staff: {names}",
+        }[self.why]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """What the roster and the submissions do not have in common, for people to look at."""
+
+    nobodys: tuple[tuple[str, Match], ...]
+    """Submissions of nobody, and why."""
+    students: tuple[Student, ...]
+    shared: tuple[tuple[Student, tuple[str, ...]], ...]
+    """Students with several submissions, and which: each was graded."""
+
+    @property
+    def submissions(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.nobodys)
+
+
+_NOBODY = Match(why="nobody")
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The students in the order of the file. `staff` are in it too, and no students. `unread_times` are those of when
+    something was handed in that say no offset, or nothing that can be read.
+    """
+
+    students: tuple[Student, ...]
+    staff: tuple[Student, ...] = ()
+    unread_times: tuple[str, ...] = ()
+    assignment: str | None = None
+    """What all repositories of the class begin with, before `-LOGIN`: empty for nothing, None where it is not known."""
+
+    def among(self, submissions: Iterable[str]) -> Roster:
+        """The roster for a class with these submissions. Most of them tell what repositories begin with: so it is seen
+        that `week2-anne-marie` is no repository of `marie`.
+        """
+        names = [folded(name).split("-") for name in submissions if "-" in name]
+        if len(names) < _LEAST_OF_A_CLASS:
+            return self
+        counts = Counter("-".join(name[:end]) for name in names for end in range(1, min(len(name), _MOST_PIECES)))
+        shared = [start for start, count in counts.items() if 2 * count > len(names)]
+        return replace(self, assignment=max(shared, key=len, default=""))
+
+    def match(self, submission: str, told: Sequence[Student] = ()) -> Match:
+        """Whose a submission is, by what its host has `told` of who handed it in, or else by its name.
+
+        In this order: the student's `submission`, or what it goes by in full: id, email, what stands before its @,
+        login; a pattern; a name as Moodle and Canvas give them to downloads, `Ada Lovelace_12_assignsubmission_file_`
+        and `lovelaceada_late_1234_5678_work`, a group's name before it or in its place; a team; `week2-LOGIN`.
+        """
+        found = self._by_host(told) if told else self._by_name(folded(submission))
+        if found.why == "nobody" and self.staff and (theirs := self._of_staff.match(submission, told)).students:
+            return Match(why="staff", who=theirs.students)
+        return found
+
+    def _by_name(self, name: str) -> Match:
+        for index in (self._by_submission, self._by_key):
+            if found := index.get(name):
+                return _only(found)
+        if patterned := [student for pattern, student in self._patterns if pattern.match(name)]:
+            return _only(patterned)
+        download = self._from_download(name)
+        if download.why == "nobody" and (team := self._by_group.get(_squeezed(name))):
+            return Match(tuple(team))
+        return self._from_repository(name) if download.why == "nobody" else download
+
+    def unmatched(self, submissions: Iterable[str] | Mapping[str, Sequence[Student]]) -> Unmatched:
+        """Submissions of nobody, and students without one: both are told, neither is guessed. A mapping has what each
+        submission's host has told. Every member of a team has handed in what the team has.
+        """
+        told = submissions if isinstance(submissions, Mapping) else dict.fromkeys(submissions, ())
+        nobodys: list[tuple[str, Match]] = []
+        owned: dict[Student, list[str]] = {}
+        for name, people in told.items():
+            match = self.match(name, people)
+            if not match.students:
+                nobodys.append((name, match))
+            for student in match.students:
+                owned.setdefault(student, []).append(name)
+        return Unmatched(
+            tuple(sorted(nobodys, key=lambda each: each[0])),
+            tuple(student for student in self.students if student not in owned),
+            tuple((each, tuple(sorted(owned[each]))) for each in self.students if len(owned.get(each, ())) > 1),
+        )
+
+    def _by_host(self, told: Sequence[Student]) -> Match:
+        """By the people whom the host says: all have to be in the roster, each once."""
+        found: list[Student] = []
+        for person in told:
+            keys = (person.id, person.email, *person.logins)
+            known = _once(student for key in keys for student in self._by_key.get(_key(key), ()))
+            if len(known) > 1:
+                return Match(why="contradiction", who=known)
+            if not known:
+                return _NOBODY
+            found += known
+        return Match(_once(found))
+
+    def _from_download(self, name: str) -> Match:
+        """By a name that Moodle or Canvas made of the person's, or of the group's, and of numbers of theirs."""
+        first, *others = name.split("_")
+        if not others:
+            alone = self._by_participant.get(participant_number(name))
+            return _only(alone) if alone else _NOBODY
+        moodle = "assignsubmission" in others
+        numbers = others[1:] if others[0] == "late" else others
+        number = numbers[0] if numbers and numbers[0].isdigit() else ""
+        by_number = () if not number else (
+            self._by_participant.get(number, ()) if moodle else
+            _once((*self._by_canvas.get(number, ()), *self._by_participant.get(number, ())))
+        )  # fmt: skip
+        named, prefixed = self._named(first, by_number)
+        if len(named) > 1 and not self._by_group.get(_squeezed(first)):
+            # Namesakes are told apart by a number of the host's, or else by an id that the name ends with.
+            known = by_number or _once(
+                each for piece in others if len(piece) > 2 for each in self._by_id.get(piece, ())
+            )
+            among = tuple(each for each in known if each in named)
+            return Match(among) if len(among) == 1 else Match(why="several", who=named)
+        if named:
+            other = tuple(each for each in by_number if each not in named)
+            if other:
+                return Match(why="contradiction", who=(*named, *other))
+            if not moodle and number and len(named) == 1 and named[0].canvas not in ("", number):
+                return Match(why="contradiction", who=named)
+            return Match(why="unsure", who=named) if prefixed == "unsure" else Match(named)
+        if by_number:
+            # A number that is somebody's, beside a name that has nothing of theirs, is not that sure.
+            words = _words(first)
+            hidden = _is_hidden(first) or any(map(_is_hidden, first.split("-")))
+            theirs = all(not each.name or words & _words(each.name) for each in by_number)
+            return _only(by_number) if hidden or theirs else Match(why="unsure", who=tuple(by_number))
+        # An id in the place of the host's number counts only where that number is not known to be another.
+        hosts = bool(number) and (moodle or first.isalpha())
+        if hosts and (not _is_hidden(first) or self._by_participant):
+            return _NOBODY
+        found = self._by_ids(others)
+        return _only(found) if found else _NOBODY
+
+    def _by_ids(self, pieces: Sequence[str]) -> tuple[Student, ...]:
+        return _once(each for piece in pieces if len(piece) > 2 for each in self._by_id.get(piece, ()))
+
+    def _named(self, first: str, by_number: Sequence[Student]) -> tuple[tuple[Student, ...], str]:
+        """Whom the name names, a group's prefix away; a team's members where it is a team. And how sure that is."""
+        if found := self._by_spelling.get(_squeezed(first)):
+            return tuple(found), ""
+        if team := self._by_group.get(_squeezed(first)):
+            return tuple(team), ""
+        for cut in (at for at, char in enumerate(first) if char == "-"):
+            prefix, rest = first[:cut], first[cut + 1 :]
+            found = self._by_spelling.get(_squeezed(rest), [])
+            members = [each for each in found if _squeezed(prefix) in map(_squeezed, each.groups)]
+            if members:
+                return tuple(members), ""
+            if found:
+                sure = _reads_as_group(prefix) and _squeezed(prefix) not in self._by_group
+                agreed = len(found) == 1 and list(by_number) == found
+                return tuple(found), "" if sure or agreed else "unsure"
+        return (), ""
+
+    def _from_repository(self, name: str) -> Match:
+        """By a login, an id or a team at the end of `ASSIGNMENT-LOGIN`: the longest. Where another's is in what stands
+        before it, as in `week2-ada-l` of `ada` and `l`, it may as well be theirs.
+        """
+        pieces = name.split("-")[:_MOST_PIECES]
+        last = len(pieces)
+        found: dict[tuple[int, int], tuple[Student, ...]] = {}
+        for start in range(last):
+            for end in range(start + 1, last + 1):
+                run = "-".join(pieces[start:end])
+                team = self._by_group.get(_squeezed(run), ()) if self._by_group else ()
+                owners = tuple(self._by_login.get(run, team))
+                if owners:
+                    found[start, end] = owners
+        ends = [start for start, end in found if end == last and start > 0]
+        if not ends:
+            return _NOBODY
+        first = min(ends)
+        owners = found[first, last]
+        run = "-".join(pieces[first:])
+        if len(owners) > 1 and run in self._by_login:
+            return Match(why="several", who=owners)
+        if self.assignment is not None and "-".join(pieces[:first]) not in ("", self.assignment):
+            return Match(why="unsure", who=owners)
+        others = [each for (start, _), who in found.items() if start < first for each in who if each not in owners]
+        return Match(why="several", who=_once((*owners, *others))) if others else Match(owners)
+
+    @cached_property
+    def _of_staff(self) -> Roster:
+        return Roster(self.staff)
+
+    @cached_property
+    def _by_submission(self) -> Mapping[str, list[Student]]:
+        return _index((_key(each.submission), each) for each in self.students if not _is_pattern(each.submission))
+
+    @cached_property
+    def _patterns(self) -> tuple[tuple[re.Pattern[str], Student], ...]:
+        return tuple(
+            (re.compile(fnmatch.translate(folded(each.submission))), each)
+            for each in self.students
+            if _is_pattern(each.submission)
+        )
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, list[Student]]:
+        """By all that is one person's in full."""
+        return _index((_key(key), each) for each in self.students for key in (each.id, each.email, *_logins_of(each)))
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, list[Student]]:
+        return _index((_key(each.id), each) for each in self.students)
+
+    @cached_property
+    def _by_login(self) -> Mapping[str, list[Student]]:
+        """By what may stand at the end of a repository's name. A short number there counts copies."""
+        return _index(
+            (_key(key), each)
+            for each in self.students
+            for key in (*_logins_of(each), each.id)
+            if key in each.logins or not key.isdigit() or len(key) > 3
+        )
+
+    @cached_property
+    def _by_participant(self) -> Mapping[str, list[Student]]:
+        return _index((each.participant, each) for each in self.students)
+
+    @cached_property
+    def _by_canvas(self) -> Mapping[str, list[Student]]:
+        return _index((each.canvas, each) for each in self.students)
+
+    @cached_property
+    def _by_group(self) -> Mapping[str, list[Student]]:
+        return _index((_squeezed(group), each) for each in self.students for group in each.groups)
+
+    @cached_property
+    def _by_spelling(self) -> Mapping[str, list[Student]]:
+        """By name with its words in every rotation: `Ada Lovelace` is also `lovelaceada`."""
+        pairs = []
+        for student in self.students:
+            words = [_squeezed(word) for word in re.split(r"[\s,]+", student.name) if _squeezed(word)]
+            spelt = {"".join(words[turn:] + words[:turn]) for turn in range(len(words))}
+            pairs += [(each, student) for each in sorted(spelt)]
+        return _index(pairs)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are spelt alike, whichever comes first."""
+    return not (one and other) or _squeezed(comparable_name(one)) == _squeezed(comparable_name(other))
+
+
+def _logins_of(student: Student) -> tuple[str, ...]:
+    """The logins that the roster has, or else what stands before the @ of the address."""
+    return student.logins or (student.email.partition("@")[0],)
+
+
+def _only(found: Sequence[Student]) -> Match:
+    people = _once(found)
+    return Match(people) if len(people) == 1 else Match(why="several", who=people)
+
+
+def _once(people: Iterable[Student]) -> tuple[Student, ...]:
+    return tuple(dict.fromkeys(people))
+
+
+def _is_hidden(first: str) -> bool:
+    squeezed = _squeezed(first)
+    return squeezed in _HIDDEN or squeezed in {_squeezed(word) for word in PARTICIPANTS}
+
+
+def _reads_as_group(prefix: str) -> bool:
+    return any(char.isdigit() for char in prefix) or bool(_words(prefix) & _GROUP_WORDS)
+
+
+def _words(text: str) -> set[str]:
+    return {_squeezed(word) for word in re.split(r"[\W\d_]+", text)} - {""}
+
+
+def _is_pattern(submission: str) -> bool:
+    return "*" in submission or "?" in submission
+
+
+def _key(value: str) -> str:
+    return folded(safe_name(value)) if value else ""
+
+
+def _squeezed(text: str) -> str:
+    """Letters and digits only, accents and case away: what a download's name leaves of a person's."""
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(char for char in plain.casefold() if char.isalnum())
+
+
+def _index(pairs: Iterable[tuple[str, Student]]) -> Mapping[str, list[Student]]:
+    index: dict[str, list[Student]] = {}
+    for key, student in pairs:
+        if key:
+            index.setdefault(key, []).append(student)
+    return index
