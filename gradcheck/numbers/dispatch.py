@@ -175,6 +175,11 @@ class Rules(dict[OpOverload, Rule]):
 
         return register
 
+    def of_each(self, make: Callable[[OpOverload], Rule], *names: str) -> None:
+        """Register what `make` makes of each of these overloads under it."""
+        for overload in overloads(*names):
+            self[overload] = make(overload)
+
     def table(self, rows: Mapping[str, Rule], made: Callable[[Rule], Rule] = lambda rule: rule) -> None:
         """Register what `made` makes of each row's function under the operators that its key names."""
         for names, function in rows.items():

@@ -12,10 +12,7 @@ import torch
 from flint import arb
 from torch import Tensor
 
-from gradcheck.numbers.dispatch import overloads
 from gradcheck.numbers.exact.system import RULES, Array, Exact, ExactTensor, kept
-
-rule = RULES.rule
 
 UNORDERED = 2
 """The sign of a difference of which one side is not a number."""
@@ -116,8 +113,7 @@ def of_truth_values(operator: Any) -> Callable[..., Any]:
     return computed
 
 
-for _operator in overloads("any", "all", "count_nonzero", "logical_and", "logical_or", "logical_xor"):
-    RULES[_operator] = of_truth_values(_operator)
+RULES.of_each(of_truth_values, "any", "all", "count_nonzero", "logical_and", "logical_or", "logical_xor")
 
 
 # Rounding to whole numbers: steps, with ties at their edges.
@@ -330,5 +326,4 @@ RULES.table(
         "_local_scalar_dense": lambda n, x: float(n.values(x)[0]),
     }
 )
-for _operator in overloads("isnan", "isinf", "isfinite", "isneginf", "isposinf"):
-    RULES[_operator] = of_nearest(_operator)
+RULES.of_each(of_nearest, "isnan", "isinf", "isfinite", "isneginf", "isposinf")

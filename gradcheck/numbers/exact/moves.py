@@ -13,7 +13,7 @@ from flint import arb
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gradcheck.numbers.dispatch import NoRule, aten, overloads
+from gradcheck.numbers.dispatch import NoRule, aten
 from gradcheck.numbers.exact.branches import signs, truncated
 from gradcheck.numbers.exact.pointwise import times
 from gradcheck.numbers.exact.system import RULES, Array, Exact, ExactTensor, arbs, kept
@@ -34,8 +34,7 @@ NEAREST, *PADS = (
     [f"{kind}{axes}d" for axes in "123"] for kind in ("upsample_nearest", "reflection_pad", "replication_pad")
 )
 
-for _operator in overloads(*NEAREST, *chain(*PADS)):
-    RULES[_operator] = move_of_floats(_operator)
+RULES.of_each(move_of_floats, *NEAREST, *chain(*PADS))
 
 
 def gathered_back(gather: Callable[[Tensor], Tensor], values: Array, shape: Any) -> Array:
