@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.outcome import Arguments, Returned, Value
-from gradcheck.checks.reference import Edge, Leaf, Reference
+from gradcheck.checks.task import Edge, Leaf, Reference
 from gradcheck.operators.normalising import SOFTMAX
 from gradcheck.references import apply
-from gradcheck.training.layers import at_labels, one_hot_like
+from gradcheck.training.steps import at_labels, one_hot_like
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function, jacobian
-from gradcheck.checks.reference import Edge, Reference
+from gradcheck.checks.task import Edge, Reference
 from gradcheck.operators.backpropagation import STAGE, WEIGHTED_SUM
 from gradcheck.references import apply
 

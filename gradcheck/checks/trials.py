@@ -13,12 +13,10 @@ import numpy as np
 from gradcheck.checks import compare, draws
 from gradcheck.checks.cases import Case, stream, walk
 from gradcheck.checks.compare import Template, Wanted, leaves
-from gradcheck.checks.derived import of_operator, shape_of_output
+from gradcheck.checks.derived import Opinions, of_operator, shape_of_output
 from gradcheck.checks.drawing import RandomDraw
-from gradcheck.checks.opinion import Opinions
 from gradcheck.checks.outcome import Argument, Arguments, Value
-from gradcheck.checks.reference import Reference, Row, named
-from gradcheck.checks.task import FunctionSpec, Task
+from gradcheck.checks.task import FunctionSpec, Reference, Row, Task, named
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 from gradcheck.references.expected import Expected, Floats

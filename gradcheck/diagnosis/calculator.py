@@ -13,8 +13,7 @@ import numpy as np
 from gradcheck.checks.cases import walk
 from gradcheck.checks.drawing import SIZES, RandomDraw
 from gradcheck.checks.outcome import Argument, Arguments
-from gradcheck.checks.reference import tensors_of
-from gradcheck.checks.task import FunctionSpec, Role, Task
+from gradcheck.checks.task import FunctionSpec, Role, Task, tensors_of
 from gradcheck.diagnosis.equivalence import is_equivalent
 from gradcheck.diagnosis.mutants import Mutant, function_of, mutants, standing_in
 from gradcheck.errors import FormulaError

@@ -9,8 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from gradcheck.catalog import all_exercises
-from gradcheck.checks.file_code import tree_of
-from gradcheck.checks.unwritten import only_raises
+from gradcheck.checks.file_code import only_raises, tree_of
 
 Sort = Literal["work", "stub", "foreign"]
 """Work: something that is no stub, or that cannot be parsed and so may be anything. A stub holds nothing but imports,
