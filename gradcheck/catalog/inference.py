@@ -52,10 +52,10 @@ def _predict_by_torch(logits: Any) -> Any:
 
 def _large(draw: Any) -> Iterator[Edge]:
     """What a stable softmax must survive."""
-    from gradcheck.checks import draws
+    from gradcheck.checks import drawing
 
-    yield "logits of every size", {"logits": draw.argument(draws.extremes(draw.rng, (5, 4), ()))}
-    yield "one logit stands out", {"logits": draw.argument(draws.one_apart(draw.rng, (20, 3), ()))}
+    yield "logits of every size", {"logits": draw.argument(drawing.extremes(draw.rng, (5, 4), ()))}
+    yield "one logit stands out", {"logits": draw.argument(drawing.one_apart(draw.rng, (20, 3), ()))}
     yield "all logits large", {"logits": draw.argument([[1e4, 1e4 - 1, 1e4], [-1e4, -1e4, 1 - 1e4]])}
     yield "as many samples as classes", {"logits": draw.tensor(3, 3)}
 

@@ -33,7 +33,7 @@ def _trained(draw: Draw, sizes: list[int]) -> dict[str, Any]:
     """The states are what forward gives in the dtype of the arguments."""
     import numpy as np
 
-    from gradcheck.checks.draws import rounded
+    from gradcheck.checks.drawing import rounded
 
     grad_output = draw.cotangent(sizes[-1])
     inputs = _inputs(draw, sizes)

@@ -101,9 +101,9 @@ def _epochs(draw: Draw) -> dict[str, Any]:
 
 def _like(draw: Any, scale: float) -> Any:
     """A draw of the same kind whose tensors are larger or smaller."""
-    from gradcheck.checks import draws
+    from gradcheck.checks import drawing
 
-    return type(draw)(draw.rng, draw.dtype, kind=draws.scaled(scale))
+    return type(draw)(draw.rng, draw.dtype, kind=drawing.scaled(scale))
 
 
 def _step_edges(draw: Any) -> Iterator[Edge]:

@@ -13,7 +13,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from gradcheck.checks import draws
+from gradcheck.checks import drawing
 from gradcheck.checks.cases import (
     SIZES,
     Case,
@@ -154,7 +154,7 @@ class AgreementPoint:
 
 
 class Opinions:
-    """All references of an operator, compared at points that a seed draws. What was found is kept in `store`."""
+    """All references of an operator, compared at points that a seed drawing. What was found is kept in `store`."""
 
     def __init__(self, operator: Operator, store: ExpectedStore, seed: int) -> None:
         self.operator, self.store, self.seed = operator, store, seed
@@ -187,5 +187,5 @@ class Opinions:
         """The point of a case, with a dense cotangent of its own."""
         rng = stream(self.seed, f"{self.operator.name} {case.name} cotangent")
         shape = shape_of_output(self.operator, case.drawn)
-        cotangent = draws.cotangents(rng, shape, case.dtype, repeat=case.repeat)[0]
+        cotangent = drawing.cotangents(rng, shape, case.dtype, repeat=case.repeat)[0]
         return AgreementPoint(case, cotangent, key_of("agreement", case.dtype, case.inputs, case.extra, cotangent))
