@@ -11,8 +11,7 @@ from functools import cache, lru_cache
 from typing import Literal
 
 from gradcheck.catalog import all_exercises
-from gradcheck.checks.file_code import tree_of
-from gradcheck.checks.unwritten import only_raises
+from gradcheck.checks.file_code import only_raises, tree_of
 
 Likeness = Literal["called so", "like it", "perhaps"]
 """`relu.py`; `Relu.py`, `relu (1).py`, `relu copy.py`; and what only mentions it: `relu_ada.py`, `relu.py.txt`."""

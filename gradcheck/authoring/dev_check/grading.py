@@ -61,7 +61,7 @@ def _disagreement(exercise: Exercise) -> str:
 
 
 def _agree(operator: Operator) -> None:
-    from gradcheck.checks.opinion import Opinions
+    from gradcheck.checks.derived import Opinions
     from gradcheck.references.store import ExpectedStore
 
     for seed in _SEEDS:

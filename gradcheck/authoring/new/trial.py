@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.derived import Opinions
 from gradcheck.checks.engine import Verification
-from gradcheck.checks.opinion import Opinions
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.checks.trials import Benches
 from gradcheck.diagnosis.calculator import Calculator
