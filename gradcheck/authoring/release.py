@@ -20,8 +20,8 @@ from gradcheck.hosts.course_text import course_text
 from gradcheck.hosts.github.workflow import WORKFLOW, workflow
 from gradcheck.hosts.grader import PYTHON, TORCH_CPU_INDEX, grader_wheel, pinned
 from gradcheck.reports.escaping import markdown_text
-from gradcheck.reports.terminal import points
 from gradcheck.showing.templating import filled
+from gradcheck.showing.text import points
 
 _TEMPLATES = Path(__file__).parent / "templates" / "release"
 _FILES = {

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gradcheck.catalog import Exercise, all_exercises
-from gradcheck.checks import hard_inputs
+from gradcheck.checks.traits import hard_inputs_in_words
 from gradcheck.errors import GradcheckError
 
 _QUOTES = '"""'
@@ -29,7 +29,7 @@ def stub_of(source: str, exercise: Exercise) -> str:
             pieces.append(_source(lines, node.lineno, node.end_lineno))
         elif isinstance(node, ast.FunctionDef) and node.name in asked:
             functions.append(_function(lines, node))
-    docstring = _told(_source(lines, tree.body[0].lineno, tree.body[0].end_lineno), hard_inputs.told(exercise.task))
+    docstring = _told(_source(lines, tree.body[0].lineno, tree.body[0].end_lineno), hard_inputs_in_words(exercise.task))
     future = [piece for piece in pieces if "__future__" in piece]
     torch = [piece for piece in pieces if piece.split()[1].startswith("torch") and piece.strip() != "import torch"]
     standard = [piece for piece in pieces if piece not in future and piece.split()[1].split(".")[0] != "torch"]

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gradcheck.checks.reference import Reference
-from gradcheck.checks.task import ORIENTATION, Confusion, FunctionSpec, Property, Task
+from gradcheck.checks.task import ORIENTATION, Confusion, FunctionSpec, Property, Reference, Task
 from gradcheck.operators.operator import Operator
 
 __all__ = ["Exercise", "Graded", "Misconception", "backward", "forward", "function", "jacobian"]

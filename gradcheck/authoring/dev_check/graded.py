@@ -24,7 +24,7 @@ from gradcheck.grading.load import load_candidate
 from gradcheck.showing.text import in_a_row
 
 if TYPE_CHECKING:
-    from gradcheck.diagnosis.wrong_answers import WrongAnswer
+    from gradcheck.diagnosis.calculator import WrongAnswer
     from gradcheck.operators.operator import Operator
 
 _STOPPED = (*FAULTS, "ungraded")
@@ -70,7 +70,7 @@ def _disagreement(exercise: Exercise) -> str:
 
 
 def _agree(operator: Operator) -> None:
-    from gradcheck.checks.opinion import Opinions
+    from gradcheck.checks.derived import Opinions
     from gradcheck.references.store import ExpectedStore
 
     for seed in _SEEDS:
@@ -132,7 +132,7 @@ class _WrongAnswers:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Those that pass, and misconceptions that do not even run."""
-        from gradcheck.diagnosis.wrong_answers import wrong_answers
+        from gradcheck.diagnosis.calculator import wrong_answers
 
         for each in wrong_answers(self.exercise):
             failure = self._first_failure(each)

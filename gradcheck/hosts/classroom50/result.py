@@ -28,10 +28,9 @@ from gradcheck.gradebooks.collect.result import (
 from gradcheck.hosts.whole_points import whole
 from gradcheck.reports.escaping import markdown_text, visible
 from gradcheck.reports.feedback import feedback_markdown
-from gradcheck.reports.marks import must_be_marked
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import clipped, failures
-from gradcheck.reports.terminal import points
+from gradcheck.reports.stored import clipped, failures, must_be_marked
+from gradcheck.showing.text import points
 
 SCHEMA = "classroom50/result/v1"
 _MOST = 100_000

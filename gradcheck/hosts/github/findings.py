@@ -15,12 +15,7 @@ from gradcheck.classes.written import WrittenExercise
 from gradcheck.grading.sources import Sources
 from gradcheck.reports.escaping import terminal_text, visible, workflow_data, workflow_property
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import (
-    check_result,
-    clipped,
-    failures,
-    ungraded_checks,
-)
+from gradcheck.reports.stored import check_result, clipped, failures, ungraded_checks
 
 MOST = 10
 """Annotations of a step."""

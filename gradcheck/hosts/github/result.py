@@ -25,15 +25,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.gradebooks.collect.result import Result, ResultsRead, Unusable, amount, score_of, tests_in
 from gradcheck.grading.sources import Sources
 from gradcheck.hosts.github.findings import Finding, findings
-from gradcheck.hosts.whole_points import (
-    REST,
-    Division,
-    UnitTest,
-    common_divisions,
-    division_of,
-    most_each,
-    unit_tests,
-)
+from gradcheck.hosts.whole_points import REST, Division, UnitTest, common_divisions, division_of, most_each, unit_tests
 from gradcheck.reports.escaping import terminal_text
 from gradcheck.reports.stored import clipped, problems
 

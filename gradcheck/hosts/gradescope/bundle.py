@@ -17,7 +17,7 @@ from gradcheck.grading.small_files import write_whole
 from gradcheck.hosts.course_text import course_text
 from gradcheck.hosts.grader import PYTHON, TORCH_CPU_INDEX, grader_wheel, pinned, zipped
 from gradcheck.isolation.worker.launch import Bounds
-from gradcheck.reports.terminal import points
+from gradcheck.showing.text import points
 
 FILE = "autograder.zip"
 _TEMPLATES = Path(__file__).parent / "template"

@@ -15,10 +15,9 @@ from gradcheck.checks.results import FAULTS
 from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.gradebooks.collect.result import Result, ResultsRead, amount, score_of, tests_in
 from gradcheck.reports.escaping import visible
-from gradcheck.reports.marks import must_be_marked
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import clipped, failures, penalties, problems
-from gradcheck.reports.terminal import points
+from gradcheck.reports.stored import clipped, failures, must_be_marked, penalties, problems
+from gradcheck.showing.text import points
 
 _MOST = 8_000
 """Characters of a test's output."""
