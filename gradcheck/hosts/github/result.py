@@ -37,7 +37,7 @@ _LONGEST = 6_000
 _CUT = "\n… cut, for want of room: run it yourself for the rest"
 
 
-class StepTest(Struct):
+class ReporterTest(Struct):
     """One of a result's tests, in the reporter's words."""
 
     name: str
@@ -50,13 +50,13 @@ class StepTest(Struct):
     duration: int = 0
 
 
-class StepResult(Struct):
+class ReporterResult(Struct):
     """What the reporter takes of one step."""
 
     version: int
     status: Literal["pass", "fail"]
     max_score: int
-    tests: list[StepTest]
+    tests: list[ReporterTest]
 
     @property
     def score(self) -> int:
@@ -71,8 +71,8 @@ class Told:
 
     report: FinalReport
     found: Mapping[str, Sequence[Finding]]
-    results: Mapping[str, StepResult]
-    result: StepResult | None
+    results: Mapping[str, ReporterResult]
+    result: ReporterResult | None
 
 
 def told_of(report: FinalReport, names: Sequence[str], sources: Sources, job: Sequence[float] = ()) -> Told:
@@ -118,33 +118,33 @@ def _room(report: FinalReport, job: Sequence[float]) -> int:
     return MOST_BYTES if not job else min(MOST_BYTES, MOST_BYTES * len(report.exercises) // len(job))
 
 
-def encoded(result: StepResult) -> str:
+def encoded(result: ReporterResult) -> str:
     """The value of a step's output `result`: one line."""
     return base64.b64encode(msgspec.json.encode(result)).decode("ascii")
 
 
-def _length(value: StepResult | str) -> int:
+def _length(value: ReporterResult | str) -> int:
     return len(msgspec.json.encode(value))
 
 
 def _result(
     exercises: Sequence[WrittenExercise], divided: Sequence[Division], found: Mapping[str, Sequence[Finding]]
-) -> StepResult:
+) -> ReporterResult:
     divisions = zip(exercises, divided, strict=True)
     tests = [test for each, division in divisions for test in _tests(unit_tests(each, division), found[each.name])]
     # The reporter divides by their number.
-    tests = tests or [StepTest("nothing that counts", "pass")]
+    tests = tests or [ReporterTest("nothing that counts", "pass")]
     status: Literal["pass", "fail"] = "fail" if any(test.status == "fail" for test in tests) else "pass"
-    return StepResult(1, status, sum(division.max_score for division in divided), tests)
+    return ReporterResult(1, status, sum(division.max_score for division in divided), tests)
 
 
-def _tests(tests: Sequence[UnitTest], found: Sequence[Finding]) -> Iterator[StepTest]:
+def _tests(tests: Sequence[UnitTest], found: Sequence[Finding]) -> Iterator[ReporterTest]:
     """Each test, the first of a function that did not pass with all that is to be told of it."""
     left = list(found)
     for each in tests:
         name = terminal_text(clipped(" ".join(each.name.split()), 200))
         if each.passed:
-            yield StepTest(name, "pass", each.score)
+            yield ReporterTest(name, "pass", each.score)
             continue
         if each.function in ("", REST):
             told = [one for one in left if each.function != REST or one.state != "waiting"]
@@ -158,10 +158,10 @@ def _tests(tests: Sequence[UnitTest], found: Sequence[Finding]) -> Iterator[Step
             )
         path, line = (told[0].path, told[0].line) if told else ("", 0)
         text = clipped("\n\n".join(texts), _LONGEST)
-        yield StepTest(name, "fail", test_code=text, filename=path, line_no=line)
+        yield ReporterTest(name, "fail", test_code=text, filename=path, line_no=line)
 
 
-def _fit(results: Sequence[StepResult], room: int) -> None:
+def _fit(results: Sequence[ReporterResult], room: int) -> None:
     """Cut the longest texts, so that all results together are at most `room` bytes in base64."""
     tests = [test for result in results for test in result.tests]
     # Base64 makes four of every three bytes, and begins anew with every result.

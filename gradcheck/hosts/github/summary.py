@@ -12,7 +12,7 @@ from textwrap import wrap
 from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.grading.report import state_of
 from gradcheck.hosts.github.findings import TOLD, Finding, exercise_path
-from gradcheck.hosts.github.result import StepResult, Told
+from gradcheck.hosts.github.result import ReporterResult, Told
 from gradcheck.reports.escaping import markdown_text, terminal_text
 from gradcheck.reports.message import WIDTH
 from gradcheck.reports.stored import clipped, penalties, problems
@@ -149,7 +149,7 @@ def _one_line(text: str) -> str:
 
 
 def _told(
-    exercise: WrittenExercise, result: StepResult | None, found: Sequence[Finding], *, alone: bool
+    exercise: WrittenExercise, result: ReporterResult | None, found: Sequence[Finding], *, alone: bool
 ) -> Iterator[str]:
     """The sentences on an exercise; where a step tells of nothing else, with the commands to go on with."""
     name, path = clipped(exercise.name, 60), exercise_path(exercise.unit, exercise.name)
