@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -37,6 +36,7 @@ from gradcheck.catalog import Exercise
 from gradcheck.desk.paper import paragraph
 from gradcheck.errors import GradcheckError, UnknownExercise
 from gradcheck.grading.lifeline import end_with_parent
+from gradcheck.showing.text import counted, did_you_mean
 
 Progress = Callable[[str, int, int], None]
 PACKAGE = Path(gradcheck.__file__).resolve().parent
@@ -104,8 +104,7 @@ def _chosen(names: Sequence[str], records: list[Record], between: list[Problem])
     stems = [name.rstrip("/").rsplit("/", 1)[-1].removesuffix(".py") for name in names]
     for stem in stems:
         if stem not in known:
-            close = get_close_matches(stem, known, n=1, cutoff=0.5)
-            advice = f"did you mean {close[0]}?" if close else "gradcheck list shows those that there are"
+            advice = did_you_mean(stem, known, "gradcheck list shows those that there are")
             raise UnknownExercise(f"there is no exercise {stem!r}; {advice}")
     return set(stems) or known
 
@@ -125,11 +124,11 @@ def verdict_lines(name: str, verdict: ExerciseVerdict, width: int) -> Iterator[s
 def closing_line(verdicts: Sequence[ExerciseVerdict]) -> str:
     """How many problems there are."""
     problems = sum(len(each.problems) for each in verdicts)
-    exercises = f"{len(verdicts)} {'exercise' if len(verdicts) == 1 else 'exercises'}"
+    exercises = counted(len(verdicts), "exercise")
     if not problems:
         return f"{exercises} checked: no problem"
     bad = sum(bool(each.problems) for each in verdicts)
-    return f"{exercises} checked: {problems} {'problem' if problems == 1 else 'problems'} in {bad}"
+    return f"{exercises} checked: {counted(problems, 'problem')} in {bad}"
 
 
 # One exercise, one check after the other.

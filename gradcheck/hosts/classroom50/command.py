@@ -13,10 +13,12 @@ import click
 
 from gradcheck.errors import GradcheckError
 
+_PATH = click.Path(path_type=Path)
+
 
 @click.command("classroom50")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The assignment's folder; made or renewed.")
-@click.option("--course", "course_file", type=click.Path(path_type=Path), help="Exercises, points, hints, limits.")
+@click.option("--out", type=_PATH, required=True, help="The assignment's folder; made or renewed.")
+@click.option("--course", "course_file", type=_PATH, help="Exercises, points, hints, limits.")
 @click.option("--units", multiple=True, metavar="UNIT", help="Only exercises of this unit; may be given again.")
 @click.option("--declarative", is_flag=True, help="tests.json, a test per function, in place of autograder.py.")
 def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], declarative: bool) -> None:
@@ -34,9 +36,9 @@ def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], declarat
 
 
 @click.command("classroom50")
-@click.option("--checkout", type=click.Path(path_type=Path), default=".", help="The submission.")
-@click.option("--course", "course_file", type=click.Path(path_type=Path), help="The bundle's course.toml.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="A folder for result.json and the rest.")
+@click.option("--checkout", type=_PATH, default=".", help="The submission.")
+@click.option("--course", "course_file", type=_PATH, help="The bundle's course.toml.")
+@click.option("--out", type=_PATH, required=True, help="A folder for result.json and the rest.")
 def host(checkout: Path, course_file: Path | None, out: Path) -> None:
     """Grade one submission on Classroom 50.
 
