@@ -11,9 +11,9 @@ from gradcheck.authoring.course_text import quoted
 from gradcheck.authoring.filled import filled
 from gradcheck.authoring.units import units_named
 from gradcheck.classes.policy import load_course
+from gradcheck.classes.roster_file import load_roster
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.small_files import read_small, write_whole
-from gradcheck.submissions.roster_file import load_roster
 
 _MOST_BYTES = 64 << 20
 

@@ -54,11 +54,10 @@ def collect(
     Exits 0 when everything fits, 1 when somebody is missing, ambiguous or different, 2 when nothing could be collected,
     3 when the grader itself failed on an exercise in the regrade: its final score stays empty.
     """
-    from gradcheck.gradebooks.collect.clones import load_release
-    from gradcheck.gradebooks.collect.compare import compare
-    from gradcheck.gradebooks.collect.folder import must_be_free
+    from gradcheck.gradebooks.collect.changes import load_release
+    from gradcheck.gradebooks.collect.compare import compare, regrades_in
     from gradcheck.gradebooks.collect.sources import gather, must_exist
-    from gradcheck.gradebooks.collect.stored import regrades_in
+    from gradcheck.gradebooks.collect.written import must_be_free
 
     roster = _roster(course_file, roster_file)
     for source in sources:
@@ -98,7 +97,7 @@ def collect(
 
 def _roster(course_file: Path | None, roster_file: Path | None) -> Roster:
     from gradcheck.classes.policy import load_course
-    from gradcheck.submissions.roster_file import load_roster
+    from gradcheck.classes.roster_file import load_roster
 
     course = load_course(course_file)
     if roster_file is not None:
@@ -127,18 +126,9 @@ def _to_grade(gathered: Gathered) -> Path:
 
 
 def _written(comparison: ScoreComparison, gathered: Gathered, out: Path, known: Mapping[str, list[str]]) -> None:
-    from gradcheck.gradebooks.collect.csv import collected_dict, differences_csv, gradebook_csv
-    from gradcheck.gradebooks.collect.folder import write
-    from gradcheck.gradebooks.collect.text import collected_markdown, summary_lines
+    from gradcheck.gradebooks.collect.written import summary_lines, write
 
-    ignored = [*gathered.ignored, *comparison.staffs]
-    files = {
-        "gradebook.csv": gradebook_csv(comparison),
-        "collected.md": collected_markdown(comparison, ignored, gathered.problems).encode("utf-8"),
-    }
-    if comparison.regraded:
-        files["differences.csv"] = differences_csv(comparison)
-    write(out, known, collected_dict(comparison, ignored, gathered.problems), files)
+    write(out, known, comparison, [*gathered.ignored, *comparison.staffs], gathered.problems)
     for line in summary_lines(comparison, gathered.problems, out):
         click.echo(line)
 

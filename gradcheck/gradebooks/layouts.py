@@ -11,9 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gradcheck.errors import GradcheckError
-from gradcheck.reports.escaping import terminal_text
-from gradcheck.submissions.columns import (
+from gradcheck.classes.columns import (
     MOODLES_OWN,
     NO_POINTS,
     NOT_CHANGEABLE,
@@ -21,14 +19,13 @@ from gradcheck.submissions.columns import (
     Host,
     Meaning,
     columns_of,
-    comparable,
-    comparable_name,
     header_key,
-    host_numbers,
     meaning_of,
-    participant_number,
 )
-from gradcheck.submissions.raw_csv import CsvLine, Sheet
+from gradcheck.classes.raw_csv import CsvLine, Sheet
+from gradcheck.errors import GradcheckError
+from gradcheck.reports.escaping import terminal_text
+from gradcheck.submissions.roster import comparable, comparable_name, host_numbers, participant_number
 
 NO_GRADE = ("", "-")
 

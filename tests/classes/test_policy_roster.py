@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from gradcheck.classes.roster_file import load_roster
 from gradcheck.errors import GradcheckError
 from gradcheck.submissions.roster import Roster, Student
-from gradcheck.submissions.roster_file import load_roster
 
 ADA = Student("Ada Lovelace", "ada@uni.edu", "1815")
 ALAN = Student("Turing, Alan Mathison", "a.turing@uni.edu", "1912", "enigma-*")

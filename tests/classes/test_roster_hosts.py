@@ -7,11 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from gradcheck.classes.roster_file import load_roster
 from gradcheck.errors import GradcheckError
-from gradcheck.submissions.columns import participant_number
-from gradcheck.submissions.local_times import read_time, with_offset
-from gradcheck.submissions.roster import Match, Roster, Student
-from gradcheck.submissions.roster_file import load_roster
+from gradcheck.submissions.lateness import read_time, with_offset
+from gradcheck.submissions.roster import Match, Roster, Student, participant_number
 
 ADA = Student("Ada Lovelace", "ada@uni.edu", "18150", participant="40001", canvas="123", groups=("Team 3",))
 KIM = Student("Kim Loose", "kim@uni.edu", "19120", participant="40009", canvas="777", groups=("Team 3",))

@@ -173,7 +173,7 @@ def test_running_again_renews_its_own_files(tmp_path, ci, regrade):
 
 
 def test_a_run_that_was_ended_half_way_is_run_again(tmp_path, ci, monkeypatch):
-    from gradcheck.gradebooks.collect import folder as collected_folder
+    from gradcheck.gradebooks.collect import written as collected_folder
 
     arguments = (ci, "--roster", roster(tmp_path), "--out", tmp_path / "out")
     collect(*arguments)
@@ -318,7 +318,7 @@ def test_a_name_is_no_markup_in_the_table_of_differences(tmp_path, ci, regrade):
 
 
 def test_a_disk_that_is_full_is_told(tmp_path, ci, monkeypatch):
-    from gradcheck.gradebooks.collect import folder as collected_folder
+    from gradcheck.gradebooks.collect import written as collected_folder
 
     def full(path, content):
         raise OSError(28, "No space left on device")

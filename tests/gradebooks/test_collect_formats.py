@@ -33,7 +33,7 @@ def one(found):
 )
 def test_each_format_gives_its_score(found, kind, grain):
     result = one(found)
-    assert (result.score, result.max_score, result.kind, result.grain) == (3, 4, kind, grain)
+    assert (result.score, result.max_score, result.format, result.grain) == (3, 4, kind, grain)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_of_all_submissions_of_a_copy_the_newest_counts():
         {"submission_tag": "submit/2", "result": classroom50(3), "provenance_warning": "uploaded by eve"},
         {"submission_tag": "submit/1", "result": classroom50(4)},
     ]
-    assert (one(found).score, one(found).kind) == (3, "classroom50")
+    assert (one(found).score, one(found).format) == (3, "classroom50")
     assert one(found).notes == ("Classroom 50 warns of its release: uploaded by eve",)
     assert one(found[1:]).notes == ()
 

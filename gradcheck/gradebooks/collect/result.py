@@ -24,7 +24,7 @@ class Result:
     """A score as it came: advisory, since whoever may push may have written it.
 
     `names`  what it goes by, for the roster: a file's or folder's name, a login, an id; all have to be one person's.
-    `kind`   report, classroom50, gradescope, classroom or grades: which format.
+    `format` report, classroom50, gradescope, classroom or grades: which format.
     `file`   where it was read, for people.
     `when`, `commit`, `digest`  of the graded work, empty where the format does not say.
     `grain`  the smallest number of points that could be given; 0: any. What is less was rounded away, per exercise.
@@ -33,7 +33,7 @@ class Result:
     names: tuple[str, ...]
     score: float
     max_score: float
-    kind: str
+    format: str
     file: str
     when: str = ""
     commit: str = ""

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradcheck.errors import GradcheckError
-from gradcheck.gradebooks.collect.clones import Clone, clone_at, is_clone
+from gradcheck.gradebooks.collect.changes import Clone, Manifest, clone_at, is_clone
 from gradcheck.gradebooks.collect.formats import read_json, read_payload
-from gradcheck.gradebooks.collect.manifest import Manifest
 from gradcheck.gradebooks.collect.result import Result, ResultsRead, Unusable
 from gradcheck.gradebooks.collect.tables import read_table
 from gradcheck.submissions.folder import Opened, opened
