@@ -58,6 +58,7 @@ def collect(
     from gradcheck.gradebooks.collect.compare import compare, regrades_in
     from gradcheck.gradebooks.collect.sources import gather, must_exist
     from gradcheck.gradebooks.collect.written import must_be_free
+    from gradcheck.hosts.commands import readers
 
     roster = _roster(course_file, roster_file)
     for source in sources:
@@ -69,7 +70,7 @@ def collect(
         regrade = regrade or out / GRADED
     exclude = [path for path in (out, regrade, release, roster_file, course_file) if path is not None]
     original = load_release(release) if release else None
-    gathered = gather(sources, assignment=assignment, release=original, exclude=exclude)
+    gathered = gather(sources, assignment=assignment, release=original, exclude=exclude, readers=readers())
     if grading:
         from gradcheck.commands.grade import grade
 
