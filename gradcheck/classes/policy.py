@@ -9,7 +9,6 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo, available_timezones
@@ -18,6 +17,7 @@ from gradcheck.catalog import all_exercises
 from gradcheck.classes.roster_file import load_roster
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.desk_record import STEPS, Help
+from gradcheck.showing.text import nearest
 from gradcheck.submissions.lateness import MOST_DAYS, Deadline, Late
 from gradcheck.submissions.roster import Match, Roster, Student
 
@@ -393,8 +393,8 @@ def _line_of(source: str, table: str, key: str) -> int:
 
 
 def _meant(name: Any, allowed: Iterable[str], cutoff: float = 0.5) -> str:
-    close = get_close_matches(str(name), list(allowed), n=1, cutoff=cutoff)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = nearest(str(name), allowed, cutoff)
+    return f"; did you mean {close}?" if close else ""
 
 
 def _shown(value: Any) -> str:

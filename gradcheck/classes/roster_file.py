@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import tzinfo
 from pathlib import Path
+from typing import Any
 
 from gradcheck.classes.columns import Columns, Meaning, columns_of, groups_in, is_staff
 from gradcheck.classes.raw_csv import CsvLine, Sheet, read_sheet
@@ -147,9 +148,10 @@ def _merged(earlier: _RosterRow, row: _RosterRow, file: Path) -> Student:
         what = next((each for each in shared if each != "login"), "login")
         raise _clash(earlier, row, what, file)
     both = ((each.name, getattr(one, each.name), getattr(other, each.name)) for each in fields(Student))
-    return replace(
-        one, **{key: tuple(dict.fromkeys((*a, *b))) if isinstance(a, tuple) else a or b for key, a, b in both}
-    )
+    merged: dict[str, Any] = {
+        key: tuple(dict.fromkeys((*a, *b))) if isinstance(a, tuple) else a or b for key, a, b in both
+    }
+    return Student(**merged)
 
 
 def _clash(earlier: _RosterRow, row: _RosterRow, what: str, file: Path) -> GradcheckError:

@@ -255,8 +255,9 @@ class _Lookup:
     def __init__(self, people: Sequence[Person]) -> None:
         by: dict[tuple[str | int, str], list[Person]] = {}
         for person in people:
-            keys = [*enumerate(person.ids), *(("login", each) for each in dict.fromkeys(person.logins))]
-            for key in (*keys, ("name", person.name)):
+            keys: list[tuple[str | int, str]] = [*enumerate(person.ids), ("name", person.name)]
+            keys += [("login", each) for each in dict.fromkeys(person.logins)]
+            for key in keys:
                 by.setdefault(key, []).append(person)
         self._by = by
         self._width = max((len(person.ids) for person in people), default=0)

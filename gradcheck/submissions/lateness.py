@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from gradcheck.showing.text import plural
+
 Late = Literal["none", "per-day", "zero-after"]
 DAY = timedelta(days=1)
 MOST_DAYS = 3650
@@ -112,7 +114,7 @@ class Deadline:
 
     def rule(self, days: int) -> str:
         """What was applied, for people."""
-        count = f"{days} day late" if days == 1 else f"{days} days late"
+        count = f"{days} {plural(days, 'day')} late"
         if self.late == "none":
             return f"{count}, which costs nothing"
         if self.late == "zero-after":

@@ -328,6 +328,14 @@ def test_a_disk_that_is_full_is_told(tmp_path, ci, monkeypatch):
         collect(ci, "--roster", roster(tmp_path), "--out", tmp_path / "out")
 
 
+def test_a_damaged_table_is_a_problem_and_costs_nobody_a_score(tmp_path, ci):
+    put(ci / "grades.csv", 'github_username,score,max_score\n"ada')
+    code, _ = collect(ci, "--roster", roster(tmp_path), "--out", tmp_path / "out")
+    assert code == 1
+    assert told(tmp_path)["problems"] == ["grades.csv, line 2: a quote is opened and never closed; export it again"]
+    assert [row["ci_score"] for row in table(tmp_path / "out/gradebook.csv")] == ["3", "4", "4"]
+
+
 def test_a_huge_file_is_refused(tmp_path, ci):
     with (ci / "eve.json").open("wb") as file:
         file.truncate(65 << 20)  # sparse

@@ -9,9 +9,15 @@ from pathlib import Path
 
 from gradcheck.errors import GradcheckError
 from gradcheck.gradebooks.collect.changes import Clone, Manifest, clone_at, is_clone
-from gradcheck.gradebooks.collect.formats import read_json, read_payload
-from gradcheck.gradebooks.collect.result import Reader, Result, ResultsRead, Unusable
-from gradcheck.gradebooks.collect.tables import read_table
+from gradcheck.gradebooks.collect.result import (
+    Reader,
+    Result,
+    ResultsRead,
+    Unusable,
+    read_json,
+    read_payload,
+    read_table,
+)
 from gradcheck.submissions.folder import Opened, opened
 from gradcheck.submissions.layout import Refused, printable
 from gradcheck.submissions.naming import safe_name
@@ -80,7 +86,7 @@ class _Source:
         skipped = {name for path in self.exclude if (name := self._entry(path))}
         with opened(self.source.resolve()) as folder:
             # Sorted, so that what is told does not depend on the file system.
-            files = sorted(name for name in folder.files() if self._may_be_result(name) and name not in skipped)
+            files = sorted(name for name in folder.files() if _may_be_result(name) and name not in skipped)
             for name in files:
                 self._file(folder, name, name)
         told = {printable(name) for name in (*files, *skipped)}
@@ -108,12 +114,10 @@ class _Source:
             self.gathered.problems.append(f"{printable(place.name)} cannot be opened: {error.strerror or error}")
 
     def _folder(self, place: Place, folder: Opened) -> None:
-        names = folder.files()
-        files = sorted(name for name in names if self._may_be_result(name))
+        files = sorted(filter(_may_be_result, folder.files()))
         if not files or len(files) > _MOST_IN_A_FOLDER:
-            why = (
-                f"it has more than {_MOST_IN_A_FOLDER} files" if files else "neither a clone nor a result file is in it"
-            )
+            many = f"it has more than {_MOST_IN_A_FOLDER} files"
+            why = many if files else "neither a clone nor a result file is in it"
             self.gathered.problems.append(f"{printable(place.name)}: {why}")
         for name in files[:_MOST_IN_A_FOLDER]:
             self._file(folder, name, f"{place.name}/{name}", whose=place.name)
@@ -123,30 +127,28 @@ class _Source:
         try:
             with opened(path) as folder:
                 for name in sorted(set(_IN_A_CLONE).intersection(folder.files())):
-                    before = len(self.gathered.results)
-                    self._file(folder, name, f"{place.name}/{name}", whose=place.name)
-                    for at in range(before, len(self.gathered.results)):
-                        note = "the result file lies in the learner's own repository"
-                        found = self.gathered.results[at]
-                        self.gathered.results[at] = replace(found, notes=(*found.notes, note))
+                    note = "the result file lies in the learner's own repository"
+                    self._file(folder, name, f"{place.name}/{name}", place.name, note)
         except OSError:
             return  # a bare repository, or one that nobody may list: grading it says more
 
-    def _file(self, folder: Opened, name: str, shown: str, whose: str = "") -> None:
+    def _file(self, folder: Opened, name: str, shown: str, whose: str = "", *notes: str) -> None:
         shown = printable(shown)
         stem = name.rsplit(".", 1)[0]
         names = (whose,) if whose else () if stem.lower() in _NOBODYS else (safe_name(stem),)
         try:
             content = folder.read(name, MOST_BYTES)
             if content is not None:
-                self._take(name, content, names, shown)
+                self._take(name, content, names, shown, notes)
         except Refused as reason:
             # The file is named by the sentence, which the folder around it is not.
             self.gathered.problems.append(printable(f"{reason}{f' (of {whose})' if whose else ''}"))
         except Unusable as reason:
             self.gathered.problems.append(printable(f"{shown}: {reason}"))
+        except GradcheckError as error:
+            self.gathered.problems.append(printable(str(error)))
 
-    def _take(self, name: str, content: bytes, names: tuple[str, ...], shown: str) -> None:
+    def _take(self, name: str, content: bytes, names: tuple[str, ...], shown: str, notes: tuple[str, ...]) -> None:
         read = self._read(name, content, names, shown)
         if read is None:
             self.gathered.ignored.append((shown, "no table of grades, nor a payload, that is read here"))
@@ -155,7 +157,7 @@ class _Source:
             if not each.names:
                 self.gathered.problems.append(f"{shown}: it says nobody's name; call it NAME.json, or NAME/{name}")
             else:
-                self.gathered.results.append(each)
+                self.gathered.results.append(replace(each, notes=(*each.notes, *notes)))
         self.gathered.problems += read.problems
 
     def _read(self, name: str, content: bytes, names: tuple[str, ...], shown: str) -> ResultsRead | None:
@@ -171,9 +173,9 @@ class _Source:
                 raise
             return None
 
-    @staticmethod
-    def _may_be_result(name: str) -> bool:
-        return name.lower().endswith(_ENDINGS) and not name.startswith(".")
+
+def _may_be_result(name: str) -> bool:
+    return name.lower().endswith(_ENDINGS) and not name.startswith(".")
 
 
 def must_exist(source: Path) -> None:

@@ -116,7 +116,7 @@ def _listed(heading: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _score_of(found: Result | Regrade | None) -> str:
-    score = found and (found.score if isinstance(found, Result) else found.final)
+    score = found.score if isinstance(found, Result) else found.final if found else None
     return "none" if found is None or score is None else f"{points(score)}/{points(found.max_score)}"
 
 
