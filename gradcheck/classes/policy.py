@@ -18,6 +18,7 @@ from gradcheck.classes.roster_file import load_roster
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.desk_record import STEPS, Help
 from gradcheck.showing.text import nearest
+from gradcheck.submissions.git import Commit
 from gradcheck.submissions.lateness import MOST_DAYS, Deadline, Late
 from gradcheck.submissions.roster import Match, Roster, Student
 
@@ -53,19 +54,6 @@ class HintCosts:
     def percent(self, taken: Help) -> float:
         hint = self.costs[taken.hint - 1] if taken.hint else 0
         return max(hint, self.gave_up if taken.gave_up else 0)
-
-
-@dataclass(frozen=True)
-class Commit:
-    """The commit to read from a git clone: a tag's; or the last one at or before `until`; or else the newest.
-
-    `steps` are the moments after which it costs more, the earliest first. Where the exercises were at one of them what
-    they are in that commit, the commit of then counts: a later push of something else is no later work.
-    """
-
-    tag: str = ""
-    until: datetime | None = None
-    steps: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True)

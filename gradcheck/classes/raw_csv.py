@@ -85,7 +85,7 @@ def read_sheet(content: bytes, name: str, *, by_hand: bool = False, even: bool =
         raise GradcheckError(f"{name} is not a text file; export it as CSV")
     above = _ABOVE.match(text) if by_hand else None
     start = above.end() if above else 0
-    if not text[start:].strip():
+    if not text.strip() or start == len(text):
         raise GradcheckError(f"{name} is empty; export it again")
     headers = {delimiter: next(_parsed(text, delimiter, name, start)) for delimiter in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda each: len(headers[each].cells))

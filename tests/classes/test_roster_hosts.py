@@ -266,7 +266,7 @@ def test_a_student_in_two_sections_is_one(load):
         ("First name,Email address,Email\nA,a@x.y,b@x.y\n", ("row 1", "'Email address' and 'Email'")),
         (b"PK\x03\x04", ("is a spreadsheet",)),
         (" \n", ("is empty",)),
-        ("\nsep=;\r\n\n", ("is empty",)),
+        ("\nsep=;\r\n", ("is empty",)),
     ],
 )
 def test_contradictions_and_shifted_rows_are_refused_with_their_rows(load, text, words):

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from gradcheck.errors import GradcheckError
-from gradcheck.submissions import git_refs
+from gradcheck.submissions import git_objects
 from gradcheck.submissions.finder import holds_work
 from gradcheck.submissions.folder import FolderTree, Opened, opened
 from gradcheck.submissions.git import git_folder
@@ -87,7 +87,7 @@ def clone_at(place: Place, release: Manifest | None) -> Clone:
     with suppress(OSError, Refused):
         if repository is not None:
             with opened(repository) as folder:
-                commit = git_refs.head(folder) or ""
+                commit = git_objects.head(folder) or ""
     if repository == path:  # a bare one has no files to compare
         return Clone(place.name, commit)
     with suppress(OSError), opened(path) as folder:
