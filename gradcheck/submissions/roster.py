@@ -122,21 +122,6 @@ class Match:
         }[self.why]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Unmatched:
-    """What the roster and the submissions do not have in common, for people to look at."""
-
-    nobodys: tuple[tuple[str, Match], ...]
-    """Submissions of nobody, and why."""
-    students: tuple[Student, ...]
-    shared: tuple[tuple[Student, tuple[str, ...]], ...]
-    """Students with several submissions, and which: each was graded."""
-
-    @property
-    def submissions(self) -> tuple[str, ...]:
-        return tuple(name for name, _ in self.nobodys)
-
-
 _NOBODY = Match(why="nobody")
 _Index = Mapping[str, list[Student]]
 
@@ -186,25 +171,6 @@ class Roster:
         if download.why == "nobody" and (team := self._by_group.get(_squeezed(name))):
             return Match(tuple(team))
         return self._from_repository(name) if download.why == "nobody" else download
-
-    def unmatched(self, submissions: Iterable[str] | Mapping[str, Sequence[Student]]) -> Unmatched:
-        """Submissions of nobody, and students without one: both are told, neither is guessed. A mapping has what each
-        submission's host has told. Every member of a team has handed in what the team has.
-        """
-        told = submissions if isinstance(submissions, Mapping) else dict.fromkeys(submissions, ())
-        nobodys: list[tuple[str, Match]] = []
-        owned: dict[Student, list[str]] = {}
-        for name, people in told.items():
-            match = self.match(name, people)
-            if not match.students:
-                nobodys.append((name, match))
-            for student in match.students:
-                owned.setdefault(student, []).append(name)
-        return Unmatched(
-            tuple(sorted(nobodys, key=lambda each: each[0])),
-            tuple(student for student in self.students if student not in owned),
-            tuple((each, tuple(sorted(owned[each]))) for each in self.students if len(owned.get(each, ())) > 1),
-        )
 
     def _by_host(self, told: Sequence[Student]) -> Match:
         """By the people whom the host says: all have to be in the roster, each once."""

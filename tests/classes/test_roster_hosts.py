@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from gradcheck.classes.report import RosterGaps
 from gradcheck.classes.roster_file import load_roster
 from gradcheck.errors import GradcheckError
 from gradcheck.submissions.lateness import read_time, with_offset
@@ -124,14 +125,14 @@ def test_what_the_host_says_of_who_handed_in_outweighs_the_name():
     assert CLASS.match("ada", [Student(email="stranger@uni.edu")]).why == "nobody"
     mixed = CLASS.match("submission_1", [Student(email="ada@uni.edu", id="19120")])
     assert (mixed.why, mixed.who) == ("contradiction", (KIM, ADA))
-    found = CLASS.unmatched({"submission_1": [Student(id="18150")], "Team 3": []})
-    assert [names for _, names in found.shared] == [("Team 3", "submission_1")]
+    found = RosterGaps.of(CLASS, {"submission_1": [Student(id="18150")], "Team 3": []})
+    assert [each.submissions for each in found.several] == [("Team 3", "submission_1")]
 
 
 def test_every_member_of_a_team_has_handed_in():
-    found = CLASS.unmatched(["Team 3", "zed"])
-    assert found.students == (LEE, MARIE)
-    assert [(name, match.why) for name, match in found.nobodys] == [("zed", "nobody")]
+    found = RosterGaps.of(CLASS, {"Team 3": [], "zed": []})
+    assert found.without_submission == (LEE.named(), MARIE.named())
+    assert [(each.submission, each.why) for each in found.reasons] == [("zed", "nobody")]
 
 
 ROSTERS = {
