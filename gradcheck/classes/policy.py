@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from gradcheck.catalog import all_exercises
 from gradcheck.classes.roster_file import load_roster
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.grading.desk_record import STEPS, Help
 from gradcheck.showing.text import nearest
 from gradcheck.submissions.git import Commit
@@ -227,15 +227,13 @@ def load_course(path: Path | None) -> Course:
 
 
 def _read(file: Path) -> _Table:
+    with explained(f"{file} cannot be read", "--course names a file like the one in docs/course.md"):
+        content = file.read_bytes()
     try:
-        source = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except OSError as error:
-        told = f"{error.strerror or error}; --course names a file like the one in docs/course.md"
-        raise GradcheckError(f"{file} cannot be read: {told}") from None
+        source = content.decode("utf-8-sig").replace("\r\n", "\n")
+        found = _Table(file, source, tomllib.loads(source))
     except UnicodeDecodeError as error:
         raise GradcheckError(f"{file} is no UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    try:
-        found = _Table(file, source, tomllib.loads(source))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise GradcheckError(f"{file} is not readable as TOML: {error}; mend it there") from None
     found.must_be_among(_TABLES)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradcheck.classes.columns import Columns, Meaning, columns_of, groups_in, is_staff
 from gradcheck.classes.raw_csv import CsvLine, Sheet, read_sheet
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.grading.small_files import read_small
 from gradcheck.submissions.lateness import with_offset
 from gradcheck.submissions.naming import folded
@@ -65,11 +65,9 @@ def load_roster(file: Path, zone: tzinfo | None = None) -> Roster:
 
 
 def _sheet(file: Path) -> Sheet:
-    try:
+    with explained(f"{file} cannot be read", "[roster] file names it"):
         file.stat()  # what is missing is told as what cannot be read
         content = read_small(file, MOST_BYTES)
-    except OSError as error:
-        raise GradcheckError(f"{file} cannot be read: {error.strerror or error}; [roster] file names it") from None
     if content is None:
         raise GradcheckError(f"{file} is not a plain file of at most {MOST_BYTES // 2**20} MiB; [roster] file names it")
     return read_sheet(content, str(file), by_hand=True)

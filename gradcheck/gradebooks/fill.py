@@ -42,17 +42,19 @@ class FinalScore:
 
     @classmethod
     def of(cls, row: ClassRow) -> tuple[FinalScore, ...]:
-        """From a row of `class.json`: the student's, or one for every member of a team."""
-        if not row.students:
-            key = comparable(row.name)
-            return (cls(row.name, row.final_score, (key,), (key,), comparable_name(row.name), row.ungraded),)
-        return tuple(cls._of_student(row, each) for each in row.students)
-
-    @classmethod
-    def _of_student(cls, row: ClassRow, student: TeamMember) -> FinalScore:
-        number, email = comparable(student.id), comparable(student.email)
-        name, logins = comparable_name(student.name), map(comparable, student.logins)
-        return cls(row.name, row.final_score, (number,), (email, number, *logins), name, row.ungraded)
+        """From a row of `class.json`: one for each of its students, or else by the submission's own name."""
+        students = row.students or (TeamMember(row.name, row.name, row.name),)
+        return tuple(
+            cls(
+                row.name,
+                row.final_score,
+                (comparable(each.id),),
+                tuple(map(comparable, (each.email, each.id, *each.logins))),
+                comparable_name(each.name),
+                row.ungraded,
+            )
+            for each in students
+        )
 
 
 @dataclass(frozen=True)

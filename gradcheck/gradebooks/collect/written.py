@@ -17,7 +17,7 @@ from textwrap import wrap
 
 import msgspec
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.gradebooks.collect.changes import Clone
 from gradcheck.gradebooks.collect.compare import Regrade, ScoreComparison, Source, StudentScore
 from gradcheck.gradebooks.collect.result import Result
@@ -166,10 +166,8 @@ def must_be_free(out: Path) -> Mapping[str, list[str]]:
         if content is not None and _hash(content) not in known.get(name, []):
             what = "has been changed since collect wrote it" if known else "was not written by collect"
             raise GradcheckError(f"{out / name} {what}; {_ADVICE}")
-    try:
+    with explained(f"{out} cannot be made", "give --out another place"):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GradcheckError(f"{out} cannot be made: {error.strerror}; give --out another place") from None
     if not os.access(out, os.W_OK | os.X_OK):
         raise GradcheckError(f"{out} cannot be written to; give --out another place")
     return known
@@ -238,10 +236,8 @@ def _content(path: Path) -> bytes | None:
         return None
     if path.is_symlink() or not path.is_file():
         raise GradcheckError(f"{path} is there and is no plain file; {_ADVICE}")
-    try:
+    with explained(f"{path} cannot be read", _ADVICE):
         content = read_small(path, _MOST)
-    except OSError as error:
-        raise GradcheckError(f"{path} cannot be read: {error.strerror}; {_ADVICE}") from None
     if content is None:
         raise GradcheckError(f"{path} has more than {_MOST >> 20} MiB; {_ADVICE}")
     return content
@@ -252,7 +248,5 @@ def _hash(content: bytes) -> str:
 
 
 def _put(path: Path, content: bytes) -> None:
-    try:
+    with explained(f"{path} cannot be written", "give --out another place"):
         write_whole(path, content)
-    except OSError as error:
-        raise GradcheckError(f"{path} cannot be written: {error.strerror}; give --out another place") from None

@@ -27,7 +27,7 @@ from gradcheck.classes.report import (
 )
 from gradcheck.classes.run import GradedSubmission
 from gradcheck.classes.summary import ClassSummary
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.feedback import feedback_html
 from gradcheck.reports.json_report import text_of
@@ -84,10 +84,8 @@ class ClassFolder:
         return tuple(sorted(stem for stem, name in found if stem not in self._people and not name.startswith(".")))
 
     def _made(self, folder: Path) -> None:
-        try:
+        with explained(f"{folder} cannot be made", "give --out another place"):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise GradcheckError(f"{folder} cannot be made: {error.strerror}; give --out another place") from None
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
