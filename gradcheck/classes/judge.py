@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +38,13 @@ from gradcheck.isolation.sandbox.layers import Layer
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
 from gradcheck.isolation.worker.launch import Bounds
 from gradcheck.isolation.worker.spawn import lane_for
+from gradcheck.references.store import LIBRARIES
 from gradcheck.submissions.submission import Submission
+
+_ROOMS = (
+    *("operators", "numbers", "references", "checks", "training", "catalog", "diagnosis"),
+    *("grading", "submissions", "isolation", "classes"),
+)
 
 _BATCH_S = 3.0
 """Seconds of computing for all calls of an exercise, which a right submission makes in a hundredth of that."""
@@ -63,11 +71,23 @@ class Settings:
     @property
     def grading(self) -> str:
         """A digest of all that a result depends on besides the submission and the seed."""
-        from gradcheck.classes.fingerprint import grader_fingerprint
-
         bounds = (self.bounds.call_s, self.bounds.submission_s, self.bounds.memory_bytes, self.bounds.sandbox)
         said = repr((__version__, grader_fingerprint(), self.exercises, bounds, self.searches_s))
         return hashlib.sha256(said.encode()).hexdigest()
+
+
+@cache
+def grader_fingerprint() -> str:
+    """Changes with any line of the rooms that decide about a result, and with the libraries' versions."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for room in _ROOMS:
+        for path in sorted((package / room).rglob("*.py")):
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
+    for library in LIBRARIES:
+        digest.update(version(library).encode())
+    return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)

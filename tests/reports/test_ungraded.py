@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from gradcheck.classes import checkout
+from gradcheck.classes.journal import Seed
+from gradcheck.classes.pool import Facts
 from gradcheck.classes.run import GradedSubmission
-from gradcheck.classes.seeds import Seed
-from gradcheck.classes.tasks import Facts
 from gradcheck.classes.written import report_in
 from gradcheck.commands import grade as cli_class
 from gradcheck.commands.export import export, gradebook

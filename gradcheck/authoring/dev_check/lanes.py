@@ -17,7 +17,7 @@ from pathlib import Path
 from gradcheck.authoring.dev_check.catalog import Record, read_record
 from gradcheck.authoring.dev_check.exercise import check_exercise
 from gradcheck.authoring.dev_check.problem import ExerciseVerdict
-from gradcheck.grading.lifeline import end_with_parent
+from gradcheck.grading.processes import end_with_parent
 
 
 @dataclass(frozen=True)
