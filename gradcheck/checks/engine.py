@@ -321,7 +321,7 @@ class Verification:
         ask = Ask(self.candidate, spec, self.task.name, self.seed)
         fails = wanted.holds(ask)
         if fails:
-            return wording.property_fails(blank, fails)
+            return wording.failed(blank, *((fails,) if isinstance(fails, str) else fails))
         unclean = (impure(spec, blank, self._asked(blank, arguments), outcome) for outcome, arguments in ask.unclean)
         return next(filter(None, unclean), blank)
 

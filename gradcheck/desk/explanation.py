@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradcheck.catalog import Exercise
 from gradcheck.desk.hints import operators_of
 from gradcheck.desk.paper import formula_lines, paragraph
-from gradcheck.reports.terminal import points
+from gradcheck.showing.text import plural, points
 
 
 def explanation(exercise: Exercise, width: int, *, colour: bool = False, blocks: bool = True) -> list[str]:
@@ -38,7 +38,7 @@ def _sources(exercise: Exercise) -> list[str]:
 def _functions(exercise: Exercise, width: int) -> list[str]:
     """Signatures with their points beside them, or below where the screen is narrow."""
     signatures = [f"{each.spec.name}({', '.join(each.spec.parameters)})" for each in exercise.functions]
-    worth = [f"{points(each.points)} point{'' if each.points == 1 else 's'}" for each in exercise.functions]
+    worth = [f"{points(each.points)} {plural(each.points, 'point')}" for each in exercise.functions]
     column, rest = max(map(len, signatures)), max(map(len, worth))
     if column + rest + 7 <= width:
         return [f"    {each:<{column}}   {own}" for each, own in zip(signatures, worth, strict=True)]

@@ -9,7 +9,8 @@ from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks.results import where_of
 from gradcheck.classes.written import check_written
 from gradcheck.desk.hints import operators_of
-from gradcheck.diagnosis.mutants import mutant_in_words, mutants, mutants_in_output
+from gradcheck.diagnosis.mistakes import mutant_in_words
+from gradcheck.diagnosis.mutants import mutants, mutants_in_output
 from gradcheck.operators import all_operators
 from gradcheck.reports.message import failure_text
 from tests.diagnosis.answers import gives_away

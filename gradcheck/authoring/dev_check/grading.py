@@ -19,7 +19,7 @@ from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
 
 if TYPE_CHECKING:
-    from gradcheck.diagnosis.wrong_answers import WrongAnswer
+    from gradcheck.diagnosis.calculator import WrongAnswer
     from gradcheck.operators.operator import Operator
 
 _STOPPED = (*FAULTS, "ungraded")
@@ -123,7 +123,7 @@ class _WrongAnswers:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Those that pass, and misconceptions that do not even run."""
-        from gradcheck.diagnosis.wrong_answers import wrong_answers
+        from gradcheck.diagnosis.calculator import wrong_answers
 
         for each in wrong_answers(self.exercise):
             failure = self._first_failure(each)

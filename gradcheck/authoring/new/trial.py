@@ -18,10 +18,11 @@ from gradcheck.checks.opinion import Opinions
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.checks.trials import Benches
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.equivalence import is_equivalent
-from gradcheck.diagnosis.mutants import Mutant, function_of, mutant_in_words, mutants, original_of
+from gradcheck.diagnosis.mistakes import Mutant, mutant_in_words
+from gradcheck.diagnosis.mutants import function_of, is_equivalent, mutants
 from gradcheck.errors import GradcheckError, NoBound, ReferenceDisagreement
 from gradcheck.operators.operator import Operator
+from gradcheck.references.derive import formula_of
 from gradcheck.references.store import ExpectedStore
 
 _SEEDS = (0, 1)
@@ -82,7 +83,7 @@ def right_answer_passes(task: Task, cache: Path) -> None:
     for spec in task.functions:
         wrt = "" if spec.role == "forward" else spec.wrt or name
         assert spec.role != "function"
-        right = Mutant(operator, spec.role, wrt, "none", original_of(operator, spec.role, wrt))
+        right = Mutant(operator, spec.role, wrt, "none", formula_of(operator, spec.role, wrt))
         functions[spec.name] = Calculator(task, spec).as_function(right)
     failed = failing(functions, task, cache)
     if failed:

@@ -17,7 +17,7 @@ from gradcheck.catalog import all_exercises
 from gradcheck.classes.policy import Course, HintCosts
 from gradcheck.errors import GradcheckError
 from gradcheck.reports.escaping import markdown_text
-from gradcheck.reports.terminal import points
+from gradcheck.showing.text import points
 
 _FILES = {
     "README.md": "README.md",

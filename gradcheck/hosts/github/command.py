@@ -61,7 +61,7 @@ def classroom(
     """
     from gradcheck.hosts.github import step
     from gradcheck.reports.escaping import terminal_text
-    from gradcheck.reports.marks import no_mark
+    from gradcheck.reports.stored import no_mark
 
     if save is not None and stored is not None:
         raise GradcheckError("--save and --from exclude each other: a report is made, or taken from an earlier step")

@@ -25,8 +25,8 @@ from gradcheck.classes.written import FinalReport
 from gradcheck.errors import GradcheckError
 from gradcheck.hosts.gradescope.metadata import Handed, read_metadata
 from gradcheck.hosts.gradescope.result import gradescope_results
-from gradcheck.reports.marks import must_be_marked
-from gradcheck.reports.terminal import points
+from gradcheck.reports.stored import must_be_marked
+from gradcheck.showing.text import points
 from gradcheck.submissions.folder import opened
 from gradcheck.submissions.lateness import Deadline, moment
 

@@ -20,7 +20,7 @@ from gradcheck.classes.policy import Course
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.small_files import write_whole
 from gradcheck.isolation.worker.launch import Bounds
-from gradcheck.reports.terminal import points
+from gradcheck.showing.text import points
 
 FILE = "autograder.zip"
 _TEMPLATES = Path(__file__).parent / "template"

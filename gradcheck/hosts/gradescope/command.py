@@ -36,7 +36,7 @@ def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], require_
     from gradcheck.classes.policy import load_course
     from gradcheck.hosts.gradescope.bundle import limit_s, timeout_min, write_bundle
     from gradcheck.reports.escaping import terminal_text
-    from gradcheck.reports.terminal import points
+    from gradcheck.showing.text import points
 
     course = for_units(load_course(course_file), units)
     path = write_bundle(out, course, require_sandbox=require_sandbox)
