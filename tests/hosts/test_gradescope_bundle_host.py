@@ -345,9 +345,9 @@ def test_what_the_grader_failed_on_leaves_no_result_and_says_why(place, monkeypa
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_a_link_in_the_place_of_the_results_is_replaced_not_followed(place, monkeypatch, when):
-    from gradcheck.classes import checkout
+    from gradcheck.classes import run
 
-    grade, link = checkout.grade_checkout, place / "results" / "results.json"
+    grade, link = run.grade_checkout, place / "results" / "results.json"
     (place / "victim").write_text("precious")
 
     def planting(*args, **kwargs):
@@ -357,7 +357,7 @@ def test_a_link_in_the_place_of_the_results_is_replaced_not_followed(place, monk
     if when == "before":
         link.symlink_to(place / "victim")
     else:
-        monkeypatch.setattr(checkout, "grade_checkout", planting)
+        monkeypatch.setattr(run, "grade_checkout", planting)
     assert hosted(place)[0]["score"] == 4.0
     assert (place / "victim").read_text() == "precious"
 
