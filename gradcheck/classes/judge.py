@@ -25,14 +25,14 @@ from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.outcome import Call
 from gradcheck.checks.own_failure import draws_from, is_ours, show_traceback, told
-from gradcheck.checks.results import CheckResult
+from gradcheck.checks.results import Status
 from gradcheck.checks.rounds import Asked, everything
 from gradcheck.checks.trials import Benches
 from gradcheck.classes.written import SCHEMA, FinalReport, WrittenExercise, exercise_written, ungraded_of
 from gradcheck.grading.desk_record import NO_HELP
 from gradcheck.grading.execute import unreadable
 from gradcheck.grading.grade import unless_we_fail, verification_of
-from gradcheck.grading.report import ExerciseReport, ungraded
+from gradcheck.grading.report import ExerciseReport, all_alike, checks_of
 from gradcheck.grading.warm import Warm
 from gradcheck.isolation.sandbox.layers import Layer
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
@@ -143,13 +143,10 @@ class Judge:
     def _draw(self, name: str) -> _Draw:
         """The first draw of an exercise at which all references agree and have a bound, whatever is handed in."""
         if name not in self._draws:
-            found = None
             for seed in draws_from(self.seed):
-                found = _Draw(seed, self._prepared(name, seed))
-                if found.why is None:
+                self._draws[name] = _Draw(seed, self._prepared(name, seed))
+                if self._draws[name].why is None:
                     break
-            assert found is not None
-            self._draws[name] = found
         return self._draws[name]
 
     def _prepared(self, name: str, seed: int) -> Exception | None:
@@ -218,7 +215,7 @@ class Judge:
             verification = self._verification(find_exercise(name), candidate, shrink=False)
             verification.explain = None
             verification.ask_ahead(batch.asked, batch.calls)
-            checks = _checks(find_exercise(name))
+            checks = checks_of(find_exercise(name))
             return candidate.is_well and all(verification.result(*check).ok for check in checks)
         except Exception as error:
             if not is_ours(error):
@@ -272,14 +269,13 @@ class Judge:
         return found
 
     def _checked(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None = None) -> WrittenExercise:
-        # What a worker answers may be anything; that it confuses us must cost nobody else anything.
-        return exercise_written(unless_we_fail(exercise, None, lambda: self._by_checks(exercise, candidate, words)))
+        def by_checks() -> ExerciseReport:
+            verification = self._verification(exercise, candidate)
+            verification.words, verification.budget = words, self._budget
+            return ExerciseReport(exercise, tuple(verification.results()), seed=verification.drawn_again)
 
-    def _by_checks(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None) -> ExerciseReport:
-        verification = self._verification(exercise, candidate)
-        verification.words, verification.budget = words, self._budget
-        results = verification.results()
-        return ExerciseReport(exercise, tuple(results), seed=verification.drawn_again)
+        # What a worker answers may be anything; that it confuses us must cost nobody else anything.
+        return exercise_written(unless_we_fail(exercise, None, by_checks))
 
     def _verification(self, exercise: Exercise, candidate: Any, *, shrink: bool = True) -> Verification:
         verification = verification_of(exercise, candidate, self.seed, self.settings.cache, shrink, secret=True)
@@ -287,16 +283,14 @@ class Judge:
         verification.draw_from(self._draw(exercise.name).seed)
         return verification
 
-    def _all(self, name: str, status: str) -> WrittenExercise:
+    def _all(self, name: str, status: Status) -> WrittenExercise:
         """The exercise with all checks passed, or none started."""
         if (name, status) not in self._fixed:
-            exercise = find_exercise(name)
             message, seed = "not started", None
             if status == "passed":
                 used = self._draw(name).seed
                 message, seed = "", None if used == self.seed else used
-            results = [_blank(exercise, function, check, status, message) for function, check in _checks(exercise)]
-            self._fixed[name, status] = exercise_written(ExerciseReport(exercise, tuple(results), seed=seed))
+            self._fixed[name, status] = exercise_written(all_alike(find_exercise(name), status, message, seed))
         return self._fixed[name, status]
 
 
@@ -319,15 +313,7 @@ def raw_report(
 
 def unjudged(name: str, why: str) -> WrittenExercise:
     """An exercise of which nobody can say anything, and why."""
-    return exercise_written(ungraded(find_exercise(name), why))
-
-
-def _checks(exercise: Exercise) -> Iterator[tuple[str, str]]:
-    return ((graded.spec.name, check) for graded in exercise.functions for check in graded.spec.checks)
-
-
-def _blank(exercise: Exercise, function: str, check: str, status: Any, message: str) -> CheckResult:
-    return CheckResult(exercise.name, function, check, status, message)
+    return exercise_written(all_alike(find_exercise(name), "ungraded", why))
 
 
 def _digest(name: str, source: bytes) -> bytes:
