@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from gradcheck.classes.policy import load_course
+from gradcheck.classes.roster_file import load_roster
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.small_files import read_small, write_whole
 from gradcheck.hosts.course_text import toml, units_named
 from gradcheck.showing.templating import filled
-from gradcheck.submissions.roster_file import load_roster
 
 _TEMPLATE = Path(__file__).parent / "templates" / "course" / "course.toml"
 _MOST_BYTES = 64 << 20
