@@ -34,8 +34,8 @@ def python() -> tuple[str, ...]:
     listener.bind(address)
     listener.listen(64)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    server = subprocess.Popen(
-        [sys.executable, "-X", "utf8", __file__, str(listener.fileno())],
+    server = subprocess.Popen(  # -P: what lies beside this file is not to be taken for modules of Python
+        [sys.executable, "-P", "-X", "utf8", __file__, str(listener.fileno())],
         stdin=subprocess.PIPE,  # its end tells the server that this process has ended
         stdout=subprocess.DEVNULL,
         pass_fds=[listener.fileno()],
@@ -50,7 +50,7 @@ def python() -> tuple[str, ...]:
         folder.cleanup()
 
     atexit.register(end)
-    return sys.executable, "-S", "-E", __file__, address
+    return sys.executable, "-S", "-E", "-P", __file__, address
 
 
 def _start(address: str, arguments: list[str]) -> int:
@@ -138,7 +138,7 @@ def _as_python(arguments: list[str], folder: str, environment: dict[str, str]) -
     kind, *rest = arguments
     first = folder if kind == "-m" else "" if kind == "-c" else str(Path(kind).resolve().parent)
     given = [each for each in environment.get("PYTHONPATH", "").split(os.pathsep) if each]
-    sys.path[:1] = [first, *given]
+    sys.path[:0] = [first, *given]
     status = 0
     try:
         if kind == "-m":

@@ -28,13 +28,14 @@ def malformed(check: str, blank: CheckResult, trial: Trial, outcome: Outcome) ->
     if trial.verdict is not None:
         refused = trial.verdict(outcome.value)
         if refused and refused[0] == check:
-            return wording.form_failure(blank, compare.FORM_CODES[check], refused[1], trial, outcome)
+            return wording.failed(blank, refused[1], compare.FORM_CODES[check], trial, outcome.value)
     if not trial.expected:
         return None
     problem = compare.form_problem(check, trial.template, outcome.value)
     if not problem:
         return None
-    return wording.form_failure(blank, compare.form_code(check, trial.template, outcome.value), problem, trial, outcome)
+    code = compare.form_code(check, trial.template, outcome.value)
+    return wording.failed(blank, problem, code, trial, outcome.value)
 
 
 def impure(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
@@ -60,7 +61,7 @@ def confused(blank: CheckResult, confusion: Confusion, trial: Trial, outcome: Ou
         if value is None or value.shape != wanted.shape:
             continue
         if compare.difference([wanted], [part], [Expected(value, tolerance, other)]) is None:
-            return wording.confused(blank, confusion, trial, outcome)
+            return wording.failed(blank, confusion.text, confusion.code, trial, outcome.value)
     return None
 
 
@@ -91,7 +92,8 @@ def in_numbers(spec: FunctionSpec, blank: CheckResult, trial: Trial, outcome: Ou
         return None
     told = trial.verdict(outcome.value) if trial.verdict else None
     if told:
-        return wording.refused_by_verdict(blank, told, trial, outcome)
+        _, message, *code = told
+        return wording.failed(blank, message, "".join(code), trial, outcome.value)
     if not trial.expected:
         return None
     parts = compare.parts(trial.template, outcome.value)

@@ -23,7 +23,7 @@ from gradcheck.checks.outcome import (
     Value,
 )
 from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Status, Tally
-from gradcheck.checks.task import Confusion, FunctionSpec
+from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
 from gradcheck.showing.text import in_a_row
@@ -128,52 +128,36 @@ def unfinished(asked: str, found: Unwritten) -> str:
     }[found.place]
 
 
-def form_failure(blank: CheckResult, code: str, problem: str, trial: Trial, outcome: Outcome) -> CheckResult:
-    """The wrong type, shape or dtype."""
-    example = _case(trial, _shown(outcome.value))
-    return replace(blank, status="failed", code=code, message=problem, counterexample=example)
+def failed(
+    blank: CheckResult, message: str, code: str = "", trial: Trial | None = None, got: Any = None, **more: Any
+) -> CheckResult:
+    """The failure of a check, with the case of `trial` where there is one; `more` is said of that case."""
+    example = None if trial is None else replace(_case(trial, _shown(got)), **more)
+    return replace(blank, status="failed", message=message, code=code, counterexample=example)
 
 
 def refused(blank: CheckResult, what: str) -> CheckResult:
-    return replace(
-        blank,
-        status="failed",
-        code="uses-autograd",
-        message=f"it uses {what}; write the gradient yourself (any forward function of torch is welcome)",
-    )
+    told = f"it uses {what}; write the gradient yourself (any forward function of torch is welcome)"
+    return failed(blank, told, "uses-autograd")
 
 
 def mutated(blank: CheckResult, trial: Trial, names: Sequence[str]) -> CheckResult:
     if tuple(names) == (EARLIER,):
-        return replace(
-            blank,
-            status="failed",
-            code="mutates-input",
-            message=f"it changes {EARLIER}, which the caller still has; return a new tensor every time",
-            counterexample=replace(
-                _case(trial),
-                calls=tuple(Call(blank.function, each) for each in (_halved(trial.arguments), trial.arguments)),
-            ),
-        )
+        told = f"it changes {EARLIER}, which the caller still has; return a new tensor every time"
+        calls = tuple(Call(blank.function, each) for each in (_halved(trial.arguments), trial.arguments))
+        return failed(blank, told, "mutates-input", trial, calls=calls)
     several = len(names) > 1
-    return replace(
-        blank,
-        status="failed",
-        code="mutates-input",
-        message=f"it changes its argument{'s' if several else ''} {in_a_row(names)} in place; the caller still needs "
-        f"{'them, so work on copies' if several else 'it, so work on a copy'} (.clone())",
-        counterexample=replace(_case(trial), changed=tuple(names)),
-    )
+    told = f"it changes its argument{'s' if several else ''} {in_a_row(names)} in place; the caller still needs "
+    told += f"{'them, so work on copies' if several else 'it, so work on a copy'} (.clone())"
+    return failed(blank, told, "mutates-input", trial, changed=tuple(names))
 
 
 def shared(blank: CheckResult, trial: Trial, result: str, argument: str) -> CheckResult:
-    return replace(
-        blank,
-        status="failed",
-        code="aliases-input",
-        message=f"{_lying_in(result, argument)}: changing one would change the other; return a new tensor",
-        counterexample=replace(_case(trial), changed=(argument,)),
-    )
+    lying = f"{result} {'share their' if is_plural(result) else 'shares its'} memory with {argument}"
+    if result == argument:
+        lying = f"the {result} that comes back lies in the memory of the argument {argument}"
+    told = f"{lying}: changing one would change the other; return a new tensor"
+    return failed(blank, told, "aliases-input", trial, changed=(argument,))
 
 
 def _halved(argument: Any) -> Any:
@@ -183,14 +167,6 @@ def _halved(argument: Any) -> Any:
     if isinstance(argument, dict):
         return {name: _halved(each) for name, each in argument.items()}
     return type(argument)(map(_halved, argument)) if isinstance(argument, (tuple, list)) else argument
-
-
-def _lying_in(result: str, argument: str) -> str:
-    return (
-        f"the {result} that comes back lies in the memory of the argument {argument}"
-        if result == argument
-        else f"{result} {'share their' if is_plural(result) else 'shares its'} memory with {argument}"
-    )
 
 
 def nondeterministic(
@@ -205,25 +181,14 @@ def nondeterministic(
         why = f"{used}, one that torch, Python or NumPy keeps for everybody"
     elif generators and not set(generators) & set(outcome.advanced):
         why = f"it draws nothing from {generators[0]}, so they come from somewhere else"
-    return replace(
-        blank,
-        status="failed",
-        code="nondeterministic",
-        message=f"called twice with the same arguments it returned two different results: {why}",
-        counterexample=replace(_case(trial, _shown(outcome.value)), calls=(same, *between, same)),
-    )
+    told = f"called twice with the same arguments it returned two different results: {why}"
+    return failed(blank, told, "nondeterministic", trial, outcome.value, calls=(same, *between, same))
 
 
 def not_linear(blank: CheckResult, trial: Trial, rule: str, parts: Sequence[Trial]) -> CheckResult:
     """`parts` are the trials with the cotangents that the one of `trial` is made of."""
-    return replace(
-        blank,
-        status="failed",
-        message=f"a gradient is linear in grad_output, but {rule} does not hold",
-        counterexample=replace(
-            _case(trial), calls=tuple(Call(blank.function, each.arguments) for each in (*parts, trial))
-        ),
-    )
+    calls = tuple(Call(blank.function, each.arguments) for each in (*parts, trial))
+    return failed(blank, f"a gradient is linear in grad_output, but {rule} does not hold", trial=trial, calls=calls)
 
 
 def not_the_jacobian(
@@ -231,22 +196,19 @@ def not_the_jacobian(
 ) -> CheckResult:
     """`sample` is the Jacobian's trial, `trial` the backward's."""
     calls = Call(blank.function, sample.arguments), Call(backward.name, trial.arguments)
-    return replace(
-        blank,
-        status="failed",
-        message=f"{backward.name} is not grad_output · {blank.function}: the two contradict each other",
-        counterexample=replace(
-            _case(trial, {backward.name: listed(got), f"grad_output · {blank.function}": listed(product)}),
-            calls=calls[: 1 if trial is sample else 2],
-        ),
-    )
+    told = f"{backward.name} is not grad_output · {blank.function}: the two contradict each other"
+    sides = {backward.name: listed(got), f"grad_output · {blank.function}": listed(product)}
+    return failed(blank, told, "", trial, sides, calls=calls[: 1 if trial is sample else 2])
 
 
 def wrong_values(
     blank: CheckResult, spec: FunctionSpec, trial: Trial, parts: Sequence[Value], different: Difference
 ) -> CheckResult:
     """The right form, the wrong numbers."""
-    shown = [_shown(part) for part in parts]
+
+    def by_name(found: Sequence[Any]) -> Any:
+        return found[0] if len(found) == 1 else {w.name: each for w, each in zip(trial.wanted, found, strict=True)}
+
     what = {"forward": "the definition", "jacobian": "dy/dx"}.get(spec.role, trial.what)
     if spec.role == "backward":
         what = f"dC/d{different.parts[0].like}" if len(different.parts) == 1 else "one subgradient"
@@ -256,22 +218,12 @@ def wrong_values(
     else:
         holds = verb(different.part, "holds")
         message, code = f"{different.part} {holds} NaN or infinity where the true value is finite", "not-finite"
-    parts_of = tuple(each.name for each in different.parts) if len(shown) > 1 else ()
+    parts_of = tuple(each.name for each in different.parts) if len(parts) > 1 else ()
     places = np.argwhere(different.mask)[:_MOST_MARKED].tolist()
     marks = Marks(tuple(map(tuple, places)), different.wrong, different.entries, parts_of, what)
-    expected = [listed(each.value) for each in trial.expected]
-    example = _case(
-        trial, shown[0] if len(shown) == 1 else {w.name: s for w, s in zip(trial.wanted, shown, strict=True)}
-    )
-    example = replace(
-        example,
-        marks=marks,
-        digits=_digits(different, parts, trial),
-        expected=expected[0]
-        if len(expected) == 1
-        else {w.name: e for w, e in zip(trial.wanted, expected, strict=True)},
-    )
-    return replace(blank, status="failed", message=message, code=code, counterexample=example)
+    right = by_name([listed(each.value) for each in trial.expected])
+    digits = _digits(different, parts, trial)
+    return failed(blank, message, code, trial, by_name(parts), marks=marks, digits=digits, expected=right)
 
 
 def differing(name: str, what: str, wrong: int, entries: int) -> str:
@@ -303,13 +255,6 @@ def _digits(different: Difference, parts: Sequence[Value], trial: Trial) -> int:
 _MOST_DIGITS, _LOOKED_AT = 17, 64
 
 
-def refused_by_verdict(blank: CheckResult, told: Sequence[str], trial: Trial, outcome: Outcome) -> CheckResult:
-    """The right form, but not what was asked for. `told` is the check, the message and perhaps a code."""
-    _, message, *code = told
-    example = _case(trial, _shown(outcome.value))
-    return replace(blank, status="failed", message=message, code=code[0] if code else "", counterexample=example)
-
-
 def should_have_raised(blank: CheckResult, trial: Trial, outcome: Outcome) -> CheckResult | None:
     """A call with arguments that make no sense: the failure of one that does not say so."""
     if outcome.state == "raised" and outcome.fault is not None and trial.raises in outcome.fault.bases:
@@ -322,28 +267,8 @@ def should_have_raised(blank: CheckResult, trial: Trial, outcome: Outcome) -> Ch
     }.get(outcome.state) or (f"it raised {outcome.fault.kind}" if outcome.fault else "it did not")
     message = f"{blank.function} must raise {trial.raises} here ({trial.case.words}); {came}"
     lines = outcome.fault.lines if outcome.fault else ()
-    shown = _shown(outcome.value) if outcome.state == "returned" else None
-    example = _case(trial, shown)
-    return replace(
-        blank,
-        status="failed",
-        message=message,
-        code="must-raise",
-        counterexample=example,
-        lines=lines,
-        fault=outcome.fault,
-    )
-
-
-def confused(blank: CheckResult, confusion: Confusion, trial: Trial, outcome: Outcome) -> CheckResult:
-    """The right numbers in the wrong order."""
-    example = _case(trial, _shown(outcome.value))
-    return replace(blank, status="failed", code=confusion.code, message=confusion.text, counterexample=example)
-
-
-def property_fails(blank: CheckResult, told: tuple[str, str] | str) -> CheckResult:
-    message, code = (told, "") if isinstance(told, str) else told
-    return replace(blank, status="failed", message=message, code=code)
+    found = failed(blank, message, "must-raise", trial, outcome.value if outcome.state == "returned" else None)
+    return replace(found, lines=lines, fault=outcome.fault)
 
 
 _MOST_MARKED = 10_000

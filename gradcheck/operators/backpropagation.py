@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gradcheck.operators.operator import Input, Operator
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-def _weighted_sum(z: Tensor, w: Tensor) -> Tensor:
-    return w @ z
-
-
-def _stage(z: Tensor, w: Tensor) -> Tensor:
-    return (w @ z).tanh()
-
 
 _INPUTS = (Input("z", ("n",), wrt=("q",)), Input("w", ("m", "n"), wrt=("p", "q")))
 
@@ -25,7 +11,7 @@ WEIGHTED_SUM = Operator(
     formula="s[i] = Sum(w[i, j] * z[j], (j, 0, n-1))",
     inputs=_INPUTS,
     output_shape=("m",),
-    function=_weighted_sum,
+    function=lambda z, w: w @ z,
     source="lecture part A, backpropagation through a weighted sum",
 )
 
@@ -40,6 +26,6 @@ STAGE = Operator(
         "Abs(1 + tanh(Sum(w[i, j] * z[j], (j, 0, n-1)))) - 1",
     ),
     output_shape=("m",),
-    function=_stage,
+    function=lambda z, w: (w @ z).tanh(),
     source="lecture part A, multi-stage graphs: one stage",
 )

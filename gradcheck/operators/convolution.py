@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from gradcheck.operators.operator import Input, Operator
 
@@ -13,22 +14,15 @@ STRIDE, PADDING = 2, 1
 """Of `CONV1D_STRIDED`."""
 
 
-def _conv1d(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    import torch
+def _convolved(name: str, **options: int) -> Callable[..., Tensor]:
+    """A convolution of torch, which is imported when it is called."""
 
-    return torch.conv1d(x, weight, bias)
+    def function(*tensors: Tensor) -> Any:
+        import torch
 
+        return getattr(torch, name)(*tensors, **options)
 
-def _conv1d_strided(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    import torch
-
-    return torch.conv1d(x, weight, bias, stride=STRIDE, padding=PADDING)
-
-
-def _conv2d(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    import torch
-
-    return torch.conv2d(x, weight, bias)
+    return function
 
 
 _ONE_AXIS = (
@@ -42,7 +36,7 @@ CONV1D = Operator(
     formula="y[o, i] = Sum(Sum(weight[o, c, k] * x[c, i + k], (k, 0, K-1)), (c, 0, C-1)) + bias[o]",
     inputs=_ONE_AXIS,
     output_shape=("O", "L - K + 1"),
-    function=_conv1d,
+    function=_convolved("conv1d"),
     source="torch.nn.Conv1d",
 )
 
@@ -53,7 +47,7 @@ CONV1D_STRIDED = Operator(
     ),
     inputs=_ONE_AXIS,
     output_shape=("O", f"(L + {2 * PADDING} - K) // {STRIDE} + 1"),
-    function=_conv1d_strided,
+    function=_convolved("conv1d", stride=STRIDE, padding=PADDING),
     source="torch.nn.Conv1d with stride and padding",
 )
 
@@ -69,6 +63,6 @@ CONV2D = Operator(
         Input("bias", ("O",), wrt=("s",)),
     ),
     output_shape=("O", "M - H + 1", "N - W + 1"),
-    function=_conv2d,
+    function=_convolved("conv2d"),
     source="torch.nn.Conv2d",
 )

@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gradcheck.operators.operator import Input, Operator
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return x @ weight.T + bias
-
 
 LINEAR = Operator(
     name="linear",
@@ -23,7 +13,7 @@ LINEAR = Operator(
         Input("bias", ("O",), wrt=("p",)),
     ),
     output_shape=("O",),
-    function=_linear,
+    function=lambda x, weight, bias: x @ weight.T + bias,
     empty_batch=True,
     source="lecture part B, basic modules: linear; torch.nn.Linear",
 )

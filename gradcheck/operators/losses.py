@@ -2,29 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gradcheck.operators.operator import Input, Operator
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-def _mse(y: Tensor, y_bar: Tensor) -> Tensor:
-    return (y - y_bar).square().mean()
-
-
-def _nll(log_probs: Tensor, labels: Tensor) -> Tensor:
-    return -log_probs.gather(1, labels[:, None]).mean()
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    return _nll(logits.log_softmax(-1), labels)
-
-
-def _bce_with_logits(logits: Tensor, targets: Tensor) -> Tensor:
-    return (logits.logaddexp(logits.new_zeros(())) - targets * logits).mean()
-
 
 _LABELS = Input("labels", ("B",), kind="label", classes="K")
 
@@ -32,7 +10,7 @@ MSE = Operator(
     name="mse",
     formula="C = Sum((y[i] - y_bar[i])**2, (i, 0, n-1)) / n",
     inputs=(Input("y", ("n",), wrt=("j",)), Input("y_bar", ("n",), wrt=("j",))),
-    function=_mse,
+    function=lambda y, y_bar: (y - y_bar).square().mean(),
     flattened=True,
     source="lecture part A, loss functions; torch.nn.MSELoss",
 )
@@ -41,7 +19,7 @@ NLL = Operator(
     name="nll",
     formula="C = -Sum(log_probs[b, labels[b]], (b, 0, B-1)) / B",
     inputs=(Input("log_probs", ("B", "K"), wrt=("p", "q")), _LABELS),
-    function=_nll,
+    function=lambda log_probs, labels: -log_probs.gather(1, labels[:, None]).mean(),
     source="practicum, training; torch.nn.NLLLoss",
 )
 
@@ -49,7 +27,7 @@ CROSS_ENTROPY = Operator(
     name="cross_entropy",
     formula="C = Sum(log(Sum(exp(logits[b, k]), (k, 0, K-1))) - logits[b, labels[b]], (b, 0, B-1)) / B",
     inputs=(Input("logits", ("B", "K"), wrt=("p", "q")), _LABELS),
-    function=_cross_entropy,
+    function=lambda logits, labels: -logits.log_softmax(-1).gather(1, labels[:, None]).mean(),
     stable=True,
     source="lecture part B: cross-entropy; torch.nn.CrossEntropyLoss",
 )
@@ -61,7 +39,7 @@ BCE_WITH_LOGITS = Operator(
         Input("logits", ("n",), wrt=("j",)),
         Input("targets", ("n",), kind="probability"),
     ),
-    function=_bce_with_logits,
+    function=lambda logits, targets: (logits.logaddexp(logits.new_zeros(())) - targets * logits).mean(),
     flattened=True,
     any_shape=True,
     stable=True,

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gradcheck.operators.operator import Input, Operator
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-def _softmax(x: Tensor) -> Tensor:
-    return x.softmax(-1)
-
-
-def _log_softmax(x: Tensor) -> Tensor:
-    return x.log_softmax(-1)
-
 
 SOFTMAX = Operator(
     name="softmax",
     formula="y[i] = exp(x[i]) / Sum(exp(x[k]), (k, 0, C-1))",
     inputs=(Input("x", ("C",), wrt=("j",), batched=True),),
     output_shape=("C",),
-    function=_softmax,
+    function=lambda x: x.softmax(-1),
     unbatched=True,
     stable=True,
     empty_batch=True,
@@ -35,7 +21,7 @@ LOG_SOFTMAX = Operator(
     formula="y[i] = x[i] - log(Sum(exp(x[k]), (k, 0, C-1)))",
     inputs=(Input("x", ("C",), wrt=("j",), batched=True),),
     output_shape=("C",),
-    function=_log_softmax,
+    function=lambda x: x.log_softmax(-1),
     unbatched=True,
     stable=True,
     empty_batch=True,

@@ -2,29 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gradcheck.operators.operator import Input, Operator
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-def _standardise(x: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
-    return (x - mean) * factor
-
-
-def _squared_norm(w: Tensor) -> Tensor:
-    return w.square().sum()
-
-
-def _l1_norm(w: Tensor) -> Tensor:
-    return w.abs().sum()
-
-
-def _masked(x: Tensor, mask: Tensor) -> Tensor:
-    return x * mask
-
 
 STANDARDISE = Operator(
     name="standardise",
@@ -32,7 +10,7 @@ STANDARDISE = Operator(
     formula="y[i] = (x[i] - mean[i]) * factor[i]",
     inputs=(Input("x", ("n",), wrt=("j",), batched=True), Input("mean", ("n",)), Input("factor", ("n",))),
     output_shape=("n",),
-    function=_standardise,
+    function=lambda x, mean, factor: (x - mean) * factor,
     source="lecture part B, practical tricks: normalise the inputs",
 )
 
@@ -40,7 +18,7 @@ SQUARED_NORM = Operator(
     name="squared_norm",
     formula="C = Sum(w[i]**2, (i, 0, n-1))",
     inputs=(Input("w", ("n",), wrt=("j",)),),
-    function=_squared_norm,
+    function=lambda w: w.square().sum(),
     flattened=True,
     any_shape=True,
     source="lecture part B, practical tricks: weight decay, L2",
@@ -50,7 +28,7 @@ L1_NORM = Operator(
     name="l1_norm",
     formula="C = Sum(Piecewise((w[i], w[i] > 0), (-w[i], True)), (i, 0, n-1))",
     inputs=(Input("w", ("n",), wrt=("j",)),),
-    function=_l1_norm,
+    function=lambda w: w.abs().sum(),
     flattened=True,
     any_shape=True,
     source="lecture part B, practical tricks: weight decay, L1",
@@ -61,7 +39,7 @@ MASKED = Operator(
     formula="y[i] = x[i] * mask[i]",
     inputs=(Input("x", ("n",), wrt=("j",)), Input("mask", ("n",))),
     output_shape=("n",),
-    function=_masked,
+    function=lambda x, mask: x * mask,
     flattened=True,
     any_shape=True,
     source="lecture part B, practical tricks: dropout",

@@ -151,7 +151,7 @@ def test_the_autograder_needs_nothing_but_python():
     import ast
     import sys
 
-    source = Path(write_bundle.__code__.co_filename).parents[1] / "templates" / "classroom50" / "autograder.py"
+    source = Path(write_bundle.__code__.co_filename).parent / "template" / "autograder.py"
     tree = ast.parse(source.read_text(encoding="utf-8"), feature_version=(3, 11))
     for node in ast.walk(tree):
         names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
