@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import explained
 
 _PATH = click.Path(path_type=Path)
 
@@ -45,8 +45,8 @@ def host(checkout: Path, course_file: Path | None, out: Path) -> None:
     Who it is from is read from the host's variables. Exits 0 when it was graded, whatever the score; 3 when the
     grader itself failed on an exercise: there is no result.json then.
     """
-    from gradcheck.classes.checkout import grade_checkout
     from gradcheck.classes.policy import load_course
+    from gradcheck.classes.run import grade_checkout
     from gradcheck.grading.small_files import write_whole
     from gradcheck.hosts.classroom50.result import classroom50_result, function_outcomes, identity, release_body
 
@@ -58,10 +58,8 @@ def host(checkout: Path, course_file: Path | None, out: Path) -> None:
         "release-body.md": release_body(report, result),
         "functions.json": json.dumps(function_outcomes(report), indent=1) + "\n",
     }
-    try:
+    with explained(f"{out} cannot be written to", "give --out another place"):
         out.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             write_whole(out / name, text.encode("utf-8"))
-    except OSError as error:
-        raise GradcheckError(f"{out} cannot be written to: {error.strerror}; give --out another place") from None
     click.echo(f"{result['score']} of {result['max-score']} points")

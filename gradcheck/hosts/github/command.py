@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.errors import GradcheckError, Ungraded
+from gradcheck.errors import GradcheckError, Ungraded, explained
 
 if TYPE_CHECKING:
     from gradcheck.classes.written import FinalReport
@@ -122,8 +122,8 @@ def _graded(
     folder: Path, course_file: Path | None, chosen: list[str], *, require_sandbox: bool
 ) -> tuple[FinalReport, list[float]]:
     """The report, and the points of all exercises of the course."""
-    from gradcheck.classes.checkout import grade_checkout
     from gradcheck.classes.policy import load_course
+    from gradcheck.classes.run import grade_checkout
     from gradcheck.submissions.git import checked_out
 
     beside = folder / "course.toml"
@@ -151,11 +151,9 @@ def _saved(path: Path, report: FinalReport) -> None:
     from gradcheck.grading.small_files import write_whole
     from gradcheck.reports.json_report import text_of
 
-    try:
+    with explained(f"{path} cannot be written", "give --save another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text_of(report).encode("utf-8"))
-    except OSError as error:
-        raise GradcheckError(f"{path} cannot be written: {error.strerror}; give --save another place") from None
 
 
 def _must_hold(chosen: list[str], there: Any, what: str) -> None:

@@ -22,7 +22,7 @@ import msgspec
 
 from gradcheck.classes.policy import Course
 from gradcheck.classes.written import FinalReport
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import explained
 from gradcheck.grading.small_files import read_small
 from gradcheck.hosts.gradescope.result import gradescope_results
 from gradcheck.reports.stored import must_be_marked
@@ -83,16 +83,11 @@ def graded(
     """The report of a submission, the course's late rule applied to when Gradescope received it. What is for the
     instructor alone goes to `unusual`.
     """
-    from gradcheck.classes.checkout import grade_checkout
+    from gradcheck.classes.run import grade_checkout
 
     root = folder.resolve()
-    try:
-        with opened(root):
-            pass
-    except OSError as error:
-        raise GradcheckError(
-            f"the submission in {folder} cannot be opened: {error.strerror or error}; --submission names its folder"
-        ) from None
+    with explained(f"the submission in {folder} cannot be opened", "--submission names its folder"), opened(root):
+        pass
     report = grade_checkout(
         root,
         dated(course, handed),
@@ -161,9 +156,10 @@ def _place_for(out: Path) -> Iterator[Path]:
 
     Raises GradcheckError where no file can be written, before anything is graded.
     """
+    trouble, mend = f"{out} cannot be written", "nothing was graded. Give --out another place"
     place = None
     try:
-        with _told(out):
+        with explained(trouble, mend):
             out.parent.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
             place = Path(name)
@@ -171,21 +167,12 @@ def _place_for(out: Path) -> Iterator[Path]:
             place.chmod(0o644)
             out.unlink(missing_ok=True)
         yield place
-        with _told(out):
+        with explained(trouble, mend):
             place.replace(out)
     finally:
         with suppress(OSError):
             if place is not None:
                 place.unlink(missing_ok=True)
-
-
-@contextmanager
-def _told(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        why = f"{error.strerror or error}; nothing was graded. Give --out another place"
-        raise GradcheckError(f"{out} cannot be written: {why}") from None
 
 
 # What Gradescope says of a submission, https://gradescope-autograders.readthedocs.io/en/latest/submission_metadata/.
