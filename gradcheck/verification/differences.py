@@ -24,8 +24,7 @@ from gradcheck.numbers.exact import Exact
 from gradcheck.numbers.exact.system import nearest_float
 from gradcheck.numbers.run import evaluate
 from gradcheck.references.expected import K
-from gradcheck.verification.nearby import signs
-from gradcheck.verification.truth import Around, Cotangents, PlainRun, Sum, Truth, Truths, smallest
+from gradcheck.verification.truth import Around, Cotangents, PlainRun, Sum, Truth, Truths, signs, smallest
 
 FEW = 256
 """Entries, of all inputs together, whose slopes are all found: two runs of the forward for each."""

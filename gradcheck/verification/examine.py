@@ -18,20 +18,22 @@ from gradcheck.numbers.bounded.number import HALF
 from gradcheck.numbers.run import ComputedIn
 from gradcheck.references.expected import K, size_of
 from gradcheck.verification.candidate import Broke, Pass, Pulled, Subject, same
-from gradcheck.verification.diagnose import Observed, diagnose, entries_of
+from gradcheck.verification.diagnose import diagnose
 from gradcheck.verification.facts import CotangentKind, Entries, Failure, FailureKind, Mistake, Note, NoteKind, Quantity
-from gradcheck.verification.judge import Judged, judged
-from gradcheck.verification.nearby import signs
 from gradcheck.verification.reference import Ground
+from gradcheck.verification.sight import Observed, entries_of
 from gradcheck.verification.truth import (
     Around,
+    Judged,
     PlainRun,
     Truth,
     Truths,
     backward_of,
     exactly,
     flows,
+    judged,
     name_of,
+    signs,
     smallest,
     wide,
 )
