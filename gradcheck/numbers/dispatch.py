@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, partial, reduce
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
@@ -338,6 +338,20 @@ class Numbers(TorchDispatchMode):
         if not isinstance(leaf, NumberTensor):
             return leaf
         return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device=leaf.device)
+
+
+def in_torch(program: Callable[..., Any]) -> Rule:
+    """A rule that is torch code: it runs on numbers, as any program does. Plain tensors are constants to it."""
+    return lambda numbers, *args, **kwargs: numbers.again(program, *mapped(numbers.number, (args, kwargs)))
+
+
+def trilinear(
+    a: Tensor, b: Tensor, c: Tensor, add_a: Any, add_b: Any, add_c: Any, summed: Any, unroll_dim: int = 1
+) -> Tensor:
+    """The sum of products of three, each stretched along some axes; how it is unrolled changes nothing."""
+    pairs = ((a, add_a), (b, add_b), (c, add_c))
+    a, b, c = (reduce(torch.unsqueeze, axes, factor) for factor, axes in pairs)
+    return (a * b * c).sum(list(summed))
 
 
 def mapped(function: Callable[[Any], Any], tree: Any) -> Any:

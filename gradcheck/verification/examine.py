@@ -20,6 +20,7 @@ from gradcheck.references.expected import K, size_of
 from gradcheck.verification.candidate import Broke, Pass, Pulled, Subject, same
 from gradcheck.verification.diagnose import diagnose
 from gradcheck.verification.facts import CotangentKind, Entries, Failure, FailureKind, Mistake, Note, NoteKind, Quantity
+from gradcheck.verification.inputs import flows
 from gradcheck.verification.reference import Ground
 from gradcheck.verification.sight import Observed, entries_of
 from gradcheck.verification.truth import (
@@ -30,7 +31,6 @@ from gradcheck.verification.truth import (
     Truths,
     backward_of,
     exactly,
-    flows,
     judged,
     name_of,
     signs,

@@ -23,6 +23,7 @@ from gradcheck.numbers.bounded.number import HALF
 from gradcheck.numbers.dispatch import NoRule, Numbers, NumberTensor
 from gradcheck.numbers.run import vjp
 from gradcheck.references.expected import PRECISION, TRUTH_BITS, K, balls, size_of, values_of
+from gradcheck.verification.inputs import flows
 
 if TYPE_CHECKING:
     from gradcheck.verification.reference import Ground
@@ -133,7 +134,7 @@ class Sum:
 
     direction: Tensor
     value: float
-    allowed: float
+    allowed: float = 0.0
 
     def of(self, gradient: Tensor) -> float:
         return float((gradient.detach().cpu().double() * self.direction).sum())
@@ -164,20 +165,12 @@ class PlainRun:
 
     def pull(self, cotangents: Cotangents) -> dict[str, Tensor]:
         """The gradient of everything, zeros where nothing flows."""
-        pairs = [
-            (output, cotangent.detach().to(output.dtype))
+        upstream = [
+            cotangent.detach().to(output.dtype) if cotangent is not None and flows(output) else None
             for output, cotangent in zip(self.outputs, cotangents, strict=True)
-            if cotangent is not None and flows(output)
         ]
         leaves = [self.leaves[name] for name in self.wrt]
-        found: Sequence[Tensor | None] = [None] * len(leaves)
-        if pairs:
-            ends, upstream = zip(*pairs, strict=True)
-            found = torch.autograd.grad(ends, leaves, upstream, retain_graph=True, allow_unused=True)
-        return {
-            name: torch.zeros_like(leaf) if gradient is None else gradient
-            for name, leaf, gradient in zip(self.wrt, leaves, found, strict=True)
-        }
+        return dict(zip(self.wrt, gradients_of(self.outputs, upstream, leaves, retain_graph=True), strict=True))
 
     def column(self, name: str, entry: int) -> list[Tensor | None]:
         """How each output changes with one entry of a tensor, by the derivative of the gradient by the cotangent."""
@@ -194,9 +187,13 @@ class PlainRun:
         return found
 
 
-def flows(output: Any) -> bool:
-    """Whether a gradient can come back from it."""
-    return isinstance(output, Tensor) and output.requires_grad
+def gradients_of(outputs: Sequence[Any], cotangents: Sequence[Any], leaves: Sequence[Any], **how: Any) -> list[Tensor]:
+    """By each leaf, as torch finds them: zeros where nothing flows."""
+    pairs = [(o, g) for o, g in zip(outputs, cotangents, strict=True) if g is not None and flows(o)]
+    found: Sequence[Tensor | None] = [None] * len(leaves)
+    if pairs:
+        found = torch.autograd.grad([o for o, _ in pairs], leaves, [g for _, g in pairs], allow_unused=True, **how)
+    return [torch.zeros_like(leaf) if each is None else each for leaf, each in zip(leaves, found, strict=True)]
 
 
 class Truth:
@@ -444,16 +441,9 @@ def backward_of(
     """The gradients by `wrt` as a function of the tensors, grad_outputs by their names in `upstream` among them."""
 
     def backward(tensors: Mapping[str, Any]) -> list[Any]:
-        outputs = tree_leaves(ground(tensors))
-        pairs = [
-            (output, tensors[name])
-            for output, name in zip(outputs, upstream, strict=True)
-            if name is not None and flows(output)
-        ]
+        cotangents = [None if name is None else tensors[name] for name in upstream]
         leaves = [tensors[name] for name in wrt]
-        ends, ups = zip(*pairs, strict=True)
-        found = torch.autograd.grad(ends, leaves, ups, create_graph=True, allow_unused=True)
-        return [torch.zeros_like(leaf) if each is None else each for leaf, each in zip(leaves, found, strict=True)]
+        return gradients_of(tree_leaves(ground(tensors)), cotangents, leaves, create_graph=True)
 
     return backward
 

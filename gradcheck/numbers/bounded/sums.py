@@ -14,7 +14,7 @@ from gradcheck.numbers.bounded.branches import places
 from gradcheck.numbers.bounded.libm import roundoffs
 from gradcheck.numbers.bounded.number import RULES, UNIT64, Bounded, BoundedTensor, like, rule, up, whole
 from gradcheck.numbers.bounded.pointwise import add, div, mul, scaled, sub
-from gradcheck.numbers.dispatch import aten
+from gradcheck.numbers.dispatch import aten, in_torch
 
 
 def sum_along(numbers: Bounded, x: BoundedTensor, axes: tuple[int, ...], keepdim: bool) -> BoundedTensor:
@@ -253,7 +253,7 @@ RULES.table(
         **variance_rules("var_mean", root=False, with_mean=True),
         **variance_rules("std_mean", root=True, with_mean=True),
         "logcumsumexp": logcumsumexp,
-        "dist": lambda n, x, y, p=2: n.again(torch.linalg.vector_norm, (sub(n, x, y),), {"ord": p}),
+        "dist": in_torch(lambda x, y, p=2: torch.linalg.vector_norm(x - y, p)),
         **{f"{name}.default": partial(product_of, name) for name in PRODUCTS},
         "vdot": partial(product_of, "dot"),
         "addmm.default": partial(onto, "mm"),

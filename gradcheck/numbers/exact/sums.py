@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from flint import arb, arb_mat
 
+from gradcheck.numbers.dispatch import in_torch, trilinear
 from gradcheck.numbers.exact.branches import extreme, several, signs
 from gradcheck.numbers.exact.moves import gathered_back, windows
 from gradcheck.numbers.exact.pointwise import OF_ARRAYS, times
@@ -181,16 +182,6 @@ def onto_start(product: Callable[[Array, Array], Array]) -> Callable[..., Array]
     return computed
 
 
-def trilinear(
-    numbers: Exact, x: Any, weight: Any, y: Any, for_x: Any, for_weight: Any, for_y: Any, summed: Any, unroll: int = 1
-) -> Array:
-    """The sum of products of three, each stretched along some axes; how it is unrolled changes nothing."""
-    product = arb(1)
-    for factor, axes in ((x, for_x), (weight, for_weight), (y, for_y)):
-        product = product * np.expand_dims(numbers.balls(factor), tuple(axes))
-    return total(np.asarray(product, dtype=object), tuple(summed))
-
-
 # Convolutions, as products with what each window sees. A weight has the axes (out, in / groups, *window).
 
 
@@ -313,10 +304,10 @@ RULES.table(
         "addmm.default": onto_start(PRODUCTS["mm"]),
         "baddbmm.default": onto_start(PRODUCTS["bmm"]),
         "addmv": onto_start(PRODUCTS["mv"]),
-        "_trilinear": trilinear,
         "convolution": convolution,
         "convolution_backward": convolution_backward,
     },
     kept,
 )
+RULES.table({"_trilinear": in_torch(trilinear)})
 RULES[torch.ops.prims.var.default] = kept(variance)
