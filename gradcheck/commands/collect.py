@@ -59,6 +59,7 @@ def collect(
     from gradcheck.gradebooks.collect.folder import must_be_free
     from gradcheck.gradebooks.collect.sources import gather, must_exist
     from gradcheck.gradebooks.collect.stored import regrades_in
+    from gradcheck.hosts.commands import readers
 
     roster = _roster(course_file, roster_file)
     for source in sources:
@@ -70,7 +71,7 @@ def collect(
         regrade = regrade or out / GRADED
     exclude = [path for path in (out, regrade, release, roster_file, course_file) if path is not None]
     original = load_release(release) if release else None
-    gathered = gather(sources, assignment=assignment, release=original, exclude=exclude)
+    gathered = gather(sources, assignment=assignment, release=original, exclude=exclude, readers=readers())
     if grading:
         from gradcheck.commands.grade import grade
 

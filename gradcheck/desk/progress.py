@@ -16,9 +16,8 @@ from gradcheck.desk.paper import paragraph
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.last_results import LastResult, Memory, checks_of
 from gradcheck.grading.report import State
-from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import not_your_fault
-from gradcheck.reports.words import STYLES, WORDS
+from gradcheck.reports.words import STYLES, WORDS, not_your_fault
+from gradcheck.showing.text import points
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.gradebooks.layouts import NO_GRADE, Layout, Person, read_layout
 from gradcheck.gradebooks.match import FinalScore, Matching, match
 from gradcheck.reports.escaping import terminal_text
-from gradcheck.reports.ungraded import names_of
+from gradcheck.reports.words import names_of
 from gradcheck.submissions.columns import Host
 from gradcheck.submissions.raw_csv import Sheet, read_sheet
 

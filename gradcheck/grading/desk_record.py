@@ -13,6 +13,7 @@ from typing import Any
 
 from gradcheck.catalog import all_exercises
 from gradcheck.grading.small_files import locked, read_small, write_whole
+from gradcheck.showing.text import counted
 
 FILE = ".desk.json"
 SCHEMA = "gradcheck/desk/v1"
@@ -30,7 +31,7 @@ class Help:
 
     def __str__(self) -> str:
         """`2 hints, solution shown`; empty for no help."""
-        hints = "" if not self.hint else "1 hint" if self.hint == 1 else f"{self.hint} hints"
+        hints = counted(self.hint, "hint") if self.hint else ""
         return ", ".join(filter(None, (hints, "solution shown" if self.gave_up else "")))
 
 

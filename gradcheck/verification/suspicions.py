@@ -20,7 +20,7 @@ from gradcheck.verification.facts import Mistake, Way
 from gradcheck.verification.sight import FAILS, LIKELY, Sight, Told, broadcasts, fit
 
 if TYPE_CHECKING:
-    from gradcheck.diagnosis.mutants import Mutant
+    from gradcheck.diagnosis.mistakes import Mutant
     from gradcheck.operators.operator import Operator
 
 
@@ -504,7 +504,8 @@ def _beside(sight: Sight) -> list[tuple[str, Tensor]]:
 
 def mutated(sight: Sight) -> Suspicions:
     """Every mutant of the definition or of the derivative that is wrong, the likelier first."""
-    from gradcheck.diagnosis.mutants import KINDS, code_of, mutants, mutants_in_output, part_in_words
+    from gradcheck.diagnosis.mistakes import KINDS, code_of, part_in_words
+    from gradcheck.diagnosis.mutants import mutants, mutants_in_output
 
     observed, operator = sight.observed, sight.observed.operator
     if operator is None or observed.quantity.kind == "second-gradient" or len(sight.upstream) != 1:

@@ -17,7 +17,7 @@ from gradcheck.diagnosis.matching import Factor
 from gradcheck.errors import GradcheckError
 from gradcheck.references.expected import K
 from gradcheck.showing.templating import environment
-from gradcheck.showing.text import in_json, printable
+from gradcheck.showing.text import in_json, plural, printable
 from gradcheck.verification.facts import AlongAxis, CotangentKind, Failure, FailureKind, Note, NoteKind, Quantity
 from gradcheck.verification.words import failure_told, in_a_line, name_of, note_told, shortened
 
@@ -129,7 +129,7 @@ def _head(verdict: Verdict) -> str:
 
 def _outcome(verdict: Verdict) -> str:
     wrong = len(verdict.failures)
-    return "passed" if not wrong else "1 thing is wrong" if wrong == 1 else f"{wrong} things are wrong"
+    return f"{wrong} {plural(wrong, 'thing is', 'things are')} wrong" if wrong else "passed"
 
 
 def _right(verdict: Verdict) -> str:

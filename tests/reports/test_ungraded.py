@@ -20,7 +20,7 @@ from gradcheck.gradebooks.fill import fill
 from gradcheck.hosts.classroom50.command import host as classroom50
 from gradcheck.hosts.classroom50.result import identity
 from gradcheck.reports.stored import read_report
-from gradcheck.reports.ungraded import not_your_fault
+from gradcheck.reports.words import not_your_fault
 from tests.hosts.classroom_data import exercise_of, report_of
 from tests.reports.class_data import final_report, row, write_class
 from tests.reports.plain_reports import (

@@ -8,7 +8,7 @@ from textwrap import wrap
 
 from gradcheck.gradebooks.collect.compare import ScoreComparison, StudentScore
 from gradcheck.reports.escaping import markdown_text, terminal_text, visible
-from gradcheck.reports.terminal import points
+from gradcheck.showing.text import points
 
 _WIDTH = 80
 _TOP = 10

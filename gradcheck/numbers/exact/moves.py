@@ -152,7 +152,7 @@ def unfold_backward(numbers: Exact, g: Any, input_sizes: Any, dim: int, size: in
 # Means over windows, each with its own divisor.
 
 
-class Pool:
+class AverageWindows:
     """What each window of an average pooling sees, and by what its sum is divided: padding counts or not."""
 
     def __init__(
@@ -172,12 +172,12 @@ class Pool:
 
 
 def avg_pool(numbers: Exact, x: Any, *how: Any) -> Array:
-    pool = Pool(x, *how)
+    pool = AverageWindows(x, *how)
     return numbers.balls(ExactTensor(pool.windows(x.handles))).sum(axis=(-2, -1)) / pool.divisors
 
 
 def avg_pool_backward(numbers: Exact, g: Any, x: Any, *how: Any) -> Array:
-    pool = Pool(x, *how)
+    pool = AverageWindows(x, *how)
     return gathered_back(pool.windows, (numbers.balls(g) / pool.divisors)[..., None, None], x.shape)
 
 
