@@ -354,6 +354,21 @@ def trilinear(
     return (a * b * c).sum(list(summed))
 
 
+def axes_of(x: Tensor, dim: Any) -> tuple[int, ...]:
+    """The axes that an operator works along: all where none is named, none of a single number."""
+    if dim is None or (isinstance(dim, list | tuple) and not dim) or not x.dim():
+        return tuple(range(x.dim()))
+    return tuple(axis % x.dim() for axis in (dim if isinstance(dim, list | tuple) else (dim,)))
+
+
+def windows(x: Tensor, window: Any, stride: Any, dilation: Any) -> Tensor:
+    """(..., *places, *window) from (..., *sizes): what a convolution or a pool sees at each place."""
+    first = x.dim() - len(window)
+    for axis, (wide, step, apart) in enumerate(zip(window, stride, dilation, strict=True)):
+        x = x.unfold(first + axis, (wide - 1) * apart + 1, step)[..., ::apart]
+    return x
+
+
 def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
     """The same tree with each leaf replaced. torch's own walk costs more than most operators do."""
     if isinstance(tree, list | tuple):

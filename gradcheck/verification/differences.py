@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import flint
@@ -24,7 +24,7 @@ from gradcheck.numbers.exact import Exact
 from gradcheck.numbers.exact.system import nearest_float
 from gradcheck.numbers.run import evaluate
 from gradcheck.references.expected import K
-from gradcheck.verification.truth import Around, Cotangents, PlainRun, Sum, Truth, Truths, signs, smallest
+from gradcheck.verification.truth import Around, Cotangents, PlainRun, Sum, Truth, Truths, nudged, smallest
 
 FEW = 256
 """Entries, of all inputs together, whose slopes are all found: two runs of the forward for each."""
@@ -131,11 +131,7 @@ class Differences:
         """
         unit = torch.finfo(dtype).eps / 2
         way = max(unit, 2.0**-40)  # so that it is not lost in float64
-        generator = torch.Generator().manual_seed(self.seed)
-
-        def off(tensor: Tensor) -> Tensor:
-            return tensor.double() * (1 + signs(tensor, generator) * way)
-
+        off = partial(nudged, drawn=torch.Generator().manual_seed(self.seed), by=way)
         nearby = [
             Differences(
                 self.ground,

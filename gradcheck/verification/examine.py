@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -33,7 +33,7 @@ from gradcheck.verification.truth import (
     exactly,
     judged,
     name_of,
-    signs,
+    nudged,
     smallest,
     wide,
 )
@@ -685,10 +685,7 @@ class Examination:
 
     def nearby(self, unit: float) -> dict[str, Tensor]:
         """Exact gradients at inputs and cotangents that are off by a rounding."""
-
-        def moved(tensor: Tensor) -> Tensor:
-            return tensor.detach().double() * (1 + signs(tensor, self._generator) * max(unit, 2.0**-50))
-
+        moved = partial(nudged, drawn=self._generator, by=max(unit, 2.0**-50))
         tensors = {name: moved(tensor) for name, tensor in self.tensors.items()}
         return exactly(self.ground, tensors, self.wrt, [None if g is None else moved(g) for g in self.dense])
 

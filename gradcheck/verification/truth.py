@@ -494,6 +494,11 @@ def signs(like: Tensor, drawn: torch.Generator) -> Tensor:
     return torch.randint(0, 2, like.shape, generator=drawn).to(like.device).double() * 2 - 1
 
 
+def nudged(tensor: Tensor, drawn: torch.Generator, by: float) -> Tensor:
+    """Every entry a little larger or smaller, relative to itself."""
+    return tensor.detach().double() * (1 + signs(tensor, drawn) * by)
+
+
 def largest(tensor: Tensor, but: float = 0.0) -> float:
     """The size of the largest entry; infinite ones count as `but`."""
     sizes = tensor.detach().double().abs()

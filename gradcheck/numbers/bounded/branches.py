@@ -19,7 +19,7 @@ from torch._ops import OpOverload
 
 from gradcheck.numbers.bounded.number import RULES, Bounded, BoundedTensor, mid_of, rule
 from gradcheck.numbers.bounded.pointwise import direction
-from gradcheck.numbers.dispatch import Rule, aten, mapped
+from gradcheck.numbers.dispatch import Rule, aten, axes_of, mapped, windows
 
 
 def compared(numbers: Bounded, x: Any, y: Any) -> tuple[Tensor, Tensor]:
@@ -209,14 +209,6 @@ RULES.table(
 # The largest of many.
 
 
-def places(x: Tensor, dim: Any) -> tuple[int, ...]:
-    """The axes an operator works along: all where none is named."""
-    if not x.dim() or dim is None or (isinstance(dim, list | tuple) and not dim):
-        return tuple(range(x.dim()))
-    named = dim if isinstance(dim, list | tuple) else (dim,)
-    return tuple(axis % x.dim() for axis in named)
-
-
 def extreme(
     numbers: Bounded, x: BoundedTensor, dim: Any, keepdim: bool, sign: int
 ) -> tuple[BoundedTensor, Tensor | None]:
@@ -226,7 +218,7 @@ def extreme(
     """
     if not x.dim():
         return numbers.exactly(x.mid.clone(), x.rad.clone()), None
-    axes = places(x, dim)
+    axes = axes_of(x, dim)
     best = torch.amax(x.mid, axes, keepdim=True) if sign > 0 else torch.amin(x.mid, axes, keepdim=True)
     is_best = x.mid == best
     best_rad = torch.where(is_best, x.rad, 0.0).amax(axes, keepdim=True)
@@ -406,22 +398,21 @@ RULES.table(
 # Largest within windows.
 
 
-def windows(
+def seen_by(
     x: Tensor, kernel: list[int], stride: list[int], padding: list[int], dilation: list[int], sizes: Any
 ) -> Tensor:
     """What a pooling looks at: x's last axes become those of the output and a last one, of the window."""
-    rank = len(kernel)
-    pads = []
-    for axis in range(rank):
-        reach = (sizes[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
-        pads.append((padding[axis], max(0, reach - padding[axis] - x.shape[axis - rank])))
-    flat_pads = [amount for pair in reversed(pads) for amount in pair]
-    padded = torch.constant_pad_nd(x, flat_pads, -math.inf)
-    for axis in range(rank):
-        place = x.dim() - rank + axis
-        span = (kernel[axis] - 1) * dilation[axis] + 1
-        padded = padded.unfold(place, span, stride[axis])[..., :: dilation[axis]].narrow(place, 0, sizes[axis])
-    return padded.flatten(x.dim())
+    first = x.dim() - len(kernel)
+    pads: list[int] = []
+    for size, wide, step, pad, apart, given in zip(
+        sizes, kernel, stride, padding, dilation, x.shape[first:], strict=True
+    ):
+        reach = (size - 1) * step + (wide - 1) * apart + 1
+        pads = [pad, max(0, reach - pad - given), *pads]  # torch begins with the last axis
+    seen = windows(torch.constant_pad_nd(x, pads, -math.inf), kernel, stride, dilation)
+    for axis, size in enumerate(sizes):
+        seen = seen.narrow(first + axis, 0, size)
+    return seen.flatten(x.dim())
 
 
 def filled(values: list[int], rank: int, default: list[int]) -> list[int]:
@@ -451,7 +442,7 @@ def max_pool(
     how = filled(stride, rank, kernel), filled(padding, rank, [0]), filled(dilation, rank, [1])
 
     def look(part: Tensor) -> Tensor:
-        return windows(part, kernel, *how, values.shape[-rank:])
+        return seen_by(part, kernel, *how, values.shape[-rank:])
 
     return pooled(numbers, x, values, indices, rank, look)
 

@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.branches import places
 from gradcheck.numbers.bounded.libm import roundoffs
 from gradcheck.numbers.bounded.number import RULES, UNIT64, Bounded, BoundedTensor, like, rule, up, whole
 from gradcheck.numbers.bounded.pointwise import add, div, mul, scaled, sub
-from gradcheck.numbers.dispatch import aten, in_torch
+from gradcheck.numbers.dispatch import aten, axes_of, in_torch
 
 
 def sum_along(numbers: Bounded, x: BoundedTensor, axes: tuple[int, ...], keepdim: bool) -> BoundedTensor:
@@ -38,7 +37,7 @@ def infinite_along(x: BoundedTensor, axes: tuple[int, ...], keepdim: bool) -> Te
 def mean(
     numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> BoundedTensor:
-    axes = places(x, dim)
+    axes = axes_of(x, dim)
     return div(numbers, sum_along(numbers, x, axes, keepdim), float(math.prod(x.shape[axis] for axis in axes)))
 
 
@@ -47,7 +46,7 @@ def nansum(
 ) -> BoundedTensor:
     there = ~torch.isnan(x.mid)
     kept = BoundedTensor(torch.where(there, x.mid, 0.0), torch.where(there, x.rad, 0.0))
-    return sum_along(numbers, kept, places(x, dim), keepdim)
+    return sum_along(numbers, kept, axes_of(x, dim), keepdim)
 
 
 def cumsum(numbers: Bounded, x: BoundedTensor, dim: int, dtype: Any = None) -> BoundedTensor:
@@ -98,7 +97,7 @@ def cumprod(numbers: Bounded, x: BoundedTensor, dim: int, dtype: Any = None) -> 
 def variance(
     numbers: Bounded, x: BoundedTensor, dim: Any, correction: float, keepdim: bool
 ) -> tuple[BoundedTensor, BoundedTensor]:
-    axes = places(x, dim)
+    axes = axes_of(x, dim)
     count = math.prod(x.shape[axis] for axis in axes)
     center = mean(numbers, x, list(axes), True)
     away = sub(numbers, x, center)
@@ -241,7 +240,7 @@ def convolution_backward(numbers: Bounded, upstream: Any, x: Any, weight: Any, b
 RULES.table(
     {
         "sum.default sum.dim_IntList": lambda n, x, dim=None, keepdim=False, dtype=None: sum_along(
-            n, x, places(x, dim), keepdim
+            n, x, axes_of(x, dim), keepdim
         ),
         "mean.default mean.dim": mean,
         "nansum": nansum,
@@ -264,4 +263,4 @@ RULES.table(
 RULES[torch.ops.prims.var.default] = lambda n, x, dims, correction=1, **_: variance(
     n, x, dims, float(correction), False
 )[0]
-RULES[torch.ops.prims.sum.default] = lambda n, x, dims=None, **_: sum_along(n, x, places(x, dims), False)
+RULES[torch.ops.prims.sum.default] = lambda n, x, dims=None, **_: sum_along(n, x, axes_of(x, dims), False)

@@ -12,6 +12,7 @@ import torch
 from flint import arb
 from torch import Tensor
 
+from gradcheck.numbers.dispatch import axes_of
 from gradcheck.numbers.exact.system import RULES, Array, Exact, ExactTensor, kept
 
 UNORDERED = 2
@@ -223,16 +224,9 @@ def picked(numbers: Exact, x: ExactTensor, dim: int, keepdim: bool, pick: Callab
     return ExactTensor(result), indices
 
 
-def several(x: Any, dim: Any) -> tuple[int, ...]:
-    """The axes that torch means; a single number has none."""
-    if dim is None or (isinstance(dim, list | tuple) and not dim) or x.dim() == 0:
-        return tuple(range(x.dim()))
-    return tuple(d % x.dim() for d in (dim if isinstance(dim, list | tuple) else (dim,)))
-
-
 def extreme(numbers: Exact, x: ExactTensor, dim: Any, keepdim: bool, pick: Callable[..., Any]) -> ExactTensor:
     """The largest or smallest over several dimensions."""
-    dims = several(x, dim)
+    dims = axes_of(x, dim)
     kept_dims = [d for d in range(x.dim()) if d not in dims]
     rows = ExactTensor(x.handles.permute([*kept_dims, *dims]).reshape([*(x.shape[d] for d in kept_dims), -1]))
     values, _ = picked(numbers, rows, -1, False, pick)
