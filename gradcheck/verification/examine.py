@@ -388,7 +388,7 @@ class Examination:
                     outputs=floats_of(plain.outputs),
                     gradients=plain.pull(cotangents),
                     pull=self.pull_at,
-                    forward=self.forward_at,
+                    forward=lambda tensors: floats_of(PlainRun(self.ground, tensors, ()).outputs),
                     right_for=frozenset(self.right_for.get(quantity.name, ())),
                     operator=self.ground.operator,
                 )
@@ -402,9 +402,6 @@ class Examination:
     ) -> dict[str, Tensor]:
         plain = self.truth.plain if tensors is None else PlainRun(self.ground, tensors, self.wrt)
         return plain.pull(cotangents)
-
-    def forward_at(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        return floats_of(PlainRun(self.ground, tensors, ()).outputs)
 
     def cotangents(self) -> None:
         """The same backward for other grad_outputs: what is linear, at any layout of memory."""
@@ -564,7 +561,12 @@ class Examination:
                 values = torch.stack([each.gradients[name].low for each in samples])
                 free = values.amax(0) > values.amin(0)
                 if bool(free.any()):
-                    self.fail_at_kink(name, gradient, free, cotangents)
+                    right = self.truth.hull(cotangents, name)
+                    allowed = torch.where(free, -1.0, torch.inf)
+                    entries = entries_of(gradient.detach(), right.low, right.high, right.radius, allowed)
+                    kind: CotangentKind = "dense" if cotangents is self.dense else "one-hot"
+                    together = Mistake("kink", way="together")
+                    self.fail(Failure("values", Quantity("gradient", name), kind, entries, together))
             return
 
     def related(self, gradients: Mapping[str, Tensor], samples: Sequence[Truths]) -> bool:
@@ -585,13 +587,6 @@ class Examination:
         common = ways[sizes <= 1e-6 * sizes.amax()]
         off = (common @ (chosen(gradients) - middle)).abs() > K * (common.abs() @ radius) + 1e-6 * sizes.amax()
         return not bool(off.any())
-
-    def fail_at_kink(self, name: str, got: Any, mask: Tensor, cotangents: Sequence[Tensor | None]) -> None:
-        right = self.truth.hull(cotangents, name)
-        allowed = torch.where(mask, -1.0, torch.inf)
-        entries = entries_of(got.detach(), right.low, right.high, right.radius, allowed)
-        kind: CotangentKind = "dense" if cotangents is self.dense else "one-hot"
-        self.fail(Failure("values", Quantity("gradient", name), kind, entries, Mistake("kink", way="together")))
 
     def through_a_kink(self) -> list[Tensor | None] | None:
         """A grad_output that is 1 in one place, at an output that depends on a choice."""

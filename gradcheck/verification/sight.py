@@ -400,12 +400,13 @@ def entries_of(got: Tensor, low: Tensor, high: Tensor, radius: Tensor, allowed: 
     share = torch.where(wrong, torch.nan_to_num(distance / far.abs().clamp(min=1e-300), nan=torch.inf), -1.0).reshape(
         -1
     )
-    worst = torch.topk(share, min(WORST, int(wrong.sum()))).indices.tolist() if share.numel() else []
+    places = torch.topk(share, min(WORST, int(wrong.sum()))).indices if share.numel() else share.long()
+    worst = [tuple(map(int, torch.unravel_index(place, got.shape))) for place in places.cpu()]
     return Entries(
         tuple(got.shape),
         int(wrong.sum()),
-        tuple(_off(place, got, low, high, radius) for place in worst),
-        along(wrong, beside_zero(low, high, far)),
+        tuple(Off(index, *(float(each[index]) for each in (got, low, high, radius))) for index in worst),
+        along(wrong, torch.maximum(low.abs(), high.abs()) <= far),
     )
 
 
@@ -415,19 +416,10 @@ def outside(got: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return torch.where((got == low) | (got == high), 0.0, distance)  # infinities too
 
 
-def beside_zero(low: Tensor, high: Tensor, allowed: Tensor) -> Tensor:
-    """Entries that say nothing: they are right whatever their sign and factor."""
-    return torch.maximum(low.abs(), high.abs()) <= allowed
-
-
-def _off(place: int, got: Tensor, low: Tensor, high: Tensor, radius: Tensor) -> Off:
-    index = tuple(int(each) for each in torch.unravel_index(torch.tensor(place), got.shape))
-    return Off(index, *(float(each[index]) for each in (got, low, high, radius)))
-
-
 def along(wrong: Tensor, silent: Tensor) -> tuple[AlongAxis, ...]:
-    """The wrong entries axis by axis. Where they are all entries in these ranges, but for `silent` ones, they are
-    described so; else an axis that does not matter as a whole has "some". Nothing where no axis tells anything.
+    """The wrong entries axis by axis. Where they are all entries in these ranges, but for `silent` ones, which are
+    right whatever their sign and factor, they are described so; else an axis that does not matter as a whole has
+    "some". Nothing where no axis tells anything.
     """
     if not wrong.dim() or not bool(wrong.any()):
         return ()

@@ -243,7 +243,9 @@ class Truth:
         key = id(cotangents)
         if key not in self._answers:
             found = self._run(self._bounded(), cotangents)
-            if self._without_bound(found):
+            if any(
+                each and bool(torch.isinf(each.radius).any()) for each in (*found.outputs, *found.gradients.values())
+            ):
                 found = self._with_balls(found, cotangents)
             found = self._sharpened(found, cotangents)
             self._answers[key] = cotangents, found
@@ -334,10 +336,6 @@ class Truth:
             return around(numbers, found)
         nothing = torch.zeros_like(self.tensors[name], dtype=torch.float64)
         return Around(nothing, nothing, nothing)
-
-    def _without_bound(self, answers: Truths) -> int:
-        parts = [each for each in (*answers.outputs, *answers.gradients.values()) if each]
-        return sum(int(torch.isinf(each.radius).sum()) for each in parts)
 
     def _with_balls(self, answers: Truths, cotangents: Cotangents) -> Truths:
         """What has no bound in float64, in balls of the candidate's bits."""
@@ -533,7 +531,9 @@ def judged(got: Tensor, right: Around, dtype: torch.dtype, scale: float) -> Judg
     if most <= 1 and right.has_bounds:
         return Judged("right", most * K, allowed)
     unknown = ~torch.isfinite(right.radius) | torch.isnan(right.low)
-    distance = torch.where(_overflows(got, right, allowed, dtype), 0.0, distance)
+    size = torch.where(got > 0, right.high + allowed, allowed - right.low)
+    overflows = torch.isinf(got.detach()) & (size > torch.finfo(dtype).max)  # infinity is what a right value rounds to
+    distance = torch.where(overflows, 0.0, distance)
     off = ~(distance <= allowed) & ~unknown
     worst = torch.where(unknown, 0.0, distance / allowed).nan_to_num(torch.inf).max().item() * K
     if not bool(off.any()):
@@ -541,9 +541,3 @@ def judged(got: Tensor, right: Around, dtype: torch.dtype, scale: float) -> Judg
     most_off = K * torch.finfo(dtype).eps / 2 * largest(right.middle)
     near = bool((torch.where(off, distance, 0.0) <= most_off + allowed).all())
     return Judged("relative-to-largest" if near else "wrong", worst, allowed, off, int(unknown.sum()))
-
-
-def _overflows(got: Tensor, right: Around, allowed: Tensor, dtype: torch.dtype) -> Tensor:
-    """Where infinity is what a right value rounds to."""
-    size = torch.where(got > 0, right.high + allowed, allowed - right.low)
-    return torch.isinf(got.detach()) & (size > torch.finfo(dtype).max)

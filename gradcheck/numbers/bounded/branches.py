@@ -254,16 +254,14 @@ def best_along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = Fal
     return found, place_of_extreme(x, drawn, dim, keepdim, sign)
 
 
-def place_of_best(numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False, *, sign: int) -> Tensor:
-    return place_of_extreme(x, extreme(numbers, x, dim, True, sign)[1], dim, keepdim, sign)
-
-
 for _name, _sign in (("max", 1), ("min", -1)):
     RULES.table(
         {
             f"a{_name} {_name}.default": partial(best, sign=_sign),
             f"{_name}.dim": partial(best_along, sign=_sign),
-            f"arg{_name}": partial(place_of_best, sign=_sign),
+            f"arg{_name}": lambda n, x, dim=None, keepdim=False, sign=_sign: place_of_extreme(
+                x, extreme(n, x, dim, True, sign)[1], dim, keepdim, sign
+            ),
         }
     )
 
@@ -530,12 +528,6 @@ def angle(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
     return numbers.made(mid, torch.zeros_like(mid))
 
 
-def shrink_backward(numbers: Bounded, upstream: BoundedTensor, x: Any, edge: Any) -> BoundedTensor:
-    """The backward of a function that is 0 between −λ and λ."""
-    passes = RULES[aten.gt.Tensor](numbers, RULES[aten.abs.default](numbers, x), edge)
-    return let_through(numbers, passes, upstream.mid, upstream.rad)
-
-
 def nan_to_num(numbers: Bounded, x: BoundedTensor, *args: Any, **kwargs: Any) -> BoundedTensor:
     mid = aten.nan_to_num.default(x.mid, *args, **kwargs)
     there = torch.isfinite(x.mid)
@@ -550,7 +542,9 @@ RULES.table(
         "floor_divide": lambda n, x, y: divide_rounded(n, x, y, rounding_mode="floor"),
         "fmod": lambda n, x, y: remainder_of(n, x, y, torch.fmod, torch.trunc),
         "remainder": lambda n, x, y: remainder_of(n, x, y, torch.remainder, torch.floor),
-        "softshrink_backward hardshrink_backward": shrink_backward,
+        "softshrink_backward hardshrink_backward": lambda n, upstream, x, edge: let_through(  # 0 from −λ to λ
+            n, RULES[aten.gt.Tensor](n, RULES[aten.abs.default](n, x), edge), upstream.mid, upstream.rad
+        ),
         "nan_to_num": nan_to_num,
     }
 )

@@ -176,10 +176,6 @@ def of_rsqrt(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
     return torch.where((rad == 0) & (mid >= 0), 0.0, spread)
 
 
-def of_tanh(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
-    return torch.minimum(rad / torch.cosh(near(mid, rad)).square(), 1 + value.abs())
-
-
 def of_sigmoid(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
     steepest = near(mid, rad).neg_().exp_()
     steepest = steepest / (1 + steepest).square_() * OUTWARDS
@@ -231,7 +227,7 @@ FUNCTIONS: dict[str, Spread] = {
     "log10": lambda mid, rad, value: relative_log(rad, mid) / math.log(10),
     "sqrt": of_sqrt,
     "rsqrt": of_rsqrt,
-    "tanh": of_tanh,
+    "tanh": lambda mid, rad, value: torch.minimum(rad / torch.cosh(near(mid, rad)).square(), 1 + value.abs()),
     "sigmoid": of_sigmoid,
     "erf": of_erf,
     "sin": lambda mid, rad, value: torch.minimum(rad, 1 + value.abs()),

@@ -25,13 +25,9 @@ def sum_along(numbers: Bounded, x: BoundedTensor, axes: tuple[int, ...], keepdim
         return numbers.exactly(mid, spread)
 
     def known() -> Tensor:
-        return torch.isinf(x.mid).any(dim=axes, keepdim=keepdim) if len(axes) == 1 else infinite_along(x, axes, keepdim)
+        return torch.isinf(x.mid).any(dim=axes, keepdim=keepdim)
 
     return numbers.summed(mid, spread, x.mid.abs().sum(axes, keepdim), terms, known=lambda: known() & spread.isfinite())
-
-
-def infinite_along(x: BoundedTensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
-    return torch.isinf(x.mid).to(torch.float64).amax(axes, keepdim) > 0
 
 
 def mean(

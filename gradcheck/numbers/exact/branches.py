@@ -271,10 +271,6 @@ def running(numbers: Exact, x: ExactTensor, dim: int, pick: Callable[..., Any]) 
     return ExactTensor(handles), indices
 
 
-def kth_value(numbers: Exact, x: ExactTensor, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Any, Tensor]:
-    return picked(numbers, x, dim, keepdim, lambda ranks, dim, keepdim: torch.kthvalue(ranks, k, dim, keepdim))
-
-
 def pick_by(pick: Callable[..., Any]) -> Callable[..., Any]:
     return lambda n, x, dim=-1, keepdim=False: picked(n, x, dim, keepdim, pick)
 
@@ -300,7 +296,9 @@ RULES.table(
         "min.dim": pick_by(torch.min),
         "median.dim": pick_by(torch.median),
         "mode": pick_by(torch.mode),
-        "kthvalue": kth_value,
+        "kthvalue": lambda n, x, k, dim=-1, keepdim=False: picked(
+            n, x, dim, keepdim, lambda ranks, dim, keepdim: torch.kthvalue(ranks, k, dim, keepdim)
+        ),
         "amax max.default": extreme_by(torch.max),
         "amin min.default": extreme_by(torch.min),
         "median.default": extreme_by(torch.median),
