@@ -160,7 +160,11 @@ def layout(part: Tensor) -> tuple[Any, ...]:
 
 
 class Rules(dict[OpOverload, Rule]):
-    """The rules of a number system by the operator's overload."""
+    """The rules of a number system by the operator's overload; first of all those that are made of others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table(COMPOSED)
 
     def rule(self, *names: str) -> Callable[[Registered], Registered]:
         """Register under every overload of an operator ("add") or under one ("max.dim").
@@ -352,6 +356,33 @@ def trilinear(
     pairs = ((a, add_a), (b, add_b), (c, add_c))
     a, b, c = (reduce(torch.unsqueeze, axes, factor) for factor, axes in pairs)
     return (a * b * c).sum(list(summed))
+
+
+def add_product(n: Numbers, x: Any, a: Any, b: Any, value: Any, by: OpOverload) -> Any:
+    """x + value (a b), or of a / b."""
+    product = n.rules[by](n, a, b)
+    return n.rules[aten.add.Tensor](n, x, product if value == 1 else n.rules[aten.mul.Tensor](n, product, value))
+
+
+COMPOSED: dict[str, Rule] = {
+    "rsub": lambda n, x, y, alpha=1: n.rules[aten.sub.Tensor](n, y, x, alpha),
+    "square": lambda n, x: n.rules[aten.mul.Tensor](n, x, x),
+    "reciprocal": lambda n, x: n.rules[aten.div.Tensor](n, 1.0, x),
+    "addcmul": lambda n, x, a, b, value=1: add_product(n, x, a, b, value, aten.mul.Tensor),
+    "addcdiv": lambda n, x, a, b, value=1: add_product(n, x, a, b, value, aten.div.Tensor),
+    "aminmax": lambda n, x, dim=None, keepdim=False: (
+        n.rules[aten.amin.default](n, x, dim, keepdim),
+        n.rules[aten.amax.default](n, x, dim, keepdim),
+    ),
+    "argsort": lambda n, x, dim=-1, descending=False, stable=False: n.rules[aten.sort.default](
+        n, x, dim, descending, stable=stable
+    )[1],
+    "argsort.stable": lambda n, x, stable, dim=-1, descending=False: n.rules[aten.sort.default](n, x, dim, descending)[
+        1
+    ],
+    "_trilinear": in_torch(trilinear),
+}
+"""What is made of other rules, in every number system."""
 
 
 def axes_of(x: Tensor, dim: Any) -> tuple[int, ...]:

@@ -160,12 +160,9 @@ def finished(numbers: Numbers, values: Any) -> Any:
 
     def finish(leaf: Any) -> Any:
         if isinstance(leaf, NumberTensor):
+            cut_off = leaf.detach()
             with _disable_current_modes():
-                return numbers.returned(leaf)
+                return numbers.returned(cut_off)
         return numbers.wrap(leaf) if is_real(leaf) else leaf
 
-    return tree_map(finish, tree_map(detached, values))
-
-
-def detached(leaf: Any) -> Any:
-    return leaf.detach() if isinstance(leaf, NumberTensor) else leaf
+    return tree_map(finish, values)

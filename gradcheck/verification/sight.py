@@ -63,6 +63,9 @@ FEW, LIKELY = 192, 0.7
 MANY, PROBES = 20_000, 4
 """In so large tensors other grad_outputs are tried in a few directions before they are."""
 
+KNOWN = (math.pi, math.log(2), 1 / math.log(2), math.sqrt(2), math.sqrt(0.5), math.log(10), 1 / math.log(10))
+"""Factors that somebody forgets."""
+
 FAILS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 """How a what-if ends whose shapes do not fit each other."""
 
@@ -312,15 +315,7 @@ class Sight:
         whole = self._hard_coded(abs(factor), spread)
         if whole is not None:
             return "hard-coded-size", whole, True
-        for known in (
-            math.pi,
-            math.log(2),
-            1 / math.log(2),
-            math.sqrt(2),
-            math.sqrt(0.5),
-            math.log(10),
-            1 / math.log(10),
-        ):
+        for known in KNOWN:
             if spread < 1e-4 and is_(sign * known):
                 return "scaled-by-constant", Factor("constant", sign * known), True
         quotient = Fraction(factor).limit_denominator(64 if self.unit < 1e-4 else 8)

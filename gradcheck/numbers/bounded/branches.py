@@ -376,13 +376,7 @@ def running(function: Any, numbers: Bounded, x: BoundedTensor, dim: int) -> tupl
 
 RULES.table(
     {
-        "aminmax": lambda n, x, dim=None, keepdim=False: (
-            best(n, x, dim, keepdim, sign=-1),
-            best(n, x, dim, keepdim, sign=1),
-        ),
         "sort.stable": lambda n, x, stable=None, dim=-1, descending=False: sort(n, x, dim, descending, stable=stable),
-        "argsort": lambda n, x, dim=-1, descending=False, stable=False: sort(n, x, dim, descending, stable=stable)[1],
-        "argsort.stable": lambda n, x, stable, dim=-1, descending=False: sort(n, x, dim, descending, stable=False)[1],
         "median.default": partial(median, torch.median),
         "median.dim": partial(median_along, torch.median),
         "nanmedian.default": partial(median, torch.nanmedian),

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 
 from gradcheck.numbers.bounded.number import RULES, UNIT64, Bounded, BoundedTensor, like, whole
-from gradcheck.numbers.dispatch import Rule, aten, in_torch, trilinear
+from gradcheck.numbers.dispatch import Rule, aten
 
 Laid = Callable[[Tensor, Tensor], Tensor]
 
@@ -214,4 +214,3 @@ for _name, _how in {
     "_upsample_bicubic2d_aa": (2, 4.0, True),
 }.items():
     RULES.of_each(partial(interpolation, *_how), _name, f"{_name}_backward")
-RULES.table({"_trilinear": in_torch(trilinear)})

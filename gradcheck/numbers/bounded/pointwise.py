@@ -119,18 +119,6 @@ def either(first: BoundedTensor, second: BoundedTensor) -> BoundedTensor:
     return BoundedTensor(first.mid, torch.maximum(first.rad, up(second.rad + apart)))
 
 
-RULES.table(
-    {
-        "rsub": lambda n, x, y, alpha=1: sub(n, y, x, alpha),
-        "square": lambda n, x: mul(n, x, x),
-        "reciprocal": lambda n, x: div(n, 1.0, x),
-        "neg": lambda n, x: n.exactly(-x.mid, x.rad.clone()),
-        "addcmul": lambda n, x, a, b, value=1: add(n, x, scaled(n, mul(n, a, b), value)),
-        "addcdiv": lambda n, x, a, b, value=1: add(n, x, scaled(n, div(n, a, b), value)),
-    }
-)
-
-
 # Functions of one number: by how much f moves when x moves by at most `rad`. Each takes (mid, rad, f(mid)).
 
 
@@ -501,6 +489,7 @@ def direction(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
 
 RULES.table(
     {
+        "neg": lambda n, x: n.exactly(-x.mid, x.rad.clone()),
         "_conj conj_physical": lambda n, x: n.exactly(x.mid.conj_physical(), x.rad.clone()),
         "view_as_complex": lambda n, x: n.exactly(
             torch.view_as_complex(x.mid.contiguous()).clone(), up(torch.hypot(*x.rad.unbind(-1)))

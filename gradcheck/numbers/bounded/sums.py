@@ -23,11 +23,10 @@ def sum_along(numbers: Bounded, x: BoundedTensor, axes: tuple[int, ...], keepdim
     mid, spread = x.mid.sum(axes, keepdim), x.rad.sum(axes, keepdim)
     if terms <= 1:
         return numbers.exactly(mid, spread)
-
-    def known() -> Tensor:
-        return torch.isinf(x.mid).any(dim=axes, keepdim=keepdim)
-
-    return numbers.summed(mid, spread, x.mid.abs().sum(axes, keepdim), terms, known=lambda: known() & spread.isfinite())
+    size = x.mid.abs().sum(axes, keepdim)
+    return numbers.summed(
+        mid, spread, size, terms, known=lambda: torch.isinf(x.mid).any(axes, keepdim) & spread.isfinite()
+    )
 
 
 def mean(
@@ -136,11 +135,9 @@ def logcumsumexp(numbers: Bounded, x: BoundedTensor, dim: int) -> BoundedTensor:
     size = finite.abs().amax() if x.mid.numel() else finite.sum()
     step = (numbers.unit + UNIT64) * (roundoffs("exp") + roundoffs("log1p") + 4) * (1 + 2 * size + math.log(terms + 1))
     spread = torch.cummax(x.rad, dim).values if x.dim() else x.rad
-
-    def known() -> Tensor:
-        return torch.isinf(mid) & (spread == 0)
-
-    return numbers.made(mid, spread + terms * step, underflow=numbers.flushed, known=known)
+    return numbers.made(
+        mid, spread + terms * step, underflow=numbers.flushed, known=lambda: torch.isinf(mid) & (spread == 0)
+    )
 
 
 # Sums of products, whatever the order of summation: each term is rounded once when it is multiplied and at most n − 1

@@ -302,16 +302,9 @@ RULES.table(
         "amax max.default": extreme_by(torch.max),
         "amin min.default": extreme_by(torch.min),
         "median.default": extreme_by(torch.median),
-        "aminmax": lambda n, x, dim=None, keepdim=False: (
-            extreme(n, x, dim, keepdim, torch.min),
-            extreme(n, x, dim, keepdim, torch.max),
-        ),
         "argmax": place_by(torch.max),
         "argmin": place_by(torch.min),
         "sort.default sort.stable": sort,
-        "argsort.default argsort.stable": lambda n, x, dim=-1, descending=False, stable=True: sort(
-            n, x, dim, descending
-        )[1],
         "topk": lambda n, x, k, dim=-1, largest=True, sorted=True: first_sorted(n, x, k, dim, largest),  # noqa: A006
         "cummax": partial(running, pick=torch.cummax),
         "cummin": partial(running, pick=torch.cummin),

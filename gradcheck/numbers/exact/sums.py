@@ -16,7 +16,7 @@ from flint import arb, arb_mat
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gradcheck.numbers.dispatch import NoRule, aten, axes_of, in_torch, trilinear, windows
+from gradcheck.numbers.dispatch import NoRule, aten, axes_of, windows
 from gradcheck.numbers.exact.branches import extreme, signs, truncated
 from gradcheck.numbers.exact.pointwise import OF_ARRAYS, times
 from gradcheck.numbers.exact.system import RULES, Array, Exact, ExactTensor, arbs, kept
@@ -517,5 +517,4 @@ RULES.table(
     },
     kept,
 )
-RULES.table({"_trilinear": in_torch(trilinear)})
 RULES[torch.ops.prims.var.default] = kept(variance)
