@@ -16,6 +16,7 @@ from gradcheck.diagnosis.matching import Factor, Power
 from gradcheck.operators.operator import Operator
 from gradcheck.references.expected import K
 from gradcheck.verification.facts import AlongAxis, AxisRange, CotangentKind, Entries, Off, Quantity
+from gradcheck.verification.truth import largest
 
 Cotangents = Sequence[Tensor | None]
 Told = tuple[Tensor, Callable[[], Tensor]]
@@ -82,7 +83,7 @@ def fit(rest: Tensor, misfit: Tensor, scale: Tensor, unit: float, fitted: int = 
     """How much smaller the `rest` is than the `misfit`, both measured in `scale`."""
     noise = HALVES if unit > 1e-5 else NOISE
     errors = (misfit / scale).square()
-    total, most = float(errors.sum()), _largest(errors)
+    total, most = float(errors.sum()), largest(errors)
     if not 0 < most < 1e100:
         return None
     # Entries that hardly differ tell nothing.
@@ -109,7 +110,7 @@ class Sight:
         self.radius = observed.radius + (observed.high - observed.low) / 2
         self.unit = torch.finfo(observed.dtype).eps / 2
         smallest = 2.0**-24 if observed.dtype == torch.float16 else torch.finfo(observed.dtype).smallest_normal
-        self.tiny = smallest * max(1, self.truth.numel()) * max([1.0, *(_largest(each) for each in self.upstream)])
+        self.tiny = smallest * max(1, self.truth.numel()) * max([1.0, *(largest(each) for each in self.upstream)])
         self.judged = torch.isfinite(self.truth) & torch.isfinite(self.radius)
         self.fits = self.got.shape == self.truth.shape
         if self.fits:
@@ -249,7 +250,7 @@ class Sight:
 
     def silent(self, told: Told) -> bool:
         """Whether a guess is nothing but rounding."""
-        return _largest(told[0]) <= 2 * K * self.unit * _largest(self.truth) + self.tiny
+        return largest(told[0]) <= 2 * K * self.unit * largest(self.truth) + self.tiny
 
     # Factors.
 
@@ -351,10 +352,6 @@ class Sight:
                 if abs(number - round(number)) <= spread / factor * number and 8 < round(number) < 10_000:
                     found.append(Factor("hard-coded", round(number), (Power(words, exponent),)))
         return found[0] if len(found) == 1 else None
-
-
-def _largest(tensor: Tensor) -> float:
-    return float(torch.nan_to_num(tensor, 0.0, 0.0, 0.0).abs().max()) if tensor.numel() else 0.0
 
 
 def _typical(tensor: Tensor) -> float:

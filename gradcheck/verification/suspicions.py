@@ -52,15 +52,13 @@ def from_truth(sight: Sight) -> Suspicions:
             yield Suspicion(Mistake("transposed", axes=(one, other)), lambda t=turned: t, scales=True)  # type: ignore[misc]
     for name, gradient in sight.observed.gradients.items():
         if gradient is not None and name != sight.observed.quantity.name and gradient.shape == truth.shape:
-            told = sight.told(gradient)
-            yield Suspicion(Mistake("swapped-gradients", name=name), lambda t=told: t, scales=True)  # type: ignore[misc]
+            yield Suspicion(Mistake("swapped-gradients", name=name), partial(sight.told, gradient), scales=True)
     if sight.observed.quantity.kind == "output":
         position = int(sight.observed.quantity.name or 0)
         for place, output in enumerate(sight.observed.outputs):
             if place != position and output.shape == truth.shape:
-                told = sight.told(output)
                 mistake = Mistake("wrong-variable", name=f"output {place}")
-                yield Suspicion(mistake, lambda t=told: t, scales=True)  # type: ignore[misc]
+                yield Suspicion(mistake, partial(sight.told, output), scales=True)
 
 
 def in_other_places(sight: Sight) -> Suspicions:
