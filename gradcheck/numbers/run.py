@@ -160,7 +160,7 @@ def finished(numbers: Numbers, values: Any) -> Any:
 
     def finish(leaf: Any) -> Any:
         if isinstance(leaf, NumberTensor):
-            cut_off = leaf.detach()
+            cut_off: Any = leaf.detach()
             with _disable_current_modes():
                 return numbers.returned(cut_off)
         return numbers.wrap(leaf) if is_real(leaf) else leaf
