@@ -76,7 +76,8 @@ class Verdict:
             "allowed": K,
             "worst": [{"quantity": each, "radii": radii} for each, radii in self.worst.items()],
             "failures": [vars(each) | {"text": one_line(each)} for each in self.failures],
-            "notes": [vars(each) | {"text": one_line(each)} for each in self.notes],
+            # To msgspec no other 0.0 is the default, which it leaves out, but the very object.
+            "notes": [vars(n) | {"text": one_line(n), "ratio": n.ratio or Note.ratio} for n in self.notes],
         }
         record = msgspec.convert(written, WrittenVerdict, from_attributes=True)
         return json.dumps(

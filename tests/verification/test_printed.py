@@ -435,6 +435,7 @@ NOTES = st.builds(
     TEXT,
 )
 VERIFIED = st.builds(
+    Verdict,
     TEXT,
     TEXT,
     st.lists(FAILURES, max_size=3).map(tuple),
