@@ -36,7 +36,7 @@ from gradcheck.authoring.dev_check.record import (
 from gradcheck.catalog import Exercise
 from gradcheck.desk.paper import paragraph
 from gradcheck.errors import GradcheckError, UnknownExercise
-from gradcheck.grading.lifeline import end_with_parent
+from gradcheck.grading.processes import end_with_parent
 
 Progress = Callable[[str, int, int], None]
 PACKAGE = Path(gradcheck.__file__).resolve().parent
