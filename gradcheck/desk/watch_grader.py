@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from gradcheck.checks.allowance import WAITING, Allowance, time_of_process
+from gradcheck.checks.limits import WAITING, Allowance, time_of_process
 from gradcheck.desk.paper import screen_width
 from gradcheck.errors import GradcheckError
 

@@ -16,8 +16,7 @@ from gradcheck.catalog.exercise import Misconception
 from gradcheck.checks.cases import walk
 from gradcheck.checks.drawing import SIZES, RandomDraw
 from gradcheck.checks.outcome import Argument, Arguments
-from gradcheck.checks.reference import tensors_of
-from gradcheck.checks.task import FunctionSpec, Role, Task
+from gradcheck.checks.task import FunctionSpec, Role, Task, tensors_of
 from gradcheck.diagnosis.mistakes import Mutant, mutant_in_words
 from gradcheck.diagnosis.mutants import function_of, is_equivalent, mutants, standing_in
 from gradcheck.errors import FormulaError

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gradcheck.checks.reference import Leaf, Names
-from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.task import FunctionSpec, Leaf, Names
 from gradcheck.checks.traits import is_cotangent
 
 

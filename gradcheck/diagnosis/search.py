@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gradcheck.catalog import Exercise
-from gradcheck.checks.allowance import Budget
+from gradcheck.checks.limits import Budget
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis import (
     from_arguments,
