@@ -39,6 +39,10 @@ _LAYOUTS: dict[Layout, str] = {
 }
 
 
+_HOW = ("dtype", "sizes", "kind", "layout", "cotangent_layout", "full", "certain", "repeat", "unbatched")
+"""What a case and its `RandomDraw` have in common."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One set of inputs. `name` says in words what is special about it; `smooth` is False where a kink may be hit.
@@ -90,19 +94,8 @@ class Case:
 
     def draw_with(self, rng: np.random.Generator, upstream: np.random.Generator | None = None) -> RandomDraw:
         """What draws this case."""
-        return RandomDraw(
-            rng,
-            self.dtype,
-            self.sizes,
-            self.kind,
-            self.layout,
-            upstream=upstream,
-            cotangent_layout=self.cotangent_layout,
-            full=self.full,
-            certain=self.certain,
-            repeat=self.repeat,
-            unbatched=self.unbatched,
-        )
+        how: dict[str, Any] = {name: getattr(self, name) for name in _HOW}
+        return RandomDraw(rng, upstream=upstream, **how)
 
     def with_drawn(self, arguments: Arguments, made: RandomDraw) -> Case:
         """The case with what `made` drew for it."""
