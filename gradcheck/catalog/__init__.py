@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pkgutil
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from gradcheck.catalog.exercise import Exercise
 from gradcheck.errors import UnknownExercise
 from gradcheck.operators import Operator, all_operators
+from gradcheck.showing.text import did_you_mean, nearest
 
 __all__ = ["Exercise", "advice_for", "all_exercises", "exercises_of", "find_exercise", "known_operators"]
 
@@ -44,8 +44,7 @@ def find_exercise(name: str) -> Exercise:
     exercises = all_exercises()
     if stem in exercises:
         return exercises[stem]
-    close = get_close_matches(stem, exercises, n=1, cutoff=0.5)
-    advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(exercises)}."
+    advice = did_you_mean(stem, exercises, f"there are: {', '.join(exercises)}.")
     raise UnknownExercise(f"there is no exercise {stem!r}; {advice}")
 
 
@@ -57,9 +56,8 @@ def exercises_of(unit: str) -> list[Exercise]:
 def advice_for(path: Path, members: list[Exercise]) -> str:
     """What to do about a file of a unit's folder that is missing, or is no exercise."""
     names = [exercise.name for exercise in members]
-    close = get_close_matches(path.stem, names, n=1, cutoff=0.5)
     if path.stem in names:
         return f"{path} is missing. Write it anew with: gradcheck stubs {path.stem}"
-    if close:
-        return f"{path.name} is no exercise of {path.parent.name}; did you mean {close[0]}.py? Then rename it."
+    if close := nearest(path.stem, names):
+        return f"{path.name} is no exercise of {path.parent.name}; did you mean {close}.py? Then rename it."
     return f"{path.name} is no exercise of {path.parent.name}; there are: {', '.join(names)}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -41,13 +40,12 @@ def formulas(names: tuple[str, ...]) -> None:
     """
     from gradcheck.catalog import known_operators
     from gradcheck.references.typeset import formulas as lines_of
+    from gradcheck.showing.text import did_you_mean
 
     operators = known_operators()
     unknown = [name for name in names if name not in operators]
     if unknown:
-        close = get_close_matches(unknown[0], operators, n=1, cutoff=0.5)
-        advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(operators)}"
-        raise GradcheckError(f"there is no operator {unknown[0]!r}; {advice}")
+        raise GradcheckError(f"there is no operator {unknown[0]!r}; {did_you_mean(unknown[0], operators)}")
     for name in names or operators:
         click.echo(name)
         for line in lines_of(operators[name]):

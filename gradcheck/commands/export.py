@@ -14,9 +14,9 @@ import click
 from gradcheck.errors import GradcheckError, Ungraded
 
 if TYPE_CHECKING:
+    from gradcheck.classes.columns import Host
     from gradcheck.classes.written import FinalReport
     from gradcheck.reports.feedback_zip import ZipHost
-    from gradcheck.submissions.columns import Host
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of a gradebook."""
@@ -53,6 +53,7 @@ def export(out: Path, kind: str, to: Path | None, host: str | None, submissions:
     """
     from gradcheck.reports.escaping import terminal_text
     from gradcheck.reports.stored import report_files
+    from gradcheck.showing.text import plural
 
     folder, ending, text_of = _reader(kind)
     if host is not None:
@@ -66,7 +67,7 @@ def export(out: Path, kind: str, to: Path | None, host: str | None, submissions:
         target = to if to is not None else out / folder
         found = [_exported(path, _into(target / f"{path.stem}{ending}"), text_of) for path in report_files(out)]
     written = sum(each.written for each in found)
-    click.echo(f"{written} {'file' if written == 1 else 'files'} in {terminal_text(str(target))}")
+    click.echo(f"{written} {plural(written, 'file')} in {terminal_text(str(target))}")
     sys.exit(
         Ungraded.exit_status
         if any(each.ungraded for each in found)
@@ -137,7 +138,7 @@ def _exported(
     """Whatever keeps a report from being written is told, and so is what the grader failed on."""
     from gradcheck.reports.escaping import terminal_text
     from gradcheck.reports.stored import read_report
-    from gradcheck.reports.ungraded import names_of
+    from gradcheck.reports.words import names_of
 
     try:
         report = read_report(path)
@@ -211,8 +212,7 @@ def gradebook(out: Path, exported: Path, column: str, to: Path, kind: Host | Non
 
     Exits 0; 3 when such a submission is among them; 1 when some submission's line was not found or not certain.
     """
-    from gradcheck.gradebooks.fill import fill
-    from gradcheck.gradebooks.match import FinalScore
+    from gradcheck.gradebooks.fill import FinalScore, fill
     from gradcheck.grading.small_files import write_whole
     from gradcheck.reports.stored import read_class
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from gradcheck.catalog import Exercise
-from gradcheck.desk.hints import operators_of
 from gradcheck.desk.paper import formula_lines, paragraph
-from gradcheck.reports.terminal import points
+from gradcheck.showing.text import plural, points
 
 
 def explanation(exercise: Exercise, width: int, *, colour: bool = False, blocks: bool = True) -> list[str]:
@@ -31,14 +30,14 @@ def explanation(exercise: Exercise, width: int, *, colour: bool = False, blocks:
 def _sources(exercise: Exercise) -> list[str]:
     """Where the lecture, or torch's documentation, says what is asked."""
     own = [graded.spec.reference.source for graded in exercise.functions if graded.spec.reference]
-    found = [operator.source for operator in operators_of(exercise)] + own
+    found = [operator.source for operator in exercise.operators] + own
     return list(dict.fromkeys(part.strip() for source in found for part in source.split(";") if part.strip()))
 
 
 def _functions(exercise: Exercise, width: int) -> list[str]:
     """Signatures with their points beside them, or below where the screen is narrow."""
     signatures = [f"{each.spec.name}({', '.join(each.spec.parameters)})" for each in exercise.functions]
-    worth = [f"{points(each.points)} point{'' if each.points == 1 else 's'}" for each in exercise.functions]
+    worth = [f"{points(each.points)} {plural(each.points, 'point')}" for each in exercise.functions]
     column, rest = max(map(len, signatures)), max(map(len, worth))
     if column + rest + 7 <= width:
         return [f"    {each:<{column}}   {own}" for each, own in zip(signatures, worth, strict=True)]
@@ -53,7 +52,7 @@ def _derived(exercise: Exercise, width: int) -> list[str]:
     from gradcheck.references.typeset import formulas
 
     lines: list[str] = []
-    operators = operators_of(exercise)
+    operators = exercise.operators
     for operator in operators:
         definition, *derived = formulas(operator)
         of = f" of {operator.name}" if len(operators) > 1 or operator.name != exercise.name else ""

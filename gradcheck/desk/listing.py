@@ -18,9 +18,8 @@ from gradcheck.grading.last_results import Memory, digest_of
 from gradcheck.grading.load import MAX_BYTES
 from gradcheck.grading.report import State
 from gradcheck.grading.small_files import read_small
-from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import not_your_fault
-from gradcheck.reports.words import STYLES, WORDS
+from gradcheck.reports.words import STYLES, WORDS, not_your_fault
+from gradcheck.showing.text import counted, points
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,7 +90,7 @@ def missing_lines(listed: Sequence[ListedExercise], shown: Callable[[Exercise], 
     lost = [shown(entry.exercise) for entry in listed if entry.state == "missing"]
     if not lost:
         return []
-    files = "1 file of the course is" if len(lost) == 1 else f"{len(lost)} files of the course are"
+    files = counted(len(lost), "file of the course is", "files of the course are")
     rest = [f"    … and {len(lost) - 3} more"] if len(lost) > 3 else []
     commands = [f"    git checkout {path}" for path in lost[:3]]
     return [f"{files} missing here. To have git bring back what it knows:", *commands, *rest]

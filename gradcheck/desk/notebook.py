@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,8 @@ from gradcheck.errors import GradcheckError
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.matrices import Comparison, comparison_of
-from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import not_your_fault
-from gradcheck.reports.words import WORDS
+from gradcheck.reports.words import WORDS, not_your_fault
+from gradcheck.showing.text import did_you_mean, points
 
 CACHE = Path(".gradcheck") / "cache"
 
@@ -142,9 +140,8 @@ def _chosen(exercise: Exercise, functions: Mapping[str, object]) -> dict[str, Ca
     chosen: dict[str, Callable[..., Any]] = {}
     for name, given in functions.items():
         if name not in specs:
-            close = get_close_matches(name, specs, n=1, cutoff=0.6)
-            advice = f"did you mean {close[0]}? " if close else ""
-            raise GradcheckError(f"{exercise.name} has no function {name!r}; {advice}{has}")
+            advice = f"{did_you_mean(name, specs, '', cutoff=0.6)} {has}".lstrip()
+            raise GradcheckError(f"{exercise.name} has no function {name!r}; {advice}")
         if not callable(given):
             raise GradcheckError(
                 f"{name} is a {type(given).__name__}, not a function; give the function itself: {example}"

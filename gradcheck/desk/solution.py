@@ -9,8 +9,8 @@ from gradcheck.catalog import Exercise
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.desk_record import Noted, note
 from gradcheck.grading.report import ExerciseReport
-from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import not_your_fault
+from gradcheck.reports.words import not_your_fault
+from gradcheck.showing.text import points
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from gradcheck.catalog import Exercise, all_exercises, find_exercise
@@ -14,6 +13,7 @@ from gradcheck.desk.watch_verdict import WatchVerdict
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.last_results import digest_of
+from gradcheck.showing.text import did_you_mean
 
 
 def exercises_to_watch(folder: Path, only: Sequence[str], course: CourseHere) -> list[Exercise]:
@@ -40,8 +40,9 @@ def _other_folder(folder: Path) -> str:
     units = {exercise.unit for exercise in all_exercises().values()}
     around = [each for each in Path().iterdir() if each.is_dir() and any((each / unit).is_dir() for unit in units)]
     names = [each.name for each in around if each.resolve() != folder.resolve()]
-    close = get_close_matches(folder.name, names, n=1, cutoff=0.4) or [name for name in names if name == "exercises"]
-    return f"did you mean {close[0]}?" if close else "give one laid out like exercises/ (04_modules/relu.py, …)"
+    laid_out = "give one laid out like exercises/ (04_modules/relu.py, …)"
+    otherwise = "did you mean exercises?" if "exercises" in names else laid_out
+    return did_you_mean(folder.name, names, otherwise, cutoff=0.4)
 
 
 class Session:

@@ -13,8 +13,8 @@ from gradcheck.desk.paper import formula_lines, paragraph
 from gradcheck.desk.watch_worker import PRINTED
 from gradcheck.grading.last_results import LastResult
 from gradcheck.grading.report import State
-from gradcheck.reports.terminal import points
 from gradcheck.reports.words import STYLES, WORDS
+from gradcheck.showing.text import plural, points
 
 Line = tuple[str, str]
 """Text, and its style in the terms of rich."""
@@ -87,7 +87,7 @@ def verdict_lines(verdict: WatchVerdict, width: int) -> list[Line]:
     if verdict.more:
         count = len(verdict.more)
         names = ", ".join(verdict.more[:3]) + (", …" if count > 3 else "")
-        told = "fails" if count == 1 else "fail"
+        told = plural(count, "fails", "fail")
         told = "not graded" if verdict.state == "ungraded" else told
         lines += _styled(paragraph(f"{count} more {told}: {names}", width, "  "), "")
     return lines + _printed(verdict.printed, width)

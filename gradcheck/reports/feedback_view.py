@@ -15,8 +15,8 @@ from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Marks,
 from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.reports.message import tensor_text
 from gradcheck.reports.stored import clipped, failures, penalties, problems
-from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import not_your_fault
+from gradcheck.reports.words import not_your_fault
+from gradcheck.showing.text import plural, points
 
 _IN_FULL = 6
 """Exercises that are shown with their case; of more the rest is told in a line each, so that it stays readable."""
@@ -108,7 +108,7 @@ class Feedback:
         if not done:
             these = "these" if self.ungraded else "the exercises"
             return f"None of {these} is complete yet. What stopped each is below, with a case to redo by hand."
-        held = f"{done} {'exercise is' if done == 1 else 'exercises are'} complete"
+        held = f"{done} {plural(done, 'exercise is', 'exercises are')} complete"
         if not todo:
             return f"{held}, and nothing that you wrote is wrong."
         return f"{held}; for {todo} more, what to look at next is below."

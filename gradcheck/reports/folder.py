@@ -11,9 +11,8 @@ from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.report import ExerciseReport, Report
 from gradcheck.reports.message import WIDTH, failure_text
 from gradcheck.reports.reproduce import snippet
-from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import not_your_fault
-from gradcheck.reports.words import WORDS
+from gradcheck.reports.words import WORDS, not_your_fault
+from gradcheck.showing.text import points
 
 
 def line_of(report: ExerciseReport) -> str:

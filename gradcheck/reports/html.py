@@ -13,10 +13,9 @@ from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.matrices import Comparison, as_array, wrong_entries
 from gradcheck.reports.message import tensor_text
 from gradcheck.reports.svg import drawing
-from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import not_your_fault
+from gradcheck.reports.words import not_your_fault
 from gradcheck.showing.templating import environment
-from gradcheck.showing.text import printable
+from gradcheck.showing.text import points, printable
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -16,7 +16,7 @@ from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.message import failure_text
 from gradcheck.reports.stored import check_result, clipped
-from gradcheck.reports.ungraded import reason_of
+from gradcheck.reports.words import reason_of
 
 _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold, not even escaped (section 2.2)."""

@@ -17,6 +17,7 @@ from gradcheck.operators.operator import Operator
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
 from gradcheck.reports.points import point_at
+from gradcheck.showing.text import plural
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
@@ -59,7 +60,7 @@ class Comparison:
         count = int(self.wrong.sum())
         what = "every entry is wrong"
         if count < self.wrong.size:
-            what = f"{count} of {self.wrong.size} entries {'is' if count == 1 else 'are'} wrong"
+            what = f"{count} of {self.wrong.size} entries {plural(count, 'is', 'are')} wrong"
         return f"{self.name}: {what}" + (f", {self.about}" if self.about else "")
 
 
@@ -79,7 +80,7 @@ def shape_text(shape: tuple[int, ...]) -> str:
     """3 × 4; a vector and a single number in words."""
     if not shape:
         return "a single number"
-    return " × ".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]} {'entry' if shape[0] == 1 else 'entries'}"
+    return " × ".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]} {plural(shape[0], 'entry', 'entries')}"
 
 
 def as_array(value: Any) -> Floats | None:

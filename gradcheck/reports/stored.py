@@ -14,9 +14,10 @@ from typing import Any
 from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Diagnosis, Marks
 from gradcheck.classes.report import ClassReport, class_in
 from gradcheck.classes.written import FinalReport, NotOfSchema, WrittenCase, WrittenCheck, WrittenExercise, report_in
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.small_files import read_small
-from gradcheck.reports.terminal import points
+from gradcheck.reports.words import REPORT_IT, names_of
+from gradcheck.showing.text import plural, points
 from gradcheck.submissions.naming import safe_name
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -86,7 +87,7 @@ def penalties(report: FinalReport) -> list[str]:
     policy, marked = report.policy, report.final_score is not None
     said = []
     days = int(policy.late_days)
-    late = f"Handed in {days} {'day' if days == 1 else 'days'} late" if days else "Handed in late"
+    late = f"Handed in {days} {plural(days, 'day')} late" if days else "Handed in late"
     if policy.late_penalty:
         said.append(f"{late}: {_fewer(policy.late_penalty)}." if marked else f"{late}.")
     if policy.hint_penalty and marked:
@@ -97,7 +98,7 @@ def penalties(report: FinalReport) -> list[str]:
 
 
 def _fewer(penalty: float) -> str:
-    return f"{points(penalty)} {'point' if penalty == 1 else 'points'} less"
+    return f"{points(penalty)} {plural(penalty, 'point')} less"
 
 
 def problems(report: FinalReport) -> list[str]:
@@ -162,3 +163,21 @@ def _bounded(value: Any, depth: int = 0) -> Any:
 def clipped(text: str, most: int = _LONGEST) -> str:
     """A text of somebody else's making, cut where it goes on and on."""
     return text if len(text) <= most else f"{text[:most]} … {len(text):,} characters"
+
+
+def must_be_marked(report: FinalReport) -> float:
+    """The mark of a report, for hosts, which take any number for one. Raises Ungraded."""
+    mark = report.final_score
+    if mark is None:
+        raise Ungraded(no_mark(report))
+    return mark
+
+
+def no_mark(report: FinalReport) -> str:
+    """Why there is no mark, with the grader's own first reason, for whoever would give it."""
+    why = next((found for each in report.exercises for found in ungraded_checks(each)), None)
+    told = f" ({why.function}: {why.message})" if why is not None and why.message else ""
+    return (
+        f"the grader itself failed on {names_of(report.ungraded)}{told}. That is no fault of the submission, so "
+        f"there is no mark, not even 0. Grade it again, with another seed. {REPORT_IT}"
+    )

@@ -19,6 +19,7 @@ from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.report import status_of
 from gradcheck.references.expected import Floats
+from gradcheck.showing.text import plural, printable
 from gradcheck.training import ensemble, plots, session
 
 LIMIT_S = 60.0
@@ -67,7 +68,7 @@ class Standing:
         elif not self.path.exists():
             obstacle = f"{self.path.name} is missing"
         elif unwritten:
-            obstacle = f"{', '.join(unwritten)} {'is' if len(unwritten) == 1 else 'are'} not written yet"
+            obstacle = f"{', '.join(unwritten)} {plural(len(unwritten), 'is', 'are')} not written yet"
         return session.Readiness(tuple(self.failures), obstacle, absent=not stuck)
 
     def holding(self) -> list[str]:
@@ -113,7 +114,7 @@ def standing_of(folder: Path, name: str, cached: Path | None) -> Standing:
 def _standing_lines(standings: Sequence[Standing]) -> list[session.Line]:
     """What holds, then what does not."""
     good = [name for each in standings for name in each.holding()]
-    hold = [session.Line(FILES, f"{', '.join(good)} {'hold' if len(good) > 1 else 'holds'}", holds=True)]
+    hold = [session.Line(FILES, f"{', '.join(good)} {plural(len(good), 'holds', 'hold')}", holds=True)]
     return [*(hold if good else []), *(line for each in standings for line in each.lines())]
 
 
@@ -236,8 +237,6 @@ def _spread(x: Floats, grid: Floats, variance: Floats, deviation: Floats) -> str
 
 def _tell(lines: list[session.Line]) -> None:
     from rich.console import Console
-
-    from gradcheck.showing.text import printable
 
     console = Console(highlight=False, soft_wrap=True)
     signs = {True: "[green]✓[/]", False: "[red]✗[/]", None: " "}

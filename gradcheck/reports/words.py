@@ -1,8 +1,11 @@
-"""What states are called, wherever somebody who works on the exercises reads of one: one word for each."""
+"""What states are called, one word for each, and what is said where the grader itself failed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from gradcheck.checks.results import CheckResult
+from gradcheck.showing.text import plural
 
 WORDS: Mapping[str, str] = {
     "passed": "passed",
@@ -27,3 +30,28 @@ STYLES: Mapping[str, str] = {
     "ungraded": "magenta",
 }
 """The colour of an exercise's state, in the terms of rich."""
+
+REPORT_IT = "If that does not help, tell the makers of gradcheck, with the seed: it is a defect of the grader."
+_LONGEST = 60
+_NAMES = 5
+
+
+def not_your_fault(names: Sequence[str]) -> str:
+    """For whoever wrote the code: whose fault it is not, that nothing is counted, and what to do."""
+    return (
+        f"{names_of(names)} {plural(len(names), 'was', 'were')} not graded: the grader itself failed, not your code. "
+        "No points are counted for that, neither for nor against you; it has to be graded again."
+    )
+
+
+def names_of(names: Sequence[str]) -> str:
+    """Exercises in a sentence, however many and whatever they are called."""
+    shown = [each if len(each) <= _LONGEST else f"{each[:_LONGEST]}…" for each in names[:_NAMES]]
+    more = [f"{len(names) - _NAMES} more"] if len(names) > _NAMES else []
+    *first, last = [*shown, *more]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def reason_of(result: CheckResult) -> str:
+    """An ungraded check in a line."""
+    return f"not graded: {result.message or 'the grader itself failed'}"

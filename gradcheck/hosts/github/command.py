@@ -59,9 +59,9 @@ def classroom(
     Exits 0 when the checkout was graded, whatever the score; 3 when the grader itself failed on an exercise, which then
     has no result; else 2.
     """
-    from gradcheck.hosts.github import step
+    from gradcheck.hosts.github import workflow as step
     from gradcheck.reports.escaping import terminal_text
-    from gradcheck.reports.marks import no_mark
+    from gradcheck.reports.stored import no_mark
 
     if save is not None and stored is not None:
         raise GradcheckError("--save and --from exclude each other: a report is made, or taken from an earlier step")
@@ -103,8 +103,8 @@ def _delivered(
     their own, which show them.
     """
     from gradcheck.grading.sources import Sources
-    from gradcheck.hosts.github import step
-    from gradcheck.hosts.github.annotations import MOST_OF_JOB, annotated, left_out, of_step
+    from gradcheck.hosts.github import workflow as step
+    from gradcheck.hosts.github.findings import MOST_OF_JOB, annotated, left_out, of_step
     from gradcheck.hosts.github.result import encoded, told_of
     from gradcheck.hosts.github.summary import summary_lines, summary_markdown
     from gradcheck.reports.escaping import terminal_text
@@ -147,7 +147,7 @@ def _graded(
     folder: Path, course: Course, chosen: list[str], *, require_sandbox: bool
 ) -> tuple[FinalReport, list[float]]:
     """The report, and the points of all exercises of the course."""
-    from gradcheck.classes.checkout import grade_checkout
+    from gradcheck.classes.run import grade_checkout
     from gradcheck.submissions.git import checked_out
 
     _must_hold(chosen, course.exercises, "is not among the exercises of the course")

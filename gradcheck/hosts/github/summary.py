@@ -17,8 +17,8 @@ from gradcheck.hosts.github.findings import TOLD, Finding, exercise_path, findin
 from gradcheck.reports.escaping import markdown_text, terminal_text
 from gradcheck.reports.message import WIDTH
 from gradcheck.reports.stored import clipped, penalties, problems
-from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import names_of, not_your_fault
+from gradcheck.reports.words import names_of, not_your_fault
+from gradcheck.showing.text import points
 
 MOST_BYTES = 400_000
 """GitHub shows 1 MiB of one step, in which other commands may have written too."""

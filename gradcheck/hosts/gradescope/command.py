@@ -32,11 +32,11 @@ def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], require_
     It holds the grader without solutions, and of the course what grading needs: no roster. docs/gradescope.md says
     what to set there.
     """
-    from gradcheck.authoring.units import for_units
     from gradcheck.classes.policy import load_course
+    from gradcheck.hosts.course_text import for_units
     from gradcheck.hosts.gradescope.bundle import limit_s, timeout_min, write_bundle
     from gradcheck.reports.escaping import terminal_text
-    from gradcheck.reports.terminal import points
+    from gradcheck.showing.text import points
 
     course = for_units(load_course(course_file), units)
     path = write_bundle(out, course, require_sandbox=require_sandbox)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradcheck.classes.report import ClassReport, NobodysSubmission, RosterGaps
+from gradcheck.showing.text import counted
 from gradcheck.submissions.roster import Match, Student, StudentName
 
 
@@ -24,7 +25,7 @@ class Beside:
     @property
     def title(self) -> str:
         """With their number."""
-        return f"{len(self.lines):,} {self.one if len(self.lines) == 1 else self.many}"
+        return counted(len(self.lines), self.one, self.many)
 
 
 def beside(summary: ClassReport) -> Iterator[Beside]:

@@ -12,7 +12,7 @@ import msgspec
 
 from gradcheck.classes.report import ExerciseCounts, SharedMistake
 from gradcheck.grading.report import EXERCISE_STATUSES, GRADED
-from gradcheck.reports.terminal import points
+from gradcheck.showing.text import points
 
 _WIDE, _TOP, _HIGH, _LEFT = 860, 38, 160, 14
 _STEPS = (0.25, 0.5, 1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000)

@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 from gradcheck.classes.report import ClassReport, ClassRow, ExerciseCounts
 from gradcheck.reports.escaping import visible
-from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import REPORT_IT, names_of
 from gradcheck.reports.whole_class import charts
 from gradcheck.reports.whole_class.beside import beside
+from gradcheck.reports.words import REPORT_IT, names_of
 from gradcheck.showing.templating import TEMPLATES, environment
+from gradcheck.showing.text import counted, points
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -100,7 +100,7 @@ def _asset(name: str) -> str:
 @cache
 def _environment() -> Environment:
     made = environment(_shown)
-    made.filters.update(points=points, share=_share, time=_time, words=_words, counted=_counted)
+    made.filters.update(points=points, share=_share, time=_time, words=_words, counted=counted)
     return made
 
 
@@ -125,10 +125,6 @@ def _share(count: float, total: float) -> str:
     if 0 < percent < 1:
         return "<1 %"
     return f"{min(round(percent), 99) if count < total else 100} %"
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def _time(stamp: str) -> str:

@@ -9,10 +9,10 @@ from textwrap import wrap
 
 from gradcheck.classes.report import ClassReport
 from gradcheck.reports.escaping import terminal_text
-from gradcheck.reports.terminal import points
-from gradcheck.reports.ungraded import REPORT_IT
 from gradcheck.reports.whole_class.beside import beside
 from gradcheck.reports.whole_class.charts import NO_RESULT
+from gradcheck.reports.words import REPORT_IT
+from gradcheck.showing.text import points
 
 _WIDTH = 80
 _TOP = 3
