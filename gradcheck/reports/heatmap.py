@@ -1,8 +1,10 @@
-"""Heat maps for the terminal: shades and signs instead of numbers, wrong entries marked."""
+"""Heat maps for the terminal: shades and signs instead of numbers, wrong entries marked; side by side if they fit."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
@@ -11,31 +13,164 @@ import numpy as np
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import CheckResult
 from gradcheck.reports.matrices import (
+    MOST,
+    NOT_FINITE,
     Comparison,
+    Flat,
     as_array,
     comparison_of,
     flat,
     largest,
+    levels,
+    point_at,
+    pooled,
     scales,
     shape_text,
+    small_inputs,
 )
-from gradcheck.reports.panels import (
-    BLOCKS,
-    INDENT,
-    LETTERS,
-    Ink,
-    beside,
-    draw_panel,
-    legend,
-    notes,
-    painted,
-    plain,
-    wrapped,
-)
-from gradcheck.reports.points import point_at, small_inputs
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
+
+_CELL = 3
+"""Columns of a cell: sign, shade, mark."""
+
+INDENT = "    "
+
+_GAP = 3
+
+Row = list[tuple[str, str]]
+"""A line of the screen: pieces of text, each with its style."""
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The characters to draw with."""
+
+    shades: str
+    wrong: str
+    corners: str
+    side: str
+    edge: str
+    fold: str
+    minus: str
+    times: str
+
+
+BLOCKS = Ink("·░▒▓█", "✗", "┌┐└┘", "│", "─", "┊", "−", "×")
+LETTERS = Ink(".:oO@", "X", "++++", "|", "-", "|", "-", "x")
+
+_POSITIVE = ("dim", "color(180)", "color(215)", "color(208)", "bold color(202)")
+_NEGATIVE = ("dim", "color(110)", "color(75)", "color(33)", "bold color(27)")
+"""Orange above zero, blue below it: told apart by people who do not tell red from green."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    rows: list[Row]
+    pool: tuple[int, int] = (1, 1)
+
+    @property
+    def width(self) -> int:
+        return max((_length(row) for row in self.rows), default=0)
+
+
+def draw_panel(title: str, matrix: Flat, scale: float, room: int, ink: Ink) -> Panel:
+    """The matrix in its frame, pooled until it is at most `room` columns wide."""
+    if matrix.values.size == 0:
+        return Panel([[(title, "bold")], [("no entries", "")]])
+    folds = -(-matrix.values.shape[1] // matrix.column_block) - 1 if matrix.column_block else 0
+    columns = max(1, min(MOST, (room - 3) // _CELL))
+    if matrix.values.shape[1] * _CELL + 2 * folds + 3 > room:
+        matrix = replace(matrix, column_block=0)
+    small, pool = pooled(matrix, MOST, columns)
+    cells = levels(small.values, scale)
+    rows = [
+        _cells(line, None if small.marks is None else small.marks[number], small.column_block, ink)
+        for number, line in enumerate(cells)
+    ]
+    inside = _length(rows[0])
+    framed: list[Row] = [[(title, "bold")]] if title else []
+    framed.append([(ink.corners[0] + ink.edge * inside + ink.corners[1], "")])
+    for number, row in enumerate(rows):
+        if small.row_block and number and number % small.row_block == 0:
+            framed.append([(ink.side + " " * inside + ink.side, "")])
+        framed.append([(ink.side, ""), *row, (ink.side, "")])
+    framed.append([(ink.corners[2] + ink.edge * inside + ink.corners[3], "")])
+    return Panel(framed, pool)
+
+
+def _cells(line: Any, marks: Any, block: int, ink: Ink) -> Row:
+    row: Row = [(" ", "")]
+    for column, level in enumerate(int(each) for each in line):
+        if block and column and column % block == 0:
+            row.append((f"{ink.fold} ", "dim"))
+        sign = " " if level in (0, NOT_FINITE) else "+" if level > 0 else ink.minus
+        shade = "?" if level == NOT_FINITE else ink.shades[abs(level)]
+        style = "bold" if level == NOT_FINITE else (_POSITIVE if level >= 0 else _NEGATIVE)[abs(level)]
+        row.append((sign + shade, style))
+        row.append((ink.wrong, "bold color(197)") if marks is not None and marks[column] else (" ", ""))
+    return row
+
+
+def beside(panels: list[Panel], width: int) -> Iterator[Row]:
+    """Panels next to each other as long as they fit, then below each other; tops aligned."""
+    shelf: list[Panel] = []
+    for panel in panels:
+        taken = len(INDENT) + sum(each.width + _GAP for each in shelf)
+        if shelf and taken + panel.width > width:
+            yield from _shelf(shelf)
+            shelf = []
+        shelf.append(panel)
+    yield from _shelf(shelf)
+
+
+def _shelf(panels: list[Panel]) -> Iterator[Row]:
+    for number in range(max(len(panel.rows) for panel in panels)):
+        line: Row = []
+        for panel in panels:
+            row = panel.rows[number] if number < len(panel.rows) else []
+            line += [*row, (" " * (panel.width - _length(row) + _GAP), "")]
+        yield line
+
+
+def notes(panels: list[Panel], width: int) -> Iterator[Row]:
+    """What a cell of a pooled matrix stands for."""
+    pools = {panel.pool for panel in panels} - {(1, 1)}
+    for down, across in sorted(pools):
+        yield from wrapped(f"a cell stands for up to {down} by {across} entries, the largest shows", width)
+
+
+def legend(ink: Ink, width: int, *, marked: bool) -> Iterator[Row]:
+    shades = f"{ink.shades[0]} zero, {' '.join(ink.shades[1:])} small to large, + {ink.minus} sign"
+    yield from wrapped(f"{ink.wrong} wrong, {shades}" if marked else shades, width)
+
+
+def wrapped(text: str, width: int) -> list[Row]:
+    from textwrap import wrap
+
+    return [[(line, "")] for line in wrap(text, max(12, width - len(INDENT)), break_on_hyphens=False)]
+
+
+def _length(row: Row) -> int:
+    return sum(len(text) for text, _ in row)
+
+
+def plain(text: str, ink: Ink) -> str:
+    return text.replace("×", ink.times)
+
+
+def painted(rows: list[Row], colour: bool) -> list[str]:
+    """Lines of text; with `colour` the styles become escape codes."""
+    if not colour:
+        return [(INDENT + "".join(text for text, _ in row)).rstrip() for row in rows]
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    def piece(text: str, style: str) -> str:
+        return Style.parse(style).render(text, color_system=ColorSystem.EIGHT_BIT) if style else text
+
+    return [(INDENT + "".join(piece(*each) for each in row)).rstrip() for row in rows]
 
 
 def showable(encoding: str | None) -> bool:

@@ -1,19 +1,24 @@
-"""One failure as a learner reads it: what is wrong, a case small enough to redo by hand, what to do next.
-
-Plain text of at most 80 columns where the numbers allow it.
+"""Failures and graded folders as a learner reads them: what is wrong, a case small enough to redo by hand, what to do
+next. Plain text of at most 80 columns where the numbers allow it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, where_of
-from gradcheck.showing.text import printable
+from gradcheck.grading.desk_record import NO_HELP
+from gradcheck.reports.terminal import WIDTH
+from gradcheck.reports.words import WORDS, not_your_fault
+from gradcheck.showing.text import points, printable
 
-WIDTH = 80
+if TYPE_CHECKING:
+    from gradcheck.grading.report import ExerciseReport, Report
+
 _ENTRIES = 40
 """A tensor with more entries is shown by its beginning."""
 
@@ -217,3 +222,35 @@ def _flat(value: Any) -> Iterable[Any]:
 
 def _count(value: Any) -> int:
     return sum(1 for _ in _flat(value))
+
+
+def line_of(report: ExerciseReport) -> str:
+    """One exercise: `04_modules/relu.py   passed   4/4   2 hints`."""
+    score = "–" if report.status == "ungraded" else points(report.score)
+    line = f"{report.exercise.path:<32} {WORDS[report.state]:<12} {score}/{points(report.max_score)}"
+    return f"{line}   {report.help}" if report.help != NO_HELP else line
+
+
+def failures_text(report: Report, folder: Path, *, show_answer: bool = False, reproduce: bool = False) -> Iterator[str]:
+    """The message of every check that failed; what only waits for another check, or is not started, is left out. Of an
+    exercise that the grader itself failed on, nothing but that is said. With `reproduce` each has its snippet below it.
+    """
+    from gradcheck.grading.grade import locate, shown_path
+    from gradcheck.reports.reproduce import snippet
+
+    for each in report.exercises:
+        path = shown_path(locate(folder, each.exercise))
+        for result in each.told:
+            text = failure_text(result, path, show_answer=show_answer)
+            yield f"{text}\n\n{snippet(result, path, show_answer=show_answer)}" if reproduce else text
+
+
+def total_lines(report: Report) -> Iterator[str]:
+    """The points; where not all was graded, those of the rest, and that they are no mark."""
+    if not report.ungraded:
+        yield f"{report.score:g} of {report.max_score:g} points"
+        return
+    most = sum(each.max_score for each in report.exercises if each.status != "ungraded")
+    yield from wrap(not_your_fault(report.ungraded), WIDTH, break_on_hyphens=False)
+    if most:
+        yield f"{report.score:g} of {most:g} points in the other exercises"

@@ -11,8 +11,8 @@ import gradcheck
 from gradcheck.authoring.dev_check.catalog import FOLDERS, Record, catalog_problems, read_catalog, stray_problems
 from gradcheck.authoring.dev_check.lanes import Failed, Work, checked
 from gradcheck.authoring.dev_check.problem import ExerciseVerdict, Problem
-from gradcheck.desk.paper import paragraph
 from gradcheck.errors import GradcheckError, UnknownExercise
+from gradcheck.reports.terminal import paragraph
 
 Progress = Callable[[str, int, int], None]
 PACKAGE = Path(gradcheck.__file__).resolve().parent

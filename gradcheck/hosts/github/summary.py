@@ -15,8 +15,8 @@ from gradcheck.grading.report import state_of
 from gradcheck.grading.sources import Sources
 from gradcheck.hosts.github.findings import TOLD, Finding, exercise_path, findings
 from gradcheck.reports.escaping import markdown_text, terminal_text
-from gradcheck.reports.message import WIDTH
 from gradcheck.reports.stored import clipped, penalties, problems
+from gradcheck.reports.terminal import WIDTH
 from gradcheck.reports.words import names_of, not_your_fault
 from gradcheck.showing.text import points
 
