@@ -160,12 +160,12 @@ class CheckItem(pytest.Item):
             raise
         except Exception as error:
             # The engine lets nothing of a submission through: it is ours, or tells of the machine.
-            from gradcheck.checks.own_failure import is_ours, show_traceback, told
+            from gradcheck.checks.results import failure_in_words, is_ours, show_traceback
 
             if not is_ours(error):
                 raise
             show_traceback(error)
-            message = told(error, self.config.getoption("gradcheck_seed"))
+            message = failure_in_words(error, self.config.getoption("gradcheck_seed"))
             result = CheckResult(self.file.exercise.name, self.function.name, self.check, "ungraded", message)
             raise CheckNotPassed(result) from None
 

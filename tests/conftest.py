@@ -98,7 +98,7 @@ def demo(tmp_path_factory):
 @pytest.fixture
 def disagree(monkeypatch):
     """The references of relu disagree at these seeds."""
-    from gradcheck.checks.opinion import Opinions
+    from gradcheck.checks.derived import Opinions
     from gradcheck.errors import ReferenceDisagreement
 
     original = Opinions.agree

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
-from gradcheck.checks.reference import Edge, Reference
-from gradcheck.checks.task import Confusion
+from gradcheck.checks.task import Confusion, Edge, Reference
 from gradcheck.operators.backpropagation import WEIGHTED_SUM
 from gradcheck.operators.models import SQUARED_ERROR
 from gradcheck.references import apply

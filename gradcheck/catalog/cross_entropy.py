@@ -6,7 +6,7 @@ from typing import Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
 from gradcheck.operators.losses import CROSS_ENTROPY
-from gradcheck.training.layers import all_pairs, at_labels, one_hot_like
+from gradcheck.training.steps import all_pairs, at_labels, one_hot_like
 
 ORDER = 3
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts import chance
-from gradcheck.checks.reference import Edge, Reference
-from gradcheck.checks.task import Property
+from gradcheck.checks.task import Edge, Property, Reference
 from gradcheck.operators.tricks import MASKED
 from gradcheck.references import apply
 

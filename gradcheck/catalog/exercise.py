@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gradcheck.checks.reference import Reference
-from gradcheck.checks.task import ORIENTATION, Confusion, FunctionSpec, Property, Task
+from gradcheck.checks.task import ORIENTATION, Confusion, FunctionSpec, Property, Reference, Task
 from gradcheck.operators.operator import Operator
 
 __all__ = ["Exercise", "Graded", "Misconception", "backward", "forward", "function", "jacobian"]
@@ -62,6 +61,12 @@ class Exercise:
     @property
     def task(self) -> Task:
         return Task(self.name, self.operator, tuple(graded.spec for graded in self.functions))
+
+    @property
+    def operators(self) -> list[Operator]:
+        """Of its functions, each once."""
+        found = (graded.spec.operator or self.operator for graded in self.functions)
+        return [operator for operator in dict.fromkeys(found) if operator is not None]
 
     @property
     def path(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts.errors import every_error
-from gradcheck.checks.reference import Edge, Reference
+from gradcheck.checks.task import Edge, Reference
 from gradcheck.operators.models import AVERAGE_LOSS
 from gradcheck.references import apply
 

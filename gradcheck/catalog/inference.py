@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.outcome import Arguments, Returned, Value
-from gradcheck.checks.reference import Edge, Leaf, Reference
+from gradcheck.checks.task import Edge, Leaf, Reference
 from gradcheck.operators.normalising import SOFTMAX
 from gradcheck.references import apply
-from gradcheck.training.layers import at_labels, one_hot_like
+from gradcheck.training.steps import at_labels, one_hot_like
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,10 +52,10 @@ def _predict_by_torch(logits: Any) -> Any:
 
 def _large(draw: Any) -> Iterator[Edge]:
     """What a stable softmax must survive."""
-    from gradcheck.checks import draws
+    from gradcheck.checks import drawing
 
-    yield "logits of every size", {"logits": draw.argument(draws.extremes(draw.rng, (5, 4), ()))}
-    yield "one logit stands out", {"logits": draw.argument(draws.one_apart(draw.rng, (20, 3), ()))}
+    yield "logits of every size", {"logits": draw.argument(drawing.extremes(draw.rng, (5, 4), ()))}
+    yield "one logit stands out", {"logits": draw.argument(drawing.one_apart(draw.rng, (20, 3), ()))}
     yield "all logits large", {"logits": draw.argument([[1e4, 1e4 - 1, 1e4], [-1e4, -1e4, 1 - 1e4]])}
     yield "as many samples as classes", {"logits": draw.tensor(3, 3)}
 

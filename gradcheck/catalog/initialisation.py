@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts import chance
-from gradcheck.checks.reference import Edge, Reference
-from gradcheck.checks.task import Property
+from gradcheck.checks.task import Edge, Property, Reference
 
 if TYPE_CHECKING:
     from gradcheck.checks.drawing import Draw

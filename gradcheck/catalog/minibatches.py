@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.outcome import GeneratorArgument, Returned
-from gradcheck.checks.reference import Edge, Reference
-from gradcheck.checks.task import Property
+from gradcheck.checks.task import Edge, Property, Reference
 
 if TYPE_CHECKING:
-    from gradcheck.checks.asking import Ask
     from gradcheck.checks.outcome import Arguments, Outcome, Value
+    from gradcheck.checks.properties import Ask
 
 ORDER = 2
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function, jacobian
-from gradcheck.checks.reference import Edge, Reference
+from gradcheck.checks.task import Edge, Reference
 from gradcheck.operators.backpropagation import STAGE, WEIGHTED_SUM
 from gradcheck.references import apply
 
@@ -33,7 +33,7 @@ def _trained(draw: Draw, sizes: list[int]) -> dict[str, Any]:
     """The states are what forward gives in the dtype of the arguments."""
     import numpy as np
 
-    from gradcheck.checks.draws import rounded
+    from gradcheck.checks.drawing import rounded
 
     grad_output = draw.cotangent(sizes[-1])
     inputs = _inputs(draw, sizes)

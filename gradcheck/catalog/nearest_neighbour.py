@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Graded, Misconception, backward, function
 from gradcheck.checks.outcome import Returned
-from gradcheck.checks.reference import Edge, Reference
-from gradcheck.checks.task import FunctionSpec, Property
+from gradcheck.checks.task import Edge, FunctionSpec, Property, Reference
 from gradcheck.operators.models import SQUARED_DISTANCES
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from gradcheck.checks.asking import Ask
     from gradcheck.checks.drawing import Draw
     from gradcheck.checks.outcome import Arguments, Value
+    from gradcheck.checks.properties import Ask
 
 ORDER = 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
 from gradcheck.operators.losses import NLL
-from gradcheck.training.layers import all_pairs, at_labels, one_hot_like
+from gradcheck.training.steps import all_pairs, at_labels, one_hot_like
 
 ORDER = 2
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
-from gradcheck.checks.reference import Edge, Leaf, Reference
-from gradcheck.training.layers import all_pairs
+from gradcheck.checks.task import Edge, Leaf, Reference
+from gradcheck.training.steps import all_pairs
 
 if TYPE_CHECKING:
     from torch import Tensor

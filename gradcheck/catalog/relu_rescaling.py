@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
-from gradcheck.checks.reference import Edge, Reference
+from gradcheck.checks.task import Edge, Reference
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
-from gradcheck.checks.reference import Edge, Leaf, Reference
+from gradcheck.checks.task import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
     from torch import Tensor

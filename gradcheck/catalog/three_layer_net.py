@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts import networks
-from gradcheck.checks.reference import Edge, Reference
+from gradcheck.checks.task import Edge, Reference
 from gradcheck.operators.elementwise import RELU
 from gradcheck.operators.linear import LINEAR
 from gradcheck.references import apply
-from gradcheck.training.layers import gated, handed_down, itself, outer, relu, through_softmax, upstream
+from gradcheck.training.steps import gated, handed_down, itself, outer, relu, through_softmax, upstream
 
 if TYPE_CHECKING:
     from torch import Tensor

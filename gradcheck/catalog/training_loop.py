@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts import networks
 from gradcheck.checks.outcome import Arguments, Returned, Value
-from gradcheck.checks.reference import Edge, Leaf, Reference, Usual
-from gradcheck.checks.task import Property
+from gradcheck.checks.task import Edge, Leaf, Property, Reference, Usual
 from gradcheck.training import two_layers
-from gradcheck.training.layers import all_pairs, at_labels, itself, one_hot_like, through_softmax, upstream
 from gradcheck.training.steps import (
     RIGHT,
     StepAt,
@@ -20,16 +18,22 @@ from gradcheck.training.steps import (
     Tensors,
     Trained,
     TrainingStep,
+    all_pairs,
+    at_labels,
     carrying,
     cross_entropy,
+    itself,
     logits_of,
+    one_hot_like,
     probabilities,
+    through_softmax,
     training_of,
+    upstream,
 )
 
 if TYPE_CHECKING:
-    from gradcheck.checks.asking import Ask
     from gradcheck.checks.drawing import Draw
+    from gradcheck.checks.properties import Ask
 
 ORDER = 5
 
@@ -97,9 +101,9 @@ def _epochs(draw: Draw) -> dict[str, Any]:
 
 def _like(draw: Any, scale: float) -> Any:
     """A draw of the same kind whose tensors are larger or smaller."""
-    from gradcheck.checks import draws
+    from gradcheck.checks import drawing
 
-    return type(draw)(draw.rng, draw.dtype, kind=draws.scaled(scale))
+    return type(draw)(draw.rng, draw.dtype, kind=drawing.scaled(scale))
 
 
 def _step_edges(draw: Any) -> Iterator[Edge]:

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts import networks
-from gradcheck.checks.reference import Reference
-from gradcheck.checks.task import Property
+from gradcheck.checks.task import Property, Reference
 from gradcheck.training import two_layers
-from gradcheck.training.layers import (
+from gradcheck.training.steps import (
+    logits_of,
+    network,
     through_softmax,
+    way_back,
 )
-from gradcheck.training.steps import logits_of, network, way_back
 
 if TYPE_CHECKING:
-    from gradcheck.checks.asking import Ask
     from gradcheck.checks.drawing import Draw
+    from gradcheck.checks.properties import Ask
 
 ORDER = 3
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
-from gradcheck.checks.reference import Edge, Leaf, Reference
-from gradcheck.checks.task import Property
+from gradcheck.checks.task import Edge, Leaf, Property, Reference
 from gradcheck.operators.elementwise import RELU, SIGMOID
 from gradcheck.references import apply
 

@@ -9,8 +9,7 @@ from operator import matmul
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
-from gradcheck.checks.reference import Edge, Reference
-from gradcheck.checks.task import ORIENTATION, Property
+from gradcheck.checks.task import ORIENTATION, Edge, Property, Reference
 
 if TYPE_CHECKING:
     from torch import Tensor

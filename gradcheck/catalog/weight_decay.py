@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
-from gradcheck.checks.reference import Edge, Reference
-from gradcheck.checks.task import Property
+from gradcheck.checks.task import Edge, Property, Reference
 from gradcheck.operators.tricks import L1_NORM, SQUARED_NORM
 from gradcheck.references import apply
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
+from gradcheck.checks.file_code import raised_by_itself, unwritten
 from gradcheck.checks.limits import (
     CALL_LIMIT_S,
     Clock,
@@ -37,7 +38,6 @@ from gradcheck.checks.outcome import (
     Outcome,
     Printed,
 )
-from gradcheck.checks.unwritten import raised_by_itself, unwritten
 from gradcheck.showing.text import name_of
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ class InProcessCandidate(Candidate):
 
     def play(self, prepared: Prepared) -> list[Outcome]:
         """`call_many` with calls whose arguments are made already."""
-        from gradcheck.checks.autodiff_guard import AutodiffGuard
-        from gradcheck.checks.playing import Playing
+        from gradcheck.checks.playing import AutodiffGuard, Playing
 
         unfit = self._unfit(prepared.calls[0])
         if unfit:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.checks import drawing, draws
+from gradcheck.checks import drawing
 from gradcheck.checks.drawing import Draw, RandomDraw, Sizes
 from gradcheck.checks.outcome import Argument, Arguments, GeneratorArgument, Layout
 from gradcheck.operators.operator import BATCH_SIZE, Input, Operator
@@ -54,7 +54,7 @@ class Case:
     dtype: str = "float64"
     probes: tuple[Arguments, ...] = ({},)
     stack: Array | None = None
-    kind: draws.Draw = draws.ordinary
+    kind: drawing.Fill = drawing.ordinary
     sizes: Sizes = field(default_factory=lambda: SIZES[0])
     full: tuple[int, ...] = SHAPES[0]
     layout: Layout = "contiguous"
@@ -108,7 +108,7 @@ class Case:
         """The case with what `made` drew for it."""
         if not made.cotangents:
             return replace(self, probes=(arguments,))
-        count = len(draws.COTANGENTS) + (len(draws.PLAIN) if self.plain else 0)
+        count = len(drawing.COTANGENTS) + (len(drawing.PLAIN) if self.plain else 0)
         if all(0 in stack.shape for _, stack in made.cotangents):
             count = 1
         probes = tuple(
@@ -182,22 +182,22 @@ def usual_edges(usual: frozenset[Any]) -> Iterator[Case]:
     precisions = ("float64", "float32") if "float32" in usual else ("float64",)
     first, second = drawing.SIZES[:2]
     if "integers" in usual:
-        yield Case("zeros and ties", kind=draws.small_integers, sizes=first)
-        yield Case("whole numbers", kind=draws.whole_numbers, sizes=second)
+        yield Case("zeros and ties", kind=drawing.small_integers, sizes=first)
+        yield Case("whole numbers", kind=drawing.whole_numbers, sizes=second)
     if "constants" in usual:
-        yield Case("all zero", kind=draws.all_zero, sizes=first)
-        yield Case("all one", kind=draws.all_one, sizes=first, plain=True)
-        yield Case("identity matrices", kind=draws.identity, sizes=(3,), plain=True)
-        yield Case("a single one", kind=draws.all_one, sizes=(1,))
+        yield Case("all zero", kind=drawing.all_zero, sizes=first)
+        yield Case("all one", kind=drawing.all_one, sizes=first, plain=True)
+        yield Case("identity matrices", kind=drawing.identity, sizes=(3,), plain=True)
+        yield Case("a single one", kind=drawing.all_one, sizes=(1,))
     if "sizes" in usual:
         yield Case("one of everything", sizes=(1,))
         yield Case("all sizes equal", sizes=(3,))
         yield Case("more entries", sizes=drawing.LARGER)
     if "scales" in usual:
         for scale in (1e-6, 1e-3, 1e2, 1e4):
-            yield Case(f"inputs of scale {scale:g}", kind=draws.scaled(scale), sizes=first)
+            yield Case(f"inputs of scale {scale:g}", kind=drawing.scaled(scale), sizes=first)
         for scale in (1e-6, 1e4) if "float32" in usual else ():
-            yield Case(f"inputs of scale {scale:g}, float32", "float32", kind=draws.scaled(scale), sizes=first)
+            yield Case(f"inputs of scale {scale:g}, float32", "float32", kind=drawing.scaled(scale), sizes=first)
     if "memory" in usual:
         for layout in ("transposed", "offset"):
             for dtype in precisions:
@@ -231,22 +231,22 @@ def _edges(operator: Operator, sample: bool) -> Iterator[Case]:
     if "Piecewise" in operator.formula:
         for dtype in ("float64", "float32"):
             name = f"kinks and ties, {dtype}"
-            yield _turn(name, dtype, 0, kind=draws.small_integers, smooth=False, full=(4, 5))
-            yield _turn(f"nearly equal, {dtype}", dtype, 0, kind=draws.nearly_equal(dtype))
+            yield _turn(name, dtype, 0, kind=drawing.small_integers, smooth=False, full=(4, 5))
+            yield _turn(f"nearly equal, {dtype}", dtype, 0, kind=drawing.nearly_equal(dtype))
     else:
-        yield Case("zeros and ties", kind=draws.zeros_and_ties, full=(4, 5))
-    yield _turn("whole numbers", "float64", 1, kind=draws.whole_numbers)
+        yield Case("zeros and ties", kind=drawing.zeros_and_ties, full=(4, 5))
+    yield _turn("whole numbers", "float64", 1, kind=drawing.whole_numbers)
     yield from _sizes(operator, sample)
     for scale in (1e-6, 1e-3, 1e2, 1e4):
-        yield Case(f"inputs of scale {scale:g}", kind=draws.scaled(scale))
+        yield Case(f"inputs of scale {scale:g}", kind=drawing.scaled(scale))
     for scale in (1e-6, 1e4):
-        yield _turn(f"inputs of scale {scale:g}, float32", "float32", 1, kind=draws.scaled(scale))
+        yield _turn(f"inputs of scale {scale:g}, float32", "float32", 1, kind=drawing.scaled(scale))
     if operator.stable:
         yield from _extremes(operator, sample)
-    yield _turn("all zero", "float64", 1, kind=draws.all_zero, smooth=False)
+    yield _turn("all zero", "float64", 1, kind=drawing.all_zero, smooth=False)
     yield from _ones(operator)
-    yield Case("all positive", kind=draws.positive)
-    yield Case("all negative", kind=draws.negative)
+    yield Case("all positive", kind=drawing.positive)
+    yield Case("all negative", kind=drawing.negative)
     if any(an_input.kind == "probability" for an_input in operator.inputs):
         yield _turn("targets of exactly 0, ½ and 1", "float64", 1, certain=True)
     yield Case("more entries", sizes=_LARGER, full=(3, 7))
@@ -258,13 +258,13 @@ def _edges(operator: Operator, sample: bool) -> Iterator[Case]:
 
 def _ones(operator: Operator) -> Iterator[Case]:
     """What multiplies without changing anything: a result may equal an argument, but not be it."""
-    yield _turn("all one", "float64", 1, kind=draws.all_one, smooth=False, plain=True)
-    yield Case("identity matrices", kind=draws.identity, sizes=_SQUARE, full=(3, 3), smooth=False, plain=True)
+    yield _turn("all one", "float64", 1, kind=drawing.all_one, smooth=False, plain=True)
+    yield Case("identity matrices", kind=drawing.identity, sizes=_SQUARE, full=(3, 3), smooth=False, plain=True)
     if len(operator.inputs) > 1:
-        yield Case("the first input zero", kind=draws.first_zero, smooth=False)
+        yield Case("the first input zero", kind=drawing.first_zero, smooth=False)
         for factor, words in ((0.0, "the first input alone"), (0.5, "the others half the first input")):
-            yield Case(words, kind=draws.others_times(factor), sizes=_ONES, full=(1,), smooth=False)
-    yield Case("a single one", kind=draws.all_one, sizes=_ONES, full=(1,), smooth=False)
+            yield Case(words, kind=drawing.others_times(factor), sizes=_ONES, full=(1,), smooth=False)
+    yield Case("a single one", kind=drawing.all_one, sizes=_ONES, full=(1,), smooth=False)
 
 
 def _in_memory() -> Iterator[Case]:
@@ -278,27 +278,27 @@ def _in_memory() -> Iterator[Case]:
 
 def _extremes(operator: Operator, sample: bool) -> Iterator[Case]:
     for dtype in ("float64", "float32"):
-        yield _turn(f"inputs up to ±1e4, {dtype}", dtype, 1, kind=draws.extremes, full=(3, 6))
+        yield _turn(f"inputs up to ±1e4, {dtype}", dtype, 1, kind=drawing.extremes, full=(3, 6))
         if operator.flattened:
-            yield _turn(f"inputs everywhere, {dtype}", dtype, 0, kind=draws.everywhere, full=_ROOM)
+            yield _turn(f"inputs everywhere, {dtype}", dtype, 0, kind=drawing.everywhere, full=_ROOM)
         elif not sample:
-            rows = {**SIZES[0], BATCH_SIZE: len(draws.STEPS)}
-            yield _turn(f"differences everywhere, {dtype}", dtype, 0, kind=draws.one_apart, sizes=rows)
+            rows = {**SIZES[0], BATCH_SIZE: len(drawing.STEPS)}
+            yield _turn(f"differences everywhere, {dtype}", dtype, 0, kind=drawing.one_apart, sizes=rows)
     if not operator.output_shape:
-        for step in draws.APART:
+        for step in drawing.APART:
             name = f"one entry a step of {step:g} away"
-            yield Case(name, kind=draws.one_step(step), sizes={**_ONES, "K": 2}, full=(1,))
+            yield Case(name, kind=drawing.one_step(step), sizes={**_ONES, "K": 2}, full=(1,))
 
 
-_ROOM = (8, len(draws.STEPS) // 8 + 1)
+_ROOM = (8, len(drawing.STEPS) // 8 + 1)
 
 
 def _single() -> Iterator[Case]:
     """One sample without the batch axis, at the edges: code that takes either may treat them apart."""
     for dtype in ("float64", "float32"):
-        yield _turn(f"a single sample up to ±1e4, {dtype}", dtype, 1, kind=draws.extremes, unbatched=True)
+        yield _turn(f"a single sample up to ±1e4, {dtype}", dtype, 1, kind=drawing.extremes, unbatched=True)
         yield _turn(f"a single sample of one class, {dtype}", dtype, 0, sizes=_ONES, unbatched=True)
-    yield _turn("a single sample of scale 100", "float64", 1, kind=draws.scaled(1e2), unbatched=True)
+    yield _turn("a single sample of scale 100", "float64", 1, kind=drawing.scaled(1e2), unbatched=True)
     yield Case("a single sample of more classes", sizes=_LARGER, unbatched=True)
     strided: Layout = "transposed"
     name = "a single sample in non-contiguous memory"
@@ -318,8 +318,8 @@ def _sizes(operator: Operator, sample: bool) -> Iterator[Case]:
         if operator.any_shape:
             yield Case("three axes", full=(2, 3, 2))
             yield Case("four axes", full=(2, 1, 3, 2))
-            yield Case("no axis at all, positive", full=(), kind=draws.positive)
-            yield Case("no axis at all, negative", full=(), kind=draws.negative)
+            yield Case("no axis at all, positive", full=(), kind=drawing.positive)
+            yield Case("no axis at all, negative", full=(), kind=drawing.negative)
     else:
         yield Case("a batch of one", sizes={**SIZES[0], BATCH_SIZE: 1})
         yield Case("one class or feature", sizes={**_ONES, BATCH_SIZE: 3})

@@ -1,21 +1,39 @@
-"""What a function of an operator is graded by: all of it follows from the operator's record."""
+"""What a function of an operator is graded by: all of it follows from the operator's record.
+
+Before anything is graded by it, the second opinions are asked: its formula is compared with torch.autograd and with
+differences of the forward.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 
 import numpy as np
 
-from gradcheck.checks.cases import Case, draw_inputs, extra_of, inputs_of, operator_edges, operator_generic
+from gradcheck.checks import drawing
+from gradcheck.checks.cases import (
+    SIZES,
+    Case,
+    agreement_draws,
+    draw_inputs,
+    edge_cases,
+    extra_of,
+    generic_cases,
+    inputs_of,
+    operator_edges,
+    operator_generic,
+    stream,
+)
 from gradcheck.checks.drawing import Draw
 from gradcheck.checks.outcome import Arguments
-from gradcheck.checks.reference import Leaf, Names, Reference, Row
-from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.task import FunctionSpec, Leaf, Names, Reference, Row
 from gradcheck.operators.operator import Operator
 from gradcheck.references.binding import Array, bind, output_shape
-from gradcheck.references.expected import Expected, Point
+from gradcheck.references.expected import Expected, Floats, Point
+from gradcheck.references.store import AGREED, ExpectedStore, key_of
 
 
 @cache
@@ -124,3 +142,50 @@ def _loose(value: Array, other: Array, scale: float, dtype: str) -> Expected:
     relative = 1e-9 if dtype == "float64" else 1e-4
     tolerance = relative * (np.abs(value) + np.abs(other) + scale)
     return Expected(value, tolerance, None if np.array_equal(value, other) else other)
+
+
+@dataclass(frozen=True)
+class AgreementPoint:
+    """Where the references are compared. `key` names the point in the store."""
+
+    case: Case
+    cotangent: Floats
+    key: str
+
+
+class Opinions:
+    """All references of an operator, compared at points that a seed drawing. What was found is kept in `store`."""
+
+    def __init__(self, operator: Operator, store: ExpectedStore, seed: int) -> None:
+        self.operator, self.store, self.seed = operator, store, seed
+
+    def agree(self) -> None:
+        """Raises ReferenceDisagreement where they do not, at one point."""
+        self.agree_at(self.agreement_point())
+
+    def agree_at(self, point: AgreementPoint) -> None:
+        """Compare the references at a point, unless they are known to agree there. Raises ReferenceDisagreement."""
+        if self.store.known(point.key) == AGREED:
+            return
+        from gradcheck.references.agreement import check_agreement
+
+        check_agreement(self.operator, point.case.inputs, point.cotangent, point.case.extra)
+        self.store.note(point.key, AGREED)
+
+    def agreement_points(self, group: str) -> Iterator[AgreementPoint]:
+        """Every point of the `generic` or of the `edge` group where the references can be compared."""
+        if group == "generic":
+            yield from (self.agreement_point(turn) for turn in range(len(SIZES)))
+        for case in (generic_cases if group == "generic" else edge_cases)(self.operator, self.seed):
+            yield self.point(case)
+
+    def agreement_point(self, turn: int = 0) -> AgreementPoint:
+        """A point of ordinary numbers."""
+        return self.point(next(agreement_draws(self.operator, self.seed, turn)))
+
+    def point(self, case: Case) -> AgreementPoint:
+        """The point of a case, with a dense cotangent of its own."""
+        rng = stream(self.seed, f"{self.operator.name} {case.name} cotangent")
+        shape = shape_of_output(self.operator, case.drawn)
+        cotangent = drawing.cotangents(rng, shape, case.dtype, repeat=case.repeat)[0]
+        return AgreementPoint(case, cotangent, key_of("agreement", case.dtype, case.inputs, case.extra, cotangent))

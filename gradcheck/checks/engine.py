@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gradcheck.checks import properties, wording
-from gradcheck.checks.allowance import WAITING, Allowance, Budget, OwnTime
-from gradcheck.checks.asking import Unfinished
-from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.cases import Case
+from gradcheck.checks.file_code import AutodiffWords
 from gradcheck.checks.judge import Judged, confused, ended, impure, judge, malformed
+from gradcheck.checks.limits import WAITING, Allowance, Budget, OwnTime
 from gradcheck.checks.outcome import Arguments, Call, Foreign, Outcome, Returned, Value
-from gradcheck.checks.own_failure import MOST_DRAWS, OwnFailure, draws_from, is_ours, show_traceback, told
-from gradcheck.checks.results import CheckResult
+from gradcheck.checks.properties import Unfinished
+from gradcheck.checks.results import (
+    MOST_DRAWS,
+    CheckResult,
+    OwnFailure,
+    draws_from,
+    failure_in_words,
+    is_ours,
+    show_traceback,
+)
 from gradcheck.checks.rounds import Asked, Key, key_of, round_of
 from gradcheck.checks.task import Confusion, FunctionSpec, Property, Task, default_task
 from gradcheck.checks.trials import Bench, Benches, Trial
@@ -133,7 +140,7 @@ class Verification:
             self.failures.append(error)
             if self._later:
                 raise OwnFailure from error
-            message = told(error, None if self.secret else self.first_seed)
+            message = failure_in_words(error, None if self.secret else self.first_seed)
             return CheckResult(self.task.name, spec.name, check, "ungraded", message)
         return found
 
@@ -316,7 +323,7 @@ class Verification:
         return self.narrowed(spec, *found, judged) if found else blank
 
     def _property(self, spec: FunctionSpec, blank: CheckResult, wanted: Property) -> CheckResult:
-        from gradcheck.checks.asking import Ask
+        from gradcheck.checks.properties import Ask
 
         ask = Ask(self.candidate, spec, self.task.name, self.seed)
         fails = wanted.holds(ask)

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcheck.checks import compare
-from gradcheck.checks.allowance import WAITING, Allowance, Budget, OwnTime
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.cases import Case, walk
 from gradcheck.checks.compare import stem
 from gradcheck.checks.drawing import Kind, Pick, SmallDraw
 from gradcheck.checks.judge import Judged
+from gradcheck.checks.limits import WAITING, Allowance, Budget, OwnTime
 from gradcheck.checks.outcome import Argument, Arguments, Outcome
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.trials import Bench, Trial

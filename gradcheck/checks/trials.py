@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.checks import compare, draws
+from gradcheck.checks import compare, drawing
 from gradcheck.checks.cases import Case, stream, walk
 from gradcheck.checks.compare import Template, Wanted, leaves
-from gradcheck.checks.derived import of_operator, shape_of_output
+from gradcheck.checks.derived import Opinions, of_operator, shape_of_output
 from gradcheck.checks.drawing import RandomDraw
-from gradcheck.checks.opinion import Opinions
 from gradcheck.checks.outcome import Argument, Arguments, Value
-from gradcheck.checks.reference import Reference, Row, named
-from gradcheck.checks.task import FunctionSpec, Task
+from gradcheck.checks.task import FunctionSpec, Reference, Row, Task, named
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 from gradcheck.references.expected import Expected, Floats
@@ -143,7 +141,7 @@ class Bench:
         """The trials of any case, with other expected values than the reference's, if there are any."""
         if rows is None:
             rows = self._rows(case) if self.reference.judges_numbers and not case.raises else [{}] * len(case.probes)
-        names = draws.COTANGENTS + draws.PLAIN if len(case.probes) > 1 or case.stack is not None else ("",)
+        names = drawing.COTANGENTS + drawing.PLAIN if len(case.probes) > 1 or case.stack is not None else ("",)
         return [self._trial(case, k, row, names[k % len(names)]) for k, row in enumerate(rows)]
 
     def _rows(self, case: Case) -> list[Row]:
@@ -160,7 +158,7 @@ class Bench:
         without the numbers.
         """
         shapes = self.reference.shapes(case) if self.reference.shapes and not case.raises else {}
-        probe = draws.COTANGENTS[0] if case.stack is not None else ""
+        probe = drawing.COTANGENTS[0] if case.stack is not None else ""
         return self._trial(case, 0, dict.fromkeys(shapes, _NOTHING), probe, shapes)
 
     def formed(self, case: Case) -> Trial:

@@ -17,14 +17,12 @@ from msgspec.structs import replace
 
 from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
-from gradcheck.checks.allowance import Budget, OwnTime
-from gradcheck.checks.at_once import AtOnce
-from gradcheck.checks.autodiff_words import AutodiffWords
 from gradcheck.checks.engine import Verification
+from gradcheck.checks.file_code import AutodiffWords
+from gradcheck.checks.limits import Budget, OwnTime
 from gradcheck.checks.outcome import Call
-from gradcheck.checks.own_failure import draws_from, is_ours, show_traceback, told
-from gradcheck.checks.results import CheckResult
-from gradcheck.checks.rounds import Asked, everything
+from gradcheck.checks.results import CheckResult, draws_from, failure_in_words, is_ours, show_traceback
+from gradcheck.checks.rounds import Asked, AtOnce, everything
 from gradcheck.checks.trials import Benches
 from gradcheck.classes.written import SCHEMA, FinalReport, WrittenExercise, exercise_written, ungraded_of
 from gradcheck.grading.desk_record import NO_HELP
@@ -244,7 +242,9 @@ class Judge:
         found = self._checked(exercise, SandboxedCandidate(name, sandboxed), AutodiffWords(source))
         why = self._draw(name).why
         if why and found.status != "not_started":
-            return unjudged(name, told(why, None))  # some may fail before references are asked: nobody is graded
+            return unjudged(
+                name, failure_in_words(why, None)
+            )  # some may fail before references are asked: nobody is graded
         if found.status == "not_started":
             while len(self._stubs) >= _KNOWN_STUBS:
                 del self._stubs[next(iter(self._stubs))]

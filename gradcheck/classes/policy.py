@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from gradcheck.catalog import all_exercises
 from gradcheck.classes.toml_table import Table, read_table
 from gradcheck.grading.desk_record import STEPS, Help
+from gradcheck.submissions.git import Commit
 from gradcheck.submissions.lateness import MOST_DAYS, Deadline, Late
 from gradcheck.submissions.roster import Match, Roster, Student
 from gradcheck.submissions.roster_file import load_roster
@@ -45,19 +46,6 @@ class HintCosts:
     def percent(self, taken: Help) -> float:
         hint = self.costs[taken.hint - 1] if taken.hint else 0
         return max(hint, self.gave_up if taken.gave_up else 0)
-
-
-@dataclass(frozen=True)
-class Commit:
-    """The commit to read from a git clone: a tag's; or the last one at or before `until`; or else the newest.
-
-    `steps` are the moments after which it costs more, the earliest first. Where the exercises were at one of them what
-    they are in that commit, the commit of then counts: a later push of something else is no later work.
-    """
-
-    tag: str = ""
-    until: datetime | None = None
-    steps: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True)

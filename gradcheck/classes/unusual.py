@@ -11,8 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from gradcheck.checks.autodiff_words import AutodiffWords
-from gradcheck.checks.file_code import code_of
+from gradcheck.checks.file_code import AutodiffWords, code_of
 
 _MODULES = {
     "_thread", "ctypes", "gc", "gradcheck", "inspect", "marshal", "multiprocessing", "pickle", "signal", "socket",

@@ -48,7 +48,7 @@ def course(dest: Path, **wishes: Any) -> None:
 
     Nothing that is there already is touched.
     """
-    from gradcheck.authoring.begin import begin
+    from gradcheck.authoring.course import begin
     from gradcheck.reports.escaping import terminal_text
 
     for path in begin(dest, **wishes):
@@ -72,9 +72,9 @@ def release(dest: Path, units: tuple[str, ...], course_file: Path | None, host: 
     No solution, roster or extension is in it. Run again, it brings DEST up to date: files that were changed since are
     kept and listed. Run it in the project's folder.
     """
-    from gradcheck.authoring.release.make import release as make
-    from gradcheck.authoring.units import for_units
+    from gradcheck.authoring.release import release as make
     from gradcheck.classes.policy import load_course
+    from gradcheck.hosts.course_text import for_units
     from gradcheck.reports.escaping import terminal_text
 
     course = for_units(load_course(course_file), units)
@@ -428,6 +428,7 @@ def collect(
     from gradcheck.gradebooks.collect.folder import must_be_free
     from gradcheck.gradebooks.collect.sources import gather, must_exist
     from gradcheck.gradebooks.collect.stored import regrades_in
+    from gradcheck.hosts.commands import readers
 
     roster = _roster(course_file, roster_file)
     for source in sources:
@@ -439,7 +440,7 @@ def collect(
         regrade = regrade or out / GRADED
     exclude = [path for path in (out, regrade, release, roster_file, course_file) if path is not None]
     original = load_release(release) if release else None
-    gathered = gather(sources, assignment=assignment, release=original, exclude=exclude)
+    gathered = gather(sources, assignment=assignment, release=original, exclude=exclude, readers=readers())
     if grading:
         with suppress(Ungraded):  # who it concerns is told below
             context.invoke(

@@ -10,7 +10,6 @@ from pathlib import Path
 from gradcheck.catalog import Exercise
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.desk_record import NO_HELP, STEPS, Noted, help_taken, note
-from gradcheck.operators.operator import Operator
 from gradcheck.reports.terminal import folder_option, formula_lines, paragraph
 from gradcheck.showing.text import plural, points
 
@@ -29,16 +28,10 @@ class Hint:
     noted: Noted
 
 
-def operators_of(exercise: Exercise) -> list[Operator]:
-    """The operators of an exercise's functions, each once."""
-    found = (graded.spec.operator or exercise.operator for graded in exercise.functions)
-    return [operator for operator in dict.fromkeys(found) if operator is not None]
-
-
 def steps_of(exercise: Exercise) -> int:
     """How many hints there are. The formula is one where the record has one, or derives it."""
     in_words = min(len(exercise.hints), STEPS - 1)
-    return in_words + bool(exercise.formula or operators_of(exercise))
+    return in_words + bool(exercise.formula or exercise.operators)
 
 
 def give_hint(exercise: Exercise, folder: Path, step: int | None = None) -> Hint:
@@ -82,7 +75,7 @@ def formulas_of(exercise: Exercise) -> list[str]:
         return exercise.formula.split("\n")
     from gradcheck.references.typeset import formulas
 
-    return [line for operator in operators_of(exercise) for line in formulas(operator)]
+    return [line for operator in exercise.operators for line in formulas(operator)]
 
 
 def _body(exercise: Exercise, step: int, width: int) -> list[str]:
@@ -115,7 +108,7 @@ def explanation(exercise: Exercise, width: int, *, colour: bool = False, blocks:
 def _sources(exercise: Exercise) -> list[str]:
     """Where the lecture, or torch's documentation, says what is asked."""
     own = [graded.spec.reference.source for graded in exercise.functions if graded.spec.reference]
-    found = [operator.source for operator in operators_of(exercise)] + own
+    found = [operator.source for operator in exercise.operators] + own
     return list(dict.fromkeys(part.strip() for source in found for part in source.split(";") if part.strip()))
 
 
@@ -137,7 +130,7 @@ def _derived(exercise: Exercise, width: int) -> list[str]:
     from gradcheck.references.typeset import formulas
 
     lines: list[str] = []
-    operators = operators_of(exercise)
+    operators = exercise.operators
     for operator in operators:
         definition, *derived = formulas(operator)
         of = f" of {operator.name}" if len(operators) > 1 or operator.name != exercise.name else ""

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck.catalog import Exercise
-from gradcheck.checks.file_code import tree_of
-from gradcheck.checks.unwritten import only_raises
+from gradcheck.checks.file_code import only_raises, tree_of
 from gradcheck.classes.course_here import CourseHere
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.desk_record import NO_HELP, Help, help_taken

@@ -5,18 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from gradcheck.catalog import Exercise
+from gradcheck.catalog.exercise import Misconception
 from gradcheck.checks.cases import walk
 from gradcheck.checks.drawing import SIZES, RandomDraw
 from gradcheck.checks.outcome import Argument, Arguments
-from gradcheck.checks.reference import tensors_of
-from gradcheck.checks.task import FunctionSpec, Role, Task
-from gradcheck.diagnosis.equivalence import is_equivalent
-from gradcheck.diagnosis.mutants import Mutant, function_of, mutants, standing_in
+from gradcheck.checks.task import FunctionSpec, Role, Task, tensors_of
+from gradcheck.diagnosis.mistakes import Mutant, mutant_in_words
+from gradcheck.diagnosis.mutants import function_of, is_equivalent, mutants, standing_in
 from gradcheck.errors import FormulaError
 from gradcheck.operators.operator import Operator
 from gradcheck.references.apply import Use, forward, jacobian, recording, replaced, vjp
@@ -162,6 +164,31 @@ class Calculator:
             )
 
         return function
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """A wrong answer to one function. `text` says what is wrong with it, `run` is the function, written so.
+    `is_right` tells by algebra, where that can be said, whether it is right after all, only written differently.
+    """
+
+    function: str
+    text: str
+    run: Callable[..., Any]
+    is_right: Callable[[], bool]
+    misconception: Misconception | None = None
+
+
+def wrong_answers(exercise: Exercise) -> Iterator[WrongAnswer]:
+    """The mutants of every formula that a function stands for or is composed of, then the record's misconceptions."""
+    for graded in exercise.functions:
+        calculator = Calculator(exercise.task, graded.spec)
+        for mutant in calculator.mutants() if calculator.able else ():
+            text = mutant_in_words(mutant, composed=calculator.operator is None, full=True)
+            right = partial(calculator.is_right, mutant)
+            yield WrongAnswer(graded.spec.name, text, calculator.as_function(mutant), right)
+    for each in exercise.misconceptions:
+        yield WrongAnswer(each.function, each.text, each.wrong, lambda: False, each)
 
 
 def _leaves(tree: Any) -> Leaves:

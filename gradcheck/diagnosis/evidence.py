@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck.checks import compare
-from gradcheck.checks.allowance import WAITING, OwnTime
 from gradcheck.checks.cases import walk
 from gradcheck.checks.compare import Difference, Wanted, stem
 from gradcheck.checks.judge import judge
+from gradcheck.checks.limits import WAITING, OwnTime
 from gradcheck.checks.outcome import Argument, Arguments, Outcome, Returned
 from gradcheck.checks.results import CheckResult, Tally
 from gradcheck.checks.task import FunctionSpec

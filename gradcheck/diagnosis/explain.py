@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck.catalog import Exercise
-from gradcheck.checks.allowance import OutOfBudget
+from gradcheck.checks.limits import OutOfBudget
 from gradcheck.checks.results import UNRECOGNISED, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 
 from gradcheck.checks.compare import stem
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.diagnosis.guess import Context, Guess, Predicted, each_leaf
+from gradcheck.diagnosis.guess import ENDS, Context, Guess, Predicted, each_leaf
 from gradcheck.diagnosis.matching import close, scale_of
 from gradcheck.references.expected import Floats
+
+Change = Callable[[Floats], Floats | None]
+
+Row = tuple[str, str, float, Change]
+"""A code, a sentence, a cost, and what becomes of every leaf."""
+
+
+def _guessed(rows: Iterable[Row]) -> Iterator[Guess]:
+    return (Guess(code, text, each_leaf(change), cost) for code, text, cost, change in rows)
 
 
 def slices(context: Context) -> tuple[tuple[int, str], ...]:
@@ -25,85 +35,79 @@ def right_up_to_a_factor(_context: Context) -> Iterator[Guess]:
 
 
 def turned(context: Context) -> Iterator[Guess]:
-    yield Guess("transposed", "{what} {is} transposed", each_leaf(_transpose), 0.5)
-    for axis, words in ((0, "first"), (-1, "last")):
-        yield Guess(
-            "wrong-index",
-            f"{{what}} {{is}} in reverse order along its {words} axis",
-            each_leaf(_along(axis, _flip)),
-            1.2,
-        )
+    return _guessed(_turned(context))
+
+
+def _turned(context: Context) -> Iterator[Row]:
+    yield "transposed", "{what} {is} transposed", 0.5, lambda leaf: leaf.T if leaf.ndim == 2 else None
+    for axis, words in ENDS:
+        along = f"along its {words} axis"
+        yield "wrong-index", f"{{what}} {{is}} in reverse order {along}", 1.2, _along(axis, np.flip)
         for shift in (1, -1):
-            yield Guess(
-                "wrong-index",
-                f"{{what}} {{is}} shifted by one along its {words} axis",
-                each_leaf(_along(axis, lambda leaf, at, shift=shift: np.roll(leaf, shift, at))),  # type: ignore[misc]
-                1.3,
-            )
+            rolled = _along(axis, partial(_rolled, shift))
+            yield "wrong-index", f"{{what}} {{is}} shifted by one {along}", 1.3, rolled
     for axis, words in slices(context):
-        for place, which in ((0, "first"), (-1, "last")):
+        for place, which in ENDS:
             text = f"the {which} {words} of {{what}} stands in every {words}"
-            same = each_leaf(_along(axis, lambda leaf, at, p=place: _same_slice(leaf, at, p)))  # type: ignore[misc]
-            yield Guess("wrong-index", text, same, 1.25)
+            yield "wrong-index", text, 1.25, _along(axis, partial(_same_slice, place))
         along = {"entry": "", "row": " along every column", "column": " along every row"}[words]
-        yield Guess("wrong-index", f"{{what}} {{is}} sorted{along}", each_leaf(_along(axis, np.sort)), 1.3)
+        yield "wrong-index", f"{{what}} {{is}} sorted{along}", 1.3, _along(axis, np.sort)
     code, more = "wrong-function", ""
     if context.upstream:
         code, more = "missing-upstream", f": {context.upstream} has no influence"
-    yield Guess(code, f"{{what}} {{holds}} ones everywhere{more}", each_leaf(lambda e, _: np.ones_like(e)), 0.95)
-    yield Guess(
-        "sign-flipped", "{what} {has} lost its signs: no entry is negative", each_leaf(lambda e, _: np.abs(e)), 1.1
-    )
+    yield code, f"{{what}} {{holds}} ones everywhere{more}", 0.95, np.ones_like
+    yield "sign-flipped", "{what} {has} lost its signs: no entry is negative", 1.1, np.abs
 
 
 def reduced(context: Context) -> Iterator[Guess]:
     """A sum or mean over an axis that should stay, spread out again by broadcasting."""
+    return _guessed(_reduced(context))
+
+
+def _reduced(context: Context) -> Iterator[Row]:
     if context.spec.role == "jacobian" and all(_diagonal(each.expected[0]) for each in context.observations):
         text = "{what} {is} filled beside its diagonal too: y_i depends on x_i alone"
         for axis in (0, -1):
-            yield Guess("missing-mask", text, each_leaf(_along(axis, _spread(np.sum))), 1.0)
-    for axis, words in ((0, "first"), (-1, "last")):
-        for name, reduce in (("summed", np.sum), ("averaged", np.mean)):
-            text = f"{{what}} {{is}} {name} over its {words} axis, where every entry has a value of its own"
-            yield Guess("extra-reduction", text, each_leaf(_along(axis, _spread(reduce))), 1.2)
-    for name, reduce in (("summed", np.sum), ("averaged", np.mean)):
-        text = f"{{what}} {{is}} {name} over everything, where every entry has a value of its own"
-        yield Guess("extra-reduction", text, each_leaf(lambda e, _, r=reduce: np.full_like(e, r(e))), 1.0)  # type: ignore[misc]
+            yield "missing-mask", text, 1.0, _along(axis, partial(_spread, np.sum))
+    every = "where every entry has a value of its own"
+    ways = (("summed", np.sum), ("averaged", np.mean))
+    for axis, words in ENDS:
+        for name, reduce in ways:
+            text = f"{{what}} {{is}} {name} over its {words} axis, {every}"
+            yield "extra-reduction", text, 1.2, _along(axis, partial(_spread, reduce))
+    for name, reduce in ways:
+        text = f"{{what}} {{is}} {name} over everything, {every}"
+        yield "extra-reduction", text, 1.0, partial(_all_alike, reduce)
 
 
 def cut(context: Context) -> Iterator[Guess]:
     """Right but for a part that is zero."""
+    return _guessed(_cut(context))
+
+
+def _cut(context: Context) -> Iterator[Row]:
     if context.spec.role == "jacobian":
         only = "{what} {has} its diagonal only: every output depends on the other inputs too"
-        yield Guess("diagonal-only", only, each_leaf(lambda e, _: _square(e, lambda s: s * np.eye(len(s)))), 0.6)
-    yield Guess(
-        "missing-term",
-        "the diagonal of {what} is missing",
-        each_leaf(lambda e, _: _square(e, lambda s: s * (1 - np.eye(len(s))))),
-        1.2,
-    )
+        yield "diagonal-only", only, 0.6, _square(lambda s: s * np.eye(len(s)))
+    yield "missing-term", "the diagonal of {what} is missing", 1.2, _square(lambda s: s * (1 - np.eye(len(s))))
     for name, keep in (("above", np.tril), ("below", np.triu)):
-        text = f"everything {name} the diagonal of {{what}} is missing"
-        yield Guess("wrong-index", text, each_leaf(lambda e, _, k=keep: _square(e, k)), 1.3)  # type: ignore[misc]
+        yield "wrong-index", f"everything {name} the diagonal of {{what}} is missing", 1.3, _square(keep)
     for axis, words in slices(context):
-        for place, which in ((0, "first"), (-1, "last")):
-            kept = each_leaf(_along(axis, lambda e, at, p=place: _without(e, at, p)))  # type: ignore[misc]
-            yield Guess("wrong-index", f"the {which} {words} of {{what}} is never filled in", kept, 1.4)
-            alone = each_leaf(_along(axis, lambda e, at, p=place: e - _without(e, at, p)))  # type: ignore[misc]
-            yield Guess("missing-term", f"only the {which} {words} of {{what}} is filled in", alone, 1.4)
+        for place, which in ENDS:
+            kept, alone = (_along(axis, partial(_without, place, alone)) for alone in (False, True))
+            yield "wrong-index", f"the {which} {words} of {{what}} is never filled in", 1.4, kept
+            yield "missing-term", f"only the {which} {words} of {{what}} is filled in", 1.4, alone
 
 
 def masked_by_upstream(context: Context) -> Iterator[Guess]:
     """Zero where grad_output is negative."""
-    if not context.upstream:
-        return
 
     def masked(observation: Observation) -> Predicted:
-        (cotangent,) = (array for path, array in observation.tensors.items() if path == (context.upstream,))
+        cotangent = observation.tensors["grad_output",]
         return [e * (cotangent > 0) if e.shape == cotangent.shape else None for e in observation.expected]
 
     if context.upstream == "grad_output":
-        text = f"what {context.upstream} carries is let through only where it is positive itself"
+        text = "what grad_output carries is let through only where it is positive itself"
         yield Guess("mask-from-upstream", text, masked, 0.7)
 
 
@@ -114,55 +118,50 @@ def swapped(context: Context) -> Iterator[Guess]:
         return
     for first in range(len(names)):
         for second in range(first + 1, len(names)):
-            order = list(range(len(names)))
-            order[first], order[second] = second, first
-
-            def predict(observation: Observation, order: list[int] = order) -> Predicted:
-                if len(observation.expected) != len(order):  # an edge with other parts, as a graph of other nodes
-                    return None
-                found = [observation.expected[position] for position in order]
-                changed = [place for place, source in enumerate(order) if place != source]
-                dtype = observation.trial.case.dtype
-                both = all(close(observation.got[k], found[k], dtype, scale_of(observation, found[k])) for k in changed)
-                return found if both else None  # one of the two alone would be another mistake
-
             # Where one gradient is the other's negative, a sign lost for both is likelier.
-            yield Guess("swapped-gradients", f"{names[first]} and {names[second]} have changed places", predict, 0.5)
+            text = f"{names[first]} and {names[second]} have changed places"
+            yield Guess("swapped-gradients", text, partial(_exchanged, first, second, len(names)), 0.5)
+
+
+def _exchanged(first: int, second: int, count: int, observation: Observation) -> Predicted:
+    if len(observation.expected) != count:  # an edge with other parts, as a graph of other nodes
+        return None
+    found = list(observation.expected)
+    found[first], found[second] = found[second], found[first]
+    dtype = observation.trial.case.dtype
+    both = all(close(observation.got[k], found[k], dtype, scale_of(observation, found[k])) for k in (first, second))
+    return found if both else None  # one of the two alone would be another mistake
 
 
 def _diagonal(leaf: Floats) -> bool:
     return leaf.ndim == 2 and leaf.shape[0] == leaf.shape[1] and bool((leaf == np.diag(np.diag(leaf))).all())
 
 
-def _transpose(leaf: Floats, _observation: Observation) -> Floats | None:
-    return leaf.T if leaf.ndim == 2 else None
+def _along(axis: int, change: Callable[[Floats, int], Floats]) -> Change:
+    return lambda leaf: change(leaf, axis) if leaf.ndim > (axis != 0) else None
 
 
-def _along(axis: int, change: Callable[[Floats, int], Floats]) -> Callable[[Floats, Observation], Floats | None]:
-    return lambda leaf, _observation: change(leaf, axis) if leaf.ndim > (axis != 0) else None
+def _rolled(shift: int, leaf: Floats, axis: int) -> Floats:
+    return np.roll(leaf, shift, axis)
 
 
-def _same_slice(leaf: Floats, axis: int, place: int) -> Floats:
-    if not leaf.shape[axis]:
-        return leaf
-    return np.broadcast_to(np.take(leaf, [place], axis), leaf.shape)
+def _same_slice(place: int, leaf: Floats, axis: int) -> Floats:
+    return np.broadcast_to(np.take(leaf, [place], axis), leaf.shape) if leaf.shape[axis] else leaf
 
 
-def _flip(leaf: Floats, axis: int) -> Floats:
-    return np.flip(leaf, axis)
+def _spread(reduce: Callable[..., Floats], leaf: Floats, axis: int) -> Floats:
+    return np.broadcast_to(reduce(leaf, axis=axis, keepdims=True), leaf.shape)
 
 
-def _spread(reduce: Callable[..., Floats]) -> Callable[[Floats, int], Floats]:
-    return lambda leaf, axis: np.broadcast_to(reduce(leaf, axis=axis, keepdims=True), leaf.shape)
+def _all_alike(reduce: Callable[..., Floats], leaf: Floats) -> Floats:
+    return np.full_like(leaf, reduce(leaf))
 
 
-def _square(leaf: Floats, change: Callable[[Floats], Floats]) -> Floats | None:
-    return change(leaf) if leaf.ndim == 2 and leaf.shape[0] == leaf.shape[1] and len(leaf) > 1 else None
+def _square(change: Callable[[Floats], Floats]) -> Change:
+    return lambda leaf: change(leaf) if leaf.ndim == 2 and leaf.shape[0] == leaf.shape[1] and len(leaf) > 1 else None
 
 
-def _without(leaf: Floats, axis: int, place: int) -> Floats:
+def _without(place: int, alone: bool, leaf: Floats, axis: int) -> Floats:
     kept = np.array(leaf)
-    index: list[slice | int] = [slice(None)] * leaf.ndim
-    index[axis] = place
-    kept[tuple(index)] = 0.0
-    return kept
+    np.moveaxis(kept, axis, 0)[place] = 0.0
+    return leaf - kept if alone else kept

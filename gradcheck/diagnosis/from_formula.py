@@ -16,17 +16,8 @@ from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.evidence import Observation, Sighting
 from gradcheck.diagnosis.guess import Context, Guess, Predicted, times
 from gradcheck.diagnosis.matching import HUGE, close, explain_factor, factor_in_words, scale_of
-from gradcheck.diagnosis.mutants import (
-    KINDS,
-    Mutant,
-    code_of,
-    mutant_in_words,
-    mutants,
-    mutants_in_output,
-    slips,
-    term_in_words,
-    terms,
-)
+from gradcheck.diagnosis.mistakes import KINDS, Mutant, code_of, mutant_in_words
+from gradcheck.diagnosis.mutants import mutants, mutants_in_output, slips, terms
 from gradcheck.references.expected import Floats
 
 
@@ -103,7 +94,7 @@ def _wrong_terms(made: Sequence[Mutant], told: Sequence[Sequence[tuple[Observati
     found: list[tuple[str, str]] = []
     for mutant, pairs in zip(made, told, strict=True):
         if all(abs(factor) < _NOTHING for _, factor in pairs):
-            found.append(("missing-term", term_in_words(mutant, "is missing")))
+            found.append(("missing-term", f"a term of {mutant.of} is missing; {mutant.depends}"))
             continue
         factor = explain_factor(pairs)
         if factor is None or factor.kind in ("hard-coded", "scalar"):
@@ -113,8 +104,9 @@ def _wrong_terms(made: Sequence[Mutant], told: Sequence[Sequence[tuple[Observati
         turned = factor.kind != "sign" and factor.value < 0
         size = factor_in_words(replace(factor, value=abs(factor.value)))
         words = f"is {size} times what it should be" + (", and has the wrong sign" if turned else "")
+        words = "has the wrong sign" if factor.kind == "sign" else words
         code = {"sign": "sign-flipped", "size": "scaled-by-size"}.get(factor.kind, "scaled-by-constant")
-        found.append((code, term_in_words(mutant, "has the wrong sign" if factor.kind == "sign" else words)))
+        found.append((code, f"a term of {mutant.of} {words}; {mutant.depends}"))
     found.sort(key=lambda each: each[0])  # what is missing first, then what is too large, then signs
     text = "; besides, ".join(sentence for _, sentence in found)
     return (found[0][0], text, 0.85 + 0.6 * len(found)) if found else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from gradcheck.checks.compare import VERBS, verb
-from gradcheck.checks.outcome import Argument
+from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import is_cotangent
 from gradcheck.diagnosis.calculator import Calculator
@@ -18,6 +19,11 @@ from gradcheck.references.expected import Floats
 
 Predicted = Sequence[Floats | None] | None
 """Leaf by leaf; None for a leaf, or for all, that the guess says nothing of."""
+
+Predict = Callable[[Observation], Predicted]
+
+ENDS = ((0, "first"), (-1, "last"))
+"""Where something may be alone, left out or repeated."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Guess:
 
     code: str
     text: str
-    predict: Callable[[Observation], Predicted]
+    predict: Predict
     cost: float = 1.0
     think: str = ""
     words: Callable[[bool], str] | None = None
@@ -75,11 +81,34 @@ class Context:
             return self.spec.parameters[:1] == ("grad_output",) and "derivatives" in self.spec.parameters
         return operator.flattened or not operator.output_shape
 
-    def changed(self, observation: Observation, name: str, change: Callable[[Floats], Floats]) -> Predicted:
-        """What comes back when every tensor of one argument is changed."""
-        arguments = dict(observation.trial.arguments)
-        arguments[name] = changed(arguments[name], change)
-        return self.calculator.result(arguments)
+    @property
+    def given(self) -> Arguments:
+        """The arguments of the first call: those of others are of the same kinds."""
+        return self.observations[0].trial.arguments
+
+    def what_if(self, change: Callable[[Observation], Arguments | None]) -> Predict:
+        """What a right function gives with these arguments in the place of its own; nothing where there are none."""
+
+        def predict(observation: Observation) -> Predicted:
+            instead = change(observation)
+            if instead is None:
+                return None
+            return self.calculator.result({**observation.trial.arguments, **instead})
+
+        return predict
+
+    def instead(self, name: str, change: Callable[[Any], Any]) -> Predict:
+        """What it gives for another value of one argument; nothing where the change gives None."""
+
+        def one(observation: Observation) -> Arguments | None:
+            value = change(observation.trial.arguments[name])
+            return None if value is None else {name: value}
+
+        return self.what_if(one)
+
+    def floats(self, name: str, change: Callable[[Floats], Floats]) -> Predict:
+        """What it gives when every floating tensor of one argument is changed."""
+        return self.instead(name, lambda value: changed(value, change))
 
 
 def changed(argument: object, change: Callable[[Floats], Floats]) -> object:
@@ -95,13 +124,9 @@ def changed(argument: object, change: Callable[[Floats], Floats]) -> object:
     return argument
 
 
-def each_leaf(change: Callable[[Floats, Observation], Floats | None]) -> Callable[[Observation], Predicted]:
+def each_leaf(change: Callable[[Floats], Floats | None]) -> Predict:
     """A prediction made from the expected leaves, one by one."""
-
-    def predict(observation: Observation) -> Predicted:
-        return [change(leaf, observation) for leaf in observation.expected]
-
-    return predict
+    return lambda observation: [change(leaf) for leaf in observation.expected]
 
 
 def times(one: Floats | None, other: Floats | None) -> Floats | None:
@@ -113,6 +138,17 @@ def times(one: Floats | None, other: Floats | None) -> Floats | None:
             return np.asarray(one * other)
     except ValueError:
         return None
+
+
+def fits(own: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether what has the one shape can be spread out to the other."""
+    return len(own) <= len(wanted) and all(a in (1, b) for a, b in zip(own[::-1], wanted[::-1], strict=False))
+
+
+def softmax(array: Floats) -> Floats:
+    """Along the last axis."""
+    powers = np.exp(array - array.max(-1, keepdims=True))
+    return np.asarray(powers / powers.sum(-1, keepdims=True))
 
 
 Family = Callable[[Context], Iterator[Guess]]

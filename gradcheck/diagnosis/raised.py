@@ -13,9 +13,8 @@ from gradcheck.checks.cases import Case, walk
 from gradcheck.checks.drawing import RandomDraw
 from gradcheck.checks.judge import judge
 from gradcheck.checks.outcome import Argument, Arguments, Fault, Operand, Operation
-from gradcheck.checks.reference import Reference
 from gradcheck.checks.results import CheckResult, Diagnosis
-from gradcheck.checks.task import FunctionSpec
+from gradcheck.checks.task import FunctionSpec, Reference
 from gradcheck.diagnosis.circumstances import by_size
 from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.evidence import Evidence, Sighting, gather

@@ -323,7 +323,7 @@ def of_the_result(context: Context) -> Iterator[Guess]:
     """A function of what should come back: its root, its square, its logarithm."""
     for words, function in _OF_ALL if context.spec.role in ("forward", "function") else _OF_GRADIENTS:
         text = f"{{what}} {{is}} {words} what should come back"
-        yield Guess("wrong-function", text, each_leaf(lambda e, _, f=function: f(e)), 1.3)  # type: ignore[misc]
+        yield Guess("wrong-function", text, each_leaf(function), 1.3)
 
 
 def _guarded(function: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:

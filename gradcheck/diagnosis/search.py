@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gradcheck.catalog import Exercise
-from gradcheck.checks.allowance import Budget
+from gradcheck.checks.limits import Budget
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis import (
     from_arguments,
     from_code,
     from_expected,
     from_formula,
-    from_parts,
     places,
     ratios,
     steps,
@@ -39,15 +38,15 @@ FAMILIES: tuple[Family, ...] = (
     from_arguments.other_axis,
     from_arguments.changed_upstream,
     from_expected.cut,
-    from_parts.in_another_order,
+    from_arguments.in_another_order,
     from_arguments.exchanged,
     from_arguments.only_some,
     from_arguments.other_values,
-    from_parts.parts_of_arguments,
-    from_parts.first_for_all,
-    from_parts.one_term_short,
-    from_parts.one_part_astray,
-    from_parts.rows_moved,
+    from_arguments.parts_of_arguments,
+    from_arguments.first_for_all,
+    from_arguments.one_term_short,
+    from_arguments.one_part_astray,
+    from_arguments.rows_moved,
     places.right_elsewhere,
     places.let_through,
     from_expected.reduced,

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.checks.compare import Template, Wanted, leaves, stem
 from gradcheck.checks.outcome import Argument, Returned, Value
-from gradcheck.diagnosis import from_arguments, from_parts
+from gradcheck.diagnosis import from_arguments
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.evidence import Observation, Sighting
 from gradcheck.diagnosis.guess import Context, Guess, say
@@ -37,8 +37,8 @@ class ShapeMistake:
 
 
 FAMILIES = (
-    from_parts.parts_of_arguments,
-    from_parts.one_term_short,
+    from_arguments.parts_of_arguments,
+    from_arguments.one_term_short,
     from_arguments.only_some,
     from_arguments.exchanged,
 )
@@ -357,14 +357,14 @@ def _reshaped(change: Callable[[Floats, Floats], bool]) -> Holds:
     return holds
 
 
-_ORDERS: tuple[tuple[str, from_parts.Order], ...] = (
+_ORDERS: tuple[tuple[str, from_arguments.Order], ...] = (
     ("the parts of {what} are in reverse order", lambda n: [*range(n)][::-1]),
     ("the parts of {what} are shifted by one", lambda n: [*range(1, n), 0]),
     ("the parts of {what} are shifted by one", lambda n: [n - 1, *range(n - 1)]),
 )
 
 
-def _reordered(order: from_parts.Order) -> Holds:
+def _reordered(order: from_arguments.Order) -> Holds:
     def holds(observation: Observation, position: int) -> bool:
         own = [k for k, each in enumerate(observation.stems) if each == observation.stems[position]]
         pairs = zip(own, (own[k] for k in order(len(own))), strict=True)

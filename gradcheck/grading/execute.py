@@ -14,9 +14,8 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from gradcheck.checks.allowance import WAITING, OwnTime
 from gradcheck.checks.candidate import InProcessCandidate
-from gradcheck.checks.limits import CALL_LIMIT_S
+from gradcheck.checks.limits import CALL_LIMIT_S, WAITING, OwnTime
 from gradcheck.checks.outcome import MODULE, NOT_READ, Fault, Outcome, Unwritten
 
 _QUICK_S = 0.2

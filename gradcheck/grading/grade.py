@@ -10,7 +10,7 @@ from pathlib import Path
 from gradcheck.catalog import Exercise, all_exercises, find_exercise
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.engine import Verification
-from gradcheck.checks.own_failure import is_ours, show_traceback, told
+from gradcheck.checks.results import failure_in_words, is_ours, show_traceback
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.desk_record import NO_HELP, help_taken
 from gradcheck.grading.last_results import digest_of, remember, statuses_of
@@ -68,7 +68,7 @@ def unless_we_fail(exercise: Exercise, seed: int | None, grade: Callable[[], Exe
         if not is_ours(error):
             raise
         show_traceback(error)
-        return ungraded(exercise, told(error, seed))
+        return ungraded(exercise, failure_in_words(error, seed))
 
 
 def grade_candidate(

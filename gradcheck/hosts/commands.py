@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from gradcheck.hosts.classroom50 import command as cli_classroom50
 from gradcheck.hosts.gradescope import command as cli_gradescope
+
+if TYPE_CHECKING:
+    from gradcheck.gradebooks.collect.result import Reader
 
 
 @click.group()
@@ -16,6 +21,15 @@ def bundle() -> None:
 @click.group(hidden=True)
 def host() -> None:
     """What a bundle runs at its host; nothing to call by hand."""
+
+
+def readers() -> tuple[Reader, ...]:
+    """What `gradcheck collect` reads results of hosts with."""
+    from gradcheck.hosts.classroom50 import result as classroom50
+    from gradcheck.hosts.github import result as github
+    from gradcheck.hosts.gradescope import result as gradescope
+
+    return classroom50.collected, github.collected, gradescope.collected
 
 
 for each in (cli_classroom50, cli_gradescope):

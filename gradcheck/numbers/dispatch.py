@@ -5,8 +5,8 @@ parts, plain tensors of its shape. A `Numbers` mode is asked for every operator 
 backward included, and finds what to do with the parts, in this order:
 
 0. a rule of somebody's own, `gradcheck.rule`: what the operator is made of;
-1. a rule of the number system, by the operator's overload;
-2. a move: what only lays entries elsewhere (a view, a gather, a write in place) is done by torch on each part;
+1. a move: what only lays entries elsewhere (a view, a gather, a write in place) is done by torch on each part;
+2. a rule of the number system, by the operator's overload;
 3. an operator in place, or with out=, is its functional twin and a write;
 4. torch's own decomposition into simpler operators;
 5. `NoRule`, which names the operator.
@@ -16,7 +16,7 @@ The dtype that torch sees is float64 throughout: at which precision is computed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
@@ -43,7 +43,7 @@ MOVES = words(
     """
     alias as_strided as_strided_scatter cat clone constant_pad_nd contiguous detach diag_embed diagonal
     diagonal_backward diagonal_scatter embedding expand fill flip gather index index_copy index_fill index_put
-    index_select lift_fresh lift_fresh_copy masked_fill masked_scatter masked_select narrow permute repeat reshape
+    index_select lift_fresh lift_fresh_copy masked_fill masked_scatter masked_select narrow permute put repeat reshape
     _reshape_alias roll scatter select select_backward select_scatter slice slice_backward slice_scatter split
     split_with_sizes squeeze stack t take transpose tril triu unbind unfold unsafe_chunk unsafe_split
     unsafe_split_with_sizes _unsafe_index _unsafe_index_put _unsafe_view unsqueeze view where zero
@@ -175,6 +175,16 @@ class Rules(dict[OpOverload, Rule]):
 
         return register
 
+    def of_each(self, make: Callable[[OpOverload], Rule], *names: str) -> None:
+        """Register what `make` makes of each of these overloads under it."""
+        for overload in overloads(*names):
+            self[overload] = make(overload)
+
+    def table(self, rows: Mapping[str, Rule], made: Callable[[Rule], Rule] = lambda rule: rule) -> None:
+        """Register what `made` makes of each row's function under the operators that its key names."""
+        for names, function in rows.items():
+            self.rule(*names.split())(made(function))
+
 
 def overloads(*names: str) -> Iterator[OpOverload]:
     """Those of aten, as "operator" or "operator.overload"; what this version of torch lacks is left out."""
@@ -244,20 +254,20 @@ class Numbers(TorchDispatchMode):
         own = own_rule(func)
         if own is not None:
             return self.again(own, args, kwargs)
-        rule = self.rules.get(func)
-        if rule is not None:
-            return rule(self, *args, **kwargs)
         name = func.overloadpacket.__name__
         plain_name = name.removesuffix("_")
+        kind = kind_of_move(func) if plain_name in MOVES else None
+        moves = kind is not None and not adds(kind, args, kwargs)
+        rule = None if moves else self.rules.get(func)
+        if rule is not None:
+            return rule(self, *args, **kwargs)
         if name in FACTORIES:
             result = func(*mapped(self.shape_of, args), **mapped(self.shape_of, kwargs))
             return self.constant(result) if is_real(result) else result
-        if plain_name in MOVES:
-            kind = kind_of_move(func)
+        if kind is not None and moves:
             if kind.of_one and isinstance(args[0], NumberTensor):
                 return self.laid([func(part, *args[1:], **kwargs) for part in args[0].parts])
-            if not adds(kind, args, kwargs):
-                return self.move(func, kind, args, kwargs)
+            return self.move(func, kind, args, kwargs)
         if name == "copy_":
             return self.write(args[0], args[1], func)
         if name.endswith("_") and not name.endswith("__") and hasattr(aten, plain_name):

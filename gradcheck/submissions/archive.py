@@ -1,26 +1,27 @@
 """A submission that is an archive, read in memory: nothing is ever extracted to disk, so no name leads anywhere.
 
 A member that stands there twice, is encrypted, a link or damaged is refused, and so is all of an archive that would
-unpack to too much; what was read before counts.
+unpack to too much; what was read before counts. The zip of a whole class, as course systems let it be downloaded, is
+read where it lies, a submission at a time.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, cast
 
+from gradcheck.errors import SubmissionError
 from gradcheck.grading import desk_record
 from gradcheck.grading.load import MAX_BYTES
-from gradcheck.submissions.bounds import Damaged, Spent, TooMuch
-from gradcheck.submissions.file_contents import instead_of_text
-from gradcheck.submissions.file_names import exercise_named, is_a_tool
-from gradcheck.submissions.layout import Entry, Kind, Refused, passed_over
-from gradcheck.submissions.member import Member
-from gradcheck.submissions.tar_members import tar_members
-from gradcheck.submissions.zip_members import zip_members
+from gradcheck.submissions.files import exercise_named, instead_of_text, is_a_tool
+from gradcheck.submissions.layout import Entry, Kind, Refused, Tree, passed_over, printable
+from gradcheck.submissions.members import Damaged, Member, ReadingBounds, Spent, TooMuch, tar_members, zip_members
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 UNREAD = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst", ".lzh", ".ace")
@@ -161,3 +162,109 @@ class ArchiveTree:
             self._others += 1
             return MOST_OF_ANOTHER
         return 0
+
+
+ADVICE = "give the folder, or the zip, in which each sub-folder or archive is one submission"
+_BOUNDS = ReadingBounds(members=2_000_000, index=256 << 20, seconds=60.0)
+"""Of the list of contents, which is the course system's. What is unpacked is bounded for each submission."""
+
+
+@dataclass
+class TreePart:
+    """Some files of a tree under other names: `files` says how each is called there."""
+
+    tree: Tree
+    files: Mapping[str, str]
+    listed: Sequence[Entry]
+
+    def entries(self) -> Sequence[Entry]:
+        return self.listed
+
+    @property
+    def trouble(self) -> Sequence[str]:
+        return ()
+
+    def read(self, path: str, most: int) -> bytes:
+        return self.tree.read(self.files[path], most)
+
+    def written(self, path: str) -> float | None:
+        return self.tree.written(self.files[path])
+
+    def opened(self, path: str) -> tuple[BinaryIO, int]:
+        return self.tree.opened(self.files[path])
+
+
+class _Reopened:
+    """A file that is open only while something is read of it: the list of contents is kept much longer."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.position = path, 0
+
+    def seek(self, position: int) -> None:
+        self.position = position
+
+    def read(self, count: int) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(self.position)
+            content = file.read(count)
+        self.position += len(content)
+        return content
+
+
+class ClassZip:
+    """The zip, with its list of contents. Raises SubmissionError."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            file = cast("BinaryIO", _Reopened(path))
+            if file.read(2) != b"PK":
+                raise SubmissionError(f"{path} is not a folder, nor a zip; {ADVICE}")
+            file.seek(0)
+            self.spent = Spent(_BOUNDS)
+            self.tree = ArchiveTree(file, path.stat().st_size, self.spent)
+        except OSError as error:
+            raise SubmissionError(f"{path} cannot be read: {error.strerror or error}; {ADVICE}") from None
+        except Refused as reason:
+            raise SubmissionError(f"{path} {reason}; {ADVICE}") from None
+        if self.tree.is_cut:
+            why = "; ".join(self.tree.trouble)
+            raise SubmissionError(printable(f"{path}: {why}; download it anew, or unpack it and give the folder"))
+        self.below: dict[str, list[Entry]] = {}
+        for entry in self.tree.entries():
+            self.below.setdefault(entry.path.rpartition("/")[0], []).append(entry)
+            if entry.kind == "folder":
+                self.below.setdefault(entry.path, [])
+
+    def entries(self, path: str) -> list[Entry]:
+        """What lies directly in a folder of it."""
+        return self.below.get(path, [])
+
+    def is_folder(self, path: str) -> bool:
+        return path in self.below
+
+    def renew(self) -> None:
+        """Begin a submission: what others have cost is not counted."""
+        self.spent.unpacked, self.spent.started = 0, time.monotonic()
+
+    def folder(self, path: str) -> TreePart:
+        """All below a folder of it."""
+        listed, waiting = [], [path]
+        while waiting:
+            for each in self.entries(waiting.pop()):
+                listed.append(Entry(each.path.removeprefix(f"{path}/"), each.kind, each.what))
+                waiting += [each.path] if each.kind == "folder" else []
+        return TreePart(self.tree, {each.path: f"{path}/{each.path}" for each in listed}, listed)
+
+
+def class_zip(path: Path) -> ClassZip:
+    """The zip at a path, looked through once as long as it stays the same. Raises SubmissionError."""
+    try:
+        seen = path.stat()
+    except OSError as error:
+        raise SubmissionError(f"{path} cannot be read: {error.strerror or error}; {ADVICE}") from None
+    return _opened(str(path), seen.st_mtime_ns, seen.st_size)
+
+
+@lru_cache(maxsize=1)
+def _opened(path: str, _written: int, _size: int) -> ClassZip:
+    return ClassZip(Path(path))

@@ -15,8 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from gradcheck.submissions.layout import Entry, Kind, Refused, too_large
-from gradcheck.submissions.walk import MOST_IN_A_FOLDER, walked
+from gradcheck.submissions.layout import MOST_IN_A_FOLDER, Entry, Kind, Refused, too_large, walked
 
 BY_DESCRIPTOR = (
     os.open in os.supports_dir_fd

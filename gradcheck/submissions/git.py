@@ -9,21 +9,33 @@ from __future__ import annotations
 import io
 import stat
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from gradcheck.classes.policy import Commit
 from gradcheck.errors import GradcheckError, SubmissionError
-from gradcheck.submissions import git_refs
+from gradcheck.submissions import git_objects
 from gradcheck.submissions.archive import MOST_WITHIN
 from gradcheck.submissions.finder import choose
 from gradcheck.submissions.folder import opened
 from gradcheck.submissions.git_objects import MOST_COMMITS, GitFailed, Objects, opened_objects
 from gradcheck.submissions.lateness import InTime, Later, moment_text
-from gradcheck.submissions.layout import Entry, Findings, Kind, Refused, too_large
-from gradcheck.submissions.walk import walked
+from gradcheck.submissions.layout import Entry, Findings, Kind, Refused, too_large, walked
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The commit to read from a git clone: a tag's; or the last one at or before `until`; or else the newest.
+
+    `steps` are the moments after which it costs more, the earliest first. Where the exercises were at one of them what
+    they are in that commit, the commit of then counts: a later push of something else is no later work.
+    """
+
+    tag: str = ""
+    until: datetime | None = None
+    steps: tuple[datetime, ...] = ()
 
 
 def git_folder(path: Path) -> Path | None:
@@ -41,9 +53,9 @@ def read_commit(repository: Path, wanted: Commit, findings: Findings) -> None:
     """
     try:
         with opened(repository) as folder:
-            tip = git_refs.tag(folder, wanted.tag) if wanted.tag else git_refs.head(folder)
-            shallow = git_refs.shallow(folder)
-            others = git_refs.branches(folder)
+            tip = git_objects.tag(folder, wanted.tag) if wanted.tag else git_objects.head(folder)
+            shallow = git_objects.shallow(folder)
+            others = git_objects.branches(folder)
         if tip is None:
             lacks = (
                 f"tag {wanted.tag}" if wanted.tag else "commit, or keeps its branches in a way that is not read here"
@@ -66,7 +78,7 @@ def checked_out(folder: Path) -> str:
         if (repository := git_folder(folder)) is None:
             return ""
         with opened(repository) as opened_folder:
-            tip, shallow = git_refs.head(opened_folder), git_refs.shallow(opened_folder)
+            tip, shallow = git_objects.head(opened_folder), git_objects.shallow(opened_folder)
         if tip is None:
             return ""
         with opened_objects(repository, len(tip), shallow) as objects:
@@ -157,7 +169,7 @@ def tell_other_branches(repository: Path, findings: Findings) -> None:
     """
     try:
         with opened(repository) as folder:
-            tip, others, shallow = git_refs.head(folder), git_refs.branches(folder), git_refs.shallow(folder)
+            tip, others, shallow = git_objects.head(folder), git_objects.branches(folder), git_objects.shallow(folder)
         others = {name: each for name, each in others.items() if each != tip}
         if others and tip and findings.lacking:
             with opened_objects(repository, len(tip), shallow) as objects:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import BinaryIO, Literal, Protocol
@@ -129,3 +130,40 @@ def printable(text: str) -> str:
     """Text for people from text that may hold anything: no control codes, no surrogates, no walls of words."""
     clean = "".join(char if char.isprintable() else "�" for char in readable(text))
     return clean if len(clean) <= 500 else clean[:499] + "…"
+
+
+MOST_ENTRIES = 20_000
+MOST_IN_A_FOLDER = 10_000
+MOST_DEEP = 8
+"""Names of a path. An exercise needs three, and people wrap folders into folders."""
+
+
+def walked(listing: Callable[[str], Sequence[Entry]]) -> tuple[Sequence[Entry], Sequence[str]]:
+    """What lies below a folder, and what of it was not looked at. `listing` gives what lies directly in "" or "a/b"."""
+    found: list[Entry] = []
+    waiting: list[tuple[bool, int, str]] = [(False, 0, "")]
+    too_deep = too_many = False
+    while waiting:
+        _, deep, here = heapq.heappop(waiting)
+        inside = listing(here)
+        too_many |= len(inside) >= MOST_IN_A_FOLDER
+        if here and any(each.name == "pyvenv.cfg" for each in inside):
+            continue  # an environment of Python's, with other people's files
+        for each in sorted(inside, key=lambda each: each.path):
+            if passed_over(each.name):
+                continue
+            found.append(each)
+            if each.kind == "folder":
+                if deep + 1 < MOST_DEEP:
+                    likely = {WHOLE, *units()}.intersection(each.path.split("/"))
+                    heapq.heappush(waiting, (not likely, deep + 1, each.path))
+                else:
+                    too_deep = True
+        if len(found) >= MOST_ENTRIES and waiting:
+            too_many, waiting = True, []
+    trouble = []
+    if too_many:
+        trouble.append(f"it holds more than {MOST_ENTRIES:,} files; those that lie deepest were not looked at")
+    if too_deep:
+        trouble.append(f"folders that lie more than {MOST_DEEP} deep were not looked at")
+    return found, trouble

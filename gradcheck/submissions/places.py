@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,29 +13,29 @@ from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from gradcheck.classes.policy import Commit, Course
 from gradcheck.errors import GradcheckError, SubmissionError
-from gradcheck.submissions import gradescope_export
-from gradcheck.submissions.archive import ENDINGS, UNREAD
-from gradcheck.submissions.class_zip import ADVICE, ClassZip, TreePart, class_zip
+from gradcheck.submissions.archive import ADVICE, ENDINGS, UNREAD, ClassZip, TreePart, class_zip
 from gradcheck.submissions.downloads import (
+    GRADESCOPES_FILE,
+    MOST_OF_GRADESCOPES,
     UNKNOWN,
     Download,
     HandedIn,
     grouped,
+    handed_in,
     is_of_a_download,
     newest,
     of_file,
     of_folder,
 )
-from gradcheck.submissions.file_names import exercise_named
-from gradcheck.submissions.finder import choose
+from gradcheck.submissions.files import exercise_named
+from gradcheck.submissions.finder import choose, read_archive, read_folder, read_open_archive
 from gradcheck.submissions.folder import FolderTree, opened
-from gradcheck.submissions.git import git_folder, read_commit, tell_other_branches
+from gradcheck.submissions.git import Commit, git_folder, read_commit, tell_other_branches
 from gradcheck.submissions.lateness import moment_text
 from gradcheck.submissions.layout import WHOLE, Entry, Findings, Kind, Refused, printable, units
 from gradcheck.submissions.naming import unique_names
-from gradcheck.submissions.reading import read_archive, read_folder, read_open_archive
+from gradcheck.submissions.roster import Student
 from gradcheck.submissions.submission import Submission
 
 _NO_REPOSITORY = (
@@ -48,6 +48,16 @@ _MOST_PEEKED = 200
 _FILES, _TEXTS = "_assignsubmission_file", "_assignsubmission_onlinetext"
 _RESULTS = (".json", ".csv", ".b64")
 """Files of scores that lie beside each other are nobody's exercises, however they are called."""
+
+
+class Asking(Protocol):
+    """What a course says of what is read, as `classes/policy.py` has it. Without one files count as they lie."""
+
+    @property
+    def timezone(self) -> str: ...
+    def among(self, submissions: Iterable[str]) -> Asking: ...
+    def commit_wanted(self, submission: str, told: Sequence[Student] = ()) -> Commit | None: ...
+    def dated_by_files(self, submission: str, told: Sequence[Student] = ()) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -165,7 +175,7 @@ class Places(list[Place]):
         self.ignored = ignored
 
 
-def find(folder: Path, course: Course | None = None, *, exclude: Collection[Path] = ()) -> Places:
+def find(folder: Path, course: Asking | None = None, *, exclude: Collection[Path] = ()) -> Places:
     """Every submission of a class, sorted by name: each sub-folder and archive of `folder`, or of a zip of the class,
     and the loose files of one student together, as course systems name them. No file of a submission is opened.
 
@@ -174,12 +184,10 @@ def find(folder: Path, course: Course | None = None, *, exclude: Collection[Path
     folder = Path(folder)
     root = folder.absolute()  # whoever reads may have gone elsewhere
     if folder.is_file():
-        return _Class(folder, root, course or Course(), class_zip(root)).found(())
+        return _Class(folder, root, course, class_zip(root)).found(())
     entries = [Entry(name, kind, "") for name, kind in _entries(folder)]
     with suppress(OSError), opened(folder.resolve()) as top:
-        return _Class(folder, root, course or Course(), top, entries).found(
-            {_entry_with(path, root) for path in exclude}
-        )
+        return _Class(folder, root, course, top, entries).found({_entry_with(path, root) for path in exclude})
     raise SubmissionError(f"{folder} cannot be read; make it readable to you, or {ADVICE}")
 
 
@@ -203,7 +211,7 @@ class _Found:
 
 class _Class:
     def __init__(
-        self, shown: Path, root: Path, course: Course, shelf: _Shelf, entries: list[Entry] | None = None
+        self, shown: Path, root: Path, course: Asking | None, shelf: _Shelf, entries: list[Entry] | None = None
     ) -> None:
         self.shown, self.root, self.course, self.shelf = shown, root, course, shelf
         self.zip = shelf if isinstance(shelf, ClassZip) else None
@@ -307,42 +315,40 @@ class _Class:
 
     def _facts(self) -> Mapping[str, HandedIn]:
         """What Gradescope's file says of each folder, where it lies beside them."""
-        if not any(each.name == gradescope_export.FILE and each.kind == "file" for each in self.entries):
+        if not any(each.name == GRADESCOPES_FILE and each.kind == "file" for each in self.entries):
             return {}
         try:
             if self.zip is not None:
-                content: bytes | None = self.zip.tree.read(
-                    self._at(gradescope_export.FILE), gradescope_export.MOST_BYTES
-                )
+                content: bytes | None = self.zip.tree.read(self._at(GRADESCOPES_FILE), MOST_OF_GRADESCOPES)
             else:
                 with opened(self.root) as folder:
-                    content = folder.read(gradescope_export.FILE, gradescope_export.MOST_BYTES)
+                    content = folder.read(GRADESCOPES_FILE, MOST_OF_GRADESCOPES)
         except Refused as reason:
             raise SubmissionError(f"{self.shown}: {reason}; download the submissions anew") from None
-        return gradescope_export.handed_in(content or b"")
+        return handed_in(content or b"")
 
     def _named(self, found: list[_Found]) -> Places:
         found.sort(key=lambda each: (os.fsencode(each.stem), os.fsencode(each.entry)))
         names = unique_names(each.stem for each in found)
-        self.course = self.course.among(names)
+        self.course = self.course and self.course.among(names)
         places = [self._place(name, each) for name, each in zip(names, found, strict=True)]
         places.sort(key=lambda place: place.name)
         return Places(places, sorted(self.ignored))
 
     def _place(self, name: str, each: _Found) -> Place:
         known = self._dated(each.known)
-        wanted = self.course.commit_wanted(name, known.people)
+        wanted = self.course.commit_wanted(name, known.people) if self.course else None
         files = tuple((self._at(entry), called) for entry, called in each.files)
         if self.zip is not None:  # whose date is that of the download
             inside = "" if files else self._at(each.entry)
             return Place(name, str(self.root), True, wanted, inside, files, known, False, each.problems)
         path = str(self.root) if files else f"{self.root}{os.sep}{each.entry}"
-        by_files = self.course.dated_by_files(name, known.people)
+        by_files = self.course is not None and self.course.dated_by_files(name, known.people)
         return Place(name, path, each.is_archive, wanted, "", files, known, by_files, each.problems)
 
     def _dated(self, known: HandedIn) -> HandedIn:
         """With the time that a course system's name has, where it is known by whose clocks."""
-        if known.submitted or not known.local or not self.course.timezone:
+        if known.submitted or not known.local or not self.course or not self.course.timezone:
             return known
         when = datetime.fromisoformat(known.local).replace(tzinfo=ZoneInfo(self.course.timezone))
         return replace(known, submitted=when.isoformat())
@@ -447,7 +453,7 @@ def _ignored(name: str, kind: str) -> str:
         return "a link; links are not followed, put the submission itself here"
     if kind == "other":
         return "neither a folder nor a file"
-    if name in {gradescope_export.FILE, "index.html"}:
+    if name in {GRADESCOPES_FILE, "index.html"}:
         return "what a course system adds to a download"
     return ""
 

@@ -3,27 +3,44 @@
 On a mismatch the facts are told: the first step, the first parameter on the backward path, by what factor its update
 departs. A cause is added where it is proved: by `suspects`, or, for a network of modules, by putting the reference's
 module in the learner's place.
+
+The exact run is gradient descent by the derived formulas of the network's modules in exact and in bounded numbers,
+every gradient and every parameter with its tolerance, so that what is asked of a network is as principled as what is
+asked of one module.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck.checks.asking import Ask, Unfinished
 from gradcheck.checks.outcome import Argument, Returned, Value
+from gradcheck.checks.properties import Ask, Unfinished
 from gradcheck.references.binding import Array
-from gradcheck.references.expected import Expected, Floats
+from gradcheck.references.expected import Expected, Floats, expect
 from gradcheck.training.assemble import AssembledNetwork
-from gradcheck.training.exact import ExactStep, exact_run, within
-from gradcheck.training.spiral import initial_parameters, spiral
-from gradcheck.training.step_calls import Step, StepCall, StepResult, Unreadable, as_arguments, step_of
-from gradcheck.training.suspects import close, loss_of, other_calls, proved, ratio_of
-from gradcheck.training.two_layers import BACKWARD_PATH
+from gradcheck.training.network import initial_parameters, spiral
+from gradcheck.training.suspects import (
+    Step,
+    StepCall,
+    StepResult,
+    Unreadable,
+    as_arguments,
+    close,
+    loss_of,
+    other_calls,
+    proved,
+    ratio_of,
+    step_of,
+)
+from gradcheck.training.two_layers import BACKWARD_PATH, layers, loss_and_slope, way_back
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 POINTS = 15  # of each class: enough for every path, and exact in a second
 HIDDEN = 20
@@ -232,3 +249,55 @@ def _agrees(value: Value, expected: tuple[Expected, ...]) -> bool:
     # Each module gets its neighbours' rounded results, so a rounding of those is allowed on top.
     slacks = [1e-12 * float(np.abs(each.value).max(initial=0.0)) for each in expected]
     return all(within(a, e, slack) for a, e, slack in zip(arrays, expected, slacks, strict=True))
+
+
+@dataclass(frozen=True)
+class ExactStep:
+    """One step: the parameters before it, and everything on the way back, by name, with tolerances.
+
+    `flow` holds the gradients between the modules: dC/dlogits, dC/dactivations, dC/dhidden; `values` what passes
+    between them on the way there.
+    """
+
+    before: dict[str, Floats]
+    loss: Expected
+    gradients: dict[str, Expected]
+    flow: dict[str, Expected]
+    values: dict[str, Expected]
+    after: dict[str, Expected]
+
+
+def exact_run(x: Floats, labels: Array, params: dict[str, Floats], lr: float, steps: int) -> list[ExactStep]:
+    """Full-batch gradient descent in float64: the truth, and how far from it a right computation may be."""
+    import torch
+
+    given = {
+        "x": torch.as_tensor(x),
+        "labels": torch.as_tensor(labels),
+        "params": {name: torch.as_tensor(value) for name, value in params.items()},
+        "lr": lr,
+    }
+    found = expect(lambda **arguments: _run(**arguments, steps=steps), given, "float64", what="full backprop")
+    return [ExactStep(**each | {"before": {name: e.value for name, e in each["before"].items()}}) for each in found]
+
+
+def _run(x: Tensor, labels: Tensor, params: dict[str, Tensor], lr: Tensor, steps: int) -> list[dict[str, Any]]:
+    done = []
+    for _ in range(steps):
+        values = layers(x, params)
+        loss, slope = loss_and_slope(values["logits"], labels)
+        gradients, flow = way_back(slope, x, params)
+        after = {name: params[name] - lr * gradients[name] for name in params}
+        done.append(
+            {"before": params, "loss": loss, "gradients": gradients, "flow": flow, "values": values, "after": after}
+        )
+        params = after
+    return done
+
+
+def within(got: Array, expected: Expected, slack: Floats | float = 0.0) -> bool:
+    """Whether every entry is what a right computation may give."""
+    if got.shape != expected.value.shape:
+        return False
+    with np.errstate(all="ignore"):
+        return bool((np.abs(got - expected.value) <= expected.tolerance + slack).all())

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.checks.asking import Ask, Unfinished
+from gradcheck.checks.properties import Ask, Unfinished
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
-from gradcheck.training.network import HIDDEN, Progress
-from gradcheck.training.spiral import initial_parameters, spiral
-from gradcheck.training.step_calls import StepCall, Unreadable, as_arguments, read_training, step_of
+from gradcheck.training.network import HIDDEN, Progress, initial_parameters, spiral
 from gradcheck.training.steps import logits_of
-from gradcheck.training.suspects import proved
+from gradcheck.training.suspects import StepCall, Unreadable, as_arguments, proved, read_training, step_of
 
 WANTED = 0.95
 EPOCHS = 300

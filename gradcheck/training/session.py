@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.checks.asking import Ask, Unfinished
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.outcome import Outcome
+from gradcheck.checks.properties import Ask, Unfinished
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
@@ -28,9 +28,8 @@ from gradcheck.training.learning import (
     trained,
     verdict,
 )
-from gradcheck.training.network import HIDDEN, History, train, two_layer
-from gradcheck.training.spiral import initial_parameters, spiral
-from gradcheck.training.step_calls import Unreadable
+from gradcheck.training.network import HIDDEN, History, initial_parameters, spiral, train, two_layer
+from gradcheck.training.suspects import Unreadable
 
 Find = Callable[[str], Candidate | None]
 Watch = Callable[[str], Callable[[int, int, float], None]]

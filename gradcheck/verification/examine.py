@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.checks.own_failure import show_traceback
+from gradcheck.checks.results import show_traceback
 from gradcheck.errors import GradcheckError, UsageError
 from gradcheck.numbers.bounded.number import HALF
 from gradcheck.numbers.run import ComputedIn

@@ -153,7 +153,7 @@ class Mistake:
     """The mistake that explains what came back. `code` is one of `diagnosis.codes.CODES`; `factor` tells a factor,
     `name` another input, output or argument that is meant, `axes` what is summed or not, `dtype` whose precision it
     has, `part` a term or factor of a formula. `way` is how exactly, where a code has several ways: one of `Way`, or of
-    a formula the kind of `diagnosis.mutants.KINDS`; `at` is a place along an axis.
+    a formula the kind of `diagnosis.mistakes.KINDS`; `at` is a place along an axis.
     """
 
     code: str

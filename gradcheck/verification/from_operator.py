@@ -15,7 +15,7 @@ from gradcheck.verification.sight import Sight, Told
 from gradcheck.verification.suspicions import Suspicion
 
 if TYPE_CHECKING:
-    from gradcheck.diagnosis.mutants import Mutant
+    from gradcheck.diagnosis.mistakes import Mutant
     from gradcheck.operators.operator import Operator
 
 _UNFITTING = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, FormulaError)
@@ -23,7 +23,8 @@ _UNFITTING = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, 
 
 def mutated(sight: Sight) -> Iterator[Suspicion]:
     """Every mutant of the definition or of the derivative that is wrong, the likelier first."""
-    from gradcheck.diagnosis.mutants import KINDS, code_of, mutants, mutants_in_output, part_in_words
+    from gradcheck.diagnosis.mistakes import KINDS, code_of, part_in_words
+    from gradcheck.diagnosis.mutants import mutants, mutants_in_output
 
     observed, operator = sight.observed, sight.observed.operator
     if operator is None or observed.quantity.kind == "second-gradient" or len(sight.upstream) != 1:

@@ -17,8 +17,7 @@ from gradcheck.errors import UsageError
 from gradcheck.numbers.rules import taking_apart
 from gradcheck.operators.operator import BATCH_SIZE, Operator
 from gradcheck.references import apply
-from gradcheck.references.declare import operator_of
-from gradcheck.references.survey import Survey, survey
+from gradcheck.references.survey import Survey, operator_of, survey
 
 if TYPE_CHECKING:
     from gradcheck.verification.candidate import Subject

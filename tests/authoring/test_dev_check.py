@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from gradcheck.authoring.dev_check.grading import _WrongAnswers
+from gradcheck.authoring.dev_check.graded import _WrongAnswers
 from gradcheck.catalog.exercise import Misconception
 from gradcheck.checks.engine import Verification
-from gradcheck.checks.reference import Reference
-from gradcheck.checks.task import Confusion, FunctionSpec, Property
+from gradcheck.checks.task import Confusion, FunctionSpec, Property, Reference
 from gradcheck.checks.trials import Bench
 from gradcheck.grading.load import load_candidate
 from tests.authoring.planted_exercise import planted

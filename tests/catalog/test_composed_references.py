@@ -8,7 +8,7 @@ import torch
 
 from gradcheck.catalog import all_exercises
 from gradcheck.checks.cases import walk
-from gradcheck.checks.reference import tensors_of
+from gradcheck.checks.task import tensors_of
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.operators.elementwise import RELU
 from gradcheck.references import apply

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradcheck.checks.autodiff_words import AutodiffWords
+from gradcheck.checks.file_code import AutodiffWords
 
 HEAD = "import torch\nimport torch.nn.functional as F\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradcheck.checks.allowance import Budget, OutOfBudget
+from gradcheck.checks.limits import Budget, OutOfBudget
 
 
 class Clock:

@@ -12,9 +12,9 @@ import pytest
 from gradcheck.authoring.stubs import stub_of
 from gradcheck.catalog import all_exercises
 from gradcheck.catalog.exercise import function
-from gradcheck.checks.hard_inputs import hard_inputs, told
 from gradcheck.checks.outcome import Argument
-from gradcheck.checks.reference import Reference
+from gradcheck.checks.task import Reference
+from gradcheck.checks.traits import hard_inputs, hard_inputs_in_words
 from gradcheck.checks.trials import Benches
 from gradcheck.operators.operator import MODULES
 
@@ -136,4 +136,4 @@ def test_a_hard_case_more_is_a_word_more_in_the_stub(edge, words, docstring):
         exercise = replace(EXERCISES[0], functions=(function("double", "x", reference=reference),), operator=None)
         stub = stub_of(source, exercise)
         assert (f"\n\nHard inputs are graded too: {words}.\n" in ast.get_docstring(ast.parse(stub)) + "\n") == named
-        assert told(exercise.task) == (f"Hard inputs are graded too: {words}." if named else "")
+        assert hard_inputs_in_words(exercise.task) == (f"Hard inputs are graded too: {words}." if named else "")

@@ -9,8 +9,8 @@ from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification, verify
 from gradcheck.checks.task import default_task
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.equivalence import is_equivalent
-from gradcheck.diagnosis.mutants import function_of, mutant_in_words, mutants
+from gradcheck.diagnosis.mistakes import mutant_in_words
+from gradcheck.diagnosis.mutants import function_of, is_equivalent, mutants
 from gradcheck.operators.convolution import CONV1D, CONV1D_STRIDED, CONV2D, PADDING, STRIDE
 
 OPERATORS = {"conv1d": (CONV1D, 1, 0), "conv1d_strided": (CONV1D_STRIDED, STRIDE, PADDING), "conv2d": (CONV2D, 1, 0)}

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from gradcheck.checks.allowance import BUSY, WAITING, Allowance, OwnTime
 from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.limits import BUSY, WAITING, Allowance, OwnTime
 
 LIMIT_S = 0.3
 WAITED = f"no result after {WAITING * LIMIT_S:.3g} s, though it computed for "

@@ -11,9 +11,8 @@ from gradcheck.catalog import find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification, verify
 from gradcheck.checks.outcome import Argument
-from gradcheck.checks.own_failure import MOST_DRAWS, VARIABLE, draws_from
-from gradcheck.checks.reference import Reference
-from gradcheck.checks.task import FunctionSpec, Property, Task, default_task
+from gradcheck.checks.results import MOST_DRAWS, VARIABLE, draws_from
+from gradcheck.checks.task import FunctionSpec, Property, Reference, Task, default_task
 from gradcheck.errors import FormulaError, GradcheckError, ReferenceDisagreement
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.operators import all_operators

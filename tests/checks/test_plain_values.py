@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gradcheck.catalog import all_exercises, find_exercise
-from gradcheck.checks import draws
+from gradcheck.checks import drawing
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from tests.checks.solutions import solution
@@ -188,7 +188,11 @@ def test_no_argument_changes_where_it_is_plain(exercise, function, words, cache)
 @pytest.mark.parametrize("shape", [(), (1,), (4,), (2, 3), (3, 3)])
 def test_a_cotangent_is_what_its_name_says(shape):
     stack = dict(
-        zip(draws.COTANGENTS + draws.PLAIN, draws.cotangents(np.random.default_rng(0), shape, "float64"), strict=True)
+        zip(
+            drawing.COTANGENTS + drawing.PLAIN,
+            drawing.cotangents(np.random.default_rng(0), shape, "float64"),
+            strict=True,
+        )
     )
     assert stack["one-hot"].max() == 1
     assert np.count_nonzero(stack["one-hot"]) == np.count_nonzero(stack["another one-hot"]) == 1

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradcheck.catalog import all_exercises, find_exercise
-from gradcheck.checks import draws
+from gradcheck.checks import drawing
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.cases import Case, drawn_inputs
 from gradcheck.checks.derived import shape_of_output
@@ -76,7 +76,7 @@ def random_trial(task, spec, rng: np.random.Generator, seed: int):
     bench = Benches(task, seed, None).of(spec)
     if spec.role == "backward":
         scale = 10.0 ** rng.uniform(-3, 3)
-        cotangent = draws.rounded(rng.standard_normal(shape_of_output(operator, case.drawn)) * scale, case.dtype)
+        cotangent = drawing.rounded(rng.standard_normal(shape_of_output(operator, case.drawn)) * scale, case.dtype)
         case = replace(case, probes=({**case.drawn, "grad_output": Argument(cotangent, case.dtype)},))
     return bench.made(case)[0]
 
@@ -85,15 +85,15 @@ def random_reference_trial(name: str, spec, rng: np.random.Generator, seed: int)
     """Sizes, precision, scale and cotangent at random, as far as the record says that they make sense."""
     usual = spec.reference.usual
     dtype = ("float64", "float32")[seed // 2 % 2] if "float32" in usual else "float64"
-    kinds = [draws.ordinary]
-    kinds += [draws.scaled(10.0 ** rng.uniform(-6, 4))] if "scales" in usual else []
-    kinds += [draws.small_integers] if "integers" in usual else []
+    kinds = [drawing.ordinary]
+    kinds += [drawing.scaled(10.0 ** rng.uniform(-6, 4))] if "scales" in usual else []
+    kinds += [drawing.small_integers] if "integers" in usual else []
     drawn = RandomDraw(
         rng,
         dtype,
         sizes=[int(size) for size in rng.integers(1, 5, 6)] if "sizes" in usual else SIZES[seed % 3],
         kind=kinds[int(rng.integers(len(kinds)))],
-        probe=int(rng.integers(len(draws.COTANGENTS))),
+        probe=int(rng.integers(len(drawing.COTANGENTS))),
     )
     bench = Benches(find_exercise(name).task, seed, None).of(spec)
     return bench.made(Case(f"random {seed}", dtype, (spec.reference.draw(drawn),)))[0]
@@ -102,9 +102,9 @@ def random_reference_trial(name: str, spec, rng: np.random.Generator, seed: int)
 def random_case(operator: Operator, rng: np.random.Generator, seed: int, *, sample: bool) -> Case:
     """Sizes from 1 to 4, either precision, scales from 1e-6 to 1e4, kinks, ties, extremes where they are asked."""
     dtype = ("float64", "float32")[seed // 2 % 2]
-    drawn = [draws.scaled(10.0 ** rng.uniform(-6, 4)), draws.ordinary, draws.small_integers]
+    drawn = [drawing.scaled(10.0 ** rng.uniform(-6, 4)), drawing.ordinary, drawing.small_integers]
     if operator.stable:
-        drawn += [draws.extremes, draws.everywhere]
+        drawn += [drawing.extremes, drawing.everywhere]
     draw = drawn[int(rng.integers(len(drawn)))]
     sizes = {
         size: int(rng.integers(1, 5))

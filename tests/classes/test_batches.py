@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from gradcheck.catalog import find_exercise
-from gradcheck.checks.at_once import AtOnce
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.outcome import EARLIER, Argument, Call, GeneratorArgument, Printed
-from gradcheck.checks.rounds import everything
+from gradcheck.checks.rounds import AtOnce, everything
 from gradcheck.checks.tensors import OneBuffer, Prepared
 from gradcheck.grading.execute import execute
 from gradcheck.grading.warm import Warm

@@ -11,7 +11,7 @@ import pytest
 
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.engine import Verification
-from gradcheck.checks.own_failure import draws_from
+from gradcheck.checks.results import draws_from
 from gradcheck.classes.journal import opened
 from gradcheck.classes.judge import Judge, Settings
 from gradcheck.classes.run import grade_class

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.authoring.release.make import release
-from gradcheck.authoring.units import for_units
+from gradcheck.authoring.release import release
 from gradcheck.catalog import all_exercises
 from gradcheck.classes.course_here import course_here
 from gradcheck.classes.policy import Course
 from gradcheck.desk.watch.session import Session, WatchVerdict, exercises_to_watch, missing
+from gradcheck.hosts.course_text import for_units
 from gradcheck.reports.words import WORDS
 from tests import warm_start
 from tests.checks.totals import COUNT, of_units

@@ -23,7 +23,8 @@ import torch
 
 from gradcheck.catalog import all_exercises
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.mutants import code_of, function_of, mutant_in_words, mutants
+from gradcheck.diagnosis.mistakes import code_of, mutant_in_words
+from gradcheck.diagnosis.mutants import function_of, mutants
 from tests.checks.tables import WRONG
 from tests.checks.wrong_answers import ANY
 from tests.diagnosis.diagnosed import first_failure

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gradcheck.diagnosis.codes import CODES, table
-from gradcheck.diagnosis.mutants import KINDS, code_of, mutant_in_words, mutants, mutants_in_output
+from gradcheck.diagnosis.mistakes import KINDS, code_of, mutant_in_words
+from gradcheck.diagnosis.mutants import mutants, mutants_in_output
 from gradcheck.operators import all_operators
 
 ROOT = Path(__file__).parent.parent.parent
@@ -43,18 +44,19 @@ def test_the_page_holds_the_table_of_codes():
     assert page.split("## The codes\n\n")[1].splitlines() == list(table())
 
 
-@pytest.mark.parametrize("code", CODES.values(), ids=lambda code: code.name)
-def test_every_code_is_complete(code):
-    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code.name)
+@pytest.mark.parametrize("name", CODES)
+def test_every_code_is_complete(name):
+    code = CODES[name]
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", name)
     assert code.title
     assert not code.title.endswith(".")
-    assert bool(code.think) != (code.name in SAY_IT_ALL | ASKED_BY_THE_RECORD)
+    assert bool(code.think) != (name in SAY_IT_ALL | ASKED_BY_THE_RECORD)
     for each in filter(None, (code.think, code.jacobian, code.other)):
         assert each[-1] in "?."
         assert len(each) <= 110
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_every_kind_of_mutant_is_complete(kind):
     assert CODES[kind.code].think
     assert 0 < kind.cost < 2

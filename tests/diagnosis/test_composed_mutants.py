@@ -8,7 +8,7 @@ from gradcheck.catalog import all_exercises
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.mutants import mutant_in_words
+from gradcheck.diagnosis.mistakes import mutant_in_words
 from tests.checks.solutions import solution
 
 COMPOSED = [

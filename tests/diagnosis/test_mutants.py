@@ -16,17 +16,8 @@ from gradcheck.catalog import all_exercises, known_operators
 from gradcheck.checks.results import where_of
 from gradcheck.checks.trials import Benches
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.equivalence import is_equivalent
-from gradcheck.diagnosis.mutants import (
-    KINDS,
-    Mutant,
-    code_of,
-    function_of,
-    mutant_in_words,
-    mutants,
-    mutants_in_output,
-    slips,
-)
+from gradcheck.diagnosis.mistakes import KINDS, Mutant, code_of, mutant_in_words
+from gradcheck.diagnosis.mutants import function_of, is_equivalent, mutants, mutants_in_output, slips
 from gradcheck.operators import all_operators
 from gradcheck.references.derive import derive
 from gradcheck.references.formula import OWN
@@ -194,11 +185,11 @@ def test_every_kind_of_mistake_occurs():
     operators = all_operators().values()
     kinds = {mutant.kind for operator in operators for mutant in mutants(operator)}
     kinds |= {mutant.kind for mutant in mutants_in_output(all_operators()["softmax"], "backward", "x")}
-    assert kinds == {kind.name for kind in KINDS.values() if not kind.slip}
+    assert kinds == {name for name, kind in KINDS.items() if not kind.slip}
     kinds = {
         slip.kind for operator in operators for role, wrt in formulas(operator) for slip in slips(operator, role, wrt)
     }
-    assert kinds >= {kind.name for kind in KINDS.values() if kind.slip}
+    assert kinds >= {name for name, kind in KINDS.items() if kind.slip}
 
 
 def formulas(operator):

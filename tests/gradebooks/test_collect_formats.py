@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
-from gradcheck.gradebooks.collect.formats import read_json, read_payload
+from gradcheck.gradebooks.collect import formats
 from gradcheck.gradebooks.collect.result import Unusable
 from gradcheck.gradebooks.collect.tables import read_table
+from gradcheck.hosts.commands import readers
 from tests.gradebooks.collect_data import COMMIT, classroom50, coded, gradescope, payload, report
+
+read_json = partial(formats.read_json, readers=readers())
+read_payload = partial(formats.read_payload, readers=readers())
 
 GITHUB = (
     '"assignment_name","github_username","roster_identifier","student_repository_name","submission_timestamp",'

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gradcheck.catalog import find_exercise
-from gradcheck.checks.own_failure import draws_from
+from gradcheck.checks.results import draws_from
 from gradcheck.desk.notebook import check
 from gradcheck.desk.watch import worker as watch_worker
 from gradcheck.grading import grade

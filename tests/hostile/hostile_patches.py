@@ -84,7 +84,7 @@ PATCHES = {
 }
 
 GUARD = """import sys
-guard = sys.modules['gradcheck.checks.autodiff_guard']
+guard = sys.modules['gradcheck.checks.playing']
 guard.AutodiffGuard.notice = lambda self, used: None
 guard.AutodiffGuard.recorded = property(lambda self: False, lambda self, found: None)
 guard.AutodiffGuard.__torch_function__ = lambda self, func, types, args=(), kwargs=None: func(*args, **(kwargs or {}))

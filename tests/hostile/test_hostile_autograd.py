@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradcheck.catalog import find_exercise
-from gradcheck.checks.autodiff_words import AutodiffWords
+from gradcheck.checks.file_code import AutodiffWords
 from gradcheck.checks.outcome import Argument, Returned
 from gradcheck.checks.results import CheckResult
 from gradcheck.grading.grade import verification_of

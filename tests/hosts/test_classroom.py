@@ -12,7 +12,7 @@ from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.sources import Sources
 from gradcheck.hosts.github import result as classroom
 from gradcheck.hosts.github import summary as classroom_summary
-from gradcheck.hosts.github.annotations import MOST, MOST_OF_JOB, left_out, of_step
+from gradcheck.hosts.github.findings import MOST, MOST_OF_JOB, left_out, of_step
 from gradcheck.hosts.github.result import MOST_BYTES, encoded
 from gradcheck.hosts.github.summary import MOST_BYTES as MOST_SUMMARY
 from tests.checks.totals import COUNT, POINTS

@@ -17,9 +17,8 @@ from gradcheck.classes.applied import apply_policy
 from gradcheck.classes.judge import raw_report, unjudged
 from gradcheck.classes.policy import Course
 from gradcheck.errors import GradcheckError
-from gradcheck.hosts.gradescope.autograde import dated, graded, host
+from gradcheck.hosts.gradescope.autograde import Handed, dated, graded, host, read_metadata
 from gradcheck.hosts.gradescope.command import host as command
-from gradcheck.hosts.gradescope.metadata import Handed, read_metadata
 from gradcheck.submissions.lateness import Deadline
 from gradcheck.submissions.places import Place
 from gradcheck.submissions.roster import Roster, Student

@@ -13,7 +13,7 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from gradcheck.catalog import known_operators
-from gradcheck.checks.opinion import Opinions
+from gradcheck.checks.derived import Opinions
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.operators.operator import Operator
 from gradcheck.references.derive import derive

@@ -13,7 +13,7 @@ import torch
 
 from gradcheck.catalog import known_operators
 from gradcheck.checks.cases import agreement_draws
-from gradcheck.checks.opinion import Opinions
+from gradcheck.checks.derived import Opinions
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.grading.grade import grade_folder
 from gradcheck.operators.operator import Operator

@@ -11,8 +11,7 @@ import torch
 from gradcheck.errors import FormulaError
 from gradcheck.operators import Input, Operator, all_operators
 from gradcheck.references.apply import Bound
-from gradcheck.references.collapse import collapse
-from gradcheck.references.derive import derive
+from gradcheck.references.derive import collapse, derive
 from gradcheck.references.formula import BATCH, array_symbol, index_symbol, read_formula, size_symbol
 from gradcheck.references.typeset import formulas
 

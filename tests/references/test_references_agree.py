@@ -10,8 +10,8 @@ import torch
 
 from gradcheck.catalog import known_operators
 from gradcheck.checks.cases import edge_cases, generic_cases
-from gradcheck.checks.draws import cotangents
-from gradcheck.checks.opinion import Opinions
+from gradcheck.checks.derived import Opinions
+from gradcheck.checks.drawing import cotangents
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.numbers.exact import Exact
 from gradcheck.numbers.run import vjp

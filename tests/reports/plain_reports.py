@@ -11,9 +11,7 @@ from gradcheck.classes.report import class_in
 from gradcheck.classes.written import WrittenExercise, report_in
 from gradcheck.gradebooks import match as gradebook_match
 from gradcheck.hosts import whole_points
-from gradcheck.hosts.classroom50 import functions as classroom50_functions
 from gradcheck.hosts.classroom50 import result as classroom50
-from gradcheck.hosts.github import annotations as classroom_annotations
 from gradcheck.hosts.github import findings as classroom_findings
 from gradcheck.hosts.github import result as classroom
 from gradcheck.hosts.github import summary as classroom_summary
@@ -60,13 +58,13 @@ class_lines = _of_plain(class_summary_text.summary_lines)
 told_of = _of_plain(classroom.told_of)
 result_of_all = _of_plain(classroom.result_of_all)
 results_by_exercise = _of_plain(classroom.results_by_exercise)
-annotated = _of_plain(classroom_annotations.annotated)
+annotated = _of_plain(classroom_findings.annotated)
 findings = _of_plain(classroom_findings.findings)
 summary_lines = _of_plain(classroom_summary.summary_lines)
 summary_markdown = _of_plain(classroom_summary.summary_markdown)
 classroom50_result = _of_plain(classroom50.classroom50_result)
 release_body = _of_plain(classroom50.release_body)
-function_outcomes = _of_plain(classroom50_functions.function_outcomes)
+function_outcomes = _of_plain(classroom50.function_outcomes)
 feedback_html = _of_plain(feedback.feedback_html)
 feedback_markdown = _of_plain(feedback.feedback_markdown)
 feedback_of = _of_plain(feedback.feedback_of)

@@ -23,11 +23,11 @@ import pytest
 
 from gradcheck.classes.policy import Course
 from gradcheck.submissions import places
-from gradcheck.submissions.bounds import ReadingBounds
 from gradcheck.submissions.downloads import HandedIn
+from gradcheck.submissions.finder import archive_in, read_archive
 from gradcheck.submissions.lateness import Deadline
 from gradcheck.submissions.layout import Findings
-from gradcheck.submissions.reading import archive_in, read_archive
+from gradcheck.submissions.members import ReadingBounds
 from gradcheck.submissions.roster import Roster, Student
 
 pytestmark = pytest.mark.outside

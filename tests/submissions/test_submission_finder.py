@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from gradcheck.classes.policy import Course
 from gradcheck.submissions import places
+from gradcheck.submissions.finder import archive_in
 from gradcheck.submissions.layout import Findings
-from gradcheck.submissions.reading import archive_in
 from gradcheck.submissions.submission import Submission
 from tests.submissions.submission_files import Files, zipped
 

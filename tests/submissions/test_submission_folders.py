@@ -15,8 +15,8 @@ from gradcheck.catalog import all_exercises
 from gradcheck.classes.policy import Course
 from gradcheck.submissions import folder as folders
 from gradcheck.submissions import places
+from gradcheck.submissions.finder import read_folder
 from gradcheck.submissions.layout import Findings, Refused
-from gradcheck.submissions.reading import read_folder
 from gradcheck.submissions.submission import Submission
 
 RELU = "exercises/04_modules/relu.py"

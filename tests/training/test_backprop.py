@@ -7,14 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gradcheck.checks.asking import Ask
 from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.properties import Ask
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.training.assemble import AssembledNetwork
-from gradcheck.training.backprop import full_backprop
-from gradcheck.training.exact import exact_run
+from gradcheck.training.backprop import exact_run, full_backprop
 from gradcheck.training.learning import Trained, accuracy_of, learns_the_spiral, verdict
-from gradcheck.training.spiral import initial_parameters, spiral
+from gradcheck.training.network import initial_parameters, spiral
 from gradcheck.training.two_layers import BACKWARD_PATH
 from tests.training.planted import PLANTED, right, train_with
 

@@ -16,8 +16,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.reports import training
 from gradcheck.training import ensemble, plots, session
 from gradcheck.training.learning import Trained
-from gradcheck.training.network import History
-from gradcheck.training.spiral import initial_parameters
+from gradcheck.training.network import History, initial_parameters
 
 ROOT = Path(__file__).parents[2]
 LOOP = "07_training/training_loop.py"

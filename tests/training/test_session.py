@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.training.network import train, two_layer
-from gradcheck.training.spiral import spiral
+from gradcheck.training.network import spiral, train, two_layer
 from tests import warm_start
 
 pytestmark = pytest.mark.outside

@@ -10,8 +10,7 @@ from gradcheck.catalog.exercise import Graded
 from gradcheck.checks.task import Task, default_task
 from gradcheck.errors import GradcheckError
 from gradcheck.operators.operator import MODULES, Operator
-from gradcheck.references.declare import Kind, operator_of
-from gradcheck.references.survey import Survey, survey
+from gradcheck.references.survey import Kind, Survey, operator_of, survey
 
 _POINTS = {"forward": 1.0, "backward": 2.0, "jacobian": 1.0}
 

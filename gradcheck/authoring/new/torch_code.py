@@ -4,16 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sympy as sp
 from sympy.core.relational import Relational
 
-from gradcheck.authoring.new.parts import ADD, ATOM, MUL, POWER, NotWritten, Part, aligned, below, product_summed
-from gradcheck.authoring.new.patterns import LogSumExp, Softmax, Softplus, stable
 from gradcheck.operators.operator import Input, Operator
 from gradcheck.references.formula import BATCH, BATCH_LENGTH, Formula, size_symbol
 
 _CALLS = {"exp": "exp", "log": "log", "log1p": "log1p", "tanh": "tanh", "Sigmoid": "sigmoid"}
+
+
+ADD, MUL, POWER, ATOM = range(4)
+
+
+class NotWritten(Exception):
+    """Part of a formula is beyond what can be written here; the message says which."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Code for a part of a formula. `axes` are its tensor's last axes, by index; `batched` says whether a batch's axis
+    lies in front of them; `level` how tightly its outermost operation binds.
+    """
+
+    code: str
+    axes: tuple[sp.Symbol, ...] = ()
+    batched: bool = False
+    level: int = ATOM
+    number: bool = False
+
+    def at(self, level: int) -> str:
+        return self.code if self.level >= level else f"({self.code})"
+
+
+class Sigmoid(sp.Function):  # type: ignore[misc]  # SymPy has no types
+    """1 / (1 + e^−u)."""
+
+    nargs = 1
+
+
+class Softplus(sp.Function):  # type: ignore[misc]
+    """log(1 + e^u)."""
+
+    nargs = 1
+
+
+class LogSumExp(sp.Function):  # type: ignore[misc]
+    """log Σ_k e^u, of u and k."""
+
+    nargs = 2
+
+
+class Softmax(sp.Function):  # type: ignore[misc]
+    """e^u / Σ_k e^u, of u and its free index."""
+
+    nargs = 2
 
 
 def torch_code(operator: Operator, formula: Formula, *, flat: bool | None = None, arrays: Sequence[Input] = ()) -> str:
@@ -364,3 +410,130 @@ class _Writer:
 
 def _negative(term: sp.Expr) -> bool:
     return bool(term.as_coeff_Mul()[0].is_negative)
+
+
+# Pieces of code put together.
+
+
+def aligned(part: Part, axes: tuple[sp.Symbol, ...], level: int) -> str:
+    """The part with an axis for each of `axes`, of length 1 where it has none."""
+    if part.number or part.axes == axes:
+        return part.at(level)
+    kept = ["" if index in part.axes else "None" for index in axes]
+    if not part.batched:
+        while kept and kept[0]:
+            kept.pop(0)
+    if not any(kept):
+        return part.at(level)
+    if part.batched:
+        while not kept[0]:
+            kept.pop(0)
+        kept.insert(0, "...")
+    return f"{part.at(ATOM)}[{', '.join(each or ':' for each in kept)}]"
+
+
+def product_summed(parts: Sequence[Part], summed: Sequence[sp.Symbol], left: tuple[sp.Symbol, ...]) -> Part | None:
+    """The product of parts of different axes, summed: a product of matrices where it is one, else Einstein's sum.
+
+    `left` are the axes that stay, in order. None where an index is no single letter.
+    """
+    made = _matrix_product(parts, summed[0], left) if len(summed) == 1 else None
+    if made is not None:
+        return made
+    if any(len(str(index)) > 1 for part in parts for index in part.axes):
+        return None
+    batched = any(part.batched for part in parts)
+    letters = [("..." if part.batched else "") + "".join(map(str, part.axes)) for part in parts]
+    target = ("..." if batched else "") + "".join(map(str, left))
+    operands = ", ".join(part.code for part in parts)
+    return Part(f'torch.einsum("{",".join(letters)}->{target}", {operands})', left, batched)
+
+
+def _matrix_product(parts: Sequence[Part], summed: sp.Symbol, left: tuple[sp.Symbol, ...]) -> Part | None:
+    matrices = [part for part in parts if len(part.axes) == 2 and not part.batched]
+    vectors = [part for part in parts if part.axes == (summed,)]
+    if len(parts) != 2 or len(matrices) + len(vectors) != 2 or not matrices:
+        return None
+    first = matrices[0]
+    if vectors and vectors[0].batched:
+        right = _turned(first) if first.axes[1] == summed else first.at(POWER)
+        return Part(f"{vectors[0].at(MUL)} @ {right}", left, True, MUL)
+    second = vectors[0] if vectors else matrices[1]
+    if not vectors and first.axes[first.axes[0] == summed] != left[0]:
+        first, second = second, first
+    one = _turned(first) if first.axes[0] == summed else first.at(MUL)
+    other = _turned(second) if len(second.axes) == 2 and second.axes[1] == summed else second.at(POWER)
+    return Part(f"{one} @ {other}", left, level=MUL)
+
+
+def _turned(matrix: Part) -> str:
+    return matrix.code.removesuffix(".T") if matrix.code.endswith(".T") else f"{matrix.at(ATOM)}.T"
+
+
+def below(part: sp.Expr) -> bool:
+    """Whether it stands below a fraction bar."""
+    return isinstance(part, sp.Pow) and bool(part.args[1].is_negative)
+
+
+# Parts of a formula rewritten so that torch computes them without overflow: e^x / Σ e^x as softmax, 1 / (1 + e^−x) as
+# sigmoid.
+
+
+def stable(expression: sp.Expr) -> sp.Expr:
+    """The same function, in parts that are finite wherever the whole is, as far as they are known here."""
+    logs = expression.replace(_log_of_exponentials, _as_log)
+    products = logs.replace(lambda part: isinstance(part, sp.Mul), lambda part: _product(part.args))
+    return products.replace(lambda part: isinstance(part, sp.Pow), lambda part: _product((part,)))
+
+
+def _log_of_exponentials(part: sp.Basic) -> bool:
+    return isinstance(part, sp.log) and (_one_plus_exp(part.args[0]) is not None or _sum_of_exp(part.args[0]))
+
+
+def _as_log(part: sp.Expr) -> sp.Expr:
+    inner = _one_plus_exp(part.args[0])
+    return Softplus(inner) if inner is not None else _log_sum_exp(part.args[0])
+
+
+def _log_sum_exp(total: sp.Sum) -> sp.Expr:
+    return LogSumExp(total.args[0].args[0], total.args[1][0])
+
+
+def _one_plus_exp(part: sp.Basic) -> sp.Expr | None:
+    """u where the part is 1 + e^u."""
+    if isinstance(part, sp.Add) and len(part.args) == 2 and part.args[0] == 1 and isinstance(part.args[1], sp.exp):
+        return part.args[1].args[0]
+    return None
+
+
+def _sum_of_exp(part: sp.Basic) -> bool:
+    return isinstance(part, sp.Sum) and len(part.args) == 2 and isinstance(part.args[0], sp.exp)
+
+
+def _product(factors: tuple[Any, ...]) -> sp.Expr:
+    """Quotients of exponentials by 1 + e^u or by a sum of exponentials."""
+    rest = list(factors)
+    for power in factors:
+        if not (isinstance(power, sp.Pow) and power.args[1].is_Integer and power.args[1] < 0):
+            continue
+        base, times = power.args[0], int(-power.args[1])
+        above = [each for each in rest if isinstance(each, sp.exp)]
+        exponent = sp.Add(*(each.args[0] for each in above))
+        inner = _one_plus_exp(base)
+        if inner is not None:
+            # e^(a u) / (1 + e^u)^b = σ(u)^a σ(−u)^(b − a)
+            taken = next((a for a in range(times + 1) if sp.expand(exponent - a * inner) == 0), 0)
+            rest = [each for each in rest if each is not power and (not taken or each not in above)]
+            rest += [Sigmoid(inner) ** taken, Sigmoid(-inner) ** (times - taken)]
+        elif _sum_of_exp(base) and above:
+            body, index = base.args[0].args[0], base.args[1][0]
+            rest = [each for each in rest if each is not power and each not in above]
+            free = next((i for i in _indices(exponent) if times == 1 and body.xreplace({index: i}) == exponent), None)
+            rest.append(sp.exp(exponent - times * _log_sum_exp(base)) if free is None else Softmax(exponent, free))
+    return sp.Mul(*rest)
+
+
+def _indices(expression: sp.Expr) -> list[sp.Symbol]:
+    return sorted(
+        {index for part in expression.atoms(sp.Indexed) for index in part.free_symbols if index.is_integer}, key=str
+    )

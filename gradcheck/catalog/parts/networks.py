@@ -18,7 +18,7 @@ def clear_bias(x: Any, weight: Argument, bias: Argument) -> Argument:
     """The bias, moved where a unit of `x @ weight.T + bias` lies at a kink of ReLU or nearly so."""
     import numpy as np
 
-    from gradcheck.checks.draws import rounded
+    from gradcheck.checks.drawing import rounded
 
     sums = x @ weight.values.T
     sizes = (np.abs(x) @ np.abs(weight.values).T + np.abs(bias.values)).max(axis=0, initial=0.0)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from gradcheck.checks.allowance import WAITING, Allowance, time_of_process
+from gradcheck.checks.limits import WAITING, Allowance, time_of_process
 from gradcheck.desk.watch import Post
 from gradcheck.errors import GradcheckError
 from gradcheck.reports.terminal import screen_width

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gradcheck.errors import GradcheckError
 from gradcheck.gradebooks.collect.manifest import FILE, Manifest, changes, manifest_in
-from gradcheck.submissions import git_refs
+from gradcheck.submissions import git_objects
 from gradcheck.submissions.finder import holds_work
 from gradcheck.submissions.folder import FolderTree, opened
 from gradcheck.submissions.git import git_folder
@@ -48,7 +48,7 @@ def clone_at(place: Place, release: Manifest | None) -> Clone:
     with suppress(OSError, Refused):
         if repository is not None:
             with opened(repository) as folder:
-                commit = git_refs.head(folder) or ""
+                commit = git_objects.head(folder) or ""
     if repository == path:  # a bare one has no files to compare
         return Clone(place.name, commit)
     with suppress(OSError), opened(path) as folder:

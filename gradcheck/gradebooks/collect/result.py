@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,26 @@ class ResultsRead:
 
     results: tuple[Result, ...] = ()
     problems: tuple[str, ...] = ()
+
+
+Reader = Callable[[Any, tuple[str, ...], str, str], ResultsRead | None]
+"""Of a host: from parsed JSON, the names that its place gives, where it was read and which assignment is wanted. None
+where the JSON is not that host's. Raises Unusable.
+"""
+
+
+def unknown(found: Any) -> Unusable:
+    """Why nobody reads it."""
+    if not isinstance(found, dict):
+        return Unusable("it is not a JSON object")
+    if isinstance(found.get("schema"), str):
+        return Unusable(f"its schema {text_in(found, 'schema', 60)} is not read here")
+    return Unusable("it is no result file that is known here")
+
+
+def one_name(name: str) -> tuple[str, ...]:
+    """What a result goes by; nothing where that is empty."""
+    return (name,) if name else ()
 
 
 def amount(value: Any, what: str) -> float:

@@ -11,7 +11,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.gradebooks.collect.clones import Clone, clone_at, is_clone
 from gradcheck.gradebooks.collect.formats import read_json, read_payload
 from gradcheck.gradebooks.collect.manifest import Manifest
-from gradcheck.gradebooks.collect.result import Result, ResultsRead, Unusable
+from gradcheck.gradebooks.collect.result import Reader, Result, ResultsRead, Unusable
 from gradcheck.gradebooks.collect.tables import read_table
 from gradcheck.submissions.folder import Opened, opened
 from gradcheck.submissions.layout import Refused, printable
@@ -45,13 +45,15 @@ def gather(
     assignment: str = "",
     release: Manifest | None = None,
     exclude: Collection[Path] = (),
+    readers: Sequence[Reader],
 ) -> Gathered:
-    """What lies in the sources: files, or folders with one entry per student. Raises GradcheckError for a source that
-    is not there; whatever is wrong with an entry becomes a problem and leaves the others alone.
+    """What lies in the sources: files, or folders with one entry per student. `readers` are the hosts'. Raises
+    GradcheckError for a source that is not there; whatever is wrong with an entry becomes a problem and leaves the
+    others alone.
     """
     gathered = Gathered()
     for source in sources:
-        _Source(source, gathered, assignment, release, exclude).read()
+        _Source(source, gathered, assignment, release, exclude, readers).read()
     return gathered
 
 
@@ -62,6 +64,7 @@ class _Source:
     assignment: str
     release: Manifest | None
     exclude: Collection[Path]
+    readers: Sequence[Reader]
 
     def read(self) -> None:
         is_zip = self.source.name.lower().endswith(".zip")
@@ -161,9 +164,9 @@ class _Source:
         if ending == "csv":
             return read_table(content, shown, self.assignment)
         if ending == "json":
-            return read_json(content, names, shown, self.assignment)
+            return read_json(content, names, shown, self.assignment, readers=self.readers)
         try:
-            return read_payload(content, names, shown)
+            return read_payload(content, names, shown, readers=self.readers)
         except Unusable:
             if ending == "b64" or content.startswith(b"result="):
                 raise

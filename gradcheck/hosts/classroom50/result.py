@@ -7,20 +7,39 @@ https://github.com/foundation50/classroom50, schemas/result-v1.schema.json and t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from gradcheck.classes.written import FinalReport, WrittenExercise
+from gradcheck.gradebooks.collect.result import (
+    Result,
+    ResultsRead,
+    Unusable,
+    are_whole,
+    commit_in,
+    one_name,
+    score_of,
+    tests_in,
+    text_in,
+    unknown,
+)
 from gradcheck.hosts.whole_points import whole
 from gradcheck.reports.escaping import markdown_text, visible
 from gradcheck.reports.feedback import feedback_markdown
+from gradcheck.reports.message import failure_text
 from gradcheck.reports.stored import clipped, failures, must_be_marked
 from gradcheck.showing.text import points
 
 SCHEMA = "classroom50/result/v1"
 _MOST = 100_000
 """Characters of a release's text; GitHub takes 125,000."""
+_MOST_OF_ONE = 1_900
+"""Characters of what is said of a function; the host shows 2,000."""
+_MOST_ENTRIES = 50_000
+_WARNED = "provenance_warning"
+"""Why Classroom 50 thinks that it was not its workflow which published a result."""
 _GRACE = 1e-9
 _STATES = {
     "passed": "complete",
@@ -136,3 +155,105 @@ def _counted(report: FinalReport, result: Mapping[str, Any]) -> str:
         f"Exactly {exact} of {points(report.max_score)}. Classroom 50 takes whole points, so those of each exercise "
         f"are rounded down{less}."
     )
+
+
+def function_outcomes(report: FinalReport) -> dict[str, dict[str, Any]]:
+    """By `relu.backward`: `passed` and `text`, of a report as `stored.read_report` gives it."""
+    return {name: outcome for exercise in report.exercises for name, outcome in _of(exercise)}
+
+
+def _of(exercise: WrittenExercise) -> Iterator[tuple[str, dict[str, Any]]]:
+    path = visible(f"exercises/{clipped(exercise.unit, 60)}/{clipped(exercise.name, 60)}.py")
+    found = list(failures(exercise))
+    for function, checks in exercise.by_function().items():
+        passed = set(checks.values()) == {"passed"}
+        texts = [
+            failure_text(replace(each, lines=tuple(map(visible, each.lines))), path)
+            for each in found
+            if each.function == function
+        ]
+        if not texts:
+            texts = ["all checks passed" if passed else "not started"]
+        text = visible("\n\n".join(texts))
+        yield (
+            f"{exercise.name}.{function}",
+            {"passed": passed, "text": text if len(text) <= _MOST_OF_ONE else f"{text[:_MOST_OF_ONE]} …"},
+        )
+
+
+# Collected.
+
+
+def collected(found: Any, names: tuple[str, ...], file: str, assignment: str) -> ResultsRead | None:
+    """For `gradcheck collect`, whoever wrote it: a `result.json`; a `results.json`, where `gh teacher download` keeps
+    all submissions of a copy, the newest first; or a `scores.json`, with everybody's.
+    """
+    if isinstance(found, list):
+        return ResultsRead((_result(_newest(found), names, file),))
+    if isinstance(found, dict) and "assignments" in found:
+        return _scores(found["assignments"], file, assignment)
+    is_ours = isinstance(found, dict) and found.get("schema") == SCHEMA
+    return ResultsRead((_result(found, names, file),)) if is_ours else None
+
+
+def _newest(found: list[Any]) -> dict[str, Any]:
+    if not found or not isinstance(found[0], dict) or "submission_tag" not in found[0]:
+        raise Unusable("it is not a JSON object, nor a list of submissions")
+    if not isinstance(found[0].get("result"), dict):
+        raise Unusable("its newest submission has no result")
+    return {**found[0]["result"], **{key: value for key, value in found[0].items() if key == _WARNED}}
+
+
+def _result(found: Mapping[str, Any], names: tuple[str, ...], file: str) -> Result:
+    if found.get("schema") != SCHEMA:
+        raise unknown(found)
+    score, most = found.get("score"), found.get("max-score")
+    for test in tests_in(found):
+        score_of(test.get("score"), test.get("max-score") or 1)
+    if not are_whole(score, most):
+        raise Unusable("its scores are not whole numbers, as Classroom 50 has them")
+    return Result(
+        (*names, *one_name(text_in(found, "owner"))), *score_of(score, most), "classroom50", file,
+        when=text_in(found, "datetime"), commit=commit_in(text_in(found, "commit")), grain=1.0,
+        notes=tuple(f"Classroom 50 warns of its release: {each}" for each in one_name(text_in(found, _WARNED))),
+    )  # fmt: skip
+
+
+def _scores(assignments: Any, file: str, wanted: str) -> ResultsRead:
+    """Of every owner the newest submission, which stands first."""
+    if not isinstance(assignments, dict) or not assignments:
+        raise Unusable("its assignments are no object with an assignment in it")
+    shown = ", ".join(text_in({"slug": slug}, "slug", 60) for slug in sorted(assignments)[:5])
+    shown += ", …" if len(assignments) > 5 else ""
+    if wanted and wanted not in assignments:
+        raise Unusable(f"it has no assignment {wanted}; there are: {shown}")
+    if not wanted and len(assignments) > 1:
+        raise Unusable(f"it has several assignments ({shown}); choose one with --assignment")
+    (chosen,) = (assignments[wanted],) if wanted else assignments.values()
+    entries = chosen.get("entries") if isinstance(chosen, dict) else None
+    if not isinstance(entries, list) or len(entries) > _MOST_ENTRIES:
+        raise Unusable("its entries are damaged")
+    results: list[Result] = []
+    problems: list[str] = []
+    for number, entry in enumerate(entries, 1):
+        where = f"{file}, entry {number}"
+        try:
+            results += _entry(entry, where)
+        except Unusable as reason:
+            owner = text_in(entry, "owner") if isinstance(entry, dict) else ""
+            problems.append(f"{where}{f' of {owner}' if owner else ''}: {reason}")
+    return ResultsRead(tuple(results), tuple(problems))
+
+
+def _entry(entry: Any, file: str) -> list[Result]:
+    """One result for each who shares the entry. Raises Unusable."""
+    if not isinstance(entry, dict) or not text_in(entry, "owner"):
+        raise Unusable("it names no owner")
+    submissions, members = entry.get("submissions"), entry.get("member_usernames") or []
+    if not isinstance(submissions, list) or not submissions or not isinstance(submissions[0], dict):
+        raise Unusable("it holds no submission")
+    if not isinstance(members, list) or not all(isinstance(each, str) and each for each in members):
+        raise Unusable("its members are damaged")
+    newest = {"schema": SCHEMA, **{key: value for key, value in submissions[0].items() if key != "owner"}}
+    logins = list(dict.fromkeys(members)) or [text_in(entry, "owner")]
+    return [_result(newest, (text_in({"login": login}, "login"),), file) for login in logins]

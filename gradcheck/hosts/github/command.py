@@ -59,7 +59,7 @@ def classroom(
     Exits 0 when the checkout was graded, whatever the score; 3 when the grader itself failed on an exercise, which then
     has no result; else 2.
     """
-    from gradcheck.hosts.github import step
+    from gradcheck.hosts.github import workflow as step
     from gradcheck.reports.escaping import terminal_text
     from gradcheck.reports.stored import no_mark
 
@@ -103,8 +103,8 @@ def _delivered(
     their own, which show them.
     """
     from gradcheck.grading.sources import Sources
-    from gradcheck.hosts.github import step
-    from gradcheck.hosts.github.annotations import MOST_OF_JOB, annotated, left_out, of_step
+    from gradcheck.hosts.github import workflow as step
+    from gradcheck.hosts.github.findings import MOST_OF_JOB, annotated, left_out, of_step
     from gradcheck.hosts.github.result import encoded, told_of
     from gradcheck.hosts.github.summary import summary_lines, summary_markdown
     from gradcheck.reports.escaping import terminal_text

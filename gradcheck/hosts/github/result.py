@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from msgspec.structs import replace
 
 from gradcheck.classes.written import AppliedPolicy, FinalReport, WrittenExercise, ungraded_of
 from gradcheck.errors import GradcheckError, Ungraded
+from gradcheck.gradebooks.collect.result import Result, ResultsRead, Unusable, amount, score_of, tests_in
 from gradcheck.grading.sources import Sources
 from gradcheck.hosts.github.findings import Finding, findings, noticed_in
 from gradcheck.hosts.whole_points import (
@@ -205,3 +207,21 @@ def _cut(text: str, most: int) -> str:
         if kept:
             return kept + end
     return ""
+
+
+def collected(found: Any, names: tuple[str, ...], file: str, _assignment: str) -> ResultsRead | None:
+    """A step's result, anybody's, for `gradcheck collect`. The reporter's notice adds up the tests' scores, whatever
+    its table shows.
+    """
+    if (
+        not isinstance(found, dict)
+        or not {"version", "max_score"} <= set(found)
+        or isinstance(found.get("schema"), str)
+    ):
+        return None
+    tests = tests_in(found)
+    if any(test.get("status") == "error" for test in tests):
+        raise Unusable("the grader itself failed in it, so it has no score")
+    earned = math.fsum(amount(test.get("score"), "test's score") for test in tests)
+    score, most = score_of(earned, found.get("max_score"))
+    return ResultsRead((Result(names, score, most, "classroom", file, grain=max(1.0, most / max(1, len(tests)))),))

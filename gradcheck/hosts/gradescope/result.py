@@ -6,12 +6,14 @@ credit per check included. The score that counts stands at the top, where Grades
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from gradcheck.checks.results import FAULTS
 from gradcheck.classes.written import FinalReport, WrittenExercise
+from gradcheck.gradebooks.collect.result import Result, ResultsRead, amount, score_of, tests_in
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.message import failure_text
 from gradcheck.reports.stored import clipped, failures, must_be_marked, penalties, problems
@@ -99,3 +101,13 @@ def _functions(exercise: WrittenExercise) -> Iterator[str]:
                 f"; stopped at: {', '.join(stopped)}" if stopped else ""
             )
         yield f"{clipped(function, 60)}: {clipped(told)}"
+
+
+def collected(found: Any, names: tuple[str, ...], file: str, _assignment: str) -> ResultsRead | None:
+    """A `results.json`, anybody's, for `gradcheck collect`. The score at the top comes before the tests' sum."""
+    if not isinstance(found, dict) or "tests" not in found or isinstance(found.get("schema"), str):
+        return None
+    tests = [test for test in tests_in(found) if "max_score" in test]
+    most = math.fsum(amount(test.get("max_score"), "test's max_score") for test in tests)
+    earned = math.fsum(amount(test.get("score", 0), "test's score") for test in tests)
+    return ResultsRead((Result(names, *score_of(found.get("score", earned), most), "gradescope", file),))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from gradcheck.checks.allowance import WAITING, Allowance
 from gradcheck.checks.candidate import Candidate, Varied
+from gradcheck.checks.limits import WAITING, Allowance
 from gradcheck.checks.outcome import Call, Fault, Outcome, Printed
 from gradcheck.isolation.worker import outcomes
 from gradcheck.isolation.worker.launch import Died, Lane, Worker

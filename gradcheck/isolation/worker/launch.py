@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gradcheck.checks.allowance import Allowance, time_of_process
+from gradcheck.checks.limits import Allowance, time_of_process
 from gradcheck.checks.outcome import Call
 from gradcheck.errors import GradcheckError
 from gradcheck.isolation.sandbox.layers import Layer, none_held

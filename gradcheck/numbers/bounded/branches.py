@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 
-from gradcheck.numbers.bounded.number import RULES, ZERO, Bounded, BoundedTensor, mid_of, rule
+from gradcheck.numbers.bounded.number import RULES, Bounded, BoundedTensor, mid_of, rule
 from gradcheck.numbers.bounded.pointwise import direction
-from gradcheck.numbers.dispatch import aten, mapped, overloads
+from gradcheck.numbers.dispatch import Rule, aten, mapped
 
 
 def compared(numbers: Bounded, x: Any, y: Any) -> tuple[Tensor, Tensor]:
@@ -41,7 +43,7 @@ def within_reach(numbers: Bounded, x: Any, y: Any) -> Tensor:
     return ((x_mid - y_mid).abs() <= x_rad + y_rad) & (x_rad + y_rad > 0)
 
 
-def register_comparison(name: str, compare: Callable[[Any, Any], Any], *, greater: bool, strict: bool) -> None:
+def comparison(compare: Callable[[Any, Any], Any], *, greater: bool, strict: bool) -> Rule:
     def apply(numbers: Bounded, x: Any, y: Any) -> Tensor:
         equal, unclear = compared(numbers, x, y)
         chosen: Tensor = compare(mid_of(x), mid_of(y))
@@ -53,17 +55,7 @@ def register_comparison(name: str, compare: Callable[[Any, Any], Any], *, greate
             return chosen ^ within_reach(numbers, x, y)
         return torch.where(equal, strict, chosen) if numbers.flip else chosen
 
-    for overload in overloads(name):
-        RULES[overload] = apply
-
-
-for _name, _compare, _greater, _strict in (
-    ("gt", operator.gt, True, True),
-    ("ge", operator.ge, True, False),
-    ("lt", operator.lt, False, True),
-    ("le", operator.le, False, False),
-):
-    register_comparison(_name, _compare, greater=_greater, strict=_strict)
+    return apply
 
 
 @rule("eq")
@@ -75,11 +67,6 @@ def eq(numbers: Bounded, x: Any, y: Any) -> Tensor:
     numbers.unclear += int((close & ~equal).sum())
     drawn = numbers.picks.remembered(x_mid, y_mid, close) if numbers.picks else None
     return equal if drawn is None else drawn
-
-
-@rule("ne")
-def ne(numbers: Bounded, x: Any, y: Any) -> Tensor:
-    return ~eq(numbers, x, y)
 
 
 @rule("sign", "sgn")
@@ -110,25 +97,25 @@ def signbit(numbers: Bounded, x: BoundedTensor) -> Tensor:
     return torch.signbit(x.mid)
 
 
-def register_of_mids(*names: str) -> None:
+def of_mids(operator: OpOverload) -> Rule:
     """What depends on values only through infinities, or was counted where the values were chosen."""
-    for overload in overloads(*names):
-        RULES[overload] = lambda _, *args, _func=overload, **kwargs: _func(*mapped(mid_of, args), **kwargs)
+    return lambda _, *args, **kwargs: operator(*mapped(mid_of, args), **kwargs)
 
 
-register_of_mids(
-    "isnan", "isinf", "isfinite", "isposinf", "isneginf", "nonzero", "logical_not", "any", "all", "count_nonzero",
-    "is_nonzero", "allclose", "equal",
+RULES.of_each(
+    of_mids, "isnan", "isinf", "isfinite", "isposinf", "isneginf", "nonzero", "logical_not", "any", "all",
+    "count_nonzero", "is_nonzero", "allclose", "equal", "logical_and", "logical_or", "logical_xor",
 )  # fmt: skip
-
-
-for _overload in overloads("logical_and", "logical_or", "logical_xor"):
-    RULES[_overload] = lambda _, x, y, _func=_overload: _func(mid_of(x), mid_of(y))
-
-
-@rule("_local_scalar_dense")
-def item(numbers: Bounded, x: BoundedTensor) -> Any:
-    return x.mid.item()
+RULES.table(
+    {
+        "gt": comparison(operator.gt, greater=True, strict=True),
+        "ge": comparison(operator.ge, greater=True, strict=False),
+        "lt": comparison(operator.lt, greater=False, strict=True),
+        "le": comparison(operator.le, greater=False, strict=False),
+        "ne": lambda n, x, y: ~eq(n, x, y),
+        "_local_scalar_dense": lambda n, x: x.mid.item(),
+    }
+)
 
 
 @rule("_to_copy")
@@ -168,16 +155,6 @@ def larger_of_two(numbers: Bounded, x: Any, y: Any, sign: int) -> BoundedTensor:
     return numbers.exactly(mid, rad.expand(mid.shape).clone())
 
 
-@rule("maximum", "max.other", "fmax")
-def maximum(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
-    return larger_of_two(numbers, x, y, 1)
-
-
-@rule("minimum", "min.other", "fmin")
-def minimum(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
-    return larger_of_two(numbers, x, y, -1)
-
-
 @rule("relu")
 def relu(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
     """What is clearly cut off becomes −0, so that the backward tells it from a tie, which is +0."""
@@ -214,19 +191,19 @@ def let_through(numbers: Bounded, passes: Tensor, mid: Tensor, rad: Tensor) -> B
     return numbers.exactly(torch.where(passes, mid, -0.0), torch.where(passes, rad, 0.0))
 
 
-@rule("clamp", "clamp_min", "clamp_max")
-def clamp(numbers: Bounded, x: Any, low: Any = None, high: Any = None, **kwargs: Any) -> BoundedTensor:
-    low, high = kwargs.get("min", low), kwargs.get("max", high)
-    result: BoundedTensor = x
-    if low is not None:
-        result = larger_of_two(numbers, result, low, 1)
-    if high is not None:
-        result = larger_of_two(numbers, result, high, -1)
-    return result
+def clamp(numbers: Bounded, x: Any, min: Any = None, max: Any = None) -> BoundedTensor:  # noqa: A002
+    raised = x if min is None else larger_of_two(numbers, x, min, 1)
+    return raised if max is None else larger_of_two(numbers, raised, max, -1)
 
 
-for _overload in overloads("clamp_max"):
-    RULES[_overload] = lambda numbers, x, high: clamp(numbers, x, None, high)
+RULES.table(
+    {
+        "maximum max.other fmax": lambda n, x, y: larger_of_two(n, x, y, 1),
+        "minimum min.other fmin": lambda n, x, y: larger_of_two(n, x, y, -1),
+        "clamp clamp_min": clamp,
+        "clamp_max": lambda n, x, most: clamp(n, x, None, most),
+    }
+)
 
 
 # The largest of many.
@@ -276,33 +253,27 @@ def place_of_extreme(x: BoundedTensor, drawn: Tensor | None, dim: int | None, ke
     return torch.argmax(x.mid, dim, keepdim) if sign > 0 else torch.argmin(x.mid, dim, keepdim)
 
 
-def register_extreme(name: str, sign: int) -> None:
-    """max and its kin: as a value, with a place, as a place."""
-
-    def value(numbers: Bounded, x: BoundedTensor, dim: Any = (), keepdim: bool = False) -> BoundedTensor:
-        return extreme(numbers, x, dim, keepdim, sign)[0]
-
-    def along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
-        found, drawn = extreme(numbers, x, dim, keepdim, sign)
-        return found, place_of_extreme(x, drawn, dim, keepdim, sign)
-
-    def place(numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-        return place_of_extreme(x, extreme(numbers, x, dim, True, sign)[1], dim, keepdim, sign)
-
-    rule(f"a{name}", f"{name}.default")(value)
-    rule(f"{name}.dim")(along)
-    rule(f"arg{name}")(place)
+def best(numbers: Bounded, x: BoundedTensor, dim: Any = (), keepdim: bool = False, *, sign: int) -> BoundedTensor:
+    return extreme(numbers, x, dim, keepdim, sign)[0]
 
 
-register_extreme("max", 1)
-register_extreme("min", -1)
+def best_along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = False, *, sign: int) -> Any:
+    found, drawn = extreme(numbers, x, dim, keepdim, sign)
+    return found, place_of_extreme(x, drawn, dim, keepdim, sign)
 
 
-@rule("aminmax")
-def aminmax(
-    numbers: Bounded, x: BoundedTensor, *, dim: Any = None, keepdim: bool = False
-) -> tuple[BoundedTensor, BoundedTensor]:
-    return extreme(numbers, x, dim, keepdim, -1)[0], extreme(numbers, x, dim, keepdim, 1)[0]
+def place_of_best(numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False, *, sign: int) -> Tensor:
+    return place_of_extreme(x, extreme(numbers, x, dim, True, sign)[1], dim, keepdim, sign)
+
+
+for _name, _sign in (("max", 1), ("min", -1)):
+    RULES.table(
+        {
+            f"a{_name} {_name}.default": partial(best, sign=_sign),
+            f"{_name}.dim": partial(best_along, sign=_sign),
+            f"arg{_name}": partial(place_of_best, sign=_sign),
+        }
+    )
 
 
 def by_order(
@@ -344,23 +315,6 @@ def sort(
     return ordered(numbers, x, values, order, dim), order
 
 
-for _overload in overloads("sort.stable"):
-    RULES[_overload] = lambda numbers, x, stable=None, dim=-1, descending=False: sort(
-        numbers, x, dim, descending, stable=stable
-    )
-
-
-@rule("argsort")
-def argsort(
-    numbers: Bounded, x: BoundedTensor, dim: int = -1, descending: bool = False, stable: bool = False
-) -> Tensor:
-    return sort(numbers, x, dim, descending, stable=stable)[1]
-
-
-for _overload in overloads("argsort.stable"):
-    RULES[_overload] = lambda numbers, x, *, stable, dim=-1, descending=False: argsort(numbers, x, dim, descending)
-
-
 @rule("topk")
 def topk(
     numbers: Bounded, x: BoundedTensor, k: int, dim: int = -1, largest: bool = True, is_sorted: bool = True
@@ -375,16 +329,13 @@ def topk(
     return numbers.exactly(values, rad.clone()), order
 
 
-def picked(
-    numbers: Bounded, x: BoundedTensor, values: Tensor, indices: Tensor, dim: int, keepdim: bool
-) -> BoundedTensor:
+def picked(numbers: Bounded, x: BoundedTensor, values: Tensor, dim: int, keepdim: bool) -> BoundedTensor:
     """One of the sorted values."""
     if not x.dim():
         return numbers.exactly(values, x.rad.clone())
     all_values, order = torch.sort(x.mid, dim=dim)
     ordered(numbers, x, all_values, order, dim)
-    rad = x.rad.amax(dim, keepdim=keepdim)
-    return numbers.exactly(values, rad)
+    return numbers.exactly(values, x.rad.amax(dim, keepdim=keepdim))
 
 
 @rule("kthvalue")
@@ -392,31 +343,22 @@ def kthvalue(
     numbers: Bounded, x: BoundedTensor, k: int, dim: int = -1, keepdim: bool = False
 ) -> tuple[BoundedTensor, Tensor]:
     values, indices = by_order(numbers, x, dim, lambda z: torch.kthvalue(z, k, dim, keepdim))
-    return picked(numbers, x, values, indices, dim, keepdim), indices
+    return picked(numbers, x, values, dim, keepdim), indices
 
 
-def register_median(name: str) -> None:
-    function = getattr(torch, name)
-
-    def along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = False) -> tuple[BoundedTensor, Tensor]:
-        values, indices = by_order(numbers, x, dim, lambda z: function(z, dim, keepdim))
-        return picked(numbers, x, values, indices, dim, keepdim), indices
-
-    def of_all(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
-        flat = BoundedTensor(x.mid.reshape(-1), x.rad.reshape(-1))
-        found = picked(numbers, flat, function(x.mid), ZERO, 0, False)
-        if x.dim():
-            origin(numbers, found, (x.mid - found.mid).abs() <= x.rad, tuple(range(x.dim())))
-        return found
-
-    for overload in overloads(f"{name}.dim"):
-        RULES[overload] = along
-    for overload in overloads(f"{name}.default"):
-        RULES[overload] = of_all
+def median(function: Any, numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    flat = BoundedTensor(x.mid.reshape(-1), x.rad.reshape(-1))
+    found = picked(numbers, flat, function(x.mid), 0, False)
+    if x.dim():
+        origin(numbers, found, (x.mid - found.mid).abs() <= x.rad, tuple(range(x.dim())))
+    return found
 
 
-register_median("median")
-register_median("nanmedian")
+def median_along(
+    function: Any, numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = False
+) -> tuple[BoundedTensor, Tensor]:
+    values, indices = by_order(numbers, x, dim, lambda z: function(z, dim, keepdim))
+    return picked(numbers, x, values, dim, keepdim), indices
 
 
 @rule("mode")
@@ -425,33 +367,40 @@ def mode(numbers: Bounded, x: BoundedTensor, dim: int = -1, keepdim: bool = Fals
     if numbers.picks and x.dim():
         equal = x.mid == (values if keepdim else values.unsqueeze(dim))
         indices = torch.argmax(numbers.picks.one_of(equal, (dim % x.dim(),)).to(torch.uint8), dim, keepdim)
-    return picked(numbers, x, values, indices, dim, keepdim), indices
+    return picked(numbers, x, values, dim, keepdim), indices
 
 
-def register_running(name: str, sign: int) -> None:
+def running(function: Any, numbers: Bounded, x: BoundedTensor, dim: int) -> tuple[BoundedTensor, Tensor]:
     """cummax: the largest so far."""
-    function = getattr(torch, name)
-
-    def apply(numbers: Bounded, x: BoundedTensor, dim: int) -> tuple[BoundedTensor, Tensor]:
-        values, indices = by_order(numbers, x, dim, lambda z: function(z, dim))
-        if not x.dim():
-            return numbers.exactly(values, x.rad.clone()), indices
-        before = torch.roll(values, 1, dim)
-        differs = (x.mid - before).abs()
-        inner = slice(1, None)
-        along = (slice(None),) * (dim % x.dim())
-        reach = torch.cummax(x.rad, dim).values
-        close = (differs <= 2 * reach)[(*along, inner)]
-        numbers.unclear += int((close & (differs[(*along, inner)] != 0)).sum())
-        numbers.ties += int((differs[(*along, inner)] == 0).sum())
-        return numbers.exactly(values, reach), indices
-
-    for overload in overloads(name):
-        RULES[overload] = apply
+    values, indices = by_order(numbers, x, dim, lambda z: function(z, dim))
+    if not x.dim():
+        return numbers.exactly(values, x.rad.clone()), indices
+    before = torch.roll(values, 1, dim)
+    differs = (x.mid - before).abs()
+    later = (*(slice(None),) * (dim % x.dim()), slice(1, None))
+    reach = torch.cummax(x.rad, dim).values
+    numbers.unclear += int(((differs <= 2 * reach)[later] & (differs[later] != 0)).sum())
+    numbers.ties += int((differs[later] == 0).sum())
+    return numbers.exactly(values, reach), indices
 
 
-register_running("cummax", 1)
-register_running("cummin", -1)
+RULES.table(
+    {
+        "aminmax": lambda n, x, dim=None, keepdim=False: (
+            best(n, x, dim, keepdim, sign=-1),
+            best(n, x, dim, keepdim, sign=1),
+        ),
+        "sort.stable": lambda n, x, stable=None, dim=-1, descending=False: sort(n, x, dim, descending, stable=stable),
+        "argsort": lambda n, x, dim=-1, descending=False, stable=False: sort(n, x, dim, descending, stable=stable)[1],
+        "argsort.stable": lambda n, x, stable, dim=-1, descending=False: sort(n, x, dim, descending, stable=False)[1],
+        "median.default": partial(median, torch.median),
+        "median.dim": partial(median_along, torch.median),
+        "nanmedian.default": partial(median, torch.nanmedian),
+        "nanmedian.dim": partial(median_along, torch.nanmedian),
+        "cummax": partial(running, torch.cummax),
+        "cummin": partial(running, torch.cummin),
+    }
+)
 
 
 # Largest within windows.
@@ -492,33 +441,19 @@ def pooled(
     return numbers.exactly(values, found.rad.reshape(values.shape).contiguous()), indices
 
 
-def register_pooling(rank: int) -> None:
-    name = f"max_pool{rank}d_with_indices"
+def max_pool(
+    rank: int, numbers: Bounded, x: BoundedTensor, kernel: Any, stride: Any = (), padding: Any = (0,),
+    dilation: Any = (1,), ceil_mode: bool = False,
+) -> tuple[BoundedTensor, Tensor]:  # fmt: skip
+    function = getattr(aten, f"max_pool{rank}d_with_indices").default
+    values, indices = function(x.mid, kernel, stride, padding, dilation, ceil_mode)
+    kernel = filled(kernel, rank, [1])
+    how = filled(stride, rank, kernel), filled(padding, rank, [0]), filled(dilation, rank, [1])
 
-    def apply(
-        numbers: Bounded, x: BoundedTensor, kernel: Any, stride: Any = (), padding: Any = (0,), dilation: Any = (1,),
-        ceil_mode: bool = False,
-    ) -> tuple[BoundedTensor, Tensor]:  # fmt: skip
-        function = getattr(aten, name).default
-        values, indices = function(x.mid, kernel, stride, padding, dilation, ceil_mode)
-        kernel = filled(kernel, rank, [1])
-        stride, padding, dilation = (
-            filled(stride, rank, kernel),
-            filled(padding, rank, [0]),
-            filled(dilation, rank, [1]),
-        )
+    def look(part: Tensor) -> Tensor:
+        return windows(part, kernel, *how, values.shape[-rank:])
 
-        def look(part: Tensor) -> Tensor:
-            return windows(part, kernel, stride, padding, dilation, values.shape[-rank:])
-
-        return pooled(numbers, x, values, indices, rank, look)
-
-    for overload in overloads(name):
-        RULES[overload] = apply
-
-
-register_pooling(2)
-register_pooling(3)
+    return pooled(numbers, x, values, indices, rank, look)
 
 
 @rule("adaptive_max_pool2d")
@@ -550,23 +485,13 @@ def reach_of(count: int, size: int) -> Tensor:
 # Steps.
 
 
-def register_step(name: str) -> None:
+def step(function: Any, numbers: Bounded, x: BoundedTensor, **kwargs: Any) -> BoundedTensor:
     """Constant between its steps; a step in reach is unclear, and as high as the values on both sides are apart."""
-    function = getattr(torch, name)
-
-    def apply(numbers: Bounded, x: BoundedTensor, **kwargs: Any) -> BoundedTensor:
-        mid = function(x.mid, **kwargs)
-        low, high = function(x.mid - x.rad, **kwargs), function(x.mid + x.rad, **kwargs)
-        rad = torch.maximum(high - mid, mid - low)
-        numbers.unclear += int((rad != 0).sum())
-        return numbers.made(mid, rad) if kwargs.get("decimals") else numbers.exactly(mid, rad)
-
-    for overload in overloads(name):
-        RULES[overload] = apply
-
-
-for _name in ("floor", "ceil", "trunc", "round"):
-    register_step(_name)
+    mid = function(x.mid, **kwargs)
+    low, high = function(x.mid - x.rad, **kwargs), function(x.mid + x.rad, **kwargs)
+    rad = torch.maximum(high - mid, mid - low)
+    numbers.unclear += int((rad != 0).sum())
+    return numbers.made(mid, rad) if kwargs.get("decimals") else numbers.exactly(mid, rad)
 
 
 def crossing(numbers: Bounded, x: Any, y: Any, function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -592,11 +517,6 @@ def divide_rounded(numbers: Bounded, x: Any, y: Any, *, rounding_mode: str | Non
     return numbers.made(whole, off)
 
 
-@rule("floor_divide")
-def floor_divide(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
-    return divide_rounded(numbers, x, y, rounding_mode="floor")
-
-
 def remainder_of(numbers: Bounded, x: Any, y: Any, function: Any, whole_of: Any) -> BoundedTensor:
     """x − k y: exact but for a step by y; where k is unclear, off by y as often as k is."""
     (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
@@ -605,22 +525,11 @@ def remainder_of(numbers: Bounded, x: Any, y: Any, function: Any, whole_of: Any)
     return numbers.made(function(x_mid, y_mid), spread + (numbers.unit + 2.0**-53) * y_mid.abs())
 
 
-@rule("fmod")
-def fmod(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
-    return remainder_of(numbers, x, y, torch.fmod, torch.trunc)
-
-
-@rule("remainder")
-def remainder(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
-    return remainder_of(numbers, x, y, torch.remainder, torch.floor)
-
-
 @rule("copysign")
 def copysign(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
     compared(numbers, y, 0.0)
     (x_mid, x_rad), (y_mid, _) = numbers.operand(x), numbers.operand(y)
-    mid = torch.copysign(x_mid, y_mid)
-    return numbers.exactly(mid, x_rad)
+    return numbers.exactly(torch.copysign(x_mid, y_mid), x_rad)
 
 
 @rule("angle")
@@ -630,23 +539,27 @@ def angle(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
     return numbers.made(mid, torch.zeros_like(mid))
 
 
-def register_shrinking(name: str) -> None:
+def shrink_backward(numbers: Bounded, upstream: BoundedTensor, x: Any, edge: Any) -> BoundedTensor:
     """The backward of a function that is 0 between −λ and λ."""
-
-    def apply(numbers: Bounded, upstream: BoundedTensor, x: Any, edge: Any) -> BoundedTensor:
-        passes = RULES[aten.gt.Tensor](numbers, RULES[aten.abs.default](numbers, x), edge)
-        return let_through(numbers, passes, upstream.mid, upstream.rad)
-
-    for overload in overloads(name):
-        RULES[overload] = apply
+    passes = RULES[aten.gt.Tensor](numbers, RULES[aten.abs.default](numbers, x), edge)
+    return let_through(numbers, passes, upstream.mid, upstream.rad)
 
 
-register_shrinking("softshrink_backward")
-register_shrinking("hardshrink_backward")
-
-
-@rule("nan_to_num")
 def nan_to_num(numbers: Bounded, x: BoundedTensor, *args: Any, **kwargs: Any) -> BoundedTensor:
     mid = aten.nan_to_num.default(x.mid, *args, **kwargs)
     there = torch.isfinite(x.mid)
     return numbers.exactly(mid, torch.where(there | x.rad.isinf(), x.rad, numbers.constant(mid).rad))
+
+
+RULES.table(
+    {
+        "max_pool2d_with_indices": partial(max_pool, 2),
+        "max_pool3d_with_indices": partial(max_pool, 3),
+        **{name: partial(step, getattr(torch, name)) for name in ("floor", "ceil", "trunc", "round")},
+        "floor_divide": lambda n, x, y: divide_rounded(n, x, y, rounding_mode="floor"),
+        "fmod": lambda n, x, y: remainder_of(n, x, y, torch.fmod, torch.trunc),
+        "remainder": lambda n, x, y: remainder_of(n, x, y, torch.remainder, torch.floor),
+        "softshrink_backward hardshrink_backward": shrink_backward,
+        "nan_to_num": nan_to_num,
+    }
+)

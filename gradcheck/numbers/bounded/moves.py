@@ -1,15 +1,20 @@
-"""Rules for moves that add up where several entries come to lie on one another, as scatter_add does."""
+"""Rules for moves that add up where several entries come to lie on one another, as scatter_add does, and for other maps
+that are linear in one argument, with weights that the operator itself gives.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial, reduce
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 
-from gradcheck.numbers.bounded.number import RULES, Bounded, BoundedTensor, like, rule, whole
-from gradcheck.numbers.dispatch import aten, overloads
+from gradcheck.numbers.bounded.number import RULES, UNIT64, Bounded, BoundedTensor, like, whole
+from gradcheck.numbers.dispatch import Rule, aten
 
 Laid = Callable[[Tensor, Tensor], Tensor]
 
@@ -32,78 +37,44 @@ def added_up(numbers: Bounded, onto: Any, values: Any, lay: Laid) -> BoundedTens
     )
 
 
-@rule("index_put", "_unsafe_index_put")
-def index_put(numbers: Bounded, x: Any, indices: Any, values: Any, accumulate: bool = False) -> BoundedTensor:
-    if accumulate:
-        return added_up(numbers, x, values, lambda p, q: aten.index_put.default(p, indices, q, True))
-    (x_mid, x_rad), (v_mid, v_rad) = whole(numbers.operand(x)), whole(numbers.operand(values))
-    return BoundedTensor(aten.index_put.default(x_mid, indices, v_mid), aten.index_put.default(x_rad, indices, v_rad))
-
-
-@rule("scatter_add")
-def scatter_add(numbers: Bounded, x: Any, dim: int, index: Tensor, source: Any) -> BoundedTensor:
-    return added_up(numbers, x, source, lambda p, q: torch.scatter_add(p, dim, index, q))
-
-
-@rule("index_add")
 def index_add(numbers: Bounded, x: Any, dim: int, index: Tensor, source: Any, *, alpha: Any = 1) -> BoundedTensor:
     if alpha != 1:
         source = RULES[aten.mul.Tensor](numbers, source, alpha)
     return added_up(numbers, x, source, lambda p, q: torch.index_add(p, dim, index, q))
 
 
-@rule("put")
-def put(numbers: Bounded, x: Any, index: Tensor, source: Any, accumulate: bool = False) -> BoundedTensor:
-    if accumulate:
-        return added_up(numbers, x, source, lambda p, q: torch.Tensor.put(p, index, q, True))
-    (x_mid, x_rad), (v_mid, v_rad) = whole(numbers.operand(x)), whole(numbers.operand(source))
-    return BoundedTensor(torch.Tensor.put(x_mid, index, v_mid), torch.Tensor.put(x_rad, index, v_rad))
-
-
-def register_adjoint(name: str) -> None:
+def adjoint(operator: OpOverload) -> Rule:
     """The backward of a move: entries that were copied from one come together again."""
-    for overload in overloads(name):
 
-        def apply(
-            numbers: Bounded, upstream: BoundedTensor, *how: Any, _func: Any = overload, **kw: Any
-        ) -> BoundedTensor:
-            none = upstream.mid.new_zeros(())
-            how = tuple(like(z) if isinstance(z, BoundedTensor) else z for z in how)
-            return added_up(numbers, none, upstream, lambda _, g: _func(g, *how, **kw))
+    def apply(numbers: Bounded, upstream: BoundedTensor, *how: Any, **kw: Any) -> BoundedTensor:
+        none = upstream.mid.new_zeros(())
+        how = tuple(like(z) if isinstance(z, BoundedTensor) else z for z in how)
+        return added_up(numbers, none, upstream, lambda _, g: operator(g, *how, **kw))
 
-        RULES[overload] = apply
+    return apply
 
 
-for _name in (
-    "unfold_backward", "embedding_dense_backward", "col2im", "replication_pad1d_backward", "replication_pad2d_backward",
-    "replication_pad3d_backward", "reflection_pad1d_backward", "reflection_pad2d_backward", "reflection_pad3d_backward",
+def nearest(operator: OpOverload) -> Rule:
+    """Each entry of the result is one of x's, with a factor of 1."""
+    return lambda n, x, *how, **kw: n.exactly(operator(x.mid, *how, **kw), operator(x.rad, *how, **kw))
+
+
+NEAREST = [
+    *(f"{kind}{axes}d" for kind in ("upsample_nearest", "_upsample_nearest_exact") for axes in "123"),
+    *(f"{kind}_pad{axes}d" for kind in ("reflection", "replication") for axes in "123"),
+]
+
+RULES.of_each(nearest, *NEAREST)
+RULES.of_each(
+    adjoint, *(f"{name}_backward" for name in NEAREST), "unfold_backward", "embedding_dense_backward", "col2im",
     "max_pool2d_with_indices_backward", "max_pool3d_with_indices_backward", "adaptive_max_pool2d_backward",
     "adaptive_max_pool3d_backward", "fractional_max_pool2d_backward", "fractional_max_pool3d_backward",
-    "upsample_nearest1d_backward", "upsample_nearest2d_backward", "upsample_nearest3d_backward",
-    "_upsample_nearest_exact1d_backward", "_upsample_nearest_exact2d_backward", "_upsample_nearest_exact3d_backward",
     "masked_scatter_backward",
-):  # fmt: skip
-    register_adjoint(_name)
-
-
-def register_nearest(name: str) -> None:
-    """Each entry of the result is one of x's, with a factor of 1."""
-    for overload in overloads(name):
-        RULES[overload] = lambda numbers, x, *how, _func=overload, **kw: numbers.exactly(
-            _func(x.mid, *how, **kw), _func(x.rad, *how, **kw)
-        )
-
-
-for _name in (
-    "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact1d",
-    "_upsample_nearest_exact2d", "_upsample_nearest_exact3d", "reflection_pad1d", "reflection_pad2d",
-    "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d",
-):  # fmt: skip
-    register_nearest(_name)
+)  # fmt: skip
 
 
 def reduced(
-    numbers: Bounded, x: Any, dim: int, index: Tensor, source: Any, how: str, include_self: bool
+    numbers: Bounded, x: Any, dim: int, index: Tensor, source: Any, how: str, *, include_self: bool = True
 ) -> BoundedTensor:
     """scatter_reduce on each part: extremes move no further than what moves furthest."""
     (x_mid, x_rad), (v_mid, v_rad) = whole(numbers.operand(x)), whole(numbers.operand(source))
@@ -136,20 +107,124 @@ def reduced(
     return numbers.made(mid, furthest - mid.abs() + 4 * terms * (numbers.unit + 2.0**-53) * furthest)
 
 
-@rule("scatter_reduce.two")
-def scatter_reduce(
-    numbers: Bounded, x: Any, dim: int, index: Tensor, source: Any, reduce: str, *, include_self: bool = True
-) -> BoundedTensor:
-    return reduced(numbers, x, dim, index, source, reduce, include_self)
-
-
-@rule("index_reduce")
 def index_reduce(
     numbers: Bounded, x: Any, dim: int, index: Tensor, source: Any, reduce: str, *, include_self: bool = True
 ) -> BoundedTensor:
     if not x.dim():
-        index = index.reshape(())
-        return reduced(numbers, x, 0, index, source, reduce, include_self)
+        return reduced(numbers, x, 0, index.reshape(()), source, reduce, include_self=include_self)
     shape = [1] * x.dim()
     shape[dim] = -1
-    return reduced(numbers, x, dim, index.reshape(shape).expand(source.shape), source, reduce, include_self)
+    index = index.reshape(shape).expand(source.shape)
+    return reduced(numbers, x, dim, index, source, reduce, include_self=include_self)
+
+
+RULES.table(
+    {
+        "index_put _unsafe_index_put": lambda n, x, indices, values, accumulate: added_up(
+            n, x, values, lambda p, q: aten.index_put.default(p, indices, q, True)
+        ),
+        "put": lambda n, x, index, source, accumulate: added_up(
+            n, x, source, lambda p, q: torch.Tensor.put(p, index, q, True)
+        ),
+        "scatter_add": lambda n, x, dim, index, source: added_up(
+            n, x, source, lambda p, q: torch.scatter_add(p, dim, index, q)
+        ),
+        "index_add": index_add,
+        "scatter_reduce.two": reduced,
+        "index_reduce": index_reduce,
+    }
+)
+
+
+# Maps with weights.
+
+
+def weighted(numbers: Bounded, x: Any, mapped: Any, terms: int, *, in_memory: bool) -> BoundedTensor:
+    """A map with weights of one sign: what holds |x| and the radii is the map itself.
+
+    `terms` is how many entries it adds up at most. A backward adds up in the tensor that it returns: `in_memory`.
+    """
+    x_mid, x_rad = whole(numbers.operand(x))
+    return numbers.summed(
+        mapped(x_mid),
+        mapped(x_rad).abs(),
+        mapped(x_mid.abs()).abs(),
+        terms,
+        roundings=terms + 2,
+        underflow=numbers.subnormal,
+        in_memory=in_memory,
+    )
+
+
+def pooling(operator: OpOverload) -> Rule:
+    """The number of terms is at most that of the entries that one sample has."""
+    name = operator.overloadpacket.__name__
+    rank, backward = next(int(each) for each in name if each.isdigit()), name.endswith("_backward")
+
+    def apply(numbers: Bounded, x: Any, *how: Any, **kw: Any) -> BoundedTensor:
+        how = tuple(like(z) if isinstance(z, Tensor) else z for z in how)
+        terms = math.prod(x.shape[-rank:])
+        if not backward and "adaptive" not in name:
+            terms = math.prod(how[0] * rank if len(how[0]) == 1 else how[0])
+        return weighted(numbers, x, lambda z: operator(z, *how, **kw), max(1, terms), in_memory=backward)
+
+    return apply
+
+
+def interpolation(rank: int, entries: float, negative: bool, operator: OpOverload) -> Rule:
+    """The weights are computed from positions, which lose up to the number of entries along an axis times the roundoff.
+
+    `entries`   what the weights of one result sum to at most, in absolute value
+    `negative`  some weights are: the largest |x| then bounds what the map makes of |x|
+    """
+    backward = operator.overloadpacket.__name__.endswith("_backward")
+
+    def apply(numbers: Bounded, x: Any, *how: Any, **kw: Any) -> BoundedTensor:
+        x_mid, x_rad = whole(numbers.operand(x))
+        axes = tuple(range(x_mid.dim() - rank, x_mid.dim()))
+        mid = operator(x_mid, *how, **kw)
+        positions = sum(mid.shape[-rank:]) + sum(x.shape[-rank:])
+        relative = (numbers.unit + UNIT64) * (16 + 16 * positions) * entries
+
+        def most(z: Tensor) -> Tensor:
+            return z.sum(axes, keepdim=True) if backward else z.amax(axes, keepdim=True)
+
+        spread = entries * most(x_rad) if negative else operator(x_rad, *how, **kw) + 0 * mid
+        rad = spread + relative * most(x_mid.abs() + x_rad)
+        return numbers.made(mid, rad.expand(mid.shape), underflow=numbers.subnormal * x_mid.numel())
+
+    return apply
+
+
+def trilinear(
+    numbers: Bounded, a: Any, b: Any, c: Any, add_a: Any, add_b: Any, add_c: Any, sum_over: Any, unroll_dim: int = 1
+) -> Any:
+    """A sum over a product of three, written out."""
+
+    def compute(*factors: Tensor) -> Tensor:
+        pairs = zip(factors, (add_a, add_b, add_c), strict=True)
+        a, b, c = (reduce(torch.unsqueeze, axes, factor) for factor, axes in pairs)
+        return (a * b * c).sum(list(sum_over))
+
+    return numbers.again(compute, (a, b, c), {})
+
+
+RULES.of_each(
+    pooling,
+    *(
+        f"{kind}{rank}d{way}"
+        for kind in ("avg_pool", "_adaptive_avg_pool")
+        for rank in "23"
+        for way in ("", "_backward")
+    ),
+)
+for _name, _how in {
+    "upsample_linear1d": (1, 1.0, False),
+    "upsample_bilinear2d": (2, 1.0, False),
+    "upsample_trilinear3d": (3, 1.0, False),
+    "upsample_bicubic2d": (2, 4.0, True),
+    "_upsample_bilinear2d_aa": (2, 1.0, False),
+    "_upsample_bicubic2d_aa": (2, 4.0, True),
+}.items():
+    RULES.of_each(partial(interpolation, *_how), _name, f"{_name}_backward")
+RULES.table({"_trilinear": trilinear})

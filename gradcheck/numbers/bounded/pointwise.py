@@ -1,34 +1,31 @@
-"""Rules entry by entry: arithmetic and smooth functions."""
+"""Rules entry by entry: arithmetic, smooth functions, special ones, complex numbers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.libm import HALVES_LOSE, roundoffs
-from gradcheck.numbers.bounded.number import OUTWARDS, RULES, Bounded, BoundedTensor, mid_of, rule, up
-from gradcheck.numbers.dispatch import NoRule, overloads
+from gradcheck.numbers.bounded.libm import HALVES_LOSE, REFLECTION, TRIGAMMA, roundoffs
+from gradcheck.numbers.bounded.number import OUTWARDS, RULES, UNIT64, Bounded, BoundedTensor, mid_of, rule, up
+from gradcheck.numbers.dispatch import NoRule, Rule, aten
 
-type_of_spread = Callable[[Tensor, Tensor, Tensor], Tensor]
+Function = Callable[[Tensor], Tensor]
+Spread = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @rule("add")
 def add(numbers: Bounded, x: Any, y: Any, alpha: Any = 1) -> BoundedTensor:
-    return sum_of_two(numbers, x, y if alpha == 1 else mul(numbers, y, alpha), 1)
+    return sum_of_two(numbers, x, scaled(numbers, y, alpha), 1)
 
 
 @rule("sub")
 def sub(numbers: Bounded, x: Any, y: Any, alpha: Any = 1) -> BoundedTensor:
-    return sum_of_two(numbers, x, y if alpha == 1 else mul(numbers, y, alpha), -1)
-
-
-@rule("rsub")
-def rsub(numbers: Bounded, x: Any, y: Any, alpha: Any = 1) -> BoundedTensor:
-    return sum_of_two(numbers, y, x if alpha == 1 else mul(numbers, x, alpha), -1)
+    return sum_of_two(numbers, x, scaled(numbers, y, alpha), -1)
 
 
 def sum_of_two(numbers: Bounded, x: Any, y: Any, sign: int) -> BoundedTensor:
@@ -36,13 +33,9 @@ def sum_of_two(numbers: Bounded, x: Any, y: Any, sign: int) -> BoundedTensor:
     (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
     mid = x_mid + y_mid if sign > 0 else x_mid - y_mid
     spread = x_rad + y_rad
-    if (not isinstance(y, torch.Tensor) and y == 0) or (not isinstance(x, torch.Tensor) and x == 0):
+    if any(not isinstance(each, Tensor) and each == 0 for each in (x, y)):
         return numbers.exactly(mid, spread)
-
-    def known() -> Tensor:
-        return (torch.isinf(x_mid) | torch.isinf(y_mid)) & torch.isfinite(spread)
-
-    return numbers.made(mid, spread, known=known)
+    return numbers.made(mid, spread, known=lambda: (torch.isinf(x_mid) | torch.isinf(y_mid)) & torch.isfinite(spread))
 
 
 @rule("mul")
@@ -79,11 +72,6 @@ def product_spread(x_size: Tensor, x_rad: Tensor, y_size: Tensor, y_rad: Tensor)
     return (y_size + y_rad).mul(x_rad).add(x_size * y_rad)
 
 
-@rule("square")
-def square(numbers: Bounded, x: Any) -> BoundedTensor:
-    return mul(numbers, x, x)
-
-
 @rule("div.Tensor", "div.Scalar", "true_divide")
 def div(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
     (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
@@ -103,16 +91,6 @@ def div(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
     return numbers.made(mid, spread, underflow=numbers.subnormal, known=known)
 
 
-@rule("reciprocal")
-def reciprocal(numbers: Bounded, x: Any) -> BoundedTensor:
-    return div(numbers, 1.0, x)
-
-
-@rule("neg")
-def neg(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
-    return numbers.exactly(-x.mid, x.rad.clone())
-
-
 @rule("abs")
 def absolute(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
     if x.mid.is_complex():
@@ -120,17 +98,8 @@ def absolute(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
     return numbers.exactly(x.mid.abs(), x.rad.clone())
 
 
-@rule("addcmul")
-def addcmul(numbers: Bounded, x: Any, a: Any, b: Any, value: Any = 1) -> BoundedTensor:
-    return add(numbers, x, scaled(numbers, mul(numbers, a, b), value))
-
-
-@rule("addcdiv")
-def addcdiv(numbers: Bounded, x: Any, a: Any, b: Any, value: Any = 1) -> BoundedTensor:
-    return add(numbers, x, scaled(numbers, div(numbers, a, b), value))
-
-
 def scaled(numbers: Bounded, x: Any, factor: Any) -> Any:
+    """x times what torch calls alpha, beta or value; a 1 costs no rounding."""
     return x if not isinstance(factor, torch.Tensor) and factor == 1 else mul(numbers, x, factor)
 
 
@@ -139,7 +108,7 @@ def lerp(numbers: Bounded, start: Any, end: Any, weight: Any) -> BoundedTensor:
     """Two ways of writing it are usual, from either end; the radius holds both."""
     difference = sub(numbers, end, start)
     from_start = add(numbers, start, mul(numbers, weight, difference))
-    from_end = sub(numbers, end, mul(numbers, rsub(numbers, weight, 1.0), difference))
+    from_end = sub(numbers, end, mul(numbers, sub(numbers, 1.0, weight), difference))
     return either(from_start, from_end)
 
 
@@ -148,6 +117,18 @@ def either(first: BoundedTensor, second: BoundedTensor) -> BoundedTensor:
     apart = (first.mid - second.mid).abs()
     apart = torch.where(first.mid == second.mid, 0.0, apart)
     return BoundedTensor(first.mid, torch.maximum(first.rad, up(second.rad + apart)))
+
+
+RULES.table(
+    {
+        "rsub": lambda n, x, y, alpha=1: sub(n, y, x, alpha),
+        "square": lambda n, x: mul(n, x, x),
+        "reciprocal": lambda n, x: div(n, 1.0, x),
+        "neg": lambda n, x: n.exactly(-x.mid, x.rad.clone()),
+        "addcmul": lambda n, x, a, b, value=1: add(n, x, scaled(n, mul(n, a, b), value)),
+        "addcdiv": lambda n, x, a, b, value=1: add(n, x, scaled(n, div(n, a, b), value)),
+    }
+)
 
 
 # Functions of one number: by how much f moves when x moves by at most `rad`. Each takes (mid, rad, f(mid)).
@@ -174,22 +155,6 @@ def of_exp(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
     return torch.where(value == 0, torch.exp(mid + rad), value * torch.expm1(rad))
 
 
-def of_expm1(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
-    return of_exp(mid, rad, torch.exp(mid))
-
-
-def of_exp2(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
-    return of_exp(mid, rad * math.log(2), value)
-
-
-def of_log(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
-    return relative_log(rad, mid)
-
-
-def of_log1p(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
-    return relative_log(rad, 1 + mid)
-
-
 def relative_log(rad: Tensor, argument: Tensor) -> Tensor:
     """log moves furthest downwards: −log(1 − rad / x)."""
     share = rad / argument * OUTWARDS
@@ -197,14 +162,6 @@ def relative_log(rad: Tensor, argument: Tensor) -> Tensor:
         return share * (1 + share.amax().item())  # −log(1 − s) ≤ s (1 + s)
     spread = torch.where((share < 1) & (argument > 0), -torch.log1p(-share), math.inf)
     return torch.where(rad == 0, 0.0, spread)
-
-
-def of_log2(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
-    return relative_log(rad, mid) / math.log(2)
-
-
-def of_log10(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
-    return relative_log(rad, mid) / math.log(10)
 
 
 def of_sqrt(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
@@ -235,16 +192,12 @@ def of_erf(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
     return torch.minimum(rad * (2 / math.sqrt(math.pi)) * torch.exp(-near(mid, rad).square()), 1 + value.abs())
 
 
-def of_wave(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
-    return torch.minimum(rad, 1 + value.abs())
-
-
-def of_steady(steepest: Callable[[Tensor], Tensor]) -> type_of_spread:
+def of_steady(steepest: Callable[[Tensor], Tensor]) -> Spread:
     """A function whose slope falls with |x|: the slope at the nearest point bounds it."""
     return lambda mid, rad, value: torch.where(rad == 0, 0.0, rad * steepest(near(mid, rad)))
 
 
-def of_steep(steepest: Callable[[Tensor], Tensor]) -> type_of_spread:
+def of_steep(steepest: Callable[[Tensor], Tensor]) -> Spread:
     """A function whose slope grows with |x|: the slope at the furthest point bounds it."""
 
     def spread(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
@@ -268,21 +221,21 @@ def of_acosh(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
     return torch.where(rad == 0, 0.0, spread)
 
 
-FUNCTIONS: dict[str, type_of_spread] = {
+FUNCTIONS: dict[str, Spread] = {
     "exp": of_exp,
-    "exp2": of_exp2,
-    "expm1": of_expm1,
-    "log": of_log,
-    "log1p": of_log1p,
-    "log2": of_log2,
-    "log10": of_log10,
+    "exp2": lambda mid, rad, value: of_exp(mid, rad * math.log(2), value),
+    "expm1": lambda mid, rad, value: of_exp(mid, rad, torch.exp(mid)),
+    "log": lambda mid, rad, value: relative_log(rad, mid),
+    "log1p": lambda mid, rad, value: relative_log(rad, 1 + mid),
+    "log2": lambda mid, rad, value: relative_log(rad, mid) / math.log(2),
+    "log10": lambda mid, rad, value: relative_log(rad, mid) / math.log(10),
     "sqrt": of_sqrt,
     "rsqrt": of_rsqrt,
     "tanh": of_tanh,
     "sigmoid": of_sigmoid,
     "erf": of_erf,
-    "sin": of_wave,
-    "cos": of_wave,
+    "sin": lambda mid, rad, value: torch.minimum(rad, 1 + value.abs()),
+    "cos": lambda mid, rad, value: torch.minimum(rad, 1 + value.abs()),
     "tan": of_tan,
     "sinh": of_steep(torch.cosh),
     "cosh": of_steep(torch.sinh),
@@ -299,23 +252,24 @@ POLES = ("log", "log1p", "log2", "log10", "rsqrt", "atanh")
 """Functions that float64 never overflows: an infinity of an exact number is a pole."""
 
 
-def register_function(name: str, spread_of: type_of_spread, function: Callable[[Tensor], Tensor]) -> None:
+def smooth(name: str, spread_of: Spread) -> Rule:
+    function: Function = getattr(torch, name)
+
     def apply(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
         value = function(x.mid)
-        spread = spread_of(x.mid, x.rad, value)
-
-        def known() -> Tensor:
-            return (x.rad == 0) & (torch.isinf(x.mid) | (name in POLES))
-
         besides = HALVES_LOSE.get(name, 0.0) if numbers.arithmetic.itemsize == 2 else 0.0
-        return numbers.made(value, spread, roundoffs(name), underflow=numbers.flushed + besides, known=known)
+        return numbers.made(
+            value,
+            spread_of(x.mid, x.rad, value),
+            roundoffs(name),
+            underflow=numbers.flushed + besides,
+            known=lambda: (x.rad == 0) & (torch.isinf(x.mid) | (name in POLES)),
+        )
 
-    for overload in overloads(name if hasattr(torch.ops.aten, name) else f"special_{name}"):
-        RULES[overload] = apply
+    return apply
 
 
-for _name, _spread in FUNCTIONS.items():
-    register_function(_name, _spread, getattr(torch, _name))
+RULES.table({name: smooth(name, spread) for name, spread in FUNCTIONS.items()})
 
 
 @rule("pow.Tensor_Scalar", "pow.Tensor_Tensor", "pow.Scalar")
@@ -335,11 +289,11 @@ def power(numbers: Bounded, x: Any, exponent: Any) -> BoundedTensor:
     if exponent == 1:
         return numbers.exactly(base.mid.clone(), base.rad.clone())
     if exponent == 2:
-        return square(numbers, base)
+        return mul(numbers, base, base)
     if exponent == -1:
-        return reciprocal(numbers, base)
+        return div(numbers, 1.0, base)
     if exponent == 0.5:
-        return either(RULES[torch.ops.aten.sqrt.default](numbers, base), general_power(numbers, base, exponent))
+        return either(RULES[aten.sqrt.default](numbers, base), general_power(numbers, base, exponent))
     return general_power(numbers, base, exponent)
 
 
@@ -405,8 +359,7 @@ def hypot(numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
     )
 
 
-@rule("logaddexp", "logaddexp2")
-def logaddexp(numbers: Bounded, x: Any, y: Any, function: Callable[..., Tensor] = torch.logaddexp) -> BoundedTensor:
+def logaddexp(function: Callable[..., Tensor], numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
     """It moves no further than the one of both that moves further. It is computed as max + log1p(e^−|x − y|)."""
     (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
     value = function(x_mid, y_mid)
@@ -419,21 +372,115 @@ def logaddexp(numbers: Bounded, x: Any, y: Any, function: Callable[..., Tensor] 
     )
 
 
-for _overload in overloads("logaddexp2"):
-    RULES[_overload] = lambda numbers, x, y: logaddexp(numbers, x, y, torch.logaddexp2)
+# Special functions.
+
+
+def result(
+    numbers: Bounded, name: str, x: BoundedTensor, value: Tensor, spread: Tensor, floor: float = 0.0,
+    reflected: Tensor | float = 0.0,
+) -> BoundedTensor:  # fmt: skip
+    """`floor`: near a zero of its own such a function loses what it loses at values of this size.
+
+    `reflected`: what it loses besides where it is computed from its value elsewhere.
+    """
+    spread = torch.where(x.rad == 0, 0.0, torch.where(torch.isnan(spread), math.inf, spread))
+    spread = spread + reflected
+    lost = roundoffs(name) * (numbers.unit + UNIT64) * floor
+    return numbers.made(value, spread + lost, roundoffs(name), underflow=numbers.flushed, known=lambda: x.rad == 0)
+
+
+def between(name: str, value: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """By how much values at both ends differ from that in the middle, each computed with an error of its own."""
+    lost = 2 * roundoffs(name) * UNIT64 * (low.abs() + high.abs() + value.abs())
+    return torch.maximum((low - value).abs(), (high - value).abs()) + lost
+
+
+def by_ends(name: str, function: Function, floor: float = 0.0) -> Rule:
+    """A monotone function lies between its values at both ends."""
+
+    def apply(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+        value = function(x.mid)
+        spread = between(name, value, function(x.mid - x.rad), function(x.mid + x.rad))
+        return result(numbers, name, x, value, spread, floor)
+
+    return apply
+
+
+def by_sizes(name: str, function: Function) -> Rule:
+    """f(|x|), monotone in |x|."""
+
+    def apply(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+        value = function(x.mid)
+        spread = between(name, value, function(near(x.mid, x.rad)), function(x.mid.abs() + x.rad))
+        return result(numbers, name, x, value, spread)
+
+    return apply
+
+
+def reflection(numbers: Bounded, order: int, x: Tensor) -> Tensor:
+    """For negative x polygamma is found by way of the tangent of πx: as if x were rounded anew a few times."""
+    slope = torch.polygamma(order + 1, x).abs()
+    return torch.where(x < 0, REFLECTION * (numbers.unit + UNIT64) * x.abs() * slope, 0.0)
+
+
+@rule("digamma", "special_digamma")
+def digamma(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    value = torch.digamma(x.mid)
+    low, high = x.mid - x.rad, x.mid + x.rad
+    spread = torch.where(low > 0, between("digamma", value, torch.digamma(low), torch.digamma(high)), math.inf)
+    return result(numbers, "digamma", x, value, spread, 2.0, reflection(numbers, 0, x.mid))
+
+
+@rule("lgamma")
+def lgamma(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
+    """Convex for positive x: above the tangent in the middle, below the larger value of both ends."""
+    value = torch.lgamma(x.mid)
+    low, high = x.mid - x.rad, x.mid + x.rad
+    below = torch.digamma(x.mid).abs() * x.rad * (1 + 2.0**-30) + 2.0**-30 * x.rad
+    spread = torch.maximum(between("lgamma", value, torch.lgamma(low), torch.lgamma(high)), below)
+    return result(numbers, "lgamma", x, value, torch.where(low > 0, spread, math.inf), 1.0)
+
+
+@rule("polygamma")
+def polygamma(numbers: Bounded, order: int, x: BoundedTensor) -> BoundedTensor:
+    if order == 0:
+        return digamma(numbers, x)
+    value = torch.polygamma(order, x.mid)
+    low, high = x.mid - x.rad, x.mid + x.rad
+    spread = between("polygamma", value, torch.polygamma(order, low), torch.polygamma(order, high))
+    spread = torch.where(low > 0, spread, math.inf)
+    besides = reflection(numbers, order, x.mid) + (TRIGAMMA * value.abs() if order == 1 else 0.0)
+    return result(numbers, "polygamma", x, value, spread, 0.0, besides)
+
+
+@rule("special_zeta")
+def zeta(numbers: Bounded, x: Any, q: Any) -> BoundedTensor:
+    """Only for a whole order that is exact, as the derivative of polygamma has it: monotone in q > 0."""
+    (x_mid, x_rad), (q_mid, q_rad) = numbers.operand(x), numbers.operand(q)
+    value = torch.special.zeta(x_mid, q_mid)
+    low, high = torch.special.zeta(x_mid, q_mid - q_rad), torch.special.zeta(x_mid, q_mid + q_rad)
+    spread = torch.where((x_rad == 0) & (q_mid > q_rad), between("zeta", value, low, high), math.inf)
+    spread = torch.where(q_rad + x_rad == 0, 0.0, spread)
+    return numbers.made(value, spread, roundoffs("zeta"), underflow=numbers.flushed)
+
+
+RULES.table(
+    {
+        "erfc special_erfc": by_ends("erfc", torch.erfc),
+        "erfinv special_erfinv": by_ends("erfinv", torch.erfinv),
+        "special_erfcx": by_ends("erfcx", torch.special.erfcx),
+        "special_ndtri": by_ends("ndtri", torch.special.ndtri, 1.0),
+        "special_i1": by_ends("i1", torch.special.i1),
+        "i0 special_i0": by_sizes("i0", torch.special.i0),
+        "special_i0e": by_sizes("i0e", torch.special.i0e),
+        "special_i1e": lambda n, x: result(n, "i1e", x, torch.special.i1e(x.mid), x.rad / 2),  # its slope, at most
+        "logaddexp": partial(logaddexp, torch.logaddexp),
+        "logaddexp2": partial(logaddexp, torch.logaddexp2),
+    }
+)
 
 
 # Complex numbers: a radius is that of a disc.
-
-
-@rule("view_as_complex")
-def view_as_complex(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
-    return numbers.exactly(torch.view_as_complex(x.mid.contiguous()).clone(), up(torch.hypot(*x.rad.unbind(-1))))
-
-
-@rule("view_as_real")
-def view_as_real(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
-    return numbers.exactly(torch.view_as_real(x.mid.resolve_conj()).clone(), torch.stack([x.rad, x.rad], -1))
 
 
 @rule("complex")
@@ -456,6 +503,14 @@ def direction(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
     return numbers.made(torch.sgn(x.mid), torch.where(x.rad == 0, 0.0, moved), roundoffs("hypot") + 2)
 
 
-@rule("_conj", "conj_physical")
-def conj(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
-    return numbers.exactly(x.mid.conj_physical(), x.rad.clone())
+RULES.table(
+    {
+        "_conj conj_physical": lambda n, x: n.exactly(x.mid.conj_physical(), x.rad.clone()),
+        "view_as_complex": lambda n, x: n.exactly(
+            torch.view_as_complex(x.mid.contiguous()).clone(), up(torch.hypot(*x.rad.unbind(-1)))
+        ),
+        "view_as_real": lambda n, x: n.exactly(
+            torch.view_as_real(x.mid.resolve_conj()).clone(), torch.stack([x.rad, x.rad], -1)
+        ),
+    }
+)

@@ -1,9 +1,10 @@
-"""Rules that add up: sums, means, running sums, products of many, variances."""
+"""Rules that add up: sums, means, products of many, variances; sums of products, as matrices and convolutions are."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,9 +12,9 @@ from torch import Tensor
 
 from gradcheck.numbers.bounded.branches import places
 from gradcheck.numbers.bounded.libm import roundoffs
-from gradcheck.numbers.bounded.number import RULES, UNIT64, Bounded, BoundedTensor, rule
-from gradcheck.numbers.bounded.pointwise import div, square, sub
-from gradcheck.numbers.dispatch import aten, overloads
+from gradcheck.numbers.bounded.number import RULES, UNIT64, Bounded, BoundedTensor, like, rule, up, whole
+from gradcheck.numbers.bounded.pointwise import add, div, mul, scaled, sub
+from gradcheck.numbers.dispatch import aten
 
 
 def sum_along(numbers: Bounded, x: BoundedTensor, axes: tuple[int, ...], keepdim: bool) -> BoundedTensor:
@@ -34,14 +35,6 @@ def infinite_along(x: BoundedTensor, axes: tuple[int, ...], keepdim: bool) -> Te
     return torch.isinf(x.mid).to(torch.float64).amax(axes, keepdim) > 0
 
 
-@rule("sum.default", "sum.dim_IntList")
-def total(
-    numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False, dtype: Any = None
-) -> BoundedTensor:
-    return sum_along(numbers, x, places(x, dim), keepdim)
-
-
-@rule("mean.default", "mean.dim")
 def mean(
     numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> BoundedTensor:
@@ -49,7 +42,6 @@ def mean(
     return div(numbers, sum_along(numbers, x, axes, keepdim), float(math.prod(x.shape[axis] for axis in axes)))
 
 
-@rule("nansum")
 def nansum(
     numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> BoundedTensor:
@@ -58,19 +50,15 @@ def nansum(
     return sum_along(numbers, kept, places(x, dim), keepdim)
 
 
-@rule("cumsum")
 def cumsum(numbers: Bounded, x: BoundedTensor, dim: int, dtype: Any = None) -> BoundedTensor:
     terms = x.shape[dim] if x.dim() else 1
     return numbers.summed(x.mid.cumsum(dim), x.rad.cumsum(dim), x.mid.abs().cumsum(dim), terms)
 
 
-def product(
-    numbers: Bounded,
-    x: BoundedTensor,
-    along: Callable[[Tensor], Tensor],
-    add_up: Callable[[Tensor], Tensor],
-    terms: int,
-) -> BoundedTensor:
+Along = Callable[[Tensor], Tensor]
+
+
+def product(numbers: Bounded, x: BoundedTensor, along: Along, add_up: Along, terms: int) -> BoundedTensor:
     """A product moves by the factor Π(1 + rad/|mid|); where a factor may be 0, by Π(|mid| + rad) at most."""
     mid = along(x.mid)
     size = along(x.mid.abs())
@@ -82,7 +70,7 @@ def product(
     return numbers.made(mid, spread * (1 + 8 * terms * UNIT64), 1.01 * terms, underflow)
 
 
-def underflow_of_product(numbers: Bounded, x: BoundedTensor, along: Callable[[Tensor], Tensor], terms: int) -> float:
+def underflow_of_product(numbers: Bounded, x: BoundedTensor, along: Along, terms: int) -> float:
     """None if no partial product can be that small; else each may, and be multiplied by all that is large."""
     least = torch.where((x.mid == 0) & (x.rad == 0), 1.0, (x.mid.abs() - x.rad).clamp(min=0, max=1))
     if not least.numel() or along(least).amin() >= numbers.flushed:
@@ -90,7 +78,6 @@ def underflow_of_product(numbers: Bounded, x: BoundedTensor, along: Callable[[Te
     return terms * numbers.subnormal * math.exp(min(700.0, terms * math.log1p(x.mid.abs().amax().item())))
 
 
-@rule("prod.default", "prod.dim_int")
 def prod(
     numbers: Bounded, x: BoundedTensor, dim: int | None = None, keepdim: bool = False, dtype: Any = None
 ) -> BoundedTensor:
@@ -100,7 +87,6 @@ def prod(
     return product(numbers, x, lambda z: torch.prod(z, dim, keepdim), lambda z: torch.sum(z, dim, keepdim), terms)
 
 
-@rule("cumprod")
 def cumprod(numbers: Bounded, x: BoundedTensor, dim: int, dtype: Any = None) -> BoundedTensor:
     terms = x.shape[dim] if x.dim() else 1
     return product(numbers, x, lambda z: z.cumprod(dim), lambda z: z.cumsum(dim), terms)
@@ -115,58 +101,38 @@ def variance(
     axes = places(x, dim)
     count = math.prod(x.shape[axis] for axis in axes)
     center = mean(numbers, x, list(axes), True)
-    squares = square(numbers, sub(numbers, x, center))
-    spread = div(numbers, sum_along(numbers, squares, axes, keepdim), float(max(0.0, count - correction)))
+    away = sub(numbers, x, center)
+    spread = sum_along(numbers, mul(numbers, away, away), axes, keepdim)
+    spread = div(numbers, spread, float(max(0.0, count - correction)))
     if keepdim:
         return spread, center
     return spread, BoundedTensor(center.mid.squeeze(axes), center.rad.squeeze(axes))
 
 
-def corrected(unbiased: bool | None, correction: float | None) -> float:
-    if correction is not None:
-        return float(correction)
-    return 0.0 if unbiased is False else 1.0
-
-
-def register_variance(name: str, *, root: bool, with_mean: bool) -> None:
-    def finish(numbers: Bounded, x: BoundedTensor, dim: Any, correction: float, keepdim: bool) -> Any:
-        spread, center = variance(numbers, x, dim, correction, keepdim)
-        value = RULES[aten.sqrt.default](numbers, spread) if root else spread
-        return (value, center) if with_mean else value
+def variance_rules(name: str, *, root: bool, with_mean: bool) -> dict[str, Callable[..., Any]]:
+    """As torch asks for it in three ways: with a correction, or unbiased or not, of some axes or of all."""
 
     def by_correction(
         numbers: Bounded, x: BoundedTensor, dim: Any = None, *, correction: Any = None, keepdim: bool = False
     ) -> Any:
-        return finish(numbers, x, dim, corrected(None, correction), keepdim)
+        spread, center = variance(numbers, x, dim, 1.0 if correction is None else float(correction), keepdim)
+        value = RULES[aten.sqrt.default](numbers, spread) if root else spread
+        return (value, center) if with_mean else value
 
-    def by_axes(
-        numbers: Bounded, x: BoundedTensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False
-    ) -> Any:
-        return finish(numbers, x, dim, corrected(unbiased, None), keepdim)
-
-    def of_all(numbers: Bounded, x: BoundedTensor, unbiased: bool = True) -> Any:
-        return finish(numbers, x, None, corrected(unbiased, None), False)
-
-    for suffix, apply in (("correction", by_correction), ("dim", by_axes), ("default", of_all)):
-        for overload in overloads(f"{name}.{suffix}"):
-            RULES[overload] = apply
-
-
-register_variance("var", root=False, with_mean=False)
-register_variance("std", root=True, with_mean=False)
-register_variance("var_mean", root=False, with_mean=True)
-register_variance("std_mean", root=True, with_mean=True)
-
-RULES[torch.ops.prims.var.default] = lambda numbers, x, dims, correction=1, **_: variance(
-    numbers, x, dims, float(correction), False
-)[0]
-RULES[torch.ops.prims.sum.default] = lambda numbers, x, dims=None, **_: sum_along(numbers, x, places(x, dims), False)
+    return {
+        f"{name}.correction": by_correction,
+        f"{name}.dim": lambda n, x, dim=None, unbiased=True, keepdim=False: by_correction(
+            n, x, dim, correction=0.0 if unbiased is False else None, keepdim=keepdim
+        ),
+        f"{name}.default": lambda n, x, unbiased=True: by_correction(
+            n, x, correction=0.0 if unbiased is False else None
+        ),
+    }
 
 
 # Sums of exponentials.
 
 
-@rule("logcumsumexp")
 def logcumsumexp(numbers: Bounded, x: BoundedTensor, dim: int) -> BoundedTensor:
     """It moves no further than the term that moves furthest; each step of the running sum is a logaddexp."""
     mid = torch.logcumsumexp(x.mid, dim)
@@ -182,6 +148,120 @@ def logcumsumexp(numbers: Bounded, x: BoundedTensor, dim: int) -> BoundedTensor:
     return numbers.made(mid, spread + terms * step, underflow=numbers.flushed, known=known)
 
 
-@rule("dist")
-def dist(numbers: Bounded, x: Any, y: Any, p: float = 2) -> Any:
-    return numbers.again(torch.linalg.vector_norm, (sub(numbers, x, y),), {"ord": p})
+# Sums of products, whatever the order of summation: each term is rounded once when it is multiplied and at most n − 1
+# times when it is added up.
+
+Bilinear = Callable[[Tensor, Tensor], Tensor]
+
+
+def bilinear(numbers: Bounded, x: Any, y: Any, terms: int, product: Bilinear) -> BoundedTensor:
+    """Sums of `terms` products x y, as `product` lays them out, whose terms are all added up."""
+    (x_mid, x_rad), (y_mid, y_rad) = whole(numbers.operand(x)), whole(numbers.operand(y))
+    mid = product(x_mid, y_mid)
+    x_size, y_size = x_mid.abs(), y_mid.abs()
+    lost = numbers.gamma(terms)
+    rad = product(x_size, y_rad * (1 + lost) + lost * y_size)
+    if x_rad.any():
+        rad = rad + (1 + lost) * product(x_rad, y_size + y_rad)
+    zero = torch.zeros_like(rad)
+    return numbers.summed(mid, rad, zero, terms, roundings=0, underflow=numbers.subnormal)
+
+
+PRODUCTS: dict[str, Bilinear] = {"mm": torch.mm, "bmm": torch.bmm, "mv": torch.mv, "dot": torch.dot}
+
+
+def product_of(name: str, numbers: Bounded, x: Any, y: Any) -> BoundedTensor:
+    return bilinear(numbers, x, y, x.shape[-1], PRODUCTS[name])
+
+
+def onto(name: str, numbers: Bounded, start: Any, x: Any, y: Any, *, beta: Any = 1, alpha: Any = 1) -> BoundedTensor:
+    return with_start(numbers, start, product_of(name, numbers, x, y), beta, alpha, x.shape[-1])
+
+
+def with_start(
+    numbers: Bounded, start: Any, product: BoundedTensor, beta: Any, alpha: Any, terms: int
+) -> BoundedTensor:
+    """Libraries add the terms onto what was there, so that it is rounded with each of them."""
+    product = scaled(numbers, product, alpha)
+    return product if beta == 0 else onto_start(numbers, scaled(numbers, start, beta), product, terms)
+
+
+def onto_start(numbers: Bounded, start: Any, product: BoundedTensor, terms: int) -> BoundedTensor:
+    start_mid, start_rad = numbers.operand(start)
+    found = add(numbers, start, product)
+    return BoundedTensor(found.mid, up(found.rad + numbers.gamma(terms) * (start_mid.abs() + start_rad)))
+
+
+@rule("addbmm.default")
+def addbmm(numbers: Bounded, start: Any, x: Any, y: Any, *, beta: Any = 1, alpha: Any = 1) -> BoundedTensor:
+    terms = x.shape[0] * x.shape[-1]
+    product = bilinear(numbers, x, y, terms, lambda p, q: torch.bmm(p, q).sum(0))
+    return with_start(numbers, start, product, beta, alpha, terms)
+
+
+@rule("convolution.default", "convolution_overrideable")
+def convolution(numbers: Bounded, x: Any, weight: Any, bias: Any, *how: Any) -> BoundedTensor:
+    transposed, groups = how[3], how[5]
+    channels = weight.shape[0] // groups if transposed else weight.shape[1]
+    terms = channels * math.prod(weight.shape[2:])
+    result = bilinear(numbers, x, weight, terms, lambda p, q: aten.convolution.default(p, q, None, *how))
+    if bias is None:
+        return result
+    mid, rad = whole(numbers.operand(bias))
+    shape = (1, -1, *[1] * (weight.dim() - 2)) if result.dim() == weight.dim() else (-1, *[1] * (weight.dim() - 2))
+    return onto_start(numbers, BoundedTensor(mid.reshape(shape), rad.reshape(shape)), result, terms)
+
+
+@rule("convolution_backward.default")
+def convolution_backward(numbers: Bounded, upstream: Any, x: Any, weight: Any, bias_sizes: Any, *how: Any) -> Any:
+    wanted = how[-1]
+    how = how[:-1]
+    transposed, groups = how[3], how[5]
+
+    def part(place: int, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+        mask = [place == 0, place == 1, False]
+        found: Tensor = aten.convolution_backward.default(first, second, third, bias_sizes, *how, mask)[place]
+        return found
+
+    results: list[BoundedTensor | None] = [None, None, None]
+    x_like, weight_like = like(x), like(weight)
+    if wanted[0]:
+        channels = weight.shape[1] if transposed else weight.shape[0] // groups
+        terms = channels * math.prod(weight.shape[2:])
+        results[0] = bilinear(numbers, upstream, weight, terms, lambda g, w: part(0, g, x_like, w))
+    if wanted[1]:
+        terms = upstream.shape[0] * math.prod((x if transposed else upstream).shape[2:])
+        results[1] = bilinear(numbers, upstream, x, terms, lambda g, p: part(1, g, p, weight_like))
+    if wanted[2]:
+        kept = upstream if isinstance(upstream, BoundedTensor) else numbers.constant(upstream)
+        results[2] = sum_along(numbers, kept, (0, *range(2, upstream.dim())), False)
+    return tuple(results)
+
+
+RULES.table(
+    {
+        "sum.default sum.dim_IntList": lambda n, x, dim=None, keepdim=False, dtype=None: sum_along(
+            n, x, places(x, dim), keepdim
+        ),
+        "mean.default mean.dim": mean,
+        "nansum": nansum,
+        "cumsum": cumsum,
+        "prod.default prod.dim_int": prod,
+        "cumprod": cumprod,
+        **variance_rules("var", root=False, with_mean=False),
+        **variance_rules("std", root=True, with_mean=False),
+        **variance_rules("var_mean", root=False, with_mean=True),
+        **variance_rules("std_mean", root=True, with_mean=True),
+        "logcumsumexp": logcumsumexp,
+        "dist": lambda n, x, y, p=2: n.again(torch.linalg.vector_norm, (sub(n, x, y),), {"ord": p}),
+        **{f"{name}.default": partial(product_of, name) for name in PRODUCTS},
+        "vdot": partial(product_of, "dot"),
+        "addmm.default": partial(onto, "mm"),
+        "addmv.default": partial(onto, "mv"),
+        "baddbmm.default": partial(onto, "bmm"),
+    }
+)
+RULES[torch.ops.prims.var.default] = lambda n, x, dims, correction=1, **_: variance(
+    n, x, dims, float(correction), False
+)[0]
+RULES[torch.ops.prims.sum.default] = lambda n, x, dims=None, **_: sum_along(n, x, places(x, dims), False)

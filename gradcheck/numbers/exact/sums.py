@@ -1,26 +1,25 @@
-"""Operators that reduce: sums, means, products, and what is made of them."""
+"""Operators that add up: sums, means and what is made of them, products of matrices, convolutions."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from flint import arb
+from flint import arb, arb_mat
 
 from gradcheck.numbers.exact.branches import extreme, several, signs
-from gradcheck.numbers.exact.pointwise import logarithm, power
-from gradcheck.numbers.exact.system import RULES, Array, Exact, ExactTensor
+from gradcheck.numbers.exact.moves import gathered_back, windows
+from gradcheck.numbers.exact.pointwise import OF_ARRAYS, times
+from gradcheck.numbers.exact.system import RULES, Array, Exact, ExactTensor, kept
 
-rule = RULES.rule
-
-EXP = np.frompyfunc(arb.exp, 1, 1)
-LOG = np.frompyfunc(logarithm, 1, 1)
-SQRT = np.frompyfunc(arb.sqrt, 1, 1)
-ABS = np.frompyfunc(abs, 1, 1)
-SHIFT = np.frompyfunc(lambda ball: ball if ball.is_finite() else arb(0), 1, 1)
+ABS, EXP, LOG, POWER, SQRT = (OF_ARRAYS[name] for name in ("abs", "exp", "log", "pow", "sqrt"))
 FLOAT = np.frompyfunc(float, 1, 1)
+MEAN = 1
+"""How torch calls a reduction that averages."""
 
 
 def total(balls: Array, dims: tuple[int, ...], keepdim: bool = False) -> Array:
@@ -31,86 +30,38 @@ def count(x: Any, dims: tuple[int, ...]) -> int:
     return math.prod(x.shape[d] for d in dims)
 
 
-@rule("sum", "nansum")
-def add_up(numbers: Exact, x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> ExactTensor:
-    return numbers.keep(total(numbers.balls(x), several(x, dim), keepdim))
-
-
-@rule("mean", "nanmean")
-def mean(numbers: Exact, x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> ExactTensor:
+def mean(numbers: Exact, x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Array:
     dims = several(x, dim)
-    return numbers.keep(total(numbers.balls(x), dims, keepdim) / arb(count(x, dims)))
+    return total(numbers.balls(x), dims, keepdim) / arb(count(x, dims))
 
 
-@rule("prod")
-def product(numbers: Exact, x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> ExactTensor:
+def product(numbers: Exact, x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Array:
+    return np.asarray(numbers.balls(x).prod(axis=several(x, dim), keepdims=keepdim, initial=arb(1)), dtype=object)
+
+
+def running(add: np.ufunc, numbers: Exact, x: Any, dim: int, dtype: Any = None) -> Array:
     balls = numbers.balls(x)
-    return numbers.keep(balls.prod(axis=several(x, dim), keepdims=keepdim, initial=arb(1)))
-
-
-@rule("cumsum")
-def running_sum(numbers: Exact, x: Any, dim: int, *, dtype: Any = None) -> ExactTensor:
-    balls = numbers.balls(x)
-    return numbers.keep(np.add.accumulate(balls, axis=dim) if balls.ndim else balls)
-
-
-@rule("cumprod")
-def running_product(numbers: Exact, x: Any, dim: int, *, dtype: Any = None) -> ExactTensor:
-    balls = numbers.balls(x)
-    return numbers.keep(np.multiply.accumulate(balls, axis=dim) if balls.ndim else balls)
-
-
-def squared_deviations(balls: Array, dims: tuple[int, ...], size: int) -> tuple[Array, Array]:
-    middle = total(balls, dims, keepdim=True) / arb(size)
-    return middle, (balls - middle) ** 2
+    return np.asarray(add.accumulate(balls, axis=dim) if balls.ndim else balls, dtype=object)
 
 
 def variance(
-    numbers: Exact, x: Any, dim: Any, correction: float | None, keepdim: bool
-) -> tuple[ExactTensor, ExactTensor]:
-    """The variance and the mean."""
+    numbers: Exact, x: Any, dim: Any = None, correction: float | None = None, keepdim: bool = False, *,
+    root: bool = False, alone: bool = True, **_: Any,
+) -> Any:  # fmt: skip
+    """The variance or its `root`; if not `alone`, the mean too."""
     dims, balls = several(x, dim), numbers.balls(x)
     size = count(x, dims)
-    middle, squares = squared_deviations(balls, dims, size)
+    middle = np.asarray(total(balls, dims, keepdim=True) / arb(size), dtype=object)
     left = size - (1 if correction is None else correction)
-    spread = total(squares, dims, keepdim) / numbers.balls(max(0, left))
-    return numbers.keep(spread), numbers.keep(middle if keepdim else np.asarray(middle, dtype=object).squeeze(dims))
+    spread = total((balls - middle) ** 2, dims, keepdim) / numbers.balls(max(0, left))
+    spread = SQRT(spread) if root else spread
+    return spread if alone else (spread, middle if keepdim else middle.squeeze(dims))
 
 
-@rule("var.correction")
-def var(
-    numbers: Exact, x: Any, dim: Any = None, *, correction: float | None = None, keepdim: bool = False
-) -> ExactTensor:
-    return variance(numbers, x, dim, correction, keepdim)[0]
-
-
-@rule("var_mean.correction")
-def var_and_mean(
-    numbers: Exact, x: Any, dim: Any = None, *, correction: float | None = None, keepdim: bool = False
-) -> tuple[ExactTensor, ExactTensor]:
-    return variance(numbers, x, dim, correction, keepdim)
-
-
-def prims_var(numbers: Exact, x: Any, dims: Any, correction: float = 1, **_: Any) -> ExactTensor:
-    return variance(numbers, x, dims, correction, keepdim=False)[0]
-
-
-RULES[torch.ops.prims.var.default] = prims_var
-
-
-@rule("std.correction")
-def deviation(
-    numbers: Exact, x: Any, dim: Any = None, *, correction: float | None = None, keepdim: bool = False
-) -> ExactTensor:
-    return numbers.keep(SQRT(numbers.balls(variance(numbers, x, dim, correction, keepdim)[0])))
-
-
-@rule("std_mean.correction")
-def deviation_and_mean(
-    numbers: Exact, x: Any, dim: Any = None, *, correction: float | None = None, keepdim: bool = False
-) -> tuple[ExactTensor, ExactTensor]:
-    spread, middle = variance(numbers, x, dim, correction, keepdim)
-    return numbers.keep(SQRT(numbers.balls(spread))), middle
+def mse_loss_backward(numbers: Exact, g: Any, x: Any, target: Any, reduction: int) -> Array:
+    """torch's decomposition scales by a rounded 1 / n."""
+    slope = 2 * (numbers.balls(x) - numbers.balls(target)) * numbers.balls(g)
+    return slope / arb(max(1, x.numel())) if reduction == MEAN else slope
 
 
 # Sums of exponentials. What is largest is taken out first, since e to an enormous power has no finite ball.
@@ -132,112 +83,240 @@ def log_sum_exp_of(balls: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
     return result if keepdim else result.squeeze(dims)
 
 
-def softmax_of(balls: Array, dim: int) -> Array:
-    powers = np.asarray(EXP(shifted(balls, (dim,))[1]), dtype=object)
-    return np.asarray(powers / total(powers, (dim,), keepdim=True), dtype=object)
+def along_one(tensors: int, function: Callable[..., Array]) -> Callable[..., Array]:
+    """A rule along one dimension of so many tensors: a single number is a row of one."""
+
+    def computed(numbers: Exact, *args: Any) -> Array:
+        last, dim = args[tensors - 1 : tensors + 1]
+        rows = [np.asarray(np.atleast_1d(numbers.balls(each)), dtype=object) for each in args[:tensors]]
+        return np.asarray(function(*rows, dim % max(1, last.dim())), dtype=object).reshape(tuple(last.shape))
+
+    return computed
 
 
-def along(x: Any, dim: int) -> int:
-    size: int = max(1, x.dim())
-    return dim % size
+def softmax(x: Array, dim: int) -> Array:
+    powers = np.asarray(EXP(shifted(x, (dim,))[1]), dtype=object)
+    return powers / total(powers, (dim,), keepdim=True)
 
 
-def rows(numbers: Exact, x: Any) -> Array:
-    """The balls of a tensor of which one dimension is asked for: a single number is a row of one."""
-    return np.asarray(np.atleast_1d(numbers.balls(x)), dtype=object)
+def softmax_backward(g: Array, y: Array, dim: int) -> Array:
+    products = np.asarray(g * y, dtype=object)
+    return products - y * total(products, (dim,), keepdim=True)
 
 
-@rule("logsumexp")
-def log_sum_exp(numbers: Exact, x: Any, dim: Any, keepdim: bool = False) -> ExactTensor:
-    return numbers.keep(log_sum_exp_of(numbers.balls(x), several(x, dim), keepdim))
-
-
-@rule("logcumsumexp")
-def running_log_sum_exp(numbers: Exact, x: Any, dim: int) -> ExactTensor:
-    balls = rows(numbers, x)
-    shift, rest = shifted(balls, (along(x, dim),))
-    powers: Array = EXP(rest)
-    result = LOG(np.add.accumulate(powers, axis=along(x, dim))) + shift
-    return numbers.keep(np.asarray(result, dtype=object).reshape(tuple(x.shape)))
-
-
-@rule("_softmax", "_safe_softmax")
-def softmax(numbers: Exact, x: Any, dim: int, half_to_float: Any = None) -> ExactTensor:
-    return numbers.keep(softmax_of(rows(numbers, x), along(x, dim)).reshape(tuple(x.shape)))
-
-
-@rule("_log_softmax")
-def log_softmax(numbers: Exact, x: Any, dim: int, half_to_float: bool) -> ExactTensor:
-    balls = rows(numbers, x)
-    result = balls - log_sum_exp_of(balls, (along(x, dim),), keepdim=True)
-    return numbers.keep(np.asarray(result, dtype=object).reshape(tuple(x.shape)))
-
-
-@rule("_softmax_backward_data")
-def softmax_backward(numbers: Exact, g: Any, y: Any, dim: int, input_dtype: Any) -> ExactTensor:
-    upstream, output = rows(numbers, g), rows(numbers, y)
-    products = np.asarray(upstream * output, dtype=object)
-    result = products - output * total(products, (along(y, dim),), keepdim=True)
-    return numbers.keep(np.asarray(result, dtype=object).reshape(tuple(y.shape)))
-
-
-@rule("_log_softmax_backward_data")
-def log_softmax_backward(numbers: Exact, g: Any, y: Any, dim: int, input_dtype: Any) -> ExactTensor:
-    upstream, output = rows(numbers, g), rows(numbers, y)
-    result = upstream - EXP(output) * total(upstream, (along(y, dim),), keepdim=True)
-    return numbers.keep(np.asarray(result, dtype=object).reshape(tuple(y.shape)))
+def running_log_sum_exp(x: Array, dim: int) -> Array:
+    shift, rest = shifted(x, (dim,))
+    return LOG(np.add.accumulate(EXP(rest), axis=dim)) + shift
 
 
 # Norms.
 
 
 def vector_norm(
-    numbers: Exact,
-    x: Any,
-    ord: float = 2,  # noqa: A002
-    dim: Any = None,
-    keepdim: bool = False,
-    *,
-    dtype: Any = None,
+    numbers: Exact, x: Any, p: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> ExactTensor:
     dims, balls = several(x, dim), numbers.balls(x)
-    if ord == 2:
+    if p == 2:
         return numbers.keep(SQRT(total(balls * balls, dims, keepdim)))
-    if ord == 0:
-        apart = signs(numbers, x, 0) != 0
-        return numbers.constant(apart.double().sum(dims, keepdim))
+    if p == 0:
+        return numbers.constant((signs(numbers, x) != 0).double().sum(dims, keepdim))
     sizes = np.asarray(ABS(balls), dtype=object)
-    if math.isinf(ord):
-        pick = torch.max if ord > 0 else torch.min
-        return extreme(numbers, numbers.keep(sizes), list(dims), keepdim, pick)
-    exponent = arb(ord)
-    powered = total(power(sizes, exponent), dims, keepdim)
-    return numbers.keep(power(powered, 1 / exponent))
+    if math.isinf(p):
+        return extreme(numbers, numbers.keep(sizes), list(dims), keepdim, torch.max if p > 0 else torch.min)
+    return numbers.keep(POWER(total(POWER(sizes, arb(p)), dims, keepdim), 1 / arb(p)))
 
 
-rule("linalg_vector_norm")(vector_norm)
+def norm(numbers: Exact, x: Any, p: float | None = 2, *where: Any, dtype: Any = None) -> ExactTensor:
+    return vector_norm(numbers, x, 2 if p is None else p, *where)
 
 
-@rule("norm.ScalarOpt_dim", "norm.ScalarOpt_dim_dtype")
-def norm(numbers: Exact, x: Any, p: float | None, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> ExactTensor:
-    return vector_norm(numbers, x, 2 if p is None else p, dim, keepdim)
+RULES.table(
+    {
+        "linalg_vector_norm": vector_norm,
+        "norm.ScalarOpt_dim norm.ScalarOpt_dim_dtype norm.Scalar norm.ScalarOpt_dtype": norm,
+    }
+)
+
+# Products of matrices.
 
 
-@rule("norm.Scalar", "norm.ScalarOpt_dtype")
-def norm_of_all(numbers: Exact, x: Any, p: float | None = 2, *, dtype: Any = None) -> ExactTensor:
-    return vector_norm(numbers, x, 2 if p is None else p)
+def matrix_product(x: Array, y: Array) -> Array:
+    """Of two matrices of balls; flint multiplies them."""
+    shape = x.shape[0], y.shape[1]
+    if 0 in (*x.shape, *y.shape):
+        return np.full(shape, arb(0), dtype=object)
+    product = arb_mat(x.tolist()) * arb_mat(y.tolist())
+    result = np.empty(math.prod(shape), dtype=object)
+    result[:] = product.entries()
+    return result.reshape(shape)
 
 
-# Derivatives of losses that torch's decompositions scale by a rounded 1 / n.
-
-MEAN = 1
-
-
-def averaged(balls: Array, x: Any, reduction: int) -> Array:
-    return balls / arb(max(1, x.numel())) if reduction == MEAN else balls
+def batched_product(x: Array, y: Array) -> Array:
+    result = np.empty((x.shape[0], x.shape[1], y.shape[2]), dtype=object)
+    for number, (left, right) in enumerate(zip(x, y, strict=True)):
+        result[number] = matrix_product(left, right)
+    return result
 
 
-@rule("mse_loss_backward")
-def mse_loss_backward(numbers: Exact, g: Any, x: Any, target: Any, reduction: int) -> ExactTensor:
-    slope = 2 * (numbers.balls(x) - numbers.balls(target))
-    return numbers.keep(averaged(slope * numbers.balls(g), x, reduction))
+PRODUCTS: dict[str, Callable[[Array, Array], Array]] = {
+    "mm": matrix_product,
+    "bmm": batched_product,
+    "mv": lambda x, y: matrix_product(x, y[:, None])[:, 0],
+    "dot vdot": lambda x, y: matrix_product(x[None, :], y[:, None]).reshape(()),
+}
+
+
+def of_two(product: Callable[[Array, Array], Array]) -> Callable[..., Array]:
+    return lambda n, x, y: product(n.balls(x), n.balls(y))
+
+
+def onto_start(product: Callable[[Array, Array], Array]) -> Callable[..., Array]:
+    """beta * start + alpha * product; a start times 0 is not looked at, as torch has it."""
+
+    def computed(numbers: Exact, start: Any, x: Any, y: Any, *, beta: float = 1, alpha: float = 1) -> Array:
+        found = product(numbers.balls(x), numbers.balls(y))
+        result = found if alpha == 1 else np.asarray(found * numbers.balls(alpha), dtype=object)
+        return result if beta == 0 else result + times(numbers, start, beta)
+
+    return computed
+
+
+def trilinear(
+    numbers: Exact, x: Any, weight: Any, y: Any, for_x: Any, for_weight: Any, for_y: Any, summed: Any, unroll: int = 1
+) -> Array:
+    """The sum of products of three, each stretched along some axes; how it is unrolled changes nothing."""
+    product = arb(1)
+    for factor, axes in ((x, for_x), (weight, for_weight), (y, for_y)):
+        product = product * np.expand_dims(numbers.balls(factor), tuple(axes))
+    return total(np.asarray(product, dtype=object), tuple(summed))
+
+
+# Convolutions, as products with what each window sees. A weight has the axes (out, in / groups, *window).
+
+
+class Geometry:
+    """How windows lie on the input of a convolution that is not transposed."""
+
+    def __init__(self, weight: Any, stride: Any, padding: Any, dilation: Any, output_padding: Any, groups: int) -> None:
+        self.spatial, self.window, self.groups = weight.dim() - 2, list(weight.shape[2:]), groups
+        self.stride, self.padding, self.dilation, self.extra = (
+            list(values) * self.spatial if len(values) == 1 else list(values)
+            for values in (stride, padding, dilation, output_padding)
+        )
+
+    def columns(self, handles: torch.Tensor, places: Any) -> torch.Tensor:
+        """(groups, batch * places, channels in a group * window): what the first so many windows see."""
+        seen = windows(handles, self.window, self.stride, self.padding, self.dilation)
+        seen = seen[(slice(None), slice(None), *map(slice, places))]
+        batch, channels = seen.shape[:2]
+        high, wide = math.prod(places), math.prod(self.window)
+        spread = seen.reshape(batch, self.groups, channels // self.groups, high, wide).permute(1, 0, 3, 2, 4)
+        return spread.reshape(self.groups, batch * high, channels // self.groups * wide)
+
+    def by_group(self, outputs: Array) -> Array:
+        """(batch, channels, *places) → (groups, batch * places, channels in a group)."""
+        batch, channels, *places = outputs.shape
+        size = math.prod(places)
+        spread = outputs.reshape(batch, self.groups, channels // self.groups, size)
+        return spread.transpose(1, 0, 3, 2).reshape(self.groups, batch * size, channels // self.groups)
+
+    def matrices(self, weight: Array) -> Array:
+        """(groups, channels out of a group, channels into a group * window)."""
+        return weight.reshape(self.groups, weight.shape[0] // self.groups, math.prod(weight.shape[1:]))
+
+    def forward(self, numbers: Exact, x: Any, weight: Array, places: Any) -> Array:
+        columns = numbers.balls(ExactTensor(self.columns(numbers.handles(x), places)))
+        product = batched_product(columns, self.matrices(weight).transpose(0, 2, 1))
+        batch, channels, size = x.shape[0], weight.shape[0], math.prod(places)
+        spread = product.reshape(self.groups, batch, size, channels // self.groups)
+        return spread.transpose(1, 0, 3, 2).reshape(batch, channels, *places)
+
+    def to_input(self, outputs: Array, weight: Array, shape: Any) -> Array:
+        """The adjoint of `forward` in x."""
+        product = batched_product(self.by_group(outputs), self.matrices(weight))
+        return gathered_back(lambda handles: self.columns(handles, outputs.shape[2:]), product, shape)
+
+    def to_weight(self, numbers: Exact, outputs: Array, x: Any, shape: Any) -> Array:
+        """The adjoint of `forward` in the weight."""
+        columns = numbers.balls(ExactTensor(self.columns(numbers.handles(x), outputs.shape[2:])))
+        return batched_product(self.by_group(outputs).transpose(0, 2, 1), columns).reshape(tuple(shape))
+
+    def places(self, sizes: Any) -> list[int]:
+        """How many windows there are along each spatial axis."""
+        each = zip(sizes, self.padding, self.dilation, self.window, self.stride, strict=True)
+        return [(size + 2 * pad - apart * (wide - 1) - 1) // step + 1 for size, pad, apart, wide, step in each]
+
+    def sizes(self, places: Any) -> list[int]:
+        """How large a transposed convolution's output is."""
+        each = zip(places, self.padding, self.dilation, self.window, self.stride, self.extra, strict=True)
+        return [(at - 1) * step - 2 * pad + apart * (wide - 1) + 1 + more for at, pad, apart, wide, step, more in each]
+
+
+def convolution(
+    numbers: Exact,
+    x: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    *more: Any,
+) -> Array:
+    geometry, kernel = Geometry(weight, stride, padding, dilation, *more), numbers.balls(weight)
+    if transposed:
+        shape = (x.shape[0], weight.shape[1] * geometry.groups, *geometry.sizes(x.shape[2:]))
+        result = geometry.to_input(numbers.balls(x), kernel, shape)
+    else:
+        result = geometry.forward(numbers, x, kernel, geometry.places(x.shape[2:]))
+    return result if bias is None else result + numbers.balls(bias).reshape(1, -1, *[1] * geometry.spatial)
+
+
+def convolution_backward(
+    numbers: Exact, g: Any, x: Any, weight: Any, bias_sizes: Any, stride: Any, padding: Any, dilation: Any,
+    transposed: bool, output_padding: Any, groups: int, wanted: Any,
+) -> tuple[Array | None, ...]:  # fmt: skip
+    geometry = Geometry(weight, stride, padding, dilation, output_padding, groups)
+    upstream, kernel = numbers.balls(g), numbers.balls(weight)
+    to_x, to_weight, to_bias = None, None, None
+    if wanted[0] and transposed:
+        to_x = geometry.forward(numbers, g, kernel, list(x.shape[2:]))
+    elif wanted[0]:
+        to_x = geometry.to_input(upstream, kernel, x.shape)
+    if wanted[1]:
+        outputs, given = (numbers.balls(x), g) if transposed else (upstream, x)
+        to_weight = geometry.to_weight(numbers, outputs, given, weight.shape)
+    if wanted[2]:
+        to_bias = total(upstream, (0, *range(2, g.dim())))
+    return to_x, to_weight, to_bias
+
+
+RULES.table(
+    {
+        "sum nansum": lambda n, x, dim=None, keepdim=False, dtype=None: total(n.balls(x), several(x, dim), keepdim),
+        "mean nanmean": mean,
+        "prod": product,
+        "cumsum": partial(running, np.add),
+        "cumprod": partial(running, np.multiply),
+        "var.correction": variance,
+        "var_mean.correction": partial(variance, alone=False),
+        "std.correction": partial(variance, root=True),
+        "std_mean.correction": partial(variance, root=True, alone=False),
+        "mse_loss_backward": mse_loss_backward,
+        "logsumexp": lambda n, x, dim, keepdim=False: log_sum_exp_of(n.balls(x), several(x, dim), keepdim),
+        "logcumsumexp": along_one(1, running_log_sum_exp),
+        "_softmax _safe_softmax": along_one(1, softmax),
+        "_log_softmax": along_one(1, lambda x, dim: x - log_sum_exp_of(x, (dim,), keepdim=True)),
+        "_softmax_backward_data": along_one(2, softmax_backward),
+        "_log_softmax_backward_data": along_one(2, lambda g, y, dim: g - EXP(y) * total(g, (dim,), keepdim=True)),
+        **{names: of_two(product) for names, product in PRODUCTS.items()},
+        "addmm.default": onto_start(PRODUCTS["mm"]),
+        "baddbmm.default": onto_start(PRODUCTS["bmm"]),
+        "addmv": onto_start(PRODUCTS["mv"]),
+        "_trilinear": trilinear,
+        "convolution": convolution,
+        "convolution_backward": convolution_backward,
+    },
+    kept,
+)
+RULES[torch.ops.prims.var.default] = kept(variance)

@@ -162,6 +162,18 @@ class Exact(Numbers):
         return floats(found[0][places], numbers.shape), floats(found[1][places], numbers.shape)
 
 
+def kept(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule whose `function` comes to an array of balls, or to several."""
+
+    def computed(numbers: Exact, *args: Any, **kwargs: Any) -> Any:
+        found = function(numbers, *args, **kwargs)
+        if isinstance(found, tuple):
+            return tuple(None if each is None else numbers.keep(each) for each in found)
+        return numbers.keep(found)
+
+    return computed
+
+
 def here(leaf: Any) -> Any:
     """Balls have no other place than the CPU's memory: what a program takes from elsewhere comes here."""
     if isinstance(leaf, torch.device):

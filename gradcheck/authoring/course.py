@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from gradcheck.authoring.course_text import quoted
-from gradcheck.authoring.filled import filled
-from gradcheck.authoring.units import units_named
 from gradcheck.classes.policy import load_course
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.small_files import read_small, write_whole
+from gradcheck.hosts.course_text import toml, units_named
+from gradcheck.showing.templating import filled
 from gradcheck.submissions.roster_file import load_roster
 
+_TEMPLATE = Path(__file__).parent / "templates" / "course" / "course.toml"
 _MOST_BYTES = 64 << 20
 
 
@@ -31,13 +31,13 @@ def begin(
     """
     at = _moment(deadline, local=not timezone)
     values = {
-        "title": quoted(title),
-        "timezone": quoted(timezone) if timezone else "",
+        "title": toml(title),
+        "timezone": toml(timezone) if timezone else "",
         "deadline": at.isoformat(timespec="seconds"),
-        "units": f"[{', '.join(map(quoted, units_named(units)))}]" if units else "",
-        "roster": quoted("roster.csv") if roster else "",
+        "units": toml(units_named(units)) if units else "",
+        "roster": toml("roster.csv") if roster else "",
     }
-    files = {dest / "course.toml": filled("course/course.toml", values), dest / ".gitignore": b"*\n"}
+    files = {dest / "course.toml": filled(_TEMPLATE, **values).encode(), dest / ".gitignore": b"*\n"}
     if roster is not None:
         load_roster(roster)
         files = {dest / "roster.csv": read_small(roster, _MOST_BYTES) or b"", **files}

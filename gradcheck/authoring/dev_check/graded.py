@@ -1,29 +1,38 @@
-"""What grading shows of an exercise: references agree, the solution passes, the stub does not, wrong answers fail."""
+"""What grading shows of an exercise: references agree, the solution passes, the stub does not, wrong answers fail.
+
+For a check that no known wrong answer fails, the solution is spoilt in a few ways: always, and from the moment at which
+the check begins. One failure shows that the check looks at what it gets. A check that none of these makes fail either
+looks at nothing, or asks for something that no result can miss.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.authoring.dev_check.files import solved_in
-from gradcheck.authoring.dev_check.problem import ExerciseVerdict, Problem, listed
-from gradcheck.authoring.dev_check.sabotage import unshown
+from gradcheck.authoring.dev_check.record import ExerciseVerdict, Problem
 from gradcheck.catalog import Exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import FAULTS, CheckResult
-from gradcheck.desk.hints import operators_of
+from gradcheck.checks.task import LAST, Confusion, FunctionSpec
 from gradcheck.errors import GradcheckError, ReferenceDisagreement
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
+from gradcheck.showing.text import in_a_row
 
 if TYPE_CHECKING:
-    from gradcheck.diagnosis.wrong_answers import WrongAnswer
+    from gradcheck.diagnosis.calculator import WrongAnswer
     from gradcheck.operators.operator import Operator
 
 _STOPPED = (*FAULTS, "ungraded")
 _SEEDS = (0, 1)
+_SIDE = 128
+"""Of two matrices whose product is an effort that shows."""
+
+Function = Callable[..., Any]
 
 
 def graded(exercise: Exercise, root: Path, cache: Path, *, quick: bool = False) -> ExerciseVerdict:
@@ -46,7 +55,7 @@ def graded(exercise: Exercise, root: Path, cache: Path, *, quick: bool = False) 
 def _disagreement(exercise: Exercise) -> str:
     """What one reference has against another, on ordinary numbers and at the edges; whatever the store remembers."""
     try:
-        for operator in operators_of(exercise):
+        for operator in exercise.operators:
             _agree(operator)
         for graded in exercise.functions:
             if graded.spec.reference is not None:
@@ -61,7 +70,7 @@ def _disagreement(exercise: Exercise) -> str:
 
 
 def _agree(operator: Operator) -> None:
-    from gradcheck.checks.opinion import Opinions
+    from gradcheck.checks.derived import Opinions
     from gradcheck.references.store import ExpectedStore
 
     for seed in _SEEDS:
@@ -102,7 +111,7 @@ def _of_solution(exercise: Exercise, root: Path, cache: Path) -> Iterator[Proble
     unwritten = list(dict.fromkeys(each.function for each in results if each.status == "not_started"))
     if unwritten:
         verb = "is" if len(unwritten) == 1 else "are"
-        yield Problem(exercise.name, where, f"{listed(unwritten)} {verb} not written yet", f"write them; {once}")
+        yield Problem(exercise.name, where, f"{in_a_row(unwritten)} {verb} not written yet", f"write them; {once}")
     for each in results:
         if each.status == "ungraded":
             cause = f"the grader itself fails at {each.function}.{each.check}: {each.message}"
@@ -123,7 +132,7 @@ class _WrongAnswers:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Those that pass, and misconceptions that do not even run."""
-        from gradcheck.diagnosis.wrong_answers import wrong_answers
+        from gradcheck.diagnosis.calculator import wrong_answers
 
         for each in wrong_answers(self.exercise):
             failure = self._first_failure(each)
@@ -172,3 +181,143 @@ def _survivor(wrong: WrongAnswer) -> tuple[str, str]:
         return cause, "let its `wrong` make the mistake, or draw inputs on which the mistake shows"
     cause = f"a wrong {wrong.function} passes every check: {wrong.text}"
     return cause, "draw inputs, cotangents or edges on which the mistake shows"
+
+
+# Answers broken on purpose, to see that a check can fail at all.
+
+
+def checks_to_show(spec: FunctionSpec) -> list[str]:
+    """The checks that earn something, and the record's own. Those of form only open the way; they are the engine's, and
+    the same for all.
+    """
+    own = {each.check for each in spec.confusions} | {each.check for each in spec.properties}
+    return [check for check in spec.checks if spec.parts_of(check) or check in own or check in LAST]
+
+
+def can_fail(
+    exercise: Exercise, spec: FunctionSpec, check: str, functions: Mapping[str, Any], cache: Path | None
+) -> bool:
+    """Whether some broken answer fails the check."""
+    confusion = next((each for each in spec.confusions if each.check == check), None)
+    if confusion is not None:
+        return _tells_apart(exercise, spec, confusion, functions, cache)
+    return any(
+        _fails(exercise, spec, check, functions, cache, spoil, late=late)
+        for late in (True, False)
+        for spoil in (_scaled, _zero, _transposed, _backwards, _frozen, _careless)
+    )
+
+
+def _fails(
+    exercise: Exercise,
+    spec: FunctionSpec,
+    check: str,
+    functions: Mapping[str, Any],
+    cache: Path | None,
+    spoil: Callable[[Any], Any],
+    *,
+    late: bool,
+) -> bool:
+    armed = not late
+    right: Function = functions[spec.name]
+    first: list[Any] = []
+
+    def broken(*arguments: Any) -> Any:
+        result = right(*arguments)
+        if not armed:
+            return result
+        first.append(result)
+        return spoil(first[0] if spoil is _frozen else result)
+
+    candidate = InProcessCandidate({**functions, spec.name: broken})
+    verification = Verification(candidate, exercise.task, cache=cache, shrink=False)
+    before = spec.prerequisite(check)
+    if late and before:
+        verification.result(spec.name, before)
+        armed = True
+    found = verification.result(spec.name, check).status
+    verification.save()
+    return found in ("failed", "errored")
+
+
+def _tells_apart(
+    exercise: Exercise, spec: FunctionSpec, confusion: Confusion, functions: Mapping[str, Any], cache: Path | None
+) -> bool:
+    """Whether the right answer in the wrong order is refused, by this check or by one before it (a shape says it too);
+    or is right itself, as a symmetric Jacobian is.
+    """
+    right: Function = functions[spec.name]
+    differs: list[bool] = []
+
+    def confuse(leaf: Any) -> Any:
+        import torch
+
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        confused = confusion.confused(leaf.numpy())
+        made = leaf if confused is None else torch.tensor(confused, dtype=leaf.dtype)
+        differs.append(not torch.equal(leaf, made))
+        return made
+
+    candidate = InProcessCandidate({**functions, spec.name: lambda *arguments: _each(right(*arguments), confuse)})
+    verification = Verification(candidate, exercise.task, cache=cache, shrink=False)
+    refused = not verification.result(spec.name, confusion.check).ok
+    return refused or not any(differs)
+
+
+# Ways to spoil a result, leaf by leaf; what has no numbers stays as it is.
+
+
+def _scaled(result: Any) -> Any:
+    return _each(result, lambda leaf: leaf + leaf + 1)
+
+
+def _zero(result: Any) -> Any:
+    return _each(result, lambda leaf: leaf * 0)
+
+
+def _transposed(result: Any) -> Any:
+    return _each(result, lambda leaf: leaf.mT.clone() if getattr(leaf, "ndim", 0) >= 2 else leaf)
+
+
+def _backwards(result: Any) -> Any:
+    return _each(result, lambda leaf: leaf.flip(-1) if getattr(leaf, "ndim", 0) else -leaf)
+
+
+def _frozen(result: Any) -> Any:
+    """What came back the first time."""
+    return result
+
+
+def _careless(result: Any) -> Any:
+    """With noise from the generator that everybody shares, by way of a product of two matrices."""
+    import torch
+
+    noise = float((torch.rand(_SIDE, _SIDE) @ torch.ones(_SIDE, _SIDE)).mean())
+    return _each(result, lambda leaf: leaf + leaf * noise if _is_floating(leaf) else leaf)
+
+
+def _is_floating(leaf: Any) -> bool:
+    return bool(leaf.is_floating_point()) if hasattr(leaf, "is_floating_point") else isinstance(leaf, float)
+
+
+def _each(tree: Any, spoil: Callable[[Any], Any]) -> Any:
+    import torch
+
+    if isinstance(tree, dict):
+        return {key: _each(part, spoil) for key, part in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        return type(tree)(_each(part, spoil) for part in tree)
+    if isinstance(tree, torch.Tensor):
+        return ~tree if tree.dtype == torch.bool else spoil(tree)
+    return spoil(tree) if isinstance(tree, (int, float)) else tree
+
+
+def unshown(
+    exercise: Exercise, functions: Mapping[str, Any], cache: Path | None, known: set[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Function and check of every check that neither a wrong answer (`known`) nor a broken one makes fail."""
+    for graded in exercise.functions:
+        for check in checks_to_show(graded.spec):
+            if (graded.spec.name, check) not in known and not can_fail(exercise, graded.spec, check, functions, cache):
+                yield graded.spec.name, check

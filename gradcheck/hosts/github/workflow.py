@@ -1,14 +1,36 @@
-"""What a step of a GitHub workflow writes to: its outputs, its summary, its log. Nothing there is ever replaced."""
+"""A GitHub workflow that grades: the text of a release's, and what a step of it writes to: outputs, summary, log.
+Nothing there is ever replaced.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from gradcheck.errors import GradcheckError
+from gradcheck.hosts.grader import PYTHON, TORCH_CPU_INDEX
+from gradcheck.showing.templating import filled
+
+WORKFLOW = ".github/workflows/classroom.yml"
+_TEMPLATE = Path(__file__).parent / "template" / "classroom.yml"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def workflow(exercises: Iterable[str]) -> str:
+    """Grades every push, with a step for each exercise: the reporter finds its results as RUNNER_RESULTS, and takes
+    letters and digits only. Names come from the catalog, and still no other character may get into a workflow.
+    """
+    runners: dict[str, str] = {}
+    for name in exercises:
+        step = name.replace("_", "")
+        if not _NAME.fullmatch(name) or step in {*runners.values(), "grade"}:
+            raise GradcheckError(f"the exercise {name!r} needs another name: a workflow's step cannot be called by it")
+        runners[name] = step
+    return filled(_TEMPLATE, python=PYTHON, runners=runners, torch_index=TORCH_CPU_INDEX)
 
 
 def output_file(environment: Mapping[str, str], given: Path | None) -> Path:
