@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gradcheck.authoring.stubs import stub_of
 from gradcheck.catalog import Exercise
-from gradcheck.errors import GradcheckError, SubmissionError
+from gradcheck.errors import GradcheckError, SubmissionError, writing
 from gradcheck.grading.desk_record import Noted, note
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.report import ExerciseReport
@@ -133,11 +133,9 @@ def carry_out(reset: Reset, state: Path) -> Path | None:
     Raises GradcheckError; the learner's file is then as it was.
     """
     kept = _keep(reset, state) if reset.present else None
-    try:
+    with writing(reset.shown, "nothing was changed"):
         reset.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(reset.path, reset.stub)
-    except OSError as error:
-        raise GradcheckError(f"{reset.shown} cannot be written: {error.strerror}; nothing was changed") from None
     return kept
 
 

@@ -22,11 +22,11 @@ from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Marks,
 from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.errors import GradcheckError
 from gradcheck.reports.escaping import markdown_code_block, markdown_text, visible
-from gradcheck.reports.message import hanging, tensor_text
-from gradcheck.reports.stored import clipped, failures, penalties, problems
+from gradcheck.reports.message import hanging, tensor_text, tensors_in
+from gradcheck.reports.stored import failures, penalties, problems
 from gradcheck.reports.words import not_your_fault
 from gradcheck.showing.templating import environment
-from gradcheck.showing.text import plural, points
+from gradcheck.showing.text import clipped, plural, points
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -203,16 +203,10 @@ def _rows(example: Counterexample) -> Iterator[Row]:
         yield from _tensors("you returned", example.got, digits, example.marks)
 
 
-def _tensors(name: str, value: Any, digits: int, marks: Marks | None = None) -> Iterator[Row]:
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from _tensors(f"{name}[{key!r}]", each, digits)
-    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
-        for number, each in enumerate(value):
-            yield from _tensors(f"{name}[{number}]", each, digits)
-    else:
-        text = value if isinstance(value, str) else tensor_text(value, len(name) + 3, digits=digits)
-        yield Row(name, clipped(text), _grid(value, digits, marks))
+def _tensors(name: str, given: Any, digits: int, marks: Marks | None = None) -> Iterator[Row]:
+    for own, value in tensors_in(name, given):
+        text = value if isinstance(value, str) else tensor_text(value, len(own) + 3, digits=digits)
+        yield Row(own, clipped(text), _grid(value, digits, marks if value is given else None))
 
 
 def _grid(value: Any, digits: int, marks: Marks | None) -> tuple[tuple[tuple[str, bool], ...], ...]:

@@ -17,15 +17,14 @@ from gradcheck.reports.matrices import (
     NOT_FINITE,
     Comparison,
     Flat,
-    as_array,
     comparison_of,
     flat,
     largest,
     levels,
     point_at,
     pooled,
-    scales,
     shape_text,
+    sides,
     small_inputs,
 )
 
@@ -182,49 +181,6 @@ def showable(encoding: str | None) -> bool:
     return True
 
 
-def heatmap_lines(
-    values: Any,
-    *,
-    marks: Any = None,
-    width: int = 80,
-    colour: bool = False,
-    ascii: bool = False,  # noqa: A002 — what it is called everywhere
-) -> list[str]:
-    """One matrix, at most `width` columns wide. `values` are nested lists or an array of one to five axes (more than
-    two are folded), `marks` says in the same shape which entries are wrong. What is larger than 16 × 16, or wider than
-    there is room for, is pooled, and the last line says so. Empty for what is no array of numbers.
-    """
-    ink = LETTERS if ascii else BLOCKS
-    array = as_array(values)
-    if array is None:
-        return []
-    if array.size == 0:
-        return [f"{INDENT}no entries: {plain(shape_text(array.shape), ink)}"]
-    matrix = flat(array, None if marks is None else np.asarray(marks, dtype=bool))
-    drawn = draw_panel("", matrix, largest(array), width - len(INDENT), ink)
-    return painted([*drawn.rows, *notes([drawn], width)], colour)
-
-
-def comparison_lines(
-    got: Any,
-    expected: Any,
-    wrong_mask: Any,
-    *,
-    width: int = 80,
-    colour: bool = False,
-    ascii: bool = False,  # noqa: A002
-) -> list[str]:
-    """What came back beside the pattern of what was expected, below each other where the screen is narrow. Wrong
-    entries are marked. Matrices of different shapes are drawn as the rectangles they are; `wrong_mask` is not used then
-    and may be None. Empty for what is no array of numbers.
-    """
-    own, other = as_array(got), as_array(expected)
-    if own is None or other is None:
-        return []
-    mask = None if own.shape != other.shape or wrong_mask is None else np.asarray(wrong_mask, dtype=bool)
-    return _compared(Comparison("", own, other, mask), width, colour, LETTERS if ascii else BLOCKS)
-
-
 def picture_of(
     result: CheckResult,
     verification: Verification | None = None,
@@ -292,25 +248,12 @@ def jacobian_picture(
 
 
 def _compared(comparison: Comparison, width: int, colour: bool, ink: Ink) -> list[str]:
-    room = width - len(INDENT)
-    titles = ("you returned", "expected")
-    if comparison.misshapen:
-        shapes = (comparison.got.shape, comparison.expected.shape)
-        titles = (f"got {shape_text(shapes[0])}", f"expected {shape_text(shapes[1])}")
-    drawn = zip(
-        titles,
-        (comparison.got, comparison.expected),
-        (comparison.wrong, None),
-        scales(comparison.got, comparison.expected),
-        strict=True,
-    )
+    room, drawn = width - len(INDENT), sides(comparison, "expected")
     panels = [
         draw_panel(plain(title, ink), flat(values, marks, comparison.columns), scale, room, ink)
         for title, values, marks, scale in drawn
     ]
-    marked = comparison.wrong is not None
-    own, other = scales(comparison.got, comparison.expected)
     told = list(notes(panels, width))
-    if own != other:
+    if drawn[0][-1] != drawn[1][-1]:
         told += wrapped("each is shaded by its own largest entry", width)
-    return painted([*beside(panels, width), *told, *legend(ink, width, marked=marked)], colour)
+    return painted([*beside(panels, width), *told, *legend(ink, width, marked=comparison.wrong is not None)], colour)

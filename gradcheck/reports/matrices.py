@@ -149,6 +149,18 @@ def largest(values: Floats) -> float:
     return float(finite.max(initial=0.0)) or 1.0
 
 
+def sides(comparison: Comparison, right: str) -> list[tuple[str, Floats, Array | None, float]]:
+    """What is drawn side by side, got and expected: title, values, marks and scale. The title on the right is `right`;
+    where the shapes differ, both titles tell them.
+    """
+    got, expected = comparison.got, comparison.expected
+    titles = ("you returned", right)
+    if comparison.misshapen:
+        titles = (f"got {shape_text(got.shape)}", f"expected {shape_text(expected.shape)}")
+    own, other = scales(got, expected)
+    return [(titles[0], got, comparison.wrong, own), (titles[1], expected, None, other)]
+
+
 def levels(values: Floats, scale: float) -> Array:
     """−4 … 4 by sign and size, 0 for zero, NOT_FINITE for NaN and infinity."""
     finite = np.where(np.isfinite(values), values, 0.0)

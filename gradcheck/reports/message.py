@@ -5,14 +5,14 @@ next. Plain text of at most 80 columns where the numbers allow it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, where_of
 from gradcheck.grading.desk_record import NO_HELP
-from gradcheck.reports.terminal import WIDTH
+from gradcheck.reports.terminal import WIDTH, paragraph
 from gradcheck.reports.words import WORDS, not_your_fault
 from gradcheck.showing.text import points, printable
 
@@ -76,8 +76,7 @@ def _command(opening: str, command: str, width: int) -> Iterator[Line]:
 
 
 def _wrapped(text: str, width: int, kind: str, indent: str = "  ", hanging: str = "  ") -> list[Line]:
-    lines = wrap(text, width, initial_indent=indent, subsequent_indent=indent + hanging, break_on_hyphens=False)
-    return [(line, kind) for line in lines]
+    return [(line, kind) for line in paragraph(text, width, indent, hanging) if line]
 
 
 def _source(line: str, width: int) -> list[Line]:
@@ -90,18 +89,14 @@ def _source(line: str, width: int) -> list[Line]:
 
 
 def _example(example: Counterexample, show_answer: bool, width: int) -> Iterator[Line]:
-    rows = [(f"{name} =", value) for name, value in _rows(example.inputs)]
+    rows = _rows(example.inputs, "{} =")
     if example.grad_output is not None:
         rows.append(("grad_output =", example.grad_output))
-    if isinstance(example.got, dict):
-        rows += [(f"{name}:", value) for name, value in _rows(example.got)]
-    elif example.got is not None:
-        rows += _rows({"you returned": example.got})
+    if example.got is not None:
+        rows += _rows(example.got, "{}:") if isinstance(example.got, dict) else tensors_in("you returned", example.got)
     if show_answer and example.expected is not None:
-        if isinstance(example.expected, dict):
-            rows += [(f"correct {name}:", value) for name, value in _rows(example.expected)]
-        else:
-            rows += _rows({"correct:": example.expected})
+        many = isinstance(example.expected, dict)
+        rows += _rows(example.expected, "correct {}:") if many else tensors_in("correct:", example.expected)
     margin = max((len(label) for label, _ in rows), default=0) + 1
     for label, value in rows:
         for line in _tensor_lines(label, value, margin, width, example.digits):
@@ -127,17 +122,24 @@ def _tensor_lines(label: str, value: Any, margin: int, width: int, digits: int) 
     return [before.rstrip(), *hanging(below, text).split("\n")]
 
 
-def _rows(named: dict[str, Any]) -> list[tuple[str, Any]]:
-    """One row per tensor: the entries of a dict, and of a list of tensors, each have their own."""
-    rows: list[tuple[str, Any]] = []
-    for name, value in named.items():
-        if isinstance(value, dict):
-            rows += _rows({f"{name}[{key!r}]": each for key, each in value.items()})
-        elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
-            rows += _rows({f"{name}[{number}]": each for number, each in enumerate(value)})
-        else:
-            rows.append((name, value))
-    return rows
+def _rows(named: Mapping[str, Any], label: str) -> list[tuple[str, Any]]:
+    return [(label.format(own), value) for name, each in named.items() for own, value in tensors_in(name, each)]
+
+
+def _has_dicts(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(each, dict) for each in value)
+
+
+def tensors_in(name: str, value: Any, several: Callable[[Any], bool] = _has_dicts) -> Iterator[tuple[str, Any]]:
+    """Each tensor with a name of its own: the entries of a dict, and those of a list that is `several`."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from tensors_in(f"{name}[{key!r}]", each, several)
+    elif several(value):
+        for number, each in enumerate(value):
+            yield from tensors_in(f"{name}[{number}]", each, several)
+    else:
+        yield name, value
 
 
 def tensor_text(value: Any, indent: int = 0, width: int = WIDTH, digits: int = DIGITS) -> str:
@@ -251,6 +253,6 @@ def total_lines(report: Report) -> Iterator[str]:
         yield f"{report.score:g} of {report.max_score:g} points"
         return
     most = sum(each.max_score for each in report.exercises if each.status != "ungraded")
-    yield from wrap(not_your_fault(report.ungraded), WIDTH, break_on_hyphens=False)
+    yield from paragraph(not_your_fault(report.ungraded), WIDTH, "")
     if most:
         yield f"{report.score:g} of {most:g} points in the other exercises"

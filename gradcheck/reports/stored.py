@@ -30,7 +30,7 @@ from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.grading.report import Report
 from gradcheck.grading.small_files import read_small
 from gradcheck.reports.words import REPORT_IT, names_of
-from gradcheck.showing.text import plural, points
+from gradcheck.showing.text import clipped, plural, points
 from gradcheck.submissions.naming import safe_name
 
 
@@ -61,8 +61,6 @@ def _line(value: Any) -> str:
 
 
 MOST_BYTES = 64 * 1024 * 1024
-_LONGEST = 600
-"""Characters of any one text that are shown; what a submission wrote may go on for pages."""
 _DEEPEST = 8
 
 
@@ -198,11 +196,6 @@ def _bounded(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict):
         return {clipped(name, 60): _bounded(each, depth + 1) for name, each in value.items()}
     return value
-
-
-def clipped(text: str, most: int = _LONGEST) -> str:
-    """A text of somebody else's making, cut where it goes on and on."""
-    return text if len(text) <= most else f"{text[:most]} … {len(text):,} characters"
 
 
 def must_be_marked(report: FinalReport) -> float:

@@ -15,13 +15,8 @@ from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.grading.sources import Sources
 from gradcheck.reports.escaping import terminal_text, visible, workflow_data, workflow_property
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import (
-    check_result,
-    clipped,
-    failures,
-    problems,
-    ungraded_checks,
-)
+from gradcheck.reports.stored import check_result, failures, problems, ungraded_checks
+from gradcheck.showing.text import clipped
 
 MOST = 10
 """Annotations of a step."""

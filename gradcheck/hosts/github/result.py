@@ -34,7 +34,8 @@ from gradcheck.hosts.whole_points import (
     unit_tests,
 )
 from gradcheck.reports.escaping import terminal_text
-from gradcheck.reports.stored import clipped, no_mark
+from gradcheck.reports.stored import no_mark
+from gradcheck.showing.text import clipped
 
 MOST_BYTES = 88_000
 """Of all results of a job together, in base64; 90 KB is what is promised, and the variables have names too."""
