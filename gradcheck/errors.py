@@ -18,6 +18,15 @@ class GradcheckError(Exception):
     exit_status = 2
 
 
+@contextmanager
+def explained(trouble: str, mend: str) -> Iterator[None]:
+    """Where the system refuses to read or write: `trouble`, why, and how to mend it."""
+    try:
+        yield
+    except OSError as error:
+        raise GradcheckError(f"{trouble}: {error.strerror or error}; {mend}") from None
+
+
 class FormulaError(GradcheckError):
     """A formula in an operator's record cannot be read, or uses a name that the record does not declare."""
 

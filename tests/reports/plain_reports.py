@@ -9,7 +9,7 @@ import msgspec
 
 from gradcheck.classes.report import class_in
 from gradcheck.classes.written import WrittenExercise, report_in
-from gradcheck.gradebooks import match as gradebook_match
+from gradcheck.gradebooks import fill as gradebook_fill
 from gradcheck.hosts import whole_points
 from gradcheck.hosts.classroom50 import result as classroom50
 from gradcheck.hosts.github import findings as classroom_findings
@@ -41,7 +41,7 @@ def typed(value):
 def grades_of(row):
     """Of a row of `class.json`."""
     found = class_in({"schema": "gradcheck/class/v1", "max_score": 21, "submissions": [row]})
-    return gradebook_match.FinalScore.of(found.submissions[0])
+    return gradebook_fill.FinalScore.of(found.submissions[0])
 
 
 def _of_plain(function):

@@ -35,7 +35,7 @@ from gradcheck.authoring.dev_check.record import (
 )
 from gradcheck.catalog import Exercise
 from gradcheck.errors import GradcheckError, UnknownExercise
-from gradcheck.grading.lifeline import end_with_parent
+from gradcheck.grading.processes import end_with_parent
 from gradcheck.reports.terminal import paragraph
 
 Progress = Callable[[str, int, int], None]

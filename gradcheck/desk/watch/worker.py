@@ -25,7 +25,7 @@ from typing import Any, TextIO
 
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.outcome import Call, Outcome
-from gradcheck.grading.lifeline import end
+from gradcheck.grading.processes import end
 
 _OWN = Path(__file__).parents[2]
 _OFTEN = frozenset(("_", "__warningregistry__", "manual_seed"))

@@ -147,7 +147,7 @@ def _graded(
     folder: Path, course: Course, chosen: list[str], *, require_sandbox: bool
 ) -> tuple[FinalReport, list[float]]:
     """The report, and the points of all exercises of the course."""
-    from gradcheck.classes.checkout import grade_checkout
+    from gradcheck.classes.run import grade_checkout
     from gradcheck.submissions.git import checked_out
 
     _must_hold(chosen, course.exercises, "is not among the exercises of the course")

@@ -83,7 +83,7 @@ def graded(
     """The report of a submission, the course's late rule applied to when Gradescope received it. What is for the
     instructor alone goes to `unusual`.
     """
-    from gradcheck.classes.checkout import grade_checkout
+    from gradcheck.classes.run import grade_checkout
 
     root = folder.resolve()
     try:

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from gradcheck.checks.outcome import Call
-from gradcheck.grading.lifeline import end_with_parent
+from gradcheck.grading.processes import end_with_parent
 from gradcheck.isolation.sandbox.layers import none_held
 from gradcheck.isolation.worker.launch import Bounds, Lane, SandboxFailure, Worker, environment, module_paths
 from gradcheck.isolation.worker.wire import ENDING_S, Closed, Silent, receive_exactly, send

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import tzinfo
 from pathlib import Path
+from typing import Any
 
-from gradcheck.errors import GradcheckError
+from gradcheck.classes.columns import Columns, Meaning, columns_of, groups_in, is_staff
+from gradcheck.classes.raw_csv import CsvLine, Sheet, read_sheet
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.grading.small_files import read_small
-from gradcheck.submissions.columns import Columns, Meaning, columns_of, groups_in, is_staff, participant_number
-from gradcheck.submissions.local_times import with_offset
+from gradcheck.submissions.lateness import with_offset
 from gradcheck.submissions.naming import folded
-from gradcheck.submissions.raw_csv import CsvLine, Sheet, read_sheet
-from gradcheck.submissions.roster import Roster, Student, same_name
+from gradcheck.submissions.roster import Roster, Student, participant_number, same_name
 
 MOST_BYTES = 64 * 1024 * 1024
 _ONCE: tuple[Meaning, ...] = ("name", "email", "id", "identifier", "submission", "submitted")
@@ -64,11 +65,9 @@ def load_roster(file: Path, zone: tzinfo | None = None) -> Roster:
 
 
 def _sheet(file: Path) -> Sheet:
-    try:
+    with explained(f"{file} cannot be read", "[roster] file names it"):
         file.stat()  # what is missing is told as what cannot be read
         content = read_small(file, MOST_BYTES)
-    except OSError as error:
-        raise GradcheckError(f"{file} cannot be read: {error.strerror or error}; [roster] file names it") from None
     if content is None:
         raise GradcheckError(f"{file} is not a plain file of at most {MOST_BYTES // 2**20} MiB; [roster] file names it")
     return read_sheet(content, str(file), by_hand=True)
@@ -146,19 +145,11 @@ def _merged(earlier: _RosterRow, row: _RosterRow, file: Path) -> Student:
     if differ or not (same_name(one.name, other.name) or {"id", "email"} <= set(shared)):
         what = next((each for each in shared if each != "login"), "login")
         raise _clash(earlier, row, what, file)
-    return replace(
-        one,
-        name=one.name or other.name,
-        email=one.email or other.email,
-        id=one.id or other.id,
-        submission=one.submission or other.submission,
-        submitted=one.submitted or other.submitted,
-        logins=tuple(dict.fromkeys((*one.logins, *other.logins))),
-        participant=one.participant or other.participant,
-        canvas=one.canvas or other.canvas,
-        groups=tuple(dict.fromkeys((*one.groups, *other.groups))),
-        sections=tuple(dict.fromkeys((*one.sections, *other.sections))),
-    )
+    both = ((each.name, getattr(one, each.name), getattr(other, each.name)) for each in fields(Student))
+    merged: dict[str, Any] = {
+        key: tuple(dict.fromkeys((*a, *b))) if isinstance(a, tuple) else a or b for key, a, b in both
+    }
+    return Student(**merged)
 
 
 def _clash(earlier: _RosterRow, row: _RosterRow, what: str, file: Path) -> GradcheckError:

@@ -1,4 +1,4 @@
-"""What a learner's copy of a release has changed of what CI goes by: workflow, conftest, requirements, tests, wheels.
+"""A learner's repository from outside: its newest commit, and what of the release it has changed that CI goes by.
 
 It explains a score, it is no proof: the copy's own manifest is the learner's file too, so an instructor names the
 release itself where that matters. Exercises are meant to be edited and are not looked at.
@@ -11,21 +11,31 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from gradcheck.submissions.folder import Opened, opened
+import msgspec
+from msgspec import Meta
+
+from gradcheck.errors import GradcheckError
+from gradcheck.submissions import git_objects
+from gradcheck.submissions.finder import holds_work
+from gradcheck.submissions.folder import FolderTree, Opened, opened
+from gradcheck.submissions.git import git_folder
 from gradcheck.submissions.layout import WHOLE, Refused, printable, units
+from gradcheck.submissions.places import Place
 
 FILE = ".gradcheck-release.json"
 SCHEMA = "gradcheck/release/v1"
 _MOST = 4 << 20
 _MOST_OF_ONE = 32 << 20
 _MOST_OF_ALL = 128 << 20
-_MOST_FILES = 2_000
+_Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_Files = Annotated[dict[str, _Hash | Annotated[list[_Hash], Meta(max_length=99)]], Meta(max_length=2_000)]
+"""By path a hash, or a few that the file has had in releases until now."""
 _MOST_TOLD = 50
-_HASH = re.compile(r"[0-9a-f]{64}")
 _PACKAGES = ("gradcheck", "torch", "numpy", "sympy", "flint", "pytest", "_pytest", "pluggy", "click", "hypothesis")
 """A file or folder of these names in the place where Python starts hides the real library."""
 _STARTED = ("sitecustomize.py", "usercustomize.py", *(f"{name}.py" for name in _PACKAGES))
@@ -45,6 +55,60 @@ class Manifest:
     content: bytes
 
 
+@dataclass(frozen=True)
+class Clone:
+    """A submission that `gradcheck grade` can read: a clone, a checkout or an archive. `commit` is HEAD's, empty where
+    there is none; `changed` is what differs from the release, apart from exercises.
+    """
+
+    name: str
+    commit: str = ""
+    changed: tuple[str, ...] = ()
+
+
+def is_clone(path: Path) -> bool:
+    """Whether a folder is somebody's work rather than a place for result files."""
+    if git_folder(path) is not None or (path / ".git").exists():
+        return True
+    try:
+        with opened(path) as folder:
+            return holds_work(FolderTree(folder))
+    except OSError:
+        return False
+
+
+def clone_at(place: Place, release: Manifest | None) -> Clone:
+    """What a place shows. Nothing in it can make this fail."""
+    path = Path(place.path)
+    if not place.is_folder:
+        return Clone(place.name)
+    commit = ""
+    repository = git_folder(path)
+    with suppress(OSError, Refused):
+        if repository is not None:
+            with opened(repository) as folder:
+                commit = git_objects.head(folder) or ""
+    if repository == path:  # a bare one has no files to compare
+        return Clone(place.name, commit)
+    with suppress(OSError), opened(path) as folder:
+        return Clone(place.name, commit, tuple(changes(path, folder, release)))
+    return Clone(place.name, commit)
+
+
+def load_release(root: Path) -> Manifest:
+    """The manifest of a release's folder. Raises GradcheckError."""
+    try:
+        with opened(root.resolve()) as folder:
+            found = manifest_in(folder)
+    except OSError as error:
+        raise GradcheckError(f"{root} cannot be read: {error.strerror or error}; give the release's folder") from None
+    except Refused as reason:
+        raise GradcheckError(f"{root}: {reason}; make the release anew with gradcheck release") from None
+    if found is None:
+        raise GradcheckError(f"there is no {FILE} in {root}; give the folder that gradcheck release made")
+    return found
+
+
 def manifest_in(folder: Opened) -> Manifest | None:
     """The manifest of a release or of a copy of it; None where there is none. Raises Refused."""
     content = folder.read(FILE, _MOST)
@@ -57,20 +121,13 @@ def manifest_in(folder: Opened) -> Manifest | None:
     files = found.get("files") if isinstance(found, dict) else None
     if not isinstance(files, dict) or found.get("schema") != SCHEMA:
         raise Refused(f"{FILE} is not of the schema {SCHEMA}")
-    hashes = {path: [one] if isinstance(one, str) else one for path, one in files.items()}
-    if len(hashes) > _MOST_FILES or not all(map(_are_hashes, hashes.values())):
-        raise Refused(f"{FILE} has a list of files that is damaged")
+    try:
+        known = msgspec.convert(files, _Files)
+    except msgspec.ValidationError:
+        raise Refused(f"{FILE} has a list of files that is damaged") from None
+    hashes = {path: [one] if isinstance(one, str) else one for path, one in known.items()}
     version = found.get("gradcheck", found.get("version"))
     return Manifest(hashes, printable(version[:40]) if isinstance(version, str) else "", content)
-
-
-def _are_hashes(found: Any) -> bool:
-    """One, or a few that the file has had in releases until now."""
-    return (
-        isinstance(found, list)
-        and len(found) < 100
-        and all(isinstance(one, str) and _HASH.fullmatch(one) for one in found)
-    )
 
 
 def changes(root: Path, folder: Opened, release: Manifest | None) -> list[str]:
@@ -78,17 +135,17 @@ def changes(root: Path, folder: Opened, release: Manifest | None) -> list[str]:
 
     `release` is the instructor's; without one the copy's own counts. Never raises for what is in the copy.
     """
+    own: Manifest | None = None
+    found: list[str] = []
     try:
         own = manifest_in(folder)
     except Refused as reason:
-        own, said = None, [printable(str(reason))]
-    else:
-        said = []
-    found = [*said, *_changed(folder, release or own), *_shadowing(folder)]
+        found.append(str(reason))
+    found += [*_changed(folder, release or own), *_shadowing(folder)]
     if release and own and own.content != release.content:
         found.append(f"edited {FILE}, or it is another release's ({own.version or 'no version'})")
-    if release or own:
-        found += _added(root, folder, (release or own or Manifest({}, "", b"")).files)
+    if known := release or own:
+        found += _added(root, folder, known.files)
     told = list(dict.fromkeys(map(printable, found)))
     return told if len(told) <= _MOST_TOLD else [*told[:_MOST_TOLD], f"and {len(told) - _MOST_TOLD} more"]
 

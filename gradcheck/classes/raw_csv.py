@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gradcheck.errors import GradcheckError
+from gradcheck.showing.text import plural
 
 _DELIMITERS = (",", ";", "\t")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -66,9 +67,10 @@ class Sheet:
         return self.bom + text.encode(self.encoding)
 
 
-def read_sheet(content: bytes, name: str, *, by_hand: bool = False) -> Sheet:
+def read_sheet(content: bytes, name: str, *, by_hand: bool = False, even: bool = True) -> Sheet:
     """The file of that content. `name` is what errors call it. Where it may be written `by_hand` it may begin with
-    empty lines, a line may lack its last cells, and errors count rows; such a file is not to be written back.
+    empty lines, a line may lack its last cells, and errors count rows; such a file is not to be written back. Lines
+    need not be `even` where each is judged by itself.
 
     Raises GradcheckError where it is no CSV file: not text, a quote that is never closed, lines of different lengths.
     """
@@ -81,14 +83,15 @@ def read_sheet(content: bytes, name: str, *, by_hand: bool = False) -> Sheet:
         raise GradcheckError(f"{name} is not UTF-8 text; export it again, or save it as 'CSV UTF-8'") from None
     if "\0" in text:
         raise GradcheckError(f"{name} is not a text file; export it as CSV")
-    if not text.strip():
-        raise GradcheckError(f"{name} is empty; export it again")
     above = _ABOVE.match(text) if by_hand else None
     start = above.end() if above else 0
+    if not text.strip() or start == len(text):
+        raise GradcheckError(f"{name} is empty; export it again")
     headers = {delimiter: next(_parsed(text, delimiter, name, start)) for delimiter in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda each: len(headers[each].cells))
     lines = list(_parsed(text, delimiter, name, start))
-    _same_length(lines, name, by_hand=by_hand)
+    if even:
+        _same_length(lines, name, by_hand=by_hand)
     return Sheet(bom, encoding, delimiter, lines)
 
 
@@ -120,7 +123,7 @@ def _same_length(lines: list[CsvLine], name: str, *, by_hand: bool) -> None:
     for line in lines[1:]:
         short, long = len(line.cells) < width, any(map(str.strip, line.cells[width:]))
         if not line.blank and (long or (short and not by_hand)):
-            own = f"{len(line.cells)} {'cell' if len(line.cells) == 1 else 'cells'}"
+            own = f"{len(line.cells)} {plural(len(line.cells), 'cell')}"
             where = f"row {line.row}" if by_hand else f"line {line.number}"
             mend = "put quotes around what has a comma in it" if by_hand else "export it again"
             raise GradcheckError(f"{name}, {where}: {own}, and the header has {width}; {mend}")

@@ -7,6 +7,7 @@ pickled twice, so that the scheduler passes submissions on without looking at th
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import pickle
 import platform
 import socket
@@ -25,9 +26,8 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.errors import GradcheckError
 
 if TYPE_CHECKING:
-    from gradcheck.classes.cluster_lane import WorkerLane
     from gradcheck.classes.judge import Settings
-    from gradcheck.classes.tasks import Answer
+    from gradcheck.classes.pool import Answer, Pool
     from gradcheck.isolation.sandbox.layers import Layer
     from gradcheck.submissions.submission import Submission
 
@@ -47,17 +47,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Shard:
-    """What came of a shard: the answers in its order, and the sandbox that it was graded in on which machine."""
+    """What came of a shard: the answers in its order, and the sandbox that it was graded in on which machine. `failure`
+    says why nothing can be graded there.
+    """
 
     host: str
-    layers: Sequence[Layer]
-    answers: Sequence[Answer]
+    layers: Sequence[Layer] = ()
+    answers: Sequence[Answer] = ()
+    failure: str = ""
 
 
 def build() -> dict[str, str]:
     """All of an installation that a grade depends on."""
     from gradcheck import __version__
-    from gradcheck.classes.fingerprint import grader_fingerprint
+    from gradcheck.classes.judge import grader_fingerprint
     from gradcheck.references.store import LIBRARIES
 
     libraries = {name: version(name) for name in LIBRARIES}
@@ -93,10 +96,6 @@ def kept(values: bytes) -> bytes:
     return values
 
 
-def packed_values(files: Mapping[str, bytes]) -> bytes:
-    return zlib.compress(pickle.dumps(dict(files)), 6)
-
-
 async def greet(packed: bytes, dask_worker: Any) -> tuple[str, Sequence[Layer]]:
     """Get ready to grade; the machine's name and the layers of its sandbox. Raises GradcheckError."""
     run: Run = pickle.loads(packed)  # noqa: S301 — from our own client
@@ -125,8 +124,6 @@ def grade(packed: bytes, mark: str, values: bytes) -> Shard | None:
     from distributed import get_worker
     from distributed.utils import sync
 
-    from gradcheck.classes.tasks import Answer
-
     worker = get_worker()
     # The mark is a `distributed.Event`; that class would start a client in the worker, which complains when it ends.
     asked = worker.scheduler
@@ -134,28 +131,28 @@ def grade(packed: bytes, mark: str, values: bytes) -> Shard | None:
         return None
     sync(worker.loop, asked.event_set, name=mark)
     run, seed, submissions = pickle.loads(packed)  # noqa: S301 — from our own client
-    answers: list[Answer]
-    layers: Sequence[Layer] = ()
     try:
         bench = _bench_of(run, worker.local_directory)
         bench.take(values)
         with bench.lane() as lane:
             answers = [grade_one(lane, submission, seed) for submission in submissions]
-            layers = layers_of(lane)
+            shard = Shard(host(), layers_of(lane), answers)
     except GradcheckError as error:
-        answers = [Answer(failure=str(error))]
+        shard = Shard(host(), failure=str(error))
     sync(worker.loop, asked.event_clear, name=mark)
-    return Shard(host(), layers, answers)
+    return shard
 
 
-def layers_of(lane: WorkerLane) -> Sequence[Layer]:
+def layers_of(lane: Pool) -> Sequence[Layer]:
     from gradcheck.isolation.sandbox.layers import none_held
 
     return lane.layers or none_held("not on this system")
 
 
-def grade_one(lane: WorkerLane, submission: Submission, seed: int) -> Answer:
-    return lane.grade(submission, seed)
+def grade_one(lane: Pool, submission: Submission, seed: int) -> Answer:
+    from gradcheck.classes.pool import Answer, GradeRead
+
+    return next((answer for _, answer in lane.run([GradeRead(submission, seed)])), Answer())
 
 
 # What a worker keeps.
@@ -176,8 +173,8 @@ class _Bench:
         self.folder = tempfile.TemporaryDirectory(prefix="gradcheck-", dir=place or None, ignore_cleanup_errors=True)
         bounds = replace(run.settings.bounds, sandbox=sys.platform == "linux")  # this machine's, not the instructor's
         self.settings = replace(run.settings, cache=Path(self.folder.name), bounds=bounds)
-        self._lanes: list[WorkerLane] = []
-        self._free: list[WorkerLane] = []
+        self._lanes: list[Pool] = []
+        self._free: list[Pool] = []
         self._lock = threading.Lock()
         self._has_values = self._closed = False
         self.used = time.monotonic()
@@ -196,17 +193,12 @@ class _Bench:
             self._has_values = True
 
     @contextmanager
-    def lane(self) -> Iterator[WorkerLane]:
+    def lane(self) -> Iterator[Pool]:
         """A lane that nobody else uses meanwhile. Raises GradcheckError."""
-        from gradcheck.classes.cluster_lane import WorkerLane
-
         with self._lock:
             self.used = time.monotonic()
             lane = self._free.pop() if self._free else None
-        if lane is None:
-            lane = WorkerLane(self.settings)
-            with self._lock:
-                self._lanes.append(lane)
+        lane = lane or self._another()
         try:
             self._must_hold(lane.layers)
             yield lane
@@ -217,6 +209,19 @@ class _Bench:
                 over = self._closed
             if over:
                 lane.stop()
+
+    def _another(self) -> Pool:
+        from gradcheck.classes.pool import Pool
+
+        # The workers of a cluster are daemons, which may have no children. A lane outlives its worker no more than a
+        # daemon would.
+        multiprocessing.current_process().daemon = False
+        lane = Pool(self.settings, 1)
+        lane.__enter__()
+        with self._lock:
+            self._lanes.append(lane)
+        lane.ready()
+        return lane
 
     def _must_hold(self, layers: Sequence[Layer]) -> None:
         from gradcheck.isolation.sandbox.layers import baseline_missing
