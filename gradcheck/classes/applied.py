@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from gradcheck.classes.policy import Course
-from gradcheck.classes.tasks import Facts
+from gradcheck.classes.pool import Facts
 from gradcheck.classes.written import AppliedPolicy, FinalReport, WrittenExercise, ungraded_of
 from gradcheck.grading.desk_record import Help
 from gradcheck.submissions.lateness import marked_late, moment
