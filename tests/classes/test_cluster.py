@@ -256,7 +256,7 @@ def test_a_scheduler_file_will_do(cluster, tmp_path):
 
 
 def test_the_command_chooses(settings):
-    from gradcheck.commands import grade as cli_class
+    from gradcheck.commands import instructor as cli_class
 
     assert isinstance(cli_class._pool(settings, 1, None, require_sandbox=True), Pool)
     pool = cli_class._pool(settings, 1, "tcp://127.0.0.1:1", require_sandbox=True)

@@ -17,7 +17,7 @@ from gradcheck.grading.desk_record import Help, help_taken, note
 from gradcheck.grading.grade import grade_folder
 from gradcheck.grading.last_results import LastResult, Memory, digest_of, names_of_checks, remember, remember_run
 from gradcheck.grading.small_files import locked, write_whole
-from gradcheck.reports.folder import line_of
+from gradcheck.reports.message import line_of
 
 ROOT = Path(__file__).parents[2]
 

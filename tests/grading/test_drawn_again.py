@@ -11,13 +11,13 @@ import pytest
 
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.results import draws_from
-from gradcheck.desk import watch_worker
 from gradcheck.desk.notebook import check
+from gradcheck.desk.watch import worker as watch_worker
 from gradcheck.grading import grade
 from gradcheck.grading.grade import grade_folder
 from gradcheck.grading.last_results import Memory, digest_of
 from gradcheck.grading.warm import Warm
-from gradcheck.reports.json_report import as_json
+from gradcheck.reports.stored import as_json
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("relu", "add")

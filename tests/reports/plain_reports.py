@@ -16,8 +16,8 @@ from gradcheck.hosts.github import findings as classroom_findings
 from gradcheck.hosts.github import result as classroom
 from gradcheck.hosts.github import summary as classroom_summary
 from gradcheck.hosts.gradescope import result as gradescope
-from gradcheck.reports import feedback, feedback_view, junit, stored
-from gradcheck.reports.whole_class import beside, grades_csv
+from gradcheck.reports import feedback, junit, stored
+from gradcheck.reports.whole_class import grades_csv
 from gradcheck.reports.whole_class import html as class_html
 from gradcheck.reports.whole_class import text as class_summary_text
 
@@ -52,7 +52,7 @@ def _of_plain(function):
     return taking
 
 
-beside = _of_plain(beside.beside)
+beside = _of_plain(class_summary_text.beside)
 class_html = _of_plain(class_html.class_html)
 class_lines = _of_plain(class_summary_text.summary_lines)
 told_of = _of_plain(classroom.told_of)
@@ -62,7 +62,7 @@ release_body = _of_plain(classroom50.release_body)
 function_outcomes = _of_plain(classroom50.function_outcomes)
 feedback_html = _of_plain(feedback.feedback_html)
 feedback_markdown = _of_plain(feedback.feedback_markdown)
-feedback_of = _of_plain(feedback_view.feedback_of)
+feedback_of = _of_plain(feedback.feedback_of)
 grades_csv = _of_plain(grades_csv.grades_csv)
 gradescope_results = _of_plain(gradescope.gradescope_results)
 junit_xml = _of_plain(junit.junit_xml)

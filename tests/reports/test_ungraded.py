@@ -12,8 +12,8 @@ from gradcheck.classes.journal import Seed
 from gradcheck.classes.pool import Facts
 from gradcheck.classes.run import GradedSubmission
 from gradcheck.classes.written import report_in
-from gradcheck.commands import grade as cli_class
-from gradcheck.commands.export import export, gradebook
+from gradcheck.commands import instructor as cli_class
+from gradcheck.commands.instructor import export, gradebook
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.gradebooks.fill import fill
 from gradcheck.hosts.classroom50.command import host as classroom50

@@ -25,9 +25,9 @@ from gradcheck.authoring.dev_check.record import (
     stray_problems,
 )
 from gradcheck.catalog import Exercise
-from gradcheck.desk.paper import paragraph
 from gradcheck.errors import GradcheckError, UnknownExercise
 from gradcheck.grading.processes import Lost, Processes
+from gradcheck.reports.terminal import paragraph
 from gradcheck.showing.text import counted, did_you_mean
 
 Progress = Callable[[str, int, int], None]

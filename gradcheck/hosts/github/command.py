@@ -149,7 +149,7 @@ def _taken(path: Path, chosen: list[str]) -> FinalReport:
 
 def _saved(path: Path, report: FinalReport) -> None:
     from gradcheck.grading.small_files import write_whole
-    from gradcheck.reports.json_report import text_of
+    from gradcheck.reports.stored import text_of
 
     with explained(f"{path} cannot be written", "give --save another place"):
         path.parent.mkdir(parents=True, exist_ok=True)

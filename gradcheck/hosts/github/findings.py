@@ -15,7 +15,8 @@ from gradcheck.classes.written import WrittenExercise
 from gradcheck.grading.sources import Sources
 from gradcheck.reports.escaping import terminal_text, visible, workflow_data, workflow_property
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import check_result, clipped, failures, ungraded_checks
+from gradcheck.reports.stored import check_result, failures, ungraded_checks
+from gradcheck.showing.text import clipped
 
 MOST = 10
 """Annotations of a step."""

@@ -27,7 +27,8 @@ from gradcheck.grading.sources import Sources
 from gradcheck.hosts.github.findings import Finding, findings
 from gradcheck.hosts.whole_points import REST, Division, UnitTest, common_divisions, division_of, most_each, unit_tests
 from gradcheck.reports.escaping import terminal_text
-from gradcheck.reports.stored import clipped, problems
+from gradcheck.reports.stored import problems
+from gradcheck.showing.text import clipped
 
 MOST_BYTES = 88_000
 """Of all results of a job together, in base64; 90 KB is what is promised, and the variables have names too."""

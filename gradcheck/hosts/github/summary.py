@@ -14,10 +14,10 @@ from gradcheck.grading.report import state_of
 from gradcheck.hosts.github.findings import TOLD, Finding, exercise_path
 from gradcheck.hosts.github.result import ReporterResult, Told
 from gradcheck.reports.escaping import markdown_text, terminal_text
-from gradcheck.reports.message import WIDTH
-from gradcheck.reports.stored import clipped, penalties, problems
+from gradcheck.reports.stored import penalties, problems
+from gradcheck.reports.terminal import WIDTH
 from gradcheck.reports.words import names_of, not_your_fault
-from gradcheck.showing.text import plural, points
+from gradcheck.showing.text import clipped, plural, points
 
 MOST_BYTES = 400_000
 """GitHub shows 1 MiB of one step, in which other commands may have written too."""

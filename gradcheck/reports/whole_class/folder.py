@@ -30,7 +30,7 @@ from gradcheck.classes.summary import ClassSummary
 from gradcheck.errors import GradcheckError, explained
 from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.feedback import feedback_html
-from gradcheck.reports.json_report import text_of
+from gradcheck.reports.stored import text_of
 from gradcheck.submissions.roster import Student
 
 _HALF = re.compile(r"\..+\.(?:json|csv|html)\.\d+\.part")

@@ -9,7 +9,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from gradcheck.commands.doctor import doctor
+from gradcheck.commands.instructor import doctor
 from gradcheck.errors import GradcheckError
 from gradcheck.isolation.sandbox import health, probe
 from gradcheck.isolation.sandbox.health import Health, Version, examine, fits, lines, versions

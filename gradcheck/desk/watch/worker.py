@@ -7,21 +7,83 @@ verdict in plain data. When its parent is gone it ends itself.
 
 from __future__ import annotations
 
+import builtins
 import gc
 import json
+import math
 import os
 import queue
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TextIO
 
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.outcome import Call, Outcome
 from gradcheck.grading.processes import end
+
+_OWN = Path(__file__).parents[2]
+_OFTEN = frozenset(("_", "__warningregistry__", "manual_seed"))
+"""What the libraries replace themselves: torch wraps `manual_seed` when it imports its compiler."""
+
+
+class Traces:
+    """Taken when nothing of the learner's has run yet. What lies below `places` is the learner's.
+
+    Modules of the learner's own are forgotten again, so that the next grading reads their files anew. What cannot be
+    undone with certainty makes the process `soiled`: library functions replaced, threads that still run.
+    """
+
+    def __init__(self, *places: Path) -> None:
+        import torch
+
+        self._watched: list[ModuleType | type] = [
+            torch,
+            torch.Tensor,
+            torch.nn.functional,
+            torch.linalg,
+            math,
+            builtins,
+        ]
+        self._before = [dict(vars(each)) for each in self._watched]
+        self._path, self._modules = list(sys.path), set(sys.modules)
+        self._threads = set(threading.enumerate())
+        self._places = [place.resolve() for place in places]
+        paths = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+        self._libraries = [_OWN, *(Path(path).resolve() for path in paths)]
+
+    def clear(self) -> bool:
+        """Undo what can be undone; whether the process is as good as new."""
+        sys.path[:] = self._path
+        for name in set(sys.modules) - self._modules:
+            if self._is_learners(sys.modules[name]):
+                del sys.modules[name]
+            else:
+                self._modules.add(name)
+        return not (self._replaced() or set(threading.enumerate()) - self._threads)
+
+    def _replaced(self) -> bool:
+        """Whether a name of a library means something else now. More names may come: libraries load parts late."""
+        return any(
+            now.get(name) is not value and name not in _OFTEN
+            for each, before in zip(self._watched, self._before, strict=True)
+            for now in (vars(each),)
+            for name, value in before.items()
+        ) or any(name not in self._before[1] for name in vars(self._watched[1]))
+
+    def _is_learners(self, module: ModuleType | None) -> bool:
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str):
+            return False
+        path = Path(file).resolve()
+        libraries = any(path.is_relative_to(library) for library in self._libraries)  # .venv lies beside exercises/
+        return not libraries and any(path.is_relative_to(place) for place in self._places)
+
 
 PRINTED = 12
 """Lines of what the learner's code printed that are handed on."""
@@ -65,7 +127,6 @@ def _read(incoming: TextIO, requests: queue.SimpleQueue[Request]) -> None:
 def _serve(requests: queue.SimpleQueue[Request], send: Send) -> None:
     import torch
 
-    from gradcheck.desk.watch_traces import Traces
     from gradcheck.grading.warm import Warm
 
     gc.set_threshold(50_000, 20, 20)  # a grading makes little garbage; looking for it took a tenth of the time
@@ -157,8 +218,9 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
     from gradcheck.grading.last_results import digest_of
     from gradcheck.grading.load import load_candidate
     from gradcheck.grading.report import ExerciseReport
-    from gradcheck.reports.message import WIDTH, failure_lines
+    from gradcheck.reports.message import failure_lines
     from gradcheck.reports.reproduce import snippet
+    from gradcheck.reports.terminal import WIDTH
     from gradcheck.showing.text import printable
 
     exercise, path, shown = find_exercise(request["grade"]), Path(request["path"]), str(request["shown"])

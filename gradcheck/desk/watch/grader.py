@@ -10,20 +10,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from gradcheck.checks.limits import WAITING, Allowance, time_of_process
-from gradcheck.desk.paper import screen_width
+from gradcheck.desk.watch import Post
 from gradcheck.errors import GradcheckError
+from gradcheck.reports.terminal import screen_width
 
 SILENT = 6
 """A grading may go without a new call for so many times as long as one call may take."""
 
-_START = "import sys; sys.path[:] = {path!r}; from gradcheck.desk.watch_worker import main; main()"
-Post = Callable[[str, Any], None]
+_START = "import sys; sys.path[:] = {path!r}; from gradcheck.desk.watch.worker import main; main()"
 
 
 class Grader:

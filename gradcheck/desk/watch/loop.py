@@ -14,13 +14,18 @@ from typing import Any
 
 from gradcheck.catalog import Exercise
 from gradcheck.classes.course_here import CourseHere
-from gradcheck.desk.keys import Keyboard, keys_can_be_read
-from gradcheck.desk.screen import Screen
-from gradcheck.desk.watch_files import FolderWatch
-from gradcheck.desk.watch_grader import Grader
-from gradcheck.desk.watch_session import Session, exercises_to_watch
-from gradcheck.desk.watch_verdict import WatchVerdict, ended, missing, verdict_of
-from gradcheck.desk.watch_view import View
+from gradcheck.desk.watch.grader import Grader
+from gradcheck.desk.watch.screen import Keyboard, Screen, keys_can_be_read
+from gradcheck.desk.watch.session import (
+    FolderWatch,
+    Session,
+    WatchVerdict,
+    ended,
+    exercises_to_watch,
+    missing,
+    verdict_of,
+)
+from gradcheck.desk.watch.view import View
 
 _AGAIN_S = 4.0
 """A grading that takes longer is given up when its file is saved again: starting anew is quicker."""
