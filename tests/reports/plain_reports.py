@@ -56,12 +56,7 @@ beside = _of_plain(beside.beside)
 class_html = _of_plain(class_html.class_html)
 class_lines = _of_plain(class_summary_text.summary_lines)
 told_of = _of_plain(classroom.told_of)
-result_of_all = _of_plain(classroom.result_of_all)
-results_by_exercise = _of_plain(classroom.results_by_exercise)
-annotated = _of_plain(classroom_findings.annotated)
 findings = _of_plain(classroom_findings.findings)
-summary_lines = _of_plain(classroom_summary.summary_lines)
-summary_markdown = _of_plain(classroom_summary.summary_markdown)
 classroom50_result = _of_plain(classroom50.classroom50_result)
 release_body = _of_plain(classroom50.release_body)
 function_outcomes = _of_plain(classroom50.function_outcomes)
@@ -75,3 +70,24 @@ penalties = _of_plain(stored.penalties)
 division_of = _of_plain(whole_points.division_of)
 common_divisions = _of_plain(whole_points.common_divisions)
 unit_tests = _of_plain(whole_points.unit_tests)
+
+
+def result_of_all(report, sources):
+    """Of the one step of a workflow that has no more."""
+    return told_of(report, [], sources).result
+
+
+def results_by_exercise(report, sources, job=()):
+    return told_of(report, [], sources, job).results
+
+
+def annotated(report, sources):
+    return classroom_findings.annotated(told_of(report, [], sources).found)
+
+
+def summary_lines(report, sources):
+    return classroom_summary.summary_lines(told_of(report, [], sources))
+
+
+def summary_markdown(report, sources, *unannotated):
+    return classroom_summary.summary_markdown(told_of(report, [], sources), *unannotated)

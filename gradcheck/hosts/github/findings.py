@@ -6,22 +6,16 @@ Nothing of a submission is run or imported for it; texts are safe for a job's lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from gradcheck.checks.results import FAULTS, CheckResult, Status
-from gradcheck.classes.written import FinalReport, WrittenExercise
+from gradcheck.classes.written import WrittenExercise
 from gradcheck.grading.sources import Sources
 from gradcheck.reports.escaping import terminal_text, visible, workflow_data, workflow_property
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import (
-    check_result,
-    clipped,
-    failures,
-    problems,
-    ungraded_checks,
-)
+from gradcheck.reports.stored import check_result, clipped, failures, ungraded_checks
 
 MOST = 10
 """Annotations of a step."""
@@ -85,11 +79,6 @@ def findings(exercise: WrittenExercise, sources: Sources, noticed: Sequence[str]
         elif set(checks.values()) != {"passed"}:
             found.append(_waiting(exercise, name, sources))
     return found
-
-
-def noticed_in(report: FinalReport) -> list[str]:
-    """What is worth telling beside an exercise that was not found."""
-    return problems(report)[:3]
 
 
 def _stopped(exercise: WrittenExercise, failure: CheckResult, sources: Sources, *, again: bool) -> Finding:
@@ -159,19 +148,19 @@ class Annotation:
     command: str
 
 
-def annotated(report: FinalReport, sources: Sources) -> list[Annotation]:
-    """What stopped, the most useful first. What is not started has none, and what keeps a file from being read stops
-    every function of it at the same place: it has one.
+def annotated(found: Mapping[str, Sequence[Finding]]) -> list[Annotation]:
+    """Of what was found in each exercise, what stopped, the most useful first. What is not started has none, and what
+    keeps a file from being read stops every function of it at the same place: it has one.
     """
-    found: list[Annotation] = []
-    for exercise in report.exercises:
+    made: list[Annotation] = []
+    for exercise, each in found.items():
         own: dict[tuple[str, int, str], Finding] = {}
-        for each in findings(exercise, sources):
-            if each.state in TOLD:
-                own.setdefault((each.path, each.line, each.what), each)
-        for turn, each in enumerate(own.values()):
-            found.append(Annotation(exercise.name, len(found), turn, _command(each)))
-    return sorted(found, key=lambda each: (each.turn, each.place))
+        for one in each:
+            if one.state in TOLD:
+                own.setdefault((one.path, one.line, one.what), one)
+        for turn, one in enumerate(own.values()):
+            made.append(Annotation(exercise, len(made), turn, _command(one)))
+    return sorted(made, key=lambda each: (each.turn, each.place))
 
 
 def of_step(found: Sequence[Annotation], names: Sequence[str], most: int = MOST_OF_JOB) -> list[str]:
