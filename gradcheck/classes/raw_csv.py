@@ -96,22 +96,23 @@ def read_sheet(content: bytes, name: str, *, by_hand: bool = False, even: bool =
 
 
 def _parsed(text: str, delimiter: str, name: str, place: int) -> Iterator[CsvLine]:
-    cell = re.compile(rf"((?:{_QUOTED})?)[^{delimiter}\r\n]*")
+    cell, bare = re.compile(rf"((?:{_QUOTED})?)[^{delimiter}\r\n]*"), re.compile(r'[^"\r\n]*')
     end = re.compile(r"\r\n|\r|\n")
     number = row = 1 + len(end.findall(text[:place]))
     while place < len(text):
-        cells, opened = [], number
-        while True:
-            found = cell.match(text, place)
+        cells: list[str] = []
+        opened, plain = number, bare.match(text, place)
+        if plain and not text.startswith('"', plain.end()):  # as most lines are
+            cells, place = plain[0].split(delimiter), plain.end()
+        while not cells or text.startswith(delimiter, place):
+            found = cell.match(text, place + bool(cells))
             assert found is not None  # every part of it may be empty
-            if text.startswith('"', place) and not found[1]:
-                raise GradcheckError(f"{name}, line {number}: a quote is opened and never closed; export it again")
             cells.append(found[0])
-            number += len(end.findall(found[0]))
+            if found[1]:
+                number += len(end.findall(found[1]))
+            elif found[0].startswith('"'):
+                raise GradcheckError(f"{name}, line {number}: a quote is opened and never closed; export it again")
             place = found.end()
-            if not text.startswith(delimiter, place):
-                break
-            place += len(delimiter)
         ended = end.match(text, place)
         yield CsvLine(opened, row, cells, ended[0] if ended else "")
         place, number, row = ended.end() if ended else place, number + 1, row + 1
