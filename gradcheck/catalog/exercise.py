@@ -63,6 +63,12 @@ class Exercise:
         return Task(self.name, self.operator, tuple(graded.spec for graded in self.functions))
 
     @property
+    def operators(self) -> list[Operator]:
+        """Of its functions, each once."""
+        found = (graded.spec.operator or self.operator for graded in self.functions)
+        return [operator for operator in dict.fromkeys(found) if operator is not None]
+
+    @property
     def path(self) -> str:
         """Where it lies below `exercises/` or `solutions/`."""
         return f"{self.unit}/{self.name}.py"

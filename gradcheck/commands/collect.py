@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ import click
 from gradcheck.errors import GradcheckError, Ungraded
 
 if TYPE_CHECKING:
-    from gradcheck.gradebooks.collect.compare import ScoreComparison
     from gradcheck.gradebooks.collect.sources import Gathered
     from gradcheck.submissions.roster import Roster
 
@@ -54,11 +52,10 @@ def collect(
     Exits 0 when everything fits, 1 when somebody is missing, ambiguous or different, 2 when nothing could be collected,
     3 when the grader itself failed on an exercise in the regrade: its final score stays empty.
     """
-    from gradcheck.gradebooks.collect.clones import load_release
-    from gradcheck.gradebooks.collect.compare import compare
-    from gradcheck.gradebooks.collect.folder import must_be_free
-    from gradcheck.gradebooks.collect.sources import gather, must_exist
-    from gradcheck.gradebooks.collect.stored import regrades_in
+    from gradcheck.gradebooks.collect.changes import load_release
+    from gradcheck.gradebooks.collect.compare import compare, regrades_in
+    from gradcheck.gradebooks.collect.sources import Gathered, must_exist
+    from gradcheck.gradebooks.collect.written import must_be_free, summary_lines, write
     from gradcheck.hosts.commands import readers
 
     roster = _roster(course_file, roster_file)
@@ -71,7 +68,9 @@ def collect(
         regrade = regrade or out / GRADED
     exclude = [path for path in (out, regrade, release, roster_file, course_file) if path is not None]
     original = load_release(release) if release else None
-    gathered = gather(sources, assignment=assignment, release=original, exclude=exclude, readers=readers())
+    gathered = Gathered(assignment, original, exclude, readers())
+    for source in sources:
+        gathered.add(source)
     if grading:
         from gradcheck.commands.grade import grade
 
@@ -86,9 +85,11 @@ def collect(
     regrades = regrades_in(regrade) if regrade else None
     names = [each.name for each in gathered.clones] + [name for each in gathered.results for name in each.names]
     comparison = compare(roster.among(dict.fromkeys(names)), gathered.results, gathered.clones, regrades)
-    _written(comparison, gathered, out, known)
+    write(out, known, comparison, [*gathered.ignored, *comparison.staffs], gathered.problems)
+    for line in summary_lines(comparison, gathered.problems, out):
+        click.echo(line)
     if gathered.clones and regrades is None:
-        source = gathered.with_clones[0] if gathered.with_clones else sources[0]
+        source = next(iter(gathered.with_clones), sources[0])
         course = f" --course {shlex.quote(str(course_file))}" if course_file else ""
         grade_command = f"gradcheck grade {shlex.quote(str(source))} --out {shlex.quote(str(out / GRADED))}{course}"
         click.echo(f"The clones were not graded; --grade does it, or:\n  {grade_command}")
@@ -99,7 +100,7 @@ def collect(
 
 def _roster(course_file: Path | None, roster_file: Path | None) -> Roster:
     from gradcheck.classes.policy import load_course
-    from gradcheck.submissions.roster_file import load_roster
+    from gradcheck.classes.roster_file import load_roster
 
     course = load_course(course_file)
     if roster_file is not None:
@@ -118,30 +119,13 @@ def _to_grade(gathered: Gathered) -> Path:
             f"only one folder of clones is graded at a time, and there are {many}" if many else "no SOURCE has clones"
         )
         raise GradcheckError(f"--grade: {told}; run gradcheck grade by itself, and give what it wrote as --regrade")
-    source = gathered.with_clones[0]
+    (source,) = gathered.with_clones
     if source in gathered.with_folders_of_results:
         raise GradcheckError(
             f"--grade: {source} holds folders that are no clones, and grading would give them 0 points; move them to "
             "another folder, and give that as a SOURCE too"
         )
     return source
-
-
-def _written(comparison: ScoreComparison, gathered: Gathered, out: Path, known: Mapping[str, list[str]]) -> None:
-    from gradcheck.gradebooks.collect.csv import collected_dict, differences_csv, gradebook_csv
-    from gradcheck.gradebooks.collect.folder import write
-    from gradcheck.gradebooks.collect.text import collected_markdown, summary_lines
-
-    ignored = [*gathered.ignored, *comparison.staffs]
-    files = {
-        "gradebook.csv": gradebook_csv(comparison),
-        "collected.md": collected_markdown(comparison, ignored, gathered.problems).encode("utf-8"),
-    }
-    if comparison.regraded:
-        files["differences.csv"] = differences_csv(comparison)
-    write(out, known, collected_dict(comparison, ignored, gathered.problems), files)
-    for line in summary_lines(comparison, gathered.problems, out):
-        click.echo(line)
 
 
 COMMANDS = (collect,)

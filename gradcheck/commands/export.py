@@ -14,9 +14,9 @@ import click
 from gradcheck.errors import GradcheckError, Ungraded
 
 if TYPE_CHECKING:
+    from gradcheck.classes.columns import Host
     from gradcheck.classes.written import FinalReport
     from gradcheck.reports.feedback_zip import ZipHost
-    from gradcheck.submissions.columns import Host
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of a gradebook."""
@@ -212,8 +212,7 @@ def gradebook(out: Path, exported: Path, column: str, to: Path, kind: Host | Non
 
     Exits 0; 3 when such a submission is among them; 1 when some submission's line was not found or not certain.
     """
-    from gradcheck.gradebooks.fill import fill
-    from gradcheck.gradebooks.match import FinalScore
+    from gradcheck.gradebooks.fill import FinalScore, fill
     from gradcheck.grading.small_files import write_whole
     from gradcheck.reports.stored import read_class
 

@@ -85,10 +85,9 @@ def _grade(
     dask: str | None,
 ) -> None:
     from gradcheck import __version__
-    from gradcheck.classes.fingerprint import grader_fingerprint
+    from gradcheck.classes.judge import grader_fingerprint
     from gradcheck.classes.report import GraderUsed
-    from gradcheck.classes.run import grade_class
-    from gradcheck.classes.settings_for import must_hold, settings_for
+    from gradcheck.classes.run import grade_class, must_hold, settings_for
     from gradcheck.isolation.sandbox.layers import warnings_of
     from gradcheck.reports.whole_class.folder import ClassFolder
     from gradcheck.reports.whole_class.progress import shown_progress

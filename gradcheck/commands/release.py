@@ -22,7 +22,7 @@ def course(dest: Path, title: str, deadline: str, timezone: str, units: tuple[st
 
     Nothing that is there already is touched.
     """
-    from gradcheck.authoring.begin import begin
+    from gradcheck.authoring.course import begin
     from gradcheck.reports.escaping import terminal_text
 
     for path in begin(dest, title=title, deadline=deadline, timezone=timezone, units=units, roster=roster):
@@ -48,9 +48,9 @@ def release(dest: Path, units: tuple[str, ...], course_file: Path | None, host: 
     No solution, roster or extension is in it. Run again, it brings DEST up to date: files that were changed since are
     kept and listed. Run it in the project's folder.
     """
-    from gradcheck.authoring.release.make import release as make
-    from gradcheck.authoring.units import for_units
+    from gradcheck.authoring.release import release as make
     from gradcheck.classes.policy import load_course
+    from gradcheck.hosts.course_text import for_units
     from gradcheck.reports.escaping import terminal_text
 
     course = for_units(load_course(course_file), units)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gradcheck.catalog import Exercise
-from gradcheck.desk.hints import operators_of
 from gradcheck.desk.paper import formula_lines, paragraph
 from gradcheck.showing.text import plural, points
 
@@ -31,7 +30,7 @@ def explanation(exercise: Exercise, width: int, *, colour: bool = False, blocks:
 def _sources(exercise: Exercise) -> list[str]:
     """Where the lecture, or torch's documentation, says what is asked."""
     own = [graded.spec.reference.source for graded in exercise.functions if graded.spec.reference]
-    found = [operator.source for operator in operators_of(exercise)] + own
+    found = [operator.source for operator in exercise.operators] + own
     return list(dict.fromkeys(part.strip() for source in found for part in source.split(";") if part.strip()))
 
 
@@ -53,7 +52,7 @@ def _derived(exercise: Exercise, width: int) -> list[str]:
     from gradcheck.references.typeset import formulas
 
     lines: list[str] = []
-    operators = operators_of(exercise)
+    operators = exercise.operators
     for operator in operators:
         definition, *derived = formulas(operator)
         of = f" of {operator.name}" if len(operators) > 1 or operator.name != exercise.name else ""

@@ -9,7 +9,6 @@ from gradcheck.catalog import Exercise
 from gradcheck.desk.paper import folder_option, formula_lines, paragraph
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.desk_record import NO_HELP, STEPS, Noted, help_taken, note
-from gradcheck.operators.operator import Operator
 
 
 @dataclass(frozen=True)
@@ -26,16 +25,10 @@ class Hint:
     noted: Noted
 
 
-def operators_of(exercise: Exercise) -> list[Operator]:
-    """The operators of an exercise's functions, each once."""
-    found = (graded.spec.operator or exercise.operator for graded in exercise.functions)
-    return [operator for operator in dict.fromkeys(found) if operator is not None]
-
-
 def steps_of(exercise: Exercise) -> int:
     """How many hints there are. The formula is one where the record has one, or derives it."""
     in_words = min(len(exercise.hints), STEPS - 1)
-    return in_words + bool(exercise.formula or operators_of(exercise))
+    return in_words + bool(exercise.formula or exercise.operators)
 
 
 def give_hint(exercise: Exercise, folder: Path, step: int | None = None) -> Hint:
@@ -79,7 +72,7 @@ def formulas_of(exercise: Exercise) -> list[str]:
         return exercise.formula.split("\n")
     from gradcheck.references.typeset import formulas
 
-    return [line for operator in operators_of(exercise) for line in formulas(operator)]
+    return [line for operator in exercise.operators for line in formulas(operator)]
 
 
 def _body(exercise: Exercise, step: int, width: int) -> list[str]:

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.outcome import Call, Outcome
-from gradcheck.grading.lifeline import end
+from gradcheck.grading.processes import end
 
 PRINTED = 12
 """Lines of what the learner's code printed that are handed on."""

@@ -10,13 +10,13 @@ import ast
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from textwrap import dedent
 from types import FunctionType
 from typing import Any
 
 from gradcheck.diagnosis.guess import Context, Guess
-from gradcheck.diagnosis.trees import DataFlow, parsed, walk, whole_number, with_part, written
+from gradcheck.diagnosis.rewriting import DataFlow, Rewriting, neighbours, operations, rewritten, whole_number, written
 from gradcheck.operators.operator import Operator
 from gradcheck.showing.text import in_a_row
 
@@ -57,20 +57,22 @@ def slips(program: Callable[..., Any], parameters: tuple[str, ...]) -> tuple[Sli
     """
     if not isinstance(program, FunctionType):
         return ()
-    found = {}
+    found = []
     reached = _reached(program)
     for function in reached:
         tree = _tree(function)
         if tree is None:
             continue
-        for change in _changes(tree, function, parameters):
-            if (function, change.made) not in found:
-                changed = _compiled(change.made, function)
-                run = _rebuilt(program, reached, {function: changed})
-                deps = in_a_row(change.made_of) or "results of the way"
-                text = change.text.format(deps=deps, part=change.part or f"what depends on {deps}")
-                found[function, change.made] = Slip(change.code, text, change.belongs, change.cost, run)
-    return tuple(found.values())
+        sources = DataFlow(tree, parameters)
+        ways = partial(_instead_of, sources=sources, function=function)
+        for made, node, (code, told, cost, _, about) in rewritten(tree, ways, {ast.unparse(tree)}):
+            assert about is not None
+            deps = in_a_row(sources.of(about)) or "results of the way"
+            own = about.id if isinstance(about, ast.Name) and about.id in sources.parameters else ""
+            text = told.format(deps=deps, part=own or f"what depends on {deps}")
+            run = _rebuilt(program, reached, {function: _compiled(made, function)})
+            found.append(Slip(code, text, ast.unparse(node), cost, run))
+    return tuple(found)
 
 
 # The functions of a program, taken apart and put together again.
@@ -137,31 +139,7 @@ def _rebuilt(
 # One place changed.
 
 
-@dataclass(frozen=True)
-class _Change:
-    made: str
-    code: str
-    text: str
-    cost: float
-    belongs: str
-    made_of: tuple[str, ...]
-    part: str
-
-
-def _changes(tree: ast.FunctionDef, function: FunctionType, parameters: tuple[str, ...]) -> Iterator[_Change]:
-    sources = DataFlow(tree, parameters)
-    for way, node in walk(tree):
-        for code, text, cost, instead, part in _instead_of(node, sources, function):
-            changed = with_part(tree, way, parsed(instead, node))
-            named = part.id if isinstance(part, ast.Name) and part.id in sources.parameters else ""
-            yield _Change(changed, code, text, cost, ast.unparse(node), sources.of(part), named)
-
-
-_Instead = tuple[str, str, float, str, ast.AST]
-"""A code, a sentence, a cost, what is written in the node's place, and the part that the sentence is about."""
-
-
-def _instead_of(node: ast.AST, sources: DataFlow, function: FunctionType) -> Iterator[_Instead]:
+def _instead_of(node: ast.AST, sources: DataFlow, function: FunctionType) -> Iterator[Rewriting]:
     match node:
         case ast.BinOp():
             yield from _operations(node)
@@ -190,97 +168,37 @@ _LOOPS = (
 )
 
 
-def _operations(node: ast.BinOp) -> Iterator[_Instead]:
-    left, right = node.left, node.right
-    one, other = written(left), written(right)
+def _operations(node: ast.BinOp) -> Iterator[Rewriting]:
+    one, other = written(node.left), written(node.right)
     sign = _SIGNS.get(type(node.op), "")
-    for side, changed in ((left, f"{{}} {sign} {other}"), (right, f"{one} {sign} {{}}")):
+    for side, beside, changed in (
+        (node.left, node.right, f"{{}} {sign} {other}"),
+        (node.right, node.left, f"{one} {sign} {{}}"),
+    ):
         if sign and isinstance(side, ast.Constant) and isinstance(side.value, (int, float)):
             near = (side.value - 1, side.value + 1) if sign in "+-" else ()
             for value in (*near, side.value * 2, side.value / 2):
                 text = "a number in {{what}} is wrong: that beside {part}"
-                yield "scaled-by-constant", text, 1.4, changed.format(value), right if side is left else left
-    for code, text, cost, instead, about in _OPERATIONS.get(sign, ()):
-        yield code, text, cost, instead.format(one, other), {"left": left, "right": right}.get(about, node)
-    if sign == "*":
-        if one == other:
-            yield "missing-term", "in {{what}} a square is missing; it depends on {deps}", 1.0, one, left
-        else:
-            text = "in {{what}} a factor enters twice; it depends on {deps}"
-            yield "extra-term", text, 1.35, f"{one} * {other} * {other}", right
+                yield "scaled-by-constant", text, 1.4, changed.format(value), beside
+    yield from operations(node, mend=False)
+    if sign == "*" and one == other:
+        text = "in {{what}} a square is missing; it depends on {deps}"
+        yield "missing-term", text, 1.0, one, node.left
+    elif sign == "*":
+        text = "in {{what}} a factor enters twice; it depends on {deps}"
+        yield "extra-term", text, 1.35, f"{one} * {other} * {other}", node.right
 
 
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.MatMult: "@"}
-_TERM = "a term is missing from {{what}}; it depends on {deps}"
-_FACTOR = "a factor is missing from {{what}}; it depends on {deps}"
-_MATRIX = "a matrix is missing from a product in {{what}}; it depends on {deps}"
-_TURNED = "in {{what}} a matrix is transposed; it depends on {deps}"
-_OPERATIONS: dict[str, tuple[tuple[str, str, float, str, str], ...]] = {
-    "+": (
-        (
-            "sign-flipped",
-            "in {{what}} you subtract what should be added; it depends on {deps}",
-            1.1,
-            "{} - {}",
-            "right",
-        ),
-        ("missing-term", _TERM, 1.1, "{0}", "right"),
-        ("missing-term", _TERM, 1.1, "{1}", "left"),
-        (
-            "wrong-function",
-            "in {{what}} you multiply where you should add; it depends on {deps}",
-            1.4,
-            "{}*{}",
-            "right",
-        ),
-    ),
-    "-": (
-        (
-            "sign-flipped",
-            "in {{what}} you add what should be subtracted; it depends on {deps}",
-            1.1,
-            "{} + {}",
-            "right",
-        ),
-        (
-            "sign-flipped",
-            "in {{what}} a difference is the wrong way round; it depends on {deps}",
-            1.15,
-            "{1} - {0}",
-            "",
-        ),
-        ("missing-term", _TERM, 1.1, "{0}", "right"),
-        ("missing-term", _TERM, 1.1, "-{1}", "left"),
-    ),
-    "*": (
-        ("missing-term", _FACTOR, 1.1, "{0}", "right"),
-        ("missing-term", _FACTOR, 1.1, "{1}", "left"),
-        ("wrong-function", "in {{what}} you divide where you should multiply by {part}", 1.3, "{} / {}", "right"),
-    ),
-    "/": (
-        ("missing-term", "in {{what}} a division is missing; the divisor depends on {deps}", 1.1, "{0}", "right"),
-        ("wrong-function", "in {{what}} you multiply where you should divide by {part}", 1.2, "{} * {}", "right"),
-    ),
-    "//": (("wrong-function", "in {{what}} a quotient must be rounded down: that of {part}", 1.2, "{} / {}", ""),),
-    "@": (
-        ("missing-term", _MATRIX, 1.2, "{0}", "right"),
-        ("missing-term", _MATRIX, 1.2, "{1}", "left"),
-        ("transposed", "in {{what}} two factors of a matrix product are in the other order", 1.1, "{1} @ {0}", ""),
-        ("transposed", _TURNED, 1.1, "{} @ {}.mT", "right"),
-        ("transposed", _TURNED, 1.1, "{}.mT @ {}", "left"),
-        ("transposed", _TURNED, 1.15, "{1}.mT @ {0}", "right"),
-    ),
-}
-"""By the sign between two operands: a code, a sentence, its cost, what is written instead, and what it is about."""
 
 
-def _subscripts(node: ast.Subscript) -> Iterator[_Instead]:
+def _subscripts(node: ast.Subscript) -> Iterator[Rewriting]:
     base, index = written(node.value), node.slice
     text = "in {{what}} a neighbouring entry of {part} is taken"
     first = "in {{what}} the first entry of {part} is taken every time"
     number = whole_number(index)
     if number is not None:
-        for other in {number - 1, number + 1, 0, -1} - {number}:
+        for other in neighbours(number):
             yield "wrong-index", text, 1.2, f"{base}[{other}]", node.value
     elif isinstance(index, ast.Name):
         for sign in "+-":
@@ -295,7 +213,7 @@ def _subscripts(node: ast.Subscript) -> Iterator[_Instead]:
         yield "ignores-argument", whole, 1.2, base, node.value
 
 
-def _calls(node: ast.Call) -> Iterator[_Instead]:
+def _calls(node: ast.Call) -> Iterator[Rewriting]:
     called, whole = node.func, written(node)
     gone, twice = "in {{what}} a function of {part} is left out", "in {{what}} a function of {part} is applied twice"
     if isinstance(called, ast.Name) and called.id == "reversed":
@@ -340,7 +258,7 @@ _POINTWISE = {
 """Methods of one entry each, and what is mistaken for them."""
 
 
-def _names(node: ast.Name, sources: DataFlow, function: FunctionType) -> Iterator[_Instead]:
+def _names(node: ast.Name, sources: DataFlow, function: FunctionType) -> Iterator[Rewriting]:
     if node.id in sources.own or node.id in sources.local:
         for other in sources.alike(node.id):
             known = [each in sources.parameters for each in (other, node.id)]

@@ -545,13 +545,7 @@ def _extent(mutant: Mutant, index: sp.Symbol) -> str:
     return "the outputs" if size in operator.output_shape else "a row"
 
 
-_EXTENTS = {
-    "C": "the classes",
-    "I": "the inputs",
-    "O": "the outputs",
-    "P": "the samples",
-    "copies": "the copies",
-}
+_EXTENTS = {"C": "the classes", "I": "the inputs", "O": "the outputs", "P": "the samples", "copies": "the copies"}
 
 
 def _named(mutant: Mutant, part: sp.Basic) -> str:
@@ -637,10 +631,7 @@ KINDS: dict[str, MutantKind] = {
     ),
     "flip-sign": MutantKind(
         "sign-flipped",
-        _all(
-            lambda r: [(-r.expression, None)],
-            _at(sp.Add, lambda p, *_: ((p - 2 * term, term) for term in p.args)),
-        ),
+        _all(lambda r: [(-r.expression, None)], _at(sp.Add, lambda p, *_: ((p - 2 * term, term) for term in p.args))),
         _flipped,
         lambda m: f"the term {part_in_words(m)} of {m.of} has the wrong sign" if m.part else _flipped(m),
     ),
@@ -658,10 +649,7 @@ KINDS: dict[str, MutantKind] = {
     "drop-cotangent": MutantKind("missing-upstream", _derived(_without_cotangent), _unused, cost=1.0),
     "drop-factor": MutantKind(
         "missing-term",
-        _at(
-            sp.Mul,
-            lambda p, *_: ((_product(p, a), a) for a in p.args if not (a.is_number or _is_cotangent(a))),
-        ),
+        _at(sp.Mul, lambda p, *_: ((_product(p, a), a) for a in p.args if not (a.is_number or _is_cotangent(a)))),
         lambda m: f"in {m.of} a factor is missing; {m.depends}",
         lambda m: f"in {m.of} the factor {part_in_words(m)} is missing",
         instead=_code_of_factor,
@@ -675,10 +663,7 @@ KINDS: dict[str, MutantKind] = {
     "turn-mask": MutantKind(
         "wrong-mask",
         _derived(
-            _at(
-                _is_mask,
-                lambda p, *_: [(sp.Piecewise((p.args[1][0], p.args[0][1]), (p.args[0][0], True)), None)],
-            )
+            _at(_is_mask, lambda p, *_: [(sp.Piecewise((p.args[1][0], p.args[0][1]), (p.args[0][0], True)), None)])
         ),
         lambda m: f"the mask of {m.of} is the wrong way round",
         cost=0.9,
@@ -731,9 +716,7 @@ KINDS: dict[str, MutantKind] = {
         _scaled,
     ),
     "one-over-size": MutantKind(
-        "scaled-by-size",
-        _derived(lambda r: ((r.expression * factor, factor) for factor in _size_factors(r))),
-        _scaled,
+        "scaled-by-size", _derived(lambda r: ((r.expression * factor, factor) for factor in _size_factors(r))), _scaled
     ),
     "cotangent-without-sign": MutantKind(
         "changes-upstream",

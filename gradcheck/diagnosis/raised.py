@@ -35,11 +35,7 @@ Mended = Callable[[], Repair | None]
 
 
 def explain_raised(
-    verification: Verification,
-    spec: FunctionSpec,
-    failure: CheckResult,
-    in_numbers: InNumbers,
-    mended: Mended,
+    verification: Verification, spec: FunctionSpec, failure: CheckResult, in_numbers: InNumbers, mended: Mended
 ) -> Diagnosis | None:
     """What an exception of the submission's own comes from; None where there is none, or nothing is known of it. Where
     nothing plain tells the mistake, `mended` is asked for the place of the code, and, if shapes do not fit,

@@ -7,7 +7,7 @@ not what belongs there. Variants run where the code runs, under the same limits,
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise, permutations
@@ -21,7 +21,16 @@ from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.evidence import gather
 from gradcheck.diagnosis.from_source import read_function
-from gradcheck.diagnosis.trees import DataFlow, parsed, walk, whole_number, with_part, written
+from gradcheck.diagnosis.rewriting import (
+    TERM_TOO_MANY,
+    DataFlow,
+    Rewriting,
+    neighbours,
+    operations,
+    rewritten,
+    whole_number,
+    written,
+)
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
@@ -132,8 +141,8 @@ def edits(candidate: Candidate, function: str, *, added: bool = False) -> Iterat
     ]
     for name, node in [*((function, node) for node in read.nodes), *helpers]:
         tree = _plain(node, name)
-        for change in _changes(tree, added=added) if tree is not None else ():
-            yield Edit(Repair(change.line, change.code, change.text, change.cost), name, change.made)
+        for made, repair in _changes(tree, added=added) if tree is not None else ():
+            yield Edit(repair, name, made)
 
 
 def _plain(node: ast.AST, name: str) -> ast.FunctionDef | None:
@@ -153,36 +162,27 @@ def _plain(node: ast.AST, name: str) -> ast.FunctionDef | None:
     return ast.fix_missing_locations(tree)
 
 
-@dataclass(frozen=True)
-class _Changed:
-    made: str
-    line: int
-    code: str
-    text: str
-    cost: float
-
-
 _Otherwise = tuple[str, str, float, str]
 """A code, a sentence in which {} is the place as it stands, a cost, and what is written instead."""
 
 
-def _changes(tree: ast.FunctionDef, *, added: bool) -> Iterator[_Changed]:
+def _changes(tree: ast.FunctionDef, *, added: bool) -> Iterator[tuple[str, Repair]]:
+    """The text of the function with every change of one place, and what that would mend."""
     flow = DataFlow(tree, tuple(each.arg for each in tree.args.args))
     inside = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     seen = {ast.unparse(tree)}
-    for way, node in walk(tree):
-        ways = _otherwise(node, inside, flow)
-        if added:
-            whole = isinstance(node, ast.expr) and _stands_alone(node, inside.get(id(node)))
-            ways = _completed(node, flow) if whole else iter(())
-        for code, text, cost, instead in ways:
-            try:
-                made = with_part(tree, way, parsed(instead, node))
-            except (SyntaxError, ValueError):
-                continue
-            if made not in seen:
-                seen.add(made)
-                yield _Changed(made, getattr(node, "lineno", 1), code, text.format(_quoted(node)), cost)
+
+    def ways(node: ast.AST) -> Iterator[Rewriting]:
+        if not added:
+            found = _otherwise(node, inside, flow)
+        elif isinstance(node, ast.expr) and _stands_alone(node, inside.get(id(node))):
+            found = _completed(node, flow)
+        else:
+            return
+        yield from ((*each, None) for each in found)
+
+    for made, node, (code, text, cost, *_) in rewritten(tree, ways, seen):
+        yield made, Repair(getattr(node, "lineno", 1), code, text.format(_quoted(node)), cost)
     if not added:
         yield from _of_statements(tree, seen)
 
@@ -211,43 +211,21 @@ def _otherwise(node: ast.AST, inside: dict[int, ast.AST], flow: DataFlow) -> Ite
         case ast.Subscript(value=value, slice=part, ctx=ast.Load()):
             yield from _subscripts(value, part)
         case ast.IfExp(test=test, body=body, orelse=other):
-            yield (
-                "wrong-mask",
-                "the two cases of {} are exchanged",
-                1.0,
-                f"{written(other)} if {written(test)} else {written(body)}",
-            )
+            turned = f"{written(other)} if {written(test)} else {written(body)}"
+            yield "wrong-mask", "the two cases of {} are exchanged", 1.0, turned
         case ast.Tuple(elts=elements, ctx=ast.Load()) if isinstance(around, ast.Return) and 1 < len(elements) < 4:
             for order in permutations(map(written, elements)):
                 yield "swapped-gradients", "the results are returned in the wrong order", 0.9, f"({', '.join(order)})"
-        case ast.AugAssign(target=target, op=ast.Add(), value=value):
-            yield (
-                "accumulated-over-steps",
-                "{} adds to what was there, which should be replaced",
-                1.1,
-                f"{ast.unparse(target)} = {ast.unparse(value)}",
-            )
-            yield (
-                "sign-flipped",
-                "{} adds what should be subtracted",
-                1.0,
-                f"{ast.unparse(target)} -= {ast.unparse(value)}",
-            )
-        case ast.AugAssign(target=target, op=ast.Sub(), value=value):
-            yield (
-                "sign-flipped",
-                "{} subtracts what should be added",
-                1.0,
-                f"{ast.unparse(target)} += {ast.unparse(value)}",
-            )
+        case ast.AugAssign(target=target, op=(ast.Add() | ast.Sub()) as op, value=value):
+            name, given, adds = ast.unparse(target), ast.unparse(value), isinstance(op, ast.Add)
+            if adds:
+                text = "{} adds to what was there, which should be replaced"
+                yield "accumulated-over-steps", text, 1.1, f"{name} = {given}"
+            text = "{} adds what should be subtracted" if adds else "{} subtracts what should be added"
+            yield "sign-flipped", text, 1.0, f"{name} {'-=' if adds else '+='} {given}"
         case ast.Assign(targets=[target], value=value) if _assigned_before(target, flow):
-            text = "{} overwrites what was there; several contributions add up"
-            yield (
-                "overwritten-not-accumulated",
-                text,
-                1.1,
-                f"{ast.unparse(target)} = {ast.unparse(target)} + {written(value)}",
-            )
+            text, name = "{} overwrites what was there; several contributions add up", ast.unparse(target)
+            yield "overwritten-not-accumulated", text, 1.1, f"{name} = {name} + {written(value)}"
         case ast.Name(id=name, ctx=ast.Load()) if name in flow.own or name in flow.local:
             for other in (*flow.own, *flow.local):
                 if other != name:
@@ -266,56 +244,20 @@ _COMPARED: dict[type[ast.cmpop], tuple[str, ...]] = {
 }
 
 
+_LOOP = "the loop over {} has the wrong number of steps"
+
+
 def _operations(node: ast.BinOp, around: ast.AST | None) -> Iterator[_Otherwise]:
     left, right = written(node.left), written(node.right)
     counts = isinstance(around, ast.Call) and getattr(around.func, "id", "") == "range"
-    loop = "the loop over {} has the wrong number of steps"
+    for code, text, cost, instead, _ in operations(node, mend=True):
+        if counts and (code, text, cost) == TERM_TOO_MANY:
+            yield "wrong-index", _LOOP, cost, instead
+        else:
+            yield code, text, cost, instead
     match node.op:
-        case ast.Add() | ast.Sub():
-            plus = isinstance(node.op, ast.Add)
-            words = ("add", "subtracted") if plus else ("subtract", "added")
-            yield (
-                "sign-flipped",
-                f"in {{}} you {words[0]} what should be {words[1]}",
-                1.0,
-                f"{left} {'-' if plus else '+'} {right}",
-            )
-            if not plus:
-                yield "sign-flipped", "the difference {} is the wrong way round", 1.05, f"{right} - {left}"
-            text, code = (loop, "wrong-index") if counts else ("in {} a term is too many", "extra-term")
-            yield code, text, 1.1, left
-            yield code, text, 1.1, right if plus else f"-{right}"
-            if counts:
-                yield "wrong-index", loop, 1.2, f"{left} - {right}" if plus else f"{left} + {right}"
-        case ast.Mult() | ast.Div():
-            times = isinstance(node.op, ast.Mult)
-            words = ("multiply", "divide") if times else ("divide", "multiply")
-            yield (
-                "wrong-function",
-                f"in {{}} you {words[0]} where you should {words[1]}",
-                1.2,
-                f"{left} {'/' if times else '*'} {right}",
-            )
-            yield "extra-term", "in {} a " + ("factor" if times else "division") + " is too many", 1.1, left
-            if times:
-                yield "extra-term", "in {} a factor is too many", 1.1, right
-                yield (
-                    "wrong-function",
-                    "in {} a matrix product belongs, not one entry by entry",
-                    1.2,
-                    f"{left} @ {right}",
-                )
-        case ast.MatMult():
-            yield "transposed", "the factors of {} stand in the wrong order", 1.0, f"{right} @ {left}"
-            for one, other in ((f"{left}.mT", right), (left, f"{right}.mT")):
-                yield "transposed", "a factor of {} must be transposed", 1.0, f"{one} @ {other}"
-                yield (
-                    "transposed",
-                    "the factors of {} stand in the wrong order, and one must be transposed",
-                    1.3,
-                    f"{other} @ {one}",
-                )
-            yield "wrong-function", "{} is a matrix product, where entries meet one by one", 1.2, f"{left} * {right}"
+        case ast.Add() | ast.Sub() if counts:
+            yield "wrong-index", _LOOP, 1.2, f"{left} {'+' if isinstance(node.op, ast.Sub) else '-'} {right}"
         case ast.Pow():
             yield "wrong-function", "the power {} does not belong there", 1.1, left
             for exponent in ("2", "0.5", "-1", "-0.5", "3"):
@@ -327,78 +269,62 @@ def _operations(node: ast.BinOp, around: ast.AST | None) -> Iterator[_Otherwise]
 
 def _calls(node: ast.Call) -> Iterator[_Otherwise]:
     called, whole = node.func, ast.unparse(node)
-    method = isinstance(called, ast.Attribute) and not (
-        isinstance(called.value, ast.Name) and called.value.id in _LIBRARIES
-    )
     name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-    if isinstance(called, ast.Attribute) and method:
-        given, rest, head = called.value, node.args, f"{written(called.value)}."
+    of_library = isinstance(called, ast.Attribute) and getattr(called.value, "id", "") in _LIBRARIES
+    if isinstance(called, ast.Attribute) and not of_library:
+        given, rest, head, first = called.value, node.args, f"{written(called.value)}.", []
     elif node.args and not isinstance(node.args[0], ast.Starred):
-        given, rest, head = node.args[0], node.args[1:], f"{ast.unparse(called)[: -len(name)] if name else ''}"
+        given, rest = node.args[0], node.args[1:]
+        head, first = ast.unparse(called)[: -len(name)] if name else "", [given]
     else:
         return
-    code = _DROPPED.get(name, "extra-term")
     if name not in _MAKERS:
-        yield code, f"{name} does not belong there: {{}}", 1.2 if name in _DROPPED else 1.3, written(given)
+        code, cost = (_DROPPED[name], 1.2) if name in _DROPPED else ("extra-term", 1.3)
+        yield code, f"{name} does not belong there: {{}}", cost, written(given)
 
-    def call(other: str, *more: str, keywords: Sequence[ast.keyword] = node.keywords) -> str:
-        inner = ([] if method else [ast.unparse(given)]) + [*map(ast.unparse, rest)] + [*map(ast.unparse, keywords)]
-        return f"{head}{other}({', '.join([*inner, *more])})"
+    def call(other: str, *more: str, without: tuple[str, ...] = (), args: Sequence[ast.expr] = rest) -> str:
+        """Another function of the same, `without` some keywords."""
+        kept = [each for each in node.keywords if each.arg not in without]
+        return f"{head}{other}({', '.join([*map(ast.unparse, [*first, *args, *kept]), *more])})"
 
     for other, why in _MISTAKEN.get(name, ()):
         yield why, f"{name} is not the right function there: {{}}", 1.1, call(other)
     if name in _REDUCING:
-        text = "in {} the axis is lost that lets each row meet its own number"
-        if not any(each.arg in ("keepdim", "keepdims") for each in node.keywords):
-            yield "wrong-axis", text, 1.0, call(name, "keepdim=True")
-        else:
-            kept = [each for each in node.keywords if each.arg not in ("keepdim", "keepdims")]
-            yield "wrong-shape", "{} keeps an axis that should go", 1.0, call(name, keywords=kept)
-        axes = [each.value for each in node.keywords if each.arg in ("dim", "axis")] or rest[:1]
-        kept = [each for each in node.keywords if each.arg not in ("dim", "axis")]
-        if axes:
-            for axis in ("0", "1", "-1"):
-                given_axis = call(name, f"dim={axis}", keywords=kept) if method or rest == [] else ""
-                again = given_axis or f"{head}{name}({ast.unparse(given)}, dim={axis})"
-                if rest and method:
-                    again = f"{head}{name}(dim={axis}{''.join(', ' + ast.unparse(each) for each in kept)})"
-                yield "wrong-axis", "{} goes over the wrong axis", 1.0, again
-            yield (
-                "wrong-axis",
-                "{} goes over one axis, where all are meant",
-                1.2,
-                f"{head}{name}({'' if method else ast.unparse(given)})",
-            )
-        else:
-            for axis in ("0", "-1"):
-                yield (
-                    "extra-reduction",
-                    "{} goes over everything, where one axis is meant",
-                    1.1,
-                    call(name, f"dim={axis}"),
-                )
-                yield (
-                    "extra-reduction",
-                    "{} goes over everything, where one axis is meant",
-                    1.15,
-                    call(name, f"dim={axis}", "keepdim=True"),
-                )
+        yield from _axes(node, name, rest, call)
     if len(node.args) == 2 and not node.keywords:
-        first, second = map(ast.unparse, node.args)
-        yield (
-            "wrong-variable",
-            "the arguments of {} stand in the wrong order",
-            1.2,
-            f"{ast.unparse(called)}({second}, {first})",
-        )
+        one, other = map(ast.unparse, node.args)
+        text = "the arguments of {} stand in the wrong order"
+        yield "wrong-variable", text, 1.2, f"{ast.unparse(called)}({other}, {one})"
+    backwards = "the loop over {} runs in the wrong direction"
     if name == "range":
-        loop = "the loop over {} has the wrong number of steps"
-        for start, stop in ((0, 1), (0, -1), (1, 0)):
-            if len(node.args) == 1:
-                yield "wrong-index", loop, 1.2, f"range({start}, {ast.unparse(node.args[0])} + {stop})"
-        yield "wrong-direction", "the loop over {} runs in the wrong direction", 1.3, f"reversed({whole})"
+        for start, more in ((0, 1), (0, -1), (1, 0)) if len(node.args) == 1 else ():
+            yield "wrong-index", _LOOP, 1.2, f"range({start}, {ast.unparse(node.args[0])} + {more})"
+        yield "wrong-direction", backwards, 1.3, f"reversed({whole})"
     if name == "reversed":
-        yield "wrong-direction", "the loop over {} runs in the wrong direction", 1.1, written(given)
+        yield "wrong-direction", backwards, 1.1, written(given)
+
+
+_KEPT, _AXIS = ("keepdim", "keepdims"), ("dim", "axis")
+
+
+def _axes(node: ast.Call, name: str, rest: Sequence[ast.expr], call: Callable[..., str]) -> Iterator[_Otherwise]:
+    """Of a sum and its like: over another axis, over all or one, with that axis kept or not."""
+    keywords = {each.arg for each in node.keywords}
+    if not keywords & {*_KEPT}:
+        text = "in {} the axis is lost that lets each row meet its own number"
+        yield "wrong-axis", text, 1.0, call(name, "keepdim=True")
+    else:
+        yield "wrong-shape", "{} keeps an axis that should go", 1.0, call(name, without=_KEPT)
+    if keywords & {*_AXIS} or rest:
+        for axis in ("0", "1", "-1"):
+            yield "wrong-axis", "{} goes over the wrong axis", 1.0, call(name, f"dim={axis}", without=_AXIS, args=())
+        over_all = call(name, without=tuple(map(str, keywords)), args=())
+        yield "wrong-axis", "{} goes over one axis, where all are meant", 1.2, over_all
+    else:
+        text = "{} goes over everything, where one axis is meant"
+        for axis in ("0", "-1"):
+            yield "extra-reduction", text, 1.1, call(name, f"dim={axis}")
+            yield "extra-reduction", text, 1.15, call(name, f"dim={axis}", "keepdim=True")
 
 
 _LIBRARIES = ("torch", "F", "np", "numpy", "math", "nn")
@@ -457,7 +383,7 @@ def _subscripts(value: ast.expr, part: ast.expr) -> Iterator[_Otherwise]:
     base, text = written(value), "{} is not the right entry"
     number = whole_number(part)
     if number is not None:
-        for other in {number - 1, number + 1, 0, -1} - {number}:
+        for other in neighbours(number):
             yield "wrong-index", text, 1.1, f"{base}[{other}]"
     elif isinstance(part, (ast.Name, ast.BinOp)):
         for shift in ("- 1", "+ 1"):
@@ -546,40 +472,31 @@ def _completed(node: ast.AST, flow: DataFlow) -> Iterator[_Otherwise]:
         yield "missing-term", "a division is missing at {}", 1.5, f"({whole} / {other})"
 
 
-def _of_statements(tree: ast.FunctionDef, seen: set[str]) -> Iterator[_Changed]:
+_GONE = ("extra-term", "the line {} does not belong there", 1.4)
+_EARLY = ("updated-too-early", "the line {} comes one too early", 1.2)
+
+
+def _of_statements(tree: ast.FunctionDef, seen: set[str]) -> Iterator[tuple[str, Repair]]:
     """A line too many, or two in the wrong order."""
     for node in ast.walk(tree):
         for field in ("body", "orelse"):
             body = getattr(node, field, None)
             if not isinstance(body, list) or len(body) < 2:
                 continue
-            for number, each in enumerate(body):
-                if isinstance(each, (ast.Assign, ast.AugAssign, ast.Expr, ast.If, ast.For)):
-                    yield from _with_body(tree, node, field, [*body[:number], *body[number + 1 :]], each, seen, _GONE)
-            for number, (one, other) in enumerate(pairwise(body)):
-                if not isinstance(other, ast.Return):
-                    turned = [*body[:number], other, one, *body[number + 2 :]]
-                    yield from _with_body(tree, node, field, turned, one, seen, _TURNED)
-
-
-_GONE = ("extra-term", "the line {} does not belong there", 1.4)
-_TURNED = ("updated-too-early", "the line {} comes one too early", 1.2)
-
-
-def _with_body(
-    tree: ast.FunctionDef,
-    node: ast.AST,
-    field: str,
-    body: list[ast.stmt],
-    at: ast.stmt,
-    seen: set[str],
-    told: tuple[str, str, float],
-) -> Iterator[_Changed]:
-    before = getattr(node, field)
-    setattr(node, field, body)
-    made = ast.unparse(tree)
-    setattr(node, field, before)
-    if made not in seen:
-        seen.add(made)
-        code, text, cost = told
-        yield _Changed(made, at.lineno, code, text.format(_quoted(at)), cost)
+            changed = [
+                ([*body[:k], *body[k + 1 :]], each, _GONE)
+                for k, each in enumerate(body)
+                if isinstance(each, (ast.Assign, ast.AugAssign, ast.Expr, ast.If, ast.For))
+            ]
+            changed += [
+                ([*body[:k], other, one, *body[k + 2 :]], one, _EARLY)
+                for k, (one, other) in enumerate(pairwise(body))
+                if not isinstance(other, ast.Return)
+            ]
+            for instead, at, (code, text, cost) in changed:
+                setattr(node, field, instead)
+                made = ast.unparse(tree)
+                setattr(node, field, body)
+                if made not in seen:
+                    seen.add(made)
+                    yield made, Repair(at.lineno, code, text.format(_quoted(at)), cost)

@@ -10,16 +10,7 @@ from functools import cached_property
 from gradcheck.catalog import Exercise
 from gradcheck.checks.limits import Budget
 from gradcheck.checks.trials import Trial
-from gradcheck.diagnosis import (
-    from_arguments,
-    from_code,
-    from_expected,
-    from_formula,
-    places,
-    ratios,
-    steps,
-    with_more,
-)
+from gradcheck.diagnosis import from_arguments, from_code, from_expected, from_formula, places, ratios, steps, with_more
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted, say
 from gradcheck.diagnosis.matching import Factor, explain_factor, factor_in_words, leaves_of, ratio

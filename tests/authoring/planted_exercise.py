@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gradcheck.authoring.dev_check.catalog import Record
-from gradcheck.authoring.dev_check.exercise import check_exercise, written_problems
-from gradcheck.authoring.dev_check.problem import ExerciseVerdict, Problem
+from gradcheck.authoring.dev_check.check import check_exercise, written_problems
+from gradcheck.authoring.dev_check.record import ExerciseVerdict, Problem, Record
 from gradcheck.catalog import Exercise, find_exercise
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from gradcheck.authoring.dev_check.grading import _WrongAnswers
+from gradcheck.authoring.dev_check.graded import _WrongAnswers
 from gradcheck.catalog.exercise import Misconception
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.task import Confusion, FunctionSpec, Property, Reference

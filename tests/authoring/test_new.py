@@ -345,7 +345,7 @@ def test_a_folder_that_takes_no_file_leaves_nothing_behind(checkout, tmp_path, m
             raise OSError(28, "No space left on device")
         path.write_bytes(content)
 
-    monkeypatch.setattr("gradcheck.authoring.new.place.write_whole", full)
+    monkeypatch.setattr("gradcheck.authoring.new.create.write_whole", full)
     wish = Wish("fresh", "y[i] = tanh(x[i])", unit="09_new", new_unit=True)
     with pytest.raises(GradcheckError, match=r"fresh\.py cannot be written, so nothing is: No space left"):
         create(root, wish, lambda _line: None)

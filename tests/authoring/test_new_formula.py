@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gradcheck.authoring.new.parts import NotWritten
 from gradcheck.authoring.new.plan import Wish, plan
+from gradcheck.authoring.new.torch_code import NotWritten
 from gradcheck.errors import FormulaError
 from gradcheck.references.survey import survey
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gradcheck.authoring.release.make import release
-from gradcheck.authoring.release.stubs import is_unsolved, stubs_of
-from gradcheck.authoring.units import for_units
+from gradcheck.authoring.release import release
+from gradcheck.authoring.stubs import is_unsolved, stubs_of
 from gradcheck.catalog import all_exercises, exercises_of
 from gradcheck.classes.policy import Course, load_course
 from gradcheck.commands.cli import cli
 from gradcheck.errors import GradcheckError
+from gradcheck.hosts.course_text import for_units
 from tests.authoring.answers_in import Search, every_file
 
 pytestmark = pytest.mark.outside

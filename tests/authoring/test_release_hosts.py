@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gradcheck.authoring.release.contents import HOSTS
-from gradcheck.authoring.release.make import release
-from gradcheck.authoring.release.update import MANIFEST
+from gradcheck.authoring.release import HOSTS, release
+from gradcheck.authoring.update import MANIFEST
 from gradcheck.classes.policy import Course
 from gradcheck.commands.cli import cli
 from gradcheck.errors import GradcheckError

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gradcheck.authoring.release.contents import contents
-from gradcheck.authoring.release.grader import GraderRequirement
+from gradcheck.authoring.release import GraderRequirement, contents
 from gradcheck.classes.policy import Course
 from gradcheck.submissions.lateness import Deadline
 

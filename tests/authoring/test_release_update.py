@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.authoring.release import update as release_update
-from gradcheck.authoring.release.make import release
-from gradcheck.authoring.release.update import MANIFEST, Updated, update
+from gradcheck.authoring import update as release_update
+from gradcheck.authoring.release import release
+from gradcheck.authoring.update import MANIFEST, Updated, update
 from gradcheck.classes.policy import Course
 from gradcheck.errors import GradcheckError
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from gradcheck.authoring.release import contents as release_contents
-from gradcheck.authoring.release.contents import contents
-from gradcheck.authoring.release.grader import GraderRequirement
+from gradcheck.authoring.release import GraderRequirement, contents
 from gradcheck.catalog import all_exercises
 from gradcheck.classes.policy import Course
 from gradcheck.errors import GradcheckError
+from gradcheck.hosts.github.workflow import workflow as released_workflow
 from tests.hosts.actionlint import Actionlint
 from tests.hosts.workflow_runner import Runner, Step, outputs_of, reported
 
@@ -112,17 +110,18 @@ def test_every_exercise_has_a_step_and_the_reporter_knows_all(job):
 @pytest.mark.parametrize("name", ["relu; rm -rf /", "re lu", "ReLU", "grade", "${{ x }}", "9relu"])
 def test_no_other_name_gets_into_it(name):
     with pytest.raises(GradcheckError, match="needs another name"):
-        release_contents._runners((name,))
+        released_workflow((name,))
 
 
 def test_two_exercises_cannot_share_a_step():
     with pytest.raises(GradcheckError, match="needs another name"):
-        release_contents._runners(("one_hot", "onehot"))
+        released_workflow(("one_hot", "onehot"))
 
 
 @pytest.mark.parametrize(("version", "said"), [((3, 11), "3.11 or newer, up to 3.14."), ((3, 14), "3.14.")])
 def test_it_runs_with_the_releases_python_and_so_may_learners(monkeypatch, version, said):
-    monkeypatch.setattr(release_contents, "sys", SimpleNamespace(version_info=version))
+    for module in ("authoring.release", "hosts.github.workflow"):
+        monkeypatch.setattr(f"gradcheck.{module}.PYTHON", f"{version[0]}.{version[1]}")
     made = contents(Course(), {}, GRADER)
     assert f"You need git and Python, {said} In this folder:".encode() in made["README.md"]
     assert f'python-version: "3.{version[1]}"'.encode() in made[PATH]

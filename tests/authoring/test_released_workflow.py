@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.authoring.release.make import release
+from gradcheck.authoring.release import release
 from gradcheck.classes.policy import load_course
 from tests.hosts.workflow_runner import Runner, command
 

@@ -10,7 +10,6 @@ import pytest
 
 from gradcheck.catalog import all_exercises
 from gradcheck.desk.explanation import explanation
-from gradcheck.desk.hints import operators_of
 from gradcheck.references.typeset import formulas
 from tests import warm_start
 from tests.desk.desk_commands import ROOT, refused, run
@@ -26,14 +25,14 @@ def test_every_page_fits_the_screen_and_has_everything(exercise, width):
     text = " ".join(" ".join(lines).split())
     for graded in exercise.functions:
         assert f"{graded.spec.name}({', '.join(graded.spec.parameters)})" in text
-    for operator in operators_of(exercise):
+    for operator in exercise.operators:
         assert all(" ".join(line.split()) in text for line in formulas(operator))
         assert operator.source.split(";")[0] in text
     for line in exercise.formula.split("\n"):
         assert " ".join(line.split()) in text
     sources = [graded.spec.reference.source for graded in exercise.functions if graded.spec.reference]
     assert all(source.split("; ")[-1] in text for source in sources)
-    assert ("The Jacobian at a small example" in lines) == bool(operators_of(exercise))
+    assert ("The Jacobian at a small example" in lines) == bool(exercise.operators)
     assert not any("\x1b" in line for line in lines)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradcheck.catalog import all_exercises, find_exercise
-from gradcheck.desk.hints import give_hint, hint_lines, operators_of, steps_of
+from gradcheck.desk.hints import give_hint, hint_lines, steps_of
 from tests.desk.desk_commands import refused, run
 
 RECORD = Path("exercises/.desk.json")
@@ -60,7 +60,7 @@ def test_one_step_may_be_asked_for_and_the_furthest_is_recorded():
 def test_a_formula_of_the_record_comes_before_a_derived_one():
     exercise = find_exercise("multi_stage")
     assert exercise.formula
-    assert operators_of(exercise)
+    assert exercise.operators
     shown = run("hint", "multi_stage", "--step", "4").out
     assert all(f"    {line}\n" in shown for line in exercise.formula.split("\n"))
     assert "y_i = tanh(" not in shown

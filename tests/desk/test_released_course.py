@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.authoring.release.make import release
-from gradcheck.authoring.units import for_units
+from gradcheck.authoring.release import release
 from gradcheck.catalog import all_exercises
 from gradcheck.classes.course_here import course_here
 from gradcheck.classes.policy import Course
 from gradcheck.desk.watch_session import Session, exercises_to_watch
 from gradcheck.desk.watch_verdict import WatchVerdict, missing
+from gradcheck.hosts.course_text import for_units
 from gradcheck.reports.words import WORDS
 from tests import warm_start
 from tests.checks.totals import COUNT, of_units

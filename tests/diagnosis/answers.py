@@ -6,7 +6,6 @@ import re
 from functools import cache
 
 from gradcheck.catalog import Exercise
-from gradcheck.desk.hints import operators_of
 from gradcheck.references.typeset import formulas
 
 _ENTRY = r"(?<![\w'])[^\W\d_]\w*_[a-z]{1,2}(?!\w)"
@@ -30,7 +29,7 @@ def gives_away(text: str, exercise: Exercise) -> str:
 @cache
 def _names(exercise: Exercise) -> frozenset[str]:
     found = {name for graded in exercise.functions for name in graded.spec.parameters}
-    for operator in operators_of(exercise):
+    for operator in exercise.operators:
         found |= {operator.output_name, *(each.name for each in operator.inputs)}
     return frozenset(found)
 
@@ -39,7 +38,7 @@ def _names(exercise: Exercise) -> frozenset[str]:
 def _terms(exercise: Exercise) -> tuple[str, ...]:
     """The right sides of all formulas, and their terms; those of a single symbol aside."""
     lines = exercise.formula.split("\n") if exercise.formula else []
-    lines += [line for operator in operators_of(exercise) for line in formulas(operator)]
+    lines += [line for operator in exercise.operators for line in formulas(operator)]
     sides = [line.split("=", 1)[-1].split("←")[-1].strip() for line in lines]
     terms = {term.strip() for side in sides for term in (side, *re.split(r" [+−] ", side))}
     return tuple(sorted(term for term in terms if len(re.findall(_ENTRY, term)) > 1))

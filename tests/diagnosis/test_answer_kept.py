@@ -8,7 +8,6 @@ import torch
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.checks.results import where_of
 from gradcheck.classes.written import check_written
-from gradcheck.desk.hints import operators_of
 from gradcheck.diagnosis.mistakes import mutant_in_words
 from gradcheck.diagnosis.mutants import mutants, mutants_in_output
 from gradcheck.operators import all_operators
@@ -32,7 +31,7 @@ def everything(operator):
 @pytest.mark.table
 @pytest.mark.parametrize("operator", all_operators().values(), ids=lambda operator: operator.name)
 def test_no_mutant_is_named_by_the_formula(operator):
-    exercises = [each for each in all_exercises().values() if operator in operators_of(each)]
+    exercises = [each for each in all_exercises().values() if operator in each.operators]
     exercises += [find_exercise("softmax")] * (not exercises)  # an operator that sweeps use: the rules for any text
     told = [f"{mutant.kind}: {mutant_in_words(mutant)}" for mutant in everything(operator)]
     assert {

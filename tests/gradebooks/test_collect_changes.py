@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gradcheck.errors import GradcheckError
-from gradcheck.gradebooks.collect.clones import clone_at, is_clone, load_release
+from gradcheck.gradebooks.collect.changes import clone_at, is_clone, load_release
 from gradcheck.submissions.places import Place
 from tests.gradebooks.collect_data import put, released
 
@@ -52,7 +52,7 @@ def test_line_ends_of_another_system_are_no_change(copy):
 
 
 def test_what_the_release_command_writes_is_understood(tmp_path):
-    from gradcheck.authoring.release.update import update
+    from gradcheck.authoring.update import update
 
     update(tmp_path / "ada", {path: content.encode() for path, content in RELEASE.items()})
     update(tmp_path / "ada", {path: content.encode() for path, content in (RELEASE | {"pytest.ini": "new"}).items()})

@@ -7,8 +7,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gradcheck.authoring.dev_check.lanes import Work, checked
-from gradcheck.classes.cluster_lane import WorkerLane
+from gradcheck.authoring.dev_check.check import Work, checked
+from gradcheck.classes import dask_worker
 from gradcheck.classes.journal import opened
 from gradcheck.classes.judge import Settings
 from gradcheck.classes.pool import Pool
@@ -29,7 +29,9 @@ def pool(bounds):
 
 
 def cluster():
-    WorkerLane(SETTINGS).grade(find(Path("class"))[0].read(), 5)
+    run = dask_worker.Run("run", SETTINGS, dask_worker.build(), require_sandbox=False)
+    with dask_worker._Bench(run, "").lane() as lane:
+        dask_worker.grade_one(lane, find(Path("class"))[0].read(), 5)
 
 
 def spawning():

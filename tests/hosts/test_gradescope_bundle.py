@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import CliRunner
 
-from gradcheck.authoring.course_text import course_text
-from gradcheck.authoring.wheel import grader_wheel
 from gradcheck.classes.policy import CallLimits, Course, HintCosts, load_course
 from gradcheck.errors import GradcheckError
+from gradcheck.hosts.course_text import course_text
+from gradcheck.hosts.grader import grader_wheel
 from gradcheck.hosts.gradescope.bundle import bundle, for_gradescope, write_bundle
 from gradcheck.hosts.gradescope.command import bundle as command
 from gradcheck.submissions.lateness import Deadline

@@ -6,10 +6,11 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from gradcheck.authoring.dev_check.problem import Problem, listed
-from gradcheck.authoring.stubs import stub_of
+from gradcheck.authoring.dev_check.record import Problem
+from gradcheck.authoring.stubs import is_unwritten, stub_of
 from gradcheck.catalog import Exercise
 from gradcheck.checks.task import FunctionSpec
+from gradcheck.showing.text import in_a_row
 
 Functions = dict[str, ast.FunctionDef]
 
@@ -32,7 +33,7 @@ def solved_in(stub: Path) -> set[str]:
         tree = ast.parse(stub.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):
         return set()
-    return {name for name, node in _functions(tree).items() if _is_solved(node)}
+    return {name for name, node in _functions(tree).items() if not is_unwritten(node)}
 
 
 class _File:
@@ -67,7 +68,7 @@ class _File:
         anew = f"write it anew with: gradcheck stubs {self.exercise.name}"
         if self.missing:
             if not self.elsewhere:  # a file in another unit's folder is told of by itself
-                asked = listed([_signature(graded.spec) for graded in self.exercise.functions])
+                asked = in_a_row([_signature(graded.spec) for graded in self.exercise.functions])
                 remedy = anew if self.folder == "exercises" else f"write it, with {asked}"
                 yield self.problem("there is no such file", remedy)
             return
@@ -99,10 +100,10 @@ class _File:
 def _stub_problems(stub: _File) -> Iterator[Problem]:
     name = stub.exercise.name
     anew = f"gradcheck stubs {name} --force writes it anew; what is in it is lost"
-    solved = [each for each, node in stub.functions.items() if _is_solved(node)]
+    solved = [each for each, node in stub.functions.items() if not is_unwritten(node)]
     if solved:
         verb, whose = ("is", "its body is") if len(solved) == 1 else ("are", "their bodies are")
-        yield stub.problem(f"{listed(solved)} {verb} already solved: {whose} more than NotImplementedError", anew)
+        yield stub.problem(f"{in_a_row(solved)} {verb} already solved: {whose} more than NotImplementedError", anew)
     asked = {graded.spec.name for graded in stub.exercise.functions}
     silent = [
         each
@@ -110,7 +111,7 @@ def _stub_problems(stub: _File) -> Iterator[Problem]:
         if each in asked and "# TODO" not in (ast.get_source_segment(stub.text, node) or "")
     ]
     if silent:
-        cause = f"{listed(silent)} {'has' if len(silent) == 1 else 'have'} no # TODO, which says where to write"
+        cause = f"{in_a_row(silent)} {'has' if len(silent) == 1 else 'have'} no # TODO, which says where to write"
         yield stub.problem(cause, anew)
 
 
@@ -131,16 +132,6 @@ def _drift_problems(stub: _File, solution: _File) -> Iterator[Problem]:
 
 def _functions(tree: ast.Module) -> Functions:
     return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-
-
-def _is_solved(node: ast.FunctionDef) -> bool:
-    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-    return not (len(body) == 1 and isinstance(body[0], ast.Raise) and _raised(body[0]) == "NotImplementedError")
-
-
-def _raised(statement: ast.Raise) -> str:
-    raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
-    return raised.id if isinstance(raised, ast.Name) else ""
 
 
 def _signature(spec: FunctionSpec) -> str:

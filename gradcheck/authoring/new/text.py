@@ -7,11 +7,12 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from gradcheck.authoring.new.plan import Plan
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.operators.operator import BATCH_SIZE, Input, Operator
+from gradcheck.showing.templating import filled
+from gradcheck.showing.text import in_a_row
 
 _TEMPLATES = Path(__file__).parent.parent / "templates" / "exercise"
 _WIDTH = 116
@@ -32,8 +33,8 @@ def record(plan: Plan, unit: str, title: str, order: int, code: str, why: str) -
         body = [f"# TODO: write this in torch ({why})", missing]
     if "torch." in code:
         body = ["import torch", "", *body]
-    return _rendered(
-        "record.py.jinja",
+    return filled(
+        _TEMPLATES / "record.py.jinja",
         name=operator.name,
         title=title,
         unit=unit,
@@ -60,19 +61,6 @@ def statement(start: str, code: str) -> list[str]:
         pieces[-1] += letter
     lines = [f"    {piece.strip()}" for piece in pieces]
     return [f"{start}(", *(line + ("  # noqa: E501" if len(line) > _WIDTH else "") for line in lines), ")"]
-
-
-def _rendered(template: str, **values: Any) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(  # noqa: S701 — Python, not HTML; what goes in was checked
-        loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(**values)
 
 
 def _formula(text: str) -> str:
@@ -131,8 +119,8 @@ def solution(plan: Plan, title: str, lines: list[str], bodies: Bodies | None = N
         }
         for each in plan.functions
     ]
-    return _rendered(
-        "solution.py.jinja",
+    return filled(
+        _TEMPLATES / "solution.py.jinja",
         title=title,
         formula=lines[0],
         about="\n".join(textwrap.wrap(_about(plan.operator), _WIDTH)),
@@ -177,7 +165,7 @@ def _docstring(text: str) -> str:
 def _about(operator: Operator) -> str:
     told = []
     if operator.any_shape:
-        every = _listed([each.name for each in operator.inputs])
+        every = in_a_row([each.name for each in operator.inputs])
         shapes = "any shape" if len(operator.inputs) == 1 else "any shape, the same for all"
         told.append(f"{'Entry by entry: ' if operator.output_shape else ''}{every} may have {shapes}.")
     told += [
@@ -200,15 +188,15 @@ def _about(operator: Operator) -> str:
 def _says(operator: Operator, spec: FunctionSpec) -> str:
     """What a learner is told of a function: what goes in, what comes out, in which shape."""
     out = operator.output_name
-    inputs = _listed([_shaped(operator, each) for each in operator.inputs])
+    inputs = in_a_row([_shaped(operator, each) for each in operator.inputs])
     if spec.role == "jacobian":
         (wrt,) = operator.differentiable_inputs
-        given = _listed([f"{each.name} {_shape(each.shape)}" for each in operator.inputs])
+        given = in_a_row([f"{each.name} {_shape(each.shape)}" for each in operator.inputs])
         shape = _shape((*operator.output_shape, *wrt.shape))
         return f"J[i, j] = ∂{out}_i/∂{wrt.name}_j for one sample, {given}. Returns {shape}."
     if spec.role == "forward":
         if operator.any_shape:
-            every = _listed([each.name for each in operator.inputs])
+            every = in_a_row([each.name for each in operator.inputs])
             return f"{out}, shaped like {every}." if operator.output_shape else f"{out}, a scalar, of {every}."
         shape = _result(operator)
         single = f" One sample without B gives {_shape(operator.output_shape)}." if operator.unbatched else ""
@@ -220,7 +208,7 @@ def _says(operator: Operator, spec: FunctionSpec) -> str:
     if len(names) == 1:
         return f"The gradient of the cost by {names[0]}, shaped like it. {upstream}"
     returned = ", ".join(f"grad_{name}" for name in names)
-    told = f"The gradients of the cost by {_listed(names)}."
+    told = f"The gradients of the cost by {in_a_row(names)}."
     return f"{told} Returns ({returned}), each shaped like its input. {upstream}"
 
 
@@ -238,7 +226,3 @@ def _shaped(operator: Operator, each: Input) -> str:
 
 def _shape(names: tuple[str, ...]) -> str:
     return f"({names[0]},)" if len(names) == 1 else f"({', '.join(names)})"
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -13,14 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gradcheck.authoring.course_text import course_text
-from gradcheck.authoring.pins import pinned
-from gradcheck.authoring.units import for_units
-from gradcheck.authoring.wheel import grader_wheel
 from gradcheck.catalog import all_exercises
 from gradcheck.classes.policy import Course
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.small_files import read_small, write_whole
+from gradcheck.hosts.course_text import course_text, for_units
+from gradcheck.hosts.grader import grader_wheel, pinned
 from gradcheck.hosts.whole_points import whole
 
 SCHEMA = "gradcheck/bundle/v1"

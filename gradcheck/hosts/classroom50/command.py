@@ -43,11 +43,10 @@ def host(checkout: Path, course_file: Path | None, out: Path) -> None:
     Who it is from is read from the host's variables. Exits 0 when it was graded, whatever the score; 3 when the
     grader itself failed on an exercise: there is no result.json then.
     """
-    from gradcheck.classes.checkout import grade_checkout
     from gradcheck.classes.policy import load_course
+    from gradcheck.classes.run import grade_checkout
     from gradcheck.grading.small_files import write_whole
-    from gradcheck.hosts.classroom50.functions import function_outcomes
-    from gradcheck.hosts.classroom50.result import classroom50_result, identity, release_body
+    from gradcheck.hosts.classroom50.result import classroom50_result, function_outcomes, identity, release_body
 
     course = load_course(course_file)
     report = grade_checkout(checkout, course, name=os.environ.get("OWNER") or "submission", require_sandbox=True)

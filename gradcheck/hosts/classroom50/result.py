@@ -7,7 +7,8 @@ https://github.com/foundation50/classroom50, schemas/result-v1.schema.json and t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,12 +28,15 @@ from gradcheck.gradebooks.collect.result import (
 from gradcheck.hosts.whole_points import whole
 from gradcheck.reports.escaping import markdown_text, visible
 from gradcheck.reports.feedback import feedback_markdown
+from gradcheck.reports.message import failure_text
 from gradcheck.reports.stored import clipped, failures, must_be_marked
 from gradcheck.showing.text import points
 
 SCHEMA = "classroom50/result/v1"
 _MOST = 100_000
 """Characters of a release's text; GitHub takes 125,000."""
+_MOST_OF_ONE = 1_900
+"""Characters of what is said of a function; the host shows 2,000."""
 _MOST_ENTRIES = 50_000
 _WARNED = "provenance_warning"
 """Why Classroom 50 thinks that it was not its workflow which published a result."""
@@ -151,6 +155,30 @@ def _counted(report: FinalReport, result: Mapping[str, Any]) -> str:
         f"Exactly {exact} of {points(report.max_score)}. Classroom 50 takes whole points, so those of each exercise "
         f"are rounded down{less}."
     )
+
+
+def function_outcomes(report: FinalReport) -> dict[str, dict[str, Any]]:
+    """By `relu.backward`: `passed` and `text`, of a report as `stored.read_report` gives it."""
+    return {name: outcome for exercise in report.exercises for name, outcome in _of(exercise)}
+
+
+def _of(exercise: WrittenExercise) -> Iterator[tuple[str, dict[str, Any]]]:
+    path = visible(f"exercises/{clipped(exercise.unit, 60)}/{clipped(exercise.name, 60)}.py")
+    found = list(failures(exercise))
+    for function, checks in exercise.by_function().items():
+        passed = set(checks.values()) == {"passed"}
+        texts = [
+            failure_text(replace(each, lines=tuple(map(visible, each.lines))), path)
+            for each in found
+            if each.function == function
+        ]
+        if not texts:
+            texts = ["all checks passed" if passed else "not started"]
+        text = visible("\n\n".join(texts))
+        yield (
+            f"{exercise.name}.{function}",
+            {"passed": passed, "text": text if len(text) <= _MOST_OF_ONE else f"{text[:_MOST_OF_ONE]} …"},
+        )
 
 
 # Collected.

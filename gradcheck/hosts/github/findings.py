@@ -1,27 +1,29 @@
-"""What a class's CI tells of an exercise, function by function: what stopped, in words, and at which line of the file.
+"""What a class's CI tells of an exercise, function by function: what stopped, in words, and at which line of the file;
+and that beside the learner's lines, as GitHub's workflow commands `::error file=…,line=…,title=…::message`.
 
 Nothing of a submission is run or imported for it; texts are safe for a job's log, the correct value is in none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from gradcheck.checks.results import FAULTS, CheckResult, Status
-from gradcheck.classes.written import FinalReport, WrittenExercise
+from gradcheck.classes.written import WrittenExercise
 from gradcheck.grading.sources import Sources
-from gradcheck.reports.escaping import terminal_text, visible
+from gradcheck.reports.escaping import terminal_text, visible, workflow_data, workflow_property
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import (
-    check_result,
-    clipped,
-    failures,
-    problems,
-    ungraded_checks,
-)
+from gradcheck.reports.stored import check_result, clipped, failures, ungraded_checks
 
+MOST = 10
+"""Annotations of a step."""
+MOST_OF_JOB = 46
+"""Of all steps together. Fifty are shown, and the reporter's step has four: two notices of its own, an error where
+something is to be mended, and the runner's warning about the version of Node that it asks for.
+"""
+_LONGEST = 300
 State = Status | Literal["waiting"]
 TOLD = (*FAULTS, "ungraded")
 """The states of findings that are worth a line of their own: what stopped a function."""
@@ -79,11 +81,6 @@ def findings(exercise: WrittenExercise, sources: Sources, noticed: Sequence[str]
     return found
 
 
-def noticed_in(report: FinalReport) -> list[str]:
-    """What is worth telling beside an exercise that was not found."""
-    return problems(report)[:3]
-
-
 def _stopped(exercise: WrittenExercise, failure: CheckResult, sources: Sources, *, again: bool) -> Finding:
     path = exercise_path(exercise.unit, exercise.name)
     if again:
@@ -135,3 +132,61 @@ def _finding(
     path = exercise_path(unit, name)
     line = sources.line(path, function, location)
     return Finding(name, unit, function, state, *told, terminal_text(text), sources.prefix + path, line)
+
+
+# GitHub shows ten errors of a step and fifty annotations of a job, whichever come first, and is silent on the others.
+# So they are chosen here, for all steps of a job alike: the first mistake of every exercise, then the second of each.
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """`place` is where in the report it was found, `turn` its number among those of its exercise."""
+
+    exercise: str
+    place: int
+    turn: int
+    command: str
+
+
+def annotated(found: Mapping[str, Sequence[Finding]]) -> list[Annotation]:
+    """Of what was found in each exercise, what stopped, the most useful first. What is not started has none, and what
+    keeps a file from being read stops every function of it at the same place: it has one.
+    """
+    made: list[Annotation] = []
+    for exercise, each in found.items():
+        own: dict[tuple[str, int, str], Finding] = {}
+        for one in each:
+            if one.state in TOLD:
+                own.setdefault((one.path, one.line, one.what), one)
+        for turn, one in enumerate(own.values()):
+            made.append(Annotation(exercise, len(made), turn, _command(one)))
+    return sorted(made, key=lambda each: (each.turn, each.place))
+
+
+def of_step(found: Sequence[Annotation], names: Sequence[str], most: int = MOST_OF_JOB) -> list[str]:
+    """The commands of a step that tells of these exercises, or of all of them, one a line and in the report's order.
+    All steps of the job together have `most` at most.
+    """
+    chosen = [each for each in found[:most] if each.exercise in names or not names][:MOST]
+    return [each.command for each in sorted(chosen, key=lambda each: each.place)]
+
+
+def left_out(found: Sequence[Annotation], *, apart: bool) -> int:
+    """How many are shown by no step of a job. `apart`: every exercise has a step of its own."""
+    if not apart:
+        return len(found) - len(of_step(found, ()))
+    return len(found) - sum(len(of_step(found, [name])) for name in dict.fromkeys(each.exercise for each in found))
+
+
+def _command(found: Finding) -> str:
+    title = f"{found.exercise}.{found.function}" + (f" [{found.code}]" if found.code else "")
+    where = f"file={_property(found.path)}" + (f",line={found.line}" if found.line else "")
+    return f"::error {where},title={_property(title)}::{workflow_data(_line(found.what))}"
+
+
+def _property(text: str) -> str:
+    return workflow_property(_line(text))
+
+
+def _line(text: str) -> str:
+    return clipped(" ".join(text.split()), _LONGEST)

@@ -5,20 +5,17 @@ Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/.
 
 from __future__ import annotations
 
-import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gradcheck.authoring.course_text import course_text
-from gradcheck.authoring.pins import TORCH_CPU_INDEX, pinned
-from gradcheck.authoring.wheel import grader_wheel
-from gradcheck.authoring.zipped import zipped
 from gradcheck.classes.policy import Course
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.small_files import write_whole
+from gradcheck.hosts.course_text import course_text
+from gradcheck.hosts.grader import PYTHON, TORCH_CPU_INDEX, grader_wheel, pinned, zipped
 from gradcheck.isolation.worker.launch import Bounds
 from gradcheck.showing.text import points
 
@@ -60,7 +57,7 @@ def bundle(course: Course, *, require_sandbox: bool = False) -> bytes:
     wheel, grader = grader_wheel()
     libraries = pinned()
     values = {
-        "PYTHON": f"python{sys.version_info[0]}.{sys.version_info[1]}",
+        "PYTHON": f"python{PYTHON}",
         "TORCH_INDEX": TORCH_CPU_INDEX,
         "TORCH": next(line for line in libraries.splitlines() if line.startswith("torch==")),
         "WHEEL": wheel,

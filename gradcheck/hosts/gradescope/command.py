@@ -32,8 +32,8 @@ def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], require_
     It holds the grader without solutions, and of the course what grading needs: no roster. docs/gradescope.md says
     what to set there.
     """
-    from gradcheck.authoring.units import for_units
     from gradcheck.classes.policy import load_course
+    from gradcheck.hosts.course_text import for_units
     from gradcheck.hosts.gradescope.bundle import limit_s, timeout_min, write_bundle
     from gradcheck.reports.escaping import terminal_text
     from gradcheck.showing.text import points

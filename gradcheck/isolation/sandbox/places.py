@@ -8,28 +8,26 @@ name as soon as an optimiser is made. None of this is a wall.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import re
 import site
 import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from gradcheck.grading.execute import ROOTS, required, top_level
+
 _SYSTEM = (
     "/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", "/usr/local/lib", "/nix/store", "/gnu/store",
     "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/etc/gai.conf", "/usr/share/zoneinfo", "/usr/share/locale",
     "/usr/share/i18n", "/sys/devices/system/cpu",
 )  # fmt: skip
-_ROOTS = ("torch", "numpy")
 PACKAGE = Path(__file__).resolve().parents[2]
 """gradcheck itself: the catalog and the checks."""
 
@@ -52,7 +50,7 @@ def readable_places(hidden: Iterable[Path] = ()) -> list[Path]:
     found: list[Path] = []
     for place in wanted:
         found += _without(place, kept_out)
-    for place in _distributions(_ROOTS):
+    for place in _distributions():
         found += _without(place, secret)
     return _outermost(found)
 
@@ -66,7 +64,7 @@ def listed_places(readable: Iterable[Path]) -> list[Path]:
 def needed_places() -> list[Path]:
     """Those that Python and torch cannot do without, for the question whether another user could read them."""
     places = [Path(os.__file__), Path(sysconfig.get_path("stdlib")) / "encodings"]
-    for name in _ROOTS:
+    for name in ROOTS:
         for folder in _package_folders():
             if (folder / name / "__init__.py").exists():
                 places.append(folder / name / "__init__.py")
@@ -104,60 +102,15 @@ def _outermost(places: Iterable[Path]) -> list[Path]:
     return sorted(place for place in everything if not any(parent in everything for parent in place.parents))
 
 
-def can_import(module: str) -> bool:
-    """Whether a worker has this module (no dots): Python's own, torch, numpy, and all that these require."""
-    return module in _ROOTS or module in sys.stdlib_module_names or module in _required_modules()
-
-
-@cache
-def _required_modules() -> frozenset[str]:
-    entries = {entry for distribution in _required(_ROOTS) for entry in _top_level(distribution)}
-    return frozenset(entry.partition(".")[0] for entry in entries)
-
-
-def _distributions(roots: Iterable[str]) -> list[Path]:
-    """The top-level entries of these distributions and of all that they require."""
+def _distributions() -> list[Path]:
+    """The top-level entries of torch and numpy and of all that they require."""
     places = []
-    for distribution in _required(roots):
-        for entry in _top_level(distribution):
+    for distribution in required():
+        for entry in top_level(distribution):
             place = Path(str(distribution.locate_file(entry)))
             if place.exists():
                 places.append(place.resolve())
     return places
-
-
-def _required(roots: Iterable[str]) -> Iterator[importlib.metadata.Distribution]:
-    """These distributions and all that they require, as far as they are installed."""
-    waiting, seen = list(roots), set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        with suppress(importlib.metadata.PackageNotFoundError):
-            distribution = importlib.metadata.distribution(name)
-            waiting += _requires(distribution)
-            yield distribution
-
-
-def _requires(distribution: importlib.metadata.Distribution) -> list[str]:
-    names = []
-    for requirement in distribution.requires or []:
-        head, _, marker = requirement.partition(";")
-        match = re.match(r"[A-Za-z0-9._-]+", head.strip())
-        if match and "extra" not in marker:
-            names.append(re.sub(r"[-_.]+", "-", match[0]).lower())
-    return names
-
-
-def _top_level(distribution: importlib.metadata.Distribution) -> set[str]:
-    """The first part of every file's path; where no list of files was kept, the names that it says it has."""
-    record = distribution.read_text("RECORD")
-    if record:
-        firsts = {line.split("/", 1)[0].split(",", 1)[0].strip('"') for line in record.splitlines()}
-        return {first for first in firsts if first not in {"", ".", "..", "__pycache__"}}
-    names = (distribution.read_text("top_level.txt") or distribution.metadata["Name"] or "").split()
-    return {entry for name in names for entry in (name, f"{name}.py", f"{name}.libs")}
 
 
 def answer_ahead() -> None:

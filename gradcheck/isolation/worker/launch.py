@@ -27,7 +27,7 @@ from pathlib import Path
 from gradcheck.checks.limits import Allowance, time_of_process
 from gradcheck.checks.outcome import Call
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.lifeline import end_with_parent
+from gradcheck.grading.processes import end_with_parent
 from gradcheck.isolation.sandbox.cgroups import Group, make_group
 from gradcheck.isolation.sandbox.layers import Layer, none_held
 from gradcheck.isolation.sandbox.limits import Limits

@@ -1,1 +1,0 @@
-"""The learners' repository: `gradcheck release`."""
