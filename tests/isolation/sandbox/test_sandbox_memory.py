@@ -15,7 +15,7 @@ if sys.platform != "linux":
 
 pytestmark = pytest.mark.outside
 
-RUNNER = Path(__file__).parents[1] / "ends_with_parent_runner.py"
+RUNNER = Path(__file__).parents[2] / "grading" / "ends_with_parent_runner.py"
 ORDINARY = """
 import os, sys
 from gradcheck.isolation.sandbox import kernel, limits
