@@ -34,8 +34,7 @@ from gradcheck.grading.report import ExerciseReport, all_alike, checks_of
 from gradcheck.grading.warm import Warm
 from gradcheck.isolation.sandbox.layers import Layer
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.isolation.worker.launch import Bounds
-from gradcheck.isolation.worker.spawn import lane_for
+from gradcheck.isolation.worker.launch import Bounds, lane_for
 from gradcheck.references.store import LIBRARIES
 from gradcheck.submissions.submission import Submission
 

@@ -14,8 +14,7 @@ from gradcheck.classes.judge import Settings
 from gradcheck.classes.pool import Pool
 from gradcheck.classes.run import grade_class
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.isolation.worker.launch import Bounds
-from gradcheck.isolation.worker.spawn import SpawningLane
+from gradcheck.isolation.worker.launch import Bounds, SpawningLane
 from gradcheck.submissions.places import find
 
 BOUNDS = Bounds(call_s=100.0, submission_s=100.0)

@@ -1,8 +1,9 @@
-"""What came of calls, as a header and raw bytes. A worker packs it; the judge unpacks it and believes nothing.
+"""Calls as the judge sends them to a worker, and what came of them as the worker sends it back: headers and raw bytes.
 
-`unpack` takes a header that may say anything, and either returns an `Outcome` of plain data for each of the first calls
-or raises Malformed. How many bytes may follow is asked of the header first, so that no allocation hangs on a worker's
-word alone. A call that came to nothing but tensors, as nearly all do, is told by the number of their form.
+Calls go from the judge to a worker only, which may believe them. What comes back is believed by nobody: `unpack` takes
+a header that may say anything, and either returns an `Outcome` of plain data for each of the first calls or raises
+Malformed. How many bytes may follow is asked of the header first, so that no allocation hangs on a worker's word alone.
+A call that came to nothing but tensors, as nearly all do, is told by the number of their form.
 """
 
 from __future__ import annotations
@@ -11,29 +12,109 @@ import math
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import astuple, replace
-from typing import Any, NamedTuple, get_args
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
+import numpy.typing as npt
 
 from gradcheck.checks.outcome import (
+    Argument,
+    Call,
     Fault,
     Foreign,
-    Operand,
+    GeneratorArgument,
     Operation,
-    OperationKind,
     Outcome,
-    RaisePlace,
     Returned,
     SideBySide,
     Signature,
-    Stray,
     Unwritten,
     Value,
 )
 from gradcheck.isolation.worker.wire import MOST_BODY, Header, Malformed
 
-_STATES = ("returned", "not_started", "unfinished", "raised", "exited", "timed_out", "missing")
+Node = Any
+"""JSON: `["a", dtype, layout, dtype of the values, shape, offset]` a tensor, `["g", seed, state, elsewhere]` a
+generator, `["v", plain]`, `["t", parts]` a tuple, `["l", parts]` a list, `["d", [[key, part], …]]` a dict, whose keys
+may be tuples.
+"""
+
+
+class Packed:
+    """Arrays, one behind the other. Each starts at a multiple of 64 bytes, as torch's own allocator has it."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.length = 0
+
+    def add(self, array: npt.NDArray[Any]) -> int:
+        """Take the array's bytes; the offset at which they start."""
+        offset = self.length
+        content = np.ascontiguousarray(array).tobytes()
+        padding = -len(content) % 64
+        self.pieces += [content, bytes(padding)]
+        self.length += len(content) + padding
+        return offset
+
+    def bytes(self) -> bytes:
+        return b"".join(self.pieces)
+
+
+def pack_calls(calls: Sequence[Call], into: Packed) -> list[Node]:
+    """Functions, whether to count, names and nodes, in the arguments' order."""
+    return [
+        [each.function, each.count, [[name, _node_of(value, into)] for name, value in each.arguments.items()]]
+        for each in calls
+    ]
+
+
+def _node_of(value: Any, into: Packed) -> Node:
+    if isinstance(value, Argument):
+        array = np.asarray(value.values)
+        return ["a", value.dtype, value.layout, array.dtype.str, list(array.shape), into.add(array)]
+    if isinstance(value, GeneratorArgument):
+        return ["g", value.seed, b64encode(value.state).decode(), value.elsewhere]
+    if isinstance(value, (tuple, list)):
+        return ["t" if isinstance(value, tuple) else "l", [_node_of(part, into) for part in value]]
+    if isinstance(value, dict):
+        return ["d", [[_key(key), _node_of(part, into)] for key, part in value.items()]]
+    return ["v", value.item() if isinstance(value, np.generic) else value]
+
+
+def _key(key: Any) -> Node:
+    return ["t", [_key(part) for part in key]] if isinstance(key, tuple) else ["v", key]
+
+
+def unpack_calls(rows: Sequence[Node], body: bytes | bytearray) -> list[Call]:
+    """The calls that `pack_calls` was given."""
+    return [
+        Call(function, {name: _argument(node, body) for name, node in named}, count) for function, count, named in rows
+    ]
+
+
+def _argument(node: Node, body: bytes | bytearray) -> Any:
+    kind = node[0]
+    if kind == "a":
+        _, dtype, layout, of_values, shape, offset = node
+        count = int(np.prod(shape, dtype=np.int64))
+        values = np.frombuffer(body, np.dtype(of_values), count, offset).reshape(shape)
+        return Argument(values, dtype, layout)
+    if kind == "g":
+        return GeneratorArgument(node[1], b64decode(node[2]), node[3])
+    if kind == "t":
+        return tuple(_argument(part, body) for part in node[1])
+    if kind == "l":
+        return [_argument(part, body) for part in node[1]]
+    if kind == "d":
+        return {_argument(key, body): _argument(part, body) for key, part in node[1]}
+    return node[1]
+
+
+_STATES: tuple[Any, ...] = get_args(get_type_hints(Outcome)["state"])
 _DEPTH = 4
+_DIMENSIONS = 16
 _PARTS = 4096
 _TEXT = 4_000
 _LINES = 40
@@ -151,7 +232,11 @@ def _returned_node(node: list[Any]) -> None:
     if len(node) != 7:
         raise Malformed
     _, shape, dtype, device, kind, shares, problem = node
-    sizes = isinstance(shape, list) and len(shape) <= 16 and all(type(n) is int and 0 <= n <= MOST_BODY for n in shape)
+    sizes = (
+        isinstance(shape, list)
+        and len(shape) <= _DIMENSIONS
+        and all(type(n) is int and 0 <= n <= MOST_BODY for n in shape)
+    )
     if not sizes or kind not in (None, *_KINDS):
         raise Malformed
     # Sizes beside a zero take no room, but no array can have them either.
@@ -243,10 +328,11 @@ def _in_short(several: bool, tensors: list[_Tensor]) -> tuple[Signature | None, 
 
 
 def _outcome(row: Header, numbers: Any, at: int) -> tuple[Outcome, int]:
-    state, recorded, operations = row.get("state"), row.get("recorded"), row.get("operations")
+    state: Any = row.get("state")
+    recorded, operations = row.get("recorded"), row.get("operations")
     if state not in _STATES or type(recorded) is not bool or type(operations) is not int:
         raise Malformed
-    fault = _fault(row.get("fault"))
+    fault = _field(Fault | None, row.get("fault"), _TEXT)
     if fault is None and state not in ("returned", "not_started"):
         raise Malformed
     value, at = _unpack(row["value"], numbers, at)
@@ -266,78 +352,53 @@ def _outcome(row: Header, numbers: Any, at: int) -> tuple[Outcome, int]:
     return outcome, at
 
 
-def _fault(node: Any) -> Fault | None:
-    if node is None:
-        return None
-    kind, text, lines, bases, operation = _row(node, 5)
-    return Fault(_text(kind), _text(text), _texts(lines), _texts(bases), _operation(operation))
-
-
-def _operation(node: Any) -> Operation | None:
-    """What raised, in a submission's own words: short texts, lines and sizes."""
-    if node is None:
-        return None
-    line, source, kind, name, operands, missing, similar, strays = _row(node, 8)
-    if kind not in get_args(OperationKind) or not isinstance(operands, list) or not isinstance(strays, list):
+def _record(kind: Any, node: Any, most: int = _TEXT) -> Any:
+    """A dataclass from the list of its fields, each of the type that it declares: texts cut at `most`, lists short."""
+    hints = _hints(kind)
+    if not isinstance(node, list) or len(node) != len(hints):
         raise Malformed
-    return Operation(
-        _line(line),
-        _short(source),
-        kind,
-        _short(name),
-        tuple(map(_operand, operands[:_LINES])),
-        _short(missing),
-        tuple(map(_short, _texts(similar))),
-        tuple(map(_stray, strays[:_LINES])),
-    )
+    return kind(*(_field(hint, each, most) for hint, each in zip(hints, node, strict=True)))
 
 
-def _operand(node: Any) -> Operand:
-    source, kind, shape, dtype, value = _row(node, 5)
-    if shape is not None:
-        if not isinstance(shape, list) or len(shape) > 16:
+@cache
+def _hints(kind: type) -> tuple[Any, ...]:
+    return tuple(get_type_hints(kind).values())
+
+
+def _field(hint: Any, node: Any, most: int) -> Any:
+    if hint is str:
+        return _text(node)[:most]
+    if hint is int:  # the number of a line, or a size
+        if type(node) is not int or node < 0:
             raise Malformed
-        shape = tuple(map(_line, shape))
-    return Operand(_short(source), _short(kind), shape, _short(dtype), _short(value))
-
-
-def _stray(node: Any) -> Stray:
-    line, source, dtype, name = _row(node, 4)
-    return Stray(_line(line), _short(source), _short(dtype), _short(name))
-
-
-def _row(node: Any, length: int) -> list[Any]:
-    if not isinstance(node, list) or len(node) != length:
-        raise Malformed
-    return node
-
-
-def _line(value: Any) -> int:
-    """The number of a line, or a size."""
-    if type(value) is not int or value < 0:
-        raise Malformed
-    return min(value, MOST_BODY)
-
-
-def _short(value: Any) -> str:
-    return _text(value)[:_NAME]
+        return min(node, MOST_BODY)
+    if get_origin(hint) is tuple:
+        of_sizes = get_args(hint)[0] is int
+        if not isinstance(node, list) or len(node) > (_DIMENSIONS if of_sizes else _PARTS):
+            raise Malformed
+        return tuple([_field(get_args(hint)[0], each, most) for each in node[:_LINES]])
+    if get_origin(hint) is Literal:
+        if node not in get_args(hint):
+            raise Malformed
+        return node
+    if isinstance(hint, UnionType):  # with None
+        return None if node is None else _field(get_args(hint)[0], node, most)
+    return _record(hint, node, _NAME if hint is Operation else most)
 
 
 def _unwritten(node: Any) -> Unwritten:
     """Two names of functions, three numbers of lines and a place; nothing that could be a sentence."""
-    if not isinstance(node, list) or len(node) != 6:
+    found: Unwritten = _record(Unwritten, node)
+    if not _is_name(found.function) or not (found.caller == "" or _is_name(found.caller)):
         raise Malformed
-    function, line, place, caller, call, written = node
-    if place not in get_args(RaisePlace) or not _is_name(function) or not (caller == "" or _is_name(caller)):
+    if max(found.line, found.call, found.written) > _MOST_LINES:
         raise Malformed
-    if not all(type(each) is int and 0 <= each <= _MOST_LINES for each in (line, call, written)):
-        raise Malformed
-    return Unwritten(function, line, place, caller, call, written)
+    return found
 
 
-def _is_name(name: Any) -> bool:
+def _is_name(name: str) -> bool:
     """Whether it is a function's name, or one that Python gives to what has none: `<lambda>`, `<module>`."""
-    if not isinstance(name, str) or len(name) > _NAME:
+    if len(name) > _NAME:
         return False
     return all(part.removeprefix("<").removesuffix(">").isidentifier() for part in name.split("."))
 
