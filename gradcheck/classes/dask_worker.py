@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.small_files import write_whole
 
 if TYPE_CHECKING:
     from gradcheck.classes.judge import Settings
@@ -103,7 +104,7 @@ async def greet(packed: bytes, dask_worker: Any) -> tuple[str, Sequence[Layer]]:
     def start() -> Sequence[Layer]:
         bench = _bench_of(run, dask_worker.local_directory)
         with bench.lane() as lane:
-            return layers_of(lane)
+            return lane.layers
 
     return host(), await asyncio.to_thread(start)  # the worker stays answerable meanwhile
 
@@ -136,17 +137,11 @@ def grade(packed: bytes, mark: str, values: bytes) -> Shard | None:
         bench.take(values)
         with bench.lane() as lane:
             answers = [grade_one(lane, submission, seed) for submission in submissions]
-            shard = Shard(host(), layers_of(lane), answers)
+            shard = Shard(host(), lane.layers, answers)
     except GradcheckError as error:
         shard = Shard(host(), failure=str(error))
     sync(worker.loop, asked.event_clear, name=mark)
     return shard
-
-
-def layers_of(lane: Pool) -> Sequence[Layer]:
-    from gradcheck.isolation.sandbox.layers import none_held
-
-    return lane.layers or none_held("not on this system")
 
 
 def grade_one(lane: Pool, submission: Submission, seed: int) -> Answer:
@@ -185,11 +180,8 @@ class _Bench:
             if self._has_values:
                 return
             for name, content in pickle.loads(zlib.decompress(values)).items():  # noqa: S301 — from our own client
-                path = Path(self.folder.name) / Path(name).name
-                part = path.with_suffix(".taken")
                 with suppress(OSError):  # without it they are computed here, which costs time and nothing else
-                    part.write_bytes(content)
-                    part.replace(path)
+                    write_whole(Path(self.folder.name) / Path(name).name, content)
             self._has_values = True
 
     @contextmanager
