@@ -17,7 +17,7 @@ from gradcheck.checks.rounds import AtOnce, everything
 from gradcheck.checks.tensors import OneBuffer, Prepared
 from gradcheck.grading.execute import execute
 from gradcheck.grading.warm import Warm
-from gradcheck.isolation.worker import arguments, outcomes
+from gradcheck.isolation.worker import values
 from tests.checks.solutions import FOLDER, solution
 from tests.checks.tables import RIGHT, WRONG
 from tests.checks.wrong_answers import calls, kept
@@ -37,11 +37,11 @@ class ThroughFrames(Candidate):
         self.printed = Printed()
 
     def call_many(self, calls):
-        packed = arguments.Packed()
-        rows = json.loads(json.dumps(arguments.pack_calls(calls, packed)))
-        came = self.inner.play(Prepared(arguments.unpack_calls(rows, packed.bytes())))
-        header, body = outcomes.pack(came, "")
-        return outcomes.unpack(json.loads(json.dumps(header)), body, len(calls))[0]
+        packed = values.Packed()
+        rows = json.loads(json.dumps(values.pack_calls(calls, packed)))
+        came = self.inner.play(Prepared(values.unpack_calls(rows, packed.bytes())))
+        header, body = values.pack(came, "")
+        return values.unpack(json.loads(json.dumps(header)), body, len(calls))[0]
 
 
 class OneByOne(Candidate):
@@ -120,8 +120,8 @@ def at_once(benches, asked, functions):
     inner = InProcessCandidate(functions)
     inner.watched = False
     batch = [each.call for each in asked]
-    header, body = outcomes.pack(inner.play(Prepared(batch)), "")
-    came = outcomes.Sent(json.loads(json.dumps(header)), body, len(batch)).side_by_side()
+    header, body = values.pack(inner.play(Prepared(batch)), "")
+    came = values.Sent(json.loads(json.dumps(header)), body, len(batch)).side_by_side()
     return came is not None and AtOnce(benches, asked).holds(came)
 
 
