@@ -5,6 +5,9 @@ Each message says what happened, where, and what to do about it, because it is p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class GradcheckError(Exception):
     """The root: whoever catches this catches all that gradcheck says on purpose.
@@ -13,6 +16,15 @@ class GradcheckError(Exception):
     """
 
     exit_status = 2
+
+
+@contextmanager
+def explained(trouble: str, mend: str) -> Iterator[None]:
+    """Where the system refuses to read or write: `trouble`, why, and how to mend it."""
+    try:
+        yield
+    except OSError as error:
+        raise GradcheckError(f"{trouble}: {error.strerror or error}; {mend}") from None
 
 
 class FormulaError(GradcheckError):
@@ -52,3 +64,14 @@ class UsageError(GradcheckError):
 
 class SubmissionError(GradcheckError):
     """A submission cannot be read at all: no such folder, or not a folder."""
+
+
+@contextmanager
+def writing(path: object, advice: str) -> Iterator[None]:
+    """Whatever keeps `path` from being written within the block is told, with what to do about it. Raises
+    GradcheckError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise GradcheckError(f"{path} cannot be written: {error.strerror}; {advice}") from None

@@ -47,7 +47,8 @@ class FailureShown(TerminalRepr):
         return self.text
 
     def toterminal(self, tw: TerminalWriter) -> None:
-        from gradcheck.reports.message import WIDTH, failure_lines
+        from gradcheck.reports.message import failure_lines
+        from gradcheck.reports.terminal import WIDTH
 
         if not tw.hasmarkup:
             tw.line(self.text)

@@ -79,7 +79,7 @@ def _drawn_from(seed: int) -> Iterator[None]:
 def checked(*arguments: Any, check: bool = True, **keywords: Any) -> Verdict:
     """`gradcheck.verify`, checked at once unless `check` is False, and what it notes kept for the test's report."""
     __tracebackhide__ = True
-    from gradcheck.verification.printed import one_line
+    from gradcheck.verification.verdict import one_line
     from gradcheck.verification.verify import verify
 
     verdict = verify(*arguments, **keywords)
@@ -142,8 +142,7 @@ def _tell(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], repor
     errors = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)  # of Hypothesis: several bugs
     if not any(isinstance(each, GradcheckError) for each in errors):
         return
-    from gradcheck.verification.printed import one_line
-    from gradcheck.verification.verdict import GradientError
+    from gradcheck.verification.verdict import GradientError, one_line
 
     wrong = [fact for each in errors if isinstance(each, GradientError) for fact in each.verdict.failures]
     if wrong:

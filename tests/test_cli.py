@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -60,6 +61,12 @@ def test_help_answers_at_once_and_names_every_command(gradcheck: Gradcheck) -> N
     assert (done.returncode, done.stderr) == (0, "")
     for command in ("formulas", "explain", "hint", "list", "report", "reset", "solution", "stubs"):
         assert f"\n  {command} " in done.stdout
+    sections = re.split(r"^([A-Z][\w ]+):\n", done.stdout, flags=re.MULTILINE)
+    shown = dict(zip(sections[1::2], sections[2::2], strict=True))
+    assert list(shown) == ["Options", "Working on exercises", "Teaching a course", "Writing exercises"]
+    for heading, command in zip(list(shown)[1:], ("  hint ", "  grade ", "  new "), strict=True):
+        assert command in shown[heading]
+    assert "\n  host " not in done.stdout  # which nobody types
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert gradcheck("--version").stdout.startswith("gradcheck, version ")
 

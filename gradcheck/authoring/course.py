@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from gradcheck.classes.policy import load_course
-from gradcheck.errors import GradcheckError
+from gradcheck.classes.roster_file import load_roster
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.grading.small_files import read_small, write_whole
 from gradcheck.hosts.course_text import toml, units_named
 from gradcheck.showing.templating import filled
-from gradcheck.submissions.roster_file import load_roster
 
 _TEMPLATE = Path(__file__).parent / "templates" / "course" / "course.toml"
 _MOST_BYTES = 64 << 20
@@ -44,12 +44,10 @@ def begin(
     for path in files:
         if os.path.lexists(path):
             raise GradcheckError(f"{path} is there already, and nothing was written; give another folder, or edit it")
-    try:
+    with explained(f"{dest} cannot be written", "give another folder"):
         dest.mkdir(parents=True, exist_ok=True)
         for path, content in files.items():
             write_whole(path, content)
-    except OSError as error:
-        raise GradcheckError(f"{dest} cannot be written: {error.strerror or error}; give another folder") from None
     try:
         load_course(dest / "course.toml")
     except GradcheckError as error:

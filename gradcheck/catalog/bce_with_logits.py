@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
-from gradcheck.operators.losses import BCE_WITH_LOGITS
+from gradcheck.operators.models import BCE_WITH_LOGITS
 
 ORDER = 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
-from gradcheck.operators.losses import CROSS_ENTROPY
+from gradcheck.operators.models import CROSS_ENTROPY
 from gradcheck.training.steps import all_pairs, at_labels, one_hot_like
 
 ORDER = 3

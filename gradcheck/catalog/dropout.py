@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts import chance
 from gradcheck.checks.task import Edge, Property, Reference
-from gradcheck.operators.tricks import MASKED
+from gradcheck.operators.structure import MASKED
 from gradcheck.references import apply
 
 if TYPE_CHECKING:

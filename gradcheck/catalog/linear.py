@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward, jacobian
-from gradcheck.operators.linear import LINEAR
+from gradcheck.operators.models import LINEAR
 
 ORDER = 1
 

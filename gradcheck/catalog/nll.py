@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
-from gradcheck.operators.losses import NLL
+from gradcheck.operators.models import NLL
 from gradcheck.training.steps import all_pairs, at_labels, one_hot_like
 
 ORDER = 2

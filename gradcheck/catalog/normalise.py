@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Reference
-from gradcheck.operators.tricks import STANDARDISE
+from gradcheck.operators.structure import STANDARDISE
 from gradcheck.references import apply
 
 if TYPE_CHECKING:

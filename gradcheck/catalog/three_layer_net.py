@@ -9,7 +9,7 @@ from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.catalog.parts import networks
 from gradcheck.checks.task import Edge, Reference
 from gradcheck.operators.elementwise import RELU
-from gradcheck.operators.linear import LINEAR
+from gradcheck.operators.models import LINEAR
 from gradcheck.references import apply
 from gradcheck.training.steps import gated, handed_down, itself, outer, relu, through_softmax, upstream
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.catalog.exercise import Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Property, Reference
-from gradcheck.operators.tricks import L1_NORM, SQUARED_NORM
+from gradcheck.operators.structure import L1_NORM, SQUARED_NORM
 from gradcheck.references import apply
 
 if TYPE_CHECKING:

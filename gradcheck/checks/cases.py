@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck.checks import drawing
 from gradcheck.checks.drawing import Draw, RandomDraw, Sizes
-from gradcheck.checks.outcome import Argument, Arguments, GeneratorArgument, Layout
+from gradcheck.checks.outcome import Argument, Arguments, GeneratorArgument, Layout, mapped
 from gradcheck.operators.operator import BATCH_SIZE, Input, Operator
 from gradcheck.references.binding import Array, number_of
 
@@ -37,6 +37,10 @@ _LAYOUTS: dict[Layout, str] = {
     "offset": "in the middle of a buffer",
     "expanded": "expanded",
 }
+
+
+_HOW = ("dtype", "sizes", "kind", "layout", "cotangent_layout", "full", "certain", "repeat", "unbatched")
+"""What a case and its `RandomDraw` have in common."""
 
 
 @dataclass(frozen=True)
@@ -90,19 +94,8 @@ class Case:
 
     def draw_with(self, rng: np.random.Generator, upstream: np.random.Generator | None = None) -> RandomDraw:
         """What draws this case."""
-        return RandomDraw(
-            rng,
-            self.dtype,
-            self.sizes,
-            self.kind,
-            self.layout,
-            upstream=upstream,
-            cotangent_layout=self.cotangent_layout,
-            full=self.full,
-            certain=self.certain,
-            repeat=self.repeat,
-            unbatched=self.unbatched,
-        )
+        how: dict[str, Any] = {name: getattr(self, name) for name in _HOW}
+        return RandomDraw(rng, upstream=upstream, **how)
 
     def with_drawn(self, arguments: Arguments, made: RandomDraw) -> Case:
         """The case with what `made` drew for it."""
@@ -136,13 +129,7 @@ def extra_of(drawn: Arguments) -> dict[str, int]:
 
 def swapped(tree: Any, values: Mapping[int, Array]) -> Any:
     """A tree of arguments in which some, named by their identity, have other values."""
-    if isinstance(tree, Argument):
-        return replace(tree, values=values[id(tree)]) if id(tree) in values else tree
-    if isinstance(tree, dict):
-        return {key: swapped(part, values) for key, part in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return type(tree)(swapped(part, values) for part in tree)
-    return tree
+    return mapped(tree, lambda leaf: replace(leaf, values=values[id(leaf)]) if id(leaf) in values else leaf)
 
 
 def walk(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:

@@ -46,15 +46,7 @@ def is_plural(name: str) -> bool:
     return name.startswith("the ") and name.endswith("s") and not name.endswith(("ss", "bias"))
 
 
-VERBS = {
-    "is": "are",
-    "has": "have",
-    "takes": "take",
-    "uses": "use",
-    "holds": "hold",
-    "keeps": "keep",
-    "differs": "differ",
-}
+VERBS = {"is": "are", "has": "have"} | {verb: verb[:-1] for verb in ("takes", "uses", "holds", "keeps", "differs")}
 
 
 def verb(name: str, singular: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal, Protocol
 
@@ -34,39 +35,30 @@ class Draw(Protocol):
 
     def size(self, name: str, least: int = 1, *, several: bool = False) -> int:
         """The size of that name: the same number whenever it is asked for. `several`: one alone shows little."""
-        ...
 
     def shape(self) -> tuple[int, ...]:
         """The shape of what may have any number of axes: the same whenever it is asked for."""
-        ...
 
     def tensor(self, *shape: int) -> Argument:
         """A floating tensor."""
-        ...
 
     def cotangent(self, *shape: int) -> Argument:
         """A floating tensor that stands for grad_output: dense and signed, one-hot, zero, large or small."""
-        ...
 
     def labels(self, classes: int, *shape: int) -> Argument:
         """int64 in 0 … classes − 1."""
-        ...
 
     def probabilities(self, *shape: int) -> Argument:
         """A floating tensor with entries from 0 to 1."""
-        ...
 
     def whole(self, low: int, high: int) -> int:
         """A whole number, both ends included."""
-        ...
 
     def number(self, low: float, high: float) -> float:
         """A Python float."""
-        ...
 
     def generator(self) -> GeneratorArgument:
         """A generator in a state of its own."""
-        ...
 
 
 Fill = Callable[[np.random.Generator, tuple[int, ...], tuple[Array, ...]], Floats]
@@ -237,6 +229,7 @@ def cotangents(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, *, 
     return rounded(stack, dtype)
 
 
+@dataclass(eq=False)
 class RandomDraw:
     """From a seeded generator. `kind` fills tensors; sizes are those of `sizes`, `full` is what has any number of axes.
     `probe` picks the cotangent, which comes from `upstream`, where that is given; `cotangents` are those that were
@@ -244,29 +237,21 @@ class RandomDraw:
     all rows are equal, so that they can be laid out as an expanded tensor.
     """
 
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        dtype: str = "float64",
-        sizes: Sizes = SIZES[0],
-        kind: Fill = ordinary,
-        layout: Layout = "contiguous",
-        probe: int = 0,
-        *,
-        upstream: np.random.Generator | None = None,
-        cotangent_layout: Layout | None = None,
-        full: tuple[int, ...] = (2, 3),
-        certain: bool = False,
-        repeat: bool = False,
-        unbatched: bool = False,
-    ) -> None:
-        self.rng, self.dtype, self.sizes, self.kind = rng, dtype, sizes, kind
-        self.layout, self.probe = layout, probe
-        self.upstream, self.cotangent_layout = upstream or rng, cotangent_layout or layout
-        self.full, self.certain, self.repeat, self.unbatched = full, certain, repeat, unbatched
-        self.named: dict[str, int] = {}
-        self.cotangents: list[tuple[Argument, Floats]] = []
-        self._earlier: list[Floats] = []
+    rng: np.random.Generator
+    dtype: str = "float64"
+    sizes: Sizes = SIZES[0]
+    kind: Fill = ordinary
+    layout: Layout = "contiguous"
+    probe: int = 0
+    upstream: np.random.Generator | None = None
+    cotangent_layout: Layout | None = None
+    full: tuple[int, ...] = (2, 3)
+    certain: bool = False
+    repeat: bool = False
+    unbatched: bool = False
+    named: dict[str, int] = field(default_factory=dict)
+    cotangents: list[tuple[Argument, Floats]] = field(default_factory=list)
+    earlier: list[Floats] = field(default_factory=list)
 
     def size(self, name: str, least: int = 1, *, several: bool = False) -> int:  # noqa: ARG002 — they are all several
         if name not in self.named:
@@ -288,14 +273,14 @@ class RandomDraw:
         return self.full
 
     def tensor(self, *shape: int) -> Argument:
-        values = self.kind(self.rng, shape, tuple(self._earlier))
+        values = self.kind(self.rng, shape, tuple(self.earlier))
         made = self.argument(self._repeated(values))
-        self._earlier.append(np.asarray(made.values))
+        self.earlier.append(np.asarray(made.values))
         return made
 
     def cotangent(self, *shape: int) -> Argument:
-        stack = cotangents(self.upstream, shape, self.dtype, repeat=self.repeat)
-        made = Argument(stack[self.probe], self.dtype, self.cotangent_layout)
+        stack = cotangents(self.upstream or self.rng, shape, self.dtype, repeat=self.repeat)
+        made = Argument(stack[self.probe], self.dtype, self.cotangent_layout or self.layout)
         self.cotangents.append((made, stack))
         return made
 

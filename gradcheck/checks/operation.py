@@ -10,7 +10,8 @@ import ast
 import builtins
 import dis
 import linecache
-from collections.abc import Iterable, Iterator
+import operator as op
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
 from types import FrameType, ModuleType, TracebackType
@@ -29,28 +30,13 @@ _MOST = 8
 """Operands that are told."""
 _UNKNOWN = object()
 
-_SYMBOLS: dict[type, str] = {
-    ast.Add: "+",
-    ast.Sub: "-",
-    ast.Mult: "*",
-    ast.Div: "/",
-    ast.FloorDiv: "//",
-    ast.Mod: "%",
-    ast.Pow: "**",
-    ast.MatMult: "@",
-    ast.BitAnd: "&",
-    ast.BitOr: "|",
-    ast.BitXor: "^",
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-    ast.Eq: "==",
-    ast.NotEq: "!=",
-    ast.USub: "-",
-    ast.Not: "not",
-    ast.Invert: "~",
-}
+_OPERATORS: dict[type, tuple[str, Callable[..., Any]]] = {
+    ast.Add: ("+", op.add), ast.Sub: ("-", op.sub), ast.Mult: ("*", op.mul), ast.Div: ("/", op.truediv),
+    ast.FloorDiv: ("//", op.floordiv), ast.Mod: ("%", op.mod), ast.Pow: ("**", op.pow), ast.MatMult: ("@", op.matmul),
+    ast.BitAnd: ("&", op.and_), ast.BitOr: ("|", op.or_), ast.BitXor: ("^", op.xor), ast.Lt: ("<", op.lt),
+    ast.LtE: ("<=", op.le), ast.Gt: (">", op.gt), ast.GtE: (">=", op.ge), ast.Eq: ("==", op.eq),
+    ast.NotEq: ("!=", op.ne), ast.USub: ("-", op.neg), ast.Not: ("not", op.not_), ast.Invert: ("~", op.invert),
+}  # fmt: skip
 _VIEWS = ("T", "mT", "shape", "ndim", "dtype", "data", "grad")
 _COMPUTING = frozenset(
     """
@@ -131,6 +117,18 @@ def _gone_through(node: ast.AST) -> list[ast.expr]:
     return [node] if isinstance(node, ast.expr) else []
 
 
+def _sides(node: ast.BinOp | ast.AugAssign | ast.Compare | ast.UnaryOp) -> list[ast.expr]:
+    """What an operator stands between, or before."""
+    match node:
+        case ast.Compare():
+            return [node.left, *node.comparators]
+        case ast.BinOp():
+            return [node.left, node.right]
+        case ast.AugAssign():
+            return [node.target, node.value]
+    return [node.operand]
+
+
 class _Reading:
     """What a frame knows of the expression in which it ended. `around` are the nodes that hold it, from the outside."""
 
@@ -168,15 +166,12 @@ class _Reading:
         asserted = next((each for each in self.around if isinstance(each, ast.Assert) and each.test is node), node)
         if isinstance(asserted, ast.Assert) and issubclass(type(self.error), AssertionError):
             test = asserted.test
-            return "assert", "", [test.left, *test.comparators] if isinstance(test, ast.Compare) else []
-        if isinstance(node, ast.BinOp):
-            return "binary", _SYMBOLS.get(type(node.op), "?"), [node.left, node.right]
-        if isinstance(node, ast.AugAssign):
-            return "binary", f"{_SYMBOLS.get(type(node.op), '?')}=", [node.target, node.value]
-        if isinstance(node, ast.Compare):
-            return "compare", _SYMBOLS.get(type(node.ops[0]), "?"), [node.left, *node.comparators]
-        if isinstance(node, ast.UnaryOp):
-            return "unary", _SYMBOLS.get(type(node.op), "?"), [node.operand]
+            return "assert", "", _sides(test) if isinstance(test, ast.Compare) else []
+        if isinstance(node, ast.BinOp | ast.AugAssign | ast.Compare | ast.UnaryOp):
+            symbol, _ = _OPERATORS.get(type(node.ops[0] if isinstance(node, ast.Compare) else node.op), ("?", None))
+            symbol += "=" if isinstance(node, ast.AugAssign) else ""
+            kinds: dict[type, OperationKind] = {ast.Compare: "compare", ast.UnaryOp: "unary"}
+            return kinds.get(type(node), "binary"), symbol, _sides(node)
         if isinstance(node, ast.Call):
             return self._call(node)
         if isinstance(node, ast.Attribute):
@@ -288,28 +283,20 @@ class _Reading:
         return _UNKNOWN
 
     def _arithmetic(self, node: ast.BinOp | ast.UnaryOp | ast.Compare) -> Any:
-        operator: ast.AST = node.ops[0] if isinstance(node, ast.Compare) else node.op
-        if isinstance(node, ast.Compare):
-            given = [node.left, *node.comparators]
-        else:
-            given = [node.left, node.right] if isinstance(node, ast.BinOp) else [node.operand]
-        values = [self.value(each) for each in given]
+        kinds = node.ops if isinstance(node, ast.Compare) else [node.op]
+        values = [self.value(each) for each in _sides(node)]
         plain = all(type(each) in (int, float, bool) and abs(each) < 1e6 for each in values)
-        if type(operator) not in _SYMBOLS or not (plain or any(map(_is_tensor, values))):
+        if not all(type(kind) in _OPERATORS for kind in kinds) or not (plain or any(map(_is_tensor, values))):
             return _UNKNOWN
         if not all(_is_tensor(each) or type(each) in (int, float, bool) for each in values):
             return _UNKNOWN
-        names = {f"v{number}": each for number, each in enumerate(values)}
-        stand_ins: list[Any] = [ast.Name(name, ast.Load()) for name in names]
-        made: ast.expr
-        if isinstance(node, ast.Compare):
-            made = ast.Compare(stand_ins[0], node.ops, stand_ins[1:])
-        elif isinstance(node, ast.BinOp):
-            made = ast.BinOp(stand_ins[0], node.op, stand_ins[1])
-        else:
-            made = ast.UnaryOp(node.op, stand_ins[0])
-        whole = ast.fix_missing_locations(ast.Expression(made))
-        return eval(compile(whole, "<operation>", "eval"), {"__builtins__": {}}, names)  # noqa: S307 — plain operators
+        functions = [_OPERATORS[type(kind)][1] for kind in kinds]
+        if not isinstance(node, ast.Compare):
+            return functions[0](*values)
+        found = functions[0](*values[:2])
+        for function, *pair in zip(functions[1:], values[1:], values[2:], strict=False):
+            found = found and function(*pair)  # as Python goes on in a < b < c
+        return found
 
     def _computed(self, node: ast.Call) -> Any:
         if isinstance(node.func, ast.Name) and node.func.id == "len" and len(node.args) == 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -41,6 +41,13 @@ class GeneratorArgument:
 
 Arguments = dict[str, Any]
 """By parameter name: an `Argument`, a `GeneratorArgument`, a plain value, or a tuple, list or dict of these."""
+
+
+def mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """A tree of arguments with each of its leaves changed."""
+    if isinstance(tree, dict):
+        return {key: mapped(part, change) for key, part in tree.items()}
+    return type(tree)(mapped(part, change) for part in tree) if isinstance(tree, (tuple, list)) else change(tree)
 
 
 @dataclass(frozen=True, slots=True)

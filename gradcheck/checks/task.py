@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gradcheck.checks.outcome import Argument, Arguments, Value
+from gradcheck.checks.outcome import Argument, Arguments, Value, mapped
 from gradcheck.operators.operator import Operator
 
 if TYPE_CHECKING:
@@ -306,14 +306,10 @@ def tensors_of(value: Any) -> Any:
     import numpy as np
     import torch
 
-    if isinstance(value, Argument):
-        values = np.asarray(value.values)
-        dtype = np.float64 if values.dtype.kind == "f" else values.dtype
-        return torch.from_numpy(np.array(values, dtype=dtype))
-    if isinstance(value, float):
-        return torch.tensor(value, dtype=torch.float64)
-    if isinstance(value, dict):
-        return {key: tensors_of(part) for key, part in value.items()}
-    if isinstance(value, (tuple, list)):
-        return type(value)(tensors_of(part) for part in value)
-    return value
+    def tensor(leaf: Any) -> Any:
+        if isinstance(leaf, Argument):
+            values = np.asarray(leaf.values)
+            return torch.from_numpy(np.array(values, dtype=np.float64 if values.dtype.kind == "f" else values.dtype))
+        return torch.tensor(leaf, dtype=torch.float64) if isinstance(leaf, float) else leaf
+
+    return mapped(value, tensor)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from enum import Enum, auto
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -25,51 +25,15 @@ VERY_LARGE = 700.0
 """From about here on an exponential leaves the range of float64."""
 
 
-class Trait(Enum):
-    """A fact about a call's arguments: their sizes, their memory, their numbers, grad_output."""
-
-    EMPTY = auto()
-    STRIDED = auto()
-    FLOAT32 = auto()
-    UNBATCHED = auto()
-    SIZE_ONE = auto()
-    ONE_ENTRY = auto()
-    SQUARE = auto()
-    SLICED = auto()
-    MANY_AXES = auto()
-    NO_AXES = auto()
-    EQUAL_SIZES = auto()
-    MORE_ENTRIES = auto()
-    LARGE = auto()
-    VERY_LARGE = auto()
-    SMALL = auto()
-    TIED = auto()
-    EQUAL_ENTRIES = auto()
-    ZERO = auto()
-    ALL_ZERO = auto()
-    ALL_POSITIVE = auto()
-    ALL_NEGATIVE = auto()
-    WHOLE_NUMBERS = auto()
-    CONSTANT_COLUMN = auto()
-    LARGE_MEAN = auto()
-    SPREAD_OUT = auto()
-    NEARLY_EQUAL = auto()
-    EQUAL_INPUTS = auto()
-    LABEL_OUTSIDE = auto()
-    LAST_CLASS_ABSENT = auto()
-    LABEL_REPEATED = auto()
-    SINGLE_CLASS = auto()
-    ALL_PREDICTED = auto()
-    NONE_PREDICTED = auto()
-    LAST_BATCH_SMALLER = auto()
-    BATCH_BEYOND_DATA = auto()
-    NOTHING_LISTED = auto()
-    ONE_LISTED = auto()
-    UPSTREAM_LARGE = auto()
-    UPSTREAM_VERY_LARGE = auto()
-    UPSTREAM_SMALL = auto()
-    UPSTREAM_VERY_SMALL = auto()
-    UPSTREAM_SPARSE = auto()
+Trait = Enum(
+    "Trait",
+    "EMPTY STRIDED FLOAT32 UNBATCHED SIZE_ONE ONE_ENTRY SQUARE SLICED MANY_AXES NO_AXES EQUAL_SIZES MORE_ENTRIES "
+    "LARGE VERY_LARGE SMALL TIED EQUAL_ENTRIES ZERO ALL_ZERO ALL_POSITIVE ALL_NEGATIVE WHOLE_NUMBERS "
+    "CONSTANT_COLUMN LARGE_MEAN SPREAD_OUT NEARLY_EQUAL EQUAL_INPUTS LABEL_OUTSIDE LAST_CLASS_ABSENT "
+    "LABEL_REPEATED SINGLE_CLASS ALL_PREDICTED NONE_PREDICTED LAST_BATCH_SMALLER BATCH_BEYOND_DATA NOTHING_LISTED "
+    "ONE_LISTED UPSTREAM_LARGE UPSTREAM_VERY_LARGE UPSTREAM_SMALL UPSTREAM_VERY_SMALL UPSTREAM_SPARSE",
+)
+"""The facts about a call's arguments: their sizes, their memory, their numbers, grad_output."""
 
 
 def is_cotangent(name: str) -> bool:
@@ -91,17 +55,13 @@ def traits_of(arguments: Arguments, operator: Operator | None = None) -> frozens
         Trait.FLOAT32: any(each.dtype == "float32" for each in inputs + upstream),
         Trait.UNBATCHED: operator is not None and _unbatched(arguments, operator),
     }
-    return frozenset(
-        [
-            *(trait for trait, holds in found.items() if holds),
-            *_of_sizes(inputs),
-            *_of_numbers(free),
-            *_of_places(free),
-            *_of_labels(arguments),
-            *_of_counts(arguments),
-            *_of(upstream),
-        ]
-    )
+    found |= _of_sizes(inputs) | _of_numbers(free) | _of_places(free) | _of_upstream(upstream)
+    held = [trait for trait, holds in found.items() if holds]
+    return frozenset((*held, *_of_labels(arguments), *_of_counts(arguments)))
+
+
+Found = dict[Trait, Any]
+"""Whether each of some traits holds."""
 
 
 def _unbatched(arguments: Arguments, operator: Operator) -> bool:
@@ -109,53 +69,40 @@ def _unbatched(arguments: Arguments, operator: Operator) -> bool:
     return any(np.ndim(arguments[each.name].values) == len(each.shape) for each in batched)
 
 
-def _of_sizes(inputs: list[Argument]) -> Iterator[Trait]:
+def _of_sizes(inputs: list[Argument]) -> Found:
     shapes = [np.shape(each.values) for each in inputs]
     sizes = {size for shape in shapes for size in shape}
-    if 1 in sizes:
-        yield Trait.SIZE_ONE
-    if inputs and all(each.values.size == 1 for each in inputs):
-        yield Trait.ONE_ENTRY
-    if any(len(shape) > 1 and shape[-1] == shape[-2] > 1 for shape in shapes):
-        yield Trait.SQUARE
-    if any(len(shape) > 2 for shape in shapes):
-        yield Trait.MANY_AXES
-    if set(shapes) == {()}:
-        yield Trait.NO_AXES
-    if len(sizes) == 1 and sizes != {1} and any(len(shape) > 1 for shape in shapes):
-        yield Trait.EQUAL_SIZES
-    if any(size > 5 for size in sizes):
-        yield Trait.MORE_ENTRIES
+    return {
+        Trait.SIZE_ONE: 1 in sizes,
+        Trait.ONE_ENTRY: inputs and all(each.values.size == 1 for each in inputs),
+        Trait.SQUARE: any(len(shape) > 1 and shape[-1] == shape[-2] > 1 for shape in shapes),
+        Trait.MANY_AXES: any(len(shape) > 2 for shape in shapes),
+        Trait.NO_AXES: set(shapes) == {()},
+        Trait.EQUAL_SIZES: len(sizes) == 1 and sizes != {1} and any(len(shape) > 1 for shape in shapes),
+        Trait.MORE_ENTRIES: any(size > 5 for size in sizes),
+    }
 
 
-def _of_numbers(inputs: list[Argument]) -> Iterator[Trait]:
+def _of_numbers(inputs: list[Argument]) -> Found:
     """Of the entries of all floating inputs together."""
     arrays = [np.ravel(each.values) for each in inputs if each.dtype.startswith("float")]
     numbers = np.concatenate(arrays) if arrays else np.zeros(0)
     if not numbers.size:
-        return
-    largest = np.abs(numbers).max()
-    if largest >= LARGE:
-        yield Trait.LARGE
-    if largest >= VERY_LARGE:
-        yield Trait.VERY_LARGE
-    if 0 < largest < 0.05:
-        yield Trait.SMALL
-    zero = numbers == 0
-    if zero.any():
-        yield Trait.ZERO
-    if len(np.unique(numbers)) < numbers.size:
-        yield Trait.EQUAL_ENTRIES
-    if zero.any() or len(np.unique(numbers)) < numbers.size:
-        yield Trait.TIED
-    if zero.all():
-        yield Trait.ALL_ZERO
-    if (numbers > 0).all():
-        yield Trait.ALL_POSITIVE
-    if (numbers < 0).all():
-        yield Trait.ALL_NEGATIVE
-    if (numbers == np.rint(numbers)).all() and not zero.all():
-        yield Trait.WHOLE_NUMBERS
+        return {}
+    largest, zero = np.abs(numbers).max(), numbers == 0
+    equal = len(np.unique(numbers)) < numbers.size
+    return {
+        Trait.LARGE: largest >= LARGE,
+        Trait.VERY_LARGE: largest >= VERY_LARGE,
+        Trait.SMALL: 0 < largest < 0.05,
+        Trait.ZERO: zero.any(),
+        Trait.EQUAL_ENTRIES: equal,
+        Trait.TIED: zero.any() or equal,
+        Trait.ALL_ZERO: zero.all(),
+        Trait.ALL_POSITIVE: (numbers > 0).all(),
+        Trait.ALL_NEGATIVE: (numbers < 0).all(),
+        Trait.WHOLE_NUMBERS: (numbers == np.rint(numbers)).all() and not zero.all(),
+    }
 
 
 _FAR = 1e3
@@ -164,29 +111,28 @@ _VANISHING = 1e-20
 """Differences up to here vanish beside 1 in every precision, as they do in a softmax."""
 
 
-def _of_places(inputs: list[Argument]) -> Iterator[Trait]:
+def _of_places(inputs: list[Argument]) -> Found:
     """Of the columns of each floating input, of the entries of its rows, of the same entries of two inputs."""
     real = [each for each in inputs if each.dtype.startswith("float") and each.values.size]
-    matrices = [each for each in real if each.values.ndim == 2]
+    matrices = [each.values for each in real if each.values.ndim == 2]
     pairs = [
         (one, other)
         for position, one in enumerate(real)
         for other in real[:position]
         if one.values.shape == other.values.shape
     ]
-    if any((np.ptp(each.values, axis=0) == 0).any() for each in matrices):
-        yield Trait.CONSTANT_COLUMN
-    if any(_far_off(each.values) for each in matrices):
-        yield Trait.LARGE_MEAN
-    if any((scales := np.abs(each.values).max(0)).max() > _FAR * scales.min() > 0 for each in matrices):
-        yield Trait.SPREAD_OUT
-    if any(_close(np.diff(np.sort(each.values, axis=1)), _VANISHING) for each in matrices) or any(
-        _close(one.values - other.values, 2 * PRECISION[one.dtype][1] * np.maximum(1.0, np.abs(one.values)))
-        for one, other in pairs
-    ):
-        yield Trait.NEARLY_EQUAL
-    if any((one.values == other.values).all() for one, other in pairs):
-        yield Trait.EQUAL_INPUTS
+    scales = [np.abs(each).max(0) for each in matrices]
+    return {
+        Trait.CONSTANT_COLUMN: any((np.ptp(each, axis=0) == 0).any() for each in matrices),
+        Trait.LARGE_MEAN: any(map(_far_off, matrices)),
+        Trait.SPREAD_OUT: any(each.max() > _FAR * each.min() > 0 for each in scales),
+        Trait.NEARLY_EQUAL: any(_close(np.diff(np.sort(each, axis=1)), _VANISHING) for each in matrices)
+        or any(
+            _close(one.values - other.values, 2 * PRECISION[one.dtype][1] * np.maximum(1.0, np.abs(one.values)))
+            for one, other in pairs
+        ),
+        Trait.EQUAL_INPUTS: any((one.values == other.values).all() for one, other in pairs),
+    }
 
 
 def _far_off(values: Array) -> bool:
@@ -245,17 +191,15 @@ def _of_counts(arguments: Arguments) -> Iterator[Trait]:
         yield Trait.ONE_LISTED
 
 
-def _of(upstream: list[Argument]) -> Iterator[Trait]:
+def _of_upstream(upstream: list[Argument]) -> Found:
     largest = max((float(np.abs(each.values).max(initial=0.0)) for each in upstream), default=0.0)
-    for trait, holds in (
-        (Trait.UPSTREAM_LARGE, largest >= 500),
-        (Trait.UPSTREAM_VERY_LARGE, largest >= 5e5),
-        (Trait.UPSTREAM_SMALL, 0 < largest <= 2e-3),
-        (Trait.UPSTREAM_VERY_SMALL, 0 < largest <= 2e-6),
-        (Trait.UPSTREAM_SPARSE, any(each.values.size > 1 and np.count_nonzero(each.values) == 1 for each in upstream)),
-    ):
-        if holds:
-            yield trait
+    return {
+        Trait.UPSTREAM_LARGE: largest >= 500,
+        Trait.UPSTREAM_VERY_LARGE: largest >= 5e5,
+        Trait.UPSTREAM_SMALL: 0 < largest <= 2e-3,
+        Trait.UPSTREAM_VERY_SMALL: 0 < largest <= 2e-6,
+        Trait.UPSTREAM_SPARSE: any(each.values.size > 1 and np.count_nonzero(each.values) == 1 for each in upstream),
+    }
 
 
 _ORDINARY = 50.0

@@ -21,6 +21,7 @@ from gradcheck.checks.outcome import (
     Returned,
     Unwritten,
     Value,
+    mapped,
 )
 from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Status, Tally
 from gradcheck.checks.task import FunctionSpec
@@ -144,7 +145,7 @@ def refused(blank: CheckResult, what: str) -> CheckResult:
 def mutated(blank: CheckResult, trial: Trial, names: Sequence[str]) -> CheckResult:
     if tuple(names) == (EARLIER,):
         told = f"it changes {EARLIER}, which the caller still has; return a new tensor every time"
-        calls = tuple(Call(blank.function, each) for each in (_halved(trial.arguments), trial.arguments))
+        calls = tuple(Call(blank.function, each) for each in (mapped(trial.arguments, _halved), trial.arguments))
         return failed(blank, told, "mutates-input", trial, calls=calls)
     several = len(names) > 1
     told = f"it changes its argument{'s' if several else ''} {in_a_row(names)} in place; the caller still needs "
@@ -160,13 +161,10 @@ def shared(blank: CheckResult, trial: Trial, result: str, argument: str) -> Chec
     return failed(blank, told, "aliases-input", trial, changed=(argument,))
 
 
-def _halved(argument: Any) -> Any:
-    """The same, with all real numbers of tensors halved: other inputs of the same form."""
-    if isinstance(argument, Argument):
-        return replace(argument, values=argument.values / 2) if argument.dtype.startswith("float") else argument
-    if isinstance(argument, dict):
-        return {name: _halved(each) for name, each in argument.items()}
-    return type(argument)(map(_halved, argument)) if isinstance(argument, (tuple, list)) else argument
+def _halved(leaf: Any) -> Any:
+    """A real tensor with all numbers halved: another input of the same form."""
+    real = isinstance(leaf, Argument) and leaf.dtype.startswith("float")
+    return replace(leaf, values=leaf.values / 2) if real else leaf
 
 
 def nondeterministic(

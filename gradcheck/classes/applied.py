@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
 
 from msgspec.structs import replace
 
 from gradcheck.classes.policy import Course
+from gradcheck.classes.pool import Facts
 from gradcheck.classes.written import AppliedPolicy, FinalReport, WrittenExercise, ungraded_of
 from gradcheck.grading.desk_record import Help
-from gradcheck.submissions.lateness import InTime, Later, marked_late, moment
-from gradcheck.submissions.roster import Student
+from gradcheck.submissions.lateness import marked_late, moment
 
 
-class PolicyFacts(Protocol):
-    """What the policy has to know of a submission; a `Submission` is one."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def submitted(self) -> str: ...
-    @property
-    def commit(self) -> str: ...
-    @property
-    def later(self) -> Later | None: ...
-    @property
-    def in_time(self) -> InTime | None: ...
-    @property
-    def people(self) -> Sequence[Student]: ...
-
-
-def apply_policy(report: FinalReport, course: Course, facts: PolicyFacts) -> FinalReport:
+def apply_policy(report: FinalReport, course: Course, facts: Facts) -> FinalReport:
     """The report with the course's exercises and points, `student`, `students`, `submitted`, `commit`, `policy` and
     `final_score`, and in each exercise `hint_penalty`.
 
@@ -108,7 +89,7 @@ def _lateness(course: Course, due: datetime | None, submitted: datetime | None) 
     return days, course.deadline.share_lost(days), extended + told
 
 
-def _commits(facts: PolicyFacts, submitted: str) -> list[str]:
+def _commits(facts: Facts, submitted: str) -> list[str]:
     """Which commit counts, where there are others that could, and what is to say of those."""
     said = []
     if facts.later is not None:

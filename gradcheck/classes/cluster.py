@@ -4,40 +4,49 @@ Archives are read and expected values computed on this machine, by lanes of its 
 goes to the cluster are shards of submissions that were read, as many as keep it busy, so that memory stays bounded.
 
 A worker that dies costs nobody anything. Its shard is begun nowhere else, but comes back, and each submission of it
-goes out alone; one at which two more workers die is given up. Either is said when it happens.
+goes out alone; one at which two more workers die is given up. Either is said when it happens. (Dask by itself counts
+every shard that waits for a dying worker as killed by it, and begins one elsewhere three times over.)
 """
 
 from __future__ import annotations
 
+import logging
 import pickle
 import secrets
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from gradcheck.classes import cluster_client, cluster_worker
-from gradcheck.classes.cluster_shards import Outgoing, Piece
+from gradcheck.classes import dask_worker
 from gradcheck.classes.judge import Settings
-from gradcheck.classes.pool import Pool
-from gradcheck.classes.tasks import Answer, Grade, Read, Task
+from gradcheck.classes.pool import Answer, Grade, Pool, Read, Task
 from gradcheck.errors import GradcheckError
 from gradcheck.isolation.sandbox.layers import Layer, in_order
+from gradcheck.submissions.submission import Submission
 
+_CONNECT_S = 10
+_WORKERS_S = 15.0
+"""A cluster that was started a moment ago gets its first worker in a few seconds."""
 _PAUSE_S = 0.02
 _LOOK_S = 2.0
 _NO_WORKERS_S = 60.0
 """A nanny starts a worker anew in a few seconds; a cluster without any for so long has none."""
 _MOST_LOST = 10
 _MOST_NAMED = 8
-
-
-def _in_words(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+_MOST = 16
+"""Submissions of a shard."""
+_MOST_BYTES = 8 << 20
+_FLYING_BYTES = 256 << 20
+_PER_WORKER = 2
+"""Shards for each thread of a worker: one that it works on, and the next."""
+_DEATHS = 2
 
 
 class ClusterPool:
@@ -56,12 +65,13 @@ class ClusterPool:
         require_sandbox: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        cluster_client.must_be_installed()
+        if find_spec("distributed") is None:
+            raise GradcheckError("grading on a cluster needs Dask: pip install 'gradcheck[dask]'")
         self.settings, self.scheduler = settings, scheduler
         self.layers: list[Layer] = []
         # Where expected values lie here is nobody else's business, and may not even be a path there.
         sent = replace(settings, cache=Path())
-        self._run = cluster_worker.Run(secrets.token_hex(8), sent, cluster_worker.build(), require_sandbox)
+        self._run = dask_worker.Run(secrets.token_hex(8), sent, dask_worker.build(), require_sandbox)
         self._local = Pool(settings, jobs)
         self._client: Any = None
         self._values: Any = None
@@ -78,8 +88,8 @@ class ClusterPool:
         self._workers = 0
         self._looked = self._seen = 0.0
 
-    def __enter__(self) -> ClusterPool:  # noqa: PYI034 — typing.Self came with Python 3.11
-        self._client = cluster_client.connected(self.scheduler)
+    def __enter__(self) -> Self:
+        self._client = connected(self.scheduler)
         try:
             self._local.__enter__()
         except BaseException:
@@ -93,7 +103,7 @@ class ClusterPool:
             with suppress(Exception):
                 if self._client.status == "running":
                     self._client.cancel(list(self._flying), force=True)
-                    self._client.run(cluster_worker.release, self._run.name, on_error="ignore")
+                    self._client.run(dask_worker.release, self._run.name, on_error="ignore")
             with suppress(Exception):
                 self._client.close(timeout=2)
         finally:
@@ -105,8 +115,8 @@ class ClusterPool:
         Raises GradcheckError.
         """
         if not self.layers:
-            cluster_client.must_be_same(self._client, self.scheduler, self._run.build)
-            greetings = cluster_client.asked(self._client, cluster_worker.greet, pickle.dumps(self._run))
+            must_be_same(self._client, self.scheduler, self._run.build)
+            greetings = asked(self._client, dask_worker.greet, pickle.dumps(self._run))
             for where, (host, layers) in greetings.items():
                 self._note(f"{host}, {where}", layers)
             if not greetings:
@@ -116,15 +126,9 @@ class ClusterPool:
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Answer]]:
         """Every task with its answer, in the order in which they are done. Raises GradcheckError."""
-        here: list[Task] = []
-        grades: list[Grade] = []
-        for task in tasks:
-            if isinstance(task, Grade):
-                grades.append(task)
-            else:
-                here.append(task)
-        if here:
-            yield from self._local.run(here)
+        asked = list(tasks)
+        grades = [task for task in asked if isinstance(task, Grade)]
+        yield from self._local.run(task for task in asked if not isinstance(task, Grade))
         if grades:
             self.ready()
             yield from self._graded(grades)
@@ -157,17 +161,17 @@ class ClusterPool:
         self._sent_names[piece.mark] = [submission.name for submission in piece.submissions]
         if self._values is None or self._values.status in ("error", "cancelled", "lost"):
             self._values = self._submit(
-                cluster_worker.kept, self._expected(), key=f"gradcheck-values-{self._run.name}-{self._sent}"
+                dask_worker.kept, self._expected(), key=f"gradcheck-values-{self._run.name}-{self._sent}"
             )
         packed = pickle.dumps((self._run, self._seed, piece.submissions))
-        return self._submit(cluster_worker.grade, packed, piece.mark, self._values, key=piece.mark)
+        return self._submit(dask_worker.grade, packed, piece.mark, self._values, key=piece.mark)
 
     def _submit(self, function: Any, *arguments: Any, key: str) -> Any:
         import dask
 
         # Dask advises against sending much; submissions have to be sent, and how much is bounded already.
         with (
-            cluster_client.explained(self._client, self.scheduler),
+            explained(self._client, self.scheduler),
             dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}),
         ):
             return self._client.submit(function, *arguments, key=key, pure=False)
@@ -177,35 +181,35 @@ class ClusterPool:
         with suppress(OSError):
             for path in sorted(self.settings.cache.glob("*.json")):
                 files[path.name] = path.read_bytes()
-        return cluster_worker.packed_values(files)
+        return zlib.compress(pickle.dumps(files), 6)
 
     def _collected(self, future: Any, piece: Piece, outgoing: Outgoing) -> Iterator[tuple[str, Answer]]:
         """What a shard that has come to an end brings. What of it is to be graded again goes to `outgoing`."""
-        from distributed import KilledWorker
+        from distributed import Event, KilledWorker
 
         shard, begun = None, True
         if future.status in ("cancelled", "lost"):
-            cluster_client.must_be_there(self._client, self.scheduler)
+            must_be_there(self._client, self.scheduler)
             begun = False
         else:
             try:
                 shard = future.result()
             except KilledWorker:
                 # Whatever waits for a dying worker counts as killed by it; the mark tells who was at work.
-                begun = cluster_client.is_marked(self._client, piece.mark)
+                begun = self._was_begun(piece)
             except Exception as error:
-                cluster_client.must_be_there(self._client, self.scheduler)
-                raise cluster_client.failed(self.scheduler, error) from None
+                must_be_there(self._client, self.scheduler)
+                raise failed(self.scheduler, error) from None
         if shard is not None:
-            if shard.layers:
-                self._note(shard.host, shard.layers)
-            for submission, answer in zip(piece.submissions, shard.answers, strict=False):
-                if answer.failure:
-                    raise GradcheckError(f"on the cluster's machine {shard.host}: {answer.failure}")
+            if shard.failure:
+                raise GradcheckError(f"on the cluster's machine {shard.host}: {shard.failure}")
+            self._note(shard.host, shard.layers)
+            for submission, answer in zip(piece.submissions, shard.answers, strict=True):
                 yield submission.name, answer
             return
         if begun:
-            cluster_client.unmark(self._client, piece.mark)
+            with suppress(Exception):
+                Event(piece.mark, self._client).clear()
             for submission in outgoing.again(piece):
                 self._say(f"{submission.name} is given up: {piece.deaths} workers were lost that graded it alone")
                 yield submission.name, Answer()
@@ -218,16 +222,25 @@ class ClusterPool:
             )
         outgoing.back(piece)
 
+    def _was_begun(self, piece: Piece) -> bool:
+        """Whether a worker had begun a shard. Where nobody knows, it had: that errs on the side of the workers."""
+        from distributed import Event
+
+        try:
+            return bool(Event(piece.mark, self._client).is_set())
+        except Exception:
+            return True
+
     def _look(self) -> None:
         """From time to time, whether the cluster is there and has workers. Raises GradcheckError."""
         now = time.monotonic()
         if now - self._looked < _LOOK_S:
             return
-        cluster_client.must_be_there(self._client, self.scheduler)
-        with cluster_client.explained(self._client, self.scheduler):
+        must_be_there(self._client, self.scheduler)
+        with explained(self._client, self.scheduler):
             threads = self._client.nthreads()
             if threads.keys() - self._names.keys():
-                self._names |= self._client.run_on_scheduler(cluster_worker.names)
+                self._names |= self._client.run_on_scheduler(dask_worker.names)
         self._workers = sum(threads.values())
         self._looked = now
         if self._workers or not self._seen:
@@ -249,7 +262,9 @@ class ClusterPool:
             where = str(event.get("worker"))
             called = self._names.get(where, where)
             names = [name for mark in event.get("processing-tasks") or () for name in self._sent_names.get(mark, ())]
-            fate = f"what it had goes to others: {_in_words(sorted(names))}" if names else "it had nothing to grade"
+            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+            had = f"what it had goes to others: {', '.join(sorted(names)[:_MOST_NAMED])}{more}"
+            fate = had if names else "it had nothing to grade"
             self._say(f"the worker {where}{f' ({called})' if called != where else ''} is lost; {fate}")
 
     def _note(self, where: str, layers: Iterable[Layer]) -> None:
@@ -263,3 +278,177 @@ class ClusterPool:
             elif known is None:
                 self._weakest[name] = layer
         self.layers = in_order(self._weakest.values())
+
+
+# What goes out.
+
+
+@dataclass
+class Piece:
+    """A shard, here. `deaths` counts the workers that died while they graded it, `lost` how often it got lost
+    otherwise.
+    """
+
+    submissions: Sequence[Submission]
+    mark: str = ""
+    deaths: int = 0
+    lost: int = 0
+
+    @cached_property
+    def size(self) -> int:
+        return sum(map(_size_of, self.submissions))
+
+
+class Outgoing:
+    """What is still to be sent. `reading` gives `total` answers to `Read`; nothing is read before it is needed."""
+
+    def __init__(self, reading: Iterator[tuple[Task, Answer]], total: int) -> None:
+        self._reading, self._unread = reading, total
+        self._again: deque[Piece] = deque()
+        self._unreadable: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._again or self._unread or self._unreadable)
+
+    def next(self, flying: Sequence[Piece], workers: int) -> Piece | None:
+        """The next shard; None where enough are under way, or nothing is left."""
+        most = _PER_WORKER * max(1, workers)
+        if flying and (len(flying) >= most or sum(piece.size for piece in flying) >= _FLYING_BYTES):
+            return None
+        if self._again:
+            return self._again.popleft()
+        # Smaller towards the end, so that no worker waits for what another one has too much of.
+        wanted = max(1, min(_MOST, self._unread // most))
+        taken: list[Submission] = []
+        size = 0
+        while self._unread and len(taken) < wanted and size < _MOST_BYTES:
+            task, answer = next(self._reading)
+            self._unread -= 1
+            if answer.submission is None:
+                self._unreadable.append(task.place.name)  # type: ignore[union-attr]  # a Read has a place
+                continue
+            taken.append(answer.submission)
+            size += _size_of(answer.submission)
+        return Piece(taken) if taken else None
+
+    def unreadable(self) -> list[str]:
+        """The names of those that could not be read since this was asked last."""
+        found, self._unreadable = self._unreadable, []
+        return found
+
+    def back(self, piece: Piece) -> None:
+        """A shard that has to be sent once more, through no fault of its own."""
+        self._again.append(piece)
+
+    def again(self, piece: Piece) -> Sequence[Submission]:
+        """A worker died at this shard. Its submissions go out alone, which costs fewer workers than halves would.
+
+        Those are returned that are given up, being alone at which several workers died.
+        """
+        if len(piece.submissions) > 1:
+            self._again += [Piece([submission]) for submission in piece.submissions]
+            return ()
+        piece.deaths += 1
+        if piece.deaths >= _DEATHS:
+            return piece.submissions
+        self._again.append(piece)
+        return ()
+
+
+def _size_of(submission: Submission) -> int:
+    return sum(map(len, submission.sources.values()))
+
+
+# Words with Dask, and its errors in words for people.
+
+
+def connected(scheduler: str) -> Any:
+    """A client of the scheduler at an address, or of the one that a scheduler file names. Raises GradcheckError."""
+    from distributed import Client
+
+    for name in list(logging.root.manager.loggerDict):
+        if name.split(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it logs with a traceback, we say in words
+    is_file = "://" not in scheduler and Path(scheduler).is_file()
+    where = {"scheduler_file": scheduler} if is_file else {"address": scheduler}
+    try:
+        # Nobody else's work in this process is to end up on this cluster.
+        return Client(**where, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        raise GradcheckError(
+            f"no Dask scheduler answers at {scheduler} ({_first_line(error)}). Give the address that it was started "
+            "with, such as tcp://127.0.0.1:8786, or its scheduler file; a tls:// address needs the certificates that "
+            "Dask's configuration names"
+        ) from None
+
+
+def must_be_same(client: Any, scheduler: str, here: Mapping[str, str]) -> None:
+    """Raises GradcheckError where the scheduler has no grader, there is no worker, or one has another grader."""
+    with explained(client, scheduler):
+        client.run_on_scheduler(dask_worker.host)  # tasks pass through it, so it must know what they name
+        with suppress(TimeoutError):
+            client.wait_for_workers(1, timeout=_WORKERS_S)
+    builds = asked(client, dask_worker.build)
+    if not builds:
+        raise GradcheckError(f"the cluster of {scheduler} has no workers; start some: dask worker {scheduler}")
+    for where, build in builds.items():
+        differs = dask_worker.difference(build, here)
+        if differs:
+            raise GradcheckError(
+                f"the worker {where} has another grader installed ({differs}); install the same versions everywhere"
+            )
+
+
+def asked(client: Any, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """What every worker answers, by address. Workers that went away meanwhile are left out. Raises GradcheckError."""
+    answers: dict[str, Any] = {}
+    for where, answer in client.run(function, *arguments, on_error="return").items():
+        if isinstance(answer, GradcheckError):
+            raise GradcheckError(f"on the worker {where}: {answer}")
+        if isinstance(answer, OSError):  # CommClosedError is one
+            continue
+        if isinstance(answer, Exception):
+            raise failed(f"the worker {where}", answer)
+        answers[where] = answer
+    return answers
+
+
+def failed(where: str, error: BaseException) -> GradcheckError:
+    """What Dask raised, for people."""
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, ImportError):
+        return GradcheckError(
+            f"the cluster of {where} cannot run the grader: {_first_line(cause)}. Scheduler and workers need the same "
+            "installation as this machine: pip install 'gradcheck[dask]'"
+        )
+    return GradcheckError(
+        f"the cluster of {where} could not go on: {type(cause).__name__}: {_first_line(cause)}. What was graded so far "
+        "is kept; look at the workers' logs and run the same command again"
+    )
+
+
+def must_be_there(client: Any, scheduler: str) -> None:
+    """Raises GradcheckError where the connection is lost. Dask tries to reconnect, but has forgotten all tasks."""
+    if client.status != "running":
+        raise GradcheckError(
+            f"the connection to the scheduler {scheduler} is lost. What was graded so far is kept; "
+            "run the same command again when the cluster is back"
+        )
+
+
+@contextmanager
+def explained(client: Any, scheduler: str) -> Iterator[None]:
+    """Whatever Dask raises inside, as a GradcheckError."""
+    try:
+        yield
+    except GradcheckError:
+        raise
+    except Exception as error:
+        must_be_there(client, scheduler)
+        raise failed(scheduler, error) from None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,26 +1,32 @@
-"""Everything that was graded, in a file that is only ever added to: `journal.jsonl`.
+"""Everything that was graded, in a file that is only ever added to: `journal.jsonl`, and with which seed.
 
 A line is a record and its checksum. A run may be killed at any moment: what was written whole counts, half a line at
-the end does not, and the next line starts on a line of its own. Reports are kept compressed, so that the journal of a
-class of thousands stays small; in memory is only where each begins.
+the end does not, and the next line starts on a line of its own. A database would not be shorter, and one that is cut
+off or copied halfway gives nothing back. Reports are kept compressed, so that the journal of a class of thousands stays
+small; in memory is only where each begins.
+
+Seeds are drawn after the work that they are to judge was read, and published as a promise: who knows a run's seed can
+compute every input that it drew, and hand in a table of answers. So reports carry a salted hash of the seed in its
+place, until the course is closed; and a seed judges only what had been read before it was drawn, so that nothing which
+a report shows or a message gives away is worth anything in a later run.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
+import secrets
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
-from gradcheck.classes.seeds import Seed
 from gradcheck.classes.written import FinalReport
 from gradcheck.errors import GradcheckError
 
@@ -30,12 +36,55 @@ FILE = "journal.jsonl"
 
 
 @dataclass(frozen=True)
+class Seed:
+    """A seed, and the salt without which its hash could be undone by trying: 128 random bits in hexadecimal."""
+
+    number: int
+    salt: str
+
+    @classmethod
+    def drawn(cls) -> Seed:
+        """One that no submission can know: 48 random bits, which every JSON reader keeps exactly."""
+        return cls.of(secrets.randbits(48))
+
+    @classmethod
+    def of(cls, number: int) -> Seed:
+        """A seed that somebody chose."""
+        return cls(number, secrets.token_hex(16))
+
+    @property
+    def hash(self) -> str:
+        """What is published at once: it fixes the seed, and does not tell it (docs/report-v1.md)."""
+        return hashlib.sha256(f"gradcheck/seed/v1 {self.salt} {self.number}".encode()).hexdigest()
+
+    def published(self, report: FinalReport, *, closed: bool) -> FinalReport:
+        """A report that was made with this seed, as others may read it: with the seed where the course is `closed`."""
+        if closed:
+            return replace(report, seed_hash=self.hash, seed_salt=self.salt)
+        exercises = (each if each.seed is UNSET else replace(each, seed=None) for each in report.exercises)
+        return replace(report, seed=None, seed_hash=self.hash, exercises=tuple(exercises))
+
+
+@dataclass(frozen=True)
 class JournalEntry:
     """A graded submission: its report before any policy, the seed that it was graded with, and how long that took."""
 
     report: FinalReport
     seed: Seed
     seconds: float
+
+
+class _Line(Struct, frozen=True, omit_defaults=True):
+    """A seed put to use, with the salt of its hash; or what it judges; or a report, packed, by its key."""
+
+    journal: str = ""
+    seed: int = -1
+    salt: str = ""
+    judges: tuple[str, ...] | None = None
+    key: str = ""
+    drawn: int = -1
+    seconds: float = 0.0
+    report: str = ""
 
 
 def key_of(digest: str, grading: str) -> str:
@@ -61,7 +110,7 @@ class Journal:
         except OSError as error:
             raise GradcheckError(f"{self.path} cannot be written: {error.strerror}; give --out another place") from None
         self._take()
-        self._read()
+        self._take_in()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -87,10 +136,10 @@ class Journal:
             raise KeyError(key)
         start, length = self._places[key][drawn.number]
         self._file.seek(start)
-        record = _record(self._file.read(length))
-        assert record is not None, f"{self.path} was changed by somebody else"
-        report = json.loads(zlib.decompress(base64.b85decode(record["report"])))
-        return JournalEntry(msgspec.convert(report, FinalReport), drawn, float(record["seconds"]))
+        line = _read(self._file.read(length))
+        assert line is not None, f"{self.path} was changed by somebody else"
+        report = zlib.decompress(base64.b85decode(line.report))
+        return JournalEntry(msgspec.json.decode(report, type=FinalReport), drawn, line.seconds)
 
     def _drawn(self, key: str, seed: int | None) -> Seed | None:
         there = self._places.get(key, {})
@@ -104,24 +153,24 @@ class Journal:
         killed here has a seed that judges nothing: the next one draws another.
         """
         seed = self._seeds.pop(seed.number, seed)
-        self._append({"journal": SCHEMA, "seed": seed.number, "salt": seed.salt})
-        self._append({"judges": sorted(digests)})
+        self._append(_Line(SCHEMA, seed.number, seed.salt))
+        self._append(_Line(judges=tuple(sorted(digests))))
         self._seeds[seed.number], self._judges = seed, frozenset(digests)
         return seed
 
     def write(self, key: str, report: FinalReport, seconds: float) -> None:
         """Add a report that was made with the seed in use. It is on the disk when this returns."""
         assert self.seed is not None, "nothing is graded before there is a seed"
-        packed = base64.b85encode(zlib.compress(json.dumps(msgspec.to_builtins(report)).encode(), 6)).decode()
-        record = {"key": key, "drawn": self.seed.number, "seconds": round(seconds, 4), "report": packed}
-        self._places.setdefault(key, {})[self.seed.number] = self._append(record)
+        packed = base64.b85encode(zlib.compress(msgspec.json.encode(report), 6)).decode()
+        line = _Line(key=key, drawn=self.seed.number, seconds=round(seconds, 4), report=packed)
+        self._places.setdefault(key, {})[self.seed.number] = self._append(line)
 
     def close(self) -> None:
         self._file.close()
 
-    def _append(self, record: dict[str, Any]) -> tuple[int, int]:
-        text = json.dumps(record, separators=(",", ":"))
-        line = f"{_checksum(text)} {text}\n".encode()
+    def _append(self, told: _Line) -> tuple[int, int]:
+        text = msgspec.json.encode(told)
+        line = b"%b %b\n" % (_checksum(text), text)
         try:
             start = self._file.seek(0, os.SEEK_END)
             self._file.write(line)
@@ -133,28 +182,27 @@ class Journal:
             ) from None
         return start, len(line)
 
-    def _read(self) -> None:
+    def _take_in(self) -> None:
         self._file.seek(0)
         start = 0
         torn = False
         for line in self._file:
-            record = _record(line)
             torn = not line.endswith(b"\n")
-            if record is not None:
-                self._note(record, (start, len(line)))
+            if told := _read(line):
+                self._note(told, (start, len(line)))
             start += len(line)
         if torn:
             self._file.write(b"\n")
             self._file.flush()
 
-    def _note(self, record: dict[str, Any], place: tuple[int, int]) -> None:
-        if record.get("journal") == SCHEMA:
-            seed = self._seeds.pop(record["seed"], None) or Seed(record["seed"], record["salt"])
-            self._seeds[seed.number], self._judges = seed, frozenset()
-        elif "judges" in record:
-            self._judges = frozenset(record["judges"])
-        elif record.get("drawn") in self._seeds:
-            self._places.setdefault(record["key"], {})[record["drawn"]] = place
+    def _note(self, told: _Line, place: tuple[int, int]) -> None:
+        if told.journal == SCHEMA:
+            self._seeds[told.seed] = self._seeds.pop(told.seed, Seed(told.seed, told.salt))
+            self._judges = frozenset()
+        elif told.judges is not None:
+            self._judges = frozenset(told.judges)
+        elif told.drawn in self._seeds:
+            self._places.setdefault(told.key, {})[told.drawn] = place
 
     def _take(self) -> None:
         """Two runs at once would each grade everything and end with one report: the second one says so instead."""
@@ -182,17 +230,14 @@ def opened(folder: Path) -> Iterator[Journal]:
             journal.close()
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def _read(line: bytes) -> _Line | None:
     """A whole line; None for half of one, or one that was changed."""
     checksum, _, text = line.rstrip(b"\n").partition(b" ")
     try:
-        if checksum.decode() != _checksum(text.decode()):
-            return None
-        record = json.loads(text)
+        return msgspec.json.decode(text, type=_Line) if checksum == _checksum(text) else None
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
 
 
-def _checksum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _checksum(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest()[:16].encode()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,20 +23,25 @@ from gradcheck.checks.engine import Verification
 from gradcheck.checks.file_code import AutodiffWords
 from gradcheck.checks.limits import Budget, OwnTime
 from gradcheck.checks.outcome import Call
-from gradcheck.checks.results import CheckResult, draws_from, failure_in_words, is_ours, show_traceback
+from gradcheck.checks.results import Status, draws_from, failure_in_words, is_ours, show_traceback
 from gradcheck.checks.rounds import Asked, AtOnce, everything
 from gradcheck.checks.trials import Benches
 from gradcheck.classes.written import SCHEMA, FinalReport, WrittenExercise, exercise_written, ungraded_of
 from gradcheck.grading.desk_record import NO_HELP
 from gradcheck.grading.execute import unreadable
 from gradcheck.grading.grade import unless_we_fail, verification_of
-from gradcheck.grading.report import ExerciseReport, ungraded
+from gradcheck.grading.report import ExerciseReport, all_alike, checks_of
 from gradcheck.grading.warm import Warm
 from gradcheck.isolation.sandbox.layers import Layer
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.isolation.worker.launch import Bounds
-from gradcheck.isolation.worker.spawn import lane_for
+from gradcheck.isolation.worker.launch import Bounds, lane_for
+from gradcheck.references.store import LIBRARIES
 from gradcheck.submissions.submission import Submission
+
+_ROOMS = (
+    *("operators", "numbers", "references", "checks", "training", "catalog", "diagnosis"),
+    *("grading", "submissions", "isolation", "classes"),
+)
 
 _BATCH_S = 3.0
 """Seconds of computing for all calls of an exercise, which a right submission makes in a hundredth of that."""
@@ -61,11 +68,23 @@ class Settings:
     @property
     def grading(self) -> str:
         """A digest of all that a result depends on besides the submission and the seed."""
-        from gradcheck.classes.fingerprint import grader_fingerprint
-
         bounds = (self.bounds.call_s, self.bounds.submission_s, self.bounds.memory_bytes, self.bounds.sandbox)
         said = repr((__version__, grader_fingerprint(), self.exercises, bounds, self.searches_s))
         return hashlib.sha256(said.encode()).hexdigest()
+
+
+@cache
+def grader_fingerprint() -> str:
+    """Changes with any line of the rooms that decide about a result, and with the libraries' versions."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for room in _ROOMS:
+        for path in sorted((package / room).rglob("*.py")):
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode() + content)
+    for library in LIBRARIES:
+        digest.update(version(library).encode())
+    return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -121,13 +140,10 @@ class Judge:
     def _draw(self, name: str) -> _Draw:
         """The first draw of an exercise at which all references agree and have a bound, whatever is handed in."""
         if name not in self._draws:
-            found = None
             for seed in draws_from(self.seed):
-                found = _Draw(seed, self._prepared(name, seed))
-                if found.why is None:
+                self._draws[name] = _Draw(seed, self._prepared(name, seed))
+                if self._draws[name].why is None:
                     break
-            assert found is not None
-            self._draws[name] = found
         return self._draws[name]
 
     def _prepared(self, name: str, seed: int) -> Exception | None:
@@ -196,7 +212,7 @@ class Judge:
             verification = self._verification(find_exercise(name), candidate, shrink=False)
             verification.explain = None
             verification.ask_ahead(batch.asked, batch.calls)
-            checks = _checks(find_exercise(name))
+            checks = checks_of(find_exercise(name))
             return candidate.is_well and all(verification.result(*check).ok for check in checks)
         except Exception as error:
             if not is_ours(error):
@@ -252,14 +268,13 @@ class Judge:
         return found
 
     def _checked(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None = None) -> WrittenExercise:
-        # What a worker answers may be anything; that it confuses us must cost nobody else anything.
-        return exercise_written(unless_we_fail(exercise, None, lambda: self._by_checks(exercise, candidate, words)))
+        def by_checks() -> ExerciseReport:
+            verification = self._verification(exercise, candidate)
+            verification.words, verification.budget = words, self._budget
+            return ExerciseReport(exercise, tuple(verification.results()), seed=verification.drawn_again)
 
-    def _by_checks(self, exercise: Exercise, candidate: Any, words: AutodiffWords | None) -> ExerciseReport:
-        verification = self._verification(exercise, candidate)
-        verification.words, verification.budget = words, self._budget
-        results = verification.results()
-        return ExerciseReport(exercise, tuple(results), seed=verification.drawn_again)
+        # What a worker answers may be anything; that it confuses us must cost nobody else anything.
+        return exercise_written(unless_we_fail(exercise, None, by_checks))
 
     def _verification(self, exercise: Exercise, candidate: Any, *, shrink: bool = True) -> Verification:
         verification = verification_of(exercise, candidate, self.seed, self.settings.cache, shrink, secret=True)
@@ -267,16 +282,14 @@ class Judge:
         verification.draw_from(self._draw(exercise.name).seed)
         return verification
 
-    def _all(self, name: str, status: str) -> WrittenExercise:
+    def _all(self, name: str, status: Status) -> WrittenExercise:
         """The exercise with all checks passed, or none started."""
         if (name, status) not in self._fixed:
-            exercise = find_exercise(name)
             message, seed = "not started", None
             if status == "passed":
                 used = self._draw(name).seed
                 message, seed = "", None if used == self.seed else used
-            results = [_blank(exercise, function, check, status, message) for function, check in _checks(exercise)]
-            self._fixed[name, status] = exercise_written(ExerciseReport(exercise, tuple(results), seed=seed))
+            self._fixed[name, status] = exercise_written(all_alike(find_exercise(name), status, message, seed))
         return self._fixed[name, status]
 
 
@@ -299,15 +312,7 @@ def raw_report(
 
 def unjudged(name: str, why: str) -> WrittenExercise:
     """An exercise of which nobody can say anything, and why."""
-    return exercise_written(ungraded(find_exercise(name), why))
-
-
-def _checks(exercise: Exercise) -> Iterator[tuple[str, str]]:
-    return ((graded.spec.name, check) for graded in exercise.functions for check in graded.spec.checks)
-
-
-def _blank(exercise: Exercise, function: str, check: str, status: Any, message: str) -> CheckResult:
-    return CheckResult(exercise.name, function, check, status, message)
+    return exercise_written(all_alike(find_exercise(name), "ungraded", why))
 
 
 def _digest(name: str, source: bytes) -> bytes:

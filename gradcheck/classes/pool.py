@@ -1,23 +1,22 @@
-"""Lanes side by side. A lane that dies costs nobody anything: its task goes to a new one, once."""
+"""Lanes side by side: processes with a judge each, what they are asked for, and what they answer."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Self
 
-from gradcheck.classes import lane
-from gradcheck.classes.judge import Settings
-from gradcheck.classes.tasks import Answer, Task
-from gradcheck.errors import GradcheckError
+from gradcheck.classes.judge import Judge, Settings
+from gradcheck.classes.unusual import unusual
+from gradcheck.classes.written import FinalReport
+from gradcheck.grading.processes import Processes
 from gradcheck.isolation.sandbox.kernel import keep_memory_private
 from gradcheck.isolation.sandbox.layers import Layer
+from gradcheck.submissions.lateness import InTime, Later
+from gradcheck.submissions.places import Place
+from gradcheck.submissions.roster import Student
+from gradcheck.submissions.submission import Submission
 
 _ATTEMPTS = 2
 _PATIENCE = 2
@@ -25,123 +24,139 @@ _PATIENCE = 2
 _LEAST_S = 600.0
 
 
-def patience(settings: Settings) -> float:
-    """Seconds after which a lane that has not answered never will."""
-    return max(_LEAST_S, _PATIENCE * settings.bounds.patience_s(settings.bounds.submission_s))
+@dataclass(frozen=True)
+class Scan:
+    """Read a submission and say what there is."""
+
+    place: Place
 
 
-@dataclass
-class _PoolLane:
-    process: BaseProcess
-    pipe: Connection
-    task: Task | None = None
-    since: float = field(default_factory=time.monotonic)
-    greeted: bool = False
+@dataclass(frozen=True)
+class Prepare:
+    """Compute the expected values of an exercise, for inputs that `seed` draws."""
+
+    exercise: str
+    seed: int
 
 
-class Pool:
-    """`jobs` lanes, started on entering and ended on leaving. `layers` are the sandbox's, once a lane is ready."""
+@dataclass(frozen=True)
+class Grade:
+    """Read a submission and grade it, with inputs that `seed` draws."""
+
+    place: Place
+    seed: int
+
+
+@dataclass(frozen=True)
+class Read:
+    """Read a submission and give all of it back, for a machine that cannot see where it lies."""
+
+    place: Place
+
+
+@dataclass(frozen=True)
+class GradeRead:
+    """Grade a submission that was read elsewhere."""
+
+    submission: Submission
+    seed: int
+
+
+Task = Scan | Prepare | Grade | Read | GradeRead
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a submission without its contents. `started` are the exercises that it has a file of, `unusual`
+    sentences on its code that are for the instructor alone.
+    """
+
+    name: str
+    digest: str
+    submitted: str
+    commit: str
+    problems: tuple[str, ...]
+    started: tuple[str, ...]
+    unusual: tuple[str, ...] = ()
+    later: Later | None = None
+    in_time: InTime | None = None
+    people: tuple[Student, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a task: the facts of a submission, its report if it was graded, all of it if that was asked for.
+    Nothing where two lanes died of it.
+    """
+
+    facts: Facts | None = None
+    report: FinalReport | None = None
+    seconds: float = 0.0
+    submission: Submission | None = None
+
+
+def facts_of(submission: Submission) -> Facts:
+    return Facts(
+        submission.name,
+        submission.digest,
+        submission.submitted,
+        submission.commit,
+        submission.problems,
+        tuple(submission.sources),
+        unusual(submission.sources),
+        submission.later,
+        submission.in_time,
+        submission.people,
+    )
+
+
+class Pool(Processes[Task, Answer]):
+    """`jobs` lanes, started on entering and ended on leaving. What `run` raises says why nothing can be graded here."""
 
     def __init__(self, settings: Settings, jobs: int) -> None:
-        self.settings, self.jobs = settings, max(1, jobs)
-        self.layers: list[Layer] = []
-        self._lanes: list[_PoolLane] = []
+        patience = max(_LEAST_S, _PATIENCE * settings.bounds.patience_s(settings.bounds.submission_s))
+        super().__init__(
+            _lane, (settings,), max(1, jobs), lost=lambda _: Answer(), limit_s=patience, attempts=_ATTEMPTS
+        )
 
-    def __enter__(self) -> Pool:  # noqa: PYI034 — typing.Self came with Python 3.11
+    def __enter__(self) -> Self:
         keep_memory_private()
-        self._lanes = [self._start() for _ in range(self.jobs)]
-        return self
+        return super().__enter__()
 
-    def __exit__(self, *_: object) -> None:
-        for each in self._lanes:
-            each.pipe.close()
-        for each in self._lanes:
-            each.process.join(2)
-            self._kill(each)
-        self._lanes = []
+    @property
+    def layers(self) -> list[Layer]:
+        """Those of the sandbox, once a lane is ready."""
+        return self.greeting or []
 
     def ready(self) -> list[Layer]:
         """Wait until a lane can work; the layers of its sandbox. Raises GradcheckError where none can."""
-        while not self.layers:
-            self._step({}, deque())
+        self.wait_until_ready()
         return self.layers
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Answer]]:
-        """Every task with its answer, in the order in which they are done. Raises GradcheckError where nothing can be
-        graded on this machine.
-        """
-        waiting = deque(tasks)
-        left = len(waiting)
-        failed: dict[int, int] = {}
-        while left:
-            for task, answer in self._step(failed, waiting):
-                left -= 1
-                yield task, answer
 
-    def _step(self, failed: dict[int, int], waiting: deque[Task]) -> list[tuple[Task, Answer]]:
-        """Give work to whoever has none, and wait for something to happen."""
-        for each in self._lanes:
-            if each.greeted and each.task is None and waiting:
-                each.task, each.since = waiting.popleft(), time.monotonic()
-                with suppress(OSError):
-                    each.pipe.send(each.task)
-        done = []
-        for ready in wait([each.pipe for each in self._lanes], timeout=1.0):
-            number = next(number for number, each in enumerate(self._lanes) if each.pipe is ready)
-            message = self._received(self._lanes[number])
-            if message is None:
-                done += self._replaced(number, failed, waiting)
-            else:
-                done += self._taken(self._lanes[number], message)
-        for number, each in enumerate(self._lanes):
-            if each.task is not None and time.monotonic() - each.since > patience(self.settings):
-                done += self._replaced(number, failed, waiting)
-        return done
+def _lane(settings: Settings) -> Generator[list[Layer] | Answer, Task, None]:
+    keep_memory_private()
+    judge = Judge(settings)
+    try:
+        task = yield judge.layers
+        while True:
+            task = yield _answer(judge, task)
+    finally:
+        judge.close()
 
-    def _received(self, each: _PoolLane) -> Any:
-        try:
-            return each.pipe.recv()
-        except (EOFError, OSError):
-            return None
 
-    def _taken(self, each: _PoolLane, message: Any) -> list[tuple[Task, Answer]]:
-        if isinstance(message, str):
-            raise GradcheckError(message)
-        if not each.greeted:
-            each.greeted = True
-            self.layers = self.layers or list(message)
-            return []
-        task, each.task = each.task, None
-        if message.failure:
-            raise GradcheckError(message.failure)
-        return [(task, message)] if task is not None else []
-
-    def _replaced(self, number: int, failed: dict[int, int], waiting: deque[Task]) -> list[tuple[Task, Answer]]:
-        """A new lane in the place of one that died or got stuck. Its task is tried once more, and then given up."""
-        dead = self._lanes[number]
-        self._kill(dead)
-        if not dead.greeted:
-            raise GradcheckError("a grading process ended while it was starting; run: gradcheck doctor")
-        self._lanes[number] = self._start()
-        if dead.task is None:
-            return []
-        failed[id(dead.task)] = failed.get(id(dead.task), 0) + 1
-        if failed[id(dead.task)] < _ATTEMPTS:
-            waiting.appendleft(dead.task)
-            return []
-        return [(dead.task, Answer())]
-
-    def _start(self) -> _PoolLane:
-        context = get_context("spawn")  # a lane shares nothing with this process, whatever threads that has
-        ours, theirs = context.Pipe()
-        process = context.Process(target=lane.main, args=(theirs, self.settings), daemon=True, name="gradcheck-lane")
-        process.start()
-        theirs.close()
-        return _PoolLane(process, ours)
-
-    def _kill(self, each: _PoolLane) -> None:
-        with suppress(OSError, ValueError):
-            each.pipe.close()
-        if each.process.is_alive():
-            each.process.kill()
-        each.process.join(5)
+def _answer(judge: Judge, task: Task) -> Answer:
+    if isinstance(task, (Prepare, Grade, GradeRead)):
+        judge.draw_from(task.seed)
+    if isinstance(task, Prepare):
+        judge.prepare(task.exercise)
+        return Answer()
+    submission = task.submission if isinstance(task, GradeRead) else task.place.read()
+    facts = facts_of(submission)
+    if isinstance(task, Scan):
+        return Answer(facts)
+    if isinstance(task, Read):
+        return Answer(facts, submission=submission)
+    started = time.perf_counter()
+    report = judge.grade(submission)
+    return Answer(facts, report, time.perf_counter() - started)

@@ -5,7 +5,7 @@ What its readers rely on must be there when one is read (`class_in`); of the res
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -15,9 +15,11 @@ from msgspec.structs import replace
 from gradcheck.checks.results import Status
 from gradcheck.classes.written import Amount, NotOfSchema, damaged_field, members
 from gradcheck.isolation.sandbox.layers import Layer
-from gradcheck.submissions.roster import StudentName, TeamMember, Why
+from gradcheck.submissions.roster import Roster, Student, StudentName, TeamMember, Why
 
 SCHEMA: Literal["gradcheck/class/v1"] = "gradcheck/class/v1"
+_MOST_NEAR = 10
+"""Of the students whose a submission may be."""
 
 
 class CourseTitle(Struct, frozen=True):
@@ -157,6 +159,26 @@ class RosterGaps(Struct, frozen=True, kw_only=True):
     reasons: tuple[NobodysSubmission, ...] = ()
     unread_times: tuple[str, ...] = ()
     several: tuple[SeveralSubmissions, ...] = ()
+
+    @classmethod
+    def of(cls, roster: Roster, told: Mapping[str, Sequence[Student]]) -> RosterGaps:
+        """`told` has of every submission the people whom its host has told. Nobody is guessed, and every member of a
+        team has handed in what the team has.
+        """
+        matches = {name: roster.match(name, told[name]) for name in sorted(told)}
+        owned: dict[Student, list[str]] = {student: [] for student in roster.students}
+        for name, match in matches.items():
+            for student in match.students:
+                owned[student].append(name)
+        nobodys = {name: match for name, match in matches.items() if not match.students}
+        near = {name: tuple(each.named() for each in match.who[:_MOST_NEAR]) for name, match in nobodys.items()}
+        return cls(
+            without_submission=tuple(each.named() for each, names in owned.items() if not names),
+            unmatched=tuple(nobodys),
+            reasons=tuple(NobodysSubmission(name, match.why, near[name]) for name, match in nobodys.items()),
+            unread_times=roster.unread_times,
+            several=tuple(SeveralSubmissions(who.named(), tuple(each)) for who, each in owned.items() if len(each) > 1),
+        )
 
 
 class ClassReport(Struct, frozen=True, kw_only=True):

@@ -8,23 +8,32 @@ to grade that had not been read then, whosever it is, all that is left to grade 
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import sys
+import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from gradcheck.catalog import find_exercise
 from gradcheck.classes.applied import apply_policy
-from gradcheck.classes.journal import Journal, key_of
+from gradcheck.classes.journal import Journal, Seed, key_of, opened
 from gradcheck.classes.judge import Settings, raw_report, unjudged
 from gradcheck.classes.policy import Course
-from gradcheck.classes.seeds import Seed
-from gradcheck.classes.tasks import Answer, Facts, Grade, Prepare, Scan, Task
+from gradcheck.classes.pool import Answer, Facts, Grade, Pool, Prepare, Scan, Task
 from gradcheck.classes.written import FinalReport
-from gradcheck.isolation.sandbox.layers import warnings_of
+from gradcheck.errors import GradcheckError
+from gradcheck.isolation.sandbox.layers import Layer, baseline_missing, warnings_of
+from gradcheck.isolation.worker.launch import Bounds
 from gradcheck.submissions.places import Place
+
+_MOST_LANES = 4
+"""Side by side they compute expected values, at 0.3 GB each; a submission by itself goes through one of them."""
 
 Progress = Callable[[str, int, int], None]
 """Told of a stage (`reading`, `preparing`, `grading`), how much of it is done, and of how much."""
@@ -34,6 +43,23 @@ class Lanes(Protocol):
     """Whatever does tasks: a `Pool` on this machine, a `ClusterPool` on many. Both say more about `run`."""
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Answer]]: ...
+
+
+def settings_for(course: Course, cache: Path, hidden: Iterable[Path]) -> Settings:
+    """`cache` is for expected values; `hidden` are further places that no submission may read."""
+    limits = course.limits
+    places = tuple(str(place.absolute()) for place in hidden)
+    bounds = Bounds(limits.call_s, limits.submission_s, limits.memory_mib << 20, sys.platform == "linux", places)
+    return Settings(cache.absolute(), course.exercises, bounds)
+
+
+def must_hold(layers: Sequence[Layer], *, required: bool) -> None:
+    """Raises GradcheckError where a layer of the sandbox's baseline is missing and that is `required`."""
+    missing = baseline_missing(layers)
+    if missing and required:
+        why = {layer.name: layer.detail for layer in layers}
+        told = "; ".join(f"{name}: {why.get(name, 'not known here')}" for name in missing)
+        raise GradcheckError(f"the sandbox lacks {told}. See: gradcheck doctor; or grade without --require-sandbox")
 
 
 @dataclass(frozen=True)
@@ -117,6 +143,43 @@ def grade_class(
             yield GradedSubmission(now, report, seed, answer.seconds, reused=False)
         chosen = {place.name for place in firsts}
         rest = [place for place in waiting if place.name not in chosen]
+
+
+def grade_checkout(
+    folder: Path,
+    course: Course,
+    *,
+    name: str,
+    submitted: str | None = None,
+    require_sandbox: bool = False,
+    progress: Progress | None = None,
+    unusual: list[str] | None = None,
+) -> FinalReport:
+    """A folder's report, as `gradcheck grade` writes it (docs/report-v1.md), after the course's policy.
+
+    `folder` holds `exercises/`, or is one of the other layouts that a submission may have; `name` is what the report
+    calls it, and what the course's roster knows it by. The working tree is read, whatever the course says of commits.
+    `submitted` is when it was handed in (ISO 8601 with an offset), where the host knows better than git. The report
+    names its seed: each is drawn for one run alone, and no later one uses it. What is for the instructor alone is in no
+    report of a host, which shows it to the learner; it goes to `unusual`.
+
+    Raises GradcheckError where nothing can be graded on this machine, or with `require_sandbox` not safely.
+    """
+    lanes = max(1, min(_MOST_LANES, os.cpu_count() or 1, len(course.exercises)))
+    place = Place(name, str(folder.absolute()), is_archive=False)
+    with tempfile.TemporaryDirectory(prefix="gradcheck-") as made:
+        state = Path(made)
+        settings = settings_for(course, state / "expected", hidden=(folder, state))
+        with opened(state) as journal, Pool(settings, lanes) as pool:
+            must_hold(pool.ready(), required=require_sandbox)
+            (graded,) = grade_class([place], settings, journal, pool, progress or (lambda *_: None))
+    if submitted is not None:
+        graded = dataclasses.replace(graded, facts=dataclasses.replace(graded.facts, submitted=submitted))
+    report = graded.under(dataclasses.replace(course, closed=True))
+    if unusual is not None:
+        unusual += report.unusual
+    # What is for the instructor alone is said where an instructor grades: a host shows this report to the learner.
+    return replace(report, unusual=())
 
 
 def _seed_for(digests: Collection[str], settings: Settings, journal: Journal, repeat: int | None) -> Seed:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Diagnosis, Marks, Status, Tally, where_of
+from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Status, Tally, where_of
 from gradcheck.grading.report import ExerciseReport, Report
 from gradcheck.isolation.sandbox.layers import Layer
 from gradcheck.showing.text import clean, in_json
@@ -160,7 +160,6 @@ class FinalReport(WrittenReport, frozen=True, kw_only=True):
 
 def write_down(report: Report) -> WrittenReport:
     """A report that was just made, as it may leave this process."""
-    exercises = tuple(map(exercise_written, report.exercises))
     return WrittenReport(
         schema=SCHEMA,
         submission=report.submission,
@@ -168,7 +167,7 @@ def write_down(report: Report) -> WrittenReport:
         score=report.score,
         max_score=report.max_score,
         ungraded=report.ungraded,
-        exercises=exercises,
+        exercises=tuple(map(exercise_written, report.exercises)),
     )
 
 
@@ -190,8 +189,10 @@ def exercise_written(report: ExerciseReport) -> WrittenExercise:
 
 
 def check_written(result: CheckResult) -> WrittenCheck:
-    told = _diagnosis(result.diagnosis) if result.diagnosis else None
-    if told is None and result.code:
+    told, known = None, result.diagnosis
+    if known:
+        told = WrittenDiagnosis(known.code, clean(known.text), known.confidence, known.think, known.cases, known.also)
+    elif result.code:
         told = WrittenDiagnosis(result.code, clean(result.message))
     return WrittenCheck(
         id=result.id,
@@ -204,24 +205,19 @@ def check_written(result: CheckResult) -> WrittenCheck:
     )
 
 
-def _diagnosis(found: Diagnosis) -> WrittenDiagnosis:
-    return WrittenDiagnosis(found.code, clean(found.text), found.confidence, found.think, found.cases, found.also)
-
-
 def case_written(example: Counterexample) -> WrittenCase:
+    marks = example.marks
     return WrittenCase(
         inputs={name: in_json(value) for name, value in example.inputs.items()},
         grad_output=in_json(example.grad_output),
         got=in_json(example.got),
         where=where_of(example),
-        marks=_marks(example.marks) if example.marks else None,
+        marks=WrittenMarks(marks.entries[:_MOST_MARKS], marks.count, marks.of, marks.parts, marks.spread)
+        if marks
+        else None,
         about=example.about,
         digits=example.digits,
     )
-
-
-def _marks(found: Marks) -> WrittenMarks:
-    return WrittenMarks(found.entries[:_MOST_MARKS], found.count, found.of, found.parts, found.spread)
 
 
 # Read.

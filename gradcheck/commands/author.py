@@ -1,4 +1,4 @@
-"""Whoever writes exercises: new, dev check. Adapters only; heavy imports come late."""
+"""The commands of whoever writes exercises: begun, shown, checked. Adapters only; heavy imports come late."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gradcheck.errors import GradcheckError
+from gradcheck.showing.options import jobs
 
 
 @click.command()
@@ -58,6 +59,45 @@ def new(name: str, points: str, batch: tuple[str, ...], no_batch: bool, **wishes
     click.echo(next_step(root, name))
 
 
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--force", is_flag=True, help="Overwrite files that exist. What was in them is lost.")
+def stubs(names: tuple[str, ...], force: bool) -> None:
+    """Write exercises/ anew from solutions/, or only NAMES. Existing files are kept."""
+    from gradcheck.authoring.stubs import write_stubs
+    from gradcheck.catalog import find_exercise
+
+    root = Path.cwd()
+    if not (root / "solutions").is_dir():
+        raise GradcheckError(f"there is no solutions/ in {root}; stubs are made from it, so run this where it is")
+    written = write_stubs(root, [find_exercise(name).name for name in names], overwrite=force)
+    for path in written:
+        click.echo(f"wrote {path.relative_to(root)}")
+    if not written:
+        click.echo("nothing to write: every stub exists (--force overwrites them)")
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+def formulas(names: tuple[str, ...]) -> None:
+    """Print the derived Jacobian and VJP of every operator, or of NAMES.
+
+    g stands for grad_output, δ_ij is 1 where i = j and 0 elsewhere.
+    """
+    from gradcheck.catalog import known_operators
+    from gradcheck.references.typeset import formulas as lines_of
+    from gradcheck.showing.text import did_you_mean
+
+    operators = known_operators()
+    unknown = [name for name in names if name not in operators]
+    if unknown:
+        raise GradcheckError(f"there is no operator {unknown[0]!r}; {did_you_mean(unknown[0], operators)}")
+    for name in names or operators:
+        click.echo(name)
+        for line in lines_of(operators[name]):
+            click.echo(f"    {line}")
+
+
 @click.group()
 def dev() -> None:
     """For whoever writes exercises."""
@@ -66,7 +106,7 @@ def dev() -> None:
 @dev.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--quick", is_flag=True, help="Grade no wrong answers: files, record, stub and solution only.")
-@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Exercises at once; as many as cores.")
+@jobs("Exercises")
 @click.option(
     "--limit-s",
     type=click.FloatRange(min=1),
@@ -84,15 +124,13 @@ def check(names: tuple[str, ...], quick: bool, jobs: int | None, limit_s: float)
     """
     from gradcheck.authoring.dev_check.check import check as checked
     from gradcheck.authoring.dev_check.check import closing_line, verdict_lines
-    from gradcheck.desk.paper import screen_width
     from gradcheck.reports.escaping import terminal_text
-    from gradcheck.reports.whole_class.progress import shown_progress
+    from gradcheck.reports.terminal import screen_width, shown_progress
 
     verdicts = []
+    jobs = jobs or os.cpu_count() or 1
     with shown_progress() as progress:
-        found = checked(
-            Path.cwd(), names, quick=quick, jobs=jobs or os.cpu_count() or 1, limit_s=limit_s, progress=progress
-        )
+        found = checked(Path.cwd(), names, quick=quick, jobs=jobs, limit_s=limit_s, progress=progress)
         for name, verdict in found:
             verdicts.append(verdict)
             for line in verdict_lines(name, verdict, screen_width()):
@@ -101,4 +139,4 @@ def check(names: tuple[str, ...], quick: bool, jobs: int | None, limit_s: float)
     sys.exit(1 if any(each.problems for each in verdicts) else 0)
 
 
-COMMANDS = (new, dev)
+COMMANDS = (new, stubs, formulas, dev)

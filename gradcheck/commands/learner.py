@@ -1,111 +1,112 @@
-"""The learner's commands: hint, explain, solution, list, reset. Adapters only; heavy imports come late."""
+"""The learner's commands: what is checked, what helps, what is trained. Adapters only; heavy imports come late."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Ungraded, writing
+from gradcheck.showing.options import PATH, only, place, seeded
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from gradcheck.catalog import Exercise
     from gradcheck.classes.course_here import CourseHere
+    from gradcheck.grading.desk_record import Noted
     from gradcheck.grading.report import ExerciseReport
 
 STATE = Path(".gradcheck")
-CACHE = STATE / "cache"
+CACHE, PLOTS = STATE / "cache", STATE / "plots"
 
-_Command = TypeVar("_Command", bound=Callable[..., None])
-
-
-def _folder(command: _Command) -> _Command:
-    return click.option(
-        "--folder",
-        type=click.Path(path_type=Path),
-        default=Path("exercises"),
-        show_default=True,
-        help="Where your exercises are.",
-    )(command)
-
-
-def _solutions(command: _Command) -> _Command:
-    return click.option(
-        "--solutions",
-        type=click.Path(path_type=Path),
-        default=Path("solutions"),
-        show_default=True,
-        help="Where the solutions are.",
-    )(command)
+_exercises = click.argument("folder", type=PATH, default=Path("exercises"))
+_folder = place("--folder", default=Path("exercises"), show_default=True, help="Where your exercises are.")
+_solutions = place("--solutions", default=Path("solutions"), show_default=True, help="Where the solutions are.")
 
 
 @click.command()
-@click.argument("name")
-@click.option("--step", type=click.IntRange(min=1), help="This one, not the next.")
-@_folder
-def hint(name: str, step: int | None, folder: Path) -> None:
-    """Print the next hint for the exercise NAME.
+@click.argument("folder", type=PATH)
+@place("--json", "out", help="Write the report (gradcheck/report/v1) here; - is standard output.")
+@only("Grade")
+@seeded("all inputs and cotangents")
+@click.option("--show-answer", is_flag=True, help="Print the correct values beside a failure.")
+@click.option("--reproduce", is_flag=True, help="Print below a failure lines of torch that make the failing call.")
+@place("--pictures", help="Draw wrong matrices here, as PNG files.")
+def report(
+    folder: Path,
+    out: Path | None,
+    only: tuple[str, ...],
+    seed: int,
+    show_answer: bool,
+    reproduce: bool,
+    pictures: Path | None,
+) -> None:
+    """Grade FOLDER, laid out like exercises/; a missing file reads as not started.
 
-    First a question, then the idea, the derivation's first line, at last the formula. How far you went is kept in
-    .desk.json beside your exercises, and a report of them says so.
+    Where a course.toml lies beside it, that says which exercises count and how much.
+    Exits 0 when every exercise passed, 1 when something is left to do, 2 when nothing could be graded, 3 when the
+    grader itself failed on an exercise: that one is neither passed nor failed, and no points are counted for it.
     """
-    from gradcheck.catalog import find_exercise
-    from gradcheck.desk.hints import give_hint, hint_lines
-    from gradcheck.desk.paper import screen_width
+    from gradcheck.grading.grade import grade_folder
+    from gradcheck.reports.message import failures_text, line_of, total_lines
+    from gradcheck.reports.stored import as_json
 
-    given = give_hint(find_exercise(name), folder, step)
-    click.echo("\n".join(hint_lines(given, screen_width())))
-    _tell_trouble(given.noted)
+    if pictures is not None:
+        from gradcheck.reports.heatmap_png import needs_matplotlib, save_pictures
+
+        needs_matplotlib()  # before anybody waits for the grading
+    quiet = out is not None and str(out) == "-"
+
+    def progress(each: ExerciseReport) -> None:
+        if not quiet:
+            click.echo(line_of(each))
+
+    course = course_of(folder)
+    chosen = [course.find(name) for name in only] or list(course.exercises.values())
+    graded = grade_folder(folder, exercises=chosen, seed=seed, cache=CACHE, progress=progress, state=STATE)
+    if quiet:
+        click.echo(as_json(graded), nl=False)
+    else:
+        for text in failures_text(graded, folder, show_answer=show_answer, reproduce=reproduce):
+            click.echo("\n" + text)
+        click.echo("")
+        for line in total_lines(graded):
+            click.echo(line)
+    if out is not None and not quiet:
+        with writing(out, "give --json another place"):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(as_json(graded), encoding="utf-8")
+        click.echo(f"report: {out}")
+    for path in save_pictures(graded, folder, pictures, CACHE) if pictures is not None else ():
+        click.echo(f"picture: {path}", err=quiet)
+    if graded.ungraded:
+        sys.exit(Ungraded.exit_status)
+    sys.exit(0 if all(each.status == "passed" for each in graded.exercises) else 1)
 
 
 @click.command()
-@click.argument("name")
-def explain(name: str) -> None:
-    """Explain the exercise NAME: definition, Jacobian, VJP, and a picture.
+@_exercises
+@only("Watch")
+@click.option(
+    "--limit-s",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    help="Seconds that one call of yours may compute.",
+)
+def watch(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
+    """Check an exercise of FOLDER again whenever you save it.
 
-    This gives the formulas away: for a backward and a Jacobian they are the answer. `gradcheck hint` leads there in
-    steps.
+    The verdict, how far you are, and what comes next. Keys: h hint, l list, n next exercise, r run again, R reproduce,
+    q quit.
     """
-    from gradcheck.desk.explanation import explanation
-    from gradcheck.desk.paper import screen_width
-    from gradcheck.reports.heatmap import showable
+    from gradcheck.classes.course_here import course_here
+    from gradcheck.desk.watch.loop import watch as watch_folder
 
-    exercise = course_of(Path("exercises")).find(name)
-    blocks = showable(getattr(sys.stdout, "encoding", None))
-    lines = explanation(exercise, screen_width(), colour=_colour(), blocks=blocks)
-    click.echo("\n".join(lines))
-
-
-@click.command()
-@click.argument("name")
-@click.option("--give-up", is_flag=True, help="Show it although yours does not pass; this is recorded.")
-@_folder
-@_solutions
-def solution(name: str, give_up: bool, folder: Path, solutions: Path) -> None:
-    """Print the solution of the exercise NAME, once yours passes.
-
-    With --give-up it is printed anyway; .desk.json and every report say so then. Exits 1 where it is not shown.
-    """
-    from gradcheck.desk.paper import folder_option, paragraph, screen_width
-    from gradcheck.desk.solution import solution_of
-
-    exercise = course_of(folder).find(name)
-    shown = solution_of(exercise, folder, solutions, give_up=give_up, cache=CACHE, state=STATE)
-    # Beside the source, so that standard output is the source alone.
-    click.echo("\n".join(paragraph(shown.told, screen_width(), "")), err=True)
-    _tell_trouble(shown.noted)
-    if not shown.source:
-        where = folder_option(folder)
-        click.echo(f"A hint:    gradcheck hint {exercise.name}{where}", err=True)
-        click.echo(f"Recorded:  gradcheck solution {exercise.name} --give-up{where}", err=True)
-        sys.exit(1)
-    click.echo(shown.source, nl=False)
+    sys.exit(watch_folder(folder, only, limit_s, STATE, course_here(folder)))
 
 
 @click.command("list")
@@ -122,8 +123,102 @@ def list_(check: bool, folder: Path) -> None:
 
     course = course_of(folder)
     if check:
-        _check(folder, course)
+        from gradcheck.grading.grade import grade_folder
+
+        chosen = course.of_unit(folder.resolve().name) or list(course.exercises.values())
+        with _checking(len(chosen)) as told:
+            grade_folder(folder, exercises=chosen, cache=CACHE, state=STATE, shrink=False, progress=told)
     print_entries(Console(soft_wrap=False, legacy_windows=False), entries(folder, STATE, course), folder)
+
+
+@contextmanager
+def _checking(total: int) -> Iterator[Callable[[ExerciseReport], None]]:
+    """How far the grading for the list is: a line that moves in a terminal, a line per exercise elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from gradcheck.reports.message import line_of
+
+    console = Console(stderr=True, highlight=False, legacy_windows=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield lambda each: click.echo(line_of(each), err=True)
+        return
+    columns = (BarColumn(16), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("checking", total=total)
+        yield lambda each: progress.update(task, advance=1, description=each.exercise.name)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--step", type=click.IntRange(min=1), help="This one, not the next.")
+@_folder
+def hint(name: str, step: int | None, folder: Path) -> None:
+    """Print the next hint for the exercise NAME.
+
+    First a question, then the idea, the derivation's first line, at last the formula. How far you went is kept in
+    .desk.json beside your exercises, and a report of them says so.
+    """
+    from gradcheck.catalog import find_exercise
+    from gradcheck.desk.hints import give_hint, hint_lines
+    from gradcheck.reports.terminal import screen_width
+
+    given = give_hint(find_exercise(name), folder, step)
+    click.echo("\n".join(hint_lines(given, screen_width())))
+    _tell_trouble(given.noted)
+
+
+def _tell_trouble(noted: Noted) -> None:
+    from gradcheck.desk.hints import trouble_lines
+    from gradcheck.reports.terminal import screen_width
+
+    for line in trouble_lines(noted, screen_width()):
+        click.echo(line, err=True)
+
+
+@click.command()
+@click.argument("name")
+def explain(name: str) -> None:
+    """Explain the exercise NAME: definition, Jacobian, VJP, and a picture.
+
+    This gives the formulas away: for a backward and a Jacobian they are the answer. `gradcheck hint` leads there in
+    steps.
+    """
+    from gradcheck.desk.hints import explanation
+    from gradcheck.reports.heatmap import showable
+    from gradcheck.reports.terminal import screen_width
+
+    exercise = course_of(Path("exercises")).find(name)
+    # In colours where the output is a terminal that takes them, and nobody asked for none.
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    blocks = showable(getattr(sys.stdout, "encoding", None))
+    click.echo("\n".join(explanation(exercise, screen_width(), colour=colour, blocks=blocks)))
+
+
+@click.command()
+@click.argument("name")
+@click.option("--give-up", is_flag=True, help="Show it although yours does not pass; this is recorded.")
+@_folder
+@_solutions
+def solution(name: str, give_up: bool, folder: Path, solutions: Path) -> None:
+    """Print the solution of the exercise NAME, once yours passes.
+
+    With --give-up it is printed anyway; .desk.json and every report say so then. Exits 1 where it is not shown.
+    """
+    from gradcheck.desk.solutions import solution_of
+    from gradcheck.reports.terminal import folder_option, paragraph, screen_width
+
+    exercise = course_of(folder).find(name)
+    shown = solution_of(exercise, folder, solutions, give_up=give_up, cache=CACHE, state=STATE)
+    # Beside the source, so that standard output is the source alone.
+    click.echo("\n".join(paragraph(shown.told, screen_width(), "")), err=True)
+    _tell_trouble(shown.noted)
+    if not shown.source:
+        where = folder_option(folder)
+        click.echo(f"A hint:    gradcheck hint {exercise.name}{where}", err=True)
+        click.echo(f"Recorded:  gradcheck solution {exercise.name} --give-up{where}", err=True)
+        sys.exit(1)
+    click.echo(shown.source, nl=False)
 
 
 @click.command()
@@ -137,7 +232,7 @@ def reset(name: str, yes: bool, folder: Path, solutions: Path) -> None:
     Your file is kept in .gradcheck/backups/, and the command that brings it back is printed.
     """
     from gradcheck.catalog import find_exercise
-    from gradcheck.desk.resetting import bring_back, carry_out, planned
+    from gradcheck.desk.solutions import bring_back, carry_out, planned
 
     plan = planned(find_exercise(name), folder, solutions)
     if not plan.needed:
@@ -155,7 +250,42 @@ def reset(name: str, yes: bool, folder: Path, solutions: Path) -> None:
         click.echo(f"your file is kept: {kept.as_posix()}\nto bring it back:\n    {bring_back(plan, kept)}")
 
 
-COMMANDS = (hint, explain, solution, list_, reset)
+def _can_ask() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+@click.command()
+@_exercises
+@place("--plots", default=PLOTS, show_default=True, help="Where PNG files go.")
+@click.option("--no-plots", is_flag=True, help="Draw nothing (matplotlib is not needed then).")
+@seeded("the data and the initial parameters")
+def train(folder: Path, plots: Path, no_plots: bool, seed: int) -> None:
+    """Train the networks of FOLDER on the practicum's spiral beside the reference network.
+
+    First your files are checked as pytest does it, and what does not hold is named. Your modules, two_layer_net and
+    training_loop start where the reference starts; gradients and parameters of the first steps are compared exactly,
+    then the trained accuracy. Exits 0 when all that is written holds, 1 when something does not.
+    """
+    from gradcheck.reports.training import train_folder
+
+    sys.exit(train_folder(folder, None if no_plots else plots, seed, CACHE))
+
+
+@click.command()
+@_exercises
+@place("--plots", default=PLOTS, show_default=True, help="Where the PNG goes.")
+def ensemble(folder: Path, plots: Path) -> None:
+    """The practicum's regression: five ReLU and five tanh networks, by FOLDER's mean_and_variance.
+
+    Where there is data the networks agree; where there is none the variance says so. mean_and_variance is checked
+    first: a picture of a wrong one says so in its titles. Exits 0 when it holds, 1 when it does not.
+    """
+    from gradcheck.reports.training import ensemble_of
+
+    sys.exit(ensemble_of(folder, plots, CACHE))
+
+
+COMMANDS = (report, watch, list_, hint, explain, solution, reset, train, ensemble)
 
 
 def course_of(folder: Path) -> CourseHere:
@@ -166,60 +296,3 @@ def course_of(folder: Path) -> CourseHere:
     if course.problem:
         click.echo(f"gradcheck: {course.problem}.", err=True)
     return course
-
-
-def _can_ask() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
-def _colour() -> bool:
-    """Whether the output is a terminal that takes colours, and nobody asked for none."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _tell_trouble(noted: object) -> None:
-    from gradcheck.desk.hints import trouble_lines
-    from gradcheck.desk.paper import screen_width
-    from gradcheck.grading.desk_record import Noted
-
-    assert isinstance(noted, Noted)
-    for line in trouble_lines(noted, screen_width()):
-        click.echo(line, err=True)
-
-
-def _check(folder: Path, course: CourseHere) -> None:
-    """Grade the folder for the list: a line that moves in a terminal, a line per exercise elsewhere."""
-    from rich.console import Console
-
-    from gradcheck.grading.grade import grade_folder
-    from gradcheck.reports.folder import line_of
-
-    chosen = course.of_unit(folder.resolve().name) or list(course.exercises.values())
-
-    console = Console(stderr=True, highlight=False, legacy_windows=False)
-    if not console.is_terminal or console.is_dumb_terminal:
-        grade_folder(
-            folder,
-            exercises=chosen,
-            cache=CACHE,
-            state=STATE,
-            shrink=False,
-            progress=lambda each: click.echo(line_of(each), err=True),
-        )
-        return
-    _check_in_a_terminal(console, folder, chosen)
-
-
-def _check_in_a_terminal(console: Console, folder: Path, chosen: list[Exercise]) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    from gradcheck.grading.grade import grade_folder
-
-    columns = (BarColumn(16), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("checking", total=len(chosen))
-
-        def told(report: ExerciseReport) -> None:
-            progress.update(task, advance=1, description=report.exercise.name)
-
-        grade_folder(folder, exercises=chosen, cache=CACHE, state=STATE, shrink=False, progress=told)

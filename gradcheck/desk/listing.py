@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from gradcheck.catalog import Exercise
 from gradcheck.checks.file_code import only_raises, tree_of
 from gradcheck.classes.course_here import CourseHere
-from gradcheck.desk.paper import folder_option
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.desk_record import NO_HELP, Help, help_taken
 from gradcheck.grading.last_results import Memory, digest_of
 from gradcheck.grading.load import MAX_BYTES
 from gradcheck.grading.report import State
 from gradcheck.grading.small_files import read_small
+from gradcheck.reports.terminal import folder_option
 from gradcheck.reports.words import STYLES, WORDS, not_your_fault
 from gradcheck.showing.text import counted, points
 

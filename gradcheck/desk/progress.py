@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from gradcheck.catalog import Exercise
 from gradcheck.classes.course_here import CourseHere, course_here
 from gradcheck.desk.listing import ListedExercise, entries, missing_lines, open_after
-from gradcheck.desk.paper import paragraph
 from gradcheck.errors import SubmissionError
-from gradcheck.grading.last_results import LastResult, Memory, checks_of
+from gradcheck.grading.last_results import LastResult, Memory, names_of_checks
 from gradcheck.grading.report import State
+from gradcheck.reports.terminal import paragraph
 from gradcheck.reports.words import STYLES, WORDS, not_your_fault
 from gradcheck.showing.text import points
 
@@ -44,7 +44,7 @@ class Touched:
 
     @property
     def whole(self) -> bool:
-        return self.ran == len(checks_of(self.exercise))
+        return self.ran == len(names_of_checks(self.exercise))
 
     @property
     def state(self) -> State:

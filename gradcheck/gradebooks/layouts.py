@@ -8,12 +8,10 @@ Brightspace: Grades, Export, with points. Blackboard: the full Grade Center, dow
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gradcheck.errors import GradcheckError
-from gradcheck.reports.escaping import terminal_text
-from gradcheck.submissions.columns import (
+from gradcheck.classes.columns import (
     MOODLES_OWN,
     NO_POINTS,
     NOT_CHANGEABLE,
@@ -21,19 +19,19 @@ from gradcheck.submissions.columns import (
     Host,
     Meaning,
     columns_of,
-    comparable,
-    comparable_name,
     header_key,
-    host_numbers,
     meaning_of,
-    participant_number,
 )
-from gradcheck.submissions.raw_csv import CsvLine, Sheet
+from gradcheck.classes.raw_csv import CsvLine, Sheet
+from gradcheck.errors import GradcheckError
+from gradcheck.reports.escaping import terminal_text
+from gradcheck.submissions.roster import comparable, comparable_name, host_numbers, participant_number
 
 NO_GRADE = ("", "-")
 
 _IDS: tuple[Meaning, ...] = ("id", "integration", "canvas")
 """From the most to the least telling."""
+_ONCE: tuple[Meaning, ...] = ("id", "email", "login", "name", "first", "last")
 _CANVAS_LOCKS = {"EX": "is excused", "N/A": "was not assigned this"}
 
 
@@ -138,8 +136,7 @@ def _must_say_who(columns: Columns, sheet: Sheet, file: str, asked: Host | None)
         raise GradcheckError(
             f"{file} says of nobody who it is: it has neither e-mail addresses nor ids such as 'ID number'; {there}"
         )
-    twice: tuple[Meaning, ...] = ("id", "email", "login", "name", "first", "last")
-    for meaning in twice:
+    for meaning in _ONCE:
         keys = [header_key(sheet.header[at]) for at in columns.where.get(meaning, ())]
         if len(set(keys)) < len(keys):
             raise GradcheckError(f"{file} has two columns {sheet.header[columns.where[meaning][0]]!r}; export it again")
@@ -158,9 +155,11 @@ def _chosen(sheet: Sheet, column: str, columns: Columns, file: str) -> int:
         for at, name in enumerate(header)
         if at not in known and (book.takes_points(name) or meaning_of(name) == "grade")
     ]
-    found = _of_that_name(range(len(header)), header, lambda name: name == wanted)
-    found = found or _of_that_name(takes, header, lambda name: comparable(name) == comparable(wanted))
-    found = found or _of_that_name(takes, header, lambda name: comparable(wanted) in book.names_of(name))
+    found = (
+        [at for at, name in enumerate(header) if name == wanted]
+        or [at for at in takes if comparable(header[at]) == comparable(wanted)]
+        or [at for at in takes if comparable(wanted) in book.names_of(header[at])]
+    )
     choice = _there_are([header[at] for at in takes])
     if not found:
         raise GradcheckError(f"{file} has no column {terminal_text(wanted)!r}; {choice}")
@@ -172,10 +171,6 @@ def _chosen(sheet: Sheet, column: str, columns: Columns, file: str) -> int:
     if found[0] not in takes:
         raise GradcheckError(f"the column {terminal_text(header[found[0]])!r} of {file} takes no points; {choice}")
     return found[0]
-
-
-def _of_that_name(among: range | list[int], header: list[str], fits: Callable[[str], bool]) -> list[int]:
-    return [at for at in among if fits(header[at])]
 
 
 def _person(line: CsvLine, columns: Columns, grade: str) -> Person:

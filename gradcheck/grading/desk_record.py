@@ -103,17 +103,17 @@ def note(folder: Path, exercise: str, *, hint: int = 0, gave_up: bool = False) -
 
 def _load(file: Path) -> tuple[dict[str, Any], str]:
     """The record, an empty one where there is none, and what is wrong with the file. Raises OSError."""
-    empty: dict[str, Any] = {"schema": SCHEMA, "exercises": {}}
     content = read_small(file, MAX_BYTES)
-    if content is None:
-        there = file.is_symlink() or file.exists()
-        return empty, f"is not a plain file of at most {MAX_BYTES // 1024} KiB" if there else ""
+    if content is None and (file.is_symlink() or file.exists()):
+        return _parsed(None)[0], f"is not a plain file of at most {MAX_BYTES // 1024} KiB"
     return _parsed(content)
 
 
-def _parsed(content: bytes) -> tuple[dict[str, Any], str]:
+def _parsed(content: bytes | None) -> tuple[dict[str, Any], str]:
     """The record that a file's content is, an empty one where it is none of ours, and what is wrong with it."""
     empty: dict[str, Any] = {"schema": SCHEMA, "exercises": {}}
+    if content is None:
+        return empty, ""
     try:
         record = json.loads(content)
     except (ValueError, RecursionError):

@@ -13,9 +13,9 @@ from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import failure_in_words, is_ours, show_traceback
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.desk_record import NO_HELP, help_taken
-from gradcheck.grading.last_results import digest_of, remember, statuses_of
+from gradcheck.grading.last_results import digest_of, remember
 from gradcheck.grading.load import load_candidate
-from gradcheck.grading.report import ExerciseReport, Report, ungraded
+from gradcheck.grading.report import ExerciseReport, Report, all_alike
 
 
 def grade_folder(
@@ -47,7 +47,8 @@ def grade_folder(
         report = unless_we_fail(exercise, seed, partial(_grade_file, exercise, path, seed, cache, shrink))
         report = replace(report, help=helped.get(exercise.name, NO_HELP))
         if state is not None:
-            remember(exercise, digest, statuses_of(report.results), state)
+            statuses = {f"{each.function}.{each.check}": each.status for each in report.results}
+            remember(exercise, digest, statuses, state)
         reports.append(report)
         if progress:
             progress(report)
@@ -68,7 +69,7 @@ def unless_we_fail(exercise: Exercise, seed: int | None, grade: Callable[[], Exe
         if not is_ours(error):
             raise
         show_traceback(error)
-        return ungraded(exercise, failure_in_words(error, seed))
+        return all_alike(exercise, "ungraded", failure_in_words(error, seed))
 
 
 def grade_candidate(

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
-from gradcheck.checks.results import CheckResult, Status
+from gradcheck.checks.results import Status
 from gradcheck.grading.load import MAX_BYTES
-from gradcheck.grading.report import State, state_of, status_of
+from gradcheck.grading.report import State, checks_of, state_of, status_of
 from gradcheck.grading.small_files import locked, read_small, write_whole
 
 STATE = Path(".gradcheck")
@@ -46,12 +46,14 @@ class LastResult:
     @property
     def whole(self) -> bool:
         """Whether every check ran on what the file holds now."""
-        return len(self.checks) == len(checks_of(self.exercise))
+        return len(self.checks) == len(names_of_checks(self.exercise))
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """The functions of which some check never ran."""
-        missing = (name for name in checks_of(self.exercise) if name not in self.checks and name not in self.before)
+        missing = (
+            name for name in names_of_checks(self.exercise) if name not in self.checks and name not in self.before
+        )
         return tuple(dict.fromkeys(name.split(".")[0] for name in missing))
 
     @property
@@ -67,27 +69,20 @@ class LastResult:
     @property
     def score(self) -> float:
         """The points, with those of earlier contents where nothing newer is known."""
+        if self.state == "ungraded":
+            return 0.0
         known = {**self.before, **self.checks}
-        return 0.0 if self.state == "ungraded" else points_in(self.exercise, known)
+        passed = (name.split(".", 1) for name, status in known.items() if status == "passed")
+        return round(sum(self.exercise.points_of(function, check) for function, check in passed), 4)
 
     def after(self, ran: Statuses) -> LastResult:
         """What is known once these checks ran as well."""
         return replace(self, checks={**self.checks, **ran})
 
 
-def checks_of(exercise: Exercise) -> tuple[str, ...]:
+def names_of_checks(exercise: Exercise) -> tuple[str, ...]:
     """All checks of an exercise, in their order."""
-    return tuple(f"{graded.spec.name}.{check}" for graded in exercise.functions for check in graded.spec.checks)
-
-
-def points_in(exercise: Exercise, checks: Statuses) -> float:
-    """What the checks that passed are worth."""
-    passed = (name.split(".", 1) for name, status in checks.items() if status == "passed")
-    return round(sum(exercise.points_of(function, check) for function, check in passed), 4)
-
-
-def statuses_of(results: Iterable[CheckResult]) -> Statuses:
-    return {f"{result.function}.{result.check}": result.status for result in results}
+    return tuple(map(".".join, checks_of(exercise)))
 
 
 def digest_of(path: Path) -> str:
@@ -130,23 +125,11 @@ def remember_run(told: Sequence[Mapping[str, str]], state: Path = STATE) -> None
         remember(find_exercise(name), digest, checks, state)
 
 
-def recall(exercise: Exercise, path: Path, state: Path = STATE) -> LastResult | None:
-    """The result of what `path` holds now; None where it was changed since, never graded whole, or by another
-    version.
-    """
-    return Memory(state).recall(exercise, path)
-
-
 class Memory:
     """All that is remembered, read once."""
 
     def __init__(self, state: Path = STATE) -> None:
         self.results = _load(state / FILE)
-
-    def recall(self, exercise: Exercise, path: Path) -> LastResult | None:
-        """The result of what `path` holds now, if all checks of it are known."""
-        found = self.known(exercise, digest_of(path))
-        return found if found.whole else None
 
     def known(self, exercise: Exercise, digest: str) -> LastResult:
         """All that is known of a file by the digest of what it holds."""
@@ -164,7 +147,7 @@ def _checks(exercise: Exercise, record: Any) -> Statuses:
     if not isinstance(checks, dict):
         return {}
     statuses = get_args(Status)
-    return {name: checks[name] for name in checks_of(exercise) if checks.get(name) in statuses}
+    return {name: checks[name] for name in names_of_checks(exercise) if checks.get(name) in statuses}
 
 
 def _load(file: Path) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
 from gradcheck.checks.outcome import Outcome
 from gradcheck.grading.execute import execute, unreadable
-from gradcheck.isolation.sandbox.places import can_import
 
 MAX_BYTES = 1_000_000
 """A file beyond this is not an exercise; reading it would only cost memory."""
@@ -37,7 +36,7 @@ def load_candidate(
     except OSError as error:
         return unreadable(shown, f"{shown} cannot be read: {error.strerror}", limit_s)
     module = f"gradcheck_submission_{zlib.crc32(str(path).encode())}_{exercise.name}"
-    candidate = execute(source, module, shown, str(path), limit_s, can_import)
+    candidate = execute(source, module, shown, str(path), limit_s, as_in_a_worker=True)
     candidate.neighbour = lambda name: _neighbour(name, exercise, path, limit_s)
     return candidate
 

@@ -78,10 +78,15 @@ class Report:
         return tuple(report.exercise.name for report in self.exercises if report.status == "ungraded")
 
 
-def ungraded(exercise: Exercise, told: str) -> ExerciseReport:
-    """An exercise of which nobody can say anything, and why."""
-    checks = [(graded.spec.name, check) for graded in exercise.functions for check in graded.spec.checks]
-    return ExerciseReport(exercise, tuple(CheckResult(exercise.name, *each, "ungraded", told) for each in checks))
+def checks_of(exercise: Exercise) -> list[tuple[str, str]]:
+    """Function and check of all checks of an exercise, in their order."""
+    return [(graded.spec.name, check) for graded in exercise.functions for check in graded.spec.checks]
+
+
+def all_alike(exercise: Exercise, status: Status, message: str = "", seed: int | None = None) -> ExerciseReport:
+    """An exercise of all of whose checks the same is to be said."""
+    results = (CheckResult(exercise.name, *each, status, message) for each in checks_of(exercise))
+    return ExerciseReport(exercise, tuple(results), seed=seed)
 
 
 def status_of(statuses: Iterable[str]) -> Status:

@@ -11,7 +11,6 @@ from typing import Any
 
 import flint
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
@@ -58,14 +57,3 @@ def moved(
         ]
         outputs = tree_leaves(evaluate(numbers, function, there))
         return [numbers.balls(output) for output in outputs if isinstance(output, NumberTensor) or is_real(output)]
-
-
-def column(
-    function: Callable[..., Any], args: Sequence[Any], argument: int, entry: int, bits: int = BITS
-) -> list[Array]:
-    """A column of the Jacobian: how each output changes with one entry, counted among the flat ones of an argument."""
-    unit = torch.zeros_like(args[argument], memory_format=torch.contiguous_format)
-    unit.view(-1)[entry] = 1
-    directions: list[Tensor | None] = [None] * len(args)
-    directions[argument] = unit
-    return directional(function, args, directions, bits)

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, partial, reduce
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
@@ -160,7 +160,11 @@ def layout(part: Tensor) -> tuple[Any, ...]:
 
 
 class Rules(dict[OpOverload, Rule]):
-    """The rules of a number system by the operator's overload."""
+    """The rules of a number system by the operator's overload; first of all those that are made of others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table(COMPOSED)
 
     def rule(self, *names: str) -> Callable[[Registered], Registered]:
         """Register under every overload of an operator ("add") or under one ("max.dim").
@@ -338,6 +342,61 @@ class Numbers(TorchDispatchMode):
         if not isinstance(leaf, NumberTensor):
             return leaf
         return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device=leaf.device)
+
+
+def in_torch(program: Callable[..., Any]) -> Rule:
+    """A rule that is torch code: it runs on numbers, as any program does. Plain tensors are constants to it."""
+    return lambda numbers, *args, **kwargs: numbers.again(program, *mapped(numbers.number, (args, kwargs)))
+
+
+def trilinear(
+    a: Tensor, b: Tensor, c: Tensor, add_a: Any, add_b: Any, add_c: Any, summed: Any, unroll_dim: int = 1
+) -> Tensor:
+    """The sum of products of three, each stretched along some axes; how it is unrolled changes nothing."""
+    pairs = ((a, add_a), (b, add_b), (c, add_c))
+    a, b, c = (reduce(torch.unsqueeze, axes, factor) for factor, axes in pairs)
+    return (a * b * c).sum(list(summed))
+
+
+def add_product(n: Numbers, x: Any, a: Any, b: Any, value: Any, by: OpOverload) -> Any:
+    """x + value (a b), or of a / b."""
+    product = n.rules[by](n, a, b)
+    return n.rules[aten.add.Tensor](n, x, product if value == 1 else n.rules[aten.mul.Tensor](n, product, value))
+
+
+def argsort(n: Numbers, x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    return n.rules[aten.sort.default](n, x, dim, descending, stable=stable)[1]
+
+
+COMPOSED: dict[str, Rule] = {
+    "rsub": lambda n, x, y, alpha=1: n.rules[aten.sub.Tensor](n, y, x, alpha),
+    "square": lambda n, x: n.rules[aten.mul.Tensor](n, x, x),
+    "reciprocal": lambda n, x: n.rules[aten.div.Tensor](n, 1.0, x),
+    "addcmul": lambda n, x, a, b, value=1: add_product(n, x, a, b, value, aten.mul.Tensor),
+    "addcdiv": lambda n, x, a, b, value=1: add_product(n, x, a, b, value, aten.div.Tensor),
+    "aminmax": lambda n, x, dim=None, keepdim=False: (
+        n.rules[aten.amin.default](n, x, dim, keepdim),
+        n.rules[aten.amax.default](n, x, dim, keepdim),
+    ),
+    "argsort": argsort,
+    "_trilinear": in_torch(trilinear),
+}
+"""What is made of other rules, in every number system."""
+
+
+def axes_of(x: Tensor, dim: Any) -> tuple[int, ...]:
+    """The axes that an operator works along: all where none is named, none of a single number."""
+    if dim is None or (isinstance(dim, list | tuple) and not dim) or not x.dim():
+        return tuple(range(x.dim()))
+    return tuple(axis % x.dim() for axis in (dim if isinstance(dim, list | tuple) else (dim,)))
+
+
+def windows(x: Tensor, window: Any, stride: Any, dilation: Any) -> Tensor:
+    """(..., *places, *window) from (..., *sizes): what a convolution or a pool sees at each place."""
+    first = x.dim() - len(window)
+    for axis, (wide, step, apart) in enumerate(zip(window, stride, dilation, strict=True)):
+        x = x.unfold(first + axis, (wide - 1) * apart + 1, step)[..., ::apart]
+    return x
 
 
 def mapped(function: Callable[[Any], Any], tree: Any) -> Any:

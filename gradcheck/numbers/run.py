@@ -124,7 +124,8 @@ def vjp(
         outputs = called(numbers, function, inputs)
         upstream = wrapped(numbers, tree_leaves(cotangents), requires_grad=False)
         pairs = [
-            (output, in_its_dtype(cotangent, output))
+            # in the dtype to which the output was cast
+            (output, cotangent if output.held is None else aten._to_copy.default(cotangent, dtype=output.held))  # noqa: SLF001
             for output, cotangent in zip(tree_leaves(outputs), upstream, strict=True)
             if cotangent is not None and isinstance(output, NumberTensor) and output.requires_grad
         ]
@@ -136,11 +137,6 @@ def vjp(
         gradients = iter(found or [None] * len(asked))
         per_leaf = [next(gradients) if asks(leaf) else None for leaf in leaves]
         return finished(numbers, outputs), finished(numbers, tuple(per_leaf))
-
-
-def in_its_dtype(cotangent: Any, output: NumberTensor) -> Any:
-    """What comes to an output, in the dtype to which that was cast."""
-    return cotangent if output.held is None else aten._to_copy.default(cotangent, dtype=output.held)  # noqa: SLF001
 
 
 def asks(leaf: Any) -> bool:
@@ -164,12 +160,9 @@ def finished(numbers: Numbers, values: Any) -> Any:
 
     def finish(leaf: Any) -> Any:
         if isinstance(leaf, NumberTensor):
+            cut_off: Any = leaf.detach()
             with _disable_current_modes():
-                return numbers.returned(leaf)
+                return numbers.returned(cut_off)
         return numbers.wrap(leaf) if is_real(leaf) else leaf
 
-    return tree_map(finish, tree_map(detached, values))
-
-
-def detached(leaf: Any) -> Any:
-    return leaf.detach() if isinstance(leaf, NumberTensor) else leaf
+    return tree_map(finish, values)

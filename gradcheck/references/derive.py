@@ -73,7 +73,7 @@ def derive(operator: Operator) -> Derivation:
         forms = (derived, *(read_form(operator, text, name) for text in operator.forms_of_jacobian(name)))
         jacobians[name] = forms
         arithmetic = has_arithmetic(raw.expression)
-        collapsed = (_solved_vjp if arithmetic else _vjp)(operator, sample, an_input, raw if arithmetic else derived)
+        collapsed = _vjp(operator, sample, an_input, raw if arithmetic else derived, solve=arithmetic)
         # A point-wise operator's Jacobian is diagonal: multiplied out or collapsed, it rounds the same.
         contracted = [_vjp(operator, sample, an_input, form, expand=operator.flattened) for form in forms]
         vjps[name] = _distinct((collapsed, *contracted))
@@ -102,87 +102,67 @@ def definition_of(operator: Operator, *, sample: bool) -> Formula:
 
 def formula_of(operator: Operator, role: str, wrt: str) -> Formula:
     """The right formula: the definition ("forward"), or the VJP or Jacobian by `wrt`."""
-    derivation = derive(operator)
-    if role == "forward":
-        return derivation.output
-    return (derivation.vjps if role == "backward" else derivation.jacobians)[wrt][0]
+    return derive(operator).output if role == "forward" else forms_of(operator, role, wrt)[0]
 
 
 def forms_of(operator: Operator, role: str, wrt: str) -> tuple[Formula, ...]:
     """The formulas whose rounding is allowed."""
-    derivation = derive(operator)
-    if role == "forward":
-        return derivation.forms
-    return (derivation.vjps if role == "backward" else derivation.jacobians)[wrt]
+    made = derive(operator)
+    return {"forward": {"": made.forms}, "backward": made.vjps, "jacobian": made.jacobians}[role][wrt]
 
 
 def torch_forms_of(operator: Operator, role: str, wrt: str) -> tuple[Formula, ...]:
     """What torch's own forward functions compute, whose distance from the truth is allowed."""
-    derivation = derive(operator)
-    if role == "forward":
-        return derivation.torch_forms
-    return (derivation.torch_vjps if role == "backward" else derivation.torch_jacobians)[wrt]
+    made = derive(operator)
+    tables = {"forward": {"": made.torch_forms}, "backward": made.torch_vjps, "jacobian": made.torch_jacobians}
+    return tables[role][wrt]
 
 
 def _derivative(sample: Formula, an_input: Input) -> Formula:
     """∂y_i/∂x_j as SymPy finds it: sums over deltas, of a branch its branches' derivatives."""
     fresh = tuple(index_symbol(name) for name in an_input.wrt)
     derivative = sample.expression.diff(array_element(an_input.name, fresh))
-    derivative = derivative.replace(sp.sign, _sign).replace(sp.Heaviside, _step)
+    derivative = derivative.replace(sp.sign, lambda of: _side(of, sp.S.NegativeOne))
+    derivative = derivative.replace(sp.Heaviside, lambda of, *_: _side(of, sp.S.Zero))
     if derivative.has(sp.Derivative, sp.Subs, sp.DiracDelta):
         raise FormulaError(f"the derivative of {sample.expression} by {an_input.name} is not known: write it as others")
     ranges = sample.ranges | dict(zip(fresh, map(read_size, an_input.shape), strict=True))
     return Formula(derivative, sample.indices + fresh, ranges)
 
 
-def _sign(of: sp.Expr) -> sp.Expr:
-    """The derivative of |x|, either side of a tie."""
-    return sp.Piecewise((sp.S.One, of > 0), (sp.S.NegativeOne, True))
+def _side(of: sp.Expr, low: sp.Expr) -> sp.Expr:
+    """The derivative of |x| or max(x, 0): 1 above 0, else `low`; at a tie as well."""
+    return sp.Piecewise((sp.S.One, of > 0), (low, True))
 
 
-def _step(of: sp.Expr, *_: sp.Expr) -> sp.Expr:
-    """The derivative of max(x, 0)."""
-    return sp.Piecewise((sp.S.One, of > 0), (sp.S.Zero, True))
-
-
-def _summed(operator: Operator, sample: Formula, an_input: Input) -> tuple[sp.Symbol, ...]:
-    """The indices that a VJP sums over."""
-    shared = operator.batched and not an_input.batched
-    return ((BATCH,) if shared else ()) + sample.indices
-
-
-def _vjp(operator: Operator, sample: Formula, an_input: Input, jacobian: Formula, *, expand: bool = True) -> Formula:
+def _vjp(
+    operator: Operator,
+    sample: Formula,
+    an_input: Input,
+    jacobian: Formula,
+    *,
+    expand: bool = True,
+    solve: bool = False,
+) -> Formula:
     """Σ_i g_i J_ij. With `expand` the sum over the output is collapsed to the textbook's form; without, it stays the
     matrix product that a learner with a Jacobian in hand would write, which rounds differently.
-    """
-    batched = _batch(operator, jacobian)
-    summed = _summed(operator, sample, an_input)
-    body = _cotangent(operator, sample) * batched.expression
-    for index in reversed(summed):
-        body = sp.Sum(body, (index, 0, batched.ranges[index] - 1))
-        body = collapse(body) if expand else body
-    return Formula(body, _unsummed(batched, summed), batched.ranges)
 
-
-def _solved_vjp(operator: Operator, sample: Formula, an_input: Input, derivative: Formula) -> Formula:
-    """The same of a derivative with index arithmetic in its deltas. They are solved for the output's index where that
+    `solve` is for a derivative with index arithmetic in its deltas. They are solved for the output's index where that
     is possible, Σ_k w_k g[q − k]: such a sum is as long as the window, not as the output.
     """
-    batched = _batch(operator, derivative)
-    summed = _summed(operator, sample, an_input)
-    body = _cotangent(operator, sample) * batched.expression
+    batched = _batch(operator, jacobian)
+    front = (BATCH,) if operator.batched else ()
+    summed = (() if an_input.batched else front) + sample.indices
+    body = array_element(COTANGENT, front + sample.indices) * batched.expression
     for index in reversed(summed):
-        body = collapse_over(body, index, sp.S.Zero, batched.ranges[index] - 1)
-    return Formula(collapse(body), _unsummed(batched, summed), batched.ranges)
-
-
-def _cotangent(operator: Operator, sample: Formula) -> sp.Expr:
-    """g with the indices of the output."""
-    return array_element(COTANGENT, ((BATCH,) if operator.batched else ()) + sample.indices)
-
-
-def _unsummed(batched: Formula, summed: tuple[sp.Symbol, ...]) -> tuple[sp.Symbol, ...]:
-    return tuple(index for index in batched.indices if index not in summed)
+        last = batched.ranges[index] - 1
+        if solve:
+            body = collapse_over(body, index, sp.S.Zero, last)
+        else:
+            body = sp.Sum(body, (index, 0, last))
+            body = collapse(body) if expand else body
+    free = tuple(index for index in batched.indices if index not in summed)
+    return Formula(collapse(body) if solve else body, free, batched.ranges)
 
 
 def _batch(operator: Operator, formula: Formula) -> Formula:

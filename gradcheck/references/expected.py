@@ -77,17 +77,21 @@ class Point:
 
     def forward(self) -> Expected:
         """y, in the output's shape."""
-        return _reshape(self._expected("forward"), self._exact[1].output_shape)
+        return _each(self._expected("forward"), lambda part: part.reshape(self._exact[1].output_shape))
 
     def vjp(self, cotangents: Array) -> list[dict[str, Expected]]:
         """For each cotangent along the front axis of `cotangents`, the gradient of every differentiable input."""
         self._give(cotangents)
         scale = float(max(1.0, np.abs(cotangents).max(initial=0.0)))
-        shaped = {}
-        for each in self.operator.differentiable_inputs:
-            shape = (len(cotangents), *np.shape(self.inputs[each.name]))
-            shaped[each.name] = _reshape(self._expected("backward", each.name, scale), shape)
-        return [{name: _take(each, row) for name, each in shaped.items()} for row in range(len(cotangents))]
+        found = {
+            each.name: self._expected("backward", each.name, scale) for each in self.operator.differentiable_inputs
+        }
+
+        def of(name: str, row: int) -> Expected:
+            shape = len(cotangents), *np.shape(self.inputs[name])
+            return _each(found[name], lambda part: part.reshape(shape)[row])
+
+        return [{name: of(name, row) for name in found} for row in range(len(cotangents))]
 
     def jacobian(self, wrt: str) -> Expected:
         """∂y_i/∂x_j of one sample, outputs' axes first. Needs `sample`."""
@@ -267,28 +271,18 @@ def balls(dtype: str, *, across: bool = False) -> Rounded:
 
 
 def expect(
-    compute: Callable[..., Any],
-    arguments: Mapping[str, Any],
-    dtype: str,
-    *,
-    forms: Sequence[Callable[..., Any]] = (),
-    torch_forms: Sequence[Callable[..., Any]] = (),
-    either: bool = True,
-    scale: float | None = None,
-    what: str = "this function",
+    compute: Callable[..., Any], arguments: Mapping[str, Any], dtype: str, *, what: str = "this function"
 ) -> Any:
     """What `compute(**arguments)` must give: its result with an `Expected` in the place of each tensor or number.
 
-    `arguments` are tensors, numbers and trees of them; `compute` is torch code. `forms` are further right ways to write
-    it, whose rounding is allowed too (instead of that of `compute`), `torch_forms` those whose distance from the truth
-    is. Where rounding decides a comparison, with `either` the far side is as right as the near one.
+    `arguments` are tensors, numbers and trees of them; `compute` is torch code. Where rounding decides a comparison,
+    the far side is as right as the near one.
     """
     from torch.utils._pytree import tree_flatten, tree_unflatten
 
     from gradcheck.numbers.exact import Exact
 
     given = as_tensors(arguments)
-    scale = size_of(given) if scale is None else scale
     exact = Exact(TRUTH_BITS)
     found, tree = tree_flatten(_run(exact, exact.wrap, compute, given))
     truths = [values_of(exact, leaf) for leaf in found]
@@ -297,34 +291,26 @@ def expect(
         flipped = Exact(TRUTH_BITS, flip=True)
         across, _ = tree_flatten(_run(flipped, flipped.wrap, compute, given))
         others = [values_of(flipped, leaf) for leaf in across]
-    widest = [np.zeros_like(value) for value, _ in truths]
-    for form in forms or (compute,):
-        spread = _spread(form, given, dtype, either=either)
-        widest = [np.maximum(radius, around) for radius, (_, around) in zip(widest, spread, strict=True)]
-    for form in torch_forms:
-        spread = _spread(form, given, dtype, either=either)
-        far = [around + np.abs(middle - value) for (middle, around), (value, _) in zip(spread, truths, strict=True)]
-        widest = [np.maximum(radius, other) for radius, other in zip(widest, far, strict=True)]
     leaves = [
-        _expected(dtype, truth, other, radius, scale, what) if is_computed(leaf) else Expected(truth[0], 0 * truth[0])
-        for leaf, truth, other, radius in zip(found, truths, others, widest, strict=True)
+        _expected(dtype, truth, other, radius, size_of(given), what)
+        if is_computed(leaf)
+        else Expected(truth[0], 0 * truth[0])
+        for leaf, truth, other, radius in zip(found, truths, others, _radii(compute, given, dtype), strict=True)
     ]
     return tree_unflatten(leaves, tree)
 
 
-def _spread(compute: Callable[..., Any], given: Any, dtype: str, *, either: bool) -> list[tuple[Floats, Floats]]:
-    """Of each result what it is at the candidate's precision, and how far right computations may be from that."""
+def _radii(compute: Callable[..., Any], given: Any, dtype: str) -> list[Floats]:
+    """Of each result how far right computations may be from what it is at the candidate's precision."""
     for numbers in (bounded, balls):
         near, undecided = _leaves(numbers(dtype), compute, given)
         if all(np.isfinite(radius).all() for _, radius in near):
             break
-    if not (either and undecided):
-        return near
+    if not undecided:
+        return [radius for _, radius in near]
     far, _ = _leaves(numbers(dtype, across=True), compute, given)
-    return [
-        (middle, np.maximum(radius, np.abs(middle - other) + around))
-        for (middle, radius), (other, around) in zip(near, far, strict=True)
-    ]
+    pairs = zip(near, far, strict=True)
+    return [np.maximum(radius, np.abs(middle - other) + around) for (middle, radius), (other, around) in pairs]
 
 
 def _leaves(rounded: Rounded, compute: Callable[..., Any], given: Any) -> tuple[list[tuple[Floats, Floats]], bool]:
@@ -430,11 +416,7 @@ def tolerance_of(dtype: str, value: Floats, radius: Floats, own: Floats, scale: 
     return np.asarray(tolerance, dtype=np.float64)
 
 
-def _reshape(expected: Expected, shape: tuple[int, ...]) -> Expected:
-    other = None if expected.other is None else expected.other.reshape(shape)
-    return Expected(expected.value.reshape(shape), expected.tolerance.reshape(shape), other)
-
-
-def _take(expected: Expected, row: int) -> Expected:
-    other = None if expected.other is None else expected.other[row]
-    return Expected(expected.value[row], expected.tolerance[row], other)
+def _each(expected: Expected, change: Callable[[Floats], Floats]) -> Expected:
+    """The same change of the value, the tolerance and the far end."""
+    other = None if expected.other is None else change(expected.other)
+    return Expected(change(expected.value), change(expected.tolerance), other)

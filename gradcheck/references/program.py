@@ -247,9 +247,9 @@ class Program:
         if not (exponent.is_Rational and exponent.q <= 2):
             raise FormulaError(f"whole powers and square roots can be computed, not {expression}: write it with exp")
         if exponent.is_negative:
-            return self._apply(_reciprocal, self._tensor(self._node(base**-exponent)))
+            return self._apply(op.methodcaller("reciprocal"), self._tensor(self._node(base**-exponent)))
         if exponent == sp.Rational(1, 2):
-            return self._apply(_sqrt, self._tensor(self._node(base)))
+            return self._apply(op.methodcaller("sqrt"), self._tensor(self._node(base)))
         if exponent.q == 2:
             base, exponent = sp.sqrt(base), exponent.p
         # Multiplied out: that is what people write, and it knows where a square is small.
@@ -575,14 +575,6 @@ def _times(value: Any, number: Fraction) -> Any:
 def _kept(value: Any, mask: Any) -> Any:
     """The value where `mask` holds, else 0, whatever the value is there."""
     return value.masked_fill(~mask, 0)
-
-
-def _reciprocal(value: Any) -> Any:
-    return value.reciprocal()
-
-
-def _sqrt(value: Any) -> Any:
-    return value.sqrt()
 
 
 def _by_name(name: str) -> Callable[..., Any]:

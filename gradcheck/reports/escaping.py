@@ -7,8 +7,11 @@ commands for GitHub Actions".)
 
 from __future__ import annotations
 
+import csv
 import re
 import unicodedata
+from collections.abc import Iterable
+from io import StringIO
 
 from gradcheck.showing.text import printable
 
@@ -48,6 +51,24 @@ def csv_cell(text: str) -> str:
     # Where a semicolon separates columns, which is so in half of Europe, what follows one is a cell of its own.
     parts = shown.split(";")
     return ";".join("'" + part if _FORMULA.match(part) and not part.startswith("'") else part for part in parts)
+
+
+def csv_file(rows: Iterable[Iterable[str | float | None]]) -> bytes:
+    """A CSV file whose text is safe for spreadsheets and whose numbers have a decimal point; None is an empty cell.
+
+    UTF-8 with a byte order mark: without one, Excel on Windows reads names as another encoding and breaks every Müller;
+    LibreOffice, Numbers, Google Sheets and pandas take it either way, and Python's csv with `utf-8-sig`. Lines end as
+    RFC 4180 says.
+    """
+    text = StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(map(_cell, row) for row in rows)
+    return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8")
+
+
+def _cell(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return csv_cell(value)
+    return "" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
 
 
 def _in_cell(character: str) -> str:

@@ -1,8 +1,10 @@
-"""Heat maps for the terminal: shades and signs instead of numbers, wrong entries marked."""
+"""Heat maps for the terminal: shades and signs instead of numbers, wrong entries marked; side by side if they fit."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
@@ -11,31 +13,163 @@ import numpy as np
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import CheckResult
 from gradcheck.reports.matrices import (
+    MOST,
+    NOT_FINITE,
     Comparison,
-    as_array,
+    Flat,
     comparison_of,
     flat,
     largest,
-    scales,
+    levels,
+    point_at,
+    pooled,
     shape_text,
+    sides,
+    small_inputs,
 )
-from gradcheck.reports.panels import (
-    BLOCKS,
-    INDENT,
-    LETTERS,
-    Ink,
-    beside,
-    draw_panel,
-    legend,
-    notes,
-    painted,
-    plain,
-    wrapped,
-)
-from gradcheck.reports.points import point_at, small_inputs
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
+
+_CELL = 3
+"""Columns of a cell: sign, shade, mark."""
+
+INDENT = "    "
+
+_GAP = 3
+
+Row = list[tuple[str, str]]
+"""A line of the screen: pieces of text, each with its style."""
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The characters to draw with."""
+
+    shades: str
+    wrong: str
+    corners: str
+    side: str
+    edge: str
+    fold: str
+    minus: str
+    times: str
+
+
+BLOCKS = Ink("·░▒▓█", "✗", "┌┐└┘", "│", "─", "┊", "−", "×")
+LETTERS = Ink(".:oO@", "X", "++++", "|", "-", "|", "-", "x")
+
+_POSITIVE = ("dim", "color(180)", "color(215)", "color(208)", "bold color(202)")
+_NEGATIVE = ("dim", "color(110)", "color(75)", "color(33)", "bold color(27)")
+"""Orange above zero, blue below it: told apart by people who do not tell red from green."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    rows: list[Row]
+    pool: tuple[int, int] = (1, 1)
+
+    @property
+    def width(self) -> int:
+        return max((_length(row) for row in self.rows), default=0)
+
+
+def draw_panel(title: str, matrix: Flat, scale: float, room: int, ink: Ink) -> Panel:
+    """The matrix in its frame, pooled until it is at most `room` columns wide."""
+    if matrix.values.size == 0:
+        return Panel([[(title, "bold")], [("no entries", "")]])
+    folds = -(-matrix.values.shape[1] // matrix.column_block) - 1 if matrix.column_block else 0
+    columns = max(1, min(MOST, (room - 3) // _CELL))
+    if matrix.values.shape[1] * _CELL + 2 * folds + 3 > room:
+        matrix = replace(matrix, column_block=0)
+    small, pool = pooled(matrix, MOST, columns)
+    cells = levels(small.values, scale)
+    rows = [
+        _cells(line, None if small.marks is None else small.marks[number], small.column_block, ink)
+        for number, line in enumerate(cells)
+    ]
+    inside = _length(rows[0])
+    framed: list[Row] = [[(title, "bold")]] if title else []
+    framed.append([(ink.corners[0] + ink.edge * inside + ink.corners[1], "")])
+    for number, row in enumerate(rows):
+        if small.row_block and number and number % small.row_block == 0:
+            framed.append([(ink.side + " " * inside + ink.side, "")])
+        framed.append([(ink.side, ""), *row, (ink.side, "")])
+    framed.append([(ink.corners[2] + ink.edge * inside + ink.corners[3], "")])
+    return Panel(framed, pool)
+
+
+def _cells(line: Any, marks: Any, block: int, ink: Ink) -> Row:
+    row: Row = [(" ", "")]
+    for column, level in enumerate(int(each) for each in line):
+        if block and column and column % block == 0:
+            row.append((f"{ink.fold} ", "dim"))
+        sign = " " if level in (0, NOT_FINITE) else "+" if level > 0 else ink.minus
+        shade = "?" if level == NOT_FINITE else ink.shades[abs(level)]
+        style = "bold" if level == NOT_FINITE else (_POSITIVE if level >= 0 else _NEGATIVE)[abs(level)]
+        row.append((sign + shade, style))
+        row.append((ink.wrong, "bold color(197)") if marks is not None and marks[column] else (" ", ""))
+    return row
+
+
+def beside(panels: list[Panel], width: int) -> Iterator[Row]:
+    """Panels next to each other as long as they fit, then below each other; tops aligned."""
+    shelf: list[Panel] = []
+    for panel in panels:
+        taken = len(INDENT) + sum(each.width + _GAP for each in shelf)
+        if shelf and taken + panel.width > width:
+            yield from _shelf(shelf)
+            shelf = []
+        shelf.append(panel)
+    yield from _shelf(shelf)
+
+
+def _shelf(panels: list[Panel]) -> Iterator[Row]:
+    for number in range(max(len(panel.rows) for panel in panels)):
+        line: Row = []
+        for panel in panels:
+            row = panel.rows[number] if number < len(panel.rows) else []
+            line += [*row, (" " * (panel.width - _length(row) + _GAP), "")]
+        yield line
+
+
+def notes(panels: list[Panel], width: int) -> Iterator[Row]:
+    """What a cell of a pooled matrix stands for."""
+    pools = {panel.pool for panel in panels} - {(1, 1)}
+    for down, across in sorted(pools):
+        yield from wrapped(f"a cell stands for up to {down} by {across} entries, the largest shows", width)
+
+
+def legend(ink: Ink, width: int, *, marked: bool) -> Iterator[Row]:
+    shades = f"{ink.shades[0]} zero, {' '.join(ink.shades[1:])} small to large, + {ink.minus} sign"
+    yield from wrapped(f"{ink.wrong} wrong, {shades}" if marked else shades, width)
+
+
+def wrapped(text: str, width: int) -> list[Row]:
+    from textwrap import wrap
+
+    return [[(line, "")] for line in wrap(text, max(12, width - len(INDENT)), break_on_hyphens=False)]
+
+
+def _length(row: Row) -> int:
+    return sum(len(text) for text, _ in row)
+
+
+def plain(text: str, ink: Ink) -> str:
+    return text.replace("×", ink.times)
+
+
+def painted(rows: list[Row], colour: bool) -> list[str]:
+    """Lines of text; with `colour` the styles become escape codes."""
+    if not colour:
+        return [(INDENT + "".join(text for text, _ in row)).rstrip() for row in rows]
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    def piece(text: str, style: str) -> str:
+        return Style.parse(style).render(text, color_system=ColorSystem.EIGHT_BIT) if style else text
+
+    return [(INDENT + "".join(piece(*each) for each in row)).rstrip() for row in rows]
 
 
 def showable(encoding: str | None) -> bool:
@@ -45,49 +179,6 @@ def showable(encoding: str | None) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def heatmap_lines(
-    values: Any,
-    *,
-    marks: Any = None,
-    width: int = 80,
-    colour: bool = False,
-    ascii: bool = False,  # noqa: A002 — what it is called everywhere
-) -> list[str]:
-    """One matrix, at most `width` columns wide. `values` are nested lists or an array of one to five axes (more than
-    two are folded), `marks` says in the same shape which entries are wrong. What is larger than 16 × 16, or wider than
-    there is room for, is pooled, and the last line says so. Empty for what is no array of numbers.
-    """
-    ink = LETTERS if ascii else BLOCKS
-    array = as_array(values)
-    if array is None:
-        return []
-    if array.size == 0:
-        return [f"{INDENT}no entries: {plain(shape_text(array.shape), ink)}"]
-    matrix = flat(array, None if marks is None else np.asarray(marks, dtype=bool))
-    drawn = draw_panel("", matrix, largest(array), width - len(INDENT), ink)
-    return painted([*drawn.rows, *notes([drawn], width)], colour)
-
-
-def comparison_lines(
-    got: Any,
-    expected: Any,
-    wrong_mask: Any,
-    *,
-    width: int = 80,
-    colour: bool = False,
-    ascii: bool = False,  # noqa: A002
-) -> list[str]:
-    """What came back beside the pattern of what was expected, below each other where the screen is narrow. Wrong
-    entries are marked. Matrices of different shapes are drawn as the rectangles they are; `wrong_mask` is not used then
-    and may be None. Empty for what is no array of numbers.
-    """
-    own, other = as_array(got), as_array(expected)
-    if own is None or other is None:
-        return []
-    mask = None if own.shape != other.shape or wrong_mask is None else np.asarray(wrong_mask, dtype=bool)
-    return _compared(Comparison("", own, other, mask), width, colour, LETTERS if ascii else BLOCKS)
 
 
 def picture_of(
@@ -157,25 +248,12 @@ def jacobian_picture(
 
 
 def _compared(comparison: Comparison, width: int, colour: bool, ink: Ink) -> list[str]:
-    room = width - len(INDENT)
-    titles = ("you returned", "expected")
-    if comparison.misshapen:
-        shapes = (comparison.got.shape, comparison.expected.shape)
-        titles = (f"got {shape_text(shapes[0])}", f"expected {shape_text(shapes[1])}")
-    drawn = zip(
-        titles,
-        (comparison.got, comparison.expected),
-        (comparison.wrong, None),
-        scales(comparison.got, comparison.expected),
-        strict=True,
-    )
+    room, drawn = width - len(INDENT), sides(comparison, "expected")
     panels = [
         draw_panel(plain(title, ink), flat(values, marks, comparison.columns), scale, room, ink)
         for title, values, marks, scale in drawn
     ]
-    marked = comparison.wrong is not None
-    own, other = scales(comparison.got, comparison.expected)
     told = list(notes(panels, width))
-    if own != other:
+    if drawn[0][-1] != drawn[1][-1]:
         told += wrapped("each is shaded by its own largest entry", width)
-    return painted([*beside(panels, width), *told, *legend(ink, width, marked=marked)], colour)
+    return painted([*beside(panels, width), *told, *legend(ink, width, marked=comparison.wrong is not None)], colour)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.engine import Verification
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, writing
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.report import ExerciseReport, Report
@@ -20,7 +20,6 @@ from gradcheck.reports.matrices import (
     NOT_FINITE,
     Comparison,
     Flat,
-    as_array,
     comparison_of,
     flat,
     levels,
@@ -37,20 +36,6 @@ _BELOW, _ABOVE = ("#0b3f7a", "#2f79b8", "#8dbde3", "#d6e7f6"), ("#fde3c8", "#fbb
 _ZERO, _ODD, _WRONG, _RIGHT = "#eceff2", "#8a63b0", "#b3123f", "#e3efe7"
 
 
-def save_png(path: Path, got: Any, expected: Any, wrong_mask: Any, title: str) -> Path:
-    """Draw `got` beside the pattern of `expected` and where they differ (`wrong_mask`, None where the shapes differ).
-
-    Arrays or nested lists of one to five axes; axes beyond two are folded, matrices beyond 16 × 16 pooled. Only shades
-    are drawn, no numbers. Raises GradcheckError without matplotlib, where there are no numbers to draw, and where
-    `path` cannot be written.
-    """
-    own, other = as_array(got), as_array(expected)
-    if own is None or other is None or 0 in (own.size, other.size):
-        raise GradcheckError(f"{title}: there are no numbers to draw; give arrays with at least one entry")
-    mask = None if own.shape != other.shape or wrong_mask is None else np.asarray(wrong_mask, dtype=bool)
-    return _saved(Path(path), Comparison("", own, other, mask), title)
-
-
 def save_pictures(report: Report, folder: Path, pictures: Path, cache: Path | None = None) -> list[Path]:
     """A PNG for every failed check with a matrix, named exercise.function.check.png. `folder` is what was graded: a
     counterexample is often too small for a pattern, so its case is run once more. Raises GradcheckError.
@@ -65,7 +50,7 @@ def save_pictures(report: Report, folder: Path, pictures: Path, cache: Path | No
             comparison = comparison_of(result, verification)
             if comparison:
                 title = f"{result.task}.{result.function}\n{comparison.summary}"
-                saved.append(_saved(pictures / f"{result.id}.png", comparison, title))
+                saved.append(save_png(pictures / f"{result.id}.png", comparison, title))
     return saved
 
 
@@ -81,14 +66,17 @@ def _verification(report: ExerciseReport, folder: Path, seed: int, cache: Path |
     return Verification(candidate, report.exercise.task, seed=seed, cache=cache, shrink=False)
 
 
-def _saved(path: Path, comparison: Comparison, title: str) -> Path:
+def save_png(path: Path, comparison: Comparison, title: str) -> Path:
+    """Draw what came back beside the pattern of what was expected, and where they differ.
+
+    Axes beyond two are folded, matrices beyond 16 × 16 pooled. Only shades are drawn, no numbers. Raises GradcheckError
+    without matplotlib, and where `path` cannot be written.
+    """
     needs_matplotlib()
     figure = _figure(comparison, title)
-    try:
+    with writing(path, "give another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Software": None})
-    except OSError as error:
-        raise GradcheckError(f"{path} cannot be written: {error.strerror}; give another place") from None
     return path
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +10,27 @@ import numpy as np
 
 from gradcheck.checks.results import CheckResult, Counterexample, Marks, where_of
 from gradcheck.grading.report import ExerciseReport
-from gradcheck.reports.matrices import Comparison, as_array, wrong_entries
-from gradcheck.reports.message import tensor_text
-from gradcheck.reports.svg import drawing
+from gradcheck.reports.matrices import (
+    MOST,
+    NOT_FINITE,
+    Comparison,
+    Flat,
+    as_array,
+    flat,
+    levels,
+    pooled,
+    sides,
+    wrong_entries,
+)
+from gradcheck.reports.message import tensor_text, tensors_in
 from gradcheck.reports.words import not_your_fault
 from gradcheck.showing.templating import environment
-from gradcheck.showing.text import points, printable
+from gradcheck.showing.text import LONGEST, clipped, points, printable
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 _SIGNS = {"passed": "✓", "failed": "✗", "errored": "✗", "skipped": "…", "not_started": "–", "ungraded": "?"}
-_LONGEST = 600
-"""Characters of any one text; what a submission wrote may go on for pages."""
-
 _GRID = 40
 """Entries that are shown as a table; longer tensors are shown by their beginning."""
 
@@ -45,24 +52,15 @@ def exercise_html(
         failures=[_failure(each, (pictures or {}).get(each.id), show_answer) for each in failures],
         printed=printed,
         ungraded=not_your_fault([report.exercise.name]) if report.status == "ungraded" else "",
-        reasons=[f"{each.function}: {_short(each.message)}" for each in report.told if each.status == "ungraded"],
+        reasons=[f"{each.function}: {clipped(each.message)}" for each in report.told if each.status == "ungraded"],
     )
 
 
 @cache
 def _template() -> Template:
-    made = environment(_cut)
+    made = environment(lambda text: printable(clipped(text, 8 * LONGEST)))
     made.filters["points"] = points
     return made.get_template("exercise.html")
-
-
-def _cut(text: str) -> str:
-    shown = printable(text[: 8 * _LONGEST])
-    return shown if len(text) <= 8 * _LONGEST else f"{shown} … {len(text):,} characters"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … {len(text):,} characters"
 
 
 def _functions(report: ExerciseReport) -> list[dict[str, Any]]:
@@ -78,11 +76,11 @@ def _failure(result: CheckResult, picture: Comparison | None, show_answer: bool)
     example, diagnosis = result.counterexample, result.diagnosis
     return {
         "function": result.function,
-        "message": _short(result.message),
+        "message": clipped(result.message),
         "code": diagnosis.code if diagnosis else result.code,
-        "lines": "\n".join(_short(line) for line in result.lines),
+        "lines": "\n".join(clipped(line) for line in result.lines),
         "rows": list(_rows(example, show_answer)) if example else [],
-        "notes": [_short(note) for note in _notes(example)],
+        "notes": [clipped(note) for note in _notes(example)],
         "answer": diagnosis.answer if diagnosis and show_answer else "",
         "picture": drawing(picture) if picture else None,
         "think": diagnosis.think if diagnosis else "",
@@ -127,27 +125,24 @@ def _marks(got: Any, expected: Any, marks: Marks | None) -> Any:
 
 def _tensors(name: str, value: Any, digits: int, marks: Any = None) -> Iterator[dict[str, Any]]:
     """A tensor as a table of its entries; a dict, or a list of parts, gives a row per part."""
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from _tensors(f"{name}[{key!r}]", each, digits)
-    elif isinstance(value, (list, tuple)) and _several(value):
-        for number, each in enumerate(value):
-            yield from _tensors(f"{name}[{number}]", each, digits)
-    else:
-        yield {"name": _short(name), **_shown(value, digits, marks)}
+    for own, part in tensors_in(name, value, _several):
+        yield {"name": clipped(own), **_shown(part, digits, marks if part is value else None)}
 
 
-def _several(values: Sequence[Any]) -> bool:
+def _several(values: Any) -> bool:
     """Whether a list is one of parts (dicts, tensors of different shapes) rather than one tensor."""
-    if any(isinstance(each, dict) for each in values):
-        return True
+    if not isinstance(values, (list, tuple)) or any(isinstance(each, dict) for each in values):
+        return isinstance(values, (list, tuple))
     return as_array(values) is None and any(isinstance(each, (list, tuple)) for each in values)
 
 
 def _shown(value: Any, digits: int, marks: Any) -> dict[str, Any]:
     array = as_array(value)
     if array is None or array.ndim > 2 or not 0 < array.size <= _GRID:
-        return {"kind": "text", "value": _short(value if isinstance(value, str) else tensor_text(value, digits=digits))}
+        return {
+            "kind": "text",
+            "value": clipped(value if isinstance(value, str) else tensor_text(value, digits=digits)),
+        }
     entries = np.asarray(value, dtype=object).reshape(array.shape)
     lines = entries.reshape(1, -1) if array.ndim < 2 else entries
     wrong = np.zeros(lines.shape, dtype=bool) if marks is None else np.asarray(marks).reshape(lines.shape)
@@ -159,3 +154,63 @@ def _shown(value: Any, digits: int, marks: Any) -> dict[str, Any]:
         for line, row in zip(lines, wrong, strict=True)
     ]
     return {"kind": "grid", "value": grid}
+
+
+CELL = 22
+_STEP = CELL + 2
+_FOLD = 8
+_TOP = 22
+_GAP = 36
+
+
+def drawing(comparison: Comparison) -> dict[str, Any]:
+    """What the template's heat map takes: two panels of cells, each with its place, level and mark."""
+    drawn = sides(comparison, "expected (pattern)")
+    panels: list[dict[str, Any]] = []
+    notes = ["Orange is above zero, blue below; the stronger, the larger."]
+    if drawn[0][-1] != drawn[1][-1]:
+        notes.append("Each is shaded by its own largest entry.")
+    x, height = 1, 0
+    for title, values, marks, scale in drawn:
+        matrix, (down, across) = pooled(flat(values, marks, comparison.columns), MOST, MOST)
+        if (down, across) != (1, 1):
+            notes.append(f"A cell stands for up to {down} by {across} entries, the largest shows.")
+        cells = _cells(matrix, scale)
+        panels.append({"title": title, "x": x, "y": 0, "cells": cells})
+        x += max(8 * len(title), max((cell["x"] for cell in cells), default=0) + CELL) + _GAP
+        height = max(height, max((cell["y"] for cell in cells), default=_TOP) + CELL)
+    return {
+        "panels": panels,
+        "width": x - _GAP + 4,
+        "height": height + 4,
+        "cell": CELL,
+        "summary": comparison.summary,
+        "notes": " ".join(dict.fromkeys(notes)),
+    }
+
+
+def _cells(matrix: Flat, scale: float) -> list[dict[str, Any]]:
+    cells = []
+    for row, line in enumerate(levels(matrix.values, scale)):
+        for column, level in enumerate(int(each) for each in line):
+            marked = matrix.marks is not None and bool(matrix.marks[row, column])
+            cells.append(
+                {
+                    "x": column * _STEP + _folds(column, matrix.column_block),
+                    "y": _TOP + row * _STEP + _folds(row, matrix.row_block),
+                    "level": _name(level),
+                    "sign": "?" if level == NOT_FINITE else "+" if level > 0 else "−" if level < 0 else "",
+                    "wrong": marked,
+                }
+            )
+    return cells
+
+
+def _folds(position: int, block: int) -> int:
+    return _FOLD * (position // block) if block else 0
+
+
+def _name(level: int) -> str:
+    if level in (0, NOT_FINITE):
+        return "odd" if level else "zero"
+    return f"{'p' if level > 0 else 'n'}{abs(level)}"

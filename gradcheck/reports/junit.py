@@ -15,8 +15,9 @@ from gradcheck.checks.results import FAULTS, CheckResult
 from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import check_result, clipped
+from gradcheck.reports.stored import check_result
 from gradcheck.reports.words import reason_of
+from gradcheck.showing.text import clipped
 
 _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may hold, not even escaped (section 2.2)."""

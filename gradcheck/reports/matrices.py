@@ -5,6 +5,7 @@ Pictures show levels of shading, never the expected numbers themselves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,14 @@ import numpy as np
 from gradcheck.catalog import all_exercises
 from gradcheck.checks.results import CheckResult, Counterexample, Marks
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.operator import BATCH_SIZE, Operator
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
-from gradcheck.reports.points import point_at
 from gradcheck.showing.text import plural
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
+    from gradcheck.references.expected import Point
 
 LEVELS = 4
 """Steps of shading between zero and the largest entry."""
@@ -148,6 +149,18 @@ def largest(values: Floats) -> float:
     return float(finite.max(initial=0.0)) or 1.0
 
 
+def sides(comparison: Comparison, right: str) -> list[tuple[str, Floats, Array | None, float]]:
+    """What is drawn side by side, got and expected: title, values, marks and scale. The title on the right is `right`;
+    where the shapes differ, both titles tell them.
+    """
+    got, expected = comparison.got, comparison.expected
+    titles = ("you returned", right)
+    if comparison.misshapen:
+        titles = (f"got {shape_text(got.shape)}", f"expected {shape_text(expected.shape)}")
+    own, other = scales(got, expected)
+    return [(titles[0], got, comparison.wrong, own), (titles[1], expected, None, other)]
+
+
 def levels(values: Floats, scale: float) -> Array:
     """−4 … 4 by sign and size, 0 for zero, NOT_FINITE for NaN and infinity."""
     finite = np.where(np.isfinite(values), values, 0.0)
@@ -255,3 +268,36 @@ def wrong_entries(got: Floats, expected: Floats, marks: Marks | None = None) -> 
     wrong = np.zeros(got.shape, dtype=bool)
     wrong[tuple(np.transpose(marks.entries))] = True
     return wrong
+
+
+def point_at(operator: Operator, inputs: Mapping[str, Any], *, sample: bool) -> Point:
+    """The operator at inputs given as nested lists, sizes such as `copies` among them."""
+    from gradcheck.references.expected import Point
+
+    arrays = {
+        each.name: np.asarray(inputs[each.name], dtype=np.int64 if each.kind == "label" else np.float64)
+        for each in operator.inputs
+    }
+    sizes = {name: value for name, value in inputs.items() if name not in arrays and isinstance(value, int)}
+    return Point(operator, arrays, sizes=sizes, sample=sample)
+
+
+_SIZES = {BATCH_SIZE: 2, "n": 4, "C": 4, "K": 3, "I": 3, "O": 2, "copies": 2, "P": 3, "m": 2}
+_ENTRIES = (0.8, -1.3, 0.5, -0.4, 1.1, -0.7, 0.3, 0.9, -0.6, 1.4, -0.2, 0.6)
+
+
+def small_inputs(operator: Operator) -> dict[str, Any]:
+    """Fixed inputs of both signs, different for every input; one sample."""
+    inputs: dict[str, Any] = {}
+    for turn, each in enumerate(operator.inputs):
+        shape = tuple(_SIZES.get(name, 3) for name in each.shape)
+        count = int(np.prod(shape))
+        entries = np.resize(np.roll(_ENTRIES, -3 * turn), count).reshape(shape)
+        if each.kind == "label":
+            entries = np.arange(count).reshape(shape) % _SIZES.get(each.classes, 3)
+        elif each.kind == "probability":
+            entries = np.resize((1.0, 0.0), count).reshape(shape)
+        inputs[each.name] = entries
+    if "copies" in operator.output_shape:
+        inputs["copies"] = _SIZES["copies"]
+    return inputs

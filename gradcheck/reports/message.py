@@ -1,19 +1,24 @@
-"""One failure as a learner reads it: what is wrong, a case small enough to redo by hand, what to do next.
-
-Plain text of at most 80 columns where the numbers allow it.
+"""Failures and graded folders as a learner reads them: what is wrong, a case small enough to redo by hand, what to do
+next. Plain text of at most 80 columns where the numbers allow it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, where_of
-from gradcheck.showing.text import printable
+from gradcheck.grading.desk_record import NO_HELP
+from gradcheck.reports.terminal import WIDTH, paragraph
+from gradcheck.reports.words import WORDS, not_your_fault
+from gradcheck.showing.text import points, printable
 
-WIDTH = 80
+if TYPE_CHECKING:
+    from gradcheck.grading.report import ExerciseReport, Report
+
 _ENTRIES = 40
 """A tensor with more entries is shown by its beginning."""
 
@@ -71,8 +76,7 @@ def _command(opening: str, command: str, width: int) -> Iterator[Line]:
 
 
 def _wrapped(text: str, width: int, kind: str, indent: str = "  ", hanging: str = "  ") -> list[Line]:
-    lines = wrap(text, width, initial_indent=indent, subsequent_indent=indent + hanging, break_on_hyphens=False)
-    return [(line, kind) for line in lines]
+    return [(line, kind) for line in paragraph(text, width, indent, hanging) if line]
 
 
 def _source(line: str, width: int) -> list[Line]:
@@ -85,18 +89,14 @@ def _source(line: str, width: int) -> list[Line]:
 
 
 def _example(example: Counterexample, show_answer: bool, width: int) -> Iterator[Line]:
-    rows = [(f"{name} =", value) for name, value in _rows(example.inputs)]
+    rows = _rows(example.inputs, "{} =")
     if example.grad_output is not None:
         rows.append(("grad_output =", example.grad_output))
-    if isinstance(example.got, dict):
-        rows += [(f"{name}:", value) for name, value in _rows(example.got)]
-    elif example.got is not None:
-        rows += _rows({"you returned": example.got})
+    if example.got is not None:
+        rows += _rows(example.got, "{}:") if isinstance(example.got, dict) else tensors_in("you returned", example.got)
     if show_answer and example.expected is not None:
-        if isinstance(example.expected, dict):
-            rows += [(f"correct {name}:", value) for name, value in _rows(example.expected)]
-        else:
-            rows += _rows({"correct:": example.expected})
+        many = isinstance(example.expected, dict)
+        rows += _rows(example.expected, "correct {}:") if many else tensors_in("correct:", example.expected)
     margin = max((len(label) for label, _ in rows), default=0) + 1
     for label, value in rows:
         for line in _tensor_lines(label, value, margin, width, example.digits):
@@ -122,17 +122,24 @@ def _tensor_lines(label: str, value: Any, margin: int, width: int, digits: int) 
     return [before.rstrip(), *hanging(below, text).split("\n")]
 
 
-def _rows(named: dict[str, Any]) -> list[tuple[str, Any]]:
-    """One row per tensor: the entries of a dict, and of a list of tensors, each have their own."""
-    rows: list[tuple[str, Any]] = []
-    for name, value in named.items():
-        if isinstance(value, dict):
-            rows += _rows({f"{name}[{key!r}]": each for key, each in value.items()})
-        elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
-            rows += _rows({f"{name}[{number}]": each for number, each in enumerate(value)})
-        else:
-            rows.append((name, value))
-    return rows
+def _rows(named: Mapping[str, Any], label: str) -> list[tuple[str, Any]]:
+    return [(label.format(own), value) for name, each in named.items() for own, value in tensors_in(name, each)]
+
+
+def _has_dicts(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(each, dict) for each in value)
+
+
+def tensors_in(name: str, value: Any, several: Callable[[Any], bool] = _has_dicts) -> Iterator[tuple[str, Any]]:
+    """Each tensor with a name of its own: the entries of a dict, and those of a list that is `several`."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from tensors_in(f"{name}[{key!r}]", each, several)
+    elif several(value):
+        for number, each in enumerate(value):
+            yield from tensors_in(f"{name}[{number}]", each, several)
+    else:
+        yield name, value
 
 
 def tensor_text(value: Any, indent: int = 0, width: int = WIDTH, digits: int = DIGITS) -> str:
@@ -217,3 +224,35 @@ def _flat(value: Any) -> Iterable[Any]:
 
 def _count(value: Any) -> int:
     return sum(1 for _ in _flat(value))
+
+
+def line_of(report: ExerciseReport) -> str:
+    """One exercise: `04_modules/relu.py   passed   4/4   2 hints`."""
+    score = "–" if report.status == "ungraded" else points(report.score)
+    line = f"{report.exercise.path:<32} {WORDS[report.state]:<12} {score}/{points(report.max_score)}"
+    return f"{line}   {report.help}" if report.help != NO_HELP else line
+
+
+def failures_text(report: Report, folder: Path, *, show_answer: bool = False, reproduce: bool = False) -> Iterator[str]:
+    """The message of every check that failed; what only waits for another check, or is not started, is left out. Of an
+    exercise that the grader itself failed on, nothing but that is said. With `reproduce` each has its snippet below it.
+    """
+    from gradcheck.grading.grade import locate, shown_path
+    from gradcheck.reports.reproduce import snippet
+
+    for each in report.exercises:
+        path = shown_path(locate(folder, each.exercise))
+        for result in each.told:
+            text = failure_text(result, path, show_answer=show_answer)
+            yield f"{text}\n\n{snippet(result, path, show_answer=show_answer)}" if reproduce else text
+
+
+def total_lines(report: Report) -> Iterator[str]:
+    """The points; where not all was graded, those of the rest, and that they are no mark."""
+    if not report.ungraded:
+        yield f"{report.score:g} of {report.max_score:g} points"
+        return
+    most = sum(each.max_score for each in report.exercises if each.status != "ungraded")
+    yield from paragraph(not_your_fault(report.ungraded), WIDTH, "")
+    if most:
+        yield f"{report.score:g} of {most:g} points in the other exercises"

@@ -17,7 +17,7 @@ import numpy as np
 
 from gradcheck.checks.outcome import Argument, Call, GeneratorArgument
 from gradcheck.checks.results import DIGITS, CheckResult, Counterexample
-from gradcheck.reports.message import WIDTH
+from gradcheck.reports.terminal import WIDTH
 from gradcheck.showing.text import printable
 
 _MOST = 4_000

@@ -1,4 +1,5 @@
-"""What `gradcheck grade` left in a folder, read again: reports one by one, the class, and failures as check results.
+"""Reports as JSON: `gradcheck/report/v1` (docs/report-v1.md) written down, and what `gradcheck grade` left in a folder
+read again, with failures as check results.
 
 A report may have been damaged since, and every string in it may be a hostile submission's: nothing is taken on trust.
 """
@@ -7,22 +8,59 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Diagnosis, Marks
 from gradcheck.classes.report import ClassReport, class_in
-from gradcheck.classes.written import FinalReport, NotOfSchema, WrittenCase, WrittenCheck, WrittenExercise, report_in
+from gradcheck.classes.written import (
+    FinalReport,
+    NotOfSchema,
+    WrittenCase,
+    WrittenCheck,
+    WrittenExercise,
+    WrittenReport,
+    report_in,
+    write_down,
+)
 from gradcheck.errors import GradcheckError, Ungraded
+from gradcheck.grading.report import Report
 from gradcheck.grading.small_files import read_small
 from gradcheck.reports.words import REPORT_IT, names_of
-from gradcheck.showing.text import plural, points
+from gradcheck.showing.text import clipped, plural, points
 from gradcheck.submissions.naming import safe_name
 
+
+def as_json(report: Report) -> str:
+    """A report that was just made as JSON text, ending in a newline."""
+    return text_of(write_down(report))
+
+
+def text_of(report: WrittenReport) -> str:
+    """A report as JSON text: a line per check, so that two reports can be compared by eye.
+
+    json's own indentation is written in Python and takes longer than grading does.
+    """
+    plain = msgspec.to_builtins(report)
+    exercises = ",\n".join(map(_exercise, plain.pop("exercises")))
+    opening = [f" {_line(key)}: {_line(value)}" for key, value in plain.items()]
+    return "{\n" + ",\n".join([*opening, f' "exercises": [\n{exercises}\n ]']) + "\n}\n"
+
+
+def _exercise(exercise: Mapping[str, Any]) -> str:
+    opening = [f"{_line(key)}: {_line(value)}" for key, value in exercise.items() if key != "checks"]
+    checks = ",\n".join(f"    {_line(check)}" for check in exercise["checks"])
+    return "  {" + ", ".join([*opening, f'"checks": [\n{checks}\n   ]']) + "}"
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
 MOST_BYTES = 64 * 1024 * 1024
-_LONGEST = 600
-"""Characters of any one text that are shown; what a submission wrote may go on for pages."""
 _DEEPEST = 8
 
 
@@ -158,11 +196,6 @@ def _bounded(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict):
         return {clipped(name, 60): _bounded(each, depth + 1) for name, each in value.items()}
     return value
-
-
-def clipped(text: str, most: int = _LONGEST) -> str:
-    """A text of somebody else's making, cut where it goes on and on."""
-    return text if len(text) <= most else f"{text[:most]} … {len(text):,} characters"
 
 
 def must_be_marked(report: FinalReport) -> float:

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+LONGEST = 600
+"""Characters of any one text that are shown; what a submission wrote may go on for pages."""
+
 
 def printable(text: str) -> str:
     """Text of a submission without terminal control codes: what moves the cursor or the colours is shown, not done."""
@@ -35,6 +38,11 @@ def in_json(value: Any) -> Any:
 def clean(text: str) -> str:
     """Text that any UTF-8 writer takes: lone surrogates replaced."""
     return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def clipped(text: str, most: int = LONGEST) -> str:
+    """A text of somebody else's making, cut where it goes on and on."""
+    return text if len(text) <= most else f"{text[:most]} … {len(text):,} characters"
 
 
 def points(value: float) -> str:

@@ -6,14 +6,13 @@ import fnmatch
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
 
-from gradcheck.submissions.columns import PARTICIPANTS, comparable_name, host_numbers, participant_number
 from gradcheck.submissions.naming import folded, safe_name
 
 Why = Literal["", "nobody", "several", "contradiction", "unsure", "staff"]
@@ -30,6 +29,8 @@ _MOST_PIECES = 60
 """Of a repository's name, between hyphens."""
 _LEAST_OF_A_CLASS = 2
 _HIDDEN = frozenset(("anonymous", "anon"))
+_PARTICIPANTS = ("participant", "teilnehmer/in", "participante", "teilnehmerin", "teilnehmer")
+"""What Moodle calls a person whose name it hides, in a worksheet and, without the stroke, in a file's name."""
 
 
 class StudentName(Struct, frozen=True):
@@ -121,22 +122,8 @@ class Match:
         }[self.why]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Unmatched:
-    """What the roster and the submissions do not have in common, for people to look at."""
-
-    nobodys: tuple[tuple[str, Match], ...]
-    """Submissions of nobody, and why."""
-    students: tuple[Student, ...]
-    shared: tuple[tuple[Student, tuple[str, ...]], ...]
-    """Students with several submissions, and which: each was graded."""
-
-    @property
-    def submissions(self) -> tuple[str, ...]:
-        return tuple(name for name, _ in self.nobodys)
-
-
 _NOBODY = Match(why="nobody")
+_Index = Mapping[str, list[Student]]
 
 
 @dataclass(frozen=True)
@@ -185,25 +172,6 @@ class Roster:
             return Match(tuple(team))
         return self._from_repository(name) if download.why == "nobody" else download
 
-    def unmatched(self, submissions: Iterable[str] | Mapping[str, Sequence[Student]]) -> Unmatched:
-        """Submissions of nobody, and students without one: both are told, neither is guessed. A mapping has what each
-        submission's host has told. Every member of a team has handed in what the team has.
-        """
-        told = submissions if isinstance(submissions, Mapping) else dict.fromkeys(submissions, ())
-        nobodys: list[tuple[str, Match]] = []
-        owned: dict[Student, list[str]] = {}
-        for name, people in told.items():
-            match = self.match(name, people)
-            if not match.students:
-                nobodys.append((name, match))
-            for student in match.students:
-                owned.setdefault(student, []).append(name)
-        return Unmatched(
-            tuple(sorted(nobodys, key=lambda each: each[0])),
-            tuple(student for student in self.students if student not in owned),
-            tuple((each, tuple(sorted(owned[each]))) for each in self.students if len(owned.get(each, ())) > 1),
-        )
-
     def _by_host(self, told: Sequence[Student]) -> Match:
         """By the people whom the host says: all have to be in the roster, each once."""
         found: list[Student] = []
@@ -221,8 +189,7 @@ class Roster:
         """By a name that Moodle or Canvas made of the person's, or of the group's, and of numbers of theirs."""
         first, *others = name.split("_")
         if not others:
-            alone = self._by_participant.get(participant_number(name))
-            return _only(alone) if alone else _NOBODY
+            return _only(self._by_participant.get(participant_number(name), ()))
         moodle = "assignsubmission" in others
         numbers = others[1:] if others[0] == "late" else others
         number = numbers[0] if numbers and numbers[0].isdigit() else ""
@@ -230,12 +197,10 @@ class Roster:
             self._by_participant.get(number, ()) if moodle else
             _once((*self._by_canvas.get(number, ()), *self._by_participant.get(number, ())))
         )  # fmt: skip
-        named, prefixed = self._named(first, by_number)
+        named, sure = self._named(first, by_number)
         if len(named) > 1 and not self._by_group.get(_squeezed(first)):
             # Namesakes are told apart by a number of the host's, or else by an id that the name ends with.
-            known = by_number or _once(
-                each for piece in others if len(piece) > 2 for each in self._by_id.get(piece, ())
-            )
+            known = by_number or self._by_ids(others)
             among = tuple(each for each in known if each in named)
             return Match(among) if len(among) == 1 else Match(why="several", who=named)
         if named:
@@ -244,7 +209,7 @@ class Roster:
                 return Match(why="contradiction", who=(*named, *other))
             if not moodle and number and len(named) == 1 and named[0].canvas not in ("", number):
                 return Match(why="contradiction", who=named)
-            return Match(why="unsure", who=named) if prefixed == "unsure" else Match(named)
+            return Match(named) if sure else Match(why="unsure", who=named)
         if by_number:
             # A number that is somebody's, beside a name that has nothing of theirs, is not that sure.
             words = _words(first)
@@ -255,29 +220,27 @@ class Roster:
         hosts = bool(number) and (moodle or first.isalpha())
         if hosts and (not _is_hidden(first) or self._by_participant):
             return _NOBODY
-        found = self._by_ids(others)
-        return _only(found) if found else _NOBODY
+        return _only(self._by_ids(others))
 
     def _by_ids(self, pieces: Sequence[str]) -> tuple[Student, ...]:
         return _once(each for piece in pieces if len(piece) > 2 for each in self._by_id.get(piece, ()))
 
-    def _named(self, first: str, by_number: Sequence[Student]) -> tuple[tuple[Student, ...], str]:
-        """Whom the name names, a group's prefix away; a team's members where it is a team. And how sure that is."""
-        if found := self._by_spelling.get(_squeezed(first)):
-            return tuple(found), ""
-        if team := self._by_group.get(_squeezed(first)):
-            return tuple(team), ""
+    def _named(self, first: str, by_number: Sequence[Student]) -> tuple[tuple[Student, ...], bool]:
+        """Whom the name names, a group's prefix away; a team's members where it is a team. And whether that is sure."""
+        whole = _squeezed(first)
+        if known := self._by_spelling.get(whole) or self._by_group.get(whole):
+            return tuple(known), True
         for cut in (at for at, char in enumerate(first) if char == "-"):
             prefix, rest = first[:cut], first[cut + 1 :]
             found = self._by_spelling.get(_squeezed(rest), [])
             members = [each for each in found if _squeezed(prefix) in map(_squeezed, each.groups)]
             if members:
-                return tuple(members), ""
+                return tuple(members), True
             if found:
                 sure = _reads_as_group(prefix) and _squeezed(prefix) not in self._by_group
                 agreed = len(found) == 1 and list(by_number) == found
-                return tuple(found), "" if sure or agreed else "unsure"
-        return (), ""
+                return tuple(found), sure or agreed
+        return (), True
 
     def _from_repository(self, name: str) -> Match:
         """By a login, an id or a team at the end of `ASSIGNMENT-LOGIN`: the longest. Where another's is in what stands
@@ -310,58 +273,85 @@ class Roster:
     def _of_staff(self) -> Roster:
         return Roster(self.staff)
 
+    def _index(self, keys: Callable[[Student], Iterable[str]]) -> _Index:
+        index: dict[str, list[Student]] = {}
+        for student in self.students:
+            for key in filter(None, keys(student)):
+                index.setdefault(key, []).append(student)
+        return index
+
     @cached_property
-    def _by_submission(self) -> Mapping[str, list[Student]]:
-        return _index((_key(each.submission), each) for each in self.students if not _is_pattern(each.submission))
+    def _by_submission(self) -> _Index:
+        return self._index(lambda each: () if _is_pattern(each.submission) else (_key(each.submission),))
 
     @cached_property
     def _patterns(self) -> tuple[tuple[re.Pattern[str], Student], ...]:
-        return tuple(
-            (re.compile(fnmatch.translate(folded(each.submission))), each)
-            for each in self.students
-            if _is_pattern(each.submission)
-        )
+        patterned = (each for each in self.students if _is_pattern(each.submission))
+        return tuple((re.compile(fnmatch.translate(folded(each.submission))), each) for each in patterned)
 
     @cached_property
-    def _by_key(self) -> Mapping[str, list[Student]]:
+    def _by_key(self) -> _Index:
         """By all that is one person's in full."""
-        return _index((_key(key), each) for each in self.students for key in (each.id, each.email, *_logins_of(each)))
+        return self._index(lambda each: map(_key, (each.id, each.email, *_logins_of(each))))
 
     @cached_property
-    def _by_id(self) -> Mapping[str, list[Student]]:
-        return _index((_key(each.id), each) for each in self.students)
+    def _by_id(self) -> _Index:
+        return self._index(lambda each: (_key(each.id),))
 
     @cached_property
-    def _by_login(self) -> Mapping[str, list[Student]]:
+    def _by_login(self) -> _Index:
         """By what may stand at the end of a repository's name. A short number there counts copies."""
-        return _index(
-            (_key(key), each)
-            for each in self.students
-            for key in (*_logins_of(each), each.id)
-            if key in each.logins or not key.isdigit() or len(key) > 3
-        )
+
+        def keys(each: Student) -> Iterator[str]:
+            for key in (*_logins_of(each), each.id):
+                if key in each.logins or not key.isdigit() or len(key) > 3:
+                    yield _key(key)
+
+        return self._index(keys)
 
     @cached_property
-    def _by_participant(self) -> Mapping[str, list[Student]]:
-        return _index((each.participant, each) for each in self.students)
+    def _by_participant(self) -> _Index:
+        return self._index(lambda each: (each.participant,))
 
     @cached_property
-    def _by_canvas(self) -> Mapping[str, list[Student]]:
-        return _index((each.canvas, each) for each in self.students)
+    def _by_canvas(self) -> _Index:
+        return self._index(lambda each: (each.canvas,))
 
     @cached_property
-    def _by_group(self) -> Mapping[str, list[Student]]:
-        return _index((_squeezed(group), each) for each in self.students for group in each.groups)
+    def _by_group(self) -> _Index:
+        return self._index(lambda each: map(_squeezed, each.groups))
 
     @cached_property
-    def _by_spelling(self) -> Mapping[str, list[Student]]:
+    def _by_spelling(self) -> _Index:
         """By name with its words in every rotation: `Ada Lovelace` is also `lovelaceada`."""
-        pairs = []
-        for student in self.students:
-            words = [_squeezed(word) for word in re.split(r"[\s,]+", student.name) if _squeezed(word)]
-            spelt = {"".join(words[turn:] + words[:turn]) for turn in range(len(words))}
-            pairs += [(each, student) for each in sorted(spelt)]
-        return _index(pairs)
+
+        def spellings(each: Student) -> set[str]:
+            words = [squeezed for word in re.split(r"[\s,]+", each.name) if (squeezed := _squeezed(word))]
+            return {"".join(words[turn:] + words[:turn]) for turn in range(len(words))}
+
+        return self._index(spellings)
+
+
+def comparable(text: str) -> str:
+    """An id, an e-mail address or a login as it is compared: capitals and the width of letters do not count."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def comparable_name(text: str) -> str:
+    """The same of a name: `Lovelace, Ada` is `ada lovelace`."""
+    last, comma, first = text.partition(",")
+    return comparable(f"{first} {last}" if comma and "," not in first else text)
+
+
+def participant_number(identifier: str) -> str:
+    """The number in Moodle's `Participant 12`; empty where it is something else."""
+    word, _, number = comparable(identifier).rpartition(" ")
+    return number if word in _PARTICIPANTS and number.isascii() and number.isdigit() else ""
+
+
+def host_numbers(canvas: str, participant: str) -> tuple[str, ...]:
+    """The numbers that a host gives people, in words, so that none is taken for the university's or another host's."""
+    return tuple(f"{host} {number}" for host, number in (("canvas", canvas), ("participant", participant)) if number)
 
 
 def same_name(one: str, other: str) -> bool:
@@ -376,7 +366,7 @@ def _logins_of(student: Student) -> tuple[str, ...]:
 
 def _only(found: Sequence[Student]) -> Match:
     people = _once(found)
-    return Match(people) if len(people) == 1 else Match(why="several", who=people)
+    return _NOBODY if not people else Match(people) if len(people) == 1 else Match(why="several", who=people)
 
 
 def _once(people: Iterable[Student]) -> tuple[Student, ...]:
@@ -385,7 +375,7 @@ def _once(people: Iterable[Student]) -> tuple[Student, ...]:
 
 def _is_hidden(first: str) -> bool:
     squeezed = _squeezed(first)
-    return squeezed in _HIDDEN or squeezed in {_squeezed(word) for word in PARTICIPANTS}
+    return squeezed in _HIDDEN or squeezed in {_squeezed(word) for word in _PARTICIPANTS}
 
 
 def _reads_as_group(prefix: str) -> bool:
@@ -408,11 +398,3 @@ def _squeezed(text: str) -> str:
     """Letters and digits only, accents and case away: what a download's name leaves of a person's."""
     plain = unicodedata.normalize("NFKD", text)
     return "".join(char for char in plain.casefold() if char.isalnum())
-
-
-def _index(pairs: Iterable[tuple[str, Student]]) -> Mapping[str, list[Student]]:
-    index: dict[str, list[Student]] = {}
-    for key, student in pairs:
-        if key:
-            index.setdefault(key, []).append(student)
-    return index

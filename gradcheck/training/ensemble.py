@@ -5,7 +5,6 @@ A worked example that uses the exercise `ensemble`: its variance says how far a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, cast
 
 import numpy as np
@@ -14,28 +13,21 @@ from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.compare import Wanted, form_problem
 from gradcheck.checks.outcome import Argument, Returned
 from gradcheck.references.expected import Floats
+from gradcheck.training.network import Progress
 from gradcheck.training.session import ending
 
 Activation = Literal["relu", "tanh"]
-MEMBERS = 5
+MEMBERS, EPOCHS = 5, 400
 
 
-def data(points: int = 80, seed: int = 0) -> tuple[Floats, Floats]:
+def data() -> tuple[Floats, Floats]:
     """y = x³ + noise on [−1, 1], x in order."""
-    rng = np.random.default_rng([seed, 4])
-    x = np.sort(rng.uniform(-1.0, 1.0, points))
-    return x, x**3 + 0.1 * rng.standard_normal(points)
+    rng = np.random.default_rng([0, 4])
+    x = np.sort(rng.uniform(-1.0, 1.0, 80))
+    return x, x**3 + 0.1 * rng.standard_normal(80)
 
 
-def predictions(
-    x: Floats,
-    y: Floats,
-    grid: Floats,
-    activation: Activation,
-    *,
-    epochs: int = 400,
-    progress: Callable[[int, int, float], None] | None = None,
-) -> Floats:
+def predictions(x: Floats, y: Floats, grid: Floats, activation: Activation, *, progress: Progress) -> Floats:
     """What each of five networks, trained alike from different parameters, says on the grid: (5, len(grid))."""
     import torch
     from torch import nn
@@ -48,13 +40,12 @@ def predictions(
             torch.manual_seed(member)
             network = nn.Sequential(nn.Linear(1, 50), kinds[activation](), nn.Linear(50, 1))
             steps = torch.optim.Adam(network.parameters(), lr=0.01, weight_decay=1e-5)
-            for epoch in range(epochs):
+            for epoch in range(EPOCHS):
                 steps.zero_grad()
                 loss = nn.functional.mse_loss(network(inputs), targets)
                 loss.backward()  # type: ignore[no-untyped-call]
                 steps.step()
-                if progress:
-                    progress(member * epochs + epoch + 1, MEMBERS * epochs, float(loss.detach()))
+                progress(member * EPOCHS + epoch + 1, MEMBERS * EPOCHS, float(loss.detach()))
             with torch.no_grad():
                 outputs.append(network(torch.as_tensor(grid, dtype=torch.float32)[:, None])[:, 0].double().numpy())
     return np.stack(outputs)

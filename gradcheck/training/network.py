@@ -55,7 +55,6 @@ def train(
     optimiser: Literal["sgd", "adam"] = "sgd",
     lr: float,
     epochs: int,
-    weight_decay: float = 0.0,
     progress: Progress | None = None,
 ) -> History:
     """Full-batch training on the mean cross-entropy, in float32 as the practicum does it."""
@@ -63,7 +62,7 @@ def train(
 
     inputs, targets = torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(labels)
     kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
-    steps = kinds[optimiser](network.parameters(), lr=lr, weight_decay=weight_decay)
+    steps = kinds[optimiser](network.parameters(), lr=lr)
     history = History(network)
     with torch.enable_grad():
         for epoch in range(epochs):
@@ -99,7 +98,7 @@ def spiral(points: int = POINTS, classes: int = CLASSES, seed: int = 0) -> tuple
     return np.concatenate(arms), np.repeat(np.arange(classes), points)
 
 
-def initial_parameters(hidden: int, seed: int = 0, inputs: int = 2, classes: int = CLASSES) -> dict[str, Floats]:
+def initial_parameters(hidden: int, seed: int = 0, classes: int = CLASSES) -> dict[str, Floats]:
     """Parameters of the two-layer network, uniform within ±1/√fan_in as `torch.nn.Linear` draws them."""
     rng = np.random.default_rng([seed, 3])
 
@@ -107,5 +106,5 @@ def initial_parameters(hidden: int, seed: int = 0, inputs: int = 2, classes: int
         bound = 1 / math.sqrt(columns)
         return rng.uniform(-bound, bound, (rows, columns)), rng.uniform(-bound, bound, rows)
 
-    (w_h, b_h), (w_y, b_y) = layer(hidden, inputs), layer(classes, hidden)
+    (w_h, b_h), (w_y, b_y) = layer(hidden, 2), layer(classes, hidden)
     return {"w_h": w_h, "b_h": b_h, "w_y": w_y, "b_y": b_y}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
 
@@ -36,11 +36,9 @@ def _figure(width: float = 6.4, height: float = 4.4) -> tuple[Any, Any]:
 
 def _saved(figure: Any, folder: Path, name: str) -> Path:
     path = folder / f"{name}.png"
-    try:
+    with explained(f"{path} cannot be written", "give --plots another folder"):
         folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(path)
-    except OSError as error:
-        raise GradcheckError(f"{path} cannot be written: {error.strerror}; give --plots another folder") from None
     return path
 
 

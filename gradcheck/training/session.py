@@ -35,6 +35,8 @@ Find = Callable[[str], Candidate | None]
 Watch = Callable[[str], Callable[[int, int, float], None]]
 """From the name of a training, what is told of its progress: epochs done, epochs in all, the loss."""
 
+DEPTH = 20
+"""Stages of a chain."""
 _STEP = FunctionSpec("train_step", "function", ("x", "labels", "params", "lr"))
 _TRAIN = FunctionSpec("train", "function", ("x", "labels", "params", "lr", "epochs"))
 
@@ -208,7 +210,7 @@ def learner_plots(
     return [*made, plots.gradient_by_depth(chains(find("vanishing_gradient"), chain), folder)]
 
 
-def chains(exercise: Candidate | None, part: Readiness, depth: int = 20) -> dict[str, list[float]]:
+def chains(exercise: Candidate | None, part: Readiness) -> dict[str, list[float]]:
     """|dz_K/dz_k| of a sigmoid and a ReLU chain with weights 1: by the learner's functions where these are written,
     else by the reference's; the names say whose, and whether they hold.
     """
@@ -219,10 +221,10 @@ def chains(exercise: Candidate | None, part: Readiness, depth: int = 20) -> dict
     ):
         value: Any = None
         if exercise is not None and not part.obstacle:
-            value = exercise.call(function, {"x": 0.5, "weights": [1.0] * depth}).value
-        usable = isinstance(value, tuple) and len(value) == depth + 1 and all(isinstance(each, float) for each in value)
+            value = exercise.call(function, {"x": 0.5, "weights": [1.0] * DEPTH}).value
+        usable = isinstance(value, tuple) and len(value) == DEPTH + 1 and all(isinstance(each, float) for each in value)
         whose = "yours, does not hold" if function in part.wrong else "yours"
-        found[f"{name} ({whose})" if usable else f"{name} (the reference's)"] = list(value) if usable else own(depth)
+        found[f"{name} ({whose})" if usable else f"{name} (the reference's)"] = list(value) if usable else own(DEPTH)
     return found
 
 

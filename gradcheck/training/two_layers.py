@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradcheck.operators.elementwise import RELU
-from gradcheck.operators.linear import LINEAR
-from gradcheck.operators.losses import CROSS_ENTROPY
+from gradcheck.operators.models import CROSS_ENTROPY, LINEAR
 from gradcheck.references import apply
 
 if TYPE_CHECKING:

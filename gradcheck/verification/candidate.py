@@ -27,8 +27,8 @@ from gradcheck.checks.candidate import frames_of, said
 from gradcheck.checks.limits import Frames, of_library, settings_kept, time_limit
 from gradcheck.errors import UsageError
 from gradcheck.numbers.rules import taking_apart
-from gradcheck.verification.facts import Failure, Note, Quantity
-from gradcheck.verification.inputs import Inputs, has_setup_context, inputs_of
+from gradcheck.verification.facts import Failure, FailureKind, Note, Quantity
+from gradcheck.verification.inputs import Inputs, flows, has_setup_context, inputs_of
 
 Returned = TypeVar("Returned")
 
@@ -235,24 +235,14 @@ class Pass:
         """The gradients by `leaves` of what is attached to their graph, as torch hands them on; what raises leaves as
         Broke.
         """
-        pairs = [
-            (end, cotangent)
-            for end, cotangent in zip(ends, cotangents, strict=True)
-            if cotangent is not None and isinstance(end, Tensor) and end.requires_grad
-        ]
+        pairs = [(end, g) for end, g in zip(ends, cotangents, strict=True) if g is not None and flows(end)]
         if not pairs or not leaves:
             return (None,) * len(leaves)
 
         def backward() -> tuple[Tensor | None, ...]:
             with torch.inference_mode(mode=False), torch.autograd.set_multithreading_enabled(False):
-                return torch.autograd.grad(
-                    [end for end, _ in pairs],
-                    list(leaves),
-                    [cotangent for _, cotangent in pairs],
-                    retain_graph=True,
-                    create_graph=create_graph,
-                    allow_unused=True,
-                )
+                given = [end for end, _ in pairs], list(leaves), [g for _, g in pairs]
+                return torch.autograd.grad(*given, retain_graph=True, create_graph=create_graph, allow_unused=True)
 
         return self.subject.bounded(backward)
 
@@ -289,22 +279,18 @@ class Pass:
 
     @staticmethod
     def _is_differentiable(output: Any) -> bool:
-        return isinstance(output, Tensor) and output.requires_grad
+        return flows(output)
 
     def _wrong_outputs(self) -> list[Failure]:
-        at = functools.partial(self.subject.place, "forward")
-        several = len(self.outputs) > 1
-        found = []
+        def failure(kind: FailureKind, place: int, **facts: Any) -> Failure:
+            quantity = Quantity("output", str(place) if len(self.outputs) > 1 else "")
+            return Failure(kind, quantity, at=self.subject.place("forward"), **facts)
+
         if not any(isinstance(output, Tensor) for output in self.outputs):
             kinds = [kind_of(output) for output in self.outputs] or ["nothing"]
-            found = [
-                Failure("type", Quantity("output", str(place) if several else ""), got=kind, wanted="Tensor", at=at())
-                for place, kind in enumerate(kinds)
-            ]
-        elif not any(self.differentiable):
-            real = [place for place, output in enumerate(self.outputs) if is_real(output)]
-            found = [Failure("cut-off", Quantity("output", str(place) if several else ""), at=at()) for place in real]
-        return found
+            return [failure("type", place, got=kind, wanted="Tensor") for place, kind in enumerate(kinds)]
+        cut_off = not any(self.differentiable)
+        return [failure("cut-off", place) for place, output in enumerate(self.outputs) if cut_off and is_real(output)]
 
     def _declared(self, copy: Tensor) -> bool:
         """Whether an input was written to with torch's knowledge: it is an output, or has another history."""

@@ -12,13 +12,9 @@ from torch import Tensor
 
 from gradcheck.references.expected import K
 from gradcheck.verification import suspicions
-from gradcheck.verification.entries import entries_of
 from gradcheck.verification.facts import Mistake
-from gradcheck.verification.from_operator import mutated
 from gradcheck.verification.sight import Fit, Observed, Sight, fit
 from gradcheck.verification.suspicions import Suspicion
-
-__all__ = ["Observed", "diagnose", "entries_of"]
 
 FAMILIES = (
     (
@@ -29,7 +25,7 @@ FAMILIES = (
         suspicions.in_other_places,
         suspicions.reduced,
     ),
-    (mutated,),
+    (suspicions.mutated,),
     (suspicions.with_factors, suspicions.with_offsets, suspicions.with_terms, suspicions.products),
     (
         suspicions.changed_upstream,

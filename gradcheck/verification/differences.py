@@ -8,8 +8,8 @@ gradient that is wrong anywhere does not agree with these, but for a chance of 0
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import flint
@@ -24,8 +24,7 @@ from gradcheck.numbers.exact import Exact
 from gradcheck.numbers.exact.system import nearest_float
 from gradcheck.numbers.run import evaluate
 from gradcheck.references.expected import K
-from gradcheck.verification.nearby import signs
-from gradcheck.verification.truth import Around, Cotangents, PlainRun, Sum, Truth, Truths, smallest
+from gradcheck.verification.truth import Around, Cotangents, PlainRun, Sum, Truth, Truths, nudged, smallest
 
 FEW = 256
 """Entries, of all inputs together, whose slopes are all found: two runs of the forward for each."""
@@ -52,23 +51,16 @@ second derivative. `1 / _KINK` is no slope, but a jump.
 
 
 @dataclass(frozen=True)
-class Along:
-    """How fast what is verified changes as one input moves in a direction: the sum of gradient times direction."""
-
-    direction: Tensor
-    value: float
-
-
-@dataclass(frozen=True)
 class Slopes:
     """The gradient by one input, as far as it is known: anything from `low` to `high`, which differ at kinks only, in
-    the entries where `known`. Of the other entries `along` speaks.
+    the entries where `known`. Of the other entries `along` speaks: sums of gradient times direction, how fast what is
+    verified changes as the input moves that way.
     """
 
     low: Tensor
     high: Tensor
     known: Tensor
-    along: tuple[Along, ...] = ()
+    along: tuple[Sum, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,11 +131,7 @@ class Differences:
         """
         unit = torch.finfo(dtype).eps / 2
         way = max(unit, 2.0**-40)  # so that it is not lost in float64
-        generator = torch.Generator().manual_seed(self.seed)
-
-        def off(tensor: Tensor) -> Tensor:
-            return tensor.double() * (1 + signs(tensor, generator) * way)
-
+        off = partial(nudged, drawn=torch.Generator().manual_seed(self.seed), by=way)
         nearby = [
             Differences(
                 self.ground,
@@ -204,7 +192,7 @@ class Differences:
         known[entries] = torch.isfinite(low[entries])
         ways = [(direction, self.along({name: direction})) for direction in directions]
         # Right at a kink are more sums than those of either side.
-        smooth = tuple(Along(direction, one) for direction, (one, other) in ways if one == other)
+        smooth = tuple(Sum(direction, one) for direction, (one, other) in ways if one == other)
         low, high, known = (each.reshape(tensor.shape) for each in (low, high, known))
         return Slopes(low, high, known, smooth)
 
@@ -303,8 +291,7 @@ class ByDifferences(Truth):
             slopes, near = found, ruled.gradients[name]
             value, radius = near.low.cpu(), near.radius.cpu()
             sums[name] = tuple(
-                Sum(each.direction, each.value, K * float((radius * each.direction.abs()).sum()))
-                for each in slopes.along
+                replace(each, allowed=K * float((radius * each.direction.abs()).sum())) for each in slopes.along
             )
             off = torch.maximum(slopes.low - value, value - slopes.high)[slopes.known]
             allowed = (K * radius + smallest(self.dtype))[slopes.known]
@@ -324,7 +311,7 @@ class ByDifferences(Truth):
         for name, slopes in differences.gradients.items():
             gradients[name] = self._around(slopes, spread.gradients[name], self.tensors[name].device)
             pairs = zip(slopes.along, spread.along[name], strict=True)
-            sums[name] = tuple(Sum(each.direction, each.value, K * lost) for each, lost in pairs)
+            sums[name] = tuple(replace(each, allowed=K * lost) for each, lost in pairs)
         device = next(iter(self.tensors.values())).device
         outputs = tuple(
             None if value is None or lost is None else Around(value.to(device), value.to(device), lost.to(device))

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -18,20 +18,22 @@ from gradcheck.numbers.bounded.number import HALF
 from gradcheck.numbers.run import ComputedIn
 from gradcheck.references.expected import K, size_of
 from gradcheck.verification.candidate import Broke, Pass, Pulled, Subject, same
-from gradcheck.verification.diagnose import Observed, diagnose, entries_of
+from gradcheck.verification.diagnose import diagnose
 from gradcheck.verification.facts import CotangentKind, Entries, Failure, FailureKind, Mistake, Note, NoteKind, Quantity
-from gradcheck.verification.judge import Judged, judged
-from gradcheck.verification.nearby import signs
+from gradcheck.verification.inputs import flows
 from gradcheck.verification.reference import Ground
+from gradcheck.verification.sight import Observed, entries_of
 from gradcheck.verification.truth import (
     Around,
+    Judged,
     PlainRun,
     Truth,
     Truths,
     backward_of,
     exactly,
-    flows,
+    judged,
     name_of,
+    nudged,
     smallest,
     wide,
 )
@@ -386,7 +388,7 @@ class Examination:
                     outputs=floats_of(plain.outputs),
                     gradients=plain.pull(cotangents),
                     pull=self.pull_at,
-                    forward=self.forward_at,
+                    forward=lambda tensors: floats_of(PlainRun(self.ground, tensors, ()).outputs),
                     right_for=frozenset(self.right_for.get(quantity.name, ())),
                     operator=self.ground.operator,
                 )
@@ -400,9 +402,6 @@ class Examination:
     ) -> dict[str, Tensor]:
         plain = self.truth.plain if tensors is None else PlainRun(self.ground, tensors, self.wrt)
         return plain.pull(cotangents)
-
-    def forward_at(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        return floats_of(PlainRun(self.ground, tensors, ()).outputs)
 
     def cotangents(self) -> None:
         """The same backward for other grad_outputs: what is linear, at any layout of memory."""
@@ -562,7 +561,12 @@ class Examination:
                 values = torch.stack([each.gradients[name].low for each in samples])
                 free = values.amax(0) > values.amin(0)
                 if bool(free.any()):
-                    self.fail_at_kink(name, gradient, free, cotangents)
+                    right = self.truth.hull(cotangents, name)
+                    allowed = torch.where(free, -1.0, torch.inf)
+                    entries = entries_of(gradient.detach(), right.low, right.high, right.radius, allowed)
+                    kind: CotangentKind = "dense" if cotangents is self.dense else "one-hot"
+                    together = Mistake("kink", way="together")
+                    self.fail(Failure("values", Quantity("gradient", name), kind, entries, together))
             return
 
     def related(self, gradients: Mapping[str, Tensor], samples: Sequence[Truths]) -> bool:
@@ -583,13 +587,6 @@ class Examination:
         common = ways[sizes <= 1e-6 * sizes.amax()]
         off = (common @ (chosen(gradients) - middle)).abs() > K * (common.abs() @ radius) + 1e-6 * sizes.amax()
         return not bool(off.any())
-
-    def fail_at_kink(self, name: str, got: Any, mask: Tensor, cotangents: Sequence[Tensor | None]) -> None:
-        right = self.truth.hull(cotangents, name)
-        allowed = torch.where(mask, -1.0, torch.inf)
-        entries = entries_of(got.detach(), right.low, right.high, right.radius, allowed)
-        kind: CotangentKind = "dense" if cotangents is self.dense else "one-hot"
-        self.fail(Failure("values", Quantity("gradient", name), kind, entries, Mistake("kink", way="together")))
 
     def through_a_kink(self) -> list[Tensor | None] | None:
         """A grad_output that is 1 in one place, at an output that depends on a choice."""
@@ -683,10 +680,7 @@ class Examination:
 
     def nearby(self, unit: float) -> dict[str, Tensor]:
         """Exact gradients at inputs and cotangents that are off by a rounding."""
-
-        def moved(tensor: Tensor) -> Tensor:
-            return tensor.detach().double() * (1 + signs(tensor, self._generator) * max(unit, 2.0**-50))
-
+        moved = partial(nudged, drawn=self._generator, by=max(unit, 2.0**-50))
         tensors = {name: moved(tensor) for name, tensor in self.tensors.items()}
         return exactly(self.ground, tensors, self.wrt, [None if g is None else moved(g) for g in self.dense])
 

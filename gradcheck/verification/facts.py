@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from gradcheck.diagnosis.matching import Factor
-
-if TYPE_CHECKING:
-    from gradcheck.checks.results import CheckResult
 
 Indices = tuple[int, ...]
 
@@ -113,10 +110,7 @@ class Entries:
 
     @property
     def total(self) -> int:
-        total = 1
-        for size in self.shape:
-            total *= size
-        return total
+        return math.prod(self.shape)
 
 
 Way = Literal[
@@ -195,29 +189,3 @@ class Note:
     ratio: float = 0.0
     check: str = ""
     message: str = ""
-
-
-@dataclass(frozen=True)
-class Verified:
-    """All that was found out about a candidate.
-
-    `worst` is the largest error of each quantity, in radii: above `references.expected.K` it is wrong. `rounding`,
-    `dtype`, `device` and `seed` say how it was judged, `checks` by what. `results` are the checks of an exercise's
-    engine, where the reference is an operator that draws its own inputs.
-    """
-
-    candidate: str
-    reference: str
-    failures: tuple[Failure, ...] = ()
-    notes: tuple[Note, ...] = ()
-    seed: int = 0
-    dtype: str = ""
-    device: str = ""
-    rounding: str = "stepwise"
-    checks: tuple[str, ...] = ()
-    worst: Mapping[Quantity, float] = field(default_factory=dict)
-    results: tuple[CheckResult, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        return not self.failures

@@ -122,6 +122,11 @@ def has_setup_context(function: type[torch.autograd.Function]) -> bool:
     return function.setup_context is not torch.autograd.Function.setup_context
 
 
+def flows(output: Any) -> bool:
+    """Whether a gradient can come back from it."""
+    return isinstance(output, Tensor) and output.requires_grad
+
+
 def _refuse(name: str, tensor: Tensor) -> None:
     problem: tuple[str, str] | None = None
     if tensor.is_complex():

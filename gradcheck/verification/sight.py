@@ -1,4 +1,4 @@
-"""One wrong tensor beside the true one: whether a guess explains it, and what a factor says."""
+"""One wrong tensor beside the true one: where it is wrong, whether a guess explains it, and what a factor says."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from torch import Tensor
 from gradcheck.diagnosis.matching import Factor, Power
 from gradcheck.operators.operator import Operator
 from gradcheck.references.expected import K
-from gradcheck.verification.entries import outside
-from gradcheck.verification.facts import CotangentKind, Quantity
+from gradcheck.verification.facts import AlongAxis, AxisRange, CotangentKind, Entries, Off, Quantity
+from gradcheck.verification.truth import largest
 
 Cotangents = Sequence[Tensor | None]
 Told = tuple[Tensor, Callable[[], Tensor]]
@@ -64,6 +64,9 @@ FEW, LIKELY = 192, 0.7
 MANY, PROBES = 20_000, 4
 """In so large tensors other grad_outputs are tried in a few directions before they are."""
 
+KNOWN = (math.pi, math.log(2), 1 / math.log(2), math.sqrt(2), math.sqrt(0.5), math.log(10), 1 / math.log(10))
+"""Factors that somebody forgets."""
+
 FAILS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 """How a what-if ends whose shapes do not fit each other."""
 
@@ -80,7 +83,7 @@ def fit(rest: Tensor, misfit: Tensor, scale: Tensor, unit: float, fitted: int = 
     """How much smaller the `rest` is than the `misfit`, both measured in `scale`."""
     noise = HALVES if unit > 1e-5 else NOISE
     errors = (misfit / scale).square()
-    total, most = float(errors.sum()), _largest(errors)
+    total, most = float(errors.sum()), largest(errors)
     if not 0 < most < 1e100:
         return None
     # Entries that hardly differ tell nothing.
@@ -107,7 +110,7 @@ class Sight:
         self.radius = observed.radius + (observed.high - observed.low) / 2
         self.unit = torch.finfo(observed.dtype).eps / 2
         smallest = 2.0**-24 if observed.dtype == torch.float16 else torch.finfo(observed.dtype).smallest_normal
-        self.tiny = smallest * max(1, self.truth.numel()) * max([1.0, *(_largest(each) for each in self.upstream)])
+        self.tiny = smallest * max(1, self.truth.numel()) * max([1.0, *(largest(each) for each in self.upstream)])
         self.judged = torch.isfinite(self.truth) & torch.isfinite(self.radius)
         self.fits = self.got.shape == self.truth.shape
         if self.fits:
@@ -247,7 +250,7 @@ class Sight:
 
     def silent(self, told: Told) -> bool:
         """Whether a guess is nothing but rounding."""
-        return _largest(told[0]) <= 2 * K * self.unit * _largest(self.truth) + self.tiny
+        return largest(told[0]) <= 2 * K * self.unit * largest(self.truth) + self.tiny
 
     # Factors.
 
@@ -313,15 +316,7 @@ class Sight:
         whole = self._hard_coded(abs(factor), spread)
         if whole is not None:
             return "hard-coded-size", whole, True
-        for known in (
-            math.pi,
-            math.log(2),
-            1 / math.log(2),
-            math.sqrt(2),
-            math.sqrt(0.5),
-            math.log(10),
-            1 / math.log(10),
-        ):
+        for known in KNOWN:
             if spread < 1e-4 and is_(sign * known):
                 return "scaled-by-constant", Factor("constant", sign * known), True
         quotient = Fraction(factor).limit_denominator(64 if self.unit < 1e-4 else 8)
@@ -359,10 +354,6 @@ class Sight:
         return found[0] if len(found) == 1 else None
 
 
-def _largest(tensor: Tensor) -> float:
-    return float(torch.nan_to_num(tensor, 0.0, 0.0, 0.0).abs().max()) if tensor.numel() else 0.0
-
-
 def _typical(tensor: Tensor) -> float:
     return float(torch.nan_to_num(tensor, 0.0, 0.0, 0.0).square().mean().sqrt())
 
@@ -385,3 +376,90 @@ def _counted(name: str, tensor: Tensor) -> Iterator[tuple[str, int]]:
         for axis, size in enumerate(shape):
             yield f"the number of entries of {name} at each place of axis {axis}", tensor.numel() // max(size, 1)
     yield f"the number of entries of {name}", tensor.numel()
+
+
+# Where it is wrong: the worst entries, and the places along each axis that hold wrong ones.
+
+WORST = 4
+
+
+def entries_of(got: Tensor, low: Tensor, high: Tensor, radius: Tensor, allowed: Tensor | float) -> Entries:
+    """The entries further than `allowed` outside of low … high; those without a bound are not judged."""
+    got, low, high, radius = (each.detach().to(torch.float64) for each in (got, low, high, radius))
+    far = torch.as_tensor(allowed, dtype=torch.float64, device=got.device).expand(got.shape)
+    distance = outside(got, low, high)
+    wrong = ~(distance <= far) & torch.isfinite(far)
+    share = torch.where(wrong, torch.nan_to_num(distance / far.abs().clamp(min=1e-300), nan=torch.inf), -1.0).reshape(
+        -1
+    )
+    places = torch.topk(share, min(WORST, int(wrong.sum()))).indices if share.numel() else share.long()
+    worst = [tuple(map(int, torch.unravel_index(place, got.shape))) for place in places.cpu()]
+    return Entries(
+        tuple(got.shape),
+        int(wrong.sum()),
+        tuple(Off(index, *(float(each[index]) for each in (got, low, high, radius))) for index in worst),
+        along(wrong, torch.maximum(low.abs(), high.abs()) <= far),
+    )
+
+
+def outside(got: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """How far a value is from what is right."""
+    distance = torch.maximum(torch.maximum(low - got, got - high), torch.zeros_like(got))
+    return torch.where((got == low) | (got == high), 0.0, distance)  # infinities too
+
+
+def along(wrong: Tensor, silent: Tensor) -> tuple[AlongAxis, ...]:
+    """The wrong entries axis by axis. Where they are all entries in these ranges, but for `silent` ones, which are
+    right whatever their sign and factor, they are described so; else an axis that does not matter as a whole has
+    "some". Nothing where no axis tells anything.
+    """
+    if not wrong.dim() or not bool(wrong.any()):
+        return ()
+    places = [_places(wrong, axis) for axis in range(wrong.dim())]
+    for axis, held in enumerate(places):
+        if _range(axis, held.tolist(), exact=True).range == "some":
+            beside = [each for other, each in enumerate(places) if other != axis]
+            speaks = _places(_product(wrong.dim(), beside, axis) & ~silent, axis)
+            places[axis] = held | ~speaks
+    exact = not bool((_product(wrong.dim(), places) & ~wrong & ~silent).any())
+    found = tuple(_range(axis, held.tolist(), exact=exact) for axis, held in enumerate(places))
+    return () if all(each.range == "some" for each in found) else found
+
+
+def _product(dim: int, places: list[Tensor], without: int = -1) -> Tensor:
+    """The entries that are in all of these places, which are along all axes, or all but one."""
+    whole = torch.ones((), dtype=torch.bool, device=places[0].device if places else None)
+    axes = [axis for axis in range(dim) if axis != without]
+    for axis, held in zip(axes, places, strict=True):
+        whole = whole & held.reshape([-1 if other == axis else 1 for other in range(dim)])
+    return whole
+
+
+def _places(wrong: Tensor, axis: int) -> Tensor:
+    others = [other for other in range(wrong.dim()) if other != axis]
+    return wrong.any(dim=others) if others else wrong
+
+
+def _range(axis: int, held: list[bool], *, exact: bool) -> AlongAxis:
+    """The plainest way to say which places are held."""
+    size = len(held)
+    at = [place for place, each in enumerate(held) if each]
+    first, last, many = at[0], at[-1], len(at)
+    if many == size:
+        return AlongAxis(axis, "all" if exact else "some", size)
+    if many == 1:
+        kind: AxisRange = "first" if first == 0 else "last" if first == size - 1 else "only"
+        return AlongAxis(axis, kind, size, first if kind == "only" else 0)
+    if many == last - first + 1:
+        if first == 1 and last == size - 1:
+            return AlongAxis(axis, "all-but-first", size)
+        if first == 0 and last == size - 2:
+            return AlongAxis(axis, "all-but-last", size)
+        if last == size - 1:
+            return AlongAxis(axis, "from", size, first)
+        if first == 0:
+            return AlongAxis(axis, "below", size, last + 1)
+    step = at[1] - first
+    if step > 1 and at == list(range(first, size, step)) and first < step:
+        return AlongAxis(axis, "every", size, step, first)
+    return AlongAxis(axis, "some", size)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.matching import Factor
+from gradcheck.errors import FormulaError
 from gradcheck.references.expected import K
 from gradcheck.verification.facts import Mistake, Way
 from gradcheck.verification.sight import FAILS, LIKELY, Sight, Told, broadcasts, fit
+
+if TYPE_CHECKING:
+    from gradcheck.diagnosis.mistakes import Mutant
+    from gradcheck.operators.operator import Operator
 
 
 @dataclass(frozen=True)
@@ -46,15 +52,13 @@ def from_truth(sight: Sight) -> Suspicions:
             yield Suspicion(Mistake("transposed", axes=(one, other)), lambda t=turned: t, scales=True)  # type: ignore[misc]
     for name, gradient in sight.observed.gradients.items():
         if gradient is not None and name != sight.observed.quantity.name and gradient.shape == truth.shape:
-            told = sight.told(gradient)
-            yield Suspicion(Mistake("swapped-gradients", name=name), lambda t=told: t, scales=True)  # type: ignore[misc]
+            yield Suspicion(Mistake("swapped-gradients", name=name), partial(sight.told, gradient), scales=True)
     if sight.observed.quantity.kind == "output":
         position = int(sight.observed.quantity.name or 0)
         for place, output in enumerate(sight.observed.outputs):
             if place != position and output.shape == truth.shape:
-                told = sight.told(output)
                 mistake = Mistake("wrong-variable", name=f"output {place}")
-                yield Suspicion(mistake, lambda t=told: t, scales=True)  # type: ignore[misc]
+                yield Suspicion(mistake, partial(sight.told, output), scales=True)
 
 
 def in_other_places(sight: Sight) -> Suspicions:
@@ -491,3 +495,56 @@ def _beside(sight: Sight) -> list[tuple[str, Tensor]]:
         if own.kind != "output" or own.name not in ("", str(p))
     ]
     return [*sight.observed.inputs.items(), *chosen]
+
+
+# In mathematics: mutants of the formula that a candidate is held against.
+
+
+def mutated(sight: Sight) -> Suspicions:
+    """Every mutant of the definition or of the derivative that is wrong, the likelier first."""
+    from gradcheck.diagnosis.mistakes import KINDS, code_of, part_in_words
+    from gradcheck.diagnosis.mutants import mutants, mutants_in_output
+
+    observed, operator = sight.observed, sight.observed.operator
+    if operator is None or observed.quantity.kind == "second-gradient" or len(sight.upstream) != 1:
+        return
+    named = _own_names(operator, observed.inputs)
+    wrt = next((own for own, name in named.items() if name == observed.quantity.name), "")
+    role = "forward" if observed.quantity.kind == "output" else "backward"
+    if not named or (role == "backward" and not wrt):
+        return
+    found = [each for each in mutants(operator) if (each.role, each.wrt) == (role, wrt if role == "backward" else "")]
+    if role == "backward":
+        found += mutants_in_output(operator, "backward", wrt)
+    tensors = {own: observed.inputs[name] for own, name in named.items()}
+    for mutant in sorted(found, key=lambda each: KINDS[each.kind].cost):
+        part = part_in_words(mutant) if KINDS[mutant.kind].full else ""
+        yield Suspicion(
+            Mistake(code_of(mutant), part=part, way=mutant.kind),
+            lambda m=mutant: _computed(sight, m, tensors),  # type: ignore[misc]
+        )
+
+
+def _own_names(operator: Operator, inputs: Mapping[str, Tensor]) -> dict[str, str]:
+    """The operator's own names, and those that its inputs have here: by name, else by place."""
+    own = [each.name for each in operator.inputs]
+    if set(own) <= set(inputs):
+        return {name: name for name in own}
+    return dict(zip(own, inputs, strict=True)) if len(own) == len(inputs) else {}
+
+
+def _computed(sight: Sight, mutant: Mutant, tensors: dict[str, Tensor]) -> Told | None:
+    from gradcheck.diagnosis.mutants import standing_in
+    from gradcheck.references.apply import forward, replaced, vjp
+
+    try:
+        with torch.no_grad(), ExitStack() as stack:
+            for (role, name), formula in standing_in(mutant).items():
+                stack.enter_context(replaced(mutant.operator, role, name, formula))
+            if mutant.role == "forward":
+                found = forward(mutant.operator, sizes={}, **tensors)
+            else:
+                found = vjp(mutant.operator, sight.upstream[0], sizes={}, **tensors)[mutant.wrt]
+    except (*FAILS, FormulaError):
+        return None
+    return sight.told(found) if found.shape == sight.truth.shape else None

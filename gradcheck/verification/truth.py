@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from gradcheck.numbers.bounded.number import HALF
 from gradcheck.numbers.dispatch import NoRule, Numbers, NumberTensor
 from gradcheck.numbers.run import vjp
 from gradcheck.references.expected import PRECISION, TRUTH_BITS, K, balls, size_of, values_of
-from gradcheck.verification.nearby import largest, lost_nearby
+from gradcheck.verification.inputs import flows
 
 if TYPE_CHECKING:
     from gradcheck.verification.reference import Ground
@@ -50,6 +50,8 @@ FEW = 16
 
 Cotangents = Sequence[Tensor | None]
 Tensors = Mapping[str, Tensor]
+Made = Callable[[Tensor], Tensor]
+"""What an input is made of the given one."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Sum:
 
     direction: Tensor
     value: float
-    allowed: float
+    allowed: float = 0.0
 
     def of(self, gradient: Tensor) -> float:
         return float((gradient.detach().cpu().double() * self.direction).sum())
@@ -163,20 +165,12 @@ class PlainRun:
 
     def pull(self, cotangents: Cotangents) -> dict[str, Tensor]:
         """The gradient of everything, zeros where nothing flows."""
-        pairs = [
-            (output, cotangent.detach().to(output.dtype))
+        upstream = [
+            cotangent.detach().to(output.dtype) if cotangent is not None and flows(output) else None
             for output, cotangent in zip(self.outputs, cotangents, strict=True)
-            if cotangent is not None and flows(output)
         ]
         leaves = [self.leaves[name] for name in self.wrt]
-        found: Sequence[Tensor | None] = [None] * len(leaves)
-        if pairs:
-            ends, upstream = zip(*pairs, strict=True)
-            found = torch.autograd.grad(ends, leaves, upstream, retain_graph=True, allow_unused=True)
-        return {
-            name: torch.zeros_like(leaf) if gradient is None else gradient
-            for name, leaf, gradient in zip(self.wrt, leaves, found, strict=True)
-        }
+        return dict(zip(self.wrt, gradients_of(self.outputs, upstream, leaves, retain_graph=True), strict=True))
 
     def column(self, name: str, entry: int) -> list[Tensor | None]:
         """How each output changes with one entry of a tensor, by the derivative of the gradient by the cotangent."""
@@ -193,9 +187,13 @@ class PlainRun:
         return found
 
 
-def flows(output: Any) -> bool:
-    """Whether a gradient can come back from it."""
-    return isinstance(output, Tensor) and output.requires_grad
+def gradients_of(outputs: Sequence[Any], cotangents: Sequence[Any], leaves: Sequence[Any], **how: Any) -> list[Tensor]:
+    """By each leaf, as torch finds them: zeros where nothing flows."""
+    pairs = [(o, g) for o, g in zip(outputs, cotangents, strict=True) if g is not None and flows(o)]
+    found: Sequence[Tensor | None] = [None] * len(leaves)
+    if pairs:
+        found = torch.autograd.grad([o for o, _ in pairs], leaves, [g for _, g in pairs], allow_unused=True, **how)
+    return [torch.zeros_like(leaf) if each is None else each for leaf, each in zip(leaves, found, strict=True)]
 
 
 class Truth:
@@ -245,7 +243,9 @@ class Truth:
         key = id(cotangents)
         if key not in self._answers:
             found = self._run(self._bounded(), cotangents)
-            if self._without_bound(found):
+            if any(
+                each and bool(torch.isinf(each.radius).any()) for each in (*found.outputs, *found.gradients.values())
+            ):
                 found = self._with_balls(found, cotangents)
             found = self._sharpened(found, cotangents)
             self._answers[key] = cotangents, found
@@ -336,10 +336,6 @@ class Truth:
             return around(numbers, found)
         nothing = torch.zeros_like(self.tensors[name], dtype=torch.float64)
         return Around(nothing, nothing, nothing)
-
-    def _without_bound(self, answers: Truths) -> int:
-        parts = [each for each in (*answers.outputs, *answers.gradients.values()) if each]
-        return sum(int(torch.isinf(each.radius).sum()) for each in parts)
 
     def _with_balls(self, answers: Truths, cotangents: Cotangents) -> Truths:
         """What has no bound in float64, in balls of the candidate's bits."""
@@ -443,15 +439,105 @@ def backward_of(
     """The gradients by `wrt` as a function of the tensors, grad_outputs by their names in `upstream` among them."""
 
     def backward(tensors: Mapping[str, Any]) -> list[Any]:
-        outputs = tree_leaves(ground(tensors))
-        pairs = [
-            (output, tensors[name])
-            for output, name in zip(outputs, upstream, strict=True)
-            if name is not None and flows(output)
-        ]
+        cotangents = [None if name is None else tensors[name] for name in upstream]
         leaves = [tensors[name] for name in wrt]
-        ends, ups = zip(*pairs, strict=True)
-        found = torch.autograd.grad(ends, leaves, ups, create_graph=True, allow_unused=True)
-        return [torch.zeros_like(leaf) if each is None else each for leaf, each in zip(leaves, found, strict=True)]
+        return gradients_of(tree_leaves(ground(tensors)), cotangents, leaves, create_graph=True)
 
     return backward
+
+
+# What right programs lose, found by running some: an estimate, for where the bounds of a long program say little.
+
+FAR, FAR_IN_HALF = 16.0, 4.0
+"""A right program may lose that much more than torch does with inputs that are off by a rounding."""
+
+
+def lost_nearby(
+    run: Callable[[Made], Sequence[Any]], exact: Sequence[Any], dtype: torch.dtype, seed: int
+) -> list[float]:
+    """The largest error in each tensor: `FAR` times that of torch's own in `dtype`, also at inputs that are off by a
+    rounding; or that of exact results at inputs that are off by `FAR` roundings, which steps over kinks too.
+
+    `run` computes all tensors from inputs that are made of the given ones, `exact` are those in float64.
+    """
+    drawn = torch.Generator().manual_seed(seed)
+    unit = torch.finfo(dtype).eps / 2
+    far = FAR_IN_HALF if dtype in HALF else FAR
+
+    def moved(by: float, dtype: torch.dtype | None = None) -> Made:
+        def move(tensor: Tensor) -> Tensor:
+            return (tensor.double() + by * (largest(tensor) or 1.0) * signs(tensor, drawn)).to(dtype or tensor.dtype)
+
+        return move
+
+    ways = [(far, moved(by)) for by in (0.0, unit, unit)]
+    ways += [(1.0, moved(far * unit, torch.float64)) for _ in range(2)]
+    if dtype == torch.float64:  # in which `exact` is no better than torch's own: float32 tells how roundings add up
+        ways.append((far * unit / torch.finfo(torch.float32).eps * 2, moved(0.0, torch.float32)))
+    lost = [far * unit * largest(value) if isinstance(value, Tensor) else 0.0 for value in exact]
+    for factor, made in ways:
+        try:
+            found = run(made)
+        except Exception:  # noqa: S112 — torch does not compute everything in every dtype
+            continue
+        for place, (value, came) in enumerate(zip(exact, found, strict=True)):
+            if isinstance(value, Tensor) and isinstance(came, Tensor) and came.shape == value.shape:
+                off = torch.where(torch.isfinite(value), (came.detach().double() - value.double()).abs(), 0.0)
+                lost[place] = max(lost[place], factor * largest(off, but=torch.inf))
+    return lost
+
+
+def signs(like: Tensor, drawn: torch.Generator) -> Tensor:
+    """1 or -1 for each entry, in float64: a whole number times a Python float would be float32."""
+    return torch.randint(0, 2, like.shape, generator=drawn).to(like.device).double() * 2 - 1
+
+
+def nudged(tensor: Tensor, drawn: torch.Generator, by: float) -> Tensor:
+    """Every entry a little larger or smaller, relative to itself."""
+    return tensor.detach().double() * (1 + signs(tensor, drawn) * by)
+
+
+def largest(tensor: Tensor, but: float = 0.0) -> float:
+    """The size of the largest entry; infinite ones count as `but`."""
+    sizes = tensor.detach().double().abs()
+    return float(torch.where(torch.isfinite(sizes), sizes, but).max()) if tensor.numel() else 0.0
+
+
+# One tensor that came back, held against what is right.
+
+Grade = Literal["right", "relative-to-largest", "wrong"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """`worst` is the largest error in radii; `off` marks the entries that are not right, `unjudged` counts those that
+    nobody has a bound for. `allowed` is how far an entry may be off.
+    """
+
+    grade: Grade
+    worst: float
+    allowed: Tensor
+    off: Tensor | None = None
+    unjudged: int = 0
+
+
+def judged(got: Tensor, right: Around, dtype: torch.dtype, scale: float) -> Judged:
+    """How the entries of `got` are, whose shape is right. `scale` is the size of what went in, for what underflows."""
+    allowed = right.allowed(dtype, scale)
+    distance = right.distance(got)
+    if not distance.numel():
+        return Judged("right", 0.0, allowed)
+    most = float((distance / allowed).max())  # NaN, if there is one
+    if most <= 1 and right.has_bounds:
+        return Judged("right", most * K, allowed)
+    unknown = ~torch.isfinite(right.radius) | torch.isnan(right.low)
+    size = torch.where(got > 0, right.high + allowed, allowed - right.low)
+    overflows = torch.isinf(got.detach()) & (size > torch.finfo(dtype).max)  # infinity is what a right value rounds to
+    distance = torch.where(overflows, 0.0, distance)
+    off = ~(distance <= allowed) & ~unknown
+    worst = torch.where(unknown, 0.0, distance / allowed).nan_to_num(torch.inf).max().item() * K
+    if not bool(off.any()):
+        return Judged("right", worst, allowed, unjudged=int(unknown.sum()))
+    most_off = K * torch.finfo(dtype).eps / 2 * largest(right.middle)
+    near = bool((torch.where(off, distance, 0.0) <= most_off + allowed).all())
+    return Judged("relative-to-largest" if near else "wrong", worst, allowed, off, int(unknown.sum()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gradcheck.diagnosis.codes import CODES
 from gradcheck.diagnosis.matching import Factor, factor_in_words, readable
 from gradcheck.references.expected import K
-from gradcheck.showing.text import printable
+from gradcheck.showing.text import counted, plural, printable
 from gradcheck.verification.facts import (
     AlongAxis,
     AxisRange,
@@ -44,17 +44,13 @@ def name_of(quantity: Quantity) -> str:
     return f"{kind} {quantity.name}" if quantity.name else kind.replace("grad", "gradients")
 
 
-def counted(entries: Entries) -> str:
+def counted_entries(entries: Entries) -> str:
     """3 of 12 entries; all 12 entries; the value."""
     if entries.total == 1:
         return "the value"
     if entries.wrong == entries.total:
         return f"all {entries.total:,} entries"
     return f"{entries.wrong:,} of {entries.total:,} entries"
-
-
-def _number(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def apart(got: float, *others: float) -> tuple[str, ...]:
@@ -140,7 +136,7 @@ def where_of(entries: Entries) -> str:
 
 def placed(entries: Entries) -> str:
     """12 of 48 entries, every 4th column."""
-    return ", ".join(filter(None, (counted(entries), where_of(entries))))
+    return ", ".join(filter(None, (counted_entries(entries), where_of(entries))))
 
 
 # Mistakes.
@@ -295,7 +291,7 @@ def _raised(failure: Failure) -> str:
 
 def _results(failure: Failure) -> str:
     kind = "result" if failure.quantity is None else "output" if failure.quantity.kind == "output" else "gradient"
-    return _number(failure.got, kind)
+    return counted(failure.got, kind)
 
 
 def _sizes(shape: object) -> str:
@@ -317,7 +313,7 @@ _FAILURES: Mapping[FailureKind, Callable[[Failure], str]] = {
     "raised": _raised,
     "timed-out": lambda f: f"no result after {f.got:g} seconds" if f.got else "no result when the time was up",
     "type": lambda f: f"{f.got} came where a {f.wanted or 'tensor'} belongs".replace("Tensor", "tensor"),
-    "count": lambda f: f"{_results(f)} came back where {f.wanted} belong{'s' if f.wanted == 1 else ''}",
+    "count": lambda f: f"{_results(f)} came back where {f.wanted} {plural(f.wanted, 'belongs', 'belong')}",
     "shape": lambda f: f"the shape is {_sizes(f.got)}, and must be {_sizes(f.wanted)}",
     "dtype": lambda f: f"the dtype is {f.got}, and must be {f.wanted}",
     "device": lambda f: f"it is on {f.got}, and must be on {f.wanted}",
@@ -390,7 +386,7 @@ def in_a_line(fact: Failure | Note) -> str:
     """grad weight: 3 of 12 entries wrong: the sign is flipped."""
     if isinstance(fact, Note):
         return named(fact, _NOTES[fact.kind](fact))
-    said, count = said_of(fact), counted(fact.entries) if fact.entries and fact.entries.total > 1 else ""
+    said, count = said_of(fact), counted_entries(fact.entries) if fact.entries and fact.entries.total > 1 else ""
     if fact.kind == "values":
         said = ": ".join(filter(None, (f"{count} wrong".strip(), said)))
     elif count:
@@ -430,13 +426,13 @@ def failure_told(failure: Failure) -> Passage:
 def _own(note: Note) -> str:
     """3 of 12 entries (row 1)."""
     if note.entries is None:
-        return _number(note.count, "entry", "entries")
+        return counted(note.count, "entry", "entries")
     where = where_of(note.entries)
-    return counted(note.entries) + (f" ({where})" if where else "")
+    return counted_entries(note.entries) + (f" ({where})" if where else "")
 
 
 def _are(note: Note) -> str:
-    return "is" if (note.entries.wrong if note.entries else note.count) == 1 else "are"
+    return plural(note.entries.wrong if note.entries else note.count, "is", "are")
 
 
 _NOTES: Mapping[NoteKind, Callable[[Note], str]] = {
@@ -444,7 +440,7 @@ _NOTES: Mapping[NoteKind, Callable[[Note], str]] = {
         "no reference was given, so the backward is held against the candidate's own forward, and that against nothing"
     ),
     "kinks": lambda n: (
-        f"{_number(n.count, 'comparison')} {'is a tie' if n.count == 1 else 'are ties'}, or within "
+        f"{counted(n.count, 'comparison')} {plural(n.count, 'is a tie', 'are ties')}, or within "
         "rounding of one (kinks): any subgradient is right there"
     ),
     "relative-to-largest": lambda n: (

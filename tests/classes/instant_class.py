@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from gradcheck.classes.journal import opened
 from gradcheck.classes.judge import Settings
 from gradcheck.classes.policy import Course
+from gradcheck.classes.pool import Answer, Grade, Prepare, facts_of
 from gradcheck.classes.report import GraderUsed
 from gradcheck.classes.run import grade_class
-from gradcheck.classes.tasks import Answer, Grade, Prepare, facts_of
 from gradcheck.reports.whole_class.folder import ClassFolder
 from gradcheck.submissions.places import find
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gradcheck.classes.checkout import grade_checkout
 from gradcheck.classes.policy import Course
+from gradcheck.classes.run import grade_checkout
 
 pytestmark = pytest.mark.outside
 

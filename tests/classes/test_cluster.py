@@ -13,14 +13,12 @@ from typing import Any
 
 import pytest
 
-from gradcheck.classes import cluster_client, cluster_worker
-from gradcheck.classes.cluster import ClusterPool
-from gradcheck.classes.cluster_shards import Outgoing
+from gradcheck.classes import dask_worker
+from gradcheck.classes.cluster import ClusterPool, Outgoing, asked, connected, must_be_same
 from gradcheck.classes.journal import opened
 from gradcheck.classes.judge import Settings
-from gradcheck.classes.pool import Pool
+from gradcheck.classes.pool import Answer, Pool, Prepare, Read
 from gradcheck.classes.run import grade_class
-from gradcheck.classes.tasks import Answer, Prepare, Read
 from gradcheck.errors import GradcheckError
 from gradcheck.isolation.sandbox.layers import Layer
 from gradcheck.submissions.places import Place, find
@@ -119,7 +117,7 @@ def test_reports_are_those_of_a_pool(pool, places, settings, wanted, tmp_path):
 def test_expected_values_are_not_computed_on_workers(pool, places, settings, wanted, tmp_path):
     graded(pool, places, settings, tmp_path)
     run = pool._run.name
-    folders = pool._client.run(lambda: str(cluster_worker._benches[run].folder.name))
+    folders = pool._client.run(lambda: str(dask_worker._benches[run].folder.name))
     here = {path.name: path.read_bytes() for path in settings.cache.glob("*.json")}
     assert here
     there = [{path.name: path.read_bytes() for path in Path(folder).glob("*.json")} for folder in folders.values()]
@@ -159,7 +157,7 @@ class DiesOfKiller(distributed.WorkerPlugin):
         self.deaths = deaths
 
     def setup(self, worker: Any) -> None:
-        deaths, usual = self.deaths, cluster_worker.grade_one
+        deaths, usual = self.deaths, dask_worker.grade_one
 
         def grade_one(lane: Any, submission: Submission, seed: int) -> Answer:
             if submission.name == "killer":
@@ -168,11 +166,11 @@ class DiesOfKiller(distributed.WorkerPlugin):
                 os.kill(os.getpid(), signal.SIGKILL)
             return usual(lane, submission, seed)
 
-        cluster_worker.grade_one = grade_one
+        dask_worker.grade_one = grade_one
         self.usual = usual
 
     def teardown(self, worker: Any) -> None:
-        cluster_worker.grade_one = self.usual
+        dask_worker.grade_one = self.usual
 
 
 def lost_of(pool) -> list[str]:
@@ -210,13 +208,13 @@ def test_a_submission_that_kills_its_worker_is_found_out(pool, places, settings,
 
 
 def test_a_worker_with_another_grader_is_refused(pool, settings):
-    here = {**cluster_worker.build(), "torch": "1.0"}
+    here = {**dask_worker.build(), "torch": "1.0"}
     with pytest.raises(GradcheckError, match=r"the worker tcp://127.* \(torch 2\S* there and 1.0 here\); install"):
-        cluster_client.must_be_same(pool._client, pool.scheduler, here)
+        must_be_same(pool._client, pool.scheduler, here)
     # One that comes later is asked by nobody, and says so itself.
-    late = cluster_worker.Run("late", settings, here, require_sandbox=False)
+    late = dask_worker.Run("late", settings, here, require_sandbox=False)
     with pytest.raises(GradcheckError, match=r"torch 2.* there and 1.0 here"):
-        cluster_worker._Bench(late, "")
+        dask_worker._Bench(late, "")
 
 
 def test_a_worker_without_the_grader_is_refused(pool):
@@ -228,37 +226,37 @@ def test_a_worker_without_the_grader_is_refused(pool):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     try:
         with pytest.raises(GradcheckError, match=r"cannot run the grader: No module named 'gradcheck'.*pip install"):
-            cluster_client.asked(pool._client, raises)
+            asked(pool._client, raises)
     finally:
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 def test_no_scheduler_and_no_workers(settings, monkeypatch):
-    monkeypatch.setattr(cluster_client, "_CONNECT_S", 0.5)
-    monkeypatch.setattr(cluster_client, "_WORKERS_S", 0.5)
+    monkeypatch.setattr("gradcheck.classes.cluster._CONNECT_S", 0.5)
+    monkeypatch.setattr("gradcheck.classes.cluster._WORKERS_S", 0.5)
     with pytest.raises(GradcheckError, match=r"no Dask scheduler answers at tcp://127.0.0.1:1 \(.*Give the address"):
-        cluster_client.connected("tcp://127.0.0.1:1")
+        connected("tcp://127.0.0.1:1")
     with pytest.raises(GradcheckError, match="no Dask scheduler answers at not an address"):
-        cluster_client.connected("not an address")
+        connected("not an address")
     with distributed.LocalCluster(
         n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=60
     ) as empty:
-        client = cluster_client.connected(empty.scheduler_address)
+        client = connected(empty.scheduler_address)
         with pytest.raises(GradcheckError, match="has no workers; start some: dask worker tcp://"):
-            cluster_client.must_be_same(client, empty.scheduler_address, {})
+            must_be_same(client, empty.scheduler_address, {})
         client.close()
 
 
 def test_a_scheduler_file_will_do(cluster, tmp_path):
     file = tmp_path / "scheduler.json"
     file.write_text(f'{{"address": "{cluster.scheduler_address}"}}')
-    client = cluster_client.connected(str(file))
+    client = connected(str(file))
     assert len(client.nthreads()) <= 2
     client.close()
 
 
 def test_the_command_chooses(settings):
-    from gradcheck.commands import grade as cli_class
+    from gradcheck.commands import instructor as cli_class
 
     assert isinstance(cli_class._pool(settings, 1, None, require_sandbox=True), Pool)
     pool = cli_class._pool(settings, 1, "tcp://127.0.0.1:1", require_sandbox=True)
@@ -268,7 +266,7 @@ def test_the_command_chooses(settings):
 
 
 def test_a_missing_dask_is_said(settings, monkeypatch):
-    monkeypatch.setattr(cluster_client, "find_spec", lambda _: None)
+    monkeypatch.setattr("gradcheck.classes.cluster.find_spec", lambda _: None)
     with pytest.raises(GradcheckError, match=r"pip install 'gradcheck\[dask\]'"):
         ClusterPool(settings, "tcp://127.0.0.1:1")
 
@@ -286,9 +284,7 @@ def test_the_weakest_sandbox_counts(settings):
 
 def test_a_late_worker_must_hold_the_sandbox_too(settings):
     for required in (True, False):
-        bench = cluster_worker._Bench(
-            cluster_worker.Run("some", settings, cluster_worker.build(), require_sandbox=required), ""
-        )
+        bench = dask_worker._Bench(dask_worker.Run("some", settings, dask_worker.build(), require_sandbox=required), "")
         if required:
             with pytest.raises(GradcheckError, match=r"the sandbox lacks address space.*without --require-sandbox"):
                 bench._must_hold([])
@@ -301,14 +297,14 @@ def test_a_late_worker_must_hold_the_sandbox_too(settings):
 def test_a_run_that_is_over_is_not_begun_again(settings):
     import asyncio
 
-    run = cluster_worker.Run("over", settings, cluster_worker.build(), require_sandbox=False)
-    asyncio.run(cluster_worker.release("over"))
+    run = dask_worker.Run("over", settings, dask_worker.build(), require_sandbox=False)
+    asyncio.run(dask_worker.release("over"))
     with pytest.raises(GradcheckError, match="is over"):
-        cluster_worker._bench_of(run, "")
+        dask_worker._bench_of(run, "")
 
 
 def test_a_lost_connection_is_said_in_words_and_keeps_what_was_graded(pool, places, settings, tmp_path, monkeypatch):
-    client = cluster_client.connected(pool.scheduler)
+    client = connected(pool.scheduler)
     monkeypatch.setattr(pool, "_client", client)
 
     def lose_it(stage, done, _total):
@@ -415,6 +411,6 @@ def test_what_cannot_be_read_is_told():
 
 def test_other_tasks_are_done_here(settings):
     pool = ClusterPool(settings, "tcp://127.0.0.1:1")
-    asked = []
-    pool._local.run = lambda tasks: iter([(task, Answer()) for task in tasks if not asked.append(task)])
-    assert [task for task, _ in pool.run([Prepare("relu", SEED)])] == asked == [Prepare("relu", SEED)]
+    done = []
+    pool._local.run = lambda tasks: iter([(task, Answer()) for task in tasks if not done.append(task)])
+    assert [task for task, _ in pool.run([Prepare("relu", SEED)])] == done == [Prepare("relu", SEED)]

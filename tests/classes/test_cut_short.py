@@ -17,11 +17,11 @@ import pytest
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.shrink import MOST_CALLS, Search
 from gradcheck.classes import judge as judge_module
+from gradcheck.classes.journal import Seed
 from gradcheck.classes.judge import Judge, Settings
 from gradcheck.classes.policy import Course
+from gradcheck.classes.pool import facts_of
 from gradcheck.classes.run import GradedSubmission
-from gradcheck.classes.seeds import Seed
-from gradcheck.classes.tasks import facts_of
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
 from gradcheck.isolation.worker.launch import Bounds
 from gradcheck.submissions.submission import Submission

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gradcheck.classes.journal import Seed
 from gradcheck.classes.judge import raw_report
 from gradcheck.classes.policy import Course
-from gradcheck.classes.run import GradedSubmission
-from gradcheck.classes.seeds import Seed
-from gradcheck.classes.settings_for import must_hold
-from gradcheck.classes.tasks import Facts
+from gradcheck.classes.pool import Facts
+from gradcheck.classes.run import GradedSubmission, must_hold
 from gradcheck.errors import GradcheckError
 from gradcheck.isolation.sandbox.layers import KINDS, Layer
 

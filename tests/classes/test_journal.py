@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gradcheck.classes.journal import FILE, Journal, JournalEntry, key_of, opened
+from gradcheck.classes.journal import FILE, Journal, JournalEntry, Seed, key_of, opened
 from gradcheck.classes.judge import Settings
-from gradcheck.classes.seeds import Seed
 from gradcheck.classes.written import SCHEMA, FinalReport
 from gradcheck.errors import GradcheckError
 from tests.classes.instant_class import RELU, InstantPool, Interrupted, hand_in, reports, results, run

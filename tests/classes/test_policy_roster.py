@@ -6,9 +6,10 @@ import time
 
 import pytest
 
+from gradcheck.classes.report import RosterGaps
+from gradcheck.classes.roster_file import load_roster
 from gradcheck.errors import GradcheckError
 from gradcheck.submissions.roster import Roster, Student
-from gradcheck.submissions.roster_file import load_roster
 
 ADA = Student("Ada Lovelace", "ada@uni.edu", "1815")
 ALAN = Student("Turing, Alan Mathison", "a.turing@uni.edu", "1912", "enigma-*")
@@ -64,18 +65,21 @@ def test_between_two_people_nobody_guesses():
 
 
 def test_who_is_missing_and_what_is_nobodys_is_listed():
-    found = CLASS.unmatched(["stranger", "1815", "ada", "enigma-1", "anybody"])
-    assert found.submissions == ("anybody", "stranger")
-    assert found.students == (JOSE,)
-    assert found.shared == ((ADA, ("1815", "ada")),)
+    found = RosterGaps.of(CLASS, dict.fromkeys(("stranger", "1815", "ada", "enigma-1", "anybody"), ()))
+    assert found.unmatched == ("anybody", "stranger")
+    assert [(each.submission, each.why, each.who) for each in found.reasons] == [
+        ("anybody", "nobody", ()), ("stranger", "nobody", ()),
+    ]  # fmt: skip
+    assert found.without_submission == (JOSE.named(),)
+    assert [(each.student, each.submissions) for each in found.several] == [(ADA.named(), ("1815", "ada"))]
 
 
 def test_a_large_class_is_matched_in_a_moment():
     many = Roster(tuple(Student(f"First{n} Last{n}", f"s{n}@uni.edu", f"{n:06}") for n in range(5000)))
     started = time.perf_counter()
-    found = many.unmatched([f"last{n}first{n}_1_2_x" for n in range(5000)])
-    assert not found.submissions
-    assert not found.students
+    found = RosterGaps.of(many, {f"last{n}first{n}_1_2_x": () for n in range(5000)})
+    assert not found.unmatched
+    assert not found.without_submission
     assert time.perf_counter() - started < 10
 
 

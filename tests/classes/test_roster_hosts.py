@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from gradcheck.classes.report import RosterGaps
+from gradcheck.classes.roster_file import load_roster
 from gradcheck.errors import GradcheckError
-from gradcheck.submissions.columns import participant_number
-from gradcheck.submissions.local_times import read_time, with_offset
-from gradcheck.submissions.roster import Match, Roster, Student
-from gradcheck.submissions.roster_file import load_roster
+from gradcheck.submissions.lateness import read_time, with_offset
+from gradcheck.submissions.roster import Match, Roster, Student, participant_number
 
 ADA = Student("Ada Lovelace", "ada@uni.edu", "18150", participant="40001", canvas="123", groups=("Team 3",))
 KIM = Student("Kim Loose", "kim@uni.edu", "19120", participant="40009", canvas="777", groups=("Team 3",))
@@ -125,14 +125,14 @@ def test_what_the_host_says_of_who_handed_in_outweighs_the_name():
     assert CLASS.match("ada", [Student(email="stranger@uni.edu")]).why == "nobody"
     mixed = CLASS.match("submission_1", [Student(email="ada@uni.edu", id="19120")])
     assert (mixed.why, mixed.who) == ("contradiction", (KIM, ADA))
-    found = CLASS.unmatched({"submission_1": [Student(id="18150")], "Team 3": []})
-    assert [names for _, names in found.shared] == [("Team 3", "submission_1")]
+    found = RosterGaps.of(CLASS, {"submission_1": [Student(id="18150")], "Team 3": []})
+    assert [each.submissions for each in found.several] == [("Team 3", "submission_1")]
 
 
 def test_every_member_of_a_team_has_handed_in():
-    found = CLASS.unmatched(["Team 3", "zed"])
-    assert found.students == (LEE, MARIE)
-    assert [(name, match.why) for name, match in found.nobodys] == [("zed", "nobody")]
+    found = RosterGaps.of(CLASS, {"Team 3": [], "zed": []})
+    assert found.without_submission == (LEE.named(), MARIE.named())
+    assert [(each.submission, each.why) for each in found.reasons] == [("zed", "nobody")]
 
 
 ROSTERS = {
@@ -266,6 +266,8 @@ def test_a_student_in_two_sections_is_one(load):
         ("email,role\na@x.y,staff\n", ("names no student",)),
         ("First name,Email address,Email\nA,a@x.y,b@x.y\n", ("row 1", "'Email address' and 'Email'")),
         (b"PK\x03\x04", ("is a spreadsheet",)),
+        (" \n", ("is empty",)),
+        ("\nsep=;\r\n", ("is empty",)),
     ],
 )
 def test_contradictions_and_shifted_rows_are_refused_with_their_rows(load, text, words):

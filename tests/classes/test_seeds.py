@@ -9,10 +9,9 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from gradcheck.classes.journal import opened
+from gradcheck.classes.journal import Seed, opened
 from gradcheck.classes.judge import raw_report, unjudged
 from gradcheck.classes.policy import load_course
-from gradcheck.classes.seeds import Seed
 from gradcheck.errors import GradcheckError
 from tests.classes.instant_class import COURSE, InstantPool, Interrupted, hand_in, reports, run
 

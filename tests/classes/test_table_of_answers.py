@@ -20,8 +20,8 @@ from gradcheck.checks.engine import Verification
 from gradcheck.classes.journal import opened
 from gradcheck.classes.judge import Judge, Settings
 from gradcheck.classes.policy import Course
+from gradcheck.classes.pool import Answer, Grade, Prepare, facts_of
 from gradcheck.classes.run import grade_class
-from gradcheck.classes.tasks import Answer, Grade, Prepare, facts_of
 from gradcheck.classes.written import FinalReport
 from gradcheck.isolation.worker.launch import Bounds
 from gradcheck.submissions.submission import Submission

@@ -14,10 +14,9 @@ from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import draws_from
 from gradcheck.classes.journal import opened
 from gradcheck.classes.judge import Judge, Settings
+from gradcheck.classes.pool import Answer, Grade, Prepare, facts_of
 from gradcheck.classes.run import grade_class
-from gradcheck.classes.tasks import Answer, Grade, Prepare, facts_of
-from gradcheck.isolation.worker.launch import Bounds
-from gradcheck.isolation.worker.spawn import lane_for
+from gradcheck.isolation.worker.launch import Bounds, lane_for
 from gradcheck.references.expected import Point
 from gradcheck.submissions.submission import Submission
 

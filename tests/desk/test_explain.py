@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradcheck.catalog import all_exercises
-from gradcheck.desk.explanation import explanation
+from gradcheck.desk.hints import explanation
 from gradcheck.references.typeset import formulas
 from tests import warm_start
 from tests.desk.desk_commands import ROOT, refused, run

@@ -11,7 +11,7 @@ import pytest
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.desk.listing import is_not_started
-from gradcheck.grading.last_results import STATE, checks_of, digest_of, remember
+from gradcheck.grading.last_results import STATE, digest_of, names_of_checks, remember
 from tests import warm_start
 from tests.checks.totals import COUNT, POINTS, of_units
 from tests.desk.desk_commands import ROOT, place, refused, run
@@ -151,7 +151,7 @@ COLOURS = re.compile(r"\x1b\[(?:\d+;)*3\d")
 @pytest.mark.outside
 def test_colours_in_a_terminal_only_and_not_where_they_are_not_wanted():
     path = place("relu")
-    remember(find_exercise("relu"), digest_of(path), dict.fromkeys(checks_of(find_exercise("relu")), "passed"))
+    remember(find_exercise("relu"), digest_of(path), dict.fromkeys(names_of_checks(find_exercise("relu")), "passed"))
     assert "\x1b[32mpassed" in listed(terminal=True, COLUMNS="80")
     assert not COLOURS.search(listed(terminal=True, COLUMNS="80", NO_COLOR="1"))
     assert "\x1b" not in listed(terminal=True, COLUMNS="80", TERM="dumb")
@@ -161,7 +161,7 @@ def test_colours_in_a_terminal_only_and_not_where_they_are_not_wanted():
 @pytest.mark.outside
 def test_a_narrow_screen_shows_everything():
     path = place("vanishing_gradient")
-    checks = dict.fromkeys(checks_of(find_exercise("vanishing_gradient")), "passed")
+    checks = dict.fromkeys(names_of_checks(find_exercise("vanishing_gradient")), "passed")
     remember(find_exercise("vanishing_gradient"), digest_of(path), checks | {"sigmoid_chain.values": "failed"})
     Path("exercises/.desk.json").write_text(
         '{"schema": "gradcheck/desk/v1", "exercises": {"vanishing_gradient": {"hint": 4, "gave_up": true}}}'

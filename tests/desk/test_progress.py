@@ -8,7 +8,7 @@ import pytest
 
 from gradcheck.catalog import find_exercise
 from gradcheck.desk.progress import progress_of, progress_text
-from gradcheck.grading.last_results import checks_of, digest_of, remember_run
+from gradcheck.grading.last_results import digest_of, names_of_checks, remember_run
 from tests.checks.totals import COUNT, POINTS
 from tests.desk.desk_commands import place
 
@@ -30,7 +30,7 @@ def course(*names: str, more: str = "") -> None:
 def ran(name: str, status: str = "passed", *only: str, keep: bool = True) -> list[dict[str, str]]:
     """What a run tells of an exercise; of these functions or checks only, where some are named."""
     exercise = find_exercise(name)
-    wanted = [check for check in checks_of(exercise) if not only or check in only or check.split(".")[0] in only]
+    wanted = [check for check in names_of_checks(exercise) if not only or check in only or check.split(".")[0] in only]
     told = [
         {
             "exercise": name,

@@ -12,8 +12,7 @@ from gradcheck.authoring.release import release
 from gradcheck.catalog import all_exercises
 from gradcheck.classes.course_here import course_here
 from gradcheck.classes.policy import Course
-from gradcheck.desk.watch_session import Session, exercises_to_watch
-from gradcheck.desk.watch_verdict import WatchVerdict, missing
+from gradcheck.desk.watch.session import Session, WatchVerdict, exercises_to_watch, missing
 from gradcheck.hosts.course_text import for_units
 from gradcheck.reports.words import WORDS
 from tests import warm_start

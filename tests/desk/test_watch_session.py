@@ -8,8 +8,7 @@ import pytest
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.classes.course_here import course_here, whole_catalog
-from gradcheck.desk.watch_session import Session, exercises_to_watch
-from gradcheck.desk.watch_verdict import WatchVerdict
+from gradcheck.desk.watch.session import Session, WatchVerdict, exercises_to_watch
 from gradcheck.grading.last_results import digest_of
 from tests.desk.desk_commands import place
 

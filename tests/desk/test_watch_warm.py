@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradcheck.catalog import find_exercise
-from gradcheck.desk.watch_traces import Traces
+from gradcheck.desk.watch.worker import Traces
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.warm import Warm

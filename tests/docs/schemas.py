@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from gradcheck.classes.written import FinalReport
-from gradcheck.verification.written import WrittenVerdict
+from gradcheck.verification.verdict import WrittenVerdict
 
 DOCS = Path(__file__).parents[2] / "docs"
 

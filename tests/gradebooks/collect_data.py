@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from gradcheck.classes.written import report_in
 from gradcheck.commands.cli import cli
-from gradcheck.gradebooks.collect.regrade import Regrade
+from gradcheck.gradebooks.collect.compare import Regrade
 
 ROSTER = "name,email,id,submission\nAda Lovelace,ada@uni.edu,1815,*-ada-gh\nAlan Turing,alan@uni.edu,1912,\nEve,eve@uni.edu,1,\n"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gradcheck.errors import GradcheckError
-from gradcheck.gradebooks.collect.clones import clone_at, is_clone, load_release
+from gradcheck.gradebooks.collect.changes import clone_at, is_clone, load_release
 from gradcheck.submissions.places import Place
 from tests.gradebooks.collect_data import put, released
 

@@ -173,7 +173,7 @@ def test_running_again_renews_its_own_files(tmp_path, ci, regrade):
 
 
 def test_a_run_that_was_ended_half_way_is_run_again(tmp_path, ci, monkeypatch):
-    from gradcheck.gradebooks.collect import folder as collected_folder
+    from gradcheck.gradebooks.collect import written as collected_folder
 
     arguments = (ci, "--roster", roster(tmp_path), "--out", tmp_path / "out")
     collect(*arguments)
@@ -318,7 +318,7 @@ def test_a_name_is_no_markup_in_the_table_of_differences(tmp_path, ci, regrade):
 
 
 def test_a_disk_that_is_full_is_told(tmp_path, ci, monkeypatch):
-    from gradcheck.gradebooks.collect import folder as collected_folder
+    from gradcheck.gradebooks.collect import written as collected_folder
 
     def full(path, content):
         raise OSError(28, "No space left on device")
@@ -326,6 +326,14 @@ def test_a_disk_that_is_full_is_told(tmp_path, ci, monkeypatch):
     monkeypatch.setattr(collected_folder, "write_whole", full)
     with pytest.raises(GradcheckError, match="cannot be written: No space left on device; give --out another place"):
         collect(ci, "--roster", roster(tmp_path), "--out", tmp_path / "out")
+
+
+def test_a_damaged_table_is_a_problem_and_costs_nobody_a_score(tmp_path, ci):
+    put(ci / "grades.csv", 'github_username,score,max_score\n"ada')
+    code, _ = collect(ci, "--roster", roster(tmp_path), "--out", tmp_path / "out")
+    assert code == 1
+    assert told(tmp_path)["problems"] == ["grades.csv, line 2: a quote is opened and never closed; export it again"]
+    assert [row["ci_score"] for row in table(tmp_path / "out/gradebook.csv")] == ["3", "4", "4"]
 
 
 def test_a_huge_file_is_refused(tmp_path, ci):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gradcheck.gradebooks.collect.clones import Clone
-from gradcheck.gradebooks.collect.compare import compare
-from gradcheck.gradebooks.collect.reasons import agrees, reasons
+from gradcheck.gradebooks.collect.changes import Clone
+from gradcheck.gradebooks.collect.compare import agrees, compare, reasons
 from gradcheck.gradebooks.collect.result import Result
 from gradcheck.submissions.roster import Roster, Student
 from tests.gradebooks.collect_data import COMMIT, regrade_of

@@ -7,14 +7,14 @@ from functools import partial
 
 import pytest
 
-from gradcheck.gradebooks.collect import formats
-from gradcheck.gradebooks.collect.result import Unusable
-from gradcheck.gradebooks.collect.tables import read_table
+from gradcheck.errors import GradcheckError
+from gradcheck.gradebooks.collect import result
+from gradcheck.gradebooks.collect.result import Unusable, read_table
 from gradcheck.hosts.commands import readers
 from tests.gradebooks.collect_data import COMMIT, classroom50, coded, gradescope, payload, report
 
-read_json = partial(formats.read_json, readers=readers())
-read_payload = partial(formats.read_payload, readers=readers())
+read_json = partial(result.read_json, readers=readers())
+read_payload = partial(result.read_payload, readers=readers())
 
 GITHUB = (
     '"assignment_name","github_username","roster_identifier","student_repository_name","submission_timestamp",'
@@ -23,8 +23,8 @@ GITHUB = (
 
 
 def one(found):
-    (result,) = read_json(json.dumps(found).encode(), ("ada",), "ada.json").results
-    return result
+    (read,) = read_json(json.dumps(found).encode(), ("ada",), "ada.json").results
+    return read
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def one(found):
     ],
 )
 def test_each_format_gives_its_score(found, kind, grain):
-    result = one(found)
-    assert (result.score, result.max_score, result.kind, result.grain) == (3, 4, kind, grain)
+    read = one(found)
+    assert (read.score, read.max_score, read.format, read.grain) == (3, 4, kind, grain)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_of_all_submissions_of_a_copy_the_newest_counts():
         {"submission_tag": "submit/2", "result": classroom50(3), "provenance_warning": "uploaded by eve"},
         {"submission_tag": "submit/1", "result": classroom50(4)},
     ]
-    assert (one(found).score, one(found).kind) == (3, "classroom50")
+    assert (one(found).score, one(found).format) == (3, "classroom50")
     assert one(found).notes == ("Classroom 50 warns of its release: uploaded by eve",)
     assert one(found[1:]).notes == ()
 
@@ -89,8 +89,14 @@ def test_what_identifies_the_work_is_kept():
 
 @pytest.mark.parametrize("before", ["", "result=", "\ufeff", "  "])
 def test_a_payload_is_read_as_the_step_writes_it(before):
-    (result,) = read_payload(f"{before}{coded(payload())}\n".encode(), ("ada",), "ada.txt").results
-    assert (result.score, result.max_score) == (3, 4)
+    (read,) = read_payload(f"{before}{coded(payload())}\n".encode(), ("ada",), "ada.txt").results
+    assert (read.score, read.max_score) == (3, 4)
+
+
+@pytest.mark.parametrize("found", [{"assignments": {"a": {"entries": []}}}, [classroom50()], 3])
+def test_a_payload_is_one_result(found):
+    with pytest.raises(Unusable, match=r"no result file|not a JSON object"):
+        read_payload(coded(found).encode(), ("ada",), "ada.txt")
 
 
 @pytest.mark.parametrize(
@@ -189,3 +195,13 @@ def test_a_table_of_several_assignments_needs_a_choice():
     read = read_table(content, "g.csv", "w2")
     assert read is not None
     assert [each.score for each in read.results] == [2]
+
+
+def test_a_damaged_table_is_told_by_its_line_and_a_row_too_long_costs_no_other():
+    with pytest.raises(GradcheckError, match=r"g.csv, line 2: a quote is opened and never closed; export it again"):
+        read_table((GITHUB + 'w2,"ada').encode(), "g.csv")
+    read = read_table(b"github_username,points_awarded,points_available\nada,3,4,x\n\neve,4,4\nmal\n", "g.csv")
+    assert read is not None
+    assert [(each.names, each.file) for each in read.results] == [
+        (("ada",), "g.csv, row 2"), (("eve",), "g.csv, row 4"),
+    ]  # fmt: skip

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradcheck.classes.raw_csv import read_sheet
 from gradcheck.errors import GradcheckError
 from gradcheck.gradebooks.fill import fill
-from gradcheck.submissions.raw_csv import read_sheet
 from tests.reports.class_data import row
 from tests.reports.plain_reports import grades_of
 

@@ -8,14 +8,13 @@ import sys
 from pathlib import Path
 
 from gradcheck.authoring.dev_check.check import Work, checked
-from gradcheck.classes.cluster_lane import WorkerLane
+from gradcheck.classes import dask_worker
 from gradcheck.classes.journal import opened
 from gradcheck.classes.judge import Settings
 from gradcheck.classes.pool import Pool
 from gradcheck.classes.run import grade_class
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.isolation.worker.launch import Bounds
-from gradcheck.isolation.worker.spawn import SpawningLane
+from gradcheck.isolation.worker.launch import Bounds, SpawningLane
 from gradcheck.submissions.places import find
 
 BOUNDS = Bounds(call_s=100.0, submission_s=100.0)
@@ -30,7 +29,9 @@ def pool(bounds):
 
 
 def cluster():
-    WorkerLane(SETTINGS).grade(find(Path("class"))[0].read(), 5)
+    run = dask_worker.Run("run", SETTINGS, dask_worker.build(), require_sandbox=False)
+    with dask_worker._Bench(run, "").lane() as lane:
+        dask_worker.grade_one(lane, find(Path("class"))[0].read(), 5)
 
 
 def spawning():

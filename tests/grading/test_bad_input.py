@@ -17,7 +17,7 @@ from gradcheck.checks.results import CheckResult
 from gradcheck.grading.grade import grade_folder
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.report import ExerciseReport
-from gradcheck.reports.folder import failures_text
+from gradcheck.reports.message import failures_text
 
 SOLUTIONS = Path(__file__).parents[2] / "solutions"
 FILE = "work/04_modules/relu.py"

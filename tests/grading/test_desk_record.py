@@ -15,11 +15,19 @@ from gradcheck.catalog import find_exercise
 from gradcheck.classes.written import write_down
 from gradcheck.grading.desk_record import Help, help_taken, note
 from gradcheck.grading.grade import grade_folder
-from gradcheck.grading.last_results import Memory, checks_of, digest_of, recall, remember, remember_run
+from gradcheck.grading.last_results import LastResult, Memory, digest_of, names_of_checks, remember, remember_run
 from gradcheck.grading.small_files import locked, write_whole
-from gradcheck.reports.folder import line_of
+from gradcheck.reports.message import line_of
 
 ROOT = Path(__file__).parents[2]
+
+
+def recall(exercise, path: Path, state: Path) -> LastResult | None:
+    """What is known of what a file holds now, where that is all of it."""
+    found = Memory(state).known(exercise, digest_of(path))
+    return found if found.whole else None
+
+
 RELU = find_exercise("relu")
 
 
@@ -136,7 +144,7 @@ def test_a_file_is_replaced_whole_with_its_mode_and_its_link(tmp_path):
 def found(jacobian="passed", *functions):
     """The checks of relu, of these functions or of all: passed, but for its Jacobian's values."""
     wanted = functions or ("forward", "backward", "jacobian")
-    told = {name: "passed" for name in checks_of(RELU) if name.split(".")[0] in wanted}
+    told = {name: "passed" for name in names_of_checks(RELU) if name.split(".")[0] in wanted}
     if jacobian == "not_started":
         return dict.fromkeys(told, jacobian)
     changed = {"jacobian.values": jacobian, "jacobian.edge_cases": jacobian}

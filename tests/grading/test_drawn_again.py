@@ -11,13 +11,13 @@ import pytest
 
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.results import draws_from
-from gradcheck.desk import watch_worker
 from gradcheck.desk.notebook import check
+from gradcheck.desk.watch import worker as watch_worker
 from gradcheck.grading import grade
 from gradcheck.grading.grade import grade_folder
-from gradcheck.grading.last_results import recall
+from gradcheck.grading.last_results import Memory, digest_of
 from gradcheck.grading.warm import Warm
-from gradcheck.reports.json_report import as_json
+from gradcheck.reports.stored import as_json
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("relu", "add")
@@ -60,8 +60,8 @@ def test_what_persists_is_ungraded_and_the_rest_is_graded(folder, disagree, tmp_
     told = next(each["message"] for each in relu["checks"] if each["status"] == "ungraded")
     assert "not your code" in told
     assert "the seed 3" in told
-    known = recall(find_exercise("relu"), folder / find_exercise("relu").path, state)
-    assert known is not None
+    known = Memory(state).known(find_exercise("relu"), digest_of(folder / find_exercise("relu").path))
+    assert known.whole
     assert known.status == "ungraded"
 
 

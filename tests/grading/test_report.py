@@ -13,8 +13,8 @@ import pytest
 from gradcheck.catalog import all_exercises
 from gradcheck.errors import SubmissionError, UnknownExercise
 from gradcheck.grading.grade import grade_folder
-from gradcheck.reports.folder import failures_text
-from gradcheck.reports.json_report import as_json
+from gradcheck.reports.message import failures_text
+from gradcheck.reports.stored import as_json
 
 ROOT = Path(__file__).parents[2]
 WRONG_RELU = """

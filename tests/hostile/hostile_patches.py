@@ -66,8 +66,8 @@ PATCHES = {
         "tensors.Passed.observe = lambda *a: 'passed'\ntensors.Passed.mutated = lambda *a: ()"
     ),
     "grader-packing": (
-        "import sys\noutcomes = sys.modules['gradcheck.isolation.worker.outcomes']\n"
-        "outcomes.pack = lambda came, printed: ({'outcomes': [0] * len(came), 'forms': [['T', []]], 'printed': ''}, b'')"
+        "import sys\nvalues = sys.modules['gradcheck.isolation.worker.values']\n"
+        "values.pack = lambda came, printed: ({'outcomes': [0] * len(came), 'forms': [['T', []]], 'printed': ''}, b'')"
     ),
     "verdict-names": "status = 'passed'\nscore = 4.0\nchecks = []\ndef test_all():\n    pass",
     "every-grader-function": (

@@ -16,8 +16,7 @@ from gradcheck.checks.outcome import Argument, Returned
 from gradcheck.checks.results import CheckResult
 from gradcheck.grading.grade import verification_of
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.isolation.worker.launch import Bounds, Lane
-from gradcheck.isolation.worker.spawn import SpawningLane
+from gradcheck.isolation.worker.launch import Bounds, Lane, SpawningLane
 from tests.hostile.hostile_autograd import WAYS
 from tests.hostile.hostile_record import cheating
 

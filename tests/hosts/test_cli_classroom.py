@@ -13,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 
 from gradcheck.catalog import all_exercises
-from gradcheck.classes import checkout
 from gradcheck.classes.written import report_in
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.hosts.github.command import classroom
@@ -55,7 +54,7 @@ def grades(monkeypatch):
         exercises = [exercise_of(each, points=course.points_of(each)) for each in course.exercises]
         return report_in(report_of(*exercises, submission=name))
 
-    monkeypatch.setattr(checkout, "grade_checkout", grade_checkout)
+    monkeypatch.setattr("gradcheck.classes.run.grade_checkout", grade_checkout)
     return asked
 
 
@@ -100,7 +99,7 @@ def test_a_workflow_in_steps_adds_up(step, grades):
 
 def test_the_step_that_saves_leaves_the_annotations_to_the_others(step, monkeypatch):
     report = json.loads((step / "report.json").read_text())
-    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report_in(report))
+    monkeypatch.setattr("gradcheck.classes.run.grade_checkout", lambda *_, **__: report_in(report))
     assert "::error" not in run("--save", step / "saved.json").output
     assert json.loads((step / "saved.json").read_text()) == plain(report_in(report))
     assert run().output.count("::error") == 1
@@ -118,7 +117,7 @@ def test_what_stands_in_the_files_stays(step):
 
 def test_a_step_fails_where_the_grader_did_and_gives_no_payload(step, monkeypatch):
     report = report_of(exercise_of("relu", {"backward.values": "ungraded"}), exercise_of("mse"))
-    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report_in(report))
+    monkeypatch.setattr("gradcheck.classes.run.grade_checkout", lambda *_, **__: report_in(report))
     for arguments in ([], ["relu"], ["--save", step / "saved.json"], ["relu", "--from", step / "saved.json"]):
         result = run(*arguments)
         assert isinstance(result.exception, Ungraded)
@@ -309,7 +308,7 @@ def test_the_steps_of_a_job_share_what_github_shows(step, monkeypatch):
     """One step grades; those after it have fewer than fifty annotations together, and the summary says how many more."""
     names = list(all_exercises())[:40]
     report = report_of(*all_wrong(*names))
-    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report_in(report))
+    monkeypatch.setattr("gradcheck.classes.run.grade_checkout", lambda *_, **__: report_in(report))
     assert "::error" not in run("--save", step / "saved.json").output
     shown = {name: run(name, "--from", step / "saved.json").output.count("::error") for name in names}
     assert min(shown.values()) >= 1
@@ -320,7 +319,7 @@ def test_the_steps_of_a_job_share_what_github_shows(step, monkeypatch):
 
 def test_a_step_that_grades_one_exercise_leaves_the_others_their_share(step, monkeypatch):
     report = report_of(*all_wrong("relu"))
-    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report_in(report))
+    monkeypatch.setattr("gradcheck.classes.run.grade_checkout", lambda *_, **__: report_in(report))
     forty = [*list(all_exercises())[:39], "relu"]
     Path("course.toml").write_text(f"[exercises]\nonly = {forty}\n")
     assert run("relu").output.count("::error") == 1

@@ -231,7 +231,7 @@ def place(tmp_path, monkeypatch):
         report = replace(raw_report(name, "d" * 64, 7, [], [relu]), warnings=("no Landlock",))
         return apply_policy(report, course, Submission(name, {}, {}, submitted=submitted))
 
-    monkeypatch.setattr("gradcheck.classes.checkout.grade_checkout", full)
+    monkeypatch.setattr("gradcheck.classes.run.grade_checkout", full)
     return tmp_path
 
 
@@ -329,7 +329,7 @@ def test_what_the_grader_failed_on_leaves_no_result_and_says_why(place, monkeypa
         relu = unjudged("relu", "the references disagree")
         return apply_policy(raw_report(name, "d" * 64, 7, [], [relu]), course, Submission(name, {}, {}))
 
-    monkeypatch.setattr("gradcheck.classes.checkout.grade_checkout", failing)
+    monkeypatch.setattr("gradcheck.classes.run.grade_checkout", failing)
     out = place / "results" / "results.json"
     out.write_text('{"score": 0}')
     (place / "course.toml").write_text('[exercises]\nonly = ["relu"]\n')
@@ -344,9 +344,9 @@ def test_what_the_grader_failed_on_leaves_no_result_and_says_why(place, monkeypa
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_a_link_in_the_place_of_the_results_is_replaced_not_followed(place, monkeypatch, when):
-    from gradcheck.classes import checkout
+    from gradcheck.classes import run
 
-    grade, link = checkout.grade_checkout, place / "results" / "results.json"
+    grade, link = run.grade_checkout, place / "results" / "results.json"
     (place / "victim").write_text("precious")
 
     def planting(*args, **kwargs):
@@ -356,7 +356,7 @@ def test_a_link_in_the_place_of_the_results_is_replaced_not_followed(place, monk
     if when == "before":
         link.symlink_to(place / "victim")
     else:
-        monkeypatch.setattr(checkout, "grade_checkout", planting)
+        monkeypatch.setattr(run, "grade_checkout", planting)
     assert hosted(place)[0]["score"] == 4.0
     assert (place / "victim").read_text() == "precious"
 
@@ -366,7 +366,7 @@ def test_what_could_not_be_graded_leaves_no_result(place, monkeypatch, error):
     def fails(*_args, **_kwargs):
         raise error
 
-    monkeypatch.setattr("gradcheck.classes.checkout.grade_checkout", fails)
+    monkeypatch.setattr("gradcheck.classes.run.grade_checkout", fails)
     (place / "results" / "results.json").write_text('{"score": 4.0}')
     with pytest.raises(type(error)):
         hosted(place)
@@ -375,7 +375,7 @@ def test_what_could_not_be_graded_leaves_no_result(place, monkeypatch, error):
 
 @pytest.mark.parametrize("kind", ["a file for a folder", "a folder for the file"])
 def test_results_that_cannot_be_written_are_an_error_before_grading(place, monkeypatch, kind):
-    monkeypatch.setattr("gradcheck.classes.checkout.grade_checkout", lambda *_a, **_k: pytest.fail("graded"))
+    monkeypatch.setattr("gradcheck.classes.run.grade_checkout", lambda *_a, **_k: pytest.fail("graded"))
     out = place / "results" / "results.json"
     if kind == "a file for a folder":
         out = place / "submission_metadata.json" / "results.json"

@@ -173,6 +173,7 @@ def root_of(a):
     return lower
 
 
+PUT = torch.tensor([2, 0])
 INDEX = torch.tensor([0, 1, 0, 2, 0])
 
 
@@ -317,6 +318,7 @@ CASES = [
     RuleCase("index_add", lambda x, v: x.index_add(0, INDEX, v), gathered, ((3,), (5,))),
     RuleCase("scatter_add", lambda x, v: x.scatter_add(0, INDEX, v), gathered, ((3,), (5,))),
     RuleCase("index_put", lambda x, v: x.index_put((INDEX,), v, accumulate=True), gathered, ((3,), (5,))),
+    RuleCase("put", lambda x, v: x.put(PUT.to(x.device), v), lambda x, v: np.array([v[1], x[1], v[0]], dtype=object), ((3,), (2,)), rounds=False),
     RuleCase("avg_pool", lambda x: F.avg_pool1d(x, 2), pooled, ((1, 2, 6),)),
     RuleCase("fmod", lambda x: torch.fmod(x, 7.0), lambda x: x, rounds=False),
     RuleCase("floor", torch.floor, each(lambda b: b.floor()), rounds=False),

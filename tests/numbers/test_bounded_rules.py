@@ -117,7 +117,7 @@ def test_a_rule_that_forgets_its_rounding_is_seen(case):
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_a_rule_that_forgets_its_inputs_radii_is_seen(case):
-    if case.name in ("floor", "where", "cummax"):
+    if case.name in ("floor", "where", "put", "cummax"):
         pytest.skip("it computes nothing: the radius of what it moves is tested below")
     assert any(violations(case, WithoutSpread(torch.float32), torch.float32, seed, 1e3) for seed in range(40))
 

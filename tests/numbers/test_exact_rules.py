@@ -159,6 +159,7 @@ WHOLE = {
         x.index_put((PLACES[0],), y[:1], accumulate=True),
         x.index_put((torch.tensor([2, 0]), torch.tensor([1, 3])), y[0, :2]),
         x.put(torch.tensor([0, 5, 5, -1]), y[0], accumulate=True),
+        x.put(torch.tensor([0, 5, -1]), torch.tensor([7.0, 8.0, 9.0], dtype=torch.float64)),
         F.embedding(PLACES, x),
     ),
     "laid elsewhere": lambda x, y: (

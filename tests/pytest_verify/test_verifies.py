@@ -10,7 +10,7 @@ import torch
 
 import gradcheck
 from gradcheck.errors import UsageError
-from gradcheck.verification import printed as words
+from gradcheck.verification import verdict as words
 from tests.pytest_verify.kernels_to_verify import Square, WrongSign, square
 
 pytest_plugins = ["pytester"]

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from gradcheck.grading.grade import grade_folder
-from gradcheck.reports.json_report import as_json
+from gradcheck.reports.stored import as_json
 
 SOURCES = {
     "relu": (

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
-from gradcheck.commands.export import export, gradebook
+from gradcheck.commands.instructor import export, gradebook
 from gradcheck.errors import GradcheckError
 from gradcheck.reports.stored import read_report
 from tests.reports.class_data import HOSTILE, final_report, hostile_report, row, write_class, write_summary
@@ -233,5 +233,5 @@ def test_a_report_damaged_anywhere_is_refused_or_exported_whole(tmp_path):
 
 @pytest.mark.outside
 def test_the_commands_start_without_heavy_libraries():
-    code = "import gradcheck.commands.export, sys; print([n for n in ('torch', 'sympy', 'jinja2', 'numpy') if n in sys.modules])"
+    code = "import gradcheck.commands.instructor, sys; print([n for n in ('torch', 'sympy', 'jinja2', 'numpy') if n in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -8,9 +8,9 @@ import zipfile
 import pytest
 from click.testing import CliRunner
 
-from gradcheck.commands.export import export
+from gradcheck.commands.instructor import export
 from gradcheck.errors import GradcheckError
-from gradcheck.reports.feedback_zip import files_handed_in, path_in_zip, zip_of
+from gradcheck.reports.feedback import files_handed_in, path_in_zip, zip_of
 from tests.reports.class_data import final_report, write_class
 
 MOODLE = "Kim Loose_40009_assignsubmission_file"

@@ -7,7 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from gradcheck.commands.export import export
+from gradcheck.commands.instructor import export
 from gradcheck.hosts.github.command import classroom
 from tests.hosts.classroom_reporter import decoded
 from tests.reports.class_data import final_report, write_class

@@ -99,8 +99,8 @@ def shown_in(form: str, tmp_path) -> str:
     if form == "Gradescope":
         return gradescope_results(report)["tests"][0]["output"]
     if form == "Actions":
-        tests = results_by_exercise(report, Sources(tmp_path))["relu"]["tests"]
-        return "\n".join(test["test_code"] for test in tests)
+        tests = results_by_exercise(report, Sources(tmp_path))["relu"].tests
+        return "\n".join(test.test_code for test in tests)
     if form == "Markdown":
         return feedback_markdown(report)
     example = Counterexample({"x": WIDE, "weight_of_it": LONG}, {"grad_x": LONG, "b": WIDE}, WIDE)

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gradcheck.classes import checkout
+from gradcheck.classes.journal import Seed
+from gradcheck.classes.pool import Facts
 from gradcheck.classes.run import GradedSubmission
-from gradcheck.classes.seeds import Seed
-from gradcheck.classes.tasks import Facts
 from gradcheck.classes.written import report_in
-from gradcheck.commands import grade as cli_class
-from gradcheck.commands.export import export, gradebook
+from gradcheck.commands import instructor as cli_class
+from gradcheck.commands.instructor import export, gradebook
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.gradebooks.fill import fill
 from gradcheck.hosts.classroom50.command import host as classroom50
@@ -68,7 +67,7 @@ def test_a_host_is_given_no_result(make):
 
 
 def test_classroom_50_gets_no_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkout, "grade_checkout", lambda *_, **__: report_in(ungraded_report()))
+    monkeypatch.setattr("gradcheck.classes.run.grade_checkout", lambda *_, **__: report_in(ungraded_report()))
     done = CliRunner().invoke(classroom50, ["--checkout", str(tmp_path), "--out", str(tmp_path / "out")])
     assert isinstance(done.exception, Ungraded)
     assert not (tmp_path / "out").exists()

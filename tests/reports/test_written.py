@@ -12,7 +12,7 @@ from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis
 from gradcheck.classes.written import FinalReport, NotOfSchema, report_in
 from gradcheck.grading.desk_record import Help
 from gradcheck.grading.report import ExerciseReport, Report
-from gradcheck.reports.json_report import as_json, text_of
+from gradcheck.reports.stored import as_json, text_of
 from tests.reports.class_data import final_report
 from tests.reports.plain_reports import plain
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from gradcheck.errors import UsageError
-from gradcheck.operators.linear import LINEAR
+from gradcheck.operators.models import LINEAR
 from gradcheck.verification.candidate import subject_of
 from gradcheck.verification.inputs import _same_device, inputs_of
 

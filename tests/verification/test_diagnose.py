@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gradcheck.operators.normalising import SOFTMAX
-from gradcheck.verification.diagnose import Observed, diagnose, entries_of
+from gradcheck.verification.diagnose import diagnose
 from gradcheck.verification.facts import Mistake, Quantity
 from gradcheck.verification.reference import Ground
-from gradcheck.verification.sight import fit
+from gradcheck.verification.sight import Observed, entries_of, fit
 from gradcheck.verification.truth import Around, PlainRun, Truth
 
 F64, F32, B16 = torch.float64, torch.float32, torch.bfloat16

@@ -15,8 +15,9 @@ from gradcheck.errors import UsageError
 from gradcheck.numbers.dispatch import NoRule
 from gradcheck.references.expected import K
 from gradcheck.verification.candidate import subject_of
+from gradcheck.verification.inputs import flows
 from gradcheck.verification.reference import ground_of
-from gradcheck.verification.truth import Truth, flows
+from gradcheck.verification.truth import Truth
 from tests.torch_operators import EXCEPTIONS, differentiable
 
 LOTS = 40

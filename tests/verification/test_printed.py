@@ -32,11 +32,9 @@ from gradcheck.verification.facts import (
     Off,
     Quantity,
     QuantityKind,
-    Verified,
     Way,
 )
-from gradcheck.verification.printed import as_html, as_json, as_text, one_line
-from gradcheck.verification.written import WrittenVerdict
+from gradcheck.verification.verdict import Verdict, WrittenVerdict, as_text, one_line
 from tests.reports.browser import Browser
 
 X, WEIGHT, OUTPUT = Quantity("gradient", "x"), Quantity("gradient", "weight"), Quantity("output")
@@ -61,7 +59,7 @@ AVERAGED = Failure(
     Mistake("scaled-by-size", Factor("size", 1.0, (Power("the size of axis 1", -1.0),))),
 )
 KINKS = Note("kinks", count=3)
-LAYER_NORM = Verified(
+LAYER_NORM = Verdict(
     "LayerNorm", "layer_norm", (FLIPPED, AVERAGED), (KINKS,), dtype="float32", worst={OUTPUT: 0.31, X: 9e7}
 )
 
@@ -70,7 +68,7 @@ def lines_of(*facts, **about):
     """What is printed of failures and notes, without the first line."""
     failures = tuple(each for each in facts if isinstance(each, Failure))
     notes = tuple(each for each in facts if isinstance(each, Note))
-    text = as_text(Verified("Mine", "theirs", failures, notes, **about))
+    text = as_text(Verdict("Mine", "theirs", failures, notes, **about))
     return text.partition("\n")[2].strip("\n")
 
 
@@ -116,12 +114,12 @@ def test_the_page_shows_such_a_text():
 
 def test_what_passed_is_short():
     worst = {OUTPUT: 0.312, X: 0.88}
-    passed = Verified("MySoftmax", "softmax", dtype="float64", device="cpu", worst=worst)
+    passed = Verdict("MySoftmax", "softmax", dtype="float64", device="cpu", worst=worst)
     assert as_text(passed) == said("""
         MySoftmax against softmax in float64: passed.
         Right (largest error in radii, 4 allowed): output 0.31, grad x 0.88.
     """)
-    on_a_gpu = Verified("rope", "rotate", dtype="bfloat16", device="cuda:0", rounding="fused")
+    on_a_gpu = Verdict("rope", "rotate", dtype="bfloat16", device="cuda:0", rounding="fused")
     assert as_text(on_a_gpu) == "rope against rotate in bfloat16 on cuda:0, fused: passed."
 
 
@@ -353,7 +351,7 @@ def test_every_place_way_and_grad_output_has_its_words():
 
 
 def test_json_has_the_facts():
-    read = json.loads(as_json(LAYER_NORM))
+    read = json.loads(LAYER_NORM.to_json())
     assert read["schema"] == "gradcheck/verdict/v1"
     assert (read["passed"], read["allowed"]) == (False, 4.0)
     assert read["worst"][0] == {"quantity": {"kind": "output", "name": ""}, "radii": 0.31}
@@ -368,20 +366,20 @@ def test_json_has_the_facts():
 
 
 def test_json_has_the_shape_of_a_number():
-    found = Verified("m", "t", (Failure("shape", X, got=[], wanted=[2]),))
-    assert json.loads(as_json(found))["failures"][0].items() >= {"got": [], "wanted": [2]}.items()
+    found = Verdict("m", "t", (Failure("shape", X, got=[], wanted=[2]),))
+    assert json.loads(found.to_json())["failures"][0].items() >= {"got": [], "wanted": [2]}.items()
 
 
 def test_json_has_strings_where_it_has_no_numbers():
-    found = Verified("m", "t", (values(math.nan, -math.inf, math.inf),), worst={X: math.inf})
-    off = json.loads(as_json(found))["failures"][0]["entries"]["worst"][0]
+    found = Verdict("m", "t", (values(math.nan, -math.inf, math.inf),), worst={X: math.inf})
+    off = json.loads(found.to_json())["failures"][0]["entries"]["worst"][0]
     assert (off["got"], off["low"], off["high"]) == ("NaN", "-Infinity", "Infinity")
-    assert json.loads(as_json(found))["worst"][0]["radii"] == "Infinity"
+    assert json.loads(found.to_json())["worst"][0]["radii"] == "Infinity"
 
 
 def test_json_has_the_results_of_the_course_s_engine():
     result = CheckResult("relu", "backward", "values", "failed", "wrong", "sign-flipped")
-    read = json.loads(as_json(Verified("m", "relu", results=(result,))))["results"]
+    read = json.loads(Verdict("m", "relu", results=(result,)).to_json())["results"]
     assert read == [{"id": "relu.backward.values", "status": "failed", "message": "wrong", "code": "sign-flipped"}]
 
 
@@ -437,7 +435,7 @@ NOTES = st.builds(
     TEXT,
 )
 VERIFIED = st.builds(
-    Verified,
+    Verdict,
     TEXT,
     TEXT,
     st.lists(FAILURES, max_size=3).map(tuple),
@@ -459,7 +457,7 @@ def test_no_line_is_longer_than_the_screen_and_none_moves_the_cursor(found, widt
 @settings(deadline=None)
 @given(VERIFIED)
 def test_json_is_of_its_schema_and_every_browser_s(found):
-    text = as_json(found)
+    text = found.to_json()
     json.loads(text, parse_constant=lambda name: pytest.fail(name))
     assert msgspec.json.decode(text.encode(), type=WrittenVerdict).passed is found.passed
 
@@ -484,7 +482,7 @@ class Page(HTMLParser):
 
 
 def test_a_notebook_shows_the_same_with_a_table_of_entries():
-    page = Page(as_html(LAYER_NORM))
+    page = Page(LAYER_NORM._repr_html_())
     assert page.depth == 0
     assert page.tags.count("table") == 2
     assert page.tags.count("tr") == 5
@@ -501,7 +499,8 @@ def test_a_page_has_no_element_that_somebody_else_wrote(text):
         wrong = Failure(
             "values", Quantity("output", inner), entries=FLIPPED.entries, mistake=Mistake(inner, name=inner)
         )
-        return Page(as_html(Verified(inner, inner, (failure, wrong), (note,), dtype=inner, worst={OUTPUT: 1.0})))
+        verdict = Verdict(inner, inner, (failure, wrong), (note,), dtype=inner, worst={OUTPUT: 1.0})
+        return Page(verdict._repr_html_())
 
     assert page(text).tags == page("plain").tags
     assert "\x1b" not in page(text).text
@@ -510,7 +509,7 @@ def test_a_page_has_no_element_that_somebody_else_wrote(text):
 @pytest.mark.outside
 def test_a_page_has_contrast_by_day_and_by_night(tmp_path):
     file = tmp_path / "verdict.html"
-    file.write_text(f"<!doctype html><meta charset=utf-8><body>{as_html(LAYER_NORM)}", encoding="utf-8")
+    file.write_text(f"<!doctype html><meta charset=utf-8><body>{LAYER_NORM._repr_html_()}", encoding="utf-8")
     with Browser() as browser:
         for dark in (False, True):
             page = browser.open(file, dark=dark)

@@ -8,11 +8,12 @@ from typing import Any
 
 import sympy as sp
 from sympy.core.relational import Relational
+from sympy.printing.printer import Printer
 
 from gradcheck.operators.operator import Input, Operator
 from gradcheck.references.formula import BATCH, BATCH_LENGTH, Formula, size_symbol
 
-_CALLS = {"exp": "exp", "log": "log", "log1p": "log1p", "tanh": "tanh", "Sigmoid": "sigmoid"}
+_CALLS = ("exp", "log", "log1p", "tanh", "Sigmoid")
 
 
 ADD, MUL, POWER, ATOM = range(4)
@@ -82,15 +83,18 @@ class Window:
     before: int
 
 
-class _Writer:
+class _Writer(Printer):  # type: ignore[misc]
+    """SymPy's Printer finds the method for an expression by the name of its class."""
+
     def __init__(self, operator: Operator, formula: Formula, inputs: tuple[Input, ...], *, flat: bool) -> None:
+        super().__init__()
         self.operator, self.formula, self.flat = operator, formula, flat
         self.inputs = {each.name: each for each in inputs}
         # A batch index that stays free is the axis in front, of whatever length; one that is summed is an axis as any.
         self.ahead = operator.batched and BATCH in formula.indices
         self.wanted = tuple(index for index in formula.indices if not (self.ahead and index == BATCH))
         summed = [index for index in formula.ranges if index not in self.wanted]
-        self.order = [*(index for index in summed if index == BATCH), *self.wanted, *summed]
+        self.places = [*(index for index in summed if index == BATCH), *self.wanted, *summed]
 
     def whole(self) -> str:
         part = self.write(stable(self.formula.expression))
@@ -101,35 +105,22 @@ class _Writer:
         return aligned(part, self.wanted, ATOM if part.axes != self.wanted else ADD)
 
     def write(self, expression: sp.Expr) -> Part:
-        match expression:
-            case sp.Rational():
-                return self.rational(expression)
-            case sp.Indexed():
-                return self.element(expression)
-            case sp.Symbol():
-                return self.symbol(expression)
-            case sp.KroneckerDelta():
-                return self.delta(expression)
-            case sp.Add():
-                return self.sum_of(expression)
-            case sp.Mul():
-                return self.product(expression)
-            case sp.Pow():
-                return self.power(expression)
-            case sp.Sum():
-                return self.reduced(expression)
-            case sp.Piecewise():
-                return self.cases(expression)
-            case LogSumExp() | Softmax():
-                return self.over_an_axis(expression)
-            case Softplus():
-                inner = self.write(expression.args[0])
-                return self.like(f"{inner.at(ATOM)}.logaddexp({self.anything()}.new_zeros(()))", inner)
-            case _ if expression.func.__name__ in _CALLS:
-                inner = self.write(expression.args[0])
-                if not inner.number:
-                    return self.like(f"torch.{_CALLS[expression.func.__name__]}({inner.code})", inner)
+        part: Part = self._print(expression)
+        return part
+
+    def emptyPrinter(self, expression: sp.Basic) -> Part:
         raise NotWritten(f"{expression.func.__name__}")
+
+    def _print_Function(self, expression: sp.Expr) -> Part:
+        name = expression.func.__name__
+        inner = self.write(expression.args[0]) if name in _CALLS else None
+        if inner is None or inner.number:
+            raise NotWritten(name)
+        return self.like(f"torch.{name.lower()}({inner.code})", inner)
+
+    def _print_Softplus(self, expression: sp.Expr) -> Part:
+        inner = self.write(expression.args[0])
+        return self.like(f"{inner.at(ATOM)}.logaddexp({self.anything()}.new_zeros(()))", inner)
 
     @staticmethod
     def like(code: str, *parts: Part, level: int = ATOM) -> Part:
@@ -138,12 +129,12 @@ class _Writer:
 
     # Leaves.
 
-    def rational(self, value: sp.Rational) -> Part:
+    def _print_Rational(self, value: sp.Rational) -> Part:
         if value.q == 1:
             return Part(str(value.p), level=ATOM if value >= 0 else MUL, number=True)
         return Part(f"{value.p} / {value.q}", level=MUL, number=True)
 
-    def symbol(self, symbol: sp.Symbol) -> Part:
+    def _print_Symbol(self, symbol: sp.Symbol) -> Part:
         if symbol.name in self.inputs and not self.inputs[symbol.name].shape and symbol != size_symbol(symbol.name):
             return Part(symbol.name, batched=self.inputs[symbol.name].batched and self.ahead)
         return Part(self.size(symbol), number=True)
@@ -173,8 +164,8 @@ class _Writer:
     def anything(self) -> str:
         return next(name for name, each in self.inputs.items() if each.kind != "label")
 
-    def element(self, part: sp.Indexed, *, ordered: bool = True) -> Part:
-        """An input, its axes in the order of `order` if they have to be."""
+    def _print_Indexed(self, part: sp.Indexed, *, ordered: bool = True) -> Part:
+        """An input, its axes in the order of `places` if they have to be."""
         name, indices = part.base.label.name, list(part.indices)
         batched = self.ahead and bool(indices) and indices[0] == BATCH
         indices = indices[1:] if batched else indices
@@ -184,12 +175,12 @@ class _Writer:
             return self.chosen(name, indices)
         if any(not isinstance(index, sp.Symbol) for index in indices):
             made = self.windows(name, indices, batched=batched)
-            return self.sorted(made) if ordered else made
-        if len(set(indices)) < len(indices):
-            if len(indices) == 2:
-                return Part(f"{name}.diagonal(dim1=-2, dim2=-1)", (indices[0],), batched)
+        elif len(set(indices)) == len(indices):
+            made = Part(name, tuple(indices), batched)
+        elif len(indices) == 2:
+            made = Part(f"{name}.diagonal(dim1=-2, dim2=-1)", (indices[0],), batched)
+        else:
             raise NotWritten(f"{part}, where an index stands twice")
-        made = Part(name, tuple(indices), batched)
         return self.sorted(made) if ordered else made
 
     def windows(self, name: str, indices: list[sp.Expr], *, batched: bool) -> Part:
@@ -230,8 +221,8 @@ class _Writer:
         return Window(places[0], int(steps[places[0]]), inside[0], int(steps[inside[0]]), int(-start))
 
     def sorted(self, part: Part) -> Part:
-        """With its axes in the order of `order`."""
-        axes = tuple(sorted(part.axes, key=self.order.index))
+        """With its axes in the order of `places`."""
+        axes = tuple(sorted(part.axes, key=self.places.index))
         if axes == part.axes:
             return part
         if len(axes) > 2:
@@ -248,10 +239,10 @@ class _Writer:
                 return Part(f"{name}.gather(1, {label.base.label.name}[:, None])[:, 0]", (row,))
         raise NotWritten("labels in that place")
 
-    def delta(self, part: sp.KroneckerDelta) -> Part:
-        if not set(part.args) <= set(self.order):
+    def _print_KroneckerDelta(self, part: sp.KroneckerDelta) -> Part:
+        if not set(part.args) <= set(self.places):
             raise NotWritten(f"{part}")
-        first, second = sorted(part.args, key=self.order.index)
+        first, second = sorted(part.args, key=self.places.index)
         rows, columns = (self.size(self.formula.ranges[index]) for index in (first, second))
         shape = rows if rows == columns else f"{rows}, {columns}"
         return Part(f"torch.eye({shape}, dtype={self.anything()}.dtype)", (first, second))
@@ -259,13 +250,13 @@ class _Writer:
     # Several parts of different axes.
 
     def union(self, parts: Sequence[Part]) -> tuple[sp.Symbol, ...]:
-        return tuple(sorted({index for part in parts for index in part.axes}, key=self.order.index))
+        return tuple(sorted({index for part in parts for index in part.axes}, key=self.places.index))
 
     def joined(self, parts: Sequence[Part], code: str, level: int) -> Part:
         number = all(part.number for part in parts)
         return Part(code, self.union(parts), any(part.batched for part in parts), level, number)
 
-    def sum_of(self, expression: sp.Add) -> Part:
+    def _print_Add(self, expression: sp.Add) -> Part:
         terms = sorted(expression.args, key=lambda term: (_negative(term), not term.is_number))
         parts = [self.write(terms[0]), *(self.write(-term if _negative(term) else term) for term in terms[1:])]
         axes = self.union(parts)
@@ -274,7 +265,7 @@ class _Writer:
             code += f" - {aligned(part, axes, MUL)}" if _negative(term) else f" + {aligned(part, axes, ADD)}"
         return self.joined(parts, code, ADD)
 
-    def product(self, expression: sp.Mul) -> Part:
+    def _print_Mul(self, expression: sp.Mul) -> Part:
         coefficient, rest = expression.as_coeff_Mul()
         if coefficient.is_negative:
             inner = self.write(-expression)
@@ -287,10 +278,10 @@ class _Writer:
         under = [each.args[0] ** -each.args[1] for each in factors if below(each)]
         top = [self.write(each) for each in above]
         if coefficient.p != 1 or not top:
-            top.insert(0, self.rational(sp.Integer(coefficient.p)))
+            top.insert(0, self._print_Rational(sp.Integer(coefficient.p)))
         bottom = [self.write(each) for each in under]
         if coefficient.q != 1:
-            bottom.insert(0, self.rational(sp.Integer(coefficient.q)))
+            bottom.insert(0, self._print_Rational(sp.Integer(coefficient.q)))
         axes = self.union([*top, *bottom])
         code = " * ".join(aligned(part, axes, MUL) for part in top)
         for part in bottom:
@@ -301,11 +292,11 @@ class _Writer:
         first, second = self.wanted
         part = self.write(rest.xreplace({second: first}))
         if part.axes != (first,):
-            eye = self.delta(sp.KroneckerDelta(first, second))
+            eye = self._print_KroneckerDelta(sp.KroneckerDelta(first, second))
             return self.joined([eye, part], f"{eye.code} * {part.at(MUL)}", MUL)
         return Part(f"torch.diag({part.code})", self.wanted)
 
-    def power(self, expression: sp.Pow) -> Part:
+    def _print_Pow(self, expression: sp.Pow) -> Part:
         base, exponent = expression.args
         if not (exponent.is_Rational and exponent.q <= 2):
             raise NotWritten(f"the power {exponent}")
@@ -322,7 +313,7 @@ class _Writer:
         code = f"{inner.at(ATOM)}.square()" if exponent == 2 else f"{inner.at(ATOM)} ** {exponent}"
         return Part(code, inner.axes, inner.batched, ATOM if exponent == 2 else POWER)
 
-    def cases(self, expression: sp.Piecewise) -> Part:
+    def _print_Piecewise(self, expression: sp.Piecewise) -> Part:
         *branches, (last, _) = expression.args
         chosen = self.write(last)
         for value, condition in reversed(branches):
@@ -352,7 +343,7 @@ class _Writer:
 
     # Sums.
 
-    def over_an_axis(self, expression: sp.Expr) -> Part:
+    def _print_LogSumExp(self, expression: sp.Expr) -> Part:
         body, index = expression.args
         part = self.write(body)
         if self.flat or index not in part.axes:
@@ -363,7 +354,9 @@ class _Writer:
         left = tuple(each for each in part.axes if each != index)
         return Part(f"{part.at(ATOM)}.logsumexp({axis})", left, part.batched)
 
-    def reduced(self, expression: sp.Sum) -> Part:
+    _print_Softmax = _print_LogSumExp  # noqa: N815
+
+    def _print_Sum(self, expression: sp.Sum) -> Part:
         body, *limits = expression.args
         summed = [limit[0] for limit in limits]
         if self.flat:
@@ -390,7 +383,8 @@ class _Writer:
             return None
         # Einstein's sum takes axes in any order.
         written = [
-            self.element(each, ordered=False) if isinstance(each, sp.Indexed) else self.write(each) for each in factors
+            self._print_Indexed(each, ordered=False) if isinstance(each, sp.Indexed) else self.write(each)
+            for each in factors
         ]
         # Of equal axes first, by themselves: Σ_i (g_i y_i) w_ij.
         alike = {part.axes: [each for each in written if each.axes == part.axes] for part in written}
@@ -405,7 +399,7 @@ class _Writer:
         made = product_summed(parts, summed, left) if set(summed) <= set(union) else None
         if made is None or coefficient == 1:
             return made
-        return Part(f"{self.rational(coefficient).at(MUL)} * {made.at(POWER)}", left, made.batched, MUL)
+        return Part(f"{self._print_Rational(coefficient).at(MUL)} * {made.at(POWER)}", left, made.batched, MUL)
 
 
 def _negative(term: sp.Expr) -> bool:

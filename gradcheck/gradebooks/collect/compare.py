@@ -1,21 +1,75 @@
-"""CI's scores beside the instructor's regrade, student by student: the regrade decides, and differences are listed."""
+"""CI's scores beside the instructor's regrade, student by student: the regrade decides, and differences are listed with
+what may explain them. Nobody's owner is guessed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from pathlib import Path
+from typing import Literal
 
-from gradcheck.gradebooks.collect.clones import Clone
-from gradcheck.gradebooks.collect.owners import Owner, owner_of
-from gradcheck.gradebooks.collect.reasons import agrees, reasons
-from gradcheck.gradebooks.collect.regrade import Regrade
-from gradcheck.gradebooks.collect.result import Result
+from gradcheck.classes.written import FinalReport
+from gradcheck.errors import GradcheckError
+from gradcheck.gradebooks.collect.changes import Clone
+from gradcheck.gradebooks.collect.result import Result, commit_in, shown
+from gradcheck.reports.stored import read_report, report_files
+from gradcheck.showing.text import plural
+from gradcheck.submissions.layout import printable
 from gradcheck.submissions.naming import folded
-from gradcheck.submissions.roster import Roster, Student
+from gradcheck.submissions.roster import Match, Roster, Student
 
 Source = Literal["regrade", "ungraded", "advisory", "ambiguous", "missing"]
-T = TypeVar("T")
+_CLOSE = 1e-3
+"""Of the full score: what printing with a few digits takes away."""
+_MOST_CHANGES = 8
+
+
+@dataclass(frozen=True)
+class Regrade:
+    """`score` is what was earned, `final` what is left after hints and lateness: None where it is no mark, since the
+    grader failed on the exercises that `ungraded` names. `partly` counts the exercises that earned some of their
+    points: what CI may have rounded.
+    """
+
+    submission: str
+    score: float
+    final: float | None
+    max_score: float
+    commit: str = ""
+    submitted: str = ""
+    digest: str = ""
+    late_days: int = 0
+    late_penalty: float = 0.0
+    hint_penalty: float = 0.0
+    exercises: int = 0
+    partly: int = 0
+    problems: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    """The id and the email that the grading's own roster found."""
+    ungraded: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, report: FinalReport) -> Regrade:
+        mark, policy = report.final_score, report.policy
+        return cls(
+            report.submission,
+            round(float(report.score), 4),
+            None if mark is None else round(mark, 4),
+            round(float(report.max_score), 4),
+            commit=commit_in(shown(report.commit)),
+            submitted=shown(report.submitted),
+            digest=shown(report.digest),
+            late_days=int(policy.late_days),
+            late_penalty=float(policy.late_penalty),
+            hint_penalty=float(policy.hint_penalty),
+            exercises=len(report.exercises),
+            partly=sum(0 < each.score < each.max_score for each in report.exercises),
+            problems=tuple(map(printable, (*report.problems, *report.unusual)))[:20],
+            keys=tuple(key for each in report.students[:1] for key in (each.id, each.email) if key),
+            ungraded=tuple(map(printable, report.ungraded)),
+        )
 
 
 @dataclass(frozen=True)
@@ -27,7 +81,7 @@ class StudentScore:
     `final`     the regrade's, and None without one.
     `matters`   sentences on what somebody has to look at; without any, the row is settled.
     `notes`     what else is worth knowing.
-    `differs`   CI and the regrade say different things of the student, a missing one included; `why` explains.
+    `why`       CI and the regrade say different things of the student, a missing one included, and this explains it.
     """
 
     student: Student
@@ -39,10 +93,13 @@ class StudentScore:
     final: float | None
     matters: tuple[str, ...]
     notes: tuple[str, ...]
-    differs: bool
     why: tuple[str, ...]
     all_ci: tuple[Result, ...] = ()
     all_regrades: tuple[Regrade, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.why)
 
 
 @dataclass(frozen=True)
@@ -62,6 +119,20 @@ class ScoreComparison:
         return not self.nobodys and not any(row.matters or row.differs for row in self.rows)
 
 
+def regrades_in(out: Path) -> list[Regrade]:
+    """Every submission of the class as it was last graded; reports of submissions that have gone since do not count.
+
+    Raises GradcheckError where one is missing or damaged: the regrade decides, so none of it is left out silently.
+    """
+    found = []
+    for path in report_files(out):
+        report = read_report(path)
+        if report.submission != path.stem:
+            raise GradcheckError(f"{path} is the report of {report.submission!r}; grade again")
+        found.append(Regrade.of(report))
+    return found
+
+
 @dataclass
 class _Of:
     """What is one student's."""
@@ -76,101 +147,83 @@ def compare(
 ) -> ScoreComparison:
     """`regrades` None: there was no regrade, so that CI's scores stay advisory."""
     of = {student: _Of() for student in roster.students}
-    nobodys: list[tuple[str, str]] = []
-    staffs: list[tuple[str, str]] = []
+    by_key = {folded(key): each for each in roster.students for key in (each.id, each.email) if key}
+    nobodys: dict[tuple[str, str], None] = {}
+    staffs: dict[tuple[str, str], None] = {}
 
-    def share(what: str, items: Iterable[T], owner: Callable[[T], Owner], name: Callable[[T], str]) -> None:
-        for item in items:
-            found = owner(item)
-            if not found.students:
-                (staffs if found.staff else nobodys).append((name(item), found.why))
-            for student in found.students:
-                getattr(of[student], what).append(item)
+    def owners(names: Sequence[str], what: str, keys: Sequence[str] = ()) -> Iterator[_Of]:
+        """By the names, as for everything; a regrade else by what the grading's own roster has found."""
+        owner = owner_of(roster, names)
+        by_keys = tuple({by_key[folded(key)] for key in keys if folded(key) in by_key})
+        if not owner.students and len(by_keys) == 1:
+            owner = Owner(by_keys)
+        if not owner.students:
+            (staffs if owner.staff else nobodys)[what, owner.why] = None
+        return (of[student] for student in owner.students)
 
-    share("results", results, lambda each: owner_of(roster, each.names), lambda each: f"result {each.file}")
-    share("clones", clones, lambda each: owner_of(roster, (each.name,)), lambda each: f"submission {each.name}")
-    by_key = _by_key(roster)
-    share("regrades", regrades or (), lambda each: _regraded(roster, by_key, each), lambda e: f"regrade {e.submission}")
+    for result in results:
+        for each in owners(result.names, f"result {result.file}"):
+            each.results.append(result)
+    for clone in clones:
+        for each in owners((clone.name,), f"submission {clone.name}"):
+            each.clones.append(clone)
+    for regrade in regrades or ():
+        for each in owners((regrade.submission,), f"regrade {regrade.submission}", regrade.keys):
+            each.regrades.append(regrade)
     rows = [_row(student, of[student], regraded=regrades is not None, any_ci=bool(results)) for student in of]
-    return ScoreComparison(
-        tuple(rows), tuple(dict.fromkeys(nobodys)), regrades is not None, tuple(dict.fromkeys(staffs))
-    )
-
-
-def _by_key(roster: Roster) -> Mapping[str, Student]:
-    return {folded(key): each for each in roster.students for key in (each.id, each.email) if key}
-
-
-def _regraded(roster: Roster, by_key: Mapping[str, Student], regrade: Regrade) -> Owner:
-    """By the submission's name, as for everything; else by what the grading's own roster has found."""
-    owner = owner_of(roster, (regrade.submission,))
-    if owner.students:
-        return owner
-    found = tuple(dict.fromkeys(by_key[folded(key)] for key in regrade.keys if folded(key) in by_key))
-    return Owner(found) if len(found) == 1 else owner
+    return ScoreComparison(tuple(rows), tuple(nobodys), regrades is not None, tuple(staffs))
 
 
 def _row(student: Student, of: _Of, *, regraded: bool, any_ci: bool) -> StudentScore:
     matters: list[str] = []
     notes: list[str] = []
-    ci, several_ci = _one_result(of.results, matters, notes)
-    regrade, several_regrades = _one_regrade(of.regrades, matters)
-    clone = _clone_of(of.clones, regrade, ci, notes)
-    differs = False
     why: tuple[str, ...] = ()
+    ci = of.results[0] if len({(each.score, each.max_score) for each in of.results}) == 1 else None
+    if len(of.results) > 1 and ci:
+        notes.append(f"{len(of.results)} results that say the same")
+    elif len(of.results) > 1:
+        listed = (
+            f"{each.score:g}/{each.max_score:g} in {each.file}{f' of {each.when}' if each.when else ''}"
+            for each in of.results
+        )
+        matters.append(f"{len(of.results)} results from CI, none chosen: {'; '.join(listed)}")
+    regrade = of.regrades[0] if len(of.regrades) == 1 else None
+    if len(of.regrades) > 1:
+        listed = (
+            f"{'ungraded' if each.final is None else f'{each.final:g}'}/{each.max_score:g} as {each.submission}"
+            for each in of.regrades
+        )
+        matters.append(f"{len(of.regrades)} submissions were regraded, none chosen: {'; '.join(listed)}")
+    clone = _clone_of(of.clones, regrade, ci, notes)
     if regrade and regrade.final is None:
         matters.append(f"no score: the grader itself failed on {', '.join(regrade.ungraded)}; grade again")
     elif ci and regrade:
         agreement = agrees(ci, regrade)
-        differs = not agreement
-        why = reasons(ci, regrade, clone) if differs else ()
+        why = () if agreement else reasons(ci, regrade, clone)
         if agreement == "rounded":
             notes.append("CI rounds points down")
     elif regraded and any_ci and bool(of.results) != bool(of.regrades):
-        differs = True
         why = ("CI has no result",) if of.regrades else ("the regrade has no such submission",)
     if not (of.results or of.regrades):
         matters.append(f"handed in as {of.clones[0].name}, but not graded" if of.clones else "nothing found")
-    notes += _noted(ci, regrade, clone, differs=differs)
+    notes += ci.notes if ci else ()
+    if regrade and regrade.late_days:
+        notes.append(f"{_many(regrade.late_days, 'day')} late")
+    notes += regrade.problems[:1] if regrade else ()
+    if clone and clone.changed and not why:  # where they differ the reasons say it
+        notes.append(f"differs from the release: {', '.join(clone.changed[:5])}")
     source: Source = (
         "ungraded" if regrade and regrade.final is None
         else "regrade" if regrade
-        else "ambiguous" if several_regrades or several_ci
+        else "ambiguous" if len(of.regrades) > 1 or (of.results and not ci)
         else "advisory" if ci
         else "missing"
     )  # fmt: skip
     submission = regrade.submission if regrade else clone.name if clone else ci.names[0] if ci else ""
     return StudentScore(
         student, submission, ci, regrade, clone, source, regrade.final if regrade else None,
-        tuple(matters), tuple(dict.fromkeys(notes)), differs, why, tuple(of.results), tuple(of.regrades),
+        tuple(matters), tuple(dict.fromkeys(notes)), why, tuple(of.results), tuple(of.regrades),
     )  # fmt: skip
-
-
-def _one_result(results: list[Result], matters: list[str], notes: list[str]) -> tuple[Result | None, bool]:
-    """The result, and whether there are several that contradict each other: then none of them is chosen."""
-    if len(results) < 2:
-        return (results[0] if results else None), False
-    listed = "; ".join(f"{each.score:g}/{each.max_score:g} in {_dated(each)}" for each in results)
-    if len({(each.score, each.max_score) for each in results}) == 1:
-        notes.append(f"{len(results)} results that say the same")
-        return results[0], False
-    matters.append(f"{len(results)} results from CI, none chosen: {listed}")
-    return None, True
-
-
-def _dated(result: Result) -> str:
-    return f"{result.file} of {result.when}" if result.when else result.file
-
-
-def _one_regrade(regrades: list[Regrade], matters: list[str]) -> tuple[Regrade | None, bool]:
-    if len(regrades) < 2:
-        return (regrades[0] if regrades else None), False
-    listed = "; ".join(
-        f"{'ungraded' if each.final is None else f'{each.final:g}'}/{each.max_score:g} as {each.submission}"
-        for each in regrades
-    )
-    matters.append(f"{len(regrades)} submissions were regraded, none chosen: {listed}")
-    return None, True
 
 
 def _clone_of(clones: list[Clone], regrade: Regrade | None, ci: Result | None, notes: list[str]) -> Clone | None:
@@ -182,12 +235,106 @@ def _clone_of(clones: list[Clone], regrade: Regrade | None, ci: Result | None, n
     return (named or clones)[0] if clones and (named or len(clones) == 1) else None
 
 
-def _noted(ci: Result | None, regrade: Regrade | None, clone: Clone | None, *, differs: bool) -> list[str]:
-    notes = list(ci.notes) if ci else []
-    if regrade and regrade.late_days:
-        notes.append(f"{regrade.late_days} {'day' if regrade.late_days == 1 else 'days'} late")
-    if regrade and regrade.problems:
-        notes.append(regrade.problems[0])
-    if clone and clone.changed and not differs:  # where they differ the reasons say it
-        notes.append(f"differs from the release: {', '.join(clone.changed[:5])}")
-    return notes
+@dataclass(frozen=True)
+class Owner:
+    """The student, or a team's; or nobody and why. `staff`: it is a teacher's, who is no student."""
+
+    students: tuple[Student, ...]
+    why: str = ""
+    staff: bool = False
+
+
+def owner_of(roster: Roster, names: Sequence[str]) -> Owner:
+    """The one student whom all the names that are anybody's belong to, or the team: where one name is a team's and
+    another a member's, it is the member's.
+
+    A login is also tried as the end of a repository's name, so that `week2-ada` and `ada` both follow from the
+    roster's pattern `*-ada`.
+    """
+    found: dict[tuple[Student, ...], str] = {}
+    others: list[Match] = []
+    for name in names:
+        match = roster.match(name)
+        if match.why == "nobody":
+            match = roster.match(f"-{name}")
+        if match.students:
+            found.setdefault(match.students, name)
+        elif match.why != "nobody":
+            others.append(match)
+    least = min(found, key=len, default=())
+    if found and all(set(least) <= set(each) for each in found):
+        return Owner(least)
+    if found:
+        told = (f"{name} is {' and '.join(map(str, students))}" for students, name in found.items())
+        return Owner((), f"it names several students: {', '.join(told)}")
+    why = others[0] if others else Match(why="nobody")
+    return Owner((), why.reason, staff=why.why == "staff")
+
+
+def agrees(ci: Result, regrade: Regrade) -> Literal["", "same", "rounded"]:
+    """Whether CI says what the regrade decides, which has a final score. Where the greatest scores differ, the shares
+    are compared.
+    """
+    assert regrade.final is not None
+    if not regrade.max_score:
+        return "" if ci.score else "same"
+    if _equal(ci, regrade, regrade.final):
+        return "same"
+    return "rounded" if _rounded(ci, regrade, regrade.final) else ""
+
+
+def reasons(ci: Result, regrade: Regrade, clone: Clone | None) -> tuple[str, ...]:
+    """Why they may differ, what weighs most first. Never empty."""
+    found = []
+    if other := _other_work(ci, regrade, clone):
+        found.append(other)
+    if clone and clone.changed:
+        more = f" and {len(clone.changed) - _MOST_CHANGES} more" if len(clone.changed) > _MOST_CHANGES else ""
+        found.append(f"differs from the release: {', '.join(clone.changed[:_MOST_CHANGES])}{more}")
+    if regrade.late_penalty:
+        late = f"{_many(regrade.late_days, 'day')} late" if regrade.late_days else "late"
+        found.append(f"{late}: {_many(regrade.late_penalty, 'point')} less")
+    if regrade.hint_penalty:
+        found.append(f"hints cost {_many(regrade.hint_penalty, 'point')}")
+    penalised = regrade.late_penalty or regrade.hint_penalty
+    if penalised and not _before_penalties(ci, regrade):
+        found.append(f"and before that the regrade gave {regrade.score:g}")
+    if ci.digest and ci.digest == regrade.digest and not penalised:
+        found.append("the same files were graded, as far as CI says; by another grader, or the result was edited")
+    return tuple(found) or ("nothing seen here explains it; look at the workflow's run",)
+
+
+def _many(number: float, what: str) -> str:
+    return f"{number:g} {plural(number, what)}"
+
+
+def _equal(ci: Result, regrade: Regrade, score: float) -> bool:
+    return math.isclose(ci.score / ci.max_score, score / regrade.max_score, abs_tol=_CLOSE)
+
+
+def _rounded(ci: Result, regrade: Regrade, score: float) -> bool:
+    """Where points come in grains: an exercise that is full stays full, another loses less than a grain of its points,
+    and so does what penalties leave; greatest scores are rounded up.
+    """
+    more = ci.max_score - regrade.max_score
+    if not ci.grain or not 0 <= more < max(1, regrade.exercises) * ci.grain:
+        return False
+    lost = score - ci.score
+    partly = max(regrade.partly, 1 if score < regrade.score else 0)
+    return -more <= lost and (lost < partly * ci.grain or lost <= 0)
+
+
+def _before_penalties(ci: Result, regrade: Regrade) -> bool:
+    return _equal(ci, regrade, regrade.score) or _rounded(ci, regrade, regrade.score)
+
+
+def _other_work(ci: Result, regrade: Regrade, clone: Clone | None) -> str:
+    """That the two graded different work, where that can be told."""
+    theirs, ours = ci.commit, regrade.commit
+    if theirs and ours:
+        return f"another commit: CI graded {theirs[:10]}, the regrade {ours[:10]}" if theirs != ours else ""
+    if theirs and clone and clone.commit and theirs != clone.commit:
+        return f"another commit: CI graded {theirs[:10]}, the clone is at {clone.commit[:10]}"
+    if ci.digest and regrade.digest and ci.digest != regrade.digest:
+        return "the files that were graded are not the same"
+    return ""

@@ -29,8 +29,8 @@ from gradcheck.hosts.whole_points import whole
 from gradcheck.reports.escaping import markdown_text, visible
 from gradcheck.reports.feedback import feedback_markdown
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import clipped, failures, must_be_marked
-from gradcheck.showing.text import points
+from gradcheck.reports.stored import failures, must_be_marked
+from gradcheck.showing.text import clipped, points
 
 SCHEMA = "classroom50/result/v1"
 _MOST = 100_000

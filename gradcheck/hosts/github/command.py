@@ -9,37 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.errors import GradcheckError, Ungraded
+from gradcheck.errors import GradcheckError, Ungraded, explained
 
 if TYPE_CHECKING:
-    from gradcheck.classes.policy import Course
     from gradcheck.classes.written import FinalReport
     from gradcheck.hosts.github.result import Told
+_PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("names", metavar="[NAME]…", nargs=-1)
 @click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    show_default="the current folder",
+    "--folder", type=_PATH, default=Path(), show_default="the current folder",
     help="The checkout, which holds exercises/.",
-)
+)  # fmt: skip
 @click.option(
-    "--course",
-    "course_file",
-    type=click.Path(path_type=Path),
+    "--course", "course_file", type=_PATH,
     help="Exercises, points, deadline. Else FOLDER/course.toml, where there is one.",
-)
-@click.option("--save", type=click.Path(path_type=Path), help="Write the report here, for the steps after this one.")
-@click.option(
-    "--from",
-    "stored",
-    type=click.Path(path_type=Path),
-    help="Take the report of an earlier step instead of grading.",
-)
-@click.option("--output", type=click.Path(path_type=Path), help="Append the result here, not to GITHUB_OUTPUT.")
+)  # fmt: skip
+@click.option("--save", type=_PATH, help="Write the report here, for the steps after this one.")
+@click.option("--from", "stored", type=_PATH, help="Take the report of an earlier step instead of grading.")
+@click.option("--output", type=_PATH, help="Append the result here, not to GITHUB_OUTPUT.")
 @click.option("--require-sandbox", is_flag=True, help="Refuse to grade where the sandbox is incomplete.")
 def classroom(
     names: tuple[str, ...],
@@ -59,22 +49,22 @@ def classroom(
     Exits 0 when the checkout was graded, whatever the score; 3 when the grader itself failed on an exercise, which then
     has no result; else 2.
     """
-    from gradcheck.hosts.github import workflow as step
+    from gradcheck.catalog import find_exercise
+    from gradcheck.hosts.github import workflow
     from gradcheck.reports.escaping import terminal_text
     from gradcheck.reports.stored import no_mark
 
     if save is not None and stored is not None:
         raise GradcheckError("--save and --from exclude each other: a report is made, or taken from an earlier step")
     try:
-        chosen = _chosen(names)
+        chosen = list(dict.fromkeys(find_exercise(name).name for name in names))
         _must_be_there(folder)
-        target = step.output_file(os.environ, output)
-        with step.commands_stopped(os.environ, click.echo):
-            report, job = (
-                _graded(folder, _course(folder, course_file), chosen, require_sandbox=require_sandbox)
-                if stored is None
-                else (_taken(stored, chosen), [])
-            )
+        target = workflow.output_file(os.environ, output)
+        with workflow.commands_stopped(os.environ, click.echo):
+            if stored is None:
+                report, job = _graded(folder, course_file, chosen, require_sandbox=require_sandbox)
+            else:
+                report, job = _taken(stored, chosen), []
             if save is not None:
                 _saved(save, report)
             # Of all steps of a job GitHub shows twenty summaries: those that take a part of a report write none.
@@ -103,32 +93,24 @@ def _delivered(
     their own, which show them.
     """
     from gradcheck.grading.sources import Sources
-    from gradcheck.hosts.github import workflow as step
+    from gradcheck.hosts.github import workflow
     from gradcheck.hosts.github.findings import MOST_OF_JOB, annotated, left_out, of_step
     from gradcheck.hosts.github.result import encoded, told_of
     from gradcheck.hosts.github.summary import summary_lines, summary_markdown
     from gradcheck.reports.escaping import terminal_text
 
-    sources = Sources(folder, step.path_from_root(os.environ, folder))
-    told = told_of(report, chosen, sources, job)
+    told = told_of(report, chosen, Sources(folder, workflow.path_from_root(os.environ, folder)), job)
     if told.result is not None:
-        step.append_output(target, "result", encoded(told.result))
-    for line in summary_lines(told.report, told.results, sources):
+        workflow.append_output(target, "result", encoded(told.result))
+    for line in summary_lines(told):
         click.echo(line)
-    found = annotated(report, sources)
+    found = annotated(told.found)
     unannotated = left_out(found, apart=apart and told.result is not None)
-    text = summary_markdown(told.report, told.results, sources, unannotated) if summary else ""
-    if problem := step.append_summary(os.environ, text):
+    if problem := workflow.append_summary(os.environ, summary_markdown(told, unannotated) if summary else ""):
         click.echo(f"gradcheck: {terminal_text(problem)}", err=True)
     # A report of some exercises of the course leaves the others their share.
     most = MOST_OF_JOB * len(report.exercises) // len(job) if job else MOST_OF_JOB
     return told, of_step(found, chosen, most)
-
-
-def _chosen(names: tuple[str, ...]) -> list[str]:
-    from gradcheck.catalog import find_exercise
-
-    return list(dict.fromkeys(find_exercise(name).name for name in names))
 
 
 def _must_be_there(folder: Path) -> None:
@@ -136,20 +118,16 @@ def _must_be_there(folder: Path) -> None:
         raise GradcheckError(f"there is no folder {folder}; give --folder the checkout, which holds exercises/")
 
 
-def _course(folder: Path, file: Path | None) -> Course:
-    from gradcheck.classes.policy import load_course
-
-    beside = folder / "course.toml"
-    return load_course(file if file is not None else beside if beside.is_file() else None)
-
-
 def _graded(
-    folder: Path, course: Course, chosen: list[str], *, require_sandbox: bool
+    folder: Path, course_file: Path | None, chosen: list[str], *, require_sandbox: bool
 ) -> tuple[FinalReport, list[float]]:
     """The report, and the points of all exercises of the course."""
-    from gradcheck.classes.checkout import grade_checkout
+    from gradcheck.classes.policy import load_course
+    from gradcheck.classes.run import grade_checkout
     from gradcheck.submissions.git import checked_out
 
+    beside = folder / "course.toml"
+    course = load_course(course_file or (beside if beside.is_file() else None))
     _must_hold(chosen, course.exercises, "is not among the exercises of the course")
     job = [course.points_of(name) for name in course.exercises]
     wanted = replace(course, exercises=tuple(name for name in course.exercises if name in chosen or not chosen))
@@ -171,13 +149,11 @@ def _taken(path: Path, chosen: list[str]) -> FinalReport:
 
 def _saved(path: Path, report: FinalReport) -> None:
     from gradcheck.grading.small_files import write_whole
-    from gradcheck.reports.json_report import text_of
+    from gradcheck.reports.stored import text_of
 
-    try:
+    with explained(f"{path} cannot be written", "give --save another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text_of(report).encode("utf-8"))
-    except OSError as error:
-        raise GradcheckError(f"{path} cannot be written: {error.strerror}; give --save another place") from None
 
 
 def _must_hold(chosen: list[str], there: Any, what: str) -> None:

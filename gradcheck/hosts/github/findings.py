@@ -6,22 +6,17 @@ Nothing of a submission is run or imported for it; texts are safe for a job's lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from gradcheck.checks.results import FAULTS, CheckResult, Status
-from gradcheck.classes.written import FinalReport, WrittenExercise
+from gradcheck.classes.written import WrittenExercise
 from gradcheck.grading.sources import Sources
 from gradcheck.reports.escaping import terminal_text, visible, workflow_data, workflow_property
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import (
-    check_result,
-    clipped,
-    failures,
-    problems,
-    ungraded_checks,
-)
+from gradcheck.reports.stored import check_result, failures, ungraded_checks
+from gradcheck.showing.text import clipped
 
 MOST = 10
 """Annotations of a step."""
@@ -43,7 +38,6 @@ class Finding:
     """
 
     exercise: str
-    unit: str
     function: str
     state: State
     code: str
@@ -63,86 +57,52 @@ def findings(exercise: WrittenExercise, sources: Sources, noticed: Sequence[str]
     not started or waits for another one. `noticed` is what was found about the submission's files. Of an exercise that
     the grader itself failed on, nothing but that.
     """
+    name, unit = clipped(exercise.name, 60), clipped(exercise.unit, 60)
+    path = exercise_path(exercise.unit, exercise.name)
     ungraded = exercise.status == "ungraded"
     stopped: dict[str, list[CheckResult]] = {}
     for failure in ungraded_checks(exercise) if ungraded else failures(exercise):
         stopped.setdefault(failure.function, []).append(failure)
     found: list[Finding] = []
     seen: set[str] = set()
-    for function, checks in exercise.by_function().items():
-        name = clipped(function)
-        if name in stopped:
-            for failure in stopped[name]:
+
+    def find(function: str, state: State, what: str, text: str, code: str = "", lines: Sequence[str] = ()) -> None:
+        there = exercise_path(unit, name)
+        line = sources.line(there, function, lines)
+        found.append(Finding(name, function, state, code, what, terminal_text(text), sources.prefix + there, line))
+
+    for function, checks in ((clipped(each), checks) for each, checks in exercise.by_function().items()):
+        if function in stopped:
+            for each in stopped[function]:
                 # What keeps a file from being read is told once, not for every function of it.
-                again = failure.message in seen and not failure.counterexample
-                found.append(_stopped(exercise, failure, sources, again=again))
-                seen.add(failure.message)
+                if each.message in seen and not each.counterexample:
+                    text = f"{each.task}.{function}   the same: {each.message}"
+                else:
+                    text = failure_text(replace(each, lines=tuple(map(visible, each.lines))), path)
+                find(
+                    function, each.status, each.message, text, each.diagnosis.code if each.diagnosis else "", each.lines
+                )
+                seen.add(each.message)
         elif ungraded:
             continue
         elif "not_started" in checks.values():
-            first = exercise.status != "not_started" or not found
-            found.append(_not_started(exercise, name, sources, noticed if first else (), short=not first))
+            text = f"{name}.{function} is not started yet."
+            if exercise.status != "not_started" or not found:
+                text += (
+                    f"\n  Write it in {path}, in the place of its NotImplementedError."
+                    f"\n  Check it: pytest {path} -k {function}"
+                    f"\n  A hint:   gradcheck hint {name}"
+                )
+                text += "".join(f"\n  Noticed:  {each}" for each in noticed)
+            find(function, "not_started", "not started", text)
         elif set(checks.values()) != {"passed"}:
-            found.append(_waiting(exercise, name, sources))
+            # All that stopped in it waits for something elsewhere, such as a Jacobian compared with `backward`.
+            skipped = (check_result(check, exercise) for check in exercise.checks if check.status == "skipped")
+            first = next(each for each in skipped if each.function == function)
+            what = first.message or "waits for another function"
+            so_far = "not checked" if first.check == "runs" else f"right so far; {first.check.replace('_', ' ')}"
+            find(function, "waiting", what, f"{name}.{function}   {so_far}:\n        {what}")
     return found
-
-
-def noticed_in(report: FinalReport) -> list[str]:
-    """What is worth telling beside an exercise that was not found."""
-    return problems(report)[:3]
-
-
-def _stopped(exercise: WrittenExercise, failure: CheckResult, sources: Sources, *, again: bool) -> Finding:
-    path = exercise_path(exercise.unit, exercise.name)
-    if again:
-        text = f"{failure.task}.{failure.function}   the same: {failure.message}"
-    else:
-        text = failure_text(replace(failure, lines=tuple(map(visible, failure.lines))), path)
-    code = failure.diagnosis.code if failure.diagnosis else ""
-    return _finding(exercise, failure.function, failure.status, sources, (code, failure.message), text, failure.lines)
-
-
-def _not_started(
-    exercise: WrittenExercise, function: str, sources: Sources, noticed: Sequence[str], *, short: bool
-) -> Finding:
-    path = exercise_path(exercise.unit, exercise.name)
-    text = f"{clipped(exercise.name, 60)}.{function} is not started yet."
-    if not short:
-        text += (
-            f"\n  Write it in {path}, in the place of its NotImplementedError."
-            f"\n  Check it: pytest {path} -k {function}"
-            f"\n  A hint:   gradcheck hint {clipped(exercise.name, 60)}"
-        )
-        text += "".join(f"\n  Noticed:  {each}" for each in noticed)
-    return _finding(exercise, function, "not_started", sources, ("", "not started"), text)
-
-
-def _waiting(exercise: WrittenExercise, function: str, sources: Sources) -> Finding:
-    """All that stopped in it waits for something elsewhere, such as a Jacobian that is compared with `backward`."""
-    skipped = [
-        found
-        for check in exercise.checks
-        if check.status == "skipped" and (found := check_result(check, exercise)).function == function
-    ]
-    what = skipped[0].message or "waits for another function"
-    so_far = "not checked" if skipped[0].check == "runs" else f"right so far; {skipped[0].check.replace('_', ' ')}"
-    text = f"{clipped(exercise.name, 60)}.{function}   {so_far}:\n        {what}"
-    return _finding(exercise, function, "waiting", sources, ("", what), text)
-
-
-def _finding(
-    exercise: WrittenExercise,
-    function: str,
-    state: State,
-    sources: Sources,
-    told: tuple[str, str],
-    text: str,
-    location: Sequence[str] = (),
-) -> Finding:
-    name, unit = clipped(exercise.name, 60), clipped(exercise.unit, 60)
-    path = exercise_path(unit, name)
-    line = sources.line(path, function, location)
-    return Finding(name, unit, function, state, *told, terminal_text(text), sources.prefix + path, line)
 
 
 # GitHub shows ten errors of a step and fifty annotations of a job, whichever come first, and is silent on the others.
@@ -159,19 +119,19 @@ class Annotation:
     command: str
 
 
-def annotated(report: FinalReport, sources: Sources) -> list[Annotation]:
-    """What stopped, the most useful first. What is not started has none, and what keeps a file from being read stops
-    every function of it at the same place: it has one.
+def annotated(found: Mapping[str, Sequence[Finding]]) -> list[Annotation]:
+    """Of what was found in each exercise, what stopped, the most useful first. What is not started has none, and what
+    keeps a file from being read stops every function of it at the same place: it has one.
     """
-    found: list[Annotation] = []
-    for exercise in report.exercises:
+    made: list[Annotation] = []
+    for exercise, each in found.items():
         own: dict[tuple[str, int, str], Finding] = {}
-        for each in findings(exercise, sources):
-            if each.state in TOLD:
-                own.setdefault((each.path, each.line, each.what), each)
-        for turn, each in enumerate(own.values()):
-            found.append(Annotation(exercise.name, len(found), turn, _command(each)))
-    return sorted(found, key=lambda each: (each.turn, each.place))
+        for one in each:
+            if one.state in TOLD:
+                own.setdefault((one.path, one.line, one.what), one)
+        for turn, one in enumerate(own.values()):
+            made.append(Annotation(exercise, len(made), turn, _command(one)))
+    return sorted(made, key=lambda each: (each.turn, each.place))
 
 
 def of_step(found: Sequence[Annotation], names: Sequence[str], most: int = MOST_OF_JOB) -> list[str]:

@@ -11,30 +11,24 @@ passed.
 from __future__ import annotations
 
 import base64
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gradcheck.classes.written import AppliedPolicy, FinalReport, WrittenExercise, ungraded_of
-from gradcheck.errors import GradcheckError, Ungraded
+from gradcheck.errors import GradcheckError
 from gradcheck.gradebooks.collect.result import Result, ResultsRead, Unusable, amount, score_of, tests_in
 from gradcheck.grading.sources import Sources
-from gradcheck.hosts.github.findings import Finding, findings, noticed_in
-from gradcheck.hosts.whole_points import (
-    REST,
-    Division,
-    UnitTest,
-    common_divisions,
-    division_of,
-    most_each,
-    unit_tests,
-)
+from gradcheck.hosts.github.findings import Finding, findings
+from gradcheck.hosts.whole_points import REST, Division, UnitTest, common_divisions, division_of, most_each, unit_tests
 from gradcheck.reports.escaping import terminal_text
-from gradcheck.reports.stored import clipped, no_mark
+from gradcheck.reports.stored import problems
+from gradcheck.showing.text import clipped
 
 MOST_BYTES = 88_000
 """Of all results of a job together, in base64; 90 KB is what is promised, and the variables have names too."""
@@ -44,32 +38,70 @@ _LONGEST = 6_000
 _CUT = "\n… cut, for want of room: run it yourself for the rest"
 
 
+class ReporterTest(Struct):
+    """One of a result's tests, in the reporter's words."""
+
+    name: str
+    status: Literal["pass", "fail"]
+    score: int = 0
+    message: str = ""
+    test_code: str = ""
+    filename: str = ""
+    line_no: int = 0
+    duration: int = 0
+
+
+class ReporterResult(Struct):
+    """What the reporter takes of one step."""
+
+    version: int
+    status: Literal["pass", "fail"]
+    max_score: int
+    tests: list[ReporterTest]
+
+    @property
+    def score(self) -> int:
+        return sum(test.score for test in self.tests)
+
+
 @dataclass(frozen=True)
 class Told:
-    """What one step tells: a report, whole or in part, the result of each of its exercises that was graded, and the
-    step's own, if all of them were.
+    """What one step tells: a report, whole or in part, what was found in its exercises, the result of each that was
+    graded, and the step's own, if all of them were.
     """
 
     report: FinalReport
-    results: Mapping[str, Mapping[str, Any]]
-    result: Mapping[str, Any] | None
+    found: Mapping[str, Sequence[Finding]]
+    results: Mapping[str, ReporterResult]
+    result: ReporterResult | None
 
 
 def told_of(report: FinalReport, names: Sequence[str], sources: Sources, job: Sequence[float] = ()) -> Told:
-    """A step that tells of these exercises of a report, or of all of them. `job` is as in `results_by_exercise`."""
-    results = results_by_exercise(report, sources, job)
-    exercises = [each for each in report.exercises if each.name in names or not names]
+    """A step that tells of these exercises of a report (`stored.read_report`), or of all of them, one result for each.
+    `job` are the points of all exercises that the job's steps grade, where the report holds some of them only. Raises
+    GradcheckError where the results of the job do not fit.
+    """
+    graded = [each for each in report.exercises if each.status != "ungraded"]
+    most = most_each(job or [each.max_score for each in report.exercises], MOST_TESTS)
+    found = {each.name: findings(each, sources, problems(report)[:3]) for each in report.exercises}
+    results = {each.name: _result([each], [division_of(each, most)], found) for each in graded}
+    _fit(list(results.values()), _room(report, job))
+    exercises = tuple(each for each in report.exercises if each.name in names or not names)
     if len(exercises) < len(report.exercises):
         job = job or [each.max_score for each in report.exercises]
         report = _part(report, exercises)
     results = {each.name: results[each.name] for each in exercises if each.name in results}
     if report.ungraded:
-        return Told(report, results, None)
-    one = next(iter(results.values())) if len(exercises) == 1 else result_of_all(report, sources, job)
-    return Told(report, results, one)
+        return Told(report, found, results, None)
+    if len(exercises) == 1:
+        return Told(report, found, results, next(iter(results.values())))
+    # A workflow that has one step.
+    one = _result(exercises, common_divisions(exercises, MOST_TESTS), found)
+    _fit([one], _room(report, job))
+    return Told(report, found, results, one)
 
 
-def _part(report: FinalReport, exercises: Sequence[WrittenExercise]) -> FinalReport:
+def _part(report: FinalReport, exercises: tuple[WrittenExercise, ...]) -> FinalReport:
     """Some exercises of a report, without what is said of all of them."""
     score, ungraded = round(sum(each.score for each in exercises), 4), ungraded_of(exercises)
     return replace(
@@ -79,109 +111,64 @@ def _part(report: FinalReport, exercises: Sequence[WrittenExercise]) -> FinalRep
         ungraded=ungraded,
         policy=AppliedPolicy(),
         final_score=None if ungraded else score,
-        exercises=tuple(exercises),
+        exercises=exercises,
     )
-
-
-def results_by_exercise(report: FinalReport, sources: Sources, job: Sequence[float] = ()) -> dict[str, dict[str, Any]]:
-    """One result for every exercise of a report (`stored.read_report`) that was graded, for one step each. `job` are
-    the points of all exercises that the job's steps grade, where the report holds some of them only. Raises
-    GradcheckError where they do not fit.
-    """
-    most = most_each(job or [each.max_score for each in report.exercises], MOST_TESTS)
-    exercises = [each for each in report.exercises if each.status != "ungraded"]
-    results = [_result([each], [division_of(each, most)], report, sources) for each in exercises]
-    _fit(results, _room(report, job))
-    return {exercise.name: result for exercise, result in zip(exercises, results, strict=True)}
-
-
-def result_of_all(report: FinalReport, sources: Sources, job: Sequence[float] = ()) -> dict[str, Any]:
-    """All exercises of a report in one result, for a workflow that has one step. Raises Ungraded where the grader
-    failed on one of them.
-    """
-    if report.ungraded:
-        raise Ungraded(no_mark(report))
-    exercises = report.exercises
-    result = _result(exercises, common_divisions(exercises, MOST_TESTS), report, sources)
-    _fit([result], _room(report, job))
-    return result
 
 
 def _room(report: FinalReport, job: Sequence[float]) -> int:
     return MOST_BYTES if not job else min(MOST_BYTES, MOST_BYTES * len(report.exercises) // len(job))
 
 
-def encoded(result: Mapping[str, Any]) -> str:
+def encoded(result: ReporterResult) -> str:
     """The value of a step's output `result`: one line."""
-    return base64.b64encode(_json(result)).decode("ascii")
+    return base64.b64encode(msgspec.json.encode(result)).decode("ascii")
 
 
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+def _length(value: ReporterResult | str) -> int:
+    return len(msgspec.json.encode(value))
 
 
 def _result(
-    exercises: Sequence[WrittenExercise], divided: Sequence[Division], report: FinalReport, sources: Sources
-) -> dict[str, Any]:
-    tests = [
-        test
-        for exercise, division in zip(exercises, divided, strict=True)
-        for test in _tests(exercise, division, findings(exercise, sources, noticed_in(report)))
-    ]
-    if not tests:
-        tests = [_test("nothing that counts", passed=True)]  # the reporter divides by their number
-    states = {test["status"] for test in tests}
-    return {
-        "version": 1,
-        "status": "fail" if "fail" in states else "pass",
-        "max_score": sum(division.max_score for division in divided),
-        "tests": tests,
-    }
+    exercises: Sequence[WrittenExercise], divided: Sequence[Division], found: Mapping[str, Sequence[Finding]]
+) -> ReporterResult:
+    divisions = zip(exercises, divided, strict=True)
+    tests = [test for each, division in divisions for test in _tests(unit_tests(each, division), found[each.name])]
+    # The reporter divides by their number.
+    tests = tests or [ReporterTest("nothing that counts", "pass")]
+    status: Literal["pass", "fail"] = "fail" if any(test.status == "fail" for test in tests) else "pass"
+    return ReporterResult(1, status, sum(division.max_score for division in divided), tests)
 
 
-def _tests(exercise: WrittenExercise, division: Division, found: list[Finding]) -> list[dict[str, Any]]:
+def _tests(tests: Sequence[UnitTest], found: Sequence[Finding]) -> Iterator[ReporterTest]:
     """Each test, the first of a function that did not pass with all that is to be told of it."""
-    tests, left = [], list(found)
-    for each in unit_tests(exercise, division):
+    left = list(found)
+    for each in tests:
+        name = terminal_text(clipped(" ".join(each.name.split()), 200))
         if each.passed:
-            tests.append(_test(each.name, passed=True, score=each.score))
+            yield ReporterTest(name, "pass", each.score)
             continue
         if each.function in ("", REST):
             told = [one for one in left if each.function != REST or one.state != "waiting"]
         else:
             told = [one for one in left if one.function == each.function]
         left = [one for one in left if one not in told]
-        tests.append(_failing(each, told))
-    return tests
+        texts = [one.text for one in told]
+        if each.function == REST:
+            texts.insert(
+                0, "Points are counted in whole ones. What the functions leave over is counted here, together."
+            )
+        path, line = (told[0].path, told[0].line) if told else ("", 0)
+        text = clipped("\n\n".join(texts), _LONGEST)
+        yield ReporterTest(name, "fail", test_code=text, filename=path, line_no=line)
 
 
-def _failing(test: UnitTest, told: Sequence[Finding]) -> dict[str, Any]:
-    texts = [each.text for each in told]
-    if test.function == REST:
-        texts.insert(0, "Points are counted in whole ones. What the functions leave over is counted here, together.")
-    return _test(test.name, passed=False, text="\n\n".join(texts), finding=told[0] if told else None)
-
-
-def _test(name: str, *, passed: bool, score: int = 0, text: str = "", finding: Finding | None = None) -> dict[str, Any]:
-    return {
-        "name": terminal_text(clipped(" ".join(name.split()), 200)),
-        "status": "pass" if passed else "fail",
-        "score": score,
-        "message": "",
-        "test_code": clipped(text, _LONGEST),
-        "filename": finding.path if finding else "",
-        "line_no": finding.line if finding else 0,
-        "duration": 0,
-    }
-
-
-def _fit(results: Sequence[dict[str, Any]], room: int) -> None:
+def _fit(results: Sequence[ReporterResult], room: int) -> None:
     """Cut the longest texts, so that all results together are at most `room` bytes in base64."""
-    texts = [(test, "test_code") for result in results for test in result["tests"]]
+    tests = [test for result in results for test in result.tests]
     # Base64 makes four of every three bytes, and begins anew with every result.
     most = room * 3 // 4 - 3 * len(results)
-    lengths = [len(_json(test[key])) - 2 for test, key in texts]
-    rest = most - (sum(len(_json(result)) for result in results) - sum(lengths))
+    lengths = [_length(test.test_code) - 2 for test in tests]
+    rest = most - (sum(map(_length, results)) - sum(lengths))
     if rest < 0:
         raise GradcheckError(
             f"the results do not fit into the {room:,} bytes that there are for them among the steps of a workflow; "
@@ -193,16 +180,16 @@ def _fit(results: Sequence[dict[str, Any]], room: int) -> None:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if sum(min(each, middle) for each in lengths) <= rest else (low, middle)
-    for (test, key), length in zip(texts, lengths, strict=True):
+    for test, length in zip(tests, lengths, strict=True):
         if length > low:
-            test[key] = _cut(test[key], low)
+            test.test_code = _cut(test.test_code, low)
 
 
 def _cut(text: str, most: int) -> str:
     """So much of it, with what says so, that it takes at most `most` bytes in JSON."""
     for end in (_CUT, " …", ""):
-        kept = text[: max(0, most - len(_json(end)) + 2)]
-        while kept and len(_json(kept + end)) - 2 > most:
+        kept = text[: max(0, most - _length(end) + 2)]
+        while kept and _length(kept + end) - 2 > most:
             kept = kept[: len(kept) * 9 // 10]
         if kept:
             return kept + end

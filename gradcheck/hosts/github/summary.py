@@ -6,19 +6,18 @@ which of the two counts. What was earned exactly is in the report.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
-from typing import Any
 
 from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.grading.report import state_of
-from gradcheck.grading.sources import Sources
-from gradcheck.hosts.github.findings import TOLD, Finding, exercise_path, findings
+from gradcheck.hosts.github.findings import TOLD, Finding, exercise_path
+from gradcheck.hosts.github.result import ReporterResult, Told
 from gradcheck.reports.escaping import markdown_text, terminal_text
-from gradcheck.reports.message import WIDTH
-from gradcheck.reports.stored import clipped, penalties, problems
+from gradcheck.reports.stored import penalties, problems
+from gradcheck.reports.terminal import WIDTH
 from gradcheck.reports.words import names_of, not_your_fault
-from gradcheck.showing.text import points
+from gradcheck.showing.text import clipped, plural, points
 
 MOST_BYTES = 400_000
 """GitHub shows 1 MiB of one step, in which other commands may have written too."""
@@ -35,24 +34,22 @@ _ROOM = "More was found than a summary can hold; the steps' logs have the rest."
 _ROUNDED = "Points are counted in whole ones here, rounded down."
 
 
-def summary_markdown(
-    report: FinalReport, results: Mapping[str, Mapping[str, Any]], sources: Sources, unannotated: int = 0
-) -> str:
-    """Of a report (`stored.read_report`) and the results that its exercises' steps give; an exercise that the grader
-    itself failed on has none. So many as `unannotated` of its mistakes no step shows beside the learner's lines. Ends
-    in a newline.
+def summary_markdown(told: Told, unannotated: int = 0) -> str:
+    """Of what a step tells; an exercise that the grader itself failed on has no result. So many as `unannotated` of its
+    mistakes no step shows beside the learner's lines. Ends in a newline.
     """
-    whole, most = _sums(results.values())
+    report = told.report
+    whole, most = _sums(told)
     blocks = [f"## {whole} of {most} points"]
     if names := report.ungraded:
         blocks = ["## Not graded: the grader itself failed", markdown_text(not_your_fault(names))]
     blocks += [markdown_text(each) for each in _policy(report, whole)]
-    if _is_rounded(report, results):
+    if _is_rounded(told):
         blocks.append(_ROUNDED)
-    if told := problems(report):
-        blocks.append("\n".join(["About the files:", "", *(f"- {markdown_text(each)}" for each in told)]))
-    blocks.append(_table(("exercise", "points", "of", "state"), _exercises(report, results)))
-    if found := [each for each in _found(report, sources) if each.state in TOLD]:
+    if said := problems(report):
+        blocks.append("\n".join(["About the files:", "", *(f"- {markdown_text(each)}" for each in said)]))
+    blocks.append(_table(("exercise", "points", "of", "state"), _exercises(told)))
+    if found := [one for each in report.exercises for one in told.found[each.name] if one.state in TOLD]:
         blocks.append("### What to mend")
         if unannotated:
             blocks.append(
@@ -63,15 +60,15 @@ def summary_markdown(
     return _within(blocks)
 
 
-def _sums(results: Any) -> tuple[int, int]:
-    kept = list(results)
-    return sum(test["score"] for each in kept for test in each["tests"]), sum(each["max_score"] for each in kept)
+def _sums(told: Told) -> tuple[int, int]:
+    results = told.results.values()
+    return sum(each.score for each in results), sum(each.max_score for each in results)
 
 
-def _is_rounded(report: FinalReport, results: Mapping[str, Mapping[str, Any]]) -> bool:
+def _is_rounded(told: Told) -> bool:
     """Whether the whole points of an exercise are fewer than it earned."""
-    scores = {each.name: each.score for each in report.exercises}
-    return any(points(scores[name]) != str(_sums([result])[0]) for name, result in results.items())
+    scores = {each.name: each.score for each in told.report.exercises}
+    return any(points(scores[name]) != str(result.score) for name, result in told.results.items())
 
 
 def _policy(report: FinalReport, whole: int) -> Iterator[str]:
@@ -89,20 +86,15 @@ def _policy(report: FinalReport, whole: int) -> Iterator[str]:
         yield late if policy.late_days else f"In time {dates}."
 
 
-def _exercises(report: FinalReport, results: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[str]]:
-    for each in report.exercises:
-        whole, most = "–", points(each.max_score)
-        if each.name in results:
-            whole, most = map(str, _sums([results[each.name]]))
+def _exercises(told: Told) -> Iterator[Sequence[str]]:
+    for each in told.report.exercises:
+        result = told.results.get(each.name)
+        whole, most = (str(result.score), str(result.max_score)) if result else ("–", points(each.max_score))
         yield f"{clipped(each.unit, 60)}/{clipped(each.name, 60)}", whole, most, _STATES[_state(each)]
 
 
 def _state(exercise: WrittenExercise) -> str:
     return state_of(check.status for check in exercise.checks) if exercise.checks else exercise.status
-
-
-def _found(report: FinalReport, sources: Sources) -> list[Finding]:
-    return [each for exercise in report.exercises for each in findings(exercise, sources)]
 
 
 def _row(found: Finding) -> Sequence[str]:
@@ -111,7 +103,7 @@ def _row(found: Finding) -> Sequence[str]:
     return f"{found.exercise}.{found.function}", mistake, clipped(found.what, _LONGEST), line
 
 
-def _table(head: Sequence[str], rows: Any) -> str:
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     lines += [f"| {' | '.join(map(markdown_text, row))} |" for row in rows]
     return "\n".join(lines)
@@ -127,19 +119,21 @@ def _within(blocks: Sequence[str]) -> str:
     return f"{kept}\n\n{_ROOM}\n"
 
 
-def summary_lines(report: FinalReport, results: Mapping[str, Mapping[str, Any]], sources: Sources) -> list[str]:
+def summary_lines(told: Told) -> list[str]:
     """The same in sentences for the job's log, in 80 columns: no line of it is a command to the runner."""
     said: list[tuple[str, str]] = []
     """Each with how its lines after the first are indented."""
+    report = told.report
     alone = len(report.exercises) == 1
     for exercise in report.exercises:
-        said += [(line, "    ") for line in _told(exercise, results.get(exercise.name), sources, alone=alone)]
-    whole, most = _sums(results.values())
+        result, found = told.results.get(exercise.name), told.found[exercise.name]
+        said += [(line, "    ") for line in _told(exercise, result, found, alone=alone)]
+    whole, most = _sums(told)
     if not report.ungraded:
         said += [] if alone else [(f"All together: {whole} of {most} points.", "")]
     elif not alone:
         said.append(("There are no points in all yet, since not all was graded.", ""))
-    said += [(_ROUNDED, "")] if _is_rounded(report, results) else []
+    said += [(_ROUNDED, "")] if _is_rounded(told) else []
     said += [(line, "") for line in (*_policy(report, whole), *problems(report))]
     # Escaped first, which makes texts longer, and again: a line that was broken may begin as a command does.
     lines = [
@@ -155,16 +149,14 @@ def _one_line(text: str) -> str:
 
 
 def _told(
-    exercise: WrittenExercise, result: Mapping[str, Any] | None, sources: Sources, *, alone: bool
+    exercise: WrittenExercise, result: ReporterResult | None, found: Sequence[Finding], *, alone: bool
 ) -> Iterator[str]:
     """The sentences on an exercise; where a step tells of nothing else, with the commands to go on with."""
     name, path = clipped(exercise.name, 60), exercise_path(exercise.unit, exercise.name)
     if result is None:
         yield not_your_fault([name])
     else:
-        whole, most = _sums([result])
-        yield f"{name} has {whole} of {most} points. {_OPENINGS[_state(exercise)]}"
-    found = findings(exercise, sources)
+        yield f"{name} has {result.score} of {result.max_score} points. {_OPENINGS[_state(exercise)]}"
     for each in found:
         if each.state in TOLD:
             code = f" [{each.code}]" if each.code else ""
@@ -172,7 +164,7 @@ def _told(
             yield f"  {each.function}{line}: {clipped(' '.join(each.what.split()), _LONGEST)}{code}"
     if unwritten := [each.function for each in found if each.state == "not_started"]:
         if len(unwritten) < len({each.function for each in found}) or _state(exercise) == "unfinished":
-            yield f"  {names_of(unwritten)} {'is' if len(unwritten) == 1 else 'are'} not written yet."
+            yield f"  {names_of(unwritten)} {plural(len(unwritten), 'is', 'are')} not written yet."
         elif alone:
             yield f"  Write it in {path}."
     if alone and _state(exercise) == "failed":

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.hosts.grader import PYTHON, TORCH_CPU_INDEX
 from gradcheck.showing.templating import filled
 
@@ -42,21 +42,15 @@ def output_file(environment: Mapping[str, str], given: Path | None) -> Path:
         )
     path = given if given is not None else Path(named)
     whose = "--output" if given is not None else "GITHUB_OUTPUT"
-    try:
-        with path.open("ab"):
-            pass
-    except OSError as error:
-        why = f"{error.strerror}; nothing was graded"
-        raise GradcheckError(f"{path}, which {whose} names, cannot be written: {why}") from None
+    with explained(f"{path}, which {whose} names, cannot be written", "nothing was graded"), path.open("ab"):
+        pass
     return path
 
 
 def append_output(path: Path, name: str, value: str) -> None:
     """`name=value`, which is one line, at the end of a step's outputs. Raises GradcheckError."""
-    try:
+    with explained(f"{path} cannot be written", "the result is lost"):
         _append(path, f"{name}={value}\n")
-    except OSError as error:
-        raise GradcheckError(f"{path} cannot be written: {error.strerror}; the result is lost") from None
 
 
 def append_summary(environment: Mapping[str, str], text: str) -> str:

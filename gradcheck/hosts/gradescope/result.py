@@ -16,8 +16,8 @@ from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.gradebooks.collect.result import Result, ResultsRead, amount, score_of, tests_in
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.message import failure_text
-from gradcheck.reports.stored import clipped, failures, must_be_marked, penalties, problems
-from gradcheck.showing.text import points
+from gradcheck.reports.stored import failures, must_be_marked, penalties, problems
+from gradcheck.showing.text import clipped, points
 
 _MOST = 8_000
 """Characters of a test's output."""

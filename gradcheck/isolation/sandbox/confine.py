@@ -13,20 +13,28 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gradcheck.isolation.sandbox import kernel, landlock, privileges
+from gradcheck.isolation.sandbox import kernel, landlock
+from gradcheck.isolation.sandbox.cgroups import join
 from gradcheck.isolation.sandbox.layers import Layer, in_order, none_held
-from gradcheck.isolation.sandbox.limits import Limits, set_limits, threads_of
-from gradcheck.isolation.sandbox.manners import ReadableOnly, settle
-from gradcheck.isolation.sandbox.places import listed_places, needed_places, readable_places
+from gradcheck.isolation.sandbox.limits import (
+    Limits,
+    become,
+    drop_bounds,
+    drop_capabilities,
+    find_user,
+    set_limits,
+    threads_of,
+)
+from gradcheck.isolation.sandbox.places import ReadableOnly, listed_places, needed_places, readable_places, settle
 from gradcheck.isolation.sandbox.seccomp import Filter
 
 __all__ = ["NAMES", "Confinement", "readable_places"]
 
 NAMES = (
-    "address space", "cpu time", "file size", "processes",
+    "address space", "cpu time", "file size", "processes", "cgroup",
     "no_new_privs", "capabilities", "Landlock", "seccomp", "other user",
 )  # fmt: skip
-"""The layers of a Confinement. The namespaces are entered before, by namespaces.enter() and mounts.keep_only()."""
+"""The layers of a Confinement. The namespaces are entered before, as namespaces.py has it."""
 
 if sys.platform != "win32":
     import resource
@@ -39,6 +47,7 @@ class Confinement:
         self._limits = limits
         self._without = frozenset(without)
         self._why = kernel.unsupported()
+        self._group: int | str = "left out"
         self._ruleset = -1
         self._no_landlock = "left out"
         self._finder: ReadableOnly | None = None
@@ -48,16 +57,23 @@ class Confinement:
 
     @classmethod
     def prepare(
-        cls, limits: Limits | None = None, readable: Sequence[Path] = (), *, without: Collection[str] = ()
+        cls,
+        limits: Limits | None = None,
+        readable: Sequence[Path] = (),
+        *,
+        group: int | str = "no cgroup was made for it",
+        without: Collection[str] = (),
     ) -> Confinement:
         """Build what all children share. Forks once where another user is tried, so call it while single-threaded.
 
         `readable`: what may be read and mapped, mostly `readable_places()`.
+        `group`: the entrance of a cgroup, or why there is none.
         `without`: names of layers to leave out, for tests and probes. Raises nothing: what is missing, `apply` tells.
         """
         self = cls(limits or Limits(), without)
         if self._why:
             return self
+        self._group = "left out" if "cgroup" in self._without else group
         kernel.keep_memory_private()  # that of this process, which its children would have for a parent
         if "Landlock" not in self._without:
             try:
@@ -69,7 +85,7 @@ class Confinement:
             self._filters = {lone: Filter(kernel.machine(), read_only=lone) for lone in (False, True)}
         if "other user" not in self._without:
             try:
-                self._users = privileges.find_user([*needed_places(), *readable])
+                self._users = find_user([*needed_places(), *readable])
             except OSError as error:
                 self._users = (0, 0, kernel.reason(error))
         if not self._users[1]:
@@ -87,8 +103,9 @@ class Confinement:
         parent = os.getppid()
         with suppress(OSError):
             os.setsid()  # a group and a session of its own: to be killed as one, without a terminal
+        group = self._join()  # while its entrance is open
         close_others({0, 1, 2, *keep_fds, self._ruleset})
-        layers = [*set_limits(self._limits, self._threads, self._without), *self._drop()]
+        layers = [group, *set_limits(self._limits, self._threads, self._without), *self._drop()]
         kernel.keep_memory_private()  # once more: another user had made it public
         with suppress(OSError):
             kernel.prctl(kernel.PR_SET_PDEATHSIG, int(signal.SIGKILL))
@@ -99,21 +116,32 @@ class Confinement:
         settle(self._finder if files.held else None)
         return in_order([*layers, files, self._seccomp(read_only=not files.held)])
 
+    def _join(self) -> Layer:
+        name = "cgroup"
+        if isinstance(self._group, str):
+            return Layer(name, held=False, detail=self._group)
+        try:
+            join(self._group)
+        except OSError as error:
+            return Layer(name, held=False, detail=kernel.reason(error))
+        most = f"{self._limits.memory_bytes / (1 << 30):g} GiB and {self._limits.processes} further threads"
+        return Layer(name, held=True, detail=f"at most one processor, {most} for all together")
+
     def _drop(self) -> list[Layer]:
         """Another user, and no capabilities; with that it is known whether the limit of processes binds."""
         bare = "capabilities" not in self._without
         if bare:
-            privileges.drop_bounds()
+            drop_bounds()
         first, count, why = self._users
         other = Layer("other user", held=False, detail=why)
         if count:
             user = first + os.getpid() % count  # a user each, so that no two workers share their limits
             try:
-                privileges.become(user)
+                become(user)
                 other = Layer("other user", held=True, detail="a user of its own, in no group")
             except OSError as error:
                 other = Layer("other user", held=False, detail=kernel.reason(error))
-        capabilities = privileges.drop_capabilities() if bare else Layer("capabilities", held=False, detail="left out")
+        capabilities = drop_capabilities() if bare else Layer("capabilities", held=False, detail="left out")
         return [other, capabilities, self._processes()]
 
     def _processes(self) -> Layer:

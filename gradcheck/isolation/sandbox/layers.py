@@ -28,6 +28,7 @@ class Kind:
 
 _LINUX = "Grade on Linux: a container or a virtual machine will do."
 _NEWER = "Use a kernel of 5.13 or later with Landlock on (the boot option lsm=landlock,...)."
+_DELEGATED = "Start where cgroups are delegated, as in: systemd-run --user --scope -p Delegate=yes gradcheck doctor"
 _NAMESPACES = "Start as root, or allow unprivileged user namespaces (kernel.apparmor_restrict_unprivileged_userns=0)."
 _MOUNTS = (
     "A submission can ask which other files there are, and how large. "
@@ -39,6 +40,7 @@ KINDS = (
     Kind("cpu time", "cannot compute for longer than its limit", _LINUX, baseline=True),
     Kind("file size", "cannot make a file grow", _LINUX, baseline=True),
     Kind("processes", "cannot start more threads than its limit", "Start as an ordinary user, not as root."),
+    Kind("cgroup", "has one processor, and one limit of memory and of threads with all that it starts", _DELEGATED),
     Kind("no_new_privs", "gains no rights by running another program", _LINUX, baseline=True),
     Kind("capabilities", "has none of root's rights", "Start as an ordinary user, not as root."),
     Kind("Landlock", "reads only Python, torch and numpy, and writes nothing", _NEWER, baseline=True),

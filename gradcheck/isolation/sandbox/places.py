@@ -1,24 +1,33 @@
-"""What a submission may read: the interpreter, the system's libraries, torch and numpy. Not gradcheck, nor any home."""
+"""What a submission may read: the interpreter, the system's libraries, torch and numpy. Not gradcheck, nor any home.
+
+And good manners behind the walls: what a library finds missing is missing, and not forbidden. Landlock lets a package
+be seen and not be read, so importing it ends in a PermissionError; but libraries try what may be there and expect that
+it is not (SymPy looks for python-flint, torch for a dozen others). And torch asks for a temporary folder and the user's
+name as soon as an optimiser is made. None of this is a wall.
+"""
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import re
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gradcheck.grading.execute import ROOTS, required, top_level
 
 _SYSTEM = (
     "/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", "/usr/local/lib", "/nix/store", "/gnu/store",
     "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/etc/gai.conf", "/usr/share/zoneinfo", "/usr/share/locale",
     "/usr/share/i18n", "/sys/devices/system/cpu",
 )  # fmt: skip
-_ROOTS = ("torch", "numpy")
 PACKAGE = Path(__file__).resolve().parents[2]
 """gradcheck itself: the catalog and the checks."""
 
@@ -41,7 +50,7 @@ def readable_places(hidden: Iterable[Path] = ()) -> list[Path]:
     found: list[Path] = []
     for place in wanted:
         found += _without(place, kept_out)
-    for place in _distributions(_ROOTS):
+    for place in _distributions():
         found += _without(place, secret)
     return _outermost(found)
 
@@ -55,7 +64,7 @@ def listed_places(readable: Iterable[Path]) -> list[Path]:
 def needed_places() -> list[Path]:
     """Those that Python and torch cannot do without, for the question whether another user could read them."""
     places = [Path(os.__file__), Path(sysconfig.get_path("stdlib")) / "encodings"]
-    for name in _ROOTS:
+    for name in ROOTS:
         for folder in _package_folders():
             if (folder / name / "__init__.py").exists():
                 places.append(folder / name / "__init__.py")
@@ -93,57 +102,79 @@ def _outermost(places: Iterable[Path]) -> list[Path]:
     return sorted(place for place in everything if not any(parent in everything for parent in place.parents))
 
 
-def can_import(module: str) -> bool:
-    """Whether a worker has this module (no dots): Python's own, torch, numpy, and all that these require."""
-    return module in _ROOTS or module in sys.stdlib_module_names or module in _required_modules()
-
-
-@cache
-def _required_modules() -> frozenset[str]:
-    entries = {entry for distribution in _required(_ROOTS) for entry in _top_level(distribution)}
-    return frozenset(entry.partition(".")[0] for entry in entries)
-
-
-def _distributions(roots: Iterable[str]) -> list[Path]:
-    """The top-level entries of these distributions and of all that they require."""
+def _distributions() -> list[Path]:
+    """The top-level entries of torch and numpy and of all that they require."""
     places = []
-    for distribution in _required(roots):
-        for entry in _top_level(distribution):
+    for distribution in required():
+        for entry in top_level(distribution):
             place = Path(str(distribution.locate_file(entry)))
             if place.exists():
                 places.append(place.resolve())
     return places
 
 
-def _required(roots: Iterable[str]) -> Iterator[importlib.metadata.Distribution]:
-    """These distributions and all that they require, as far as they are installed."""
-    waiting, seen = list(roots), set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        with suppress(importlib.metadata.PackageNotFoundError):
-            distribution = importlib.metadata.distribution(name)
-            waiting += _requires(distribution)
-            yield distribution
+def answer_ahead() -> None:
+    """What torch asks of the disk and of the system's users, settled before it asks: in a process whose disks are
+    already read-only it would fail at the question, in the middle of loading a part of itself, and never recover.
+    """
+    # Else the first to ask tries to write a file, and fails at the question instead of at its own file.
+    tempfile.tempdir = tempfile.tempdir or "/tmp"  # noqa: S108 - never written to
+    if not any(name in os.environ for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
+        os.environ["LOGNAME"] = "submission"  # the list of users cannot be read
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = "/"  # torch makes this folder with its first optimiser, if it is not there
 
 
-def _requires(distribution: importlib.metadata.Distribution) -> list[str]:
-    names = []
-    for requirement in distribution.requires or []:
-        head, _, marker = requirement.partition(";")
-        match = re.match(r"[A-Za-z0-9._-]+", head.strip())
-        if match and "extra" not in marker:
-            names.append(re.sub(r"[-_.]+", "-", match[0]).lower())
-    return names
+def settle(finder: ReadableOnly | None) -> None:
+    """In a worker, as it is confined. `finder`: None where Landlock does not hold."""
+    answer_ahead()
+    if finder is not None:
+        finder.take_over()
 
 
-def _top_level(distribution: importlib.metadata.Distribution) -> set[str]:
-    """The first part of every file's path; where no list of files was kept, the names that it says it has."""
-    record = distribution.read_text("RECORD")
-    if record:
-        firsts = {line.split("/", 1)[0].split(",", 1)[0].strip('"') for line in record.splitlines()}
-        return {first for first in firsts if first not in {"", ".", "..", "__pycache__"}}
-    names = (distribution.read_text("top_level.txt") or distribution.metadata["Name"] or "").split()
-    return {entry for name in names for entry in (name, f"{name}.py", f"{name}.libs")}
+class ReadableOnly(MetaPathFinder):
+    """In place of the finders that look on disk: finds what they find, if it may be read."""
+
+    def __init__(self, readable: Iterable[Path]) -> None:
+        self._finders: list[Any] = []
+        self._readable = frozenset(str(place) for place in readable)
+        self._answers: dict[str, bool] = {}
+
+    def take_over(self) -> None:
+        """From now on what is on disk is looked for here. Built-in and frozen modules are where they were."""
+        place = sys.meta_path.index(PathFinder) if PathFinder in sys.meta_path else 0
+        self._finders = sys.meta_path[place:]
+        sys.meta_path[place:] = [self]
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        for finder in self._finders:
+            spec: ModuleSpec | None = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                places = [spec.origin] if spec.has_location and spec.origin else spec.submodule_search_locations or ()
+                if not places or any(self._may_read(place) for place in places):
+                    return spec
+        return None
+
+    def find_distributions(self, *arguments: Any) -> Iterator[Any]:
+        """What importlib.metadata asks every finder."""
+        for finder in self._finders:
+            if hasattr(finder, "find_distributions"):
+                yield from finder.find_distributions(*arguments)
+
+    def invalidate_caches(self) -> None:
+        for finder in self._finders:
+            if hasattr(finder, "invalidate_caches"):
+                finder.invalidate_caches()
+
+    def _may_read(self, place: str) -> bool:
+        folder = place.rpartition("/")[0]
+        if folder not in self._answers:
+            self._answers[folder] = not self._readable.isdisjoint(_ancestors(folder))
+        return self._answers[folder] or place in self._readable or str(Path(place).resolve()) in self._readable
+
+
+def _ancestors(folder: str) -> set[str]:
+    """The folder and all above it, as it is named and as it really lies."""
+    named, real = Path(folder), Path(folder).resolve()
+    return {str(place) for place in (named, *named.parents, real, *real.parents)}

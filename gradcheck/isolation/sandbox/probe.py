@@ -20,10 +20,11 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from gradcheck.isolation.sandbox import confine, kernel, mounts, namespaces, privileges
+from gradcheck.isolation.sandbox import confine, kernel, namespaces
+from gradcheck.isolation.sandbox.cgroups import Group, make_group
 from gradcheck.isolation.sandbox.confine import Confinement, readable_places
 from gradcheck.isolation.sandbox.layers import KINDS, Layer, in_order, none_held
-from gradcheck.isolation.sandbox.limits import Limits
+from gradcheck.isolation.sandbox.limits import Limits, capabilities
 
 _ALL = tuple(kind.name for kind in KINDS)
 _PATIENCE_S = 30
@@ -44,10 +45,15 @@ def probe_layers(only: Collection[str] = _ALL) -> list[Layer]:
     why = kernel.unsupported()
     if why or sys.platform != "linux":
         return none_held(why, only)
+    group = make_group(_LIMITS) if "cgroup" in only else "left out"
     try:
-        found = [*_reports(_in_user_namespace), *_reports(partial(_in_namespaces, only))]
+        entrance = group.entrance if isinstance(group, Group) else group
+        found = [*_reports(_in_user_namespace), *_reports(partial(_in_namespaces, only, entrance))]
     except OSError as error:
         return none_held(f"nothing could be tried: {kernel.reason(error)}", only)
+    finally:
+        if isinstance(group, Group):
+            group.remove()
     return in_order([*none_held("its trial ended early", only), *(layer for layer in found if layer.name in only)])
 
 
@@ -87,7 +93,7 @@ def _in_user_namespace(writer: int) -> None:
     _tell(writer, layer, "the namespace is the old one" if namespace.stat().st_ino == before else "")
 
 
-def _in_namespaces(only: Collection[str], writer: int) -> None:
+def _in_namespaces(only: Collection[str], group: int | str, writer: int) -> None:
     """As a grader would start: namespaces first, then one child for each layer that confines.
 
     Most are tried where there still are files that a layer must refuse, the others where another user finds Python.
@@ -98,11 +104,11 @@ def _in_namespaces(only: Collection[str], writer: int) -> None:
             _tell(writer, layer, _SEEN_INSIDE[layer.name]())
 
     def tried(names: Collection[str]) -> dict[int, str]:
-        return {_fork(partial(_confined, name, places, writer)): name for name in names if name in only}
+        return {_fork(partial(_confined, name, places, group, writer)): name for name in names if name in only}
 
     later = [name for name in confine.NAMES if "other user" in (name, *_NEEDS.get(name, ()))]
     children = tried([name for name in confine.NAMES if name not in later])
-    disks = mounts.keep_only(places)
+    disks = namespaces.keep_only(places)
     _tell(writer, disks, _disks())
     children |= tried(later)
     for child, name in children.items():
@@ -111,15 +117,15 @@ def _in_namespaces(only: Collection[str], writer: int) -> None:
             _tell(writer, Layer(name, held=True, detail=_BINDS))
 
 
-def _confined(name: str, places: list[Path], writer: int) -> None:
+def _confined(name: str, places: list[Path], group: int | str, writer: int) -> None:
     without = set(confine.NAMES) - {name, *_NEEDS.get(name, ())}
-    confinement = Confinement.prepare(_LIMITS, places, without=without)
+    confinement = Confinement.prepare(_LIMITS, places, group=group, without=without)
     spare = os.memfd_create("probe")
     layers = {layer.name: layer for layer in confinement.apply([writer, spare])}
     failed = ""
     if layers[name].held:
         failed = next(_EFFECTS[name](spare), "")
-        if name == "processes":  # not with the few of the trial
+        if name in {"processes", "cgroup"}:  # not with the few of the trial
             layers[name] = Layer(name, held=True, detail=_BINDS)
     _tell(writer, layers[name], failed)
 
@@ -165,7 +171,7 @@ def _old_privileges(_spare: int) -> Iterator[str]:
 
 
 def _roots_rights(_spare: int) -> Iterator[str]:
-    if any(privileges.capabilities()):
+    if any(capabilities()):
         yield "some are left"
     with suppress(OSError):
         os.chroot("/")
@@ -213,6 +219,7 @@ _EFFECTS: dict[str, Callable[[int], Iterator[str]]] = {
     "cpu time": _more_time,
     "file size": _growing_file,
     "processes": _more_threads,
+    "cgroup": _more_threads,
     "no_new_privs": _old_privileges,
     "capabilities": _roots_rights,
     "Landlock": _forbidden_file,

@@ -1,4 +1,8 @@
-"""Seccomp: which system calls a process may make. A list of what numeric Python needs; all else is refused.
+"""Seccomp, by hand: which system calls a process may make. A filter that a library made would be as long to describe.
+
+Once Python and torch run, a submission may compute, read files and tell the time. What is not named here is refused:
+new processes and programs, sockets, signals to others, other users, namespaces, mounts, tracing, shared and sealed
+memory, scheduling, keys, io_uring, bpf. A new kernel's new calls are refused too.
 
 The filter is a classic BPF program over (number, architecture, arguments). It finds the number by halving, so that it
 takes some ten steps whatever the number, and it is built once: a child only writes its own pid into it.
@@ -11,10 +15,66 @@ import ctypes
 import errno
 import struct
 import sys
+from dataclasses import dataclass
 
 from gradcheck.isolation.sandbox import kernel
-from gradcheck.isolation.sandbox.allowed_calls import Check, rules
-from gradcheck.isolation.sandbox.syscalls import ARCHITECTURES, numbers
+from gradcheck.isolation.sandbox.kernel import ARCHITECTURES, numbers
+
+
+@dataclass(frozen=True)
+class Check:
+    """One argument of a call, its low 32 bits, must be one of `values` after `mask`. None stands for the own pid.
+
+    `whole`: the high 32 bits must be 0 as well, for arguments that are pointers or longs.
+    """
+
+    argument: int
+    values: tuple[int | None, ...]
+    mask: int | None = None
+    whole: bool = False
+
+
+_CLONE_VM, _CLONE_SIGHAND, _CLONE_THREAD = 0x100, 0x800, 0x10000
+_CLONE_PTRACE, _CLONE_VFORK = 0x2000, 0x4000
+_CLONE_NEW = 0x7E020080  # every namespace: time, mount, cgroup, uts, ipc, user, pid, net
+_THREAD = _CLONE_VM | _CLONE_SIGHAND | _CLONE_THREAD
+
+_FCNTL = (0, 1, 2, 3, 4, 1030)
+"""Duplicate, flags of the descriptor and of the file. Not F_SETOWN, which has signals sent to others."""
+_IOCTL = (0x5401, 0x802C542A, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+"""TCGETS, TCGETS2, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. Not TIOCSTI, which types for the user."""
+_PRCTL = (3, 15, 16, 21, 23, 39, 51, 0x53564D41)
+"""Reading dumpable, seccomp, capabilities, no_new_privs, vector length; naming threads and memory."""
+_ARCH_PRCTL = (0x1021, 0x1022, 0x1023)
+"""Asking for the processor's matrix registers (AMX), which oneDNN does at its first product."""
+
+_WRITING = 0o3 | 0o100 | 0o1000 | 0o20000000
+"""O_ACCMODE, O_CREAT, O_TRUNC, __O_TMPFILE: the same on both architectures, and absent from `os` on Windows."""
+
+_CHECKED: dict[str, tuple[Check, ...]] = {
+    "clone": (Check(0, (_THREAD,), _THREAD | _CLONE_PTRACE | _CLONE_VFORK | _CLONE_NEW),),
+    "fcntl": (Check(1, _FCNTL),),
+    "ioctl": (Check(1, _IOCTL),),
+    "prctl": (Check(0, _PRCTL),),
+    "arch_prctl": (Check(0, _ARCH_PRCTL),),
+    "kill": (Check(0, (None,)),),
+    "tgkill": (Check(0, (None,)),),
+    "prlimit64": (Check(0, (0, None)),),
+    "sendto": (Check(4, (0,), whole=True),),  # to the socket's own peer, to no address
+}
+
+
+def rules(*, read_only: bool) -> dict[str, tuple[Check, ...]]:
+    """System call -> what its arguments must be; no checks where it is allowed as it is.
+
+    `read_only`: a file may be opened for reading only.
+    """
+    opening = {
+        "open": (Check(1, (0,), _WRITING),) if read_only else (),
+        "openat": (Check(2, (0,), _WRITING),) if read_only else (),
+    }
+    return {**dict.fromkeys(kernel.HARMLESS, ()), **_CHECKED, **opening}
+
 
 Instruction = tuple[int, int, int, int]
 """Code, jump if true, jump if false, constant."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gradcheck.checks.candidate import Candidate, Varied
 from gradcheck.checks.limits import WAITING, Allowance
 from gradcheck.checks.outcome import Call, Fault, Outcome, Printed
-from gradcheck.isolation.worker import outcomes
+from gradcheck.isolation.worker import values
 from gradcheck.isolation.worker.launch import Died, Lane, Worker
 from gradcheck.isolation.worker.wire import Malformed
 
@@ -145,7 +145,7 @@ class SandboxedCandidate(Candidate):
         self.submission.renew()
         return []
 
-    def sent(self, calls: Sequence[Call]) -> outcomes.Sent | None:
+    def sent(self, calls: Sequence[Call]) -> values.Sent | None:
         """What the worker answers to a batch, with no outcome made of it yet; None where nothing of use comes."""
         if not self.submission.time_is_up:
             with suppress(Died, Malformed):
@@ -153,15 +153,15 @@ class SandboxedCandidate(Candidate):
         self.submission.renew()
         return None
 
-    def _asked(self, calls: Sequence[Call], computing_s: float) -> outcomes.Sent:
+    def _asked(self, calls: Sequence[Call], computing_s: float) -> values.Sent:
         """What the worker answers. Raises Died, Malformed."""
         worker = self.submission.alive()
         header, body = worker.request(calls)
         with self.submission.allowed(worker, computing_s, GRACE_S) as allowance:
             answer, length = worker.ask({"do": "call", "exercise": self.exercise, **header}, body, allowance=allowance)
-            if outcomes.length_of(answer, len(calls)) != length:
+            if values.length_of(answer, len(calls)) != length:
                 raise Malformed
-            sent = outcomes.Sent(answer, worker.body(length, allowance=allowance), len(calls))
+            sent = values.Sent(answer, worker.body(length, allowance=allowance), len(calls))
         self.printed.write(sent.printed)
         return sent
 

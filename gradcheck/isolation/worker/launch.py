@@ -2,12 +2,18 @@
 
 A worker that does not answer in time is ended with all that it started; one that died is told from one that is slow.
 When the zygote itself is gone, a new one takes its place.
+
+On systems that cannot fork each worker is a fresh process, warm only after seconds, in no sandbox. What protects there
+is that a submission runs in a process of its own, which sees no expected values and is ended when its time is up.
+Reports say what is missing.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
+import secrets
 import signal
 import socket
 import struct
@@ -21,9 +27,13 @@ from pathlib import Path
 from gradcheck.checks.limits import Allowance, time_of_process
 from gradcheck.checks.outcome import Call
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.processes import end_with_parent
+from gradcheck.isolation.sandbox.cgroups import Group, make_group
 from gradcheck.isolation.sandbox.layers import Layer, none_held
-from gradcheck.isolation.worker.arguments import Packed, pack_calls
+from gradcheck.isolation.sandbox.limits import Limits
+from gradcheck.isolation.worker.values import Packed, pack_calls
 from gradcheck.isolation.worker.wire import (
+    ENDING_S,
     Closed,
     Header,
     Malformed,
@@ -91,17 +101,23 @@ class Lane:
     taught: dict[str, Sequence[Call]] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     control: socket.socket | None = None
+    group: Group | None = None
+    """Where its workers are counted together, if this system lets us."""
 
     def start(self) -> None:
         """Start the zygote, if there is none, and wait until it is warm. Raises SandboxFailure."""
         if self.process is not None and self.process.poll() is None:
             return
         self.stop()
+        limits = Limits(self.bounds.memory_bytes, int(self.bounds.submission_s) + 5)
+        group = make_group(limits) if self.bounds.sandbox else ""
+        self.group = group if isinstance(group, Group) else None
+        handed = [self.group.entrance] if self.group else []
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-B", "-c", _ZYGOTE, str(theirs.fileno()), json.dumps(module_paths())]
         self.process = subprocess.Popen(  # noqa: S603 — our own interpreter
             command,
-            pass_fds=(theirs.fileno(),),
+            pass_fds=(theirs.fileno(), *handed),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -113,8 +129,9 @@ class Lane:
         self.control = ours
         settings = {
             "sandbox": self.bounds.sandbox,
-            "memory_bytes": self.bounds.memory_bytes,
-            "cpu_s": int(self.bounds.submission_s) + 5,
+            "memory_bytes": limits.memory_bytes,
+            "cpu_s": limits.cpu_s,
+            "group": handed[0] if handed else group,
             "hidden": self.bounds.hidden,
         }
         try:
@@ -187,6 +204,8 @@ class Lane:
         except (Closed, Silent, Malformed, AssertionError):
             self.stop()
             return None
+        if self.group is not None:  # what left the worker's group of processes is in it all the same
+            self.group.end_all()
         return status
 
     def stop(self) -> None:
@@ -202,6 +221,9 @@ class Lane:
             if self.process.stderr:
                 self.process.stderr.close()
             self.process = None
+        if self.group is not None:
+            self.group.remove()
+            self.group = None
 
     def _last_words(self) -> str:
         if self.process is None or self.process.stderr is None:
@@ -338,3 +360,101 @@ def environment() -> dict[str, str]:
     }
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     return {**kept, **threads, "PATH": os.defpath, "HOME": "/nonexistent", "PYTHONHASHSEED": "0", "KMP_BLOCKTIME": "0"}
+
+
+_TOKEN = 32
+
+_WORKER = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]);"
+    "from gradcheck.isolation.worker.launch import connect; connect()"
+)
+
+
+class SpawningLane(Lane):
+    """A lane without a zygote, whose workers are asked for everything in full."""
+
+    def start(self) -> None:
+        self.layers = self.layers or none_held("workers are separate processes here, and nothing more")
+
+    def teach(self, name: str, calls: Sequence[Call]) -> None:
+        """There is nobody who would remember."""
+
+    def worker(self, files: Mapping[str, tuple[str, bytes]]) -> Worker:
+        self.start()
+        for attempt in (1, 2):
+            self.stop()
+            try:
+                sock = self._spawned()
+                worker = Worker(self, sock, self.process.pid if self.process else None)
+                worker.bring(files)
+            except (Closed, Silent, OSError) as error:
+                if attempt == 2:
+                    self.stop()
+                    raise SandboxFailure(f"no process can be started that submissions could run in: {error}") from None
+            else:
+                return worker
+        raise AssertionError
+
+    def end(self, *, gone: bool = False) -> int | None:
+        status = None
+        if self.process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                status = self.process.wait(ENDING_S if gone else 0)
+        self.stop()
+        return status
+
+    def _spawned(self) -> socket.socket:
+        """The socket of a new process, which connects to a port of this machine and shows a token that only it got."""
+        token = secrets.token_bytes(_TOKEN)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(_START_S)
+            self.process = subprocess.Popen(  # noqa: S603 — our own interpreter
+                [sys.executable, "-B", "-c", _WORKER, json.dumps(module_paths())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=os.sep,
+                env=environment(),
+                start_new_session=os.name == "posix",
+            )
+            assert self.process.stdin is not None
+            port = server.getsockname()[1]
+            self.process.stdin.write(port.to_bytes(2, "big") + token)
+            self.process.stdin.flush()  # and it stays open: the process ends when it closes
+            while True:
+                sock, _ = server.accept()
+                sock.settimeout(_START_S)
+                with suppress(Closed, Silent):
+                    if hmac.compare_digest(bytes(receive_exactly(sock, _TOKEN, None)), token):
+                        return sock
+                sock.close()
+
+    def stop(self) -> None:
+        if self.process is not None:
+            if os.name == "posix":
+                with suppress(OSError):
+                    os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.kill()
+            self.process.wait()
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+            self.process = None
+
+
+def connect() -> None:
+    """In the new process: get warm, connect, and serve."""
+    from gradcheck.isolation.worker.serve import serve
+    from gradcheck.isolation.worker.zygote import warm_up
+
+    told = sys.stdin.buffer.read(2 + _TOKEN)
+    end_with_parent()
+    warm_up()
+    with socket.create_connection(("127.0.0.1", int.from_bytes(told[:2], "big"))) as sock:
+        sock.sendall(told[2:])
+        send(sock, {"confined": True})  # to all that there is here
+        serve(sock, {})
+
+
+def lane_for(bounds: Bounds, *, forks: bool = hasattr(os, "fork") and hasattr(socket, "send_fds")) -> Lane:
+    """The lane that this system can have."""
+    return Lane(bounds) if forks else SpawningLane(bounds)

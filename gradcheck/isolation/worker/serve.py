@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gradcheck.checks.candidate import InProcessCandidate, Varied
 from gradcheck.checks.outcome import Fault, Outcome
 from gradcheck.grading.execute import execute
-from gradcheck.isolation.worker import arguments, outcomes
+from gradcheck.isolation.worker import values
 from gradcheck.isolation.worker.wire import ANYTHING, Closed, Header, Silent, receive, send
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def _answer(
         if "prepared" in header:
             came = candidate.play(prepared.pop(header["prepared"]))
         else:
-            came = candidate.call_many(arguments.unpack_calls(header["calls"], body))
-        return outcomes.pack(came, candidate.printed.take())
+            came = candidate.call_many(values.unpack_calls(header["calls"], body))
+        return values.pack(came, candidate.printed.take())
     except BaseException as error:
         # A submission that broke what our own code stands on broke its own answer.
         fault = Fault(type(error).__name__, "the result could not be read; is something of torch or Python replaced?")
-        return outcomes.pack([Outcome("raised", fault=fault)], "")
+        return values.pack([Outcome("raised", fault=fault)], "")

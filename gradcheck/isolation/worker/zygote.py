@@ -22,10 +22,8 @@ from gradcheck.isolation.sandbox.confine import Confinement
 from gradcheck.isolation.sandbox.kernel import keep_memory_private
 from gradcheck.isolation.sandbox.layers import Layer, in_order
 from gradcheck.isolation.sandbox.limits import Limits
-from gradcheck.isolation.sandbox.mounts import keep_only
-from gradcheck.isolation.sandbox.namespaces import enter
-from gradcheck.isolation.sandbox.places import readable_places
-from gradcheck.isolation.worker.warm_up import warm_up
+from gradcheck.isolation.sandbox.namespaces import enter, keep_only
+from gradcheck.isolation.sandbox.places import answer_ahead, readable_places
 from gradcheck.isolation.worker.wire import ANYTHING, ENDING_S, Closed, Header, Silent, receive, send
 
 if TYPE_CHECKING:
@@ -52,10 +50,10 @@ class Zygote:
         warm_up()
         self.confinement = None
         if settings["sandbox"]:
-            limits = Limits(memory_bytes=settings["memory_bytes"], cpu_s=settings["cpu_s"])
+            limits = Limits(settings["memory_bytes"], settings["cpu_s"])
             readable = readable_places(map(Path, settings.pop("hidden")))  # children need not know the names
             layers.append(keep_only(readable))
-            self.confinement = Confinement.prepare(limits, readable)
+            self.confinement = Confinement.prepare(limits, readable, group=settings["group"])
         self.layers = layers
         self.rehearsed: list[Layer] = []
 
@@ -75,7 +73,7 @@ class Zygote:
     def _obey(self, header: Header, body: bytearray) -> None:
         if header["do"] == "prepare":
             from gradcheck.checks.tensors import Prepared
-            from gradcheck.isolation.worker.arguments import unpack_calls
+            from gradcheck.isolation.worker.values import unpack_calls
 
             self.prepared[header["name"]] = Prepared(unpack_calls(header["calls"], body))
             gc.collect()
@@ -164,3 +162,37 @@ class Zygote:
             told = file.read()
         os.waitpid(child, 0)
         return [Layer(*row) for row in json.loads(told)]
+
+
+def warm_up() -> None:
+    """Load and do once all that a first call does: the libraries, autograd, reading a result. Then autograd goes.
+
+    Raises RuntimeError where that fails: what cannot be done here could not be done for any submission.
+    """
+    answer_ahead()
+    import numpy as np
+    import torch
+
+    import gradcheck.checks.playing
+    import gradcheck.isolation.worker.serve  # noqa: F401
+    from gradcheck.checks.outcome import Argument
+    from gradcheck.grading.execute import execute
+    from gradcheck.isolation.worker.no_autograd import without_autograd
+
+    torch.set_num_threads(1)  # the tensors are small, and a pool of threads does not outlive a fork
+    gc.set_threshold(50_000, 20, 20)
+    sys.dont_write_bytecode = True
+    source = b"import math, torch\nimport torch.nn.functional as F\ndef f(x):\n    return F.softmax(x @ x.T, -1).sum(0)"
+    candidate = execute(source, "gradcheck_warm_up", "warm_up", "warm_up", 60.0)
+    candidate.watched = False
+    for dtype in ("float64", "float32"):
+        outcome = candidate.call("f", {"x": Argument(np.eye(3), dtype)}, count=dtype == "float32")
+        if outcome.state != "returned":
+            raise RuntimeError(f"a first call {outcome.state}: {outcome.fault and outcome.fault.text}")
+    ones = torch.ones(2, requires_grad=True)
+    # By both doors: the first call of each imports hundreds of modules, which may be nobody's time (who has a Function
+    # of their own may let the engine run it, and who asks for what is not there is to be told that, not "too slow").
+    (ones * ones).sum().backward()  # type: ignore[no-untyped-call]
+    torch.autograd.grad(ones * ones, ones, ones)
+    sys.modules.pop("gradcheck_warm_up")
+    without_autograd()

@@ -19,7 +19,7 @@ from torch._ops import OpOverload
 
 from gradcheck.numbers.bounded.number import RULES, Bounded, BoundedTensor, mid_of, rule
 from gradcheck.numbers.bounded.pointwise import direction
-from gradcheck.numbers.dispatch import Rule, aten, mapped
+from gradcheck.numbers.dispatch import Rule, aten, axes_of, mapped, windows
 
 
 def compared(numbers: Bounded, x: Any, y: Any) -> tuple[Tensor, Tensor]:
@@ -209,14 +209,6 @@ RULES.table(
 # The largest of many.
 
 
-def places(x: Tensor, dim: Any) -> tuple[int, ...]:
-    """The axes an operator works along: all where none is named."""
-    if not x.dim() or dim is None or (isinstance(dim, list | tuple) and not dim):
-        return tuple(range(x.dim()))
-    named = dim if isinstance(dim, list | tuple) else (dim,)
-    return tuple(axis % x.dim() for axis in named)
-
-
 def extreme(
     numbers: Bounded, x: BoundedTensor, dim: Any, keepdim: bool, sign: int
 ) -> tuple[BoundedTensor, Tensor | None]:
@@ -226,7 +218,7 @@ def extreme(
     """
     if not x.dim():
         return numbers.exactly(x.mid.clone(), x.rad.clone()), None
-    axes = places(x, dim)
+    axes = axes_of(x, dim)
     best = torch.amax(x.mid, axes, keepdim=True) if sign > 0 else torch.amin(x.mid, axes, keepdim=True)
     is_best = x.mid == best
     best_rad = torch.where(is_best, x.rad, 0.0).amax(axes, keepdim=True)
@@ -262,16 +254,14 @@ def best_along(numbers: Bounded, x: BoundedTensor, dim: int, keepdim: bool = Fal
     return found, place_of_extreme(x, drawn, dim, keepdim, sign)
 
 
-def place_of_best(numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False, *, sign: int) -> Tensor:
-    return place_of_extreme(x, extreme(numbers, x, dim, True, sign)[1], dim, keepdim, sign)
-
-
 for _name, _sign in (("max", 1), ("min", -1)):
     RULES.table(
         {
             f"a{_name} {_name}.default": partial(best, sign=_sign),
             f"{_name}.dim": partial(best_along, sign=_sign),
-            f"arg{_name}": partial(place_of_best, sign=_sign),
+            f"arg{_name}": lambda n, x, dim=None, keepdim=False, sign=_sign: place_of_extreme(
+                x, extreme(n, x, dim, True, sign)[1], dim, keepdim, sign
+            ),
         }
     )
 
@@ -386,13 +376,7 @@ def running(function: Any, numbers: Bounded, x: BoundedTensor, dim: int) -> tupl
 
 RULES.table(
     {
-        "aminmax": lambda n, x, dim=None, keepdim=False: (
-            best(n, x, dim, keepdim, sign=-1),
-            best(n, x, dim, keepdim, sign=1),
-        ),
         "sort.stable": lambda n, x, stable=None, dim=-1, descending=False: sort(n, x, dim, descending, stable=stable),
-        "argsort": lambda n, x, dim=-1, descending=False, stable=False: sort(n, x, dim, descending, stable=stable)[1],
-        "argsort.stable": lambda n, x, stable, dim=-1, descending=False: sort(n, x, dim, descending, stable=False)[1],
         "median.default": partial(median, torch.median),
         "median.dim": partial(median_along, torch.median),
         "nanmedian.default": partial(median, torch.nanmedian),
@@ -406,22 +390,21 @@ RULES.table(
 # Largest within windows.
 
 
-def windows(
+def seen_by(
     x: Tensor, kernel: list[int], stride: list[int], padding: list[int], dilation: list[int], sizes: Any
 ) -> Tensor:
     """What a pooling looks at: x's last axes become those of the output and a last one, of the window."""
-    rank = len(kernel)
-    pads = []
-    for axis in range(rank):
-        reach = (sizes[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
-        pads.append((padding[axis], max(0, reach - padding[axis] - x.shape[axis - rank])))
-    flat_pads = [amount for pair in reversed(pads) for amount in pair]
-    padded = torch.constant_pad_nd(x, flat_pads, -math.inf)
-    for axis in range(rank):
-        place = x.dim() - rank + axis
-        span = (kernel[axis] - 1) * dilation[axis] + 1
-        padded = padded.unfold(place, span, stride[axis])[..., :: dilation[axis]].narrow(place, 0, sizes[axis])
-    return padded.flatten(x.dim())
+    first = x.dim() - len(kernel)
+    pads: list[int] = []
+    for size, wide, step, pad, apart, given in zip(
+        sizes, kernel, stride, padding, dilation, x.shape[first:], strict=True
+    ):
+        reach = (size - 1) * step + (wide - 1) * apart + 1
+        pads = [pad, max(0, reach - pad - given), *pads]  # torch begins with the last axis
+    seen = windows(torch.constant_pad_nd(x, pads, -math.inf), kernel, stride, dilation)
+    for axis, size in enumerate(sizes):
+        seen = seen.narrow(first + axis, 0, size)
+    return seen.flatten(x.dim())
 
 
 def filled(values: list[int], rank: int, default: list[int]) -> list[int]:
@@ -451,7 +434,7 @@ def max_pool(
     how = filled(stride, rank, kernel), filled(padding, rank, [0]), filled(dilation, rank, [1])
 
     def look(part: Tensor) -> Tensor:
-        return windows(part, kernel, *how, values.shape[-rank:])
+        return seen_by(part, kernel, *how, values.shape[-rank:])
 
     return pooled(numbers, x, values, indices, rank, look)
 
@@ -494,8 +477,8 @@ def step(function: Any, numbers: Bounded, x: BoundedTensor, **kwargs: Any) -> Bo
     return numbers.made(mid, rad) if kwargs.get("decimals") else numbers.exactly(mid, rad)
 
 
-def crossing(numbers: Bounded, x: Any, y: Any, function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """The whole number in x / y, by how much it may be off, and where it is unclear."""
+def crossing(numbers: Bounded, x: Any, y: Any, function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """The whole number in x / y, and by how much it may be off."""
     (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
     quotient = x_mid / y_mid
     reach = (x_rad + quotient.abs() * y_rad) / (y_mid.abs() - y_rad) + 4 * (numbers.unit + 2.0**-53) * quotient.abs()
@@ -505,7 +488,7 @@ def crossing(numbers: Bounded, x: Any, y: Any, function: Callable[[Tensor], Tens
     off = torch.where(exact, 0.0, torch.where(y_mid.abs() > y_rad, off, math.inf))
     numbers.unclear += int((off != 0).sum())
     numbers.ties += int((exact & (whole != 0)).sum())
-    return whole, off, off != 0
+    return whole, off
 
 
 @rule("div.Tensor_mode", "div.Scalar_mode")
@@ -513,14 +496,14 @@ def divide_rounded(numbers: Bounded, x: Any, y: Any, *, rounding_mode: str | Non
     if rounding_mode is None:
         found: BoundedTensor = RULES[aten.div.Tensor](numbers, x, y)
         return found
-    whole, off, _ = crossing(numbers, x, y, torch.floor if rounding_mode == "floor" else torch.trunc)
+    whole, off = crossing(numbers, x, y, torch.floor if rounding_mode == "floor" else torch.trunc)
     return numbers.made(whole, off)
 
 
 def remainder_of(numbers: Bounded, x: Any, y: Any, function: Any, whole_of: Any) -> BoundedTensor:
     """x − k y: exact but for a step by y; where k is unclear, off by y as often as k is."""
     (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
-    whole, off, _ = crossing(numbers, x, y, whole_of)
+    whole, off = crossing(numbers, x, y, whole_of)
     spread = x_rad + whole.abs() * y_rad + off * (y_mid.abs() + y_rad)
     return numbers.made(function(x_mid, y_mid), spread + (numbers.unit + 2.0**-53) * y_mid.abs())
 
@@ -539,12 +522,6 @@ def angle(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
     return numbers.made(mid, torch.zeros_like(mid))
 
 
-def shrink_backward(numbers: Bounded, upstream: BoundedTensor, x: Any, edge: Any) -> BoundedTensor:
-    """The backward of a function that is 0 between −λ and λ."""
-    passes = RULES[aten.gt.Tensor](numbers, RULES[aten.abs.default](numbers, x), edge)
-    return let_through(numbers, passes, upstream.mid, upstream.rad)
-
-
 def nan_to_num(numbers: Bounded, x: BoundedTensor, *args: Any, **kwargs: Any) -> BoundedTensor:
     mid = aten.nan_to_num.default(x.mid, *args, **kwargs)
     there = torch.isfinite(x.mid)
@@ -559,7 +536,9 @@ RULES.table(
         "floor_divide": lambda n, x, y: divide_rounded(n, x, y, rounding_mode="floor"),
         "fmod": lambda n, x, y: remainder_of(n, x, y, torch.fmod, torch.trunc),
         "remainder": lambda n, x, y: remainder_of(n, x, y, torch.remainder, torch.floor),
-        "softshrink_backward hardshrink_backward": shrink_backward,
+        "softshrink_backward hardshrink_backward": lambda n, upstream, x, edge: let_through(  # 0 from −λ to λ
+            n, RULES[aten.gt.Tensor](n, RULES[aten.abs.default](n, x), edge), upstream.mid, upstream.rad
+        ),
         "nan_to_num": nan_to_num,
     }
 )

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.number import Bounded, BoundedTensor, rule
+from gradcheck.numbers.bounded.number import RULES, Bounded, BoundedTensor, rule
+from gradcheck.numbers.dispatch import in_torch
 
 
 def bounded(numbers: Bounded, x: Any) -> BoundedTensor:
@@ -19,7 +20,7 @@ def bounded(numbers: Bounded, x: Any) -> BoundedTensor:
 
 
 def eliminated(a: Tensor, order: Tensor) -> Tensor:
-    """LU in one matrix, rows in the given order. Runs under the mode."""
+    """LU in one matrix, rows in the given order."""
     size, columns = a.shape[-2:]
     lu = torch.gather(a, -2, order.unsqueeze(-1).expand(*order.shape, columns))
     for step in range(min(size, columns)):
@@ -63,7 +64,7 @@ def order_of(pivots: Tensor, size: int) -> Tensor:
 
 
 def substituted(a: Tensor, b: Tensor, upper: bool, unit: bool) -> Tensor:
-    """A⁻¹ B for a triangular A, row by row. Runs under the mode."""
+    """A⁻¹ B for a triangular A, row by row."""
     size = a.shape[-1]
     rows: dict[int, Tensor] = {}
     for row in reversed(range(size)) if upper else range(size):
@@ -87,7 +88,7 @@ def triangular(a: Tensor, b: Tensor, *, upper: bool, left: bool = True, unit: bo
 
 
 def with_factors(lu: Tensor, order: Tensor, b: Tensor, left: bool, adjoint: bool) -> Tensor:
-    """Solve by LU. Runs under the mode."""
+    """Solve by LU."""
     if not left:
         return with_factors(lu, order, b.mT, True, not adjoint).mT
     shape = torch.broadcast_shapes(lu.shape[:-2], b.shape[:-2])  # type: ignore[no-untyped-call]
@@ -113,31 +114,22 @@ def lu_factor_ex(numbers: Bounded, a: Any, *, pivot: bool = True, check_errors: 
     return lu, pivots, no_errors(a)
 
 
-@rule("lu_unpack")
-def lu_unpack(numbers: Bounded, lu: Any, pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True) -> Any:
-    lu = bounded(numbers, lu)
-
-    def unpack(lu: Tensor, pivots: Tensor) -> Any:
-        size, columns = lu.shape[-2:]
-        inner = min(size, columns)
-        lower = torch.tril(lu[..., :inner], -1) + torch.eye(size, inner, dtype=torch.float64, device=lu.device)
-        order = order_of(pivots, size)
-        permutation = torch.nn.functional.one_hot(order, size).to(torch.float64).mT
-        return permutation, lower, torch.triu(lu[..., :inner, :])
-
-    return numbers.again(unpack, (lu, pivots), {})
+def lu_unpack(lu: Tensor, pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True) -> Any:
+    size, columns = lu.shape[-2:]
+    inner = min(size, columns)
+    lower = torch.tril(lu[..., :inner], -1) + torch.eye(size, inner, dtype=torch.float64, device=lu.device)
+    permutation = torch.nn.functional.one_hot(order_of(pivots, size), size).to(torch.float64).mT
+    return permutation, lower, torch.triu(lu[..., :inner, :])
 
 
 @rule("linalg_lu")
 def lu_parts(numbers: Bounded, a: Any, *, pivot: bool = True) -> Any:
     lu, pivots, _ = factored(numbers, bounded(numbers, a), pivot=pivot)
-    return lu_unpack(numbers, lu, pivots)
+    return numbers.again(lu_unpack, (lu, pivots), {})
 
 
-@rule("linalg_lu_solve")
-def lu_solve(numbers: Bounded, lu: Any, pivots: Tensor, b: Any, *, left: bool = True, adjoint: bool = False) -> Any:
-    order = order_of(pivots, lu.shape[-1])
-    return numbers.again(with_factors, (bounded(numbers, lu), order, bounded(numbers, b), left, adjoint), {})
+def lu_solve(lu: Tensor, pivots: Tensor, b: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
+    return with_factors(lu, order_of(pivots, lu.shape[-1]), b, left, adjoint)
 
 
 @rule("_linalg_solve_ex")
@@ -193,7 +185,7 @@ def sign_of(order: Tensor) -> Tensor:
 
 
 def lower_root(a: Tensor) -> Tensor:
-    """Cholesky, column by column. Runs under the mode."""
+    """Cholesky, column by column."""
     size = a.shape[-1]
     columns: list[Tensor] = []
     for step in range(size):
@@ -212,48 +204,38 @@ def upper_root(a: Tensor) -> Tensor:
     return lower_root(a.mT).mT
 
 
-@rule("linalg_cholesky_ex")
-def cholesky_ex(numbers: Bounded, a: Any, *, upper: bool = False, check_errors: bool = False) -> Any:
-    return numbers.again(upper_root if upper else lower_root, (bounded(numbers, a),), {}), no_errors(a)
+def cholesky_solve(b: Tensor, factor: Tensor, upper: bool = False) -> Tensor:
+    first, second = (factor.mT, factor) if upper else (factor, factor.mT)
+    return triangular(second, triangular(first, b, upper=False), upper=True)
 
 
-@rule("cholesky")
-def cholesky(numbers: Bounded, a: Any, upper: bool = False) -> Any:
-    return cholesky_ex(numbers, a, upper=upper)[0]
-
-
-@rule("cholesky_solve")
-def cholesky_solve(numbers: Bounded, b: Any, factor: Any, upper: bool = False) -> Any:
-    def compute(b: Tensor, factor: Tensor) -> Tensor:
-        first, second = (factor.mT, factor) if upper else (factor, factor.mT)
-        return triangular(second, triangular(first, b, upper=False), upper=True)
-
-    return numbers.again(compute, (bounded(numbers, b), bounded(numbers, factor)), {})
-
-
-@rule("cholesky_inverse")
-def cholesky_inverse(numbers: Bounded, factor: Any, upper: bool = False) -> Any:
+def cholesky_inverse(factor: Tensor, upper: bool = False) -> Tensor:
     unit = torch.eye(factor.shape[-1], dtype=torch.float64, device=factor.device).expand(factor.shape).contiguous()
-    return cholesky_solve(numbers, numbers.constant(unit), factor, upper)
+    return cholesky_solve(unit, factor, upper)
 
 
-@rule("linalg_solve_triangular")
-def solve_triangular(
-    numbers: Bounded, a: Any, b: Any, *, upper: bool, left: bool = True, unitriangular: bool = False
-) -> Any:
-    return numbers.again(
-        triangular, (bounded(numbers, a), bounded(numbers, b)), {"upper": upper, "left": left, "unit": unitriangular}
-    )
-
-
-@rule("triangular_solve")
 def triangular_solve(
-    numbers: Bounded, b: Any, a: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False
-) -> Any:
-    a = bounded(numbers, a)
+    b: Tensor, a: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+) -> tuple[Tensor, Tensor]:
+    turned, is_upper = (a.mT, not upper) if transpose else (a, upper)
+    return triangular(turned, b, upper=is_upper, unit=unitriangular), a.clone()
 
-    def compute(a: Tensor, b: Tensor) -> Any:
-        turned, is_upper = (a.mT, not upper) if transpose else (a, upper)
-        return triangular(turned, b, upper=is_upper, unit=unitriangular), a.clone()
 
-    return numbers.again(compute, (a, bounded(numbers, b)), {})
+RULES.table(
+    {
+        "lu_unpack": lu_unpack,
+        "linalg_lu_solve": lu_solve,
+        "linalg_cholesky_ex": lambda a, upper=False, check_errors=False: (
+            (upper_root if upper else lower_root)(a),
+            no_errors(a),
+        ),
+        "cholesky": lambda a, upper=False: (upper_root if upper else lower_root)(a),
+        "cholesky_solve": cholesky_solve,
+        "cholesky_inverse": cholesky_inverse,
+        "linalg_solve_triangular": lambda a, b, upper, left=True, unitriangular=False: triangular(
+            a, b, upper=upper, left=left, unit=unitriangular
+        ),
+        "triangular_solve": triangular_solve,
+    },
+    in_torch,
+)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import partial
 from typing import Any
 
 import torch
@@ -196,19 +196,6 @@ def interpolation(rank: int, entries: float, negative: bool, operator: OpOverloa
     return apply
 
 
-def trilinear(
-    numbers: Bounded, a: Any, b: Any, c: Any, add_a: Any, add_b: Any, add_c: Any, sum_over: Any, unroll_dim: int = 1
-) -> Any:
-    """A sum over a product of three, written out."""
-
-    def compute(*factors: Tensor) -> Tensor:
-        pairs = zip(factors, (add_a, add_b, add_c), strict=True)
-        a, b, c = (reduce(torch.unsqueeze, axes, factor) for factor, axes in pairs)
-        return (a * b * c).sum(list(sum_over))
-
-    return numbers.again(compute, (a, b, c), {})
-
-
 RULES.of_each(
     pooling,
     *(
@@ -227,4 +214,3 @@ for _name, _how in {
     "_upsample_bicubic2d_aa": (2, 4.0, True),
 }.items():
     RULES.of_each(partial(interpolation, *_how), _name, f"{_name}_backward")
-RULES.table({"_trilinear": trilinear})

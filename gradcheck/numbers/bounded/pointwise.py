@@ -119,18 +119,6 @@ def either(first: BoundedTensor, second: BoundedTensor) -> BoundedTensor:
     return BoundedTensor(first.mid, torch.maximum(first.rad, up(second.rad + apart)))
 
 
-RULES.table(
-    {
-        "rsub": lambda n, x, y, alpha=1: sub(n, y, x, alpha),
-        "square": lambda n, x: mul(n, x, x),
-        "reciprocal": lambda n, x: div(n, 1.0, x),
-        "neg": lambda n, x: n.exactly(-x.mid, x.rad.clone()),
-        "addcmul": lambda n, x, a, b, value=1: add(n, x, scaled(n, mul(n, a, b), value)),
-        "addcdiv": lambda n, x, a, b, value=1: add(n, x, scaled(n, div(n, a, b), value)),
-    }
-)
-
-
 # Functions of one number: by how much f moves when x moves by at most `rad`. Each takes (mid, rad, f(mid)).
 
 
@@ -174,10 +162,6 @@ def of_rsqrt(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
     low = mid - rad
     spread = torch.where(low > 0, rad / (low * mid.sqrt() + mid * low.sqrt()), math.inf)
     return torch.where((rad == 0) & (mid >= 0), 0.0, spread)
-
-
-def of_tanh(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
-    return torch.minimum(rad / torch.cosh(near(mid, rad)).square(), 1 + value.abs())
 
 
 def of_sigmoid(mid: Tensor, rad: Tensor, value: Tensor) -> Tensor:
@@ -231,7 +215,7 @@ FUNCTIONS: dict[str, Spread] = {
     "log10": lambda mid, rad, value: relative_log(rad, mid) / math.log(10),
     "sqrt": of_sqrt,
     "rsqrt": of_rsqrt,
-    "tanh": of_tanh,
+    "tanh": lambda mid, rad, value: torch.minimum(rad / torch.cosh(near(mid, rad)).square(), 1 + value.abs()),
     "sigmoid": of_sigmoid,
     "erf": of_erf,
     "sin": lambda mid, rad, value: torch.minimum(rad, 1 + value.abs()),
@@ -505,6 +489,7 @@ def direction(numbers: Bounded, x: BoundedTensor) -> BoundedTensor:
 
 RULES.table(
     {
+        "neg": lambda n, x: n.exactly(-x.mid, x.rad.clone()),
         "_conj conj_physical": lambda n, x: n.exactly(x.mid.conj_physical(), x.rad.clone()),
         "view_as_complex": lambda n, x: n.exactly(
             torch.view_as_complex(x.mid.contiguous()).clone(), up(torch.hypot(*x.rad.unbind(-1)))

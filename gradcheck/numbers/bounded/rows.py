@@ -20,7 +20,7 @@ from torch import Tensor
 from gradcheck.numbers.bounded.libm import HALVES_LOSE, roundoffs
 from gradcheck.numbers.bounded.number import OUTWARDS, RULES, UNIT64, Bounded, BoundedTensor, rule, up, whole
 from gradcheck.numbers.bounded.pointwise import NARROW, add, div
-from gradcheck.numbers.dispatch import aten
+from gradcheck.numbers.dispatch import aten, in_torch
 
 BLOCK = 2**16
 """Entries that are worked on at a time: what fits into a core's cache."""
@@ -420,40 +420,24 @@ def layer_norm_backward(
     return found[0], found[1], found[2]
 
 
-@rule("_weight_norm_interface_backward")
-def weight_norm_backward(numbers: Bounded, upstream: Any, v: Any, g: Any, norms: Any, dim: int) -> Any:
+def weight_norm_backward(upstream: Tensor, v: Tensor, g: Tensor, norms: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """Of v g / ‖v‖, where the norm is along all axes but one."""
-    axes = [axis for axis in range(v.dim()) if axis != dim % v.dim()]
-
-    def compute(upstream: Tensor, v: Tensor, g: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
-        along = (upstream * v).sum(axes, keepdim=True)
-        return (g / norms) * (upstream - v * (along / (norms * norms))), along / norms
-
-    return numbers.again(compute, (upstream, v, g, norms), {})
+    along = (upstream * v).sum([axis for axis in range(v.dim()) if axis != dim % v.dim()], keepdim=True)
+    return (g / norms) * (upstream - v * (along / (norms * norms))), along / norms
 
 
 # Losses, and functions of one entry.
 
 
 def distances(x: Tensor, y: Tensor, p: float) -> Tensor:
-    """Between all rows of x and all of y. Runs under the mode."""
+    """Between all rows of x and all of y."""
     found: Tensor = torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1)
     return found
 
 
-@rule("_cdist_forward")
-def cdist(numbers: Bounded, x: Any, y: Any, p: float, compute_mode: int | None) -> Any:
-    return numbers.again(distances, (x, y, p), {})
-
-
-@rule("_cdist_backward")
-def cdist_backward(numbers: Bounded, upstream: Any, x: Any, y: Any, p: float, result: Any) -> Any:
-    def compute(upstream: Tensor, x: Tensor, y: Tensor, result: Tensor) -> Tensor:
-        difference = x.unsqueeze(-2) - y.unsqueeze(-3)
-        slope = slope_of_norm(difference, result.unsqueeze(-1), p)
-        return (upstream.unsqueeze(-1) * slope).sum(-2)
-
-    return numbers.again(compute, (upstream, x, y, result), {})
+def distances_backward(upstream: Tensor, x: Tensor, y: Tensor, p: float, result: Tensor) -> Tensor:
+    difference = x.unsqueeze(-2) - y.unsqueeze(-3)
+    return (upstream.unsqueeze(-1) * slope_of_norm(difference, result.unsqueeze(-1), p)).sum(-2)
 
 
 def slope_of_norm(difference: Tensor, norm: Tensor, p: float) -> Tensor:
@@ -468,26 +452,32 @@ def slope_of_norm(difference: Tensor, norm: Tensor, p: float) -> Tensor:
     return torch.where(norm == 0, 0.0, torch.where(difference == 0, 0.0, slope))
 
 
-@rule("_pdist_forward")
-def pdist(numbers: Bounded, x: Any, p: float = 2.0) -> Any:
-    first, second = torch.triu_indices(x.shape[0], x.shape[0], 1, device=x.device)
-
-    def compute(x: Tensor) -> Tensor:
-        found: Tensor = torch.linalg.vector_norm(x[first] - x[second], p, -1)
-        return found
-
-    return numbers.again(compute, (x,), {})
+def pairs_of(x: Tensor) -> Tensor:
+    return torch.triu_indices(x.shape[0], x.shape[0], 1, device=x.device)
 
 
-@rule("_pdist_backward")
-def pdist_backward(numbers: Bounded, upstream: Any, x: Any, p: float, result: Any) -> Any:
-    first, second = torch.triu_indices(x.shape[0], x.shape[0], 1, device=x.device)
+def pair_distances(x: Tensor, p: float = 2.0) -> Tensor:
+    first, second = pairs_of(x)
+    found: Tensor = torch.linalg.vector_norm(x[first] - x[second], p, -1)
+    return found
 
-    def compute(upstream: Tensor, x: Tensor, result: Tensor) -> Tensor:
-        part = upstream.unsqueeze(-1) * slope_of_norm(x[first] - x[second], result.unsqueeze(-1), p)
-        return torch.zeros_like(x).index_add(0, first, part).index_add(0, second, -part)
 
-    return numbers.again(compute, (upstream, x, result), {})
+def pair_distances_backward(upstream: Tensor, x: Tensor, p: float, result: Tensor) -> Tensor:
+    first, second = pairs_of(x)
+    part = upstream.unsqueeze(-1) * slope_of_norm(x[first] - x[second], result.unsqueeze(-1), p)
+    return torch.zeros_like(x).index_add(0, first, part).index_add(0, second, -part)
+
+
+RULES.table(
+    {
+        "_weight_norm_interface_backward": weight_norm_backward,
+        "_cdist_forward": lambda x, y, p, compute_mode: distances(x, y, p),
+        "_cdist_backward": distances_backward,
+        "_pdist_forward": pair_distances,
+        "_pdist_backward": pair_distances_backward,
+    },
+    in_torch,
+)
 
 
 def gelu_with(numbers: Bounded, found: BoundedTensor, size: Any) -> BoundedTensor:

@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradcheck.numbers.bounded.branches import places
 from gradcheck.numbers.bounded.libm import roundoffs
 from gradcheck.numbers.bounded.number import RULES, UNIT64, Bounded, BoundedTensor, like, rule, up, whole
 from gradcheck.numbers.bounded.pointwise import add, div, mul, scaled, sub
-from gradcheck.numbers.dispatch import aten
+from gradcheck.numbers.dispatch import aten, axes_of, in_torch
 
 
 def sum_along(numbers: Bounded, x: BoundedTensor, axes: tuple[int, ...], keepdim: bool) -> BoundedTensor:
@@ -24,21 +23,16 @@ def sum_along(numbers: Bounded, x: BoundedTensor, axes: tuple[int, ...], keepdim
     mid, spread = x.mid.sum(axes, keepdim), x.rad.sum(axes, keepdim)
     if terms <= 1:
         return numbers.exactly(mid, spread)
-
-    def known() -> Tensor:
-        return torch.isinf(x.mid).any(dim=axes, keepdim=keepdim) if len(axes) == 1 else infinite_along(x, axes, keepdim)
-
-    return numbers.summed(mid, spread, x.mid.abs().sum(axes, keepdim), terms, known=lambda: known() & spread.isfinite())
-
-
-def infinite_along(x: BoundedTensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
-    return torch.isinf(x.mid).to(torch.float64).amax(axes, keepdim) > 0
+    size = x.mid.abs().sum(axes, keepdim)
+    return numbers.summed(
+        mid, spread, size, terms, known=lambda: torch.isinf(x.mid).any(axes, keepdim) & spread.isfinite()
+    )
 
 
 def mean(
     numbers: Bounded, x: BoundedTensor, dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> BoundedTensor:
-    axes = places(x, dim)
+    axes = axes_of(x, dim)
     return div(numbers, sum_along(numbers, x, axes, keepdim), float(math.prod(x.shape[axis] for axis in axes)))
 
 
@@ -47,7 +41,7 @@ def nansum(
 ) -> BoundedTensor:
     there = ~torch.isnan(x.mid)
     kept = BoundedTensor(torch.where(there, x.mid, 0.0), torch.where(there, x.rad, 0.0))
-    return sum_along(numbers, kept, places(x, dim), keepdim)
+    return sum_along(numbers, kept, axes_of(x, dim), keepdim)
 
 
 def cumsum(numbers: Bounded, x: BoundedTensor, dim: int, dtype: Any = None) -> BoundedTensor:
@@ -98,7 +92,7 @@ def cumprod(numbers: Bounded, x: BoundedTensor, dim: int, dtype: Any = None) -> 
 def variance(
     numbers: Bounded, x: BoundedTensor, dim: Any, correction: float, keepdim: bool
 ) -> tuple[BoundedTensor, BoundedTensor]:
-    axes = places(x, dim)
+    axes = axes_of(x, dim)
     count = math.prod(x.shape[axis] for axis in axes)
     center = mean(numbers, x, list(axes), True)
     away = sub(numbers, x, center)
@@ -141,11 +135,9 @@ def logcumsumexp(numbers: Bounded, x: BoundedTensor, dim: int) -> BoundedTensor:
     size = finite.abs().amax() if x.mid.numel() else finite.sum()
     step = (numbers.unit + UNIT64) * (roundoffs("exp") + roundoffs("log1p") + 4) * (1 + 2 * size + math.log(terms + 1))
     spread = torch.cummax(x.rad, dim).values if x.dim() else x.rad
-
-    def known() -> Tensor:
-        return torch.isinf(mid) & (spread == 0)
-
-    return numbers.made(mid, spread + terms * step, underflow=numbers.flushed, known=known)
+    return numbers.made(
+        mid, spread + terms * step, underflow=numbers.flushed, known=lambda: torch.isinf(mid) & (spread == 0)
+    )
 
 
 # Sums of products, whatever the order of summation: each term is rounded once when it is multiplied and at most n − 1
@@ -241,7 +233,7 @@ def convolution_backward(numbers: Bounded, upstream: Any, x: Any, weight: Any, b
 RULES.table(
     {
         "sum.default sum.dim_IntList": lambda n, x, dim=None, keepdim=False, dtype=None: sum_along(
-            n, x, places(x, dim), keepdim
+            n, x, axes_of(x, dim), keepdim
         ),
         "mean.default mean.dim": mean,
         "nansum": nansum,
@@ -253,7 +245,7 @@ RULES.table(
         **variance_rules("var_mean", root=False, with_mean=True),
         **variance_rules("std_mean", root=True, with_mean=True),
         "logcumsumexp": logcumsumexp,
-        "dist": lambda n, x, y, p=2: n.again(torch.linalg.vector_norm, (sub(n, x, y),), {"ord": p}),
+        "dist": in_torch(lambda x, y, p=2: torch.linalg.vector_norm(x - y, p)),
         **{f"{name}.default": partial(product_of, name) for name in PRODUCTS},
         "vdot": partial(product_of, "dot"),
         "addmm.default": partial(onto, "mm"),
@@ -264,4 +256,4 @@ RULES.table(
 RULES[torch.ops.prims.var.default] = lambda n, x, dims, correction=1, **_: variance(
     n, x, dims, float(correction), False
 )[0]
-RULES[torch.ops.prims.sum.default] = lambda n, x, dims=None, **_: sum_along(n, x, places(x, dims), False)
+RULES[torch.ops.prims.sum.default] = lambda n, x, dims=None, **_: sum_along(n, x, axes_of(x, dims), False)

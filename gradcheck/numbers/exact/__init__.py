@@ -4,7 +4,7 @@ A tensor holds int64 handles into a store of balls, so that torch itself lays en
 written here, a file for each family of operators.
 """
 
-from gradcheck.numbers.exact import branches, moves, pointwise, sums
+from gradcheck.numbers.exact import branches, pointwise, sums
 from gradcheck.numbers.exact.system import Exact, ExactTensor
 
-__all__ = ["Exact", "ExactTensor", "branches", "moves", "pointwise", "sums"]
+__all__ = ["Exact", "ExactTensor", "branches", "pointwise", "sums"]

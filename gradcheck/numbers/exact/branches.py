@@ -12,6 +12,7 @@ import torch
 from flint import arb
 from torch import Tensor
 
+from gradcheck.numbers.dispatch import axes_of
 from gradcheck.numbers.exact.system import RULES, Array, Exact, ExactTensor, kept
 
 UNORDERED = 2
@@ -223,16 +224,9 @@ def picked(numbers: Exact, x: ExactTensor, dim: int, keepdim: bool, pick: Callab
     return ExactTensor(result), indices
 
 
-def several(x: Any, dim: Any) -> tuple[int, ...]:
-    """The axes that torch means; a single number has none."""
-    if dim is None or (isinstance(dim, list | tuple) and not dim) or x.dim() == 0:
-        return tuple(range(x.dim()))
-    return tuple(d % x.dim() for d in (dim if isinstance(dim, list | tuple) else (dim,)))
-
-
 def extreme(numbers: Exact, x: ExactTensor, dim: Any, keepdim: bool, pick: Callable[..., Any]) -> ExactTensor:
     """The largest or smallest over several dimensions."""
-    dims = several(x, dim)
+    dims = axes_of(x, dim)
     kept_dims = [d for d in range(x.dim()) if d not in dims]
     rows = ExactTensor(x.handles.permute([*kept_dims, *dims]).reshape([*(x.shape[d] for d in kept_dims), -1]))
     values, _ = picked(numbers, rows, -1, False, pick)
@@ -277,10 +271,6 @@ def running(numbers: Exact, x: ExactTensor, dim: int, pick: Callable[..., Any]) 
     return ExactTensor(handles), indices
 
 
-def kth_value(numbers: Exact, x: ExactTensor, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Any, Tensor]:
-    return picked(numbers, x, dim, keepdim, lambda ranks, dim, keepdim: torch.kthvalue(ranks, k, dim, keepdim))
-
-
 def pick_by(pick: Callable[..., Any]) -> Callable[..., Any]:
     return lambda n, x, dim=-1, keepdim=False: picked(n, x, dim, keepdim, pick)
 
@@ -306,20 +296,15 @@ RULES.table(
         "min.dim": pick_by(torch.min),
         "median.dim": pick_by(torch.median),
         "mode": pick_by(torch.mode),
-        "kthvalue": kth_value,
+        "kthvalue": lambda n, x, k, dim=-1, keepdim=False: picked(
+            n, x, dim, keepdim, lambda ranks, dim, keepdim: torch.kthvalue(ranks, k, dim, keepdim)
+        ),
         "amax max.default": extreme_by(torch.max),
         "amin min.default": extreme_by(torch.min),
         "median.default": extreme_by(torch.median),
-        "aminmax": lambda n, x, dim=None, keepdim=False: (
-            extreme(n, x, dim, keepdim, torch.min),
-            extreme(n, x, dim, keepdim, torch.max),
-        ),
         "argmax": place_by(torch.max),
         "argmin": place_by(torch.min),
         "sort.default sort.stable": sort,
-        "argsort.default argsort.stable": lambda n, x, dim=-1, descending=False, stable=True: sort(
-            n, x, dim, descending
-        )[1],
         "topk": lambda n, x, k, dim=-1, largest=True, sorted=True: first_sorted(n, x, k, dim, largest),  # noqa: A006
         "cummax": partial(running, pick=torch.cummax),
         "cummin": partial(running, pick=torch.cummin),

@@ -1,20 +1,229 @@
-"""Operators that add up: sums, means and what is made of them, products of matrices, convolutions."""
+"""Operators that add up: moves whose entries fall together, sums, means and what is made of them, products of matrices,
+convolutions.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from flint import arb, arb_mat
+from torch import Tensor
+from torch.nn.functional import pad
 
-from gradcheck.numbers.exact.branches import extreme, several, signs
-from gradcheck.numbers.exact.moves import gathered_back, windows
+from gradcheck.numbers.dispatch import NoRule, aten, axes_of, windows
+from gradcheck.numbers.exact.branches import extreme, signs, truncated
 from gradcheck.numbers.exact.pointwise import OF_ARRAYS, times
-from gradcheck.numbers.exact.system import RULES, Array, Exact, ExactTensor, kept
+from gradcheck.numbers.exact.system import RULES, Array, Exact, ExactTensor, arbs, kept
+
+# Moves that torch knows for floats only: done on the entries' places, which float64 holds exactly.
+
+
+def moved(func: Any, handles: Tensor, *args: Any) -> Tensor:
+    places = torch.arange(handles.numel(), dtype=torch.float64).reshape(handles.shape)
+    return handles.reshape(-1)[func(places, *args).long()]
+
+
+def move_of_floats(func: Any) -> Callable[..., ExactTensor]:
+    return lambda numbers, x, *args: ExactTensor(moved(func, x.handles, *args))
+
+
+NEAREST, *PADS = (
+    [f"{kind}{axes}d" for axes in "123"] for kind in ("upsample_nearest", "reflection_pad", "replication_pad")
+)
+
+RULES.of_each(move_of_floats, *NEAREST, *chain(*PADS))
+
+
+def gathered_back(gather: Callable[[Tensor], Tensor], values: Array, shape: Any) -> Array:
+    """The adjoint of a gather that fills with zeros: to each entry the sum of what was read from it."""
+    size = math.prod(shape)
+    places = gather(torch.arange(1, size + 1).reshape(tuple(shape)))
+    return added_at(zeros((size + 1,)), places, values)[1:].reshape(tuple(shape))
+
+
+def back_from(func: Any) -> Callable[..., Array]:
+    """The adjoint of such a move, where torch's operator is given the input itself."""
+    return lambda n, g, x, padding: gathered_back(lambda z: moved(func, z, padding), n.balls(g), x.shape)
+
+
+def back_from_sizes(func: Any) -> Callable[..., Array]:
+    """The adjoint of such a move, where torch's operator is given the sizes of output and input."""
+    return lambda n, g, output, given, *scales: gathered_back(
+        lambda z: moved(func, z, output, *scales), n.balls(g), given
+    )
+
+
+# Adding at places.
+
+
+def added_at(start: Array, places: Tensor, values: Array) -> Array:
+    """`start`, with each value added at its place among the flat entries."""
+    result = np.array(start, dtype=object).reshape(-1)
+    np.add.at(result, places.reshape(-1).numpy(), np.broadcast_to(values, tuple(places.shape)).reshape(-1))
+    return result.reshape(start.shape)
+
+
+def zeros(shape: tuple[int, ...]) -> Array:
+    return np.full(shape, arb(0), dtype=object)
+
+
+def places_of(x: Any) -> Tensor:
+    return torch.arange(x.numel()).reshape(x.shape)
+
+
+def places_along(x: Any, dim: int, index: Tensor) -> Tensor:
+    """Where scatter's index points among the flat entries of x."""
+    if x.dim() == 0:
+        return torch.zeros(index.shape, dtype=torch.int64)
+    whole = tuple(slice(size) if d != dim % x.dim() else slice(None) for d, size in enumerate(index.shape))
+    return torch.gather(places_of(x)[whole], dim, index)
+
+
+def scatter_add(numbers: Exact, x: Any, dim: int, index: Tensor, src: Any) -> Array:
+    values = numbers.balls(src)[tuple(slice(size) for size in index.shape)]
+    return added_at(numbers.balls(x), places_along(x, dim, index), values)
+
+
+def index_add(numbers: Exact, x: Any, dim: int, index: Tensor, source: Any, *, alpha: float = 1) -> Array:
+    places = places_of(x).index_select(dim, index.reshape(-1))
+    return added_at(numbers.balls(x), places.reshape(source.shape), times(numbers, source, alpha))
+
+
+def index_put(numbers: Exact, x: Any, indices: Any, values: Any, accumulate: bool) -> Array:
+    chosen = tuple(slice(None) if index is None else index for index in indices)
+    return added_at(numbers.balls(x), places_of(x)[chosen], numbers.balls(values))
+
+
+def put(numbers: Exact, x: Any, index: Tensor, source: Any, accumulate: bool) -> Array:
+    return added_at(numbers.balls(x), index % max(1, x.numel()), numbers.balls(source))
+
+
+def embedding_backward(
+    numbers: Exact, g: Any, indices: Tensor, num_weights: int, padding_idx: int, scale_grad_by_freq: bool
+) -> Array:
+    upstream = numbers.balls(g)
+    if scale_grad_by_freq:
+        often = torch.bincount(indices.reshape(-1), minlength=num_weights)[indices]
+        upstream = np.asarray(upstream / numbers.balls(often.unsqueeze(-1)), dtype=object)
+    shape = (num_weights, g.shape[-1])
+    places = torch.arange(math.prod(shape)).reshape(shape)[indices]
+    result = added_at(zeros(shape), places, upstream)
+    if 0 <= padding_idx < num_weights:
+        result[padding_idx] = arb(0)
+    return result
+
+
+# Windows.
+
+
+def padded_windows(handles: Tensor, window: Any, stride: Any, padding: Any, dilation: Any) -> Tensor:
+    """What lies outside is 0."""
+    return windows(pad(handles, [amount for amount in reversed(padding) for _ in range(2)]), window, stride, dilation)
+
+
+def columns(handles: Tensor, window: Any, dilation: Any, padding: Any, stride: Any) -> Tensor:
+    """(..., channels * window, places)."""
+    seen = padded_windows(handles, window, stride, padding, dilation)
+    *batch, channels, high, wide, tall, broad = seen.shape
+    first = len(batch)
+    order = [*range(first), first, first + 3, first + 4, first + 1, first + 2]
+    return seen.permute(order).reshape(*batch, channels * tall * broad, high * wide)
+
+
+def col2im(numbers: Exact, x: Any, output_size: Any, kernel: Any, *how: Any) -> Array:
+    *batch, channels, _ = x.shape
+    shape = (*batch, channels // math.prod(kernel), *output_size)
+    return gathered_back(lambda handles: columns(handles, kernel, *how), numbers.balls(x), shape)
+
+
+def unfold_backward(numbers: Exact, g: Any, input_sizes: Any, dim: int, size: int, step: int) -> Array:
+    return gathered_back(lambda handles: handles.unfold(dim, size, step), numbers.balls(g), input_sizes)
+
+
+# Means over windows, each with its own divisor.
+
+
+class AverageWindows:
+    """What each window of an average pooling sees, and by what its sum is divided: padding counts or not."""
+
+    def __init__(
+        self, x: Any, kernel: Any, stride: Any = (), padding: Any = (0,), ceil_mode: bool = False,
+        all_counted: bool = True, divisor: int | None = None,
+    ) -> None:  # fmt: skip
+        if ceil_mode:
+            raise NoRule("Exact numbers have no rule for avg_pool2d with ceil_mode: pad the input instead.")
+        self.kernel, self.padding = (list(each) * (2 // len(each)) for each in (kernel, padding))
+        self.stride = list(stride) * (2 // len(stride)) if stride else self.kernel
+        seen = self.windows(torch.ones((1,) * (x.dim() - 2) + tuple(x.shape[-2:]), dtype=torch.int64))
+        counts = torch.full_like(seen[..., 0, 0], math.prod(self.kernel)) if all_counted else seen.sum((-2, -1))
+        self.divisors = arbs(counts if divisor is None else torch.full_like(counts, divisor))
+
+    def windows(self, handles: Tensor) -> Tensor:
+        return padded_windows(handles, self.kernel, self.stride, self.padding, [1, 1])
+
+
+def avg_pool(numbers: Exact, x: Any, *how: Any) -> Array:
+    pool = AverageWindows(x, *how)
+    return numbers.balls(ExactTensor(pool.windows(x.handles))).sum(axis=(-2, -1)) / pool.divisors
+
+
+def avg_pool_backward(numbers: Exact, g: Any, x: Any, *how: Any) -> Array:
+    pool = AverageWindows(x, *how)
+    return gathered_back(pool.windows, (numbers.balls(g) / pool.divisors)[..., None, None], x.shape)
+
+
+def adaptive_pool_backward(numbers: Exact, g: Any, x: Any) -> Array:
+    upstream, result = numbers.balls(g), zeros(tuple(x.shape))
+    (high, wide), (tall, broad) = g.shape[-2:], x.shape[-2:]
+    for row in range(high):
+        for column in range(wide):
+            rows = slice(row * tall // high, -(-(row + 1) * tall // high))
+            columns_ = slice(column * broad // wide, -(-(column + 1) * broad // wide))
+            share = upstream[..., row, column] / ((rows.stop - rows.start) * (columns_.stop - columns_.start))
+            result[..., rows, columns_] = result[..., rows, columns_] + np.asarray(share, dtype=object)[..., None, None]
+    return result
+
+
+RULES.table(
+    {
+        **{f"{name}_backward": back_from(getattr(aten, name).default) for names in PADS for name in names},
+        **{f"{name}_backward.default": back_from_sizes(getattr(aten, name).default) for name in NEAREST},
+        "scatter_add": scatter_add,
+        "index_add": index_add,
+        "index_put _unsafe_index_put": index_put,
+        "put": put,
+        "embedding_dense_backward": embedding_backward,
+        "col2im": col2im,
+        "unfold_backward": unfold_backward,
+        "avg_pool2d": avg_pool,
+        "avg_pool2d_backward": avg_pool_backward,
+        "_adaptive_avg_pool2d_backward": adaptive_pool_backward,
+    },
+    kept,
+)
+
+
+def converted(numbers: Exact, x: ExactTensor, dtype: torch.dtype | None = None, **layout: Any) -> Any:
+    """A change of dtype changes no number, unless it leaves the real ones."""
+    if dtype is None or dtype.is_floating_point:
+        return ExactTensor(x.handles.clone())
+    if dtype == torch.bool:
+        return signs(numbers, x) != 0
+    whole = [int(float(truncated(ball.mid()))) for ball in numbers.balls(x).reshape(-1)]
+    return torch.tensor(whole, dtype=dtype).reshape(x.shape)
+
+
+RULES.table({"im2col": lambda n, x, *how: ExactTensor(columns(n.handles(x), *how)), "_to_copy": converted})
+RULES[torch.ops.prims.convert_element_type.default] = converted
+
+
+# Sums and means.
 
 ABS, EXP, LOG, POWER, SQRT = (OF_ARRAYS[name] for name in ("abs", "exp", "log", "pow", "sqrt"))
 FLOAT = np.frompyfunc(float, 1, 1)
@@ -31,12 +240,12 @@ def count(x: Any, dims: tuple[int, ...]) -> int:
 
 
 def mean(numbers: Exact, x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Array:
-    dims = several(x, dim)
+    dims = axes_of(x, dim)
     return total(numbers.balls(x), dims, keepdim) / arb(count(x, dims))
 
 
 def product(numbers: Exact, x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Array:
-    return np.asarray(numbers.balls(x).prod(axis=several(x, dim), keepdims=keepdim, initial=arb(1)), dtype=object)
+    return np.asarray(numbers.balls(x).prod(axis=axes_of(x, dim), keepdims=keepdim, initial=arb(1)), dtype=object)
 
 
 def running(add: np.ufunc, numbers: Exact, x: Any, dim: int, dtype: Any = None) -> Array:
@@ -49,7 +258,7 @@ def variance(
     root: bool = False, alone: bool = True, **_: Any,
 ) -> Any:  # fmt: skip
     """The variance or its `root`; if not `alone`, the mean too."""
-    dims, balls = several(x, dim), numbers.balls(x)
+    dims, balls = axes_of(x, dim), numbers.balls(x)
     size = count(x, dims)
     middle = np.asarray(total(balls, dims, keepdim=True) / arb(size), dtype=object)
     left = size - (1 if correction is None else correction)
@@ -115,7 +324,7 @@ def running_log_sum_exp(x: Array, dim: int) -> Array:
 def vector_norm(
     numbers: Exact, x: Any, p: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> ExactTensor:
-    dims, balls = several(x, dim), numbers.balls(x)
+    dims, balls = axes_of(x, dim), numbers.balls(x)
     if p == 2:
         return numbers.keep(SQRT(total(balls * balls, dims, keepdim)))
     if p == 0:
@@ -181,16 +390,6 @@ def onto_start(product: Callable[[Array, Array], Array]) -> Callable[..., Array]
     return computed
 
 
-def trilinear(
-    numbers: Exact, x: Any, weight: Any, y: Any, for_x: Any, for_weight: Any, for_y: Any, summed: Any, unroll: int = 1
-) -> Array:
-    """The sum of products of three, each stretched along some axes; how it is unrolled changes nothing."""
-    product = arb(1)
-    for factor, axes in ((x, for_x), (weight, for_weight), (y, for_y)):
-        product = product * np.expand_dims(numbers.balls(factor), tuple(axes))
-    return total(np.asarray(product, dtype=object), tuple(summed))
-
-
 # Convolutions, as products with what each window sees. A weight has the axes (out, in / groups, *window).
 
 
@@ -204,9 +403,9 @@ class Geometry:
             for values in (stride, padding, dilation, output_padding)
         )
 
-    def columns(self, handles: torch.Tensor, places: Any) -> torch.Tensor:
+    def columns(self, handles: Tensor, places: Any) -> Tensor:
         """(groups, batch * places, channels in a group * window): what the first so many windows see."""
-        seen = windows(handles, self.window, self.stride, self.padding, self.dilation)
+        seen = padded_windows(handles, self.window, self.stride, self.padding, self.dilation)
         seen = seen[(slice(None), slice(None), *map(slice, places))]
         batch, channels = seen.shape[:2]
         high, wide = math.prod(places), math.prod(self.window)
@@ -293,7 +492,7 @@ def convolution_backward(
 
 RULES.table(
     {
-        "sum nansum": lambda n, x, dim=None, keepdim=False, dtype=None: total(n.balls(x), several(x, dim), keepdim),
+        "sum nansum": lambda n, x, dim=None, keepdim=False, dtype=None: total(n.balls(x), axes_of(x, dim), keepdim),
         "mean nanmean": mean,
         "prod": product,
         "cumsum": partial(running, np.add),
@@ -303,7 +502,7 @@ RULES.table(
         "std.correction": partial(variance, root=True),
         "std_mean.correction": partial(variance, root=True, alone=False),
         "mse_loss_backward": mse_loss_backward,
-        "logsumexp": lambda n, x, dim, keepdim=False: log_sum_exp_of(n.balls(x), several(x, dim), keepdim),
+        "logsumexp": lambda n, x, dim, keepdim=False: log_sum_exp_of(n.balls(x), axes_of(x, dim), keepdim),
         "logcumsumexp": along_one(1, running_log_sum_exp),
         "_softmax _safe_softmax": along_one(1, softmax),
         "_log_softmax": along_one(1, lambda x, dim: x - log_sum_exp_of(x, (dim,), keepdim=True)),
@@ -313,7 +512,6 @@ RULES.table(
         "addmm.default": onto_start(PRODUCTS["mm"]),
         "baddbmm.default": onto_start(PRODUCTS["bmm"]),
         "addmv": onto_start(PRODUCTS["mv"]),
-        "_trilinear": trilinear,
         "convolution": convolution,
         "convolution_backward": convolution_backward,
     },

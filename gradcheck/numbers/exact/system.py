@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, ClassVar, Self
@@ -89,15 +88,6 @@ class Exact(Numbers):
         super().__exit__(*error)  # type: ignore[no-untyped-call]
         flint.ctx.prec = self._outside.pop()
 
-    @contextmanager
-    def _precisely(self) -> Iterator[None]:
-        outside = flint.ctx.prec
-        flint.ctx.prec = self.bits
-        try:
-            yield
-        finally:
-            flint.ctx.prec = outside
-
     def apply(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return super().apply(func, mapped(here, args), mapped(here, kwargs))
 
@@ -108,7 +98,7 @@ class Exact(Numbers):
 
         With a direction, they lie 2**-300 times that away from where they were.
         """
-        with self._precisely():
+        with flint.ctx.workprec(self.bits):
             balls = self.balls(tensor.detach())
             if direction is not None:
                 if self.bits <= 2 * -NUDGE:
@@ -157,7 +147,7 @@ class Exact(Numbers):
         Where nothing is known, at a pole for one, the distance is infinite.
         """
         each, places = np.unique(self.handles(numbers).numpy(), return_inverse=True)  # a Jacobian is mostly the same 0
-        with self._precisely():
+        with flint.ctx.workprec(self.bits):
             found: Any = NEAREST(self._store.get(torch.from_numpy(each)))
         return floats(found[0][places], numbers.shape), floats(found[1][places], numbers.shape)
 

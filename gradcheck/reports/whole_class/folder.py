@@ -23,20 +23,16 @@ from gradcheck.classes.report import (
     CourseTitle,
     GraderUsed,
     IgnoredEntry,
-    NobodysSubmission,
     RosterGaps,
-    SeveralSubmissions,
 )
 from gradcheck.classes.run import GradedSubmission
 from gradcheck.classes.summary import ClassSummary
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.feedback import feedback_html
-from gradcheck.reports.json_report import text_of
+from gradcheck.reports.stored import text_of
 from gradcheck.submissions.roster import Student
 
-_WHO = 10
-"""Of the students whose a submission may be."""
 _HALF = re.compile(r"\..+\.(?:json|csv|html)\.\d+\.part")
 
 
@@ -72,7 +68,7 @@ class ClassFolder:
             self._summary.so_far(),
             ignored=tuple(IgnoredEntry(name, why) for name, why in ignored),
             gone=self._gone(),
-            roster=self._roster(),
+            roster=RosterGaps.of(self.course.roster, self._people) if self.course.roster else None,
         )
         text = json.dumps(msgspec.to_builtins(summary), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         self._write(self.out / "class.json", text.encode())
@@ -87,26 +83,9 @@ class ClassFolder:
         found = ((path.stem, path.name) for path in (self.out / "reports").glob("*.json"))
         return tuple(sorted(stem for stem, name in found if stem not in self._people and not name.startswith(".")))
 
-    def _roster(self) -> RosterGaps | None:
-        if self.course.roster is None:
-            return None
-        found = self.course.roster.unmatched(self._people)
-        return RosterGaps(
-            without_submission=tuple(student.named() for student in found.students),
-            unmatched=tuple(found.submissions),
-            reasons=tuple(
-                NobodysSubmission(name, match.why, tuple(each.named() for each in match.who[:_WHO]))
-                for name, match in found.nobodys
-            ),
-            unread_times=tuple(self.course.roster.unread_times),
-            several=tuple(SeveralSubmissions(student.named(), tuple(names)) for student, names in found.shared),
-        )
-
     def _made(self, folder: Path) -> None:
-        try:
+        with explained(f"{folder} cannot be made", "give --out another place"):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise GradcheckError(f"{folder} cannot be made: {error.strerror}; give --out another place") from None
 
     def _write(self, path: Path, content: bytes) -> None:
         try:

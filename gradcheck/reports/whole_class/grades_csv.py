@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gradcheck.classes.report import ClassReport, RosterGaps
-from gradcheck.gradebooks.collect.csv import csv_bytes, number
 from gradcheck.grading.report import GRADED
-from gradcheck.reports.escaping import csv_cell
+from gradcheck.reports.escaping import csv_file
 from gradcheck.submissions.roster import StudentName
 
 OPENING = ("name", "student", "email", "id", "final_score", "score", "max_score", "late_days")
@@ -21,18 +20,14 @@ def grades_csv(summary: ClassReport) -> bytes:
     every member of a team; then, in the roster's order, who handed in nothing: without a mark, which is for people to
     give, and with that as the note.
 
-    UTF-8 with a byte order mark: without one, Excel on Windows reads names as another encoding and breaks every Müller;
-    LibreOffice, Numbers, Google Sheets and pandas take it either way, and Python's csv with `utf-8-sig`. Lines end as
-    RFC 4180 says. Text cannot become a formula; numbers have a decimal point and stay numbers.
-
     Where the grader failed on an exercise, its cell and the totals are empty, since whatever imports the file would
     take a number for a mark; the column `ungraded` names the exercises.
     """
     names = [each.name for each in summary.exercises]
-    return csv_bytes([*OPENING, *map(csv_cell, names), *GRADED, "ungraded", "note"], _rows(summary, names))
+    return csv_file([[*OPENING, *names, *GRADED, "ungraded", "note"], *_rows(summary, names)])
 
 
-def _rows(summary: ClassReport, names: list[str]) -> Iterator[list[str]]:
+def _rows(summary: ClassReport, names: list[str]) -> Iterator[list[str | float | None]]:
     roster = summary.roster or RosterGaps()
     several = {(name, *_key(each.student)) for each in roster.several for name in each.submissions}
     for row in summary.submissions:
@@ -43,22 +38,20 @@ def _rows(summary: ClassReport, names: list[str]) -> Iterator[list[str]]:
         for student in row.students or (None,):
             note = SEVERAL if (row.name, *_key(student)) in several else "" if student else nobodys
             yield [
-                csv_cell(row.name),
-                *_person(student),
-                *map(number, (*totals, row.max_score, row.late_days)),
-                *(number(cells.get(name)) for name in names),
-                *(number(row.status[status]) for status in GRADED),
-                csv_cell(" ".join(ungraded)),
+                row.name,
+                *_key(student),
+                *totals,
+                row.max_score,
+                row.late_days,
+                *map(cells.get, names),
+                *(row.status[status] for status in GRADED),
+                " ".join(ungraded),
                 note,
             ]
     empty: Sequence[str] = [""] * (4 + len(names) + len(GRADED) + 1)
     for absent in roster.without_submission:
-        yield ["", *_person(absent), *empty, NOTHING]
+        yield ["", *_key(absent), *empty, NOTHING]
 
 
 def _key(student: StudentName | None) -> tuple[str, str, str]:
     return (student.name, student.email, student.id) if student else ("", "", "")
-
-
-def _person(student: StudentName | None) -> Iterator[str]:
-    return map(csv_cell, _key(student))

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from gradcheck.classes.report import ClassReport, ClassRow, ExerciseCounts
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.whole_class import charts
-from gradcheck.reports.whole_class.beside import beside
+from gradcheck.reports.whole_class.text import beside
 from gradcheck.reports.words import REPORT_IT, names_of
 from gradcheck.showing.templating import TEMPLATES, environment
 from gradcheck.showing.text import counted, points

@@ -22,7 +22,7 @@ import threading
 import zlib
 from pathlib import Path
 
-from gradcheck.isolation.sandbox.syscalls import numbers
+from gradcheck.isolation.sandbox.kernel import numbers
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PACKAGES = Path(sysconfig.get_path("purelib"))

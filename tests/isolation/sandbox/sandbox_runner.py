@@ -18,8 +18,7 @@ from pathlib import Path
 
 from gradcheck.isolation.sandbox.confine import Confinement, readable_places
 from gradcheck.isolation.sandbox.limits import Limits
-from gradcheck.isolation.sandbox.mounts import keep_only
-from gradcheck.isolation.sandbox.namespaces import enter
+from gradcheck.isolation.sandbox.namespaces import enter, keep_only
 
 
 def main():

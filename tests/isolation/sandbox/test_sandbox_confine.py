@@ -22,7 +22,7 @@ START = """
 import json, os, signal, sys, threading, time
 from dataclasses import astuple
 from pathlib import Path
-from gradcheck.isolation.sandbox import confine, kernel, landlock, limits, privileges, seccomp
+from gradcheck.isolation.sandbox import confine, kernel, landlock, limits, seccomp
 from gradcheck.isolation.sandbox.confine import Confinement, readable_places
 from gradcheck.isolation.sandbox.limits import Limits
 reader, writer = os.pipe()
@@ -228,7 +228,7 @@ def test_another_user_from_what_the_container_maps():
     script = """
     from gradcheck.isolation.sandbox.namespaces import enter
     enter()
-    privileges.CANDIDATES = ((1 << 33, 1), (65534, 1))
+    limits.CANDIDATES = ((1 << 33, 1), (65534, 1))
     """
     found = layers_after(textwrap.dedent(script) + PREPARE)
     if not found["other user"][0]:

@@ -9,7 +9,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from gradcheck.commands.doctor import doctor
+from gradcheck.commands.instructor import doctor
 from gradcheck.errors import GradcheckError
 from gradcheck.isolation.sandbox import health, probe
 from gradcheck.isolation.sandbox.health import Health, Version, examine, fits, lines, versions
@@ -34,7 +34,7 @@ def layers(held=True):
 PROBE = """
 import json
 from dataclasses import astuple
-from gradcheck.isolation.sandbox import confine, landlock, limits, mounts, namespaces, privileges, probe, seccomp
+from gradcheck.isolation.sandbox import confine, landlock, limits, namespaces, probe, seccomp
 {sabotage}
 print(json.dumps([astuple(layer) for layer in probe.probe_layers({only})]))
 """
@@ -64,7 +64,7 @@ SABOTAGE = {
     "no_new_privs": "confine.kernel.PR_SET_NO_NEW_PRIVS = 3",
     "user namespace": "namespaces._new_user = namespaces._try_user = lambda: None",
     "network namespace": "namespaces._NEW_NETWORK = namespaces._NEW_UTS",
-    "mount namespace": "mounts._become_root = lambda *_: None",
+    "mount namespace": "namespaces._become_root = lambda *_: None",
 }
 
 
@@ -95,7 +95,7 @@ for module in pkgutil.iter_modules(room.__path__):
     importlib.import_module(room.__name__ + '.' + module.name)
 from gradcheck.isolation.sandbox.confine import Confinement, readable_places
 from gradcheck.isolation.sandbox.limits import Limits
-from gradcheck.isolation.sandbox.mounts import keep_only
+from gradcheck.isolation.sandbox.namespaces import keep_only
 from gradcheck.isolation.sandbox.namespaces import enter
 from gradcheck.isolation.sandbox.probe import probe_layers
 layers = [*enter(), keep_only([]), *Confinement.prepare(Limits(), []).apply([])]

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gradcheck.isolation.sandbox.allowed_calls import rules
-from gradcheck.isolation.sandbox.seccomp import OWN_PID, build
-from gradcheck.isolation.sandbox.syscalls import ARCHITECTURES, numbers
+from gradcheck.isolation.sandbox.kernel import ARCHITECTURES, numbers
+from gradcheck.isolation.sandbox.seccomp import OWN_PID, build, rules
 
 ALLOWED = 0x7FFF0000
 REFUSED = 0x00050000 | errno.EPERM

@@ -15,12 +15,12 @@ if sys.platform != "linux":
 
 pytestmark = pytest.mark.outside
 
-RUNNER = Path(__file__).parents[1] / "ends_with_parent_runner.py"
+RUNNER = Path(__file__).parents[2] / "grading" / "ends_with_parent_runner.py"
 ORDINARY = """
 import os, sys
-from gradcheck.isolation.sandbox import kernel, privileges
-privileges.drop_bounds()  # root's rights, which this is not about
-privileges.drop_capabilities()
+from gradcheck.isolation.sandbox import kernel, limits
+limits.drop_bounds()  # root's rights, which this is not about
+limits.drop_capabilities()
 """
 CLOSED = """
 def closed(pid):

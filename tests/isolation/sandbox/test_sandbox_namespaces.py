@@ -20,8 +20,8 @@ if sys.platform != "linux":
 
 ENTER = """
 import os, signal, socket, sys, time
-from gradcheck.isolation.sandbox import mounts, namespaces
-from gradcheck.isolation.sandbox.mounts import keep_only
+from gradcheck.isolation.sandbox import namespaces
+from gradcheck.isolation.sandbox.namespaces import keep_only
 from gradcheck.isolation.sandbox.namespaces import enter
 from gradcheck.isolation.sandbox.places import readable_places
 def enter_all():
@@ -256,7 +256,7 @@ def test_there_is_nothing_but_python_and_the_names_that_lead_to_it(tmp_path):
     here, by_link = {str(tmp_path)!r}, {str(tmp_path / "elsewhere" / "by_link")!r}
     sys.path.insert(0, by_link)
     enter()
-    print(keep_only([*readable_places(), mounts.Path(here, "real", "lib")]).held)
+    print(keep_only([*readable_places(), namespaces.Path(here, "real", "lib")]).held)
     import my_module
     assert my_module.answer == 42 and my_module.__file__.startswith(by_link)
     print(sorted(os.path.relpath(os.path.join(*each), here) for each in
@@ -269,8 +269,8 @@ def test_there_is_nothing_but_python_and_the_names_that_lead_to_it(tmp_path):
 
 CHANGES = {
     "a root that cannot be moved": ("pivot_root", ""),
-    "no mount of another folder": ("mount", "if arguments[3] == mounts._BIND | mounts._RECURSIVE:"),
-    "no namespace": ("unshare", "if arguments[0] == mounts._NEW_MOUNTS:"),
+    "no mount of another folder": ("mount", "if arguments[3] == namespaces._BIND | namespaces._RECURSIVE:"),
+    "no namespace": ("unshare", "if arguments[0] == namespaces._NEW_MOUNTS:"),
 }
 
 
@@ -281,19 +281,19 @@ def test_a_refusal_leaves_all_as_it_was_or_costs_nothing(change, site):
     name, condition = CHANGES[change]
     site = "/tmp" if site == "/tmp" else str(Path(sys.prefix).parent)
     script = f"""
-    mounts._SITES = [{site!r}]
-    real = mounts.kernel.call
+    namespaces._SITES = [{site!r}]
+    real = namespaces.kernel.call
     def call(name, *arguments):
         if name == {name!r}:
             {condition or "if True:"}
                 raise OSError(22, 'Invalid argument', name)
         return real(name, *arguments)
     enter()
-    mounts.kernel.call = call
+    namespaces.kernel.call = call
     before = sorted(os.listdir('/tmp')), sorted(os.listdir('/'))
     layer = keep_only(readable_places())
     after = sorted(os.listdir('/tmp')), sorted(os.listdir('/'))
-    print(layer.held, after == before, os.path.exists(mounts.__file__), os.path.exists(os.__file__))
+    print(layer.held, after == before, os.path.exists(namespaces.__file__), os.path.exists(os.__file__))
     """
     moved = change == "a root that cannot be moved"
     assert run(script) == ("True False False True\n" if moved else "False True True True\n")
@@ -304,12 +304,12 @@ def test_a_refusal_leaves_all_as_it_was_or_costs_nothing(change, site):
 def test_every_disk_is_read_only(old):
     script = f"""
     if {old}:
-        real = mounts.kernel.call
+        real = namespaces.kernel.call
         def call(name, *arguments):
             if name == 'mount_setattr':
                 raise OSError(38, 'Function not implemented', name)
             return real(name, *arguments)
-        mounts.kernel.call = call
+        namespaces.kernel.call = call
     mounted = [line.split()[1] for line in open('/proc/mounts')]
     assert enter_all()[-1].held
     for place in ['/', '/tmp', '/dev/shm', '/proc', '/root', '/home', *mounted]:
@@ -339,7 +339,7 @@ def test_nothing_outside_changes_where_mounts_are_shared():
     # As systemd shares them. Tried in a mount namespace of this test's own.
     script = """
     from gradcheck.isolation.sandbox import kernel
-    kernel.call('unshare', mounts._NEW_MOUNTS)
+    kernel.call('unshare', namespaces._NEW_MOUNTS)
     kernel.call('mount', b'none', b'/', None, 1 << 14 | 1 << 20, None)
     before = open('/proc/self/mountinfo').read()
     child = os.fork()

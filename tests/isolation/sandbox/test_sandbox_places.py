@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gradcheck.grading import execute
+from gradcheck.grading.execute import top_level
 from gradcheck.isolation.sandbox import places
 from gradcheck.isolation.sandbox.places import listed_places, needed_places, readable_places
 
@@ -112,11 +114,11 @@ def test_entries_of_a_distribution():
     record = (
         'pkg/a.py,sha256=x,1\n"odd,name.py",,\nsingle.py,,\n../../bin/tool,,\n__pycache__/x.pyc,,\npkg.libs/a.so,,\n'
     )
-    assert places._top_level(Distribution(record)) == {"pkg", "odd", "single.py", "pkg.libs"}
-    assert places._top_level(Distribution(top="a\nb\n")) == {"a", "a.py", "a.libs", "b", "b.py", "b.libs"}
-    assert "one" in places._top_level(Distribution())
+    assert top_level(Distribution(record)) == {"pkg", "odd", "single.py", "pkg.libs"}
+    assert top_level(Distribution(top="a\nb\n")) == {"a", "a.py", "a.libs", "b", "b.py", "b.libs"}
+    assert "one" in top_level(Distribution())
 
 
 def test_requirements_of_a_distribution():
     requires = ["filelock", "Typing_Extensions>=4.10", "x; extra == 'opt'", "setuptools<82; python_version >= '3.12'"]
-    assert places._requires(Distribution(requires=requires)) == ["filelock", "typing-extensions", "setuptools"]
+    assert execute._requires(Distribution(requires=requires)) == ["filelock", "typing-extensions", "setuptools"]

@@ -11,8 +11,7 @@ import pytest
 
 from gradcheck.checks.outcome import Argument
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
-from gradcheck.isolation.worker.launch import Bounds, Lane, ending
-from gradcheck.isolation.worker.spawn import SpawningLane, lane_for
+from gradcheck.isolation.worker.launch import Bounds, Lane, SpawningLane, ending, lane_for
 
 pytestmark = pytest.mark.outside
 

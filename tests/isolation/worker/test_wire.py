@@ -28,7 +28,7 @@ from gradcheck.checks.outcome import (
     Stray,
     Unwritten,
 )
-from gradcheck.isolation.worker import arguments, outcomes
+from gradcheck.isolation.worker import values
 from gradcheck.isolation.worker.wire import Closed, Malformed, Seconds, Silent, receive, send
 
 
@@ -135,21 +135,21 @@ OUTCOMES = [
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_an_outcome_comes_back_as_it_was(outcome):
-    header, body = outcomes.pack([outcome], "printed")
-    assert outcomes.unpack(json.loads(json.dumps(header)), body, 1) == ([outcome], "printed")
+    header, body = values.pack([outcome], "printed")
+    assert values.unpack(json.loads(json.dumps(header)), body, 1) == ([outcome], "printed")
 
 
 def test_many_outcomes_come_back_in_their_order():
-    header, body = outcomes.pack(OUTCOMES, "")
-    assert outcomes.unpack(json.loads(json.dumps(header)), body, len(OUTCOMES)) == (OUTCOMES, "")
+    header, body = values.pack(OUTCOMES, "")
+    assert values.unpack(json.loads(json.dumps(header)), body, len(OUTCOMES)) == (OUTCOMES, "")
 
 
 def test_tensors_of_one_form_are_told_once():
     rng = np.random.default_rng(0)
     sent = [Outcome("returned", Returned((2, 3), "float64", "cpu", rng.standard_normal((2, 3)))) for _ in range(50)]
-    header, body = outcomes.pack(sent, "")
+    header, body = values.pack(sent, "")
     assert len(header["forms"]) == 1
-    got, _ = outcomes.unpack(json.loads(json.dumps(header)), body, 50)
+    got, _ = values.unpack(json.loads(json.dumps(header)), body, 50)
     assert [each.value.values.tolist() for each in got] == [each.value.values.tolist() for each in sent]
 
 
@@ -158,8 +158,8 @@ def test_tensors_come_back_as_they_were():
     none = Returned((0, 3), "float64", "cpu", np.zeros((0, 3)))
     labels = Returned((), "int64", "cpu", np.asarray(2**60))
     sparse = Returned((4,), "float64", "cpu", None, problem="not an ordinary dense tensor")
-    header, body = outcomes.pack([Outcome("returned", {"a": (first, none), "b": labels, 3: sparse})], "")
-    value = outcomes.unpack(json.loads(json.dumps(header)), body, 1)[0][0].value
+    header, body = values.pack([Outcome("returned", {"a": (first, none), "b": labels, 3: sparse})], "")
+    value = values.unpack(json.loads(json.dumps(header)), body, 1)[0][0].value
     assert list(value) == ["a", "b", 3]
     for got, wanted in zip((*value["a"], value["b"]), (first, none, labels), strict=True):
         assert got.values.tolist() == wanted.values.tolist()
@@ -168,7 +168,7 @@ def test_tensors_come_back_as_they_were():
     assert value[3] == sparse
 
 
-RIGHT = outcomes.pack([Outcome("returned", (Returned((2,), "float64", "cpu", np.ones(2)),), recorded=True)], "")
+RIGHT = values.pack([Outcome("returned", (Returned((2,), "float64", "cpu", np.ones(2)),), recorded=True)], "")
 
 
 def changed(header, change):
@@ -215,9 +215,9 @@ def changed(header, change):
 def test_a_header_that_says_anything_else_is_malformed(change):
     header, body = RIGHT
     header = json.loads(json.dumps(header))
-    outcomes.unpack(header, body, 1)
+    values.unpack(header, body, 1)
     with pytest.raises(Malformed):
-        outcomes.unpack(header | change if "printed" in change else changed(header, change), body, 1)
+        values.unpack(header | change if "printed" in change else changed(header, change), body, 1)
 
 
 FORM = ["R", [2], "float64", "cpu", "f", [], ""]
@@ -249,16 +249,16 @@ FORM = ["R", [2], "float64", "cpu", "f", [], ""]
 @pytest.mark.parametrize("most", [1, 2])
 def test_a_batch_of_anything_else_is_malformed(header, most):
     if most == 2 and header.get("outcomes") == [0, 0]:
-        assert len(outcomes.unpack(header, bytes(32), most)[0]) == 2
+        assert len(values.unpack(header, bytes(32), most)[0]) == 2
         return
     with pytest.raises(Malformed):
-        outcomes.unpack(header, bytes(16), most)
+        values.unpack(header, bytes(16), most)
 
 
 def test_many_forms_cannot_ask_for_more_than_a_frame_holds():
     large = ["R", [1 << 20], "float64", "cpu", "f", [], ""]
     with pytest.raises(Malformed):
-        outcomes.length_of({"outcomes": [0] * 500, "forms": [large], "printed": ""}, 500)
+        values.length_of({"outcomes": [0] * 500, "forms": [large], "printed": ""}, 500)
 
 
 @pytest.mark.parametrize(
@@ -282,20 +282,20 @@ def test_many_forms_cannot_ask_for_more_than_a_frame_holds():
     ],
 )
 def test_an_operation_of_anything_else_is_malformed(change):
-    header, body = outcomes.pack([Outcome("raised", fault=Fault("ValueError", "no", operation=OPERATION))], "")
+    header, body = values.pack([Outcome("raised", fault=Fault("ValueError", "no", operation=OPERATION))], "")
     header = json.loads(json.dumps(header))
     row = header["outcomes"][0]["fault"][4]
     for place, other in change.items():
         row[place:] = [other, *row[place + 1 :]]
     with pytest.raises(Malformed):
-        outcomes.unpack(header, body, 1)
+        values.unpack(header, body, 1)
 
 
 def test_what_is_told_of_an_operation_is_short():
     row = [10**30, "x" * 9999, "call", "f" * 9999, [["x" * 9999, "", None, "", ""]] * 99, "", ["y" * 9999], []]
-    header = {"outcomes": [json.loads(json.dumps(outcomes.pack([Outcome("not_started")], "")[0]["outcomes"][0]))]}
+    header = {"outcomes": [json.loads(json.dumps(values.pack([Outcome("not_started")], "")[0]["outcomes"][0]))]}
     header["outcomes"][0] |= {"state": "raised", "fault": ["E", "no", [], [], row]}
-    ((found,), _) = outcomes.unpack(header | {"forms": [], "printed": ""}, b"", 1)
+    ((found,), _) = values.unpack(header | {"forms": [], "printed": ""}, b"", 1)
     told = found.fault.operation
     assert max(map(len, (told.source, told.name, told.operands[0].source, *told.similar))) <= 200
     assert len(told.operands) <= 40
@@ -322,9 +322,9 @@ def test_what_is_told_of_an_operation_is_short():
     ],
 )
 def test_what_is_not_written_cannot_be_told_in_a_submissions_own_words(unwritten):
-    header, body = outcomes.pack([Outcome("unfinished", 0.0, Fault("NotImplementedError", ""))], "")
+    header, body = values.pack([Outcome("unfinished", 0.0, Fault("NotImplementedError", ""))], "")
     with pytest.raises(Malformed):
-        outcomes.unpack(changed(header, {"unwritten": unwritten}), body, 1)
+        values.unpack(changed(header, {"unwritten": unwritten}), body, 1)
 
 
 JSON = st.recursive(
@@ -342,7 +342,7 @@ JSON = st.recursive(
 )
 def test_nothing_but_malformed_comes_of_anything(change, inside, body):
     try:
-        outcomes.unpack(changed(RIGHT[0], inside) | change, body, 4)
+        values.unpack(changed(RIGHT[0], inside) | change, body, 4)
     except Malformed:
         pass
 
@@ -357,9 +357,9 @@ def test_arguments_arrive_as_they_were_sent():
         "generator": GeneratorArgument(7, b"\x00\xff", 3),
         "lr": np.float64(0.5),
     }
-    packed = arguments.Packed()
-    nodes = json.loads(json.dumps(arguments.pack_calls([Call("f", {}), Call("g", sent, count=True)], packed)))
-    first, second = arguments.unpack_calls(nodes, packed.bytes())
+    packed = values.Packed()
+    nodes = json.loads(json.dumps(values.pack_calls([Call("f", {}), Call("g", sent, count=True)], packed)))
+    first, second = values.unpack_calls(nodes, packed.bytes())
     assert (first, second.function, second.count) == (Call("f", {}), "g", True)
     got = second.arguments
     assert list(got) == list(sent)
