@@ -9,22 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.results import CheckResult, Diagnosis
-from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import Trait
-from gradcheck.diagnosis.codes import thought
-from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, observe
+from gradcheck.diagnosis.evidence import Evidence, Failing, Observation, Sighting, mapped, observe
 from gradcheck.diagnosis.matching import close, path_name, scale_of, sizes_of
-
-if TYPE_CHECKING:
-    from gradcheck.checks.engine import Verification
-
 
 _MOST = 0.5
 """So many of the cases that have a trait of their numbers must fail for it to be told. A trait of sizes is told only
@@ -53,9 +47,6 @@ class Circumstance:
     facts: frozenset[Fact]
     strict: bool = False
     share: float = 0.5
-
-    def holds(self, facts: frozenset[Fact]) -> bool:
-        return self.facts <= facts
 
 
 def _where(code: str, words: str, *facts: Fact, strict: bool = False) -> Circumstance:
@@ -114,13 +105,10 @@ def circumstances(evidence: Evidence, failure: CheckResult) -> Circumstance | No
     nothing covers them, or where too many cases that have it do not fail. Where nothing covers all, what covers those
     that fail like the one shown.
     """
-    alike = [each for each in evidence.sightings if each.failure is None or _alike(each.failure, failure)]
+    kind = (failure.status, failure.code)
+    alike = [each for each in evidence.sightings if each.failure is None or each.kind == kind]
     found = _covering(evidence, failure)
     return found or (_covering(replace(evidence, sightings=alike), failure) if alike != evidence.sightings else None)
-
-
-def _alike(one: CheckResult, other: CheckResult) -> bool:
-    return (one.status, one.code) == (other.status, other.code)
 
 
 def _covering(evidence: Evidence, failure: CheckResult) -> Circumstance | None:
@@ -129,7 +117,7 @@ def _covering(evidence: Evidence, failure: CheckResult) -> Circumstance | None:
         return None
     best: tuple[float, Circumstance] | None = None
     for known in _told(evidence, failure):
-        having = [each for each in evidence.sightings if known.holds(facts_of(each))]
+        having = [each for each in evidence.sightings if known.facts <= facts_of(each)]
         covered = sum(each.failure is not None for each in having)
         share = covered / len(having) if covered == len(failing) else 0.0
         if share and (best is None or share > best[0] * 1.25):
@@ -160,12 +148,14 @@ def _told(evidence: Evidence, failure: CheckResult) -> Iterator[Circumstance]:
         evidence.failing[0], trial=replace(evidence.failing[0].trial, case=case, arguments=example.arguments)
     )
     facts = facts_of(shown)
+    numbers = example.arguments
     particular = (
-        _where("edge-case" if each.name in example.arguments else "edge-size", _words(each), each, strict=True)
-        for each in _particulars(shown)
+        _where("edge-case" if name in numbers else "edge-size", f"where {name} is {value}", fact, strict=True)
+        for fact in _particulars(shown)
+        for name, value in [fact]
     )
     for known in (*particular, *KNOWN):
-        if known.holds(facts):
+        if known.facts <= facts:
             failing, having = _cases(known, evidence)
             if having and failing >= (having if known.strict else _MOST * having):
                 yield known
@@ -177,7 +167,7 @@ def _cases(known: Circumstance, evidence: Evidence) -> tuple[int, int]:
     """
     having: dict[str, bool] = {}
     for each in evidence.sightings:
-        if known.holds(facts_of(each)) and (each.failure is not None or not _of_nothing(each)):
+        if known.facts <= facts_of(each) and (each.failure is not None or not _of_nothing(each)):
             name = each.trial.case.name
             having[name] = having.get(name, False) or each.failure is not None
     return sum(having.values()), len(having)
@@ -206,35 +196,30 @@ def _particulars(sighting: Sighting) -> Iterator[Particular]:
             yield Particular(name, "above 1")
 
 
-def _words(particular: Particular) -> str:
-    return f"where {particular.name} is {particular.value}"
-
-
 Told = tuple[str, str]
 """A code and a sentence; both empty where nothing is told."""
 
 
-def by_size(verification: Verification, evidence: Evidence, failure: CheckResult) -> Diagnosis | None:
+def by_size(failing: Failing, evidence: Evidence) -> Diagnosis | None:
     """A dtype, a batch axis, or a size that was taken for granted; None where the cases do not say so clearly.
 
     Cases differ in dtype and in sizes at once: that a dtype is the reason is tried, on the same numbers in another one.
     """
-    cases: dict[str, list[Sighting]] = {}
-    for each in evidence.sightings:
-        cases.setdefault(each.trial.case.name, []).append(each)
-    right = [seen for seen in cases.values() if all(each.failure is None for each in seen)]
-    wrong = [seen for seen in cases.values() if seen not in right]
+    cases = evidence.by_case.values()
+    right = [seen for seen in cases if all(each.failure is None for each in seen)]
+    wrong = [seen for seen in cases if seen not in right]
     if not right or not wrong:
         return None
     precisions = _dtypes(right), _dtypes(wrong)
     if not precisions[0] & precisions[1] and all(
-        _cured(verification, evidence.spec, each, min(precisions[0])) for seen in wrong for each in seen
+        _cured(failing, each, min(precisions[0])) for seen in wrong for each in seen
     ):
-        code, text = _by_dtype(*precisions, failure)
+        code, text = _by_dtype(*precisions, failing.failure)
     else:
-        code, text = _by_case(right, wrong, failure)
-    names = tuple(seen[0].trial.case.name for seen in wrong)
-    return Diagnosis(code, text, 0.9, thought(code, evidence.spec), names) if code else None
+        code, text = _by_case(right, wrong, failing.failure)
+    return (
+        replace(failing.told(code, text, 0.9), cases=tuple(seen[0].trial.case.name for seen in wrong)) if code else None
+    )
 
 
 def _by_case(right: list[list[Sighting]], wrong: list[list[Sighting]], failure: CheckResult) -> Told:
@@ -254,13 +239,13 @@ def _by_dtype(right: set[str], wrong: set[str], failure: CheckResult) -> Told:
     return "low-precision", f"right in {first}, wrong in {second}"
 
 
-def _cured(verification: Verification, spec: FunctionSpec, sighting: Sighting, dtype: str) -> bool:
+def _cured(failing: Failing, sighting: Sighting, dtype: str) -> bool:
     """Whether the same numbers in another dtype lead to the right ones, or at least to a result where nothing is
     expected.
     """
     trial = sighting.trial
-    arguments = {name: _cast(value, dtype) for name, value in trial.arguments.items()}
-    outcome = verification.candidate.call(spec.name, arguments)
+    arguments = mapped(trial.arguments, lambda leaf: replace(leaf, dtype=dtype) if _is_float(leaf) else leaf)
+    outcome = failing.verification.candidate.call(failing.spec.name, arguments)
     seen = observe(trial, outcome)
     if seen is None:
         return outcome.state == "returned" and not trial.expected
@@ -268,12 +253,8 @@ def _cured(verification: Verification, spec: FunctionSpec, sighting: Sighting, d
     return all(close(got, expected, "float32", scale_of(seen, expected)) for got, expected in pairs)
 
 
-def _cast(value: Any, dtype: str) -> Any:
-    if isinstance(value, Argument):
-        return replace(value, dtype=dtype) if value.dtype.startswith("float") else value
-    if isinstance(value, dict):
-        return {name: _cast(each, dtype) for name, each in value.items()}
-    return type(value)(_cast(each, dtype) for each in value) if isinstance(value, (list, tuple)) else value
+def _is_float(leaf: object) -> bool:
+    return isinstance(leaf, Argument) and leaf.dtype.startswith("float")
 
 
 def _by_shape(right: list[list[Sighting]], wrong: list[list[Sighting]], failure: CheckResult) -> Told:
@@ -299,13 +280,8 @@ def _dtypes(cases: list[list[Sighting]]) -> set[str]:
 
 
 def _shapes(seen: list[Sighting]) -> dict[str, tuple[int, ...]]:
-    return {path_name(path): np.shape(each.values) for path, each in _tensors(seen[0])}
-
-
-def _tensors(sighting: Sighting) -> Iterator[tuple[tuple[object, ...], Argument]]:
-    for path, leaf in walk(sighting.trial.arguments):
-        if isinstance(leaf, Argument):
-            yield path, leaf
+    leaves = walk(seen[0].trial.arguments)
+    return {path_name(path): np.shape(leaf.values) for path, leaf in leaves if isinstance(leaf, Argument)}
 
 
 def _unbatched(seen: list[Sighting]) -> bool:

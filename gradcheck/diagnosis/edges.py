@@ -10,30 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck.catalog import Exercise
 from gradcheck.checks.cases import walk
 from gradcheck.checks.compare import FORM_CODES, stem
 from gradcheck.checks.results import CheckResult, Counterexample, Diagnosis
-from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.circumstances import Circumstance, circumstances, in_part
-from gradcheck.diagnosis.codes import thought
-from gradcheck.diagnosis.evidence import Evidence, Observation, Sighting, gather, names_of
+from gradcheck.diagnosis.circumstances import circumstances, in_part
+from gradcheck.diagnosis.evidence import Evidence, Failing, Observation, Sighting
 from gradcheck.diagnosis.from_formula import misconception_of
-from gradcheck.diagnosis.guess import Context, Guess, say
-from gradcheck.diagnosis.limits import clipped, leaves_the_range, stops
-from gradcheck.diagnosis.matching import NEARLY, close, digits_right, leaves_of, ratio, scale_of
-from gradcheck.diagnosis.search import GuessSearch
+from gradcheck.diagnosis.guess import Guess, context_of, say
+from gradcheck.diagnosis.matching import NEARLY, close, digits_right, scale_of
+from gradcheck.diagnosis.rounding import clipped, leaves_the_range, stops
+from gradcheck.diagnosis.search import GuessSearch, factor_of
 from gradcheck.diagnosis.shapes import explain_shape
 from gradcheck.references.expected import Floats
-
-if TYPE_CHECKING:
-    from gradcheck.checks.engine import Verification
 
 Told = tuple[CheckResult, Diagnosis]
 """The failure, with the case that shows best what is told, and the diagnosis."""
@@ -45,84 +38,75 @@ _DISTINCT = 3
 """So many numbers must differ for a guess to be tried on them: zeros, ones and equal numbers fit anything."""
 
 
-def at_the_edges(
-    verification: Verification, spec: FunctionSpec, failure: CheckResult, exercise: Exercise | None
-) -> Told | None:
+def at_the_edges(failing: Failing) -> Told | None:
     """What is told of wrong results at the edges; None where nothing is wrong there, or nobody knows what."""
-    evidence = gather(verification, spec, "edge")
+    evidence, failure = failing.evidence("edge"), failing.failure
     if not evidence.failing:
         return None
-    judged = spec.reference is not None and spec.reference.compute is None
-    if failure.code in FORM_CODES.values() and not judged:
-        return failure, _of_form(verification, evidence, failure)
+    if failure.code in FORM_CODES.values() and not failing.judged:
+        return failure, _of_form(failing, evidence)
     if not _of_numbers(failure):
-        return failure, _of_verdict(evidence, failure, exercise)
-    named = _named(verification, evidence, failure, exercise)
+        return failure, _of_verdict(failing, evidence)
+    named = _named(failing, evidence)
     if named:
         return named
-    found = _known(verification, evidence, failure) or _where(evidence, failure)
+    found = _known(failing, evidence) or _where(failing, evidence)
     if found:
         return failure, found
     for each in _others(evidence)[:_OTHERS]:
-        other = _narrowed(verification, evidence, failure, each)
-        told = _known(verification, evidence, other) or _where(evidence, other) if _of_numbers(other) else None
+        other = replace(failing, failure=_narrowed(failing, each))
+        told = _known(other, evidence) or _where(other, evidence) if _of_numbers(other.failure) else None
         if told:
-            return other, told
-    return failure, _here(evidence, failure)
+            return other.failure, told
+    return failure, _here(failing, evidence)
 
 
-def _of_form(verification: Verification, evidence: Evidence, failure: CheckResult) -> Diagnosis:
+def _of_form(failing: Failing, evidence: Evidence) -> Diagnosis:
+    failure = failing.failure
     found = circumstances(evidence, failure) or in_part(evidence, failure)
     where, code, what = f"{found.words}," if found else "here", failure.code, ""
-    told = explain_shape(Context(evidence.spec, Calculator(verification.task, evidence.spec), evidence.observations))
+    told = explain_shape(context_of(failing, evidence))
     if told is not None and failure.code == FORM_CODES["shape"]:
         code, what = told[0].code, f"{say(told[0].text, told[1])}: "
-    also = tuple({failure.code, found.code if found else "edge-case"} - {code})
+    also = dict.fromkeys((failure.code, found.code if found else "edge-case"))
     text = f"{ORDINARY}, but {where} {what}{failure.message}"
-    return Diagnosis(code, text, 0.8, thought(code, evidence.spec), names_of(evidence), also)
+    return failing.told(code, text, 0.8, evidence=evidence, also=tuple(each for each in also if each != code))
 
 
-def _of_verdict(evidence: Evidence, failure: CheckResult, exercise: Exercise | None) -> Diagnosis:
+def _of_verdict(failing: Failing, evidence: Evidence) -> Diagnosis:
     """A verdict says it better; which right result it stands beside nobody knows."""
-    known = misconception_of(exercise, evidence.spec, evidence.sightings, failure.code not in FORM_CODES.values())
+    failure, numbers = failing.failure, failing.failure.code not in FORM_CODES.values()
+    known = misconception_of(failing.exercise, failing.spec, evidence.sightings, numbers)
     if known is not None:
-        text = f"{known.text}: {failure.message}"
-        return Diagnosis(known.code, text, 0.8, known.think or thought(known.code, evidence.spec), names_of(evidence))
+        return failing.told(known.code, f"{known.text}: {failure.message}", 0.8, think=known.think, evidence=evidence)
     found = circumstances(evidence, failure)
     code, share = (failure.code or found.code, found.share) if found else (failure.code or "edge-case", 0.6)
-    return Diagnosis(code, failure.message, share, thought(code, evidence.spec), names_of(evidence))
+    return failing.told(code, failure.message, share, evidence=evidence)
 
 
-def _named(
-    verification: Verification, evidence: Evidence, failure: CheckResult, exercise: Exercise | None
-) -> Told | None:
+def _named(failing: Failing, evidence: Evidence) -> Told | None:
     """A known mistake that explains all failing cases with numbers enough to tell, or those of one of them."""
-    by_case: dict[str, list[Sighting]] = {}
-    for each in evidence.sightings:
-        by_case.setdefault(each.trial.case.name, []).append(each)
-    cases = [seen for seen in by_case.values() if any(each.failure is not None for each in seen)]
+    cases = [seen for seen in evidence.by_case.values() if any(each.failure is not None for each in seen)]
     telling = [seen for seen in cases if _tells(replace(evidence, sightings=seen).observations)]
     if not telling:
         return None
-    ordinary = gather(verification, evidence.spec).observations
-    context = Context(evidence.spec, Calculator(verification.task, evidence.spec), ordinary)
-    search = GuessSearch(context, exercise, verification.budget)
+    ordinary = failing.evidence()
+    search = GuessSearch(context_of(failing, ordinary), failing.exercise, failing.verification.budget)
     for chosen in [[each for seen in telling for each in seen], *(telling[:_CASES] if len(telling) > 1 else [])]:
         seen = replace(evidence, sightings=chosen)
-        failing = {id(each.trial) for each in seen.failing}
-        observations = sorted(seen.observations, key=lambda each: id(each.trial) not in failing)
-        guess = _explaining(search.guesses, [*observations, *ordinary], seen.wrong)
+        wrong = {id(each.trial) for each in seen.failing}
+        observations = sorted(seen.observations, key=lambda each: id(each.trial) not in wrong)
+        guess = _explaining(search.guesses, [*observations, *ordinary.observations], seen.wrong)
         if guess is None:
             continue
-        shown = failure
+        shown = failing.failure
         if all(each not in chosen for each in cases[0]):
-            shown = _narrowed(verification, evidence, failure, seen.failing[0])
+            shown = _narrowed(failing, seen.failing[0])
         found = circumstances(evidence, shown) or in_part(evidence, shown)
-        where, name = found.words if found else "not for these", seen.wrong[0]
-        answer = f"{ORDINARY}, but {where}: {guess.sentence(name, full=True)}" if guess.words else ""
-        text = f"{ORDINARY}, but {where}: {guess.sentence(name)}"
-        think = guess.think or thought(guess.code, evidence.spec)
-        return shown, Diagnosis(guess.code, text, 1.0, think, names_of(evidence), answer=answer)
+        where, name = f"{ORDINARY}, but {found.words if found else 'not for these'}: ", seen.wrong[0]
+        answer = where + guess.sentence(name, full=True) if guess.words else ""
+        text = where + guess.sentence(name)
+        return shown, failing.told(guess.code, text, think=guess.think, evidence=evidence, answer=answer)
     return None
 
 
@@ -133,19 +117,15 @@ _CASES = 3
 def _explaining(guesses: Sequence[Guess], observations: Sequence[Observation], wrong: Sequence[str]) -> Guess | None:
     """The plainest guess at what came of all calls, in every part that is wrong."""
     found = [
-        each
-        for each in guesses
-        if each.code and all(_predicts(each, one, name) for one in observations for name in wrong)
+        guess
+        for guess in guesses
+        if guess.code and all(_is_one(factor_of(guess, each, name), each) for each in observations for name in wrong)
     ]
     return min(found, key=lambda each: each.cost, default=None) if wrong else None
 
 
-def _predicts(guess: Guess, observation: Observation, name: str) -> bool:
-    predicted = guess.predict(observation)
-    if predicted is None:
-        return False
-    own, got = leaves_of(observation, predicted, name), leaves_of(observation, observation.got, name)
-    factor = None if own is None or got is None else ratio(observation, got, own)
+def _is_one(factor: float | None, observation: Observation) -> bool:
+    """Whether a guess needs no factor, as far as this call tells."""
     return factor is not None and (math.isnan(factor) or abs(factor - 1) < (1e-7 if observation.exact else 1e-4))
 
 
@@ -184,53 +164,50 @@ def _others(evidence: Evidence) -> list[Sighting]:
     return list(found.values())
 
 
-def _narrowed(verification: Verification, evidence: Evidence, failure: CheckResult, sighting: Sighting) -> CheckResult:
+def _narrowed(failing: Failing, sighting: Sighting) -> CheckResult:
     """Another failing call in the place of the one shown, on small inputs."""
     assert sighting.failure is not None
-    other = replace(sighting.failure, check=failure.check, waiting=failure.waiting)
-    return verification.narrowed(evidence.spec, other, sighting.trial, sighting.outcome)
+    other = replace(sighting.failure, check=failing.failure.check, waiting=failing.failure.waiting)
+    return failing.verification.narrowed(failing.spec, other, sighting.trial, sighting.outcome)
 
 
-def _known(verification: Verification, evidence: Evidence, failure: CheckResult) -> Diagnosis | None:
+def _known(failing: Failing, evidence: Evidence) -> Diagnosis | None:
     """What leaves the range of a dtype, where a result is clipped, what came at a kink."""
-    name, code = _name(evidence, failure), "unstable"
+    failure, name, code = failing.failure, _name(evidence, failing.failure), "unstable"
     if failure.code == "not-finite":
         reason = leaves_the_range(evidence, failure)
         text = reason and f"{wrongness(failure, name)}: {reason}"
     else:
-        text = stops(evidence, failure, name) or clipped(evidence, Calculator(verification.task, evidence.spec), name)
+        calculator = Calculator(failing.verification.task, failing.spec)
+        text = stops(evidence, failure, name) or clipped(evidence, calculator, name)
         if not text:
-            text, code = _at_kink(verification, evidence, failure), "kink"
-    if not text:
-        return None
-    return Diagnosis(code, f"{ORDINARY}, but {text}", 1.0, thought(code, evidence.spec), names_of(evidence))
+            text, code = _at_kink(failing, evidence), "kink"
+    return failing.told(code, f"{ORDINARY}, but {text}", evidence=evidence) if text else None
 
 
-def _where(evidence: Evidence, failure: CheckResult) -> Diagnosis | None:
+def _where(failing: Failing, evidence: Evidence) -> Diagnosis | None:
     """What the failing cases have in common, or what no passing one has of the case shown."""
+    failure = failing.failure
     found, among = circumstances(evidence, failure), ""
     if found is None:
         found, among = in_part(evidence, failure), ", among others"
     if found is None:
         return None
-    return _told(evidence, failure, found, f"{found.words}{among}", found.share if not among else 0.6)
+    return _told(failing, evidence, found.code, f"{found.words}{among}", 0.6 if among else found.share)
 
 
-def _told(evidence: Evidence, failure: CheckResult, found: Circumstance, where: str, share: float) -> Diagnosis:
-    code, share = ("unstable", 0.8) if share == 0.6 and _digits(evidence) else (found.code, share)
-    text = f"{ORDINARY}, but {wrongness(failure, _name(evidence, failure))} {where}"
-    return Diagnosis(code, text, share, thought(code, evidence.spec), names_of(evidence))
-
-
-def _here(evidence: Evidence, failure: CheckResult) -> Diagnosis:
+def _here(failing: Failing, evidence: Evidence) -> Diagnosis:
     """The name of the case shown, where it is a case of its own and not a smaller one made of it."""
-    shown = failure.counterexample.arguments if failure.counterexample else {}
+    shown = failing.failure.counterexample.arguments if failing.failure.counterexample else {}
     own = next((each.trial.case for each in evidence.failing if each.trial.arguments is shown), None)
     where = f"here: {own.words}" if own else f"for these; first seen at: {evidence.failing[0].trial.case.words}"
-    code = "unstable" if _digits(evidence) else "edge-case"
-    text = f"{ORDINARY}, but {wrongness(failure, _name(evidence, failure))} {where}"
-    share = 0.8 if code == "unstable" else 0.6
-    return Diagnosis(code, text, share, thought(code, evidence.spec), names_of(evidence))
+    return _told(failing, evidence, "edge-case", where, 0.6)
+
+
+def _told(failing: Failing, evidence: Evidence, code: str, where: str, share: float) -> Diagnosis:
+    code, share = ("unstable", 0.8) if share == 0.6 and _digits(evidence) else (code, share)
+    text = f"{ORDINARY}, but {wrongness(failing.failure, _name(evidence, failing.failure))} {where}"
+    return failing.told(code, text, share, evidence=evidence)
 
 
 # The case shown.
@@ -304,9 +281,9 @@ def _digits(evidence: Evidence) -> int:
 # Kinks.
 
 
-def _at_kink(verification: Verification, evidence: Evidence, failure: CheckResult) -> str:
+def _at_kink(failing: Failing, evidence: Evidence) -> str:
     """What came at the kink of the case shown, and what is right there; empty where the wrong entry is at none."""
-    trial, example = _trial_shown(verification, evidence, failure), failure.counterexample
+    trial, example = _trial_shown(failing, evidence), failing.failure.counterexample
     if trial is None or example is None or example.marks is None:
         return ""
     got = [each for each, _ in _pairs(example)]
@@ -334,9 +311,9 @@ def _short(value: float) -> str:
     return f"{value + 0.0:.4g}".replace("-", "−")
 
 
-def _trial_shown(verification: Verification, evidence: Evidence, failure: CheckResult) -> Trial | None:
+def _trial_shown(failing: Failing, evidence: Evidence) -> Trial | None:
     """The call of the case shown, with all that is expected of it, where kinks are expected at all."""
-    example = failure.counterexample
+    example = failing.failure.counterexample
     bent = [each.trial for each in evidence.failing if any(want.other is not None for want in each.trial.expected)]
     if example is None or not bent:
         return None
@@ -347,4 +324,4 @@ def _trial_shown(verification: Verification, evidence: Evidence, failure: CheckR
     if upstream is None:
         return None
     like = replace(bent[0].case, probes=(example.arguments,), stack=upstream.values[None])
-    return verification.bench(evidence.spec).made(replace(like, dtype=upstream.dtype))[0]
+    return failing.verification.bench(failing.spec).made(replace(like, dtype=upstream.dtype))[0]

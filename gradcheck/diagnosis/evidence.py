@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck.catalog import Exercise
 from gradcheck.checks import compare
 from gradcheck.checks.cases import walk
 from gradcheck.checks.compare import Difference, Wanted, stem
 from gradcheck.checks.judge import judge
 from gradcheck.checks.limits import WAITING, OwnTime
 from gradcheck.checks.outcome import Argument, Arguments, Outcome, Returned
-from gradcheck.checks.results import CheckResult, Tally
+from gradcheck.checks.results import CheckResult, Diagnosis, Tally
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import Trait, is_cotangent, traits_of
 from gradcheck.checks.trials import Trial
 from gradcheck.checks.wording import differing_in_all
+from gradcheck.diagnosis.codes import thought
 from gradcheck.operators.operator import Operator
 from gradcheck.references.expected import Expected, Floats
 
@@ -51,6 +53,11 @@ class Observation:
         """Whether the function computed in float64."""
         return self.trial.case.dtype == "float64"
 
+    def leaves(self, name: str) -> list[tuple[Floats, Floats]]:
+        """What came back and what was expected, leaf by leaf, of that stem."""
+        pairs = zip(self.got, self.expected, self.stems, strict=True)
+        return [(got, expected) for got, expected, own in pairs if own == name]
+
     @property
     def size(self) -> int:
         return sum(each.size for each in self.expected)
@@ -75,6 +82,11 @@ class Sighting:
     outcome: Outcome
     failure: CheckResult | None
     operator: Operator | None = None
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """How it failed."""
+        return (self.failure.status, self.failure.code) if self.failure else ("", "")
 
     @cached_property
     def traits(self) -> frozenset[Trait]:
@@ -112,6 +124,54 @@ class Evidence:
     @property
     def failing(self) -> list[Sighting]:
         return [each for each in self.sightings if each.failure is not None]
+
+    @property
+    def by_case(self) -> dict[str, list[Sighting]]:
+        found: dict[str, list[Sighting]] = {}
+        for each in self.sightings:
+            found.setdefault(each.trial.case.name, []).append(each)
+        return found
+
+    def leaves(self, name: str) -> Iterator[tuple[Observation, Floats, Floats]]:
+        """The leaves of that stem, call by call: what came back and what was expected."""
+        return ((each, *pair) for each in self.observations for pair in each.leaves(name))
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A check that failed, and where what is known of it comes from."""
+
+    verification: Verification
+    spec: FunctionSpec
+    failure: CheckResult
+    exercise: Exercise | None
+
+    @property
+    def judged(self) -> bool:
+        """Whether many results are right, and the record judges them."""
+        return self.spec.reference is not None and self.spec.reference.compute is None
+
+    @property
+    def blank(self) -> CheckResult:
+        return CheckResult(self.failure.task, self.failure.function, self.failure.check, "passed")
+
+    def evidence(self, group: str = "generic") -> Evidence:
+        return gather(self.verification, self.spec, group)
+
+    def told(
+        self,
+        code: str,
+        text: str,
+        share: float = 1.0,
+        *,
+        think: str = "",
+        evidence: Evidence | None = None,
+        also: tuple[str, ...] = (),
+        answer: str = "",
+    ) -> Diagnosis:
+        """The mistake with the thought for it, and the cases of the evidence that show it."""
+        cases = names_of(evidence) if evidence else ()
+        return Diagnosis(code, text, share, think or thought(code, self.spec), cases, also, answer)
 
 
 def _difference(wanted: Wanted, got: Floats, expected: Expected) -> Difference | None:
@@ -185,6 +245,13 @@ def _gathered(verification: Verification, spec: FunctionSpec, group: str) -> tup
         if computed > BUDGET_S or waited > WAITING * BUDGET_S or outcome.state == "timed_out":
             return evidence, False
     return evidence, True
+
+
+def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Arguments with every leaf changed: of lists, tuples and dicts what is in them."""
+    if isinstance(value, dict):
+        return {key: mapped(each, change) for key, each in value.items()}
+    return type(value)(mapped(each, change) for each in value) if isinstance(value, (list, tuple)) else change(value)
 
 
 def floats_of(arguments: Arguments) -> dict[tuple[Any, ...], Floats]:

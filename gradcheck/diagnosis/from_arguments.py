@@ -17,7 +17,7 @@ from gradcheck.checks.compare import stem
 from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.checks.traits import is_cotangent
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.diagnosis.guess import ENDS, Context, Guess, Predict, Predicted, changed, fits, softmax
+from gradcheck.diagnosis.guess import ENDS, Context, Guess, Predict, Predicted, changed, fits, softmax, tensor_of
 from gradcheck.references.expected import Floats
 
 Row = tuple[str, str, float, Callable[[Any], Any]]
@@ -540,13 +540,12 @@ def _instead(context: Context, name: str) -> Iterator[Guess]:
     """What else could stand in an argument's place: what fits it by broadcasting, the output, another gradient."""
     first = context.observations[0]
     sources: list[tuple[str, Callable[[Observation], Floats | None]]] = [
-        (f"{other}, spread out to the shape of {name},", lambda o, n=other: o.tensors.get((n,)))  # type: ignore[misc]
+        (f"{other}, spread out to the shape of {name},", tensor_of(other))
         for other in context.spec.parameters
         if other != name and first.tensors.get((other,), np.zeros(())).shape != first.tensors[name,].shape
     ]
-    if context.operator is not None and context.spec.role != "forward":
-        output = f"the output {context.operator.output_name}"
-        sources.append((output, lambda o: context.calculator.forward(o.trial.arguments)))
+    if context.output:
+        sources.append((f"the output {context.output}", context.forward))
     if context.spec.role == "backward" and len(first.names) > 1:
         sources += [(each, lambda o, k=k: o.expected[k]) for k, each in enumerate(first.names)]  # type: ignore[misc]
     for words, value in sources:

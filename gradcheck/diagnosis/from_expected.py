@@ -29,11 +29,6 @@ def slices(context: Context) -> tuple[tuple[int, str], ...]:
     return ((0, "entry"),) if flat else ((0, "row"), (-1, "column"))
 
 
-def right_up_to_a_factor(_context: Context) -> Iterator[Guess]:
-    """The expected value itself: only a factor can be wrong with it."""
-    yield Guess("", "", lambda observation: observation.expected, cost=0.0)
-
-
 def turned(context: Context) -> Iterator[Guess]:
     return _guessed(_turned(context))
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.catalog.exercise import Misconception
-from gradcheck.checks.outcome import Argument, Foreign, Returned, Value
+from gradcheck.checks import compare
+from gradcheck.checks.outcome import Argument, Arguments, Foreign, Returned, Value
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.evidence import Observation, Sighting
-from gradcheck.diagnosis.guess import Context, Guess, Predicted, times
+from gradcheck.diagnosis.guess import Context, Guess, Predicted, tensor_of, times
 from gradcheck.diagnosis.matching import HUGE, close, explain_factor, factor_in_words, scale_of
 from gradcheck.diagnosis.mistakes import KINDS, Mutant, code_of, mutant_in_words
 from gradcheck.diagnosis.mutants import mutants, mutants_in_output, slips, terms
@@ -35,14 +37,11 @@ def slipped(context: Context) -> Iterator[Guess]:
         used = [(operator, spec.role, name) for name in names if spec.role != "function"]
     made = (mutant for each in used for mutant in slips(*each))
     # A network has many formulas and takes its time: its plainest slips alone.
-    yield from _guessed(context, made if operator is not None else _plainest(made))
+    plainest = made if operator else sorted(made, key=lambda each: KINDS[each.kind].cost)[:SLIPS_OF_A_NETWORK]
+    yield from _guessed(context, plainest)
 
 
 SLIPS_OF_A_NETWORK = 100
-
-
-def _plainest(made: Iterator[Mutant]) -> Iterator[Mutant]:
-    yield from sorted(made, key=lambda each: KINDS[each.kind].cost)[:SLIPS_OF_A_NETWORK]
 
 
 Explained = tuple[str, str, float]
@@ -115,7 +114,7 @@ def _wrong_terms(made: Sequence[Mutant], told: Sequence[Sequence[tuple[Observati
 _NOTHING = 1e-9
 
 
-def _guessed(context: Context, made: Iterator[Mutant]) -> Iterator[Guess]:
+def _guessed(context: Context, made: Iterable[Mutant]) -> Iterator[Guess]:
     for mutant in made:
         yield Guess(
             code_of(mutant),
@@ -150,15 +149,14 @@ def misunderstood(context: Context, exercise: Exercise) -> Iterator[Guess]:
     for each in exercise.misconceptions:
         if each.function == context.spec.name:
             text = each.text.replace("{", "{{").replace("}", "}}")
-            yield Guess(each.code, text, _running(each.wrong), 0.4, each.think, whole=True)
+            yield Guess(each.code, text, partial(_run, each.wrong), 0.4, each.think, whole=True)
 
 
-def _running(wrong: Callable[..., Any]) -> Callable[[Observation], Predicted]:
-    def predict(observation: Observation) -> Predicted:
-        value = _result_of(wrong, observation.trial)
-        return None if value is None else _leaves(observation, value)
-
-    return predict
+def _run(wrong: Callable[..., Any], observation: Observation) -> Predicted:
+    value = _result_of(wrong, observation.trial)
+    if value is None or compare.type_problem(observation.trial.template, value):
+        return None
+    return [_array(part) for part in compare.parts(observation.trial.template, value)]
 
 
 def _result_of(wrong: Callable[..., Any], trial: Trial) -> Value | None:
@@ -171,15 +169,6 @@ def _result_of(wrong: Callable[..., Any], trial: Trial) -> Value | None:
             return passed.observe(wrong(*passed.values))
     except Exception:
         return None
-
-
-def _leaves(observation: Observation, value: Any) -> Predicted:
-    from gradcheck.checks import compare
-
-    if compare.type_problem(observation.trial.template, value):
-        return None
-    parts = compare.parts(observation.trial.template, value)
-    return [_array(part) for part in parts]
 
 
 def _array(part: Any) -> Floats | None:
@@ -232,34 +221,27 @@ def stand_ins(context: Context) -> Iterator[Guess]:
         if each != name and isinstance(context.observations[0].trial.arguments.get(each), Argument):
             text = f"{{what}} {{is}} {each} itself"
             cost = 1.2 if context.spec.role == "jacobian" else 0.8
-            yield Guess("wrong-variable", text, lambda o, n=each: _like(o, _tensor(o, n)), cost)  # type: ignore[misc]
+            yield Guess("wrong-variable", text, lambda o, n=each: _like(o, tensor_of(n)(o)), cost)  # type: ignore[misc]
             if name:
                 text = f"{{what}} {{is}} {name} times {each}, which is not the derivative"
-                yield Guess("wrong-variable", text, _product(each), 1.05)
-    if context.spec.role != "forward" and context.operator is not None:
-        output = context.operator.output_name
+                product = lambda o, n=each: _like(o, times(_upstream(o), tensor_of(n)(o)))  # noqa: E731
+                yield Guess("wrong-variable", text, product, 1.05)
+    output, forward = context.output, context.forward
+    if output:
         text = f"{{what}} {{is}} the output {output} itself, not its derivative"
-        forward = context.calculator.forward
-        yield Guess("wrong-variable", text, lambda o: _like(o, forward(o.trial.arguments)), 0.8)
+        yield Guess("wrong-variable", text, lambda o: _like(o, forward(o)), 0.8)
         if name == "grad_output":
             text = f"{{what}} {{uses}} the output {output} where {name} belongs"
-            yield Guess("wrong-variable", text, lambda o: _with_upstream(context, o), 1.0)
+            yield Guess("wrong-variable", text, context.what_if(partial(_as_upstream, forward)), 1.0)
         text = f"{{what}} {{is}} {name} times {output}, which is not the derivative"
-        yield Guess("wrong-variable", text, lambda o: _like(o, times(_upstream(o), forward(o.trial.arguments))), 1.05)
+        yield Guess("wrong-variable", text, lambda o: _like(o, times(_upstream(o), forward(o))), 1.05)
 
 
-def _with_upstream(context: Context, observation: Observation) -> Predicted:
-    """The result with the forward output in grad_output's place."""
-    arguments = observation.trial.arguments
-    output = context.calculator.forward(arguments)
-    cotangent = arguments["grad_output"]
-    if output is None or output.shape != cotangent.values.shape:
-        return None
-    return context.calculator.result({**arguments, "grad_output": replace(cotangent, values=output)})
-
-
-def _product(name: str) -> Callable[[Observation], Predicted]:
-    return lambda observation: _like(observation, times(_upstream(observation), _tensor(observation, name)))
+def _as_upstream(forward: Callable[[Observation], Floats | None], observation: Observation) -> Arguments | None:
+    """The forward output in grad_output's place."""
+    output, cotangent = forward(observation), observation.trial.arguments["grad_output"]
+    fits = output is not None and output.shape == cotangent.values.shape
+    return {"grad_output": replace(cotangent, values=output)} if fits else None
 
 
 def diagonal(context: Context) -> Iterator[Guess]:
@@ -286,12 +268,7 @@ def diagonal(context: Context) -> Iterator[Guess]:
     yield Guess("missing-upstream", text, lambda o: _like(o, diagonals(o)), 0.6)
 
 
-def _upstream(observation: Observation) -> Floats | None:
-    return _tensor(observation, "grad_output")
-
-
-def _tensor(observation: Observation, name: str) -> Floats | None:
-    return observation.tensors.get((name,))
+_upstream = tensor_of("grad_output")
 
 
 def _like(observation: Observation, value: Floats | None) -> Predicted:

@@ -322,12 +322,8 @@ def _whose(code: FileCode, call: ast.Call, path: str, generators: Sequence[str])
 
 def _passes(call: ast.Call, generators: Sequence[str]) -> bool:
     """Whether a generator is passed, by its keyword or as it is."""
-    if any(each.arg == "generator" and not _is_none(each.value) for each in call.keywords):
+    if any(each.arg == "generator" and ast.unparse(each.value) != "None" for each in call.keywords):
         return True
     return any(isinstance(each, ast.Name) and each.id in generators for each in call.args) or any(
         each.arg is None for each in call.keywords
     )
-
-
-def _is_none(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and value.value is None

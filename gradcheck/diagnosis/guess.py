@@ -13,7 +13,7 @@ from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import is_cotangent
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.evidence import Observation
+from gradcheck.diagnosis.evidence import Evidence, Failing, Observation, mapped
 from gradcheck.operators.operator import Operator
 from gradcheck.references.expected import Floats
 
@@ -82,6 +82,14 @@ class Context:
         return operator.flattened or not operator.output_shape
 
     @property
+    def output(self) -> str:
+        """What the operator's output is called, where a function asks for something else of it; empty elsewhere."""
+        return self.operator.output_name if self.operator is not None and self.spec.role != "forward" else ""
+
+    def forward(self, observation: Observation) -> Floats | None:
+        return self.calculator.forward(observation.trial.arguments)
+
+    @property
     def given(self) -> Arguments:
         """The arguments of the first call: those of others are of the same kinds."""
         return self.observations[0].trial.arguments
@@ -111,22 +119,28 @@ class Context:
         return self.instead(name, lambda value: changed(value, change))
 
 
-def changed(argument: object, change: Callable[[Floats], Floats]) -> object:
+def context_of(failing: Failing, evidence: Evidence) -> Context:
+    return Context(failing.spec, Calculator(failing.verification.task, failing.spec), evidence.observations)
+
+
+def changed(argument: object, change: Callable[[Floats], Floats]) -> Any:
     """An argument with every floating tensor in it changed."""
-    if isinstance(argument, Argument):
-        if not argument.dtype.startswith("float"):
-            return argument
-        return replace(argument, values=np.asarray(change(np.asarray(argument.values, dtype=np.float64))))
-    if isinstance(argument, (list, tuple)):
-        return type(argument)(changed(each, change) for each in argument)
-    if isinstance(argument, dict):
-        return {key: changed(each, change) for key, each in argument.items()}
-    return argument
+
+    def leaf(value: object) -> object:
+        if not isinstance(value, Argument) or not value.dtype.startswith("float"):
+            return value
+        return replace(value, values=np.asarray(change(np.asarray(value.values, dtype=np.float64))))
+
+    return mapped(argument, leaf)
 
 
 def each_leaf(change: Callable[[Floats], Floats | None]) -> Predict:
     """A prediction made from the expected leaves, one by one."""
     return lambda observation: [change(leaf) for leaf in observation.expected]
+
+
+def tensor_of(name: str) -> Callable[[Observation], Floats | None]:
+    return lambda observation: observation.tensors.get((name,))
 
 
 def times(one: Floats | None, other: Floats | None) -> Floats | None:

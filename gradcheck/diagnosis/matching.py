@@ -149,6 +149,19 @@ def ratio(observation: Observation, got: Sequence[Floats], guess: Sequence[Float
     return factor if close(one, factor * other, dtype, scale_of(observation, one, factor * other)) else None
 
 
+def each_factor(
+    observations: Sequence[Observation], factor_in: Callable[[Observation], float | None]
+) -> list[tuple[Observation, float]] | None:
+    """A factor of every call; None where one has none."""
+    pairs = []
+    for each in observations:
+        factor = factor_in(each)
+        if factor is None:
+            return None
+        pairs.append((each, factor))
+    return pairs
+
+
 def explain_factor(pairs: Sequence[tuple[Observation, float]]) -> Factor | None:
     """What a factor per observation says, or None when it says nothing."""
     told = [(each, factor) for each, factor in pairs if not math.isnan(factor)]

@@ -87,9 +87,7 @@ def _partly_right(observations: Sequence[Observation], name: str) -> list[_Leaf]
     """The leaves called so; none where nothing, or nearly nothing, is right."""
     leaves = []
     for each in observations:
-        for got, expected, own in zip(each.got, each.expected, each.stems, strict=True):
-            if own != name:
-                continue
+        for got, expected in each.leaves(name):
             if got.shape != expected.shape:
                 return []
             wrong = ~near(got, expected, each.trial.case.dtype, scale_of(each, expected))
@@ -141,12 +139,10 @@ def _standing(context: Context, place: Region, leaves: Sequence[_Leaf], masks: S
     for path in context.observations[0].tensors:
         if len(path) == 1:
             text = f"{there}: {path[0]} stands there as it is"
-            yield Guess(place.code, text, partial(_filled, place, partial(_argument, path)), 1.2)
-    if context.operator is not None and context.spec.role != "forward":
-        output = context.operator.output_name
-        text = f"{there}: the output {output} stands there as it is"
-        forward = context.calculator.forward
-        yield Guess(place.code, text, partial(_filled, place, lambda o, _e: forward(o.trial.arguments)), 1.2)
+            yield Guess(place.code, text, partial(_filled, place, lambda o, _e, p=path: o.tensors.get(p)), 1.2)  # type: ignore[misc]
+    if context.output:
+        text = f"{there}: the output {context.output} stands there as it is"
+        yield Guess(place.code, text, partial(_filled, place, lambda o, _e: context.forward(o)), 1.2)
 
 
 def _constant(amounts: Sequence[Floats]) -> float | None:
@@ -174,10 +170,6 @@ def _filled(
         each if each is None or each.shape == own.shape else None
         for each, own in zip(found, observation.expected, strict=True)
     ]
-
-
-def _argument(path: tuple[object, ...], observation: Observation, _expected: Floats) -> Floats | None:
-    return observation.tensors.get(path)
 
 
 # The places.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,7 @@ from gradcheck.checks.outcome import Argument, Arguments, Fault, Operand, Operat
 from gradcheck.checks.results import CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec, Reference
 from gradcheck.diagnosis.circumstances import by_size
-from gradcheck.diagnosis.codes import thought
-from gradcheck.diagnosis.evidence import Evidence, Sighting, gather
+from gradcheck.diagnosis.evidence import Evidence, Failing, Sighting
 from gradcheck.diagnosis.matching import path_name
 from gradcheck.diagnosis.repair import Repair
 
@@ -27,20 +26,16 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 
-InNumbers = Callable[[Evidence], Diagnosis | None]
-"""Names the mistake that the numbers of some calls show."""
-
-Mended = Callable[[], Repair | None]
-"""Finds the one place of the code that is wrong."""
-
-
 def explain_raised(
-    verification: Verification, spec: FunctionSpec, failure: CheckResult, in_numbers: InNumbers, mended: Mended
+    failing: Failing,
+    in_numbers: Callable[[Failing, Evidence], Diagnosis | None],
+    mended: Callable[[Failing], Repair | None],
 ) -> Diagnosis | None:
     """What an exception of the submission's own comes from; None where there is none, or nothing is known of it. Where
     nothing plain tells the mistake, `mended` is asked for the place of the code, and, if shapes do not fit,
     `in_numbers` about calls with all sizes equal.
     """
+    verification, spec, failure = failing.verification, failing.spec, failing.failure
     fault = failure.fault
     if fault is None or failure.code not in ("raised", "must-raise"):
         return None
@@ -53,22 +48,22 @@ def explain_raised(
     if failure.code == "raised" and (reason.said or "RecursionError" in fault.bases):
         text = f"{failure.message} ({reason.place})"
     if failure.code == "must-raise":
-        return Diagnosis(failure.code, f"{failure.message} ({text})", 1.0, thought(failure.code, spec), also=(code,))
-    place = mended() if code == "raised" and not reason.said else None
+        return failing.told(failure.code, f"{failure.message} ({text})", also=(code,))
+    place = mended(failing) if code == "raised" and not reason.said else None
     if place is not None:
         both = text if reason.remedy else f"{text}; {place.text}"
-        return Diagnosis(place.code, both, 1.0, thought(place.code, spec), also=("raised", *reason.also))
+        return failing.told(place.code, both, also=("raised", *reason.also))
     if failure.check != "runs":
-        found = by_size(verification, gather(verification, spec), replace(failure, message=text))
+        found = by_size(replace(failing, failure=replace(failure, message=text)), failing.evidence())
         if found is not None:
             return replace(found, also=tuple(dict.fromkeys((*found.also, code))))
     if not reason.remedy and code == "raised" and _MISFITS & set(fault.bases):
         evidence = _where_sizes_are_equal(verification, spec)
-        found = in_numbers(evidence) if evidence else None
+        found = in_numbers(failing, evidence) if evidence else None
         if found is not None:
             both = f"{text}. Where all sizes are equal it runs, and there {found.text}"
             return replace(found, text=both, also=(*found.also, "raised"))
-    return Diagnosis(code, text, 1.0, thought(code, spec), also=tuple({"raised", *reason.also} - {code}))
+    return failing.told(code, text, also=tuple(each for each in ("raised", *reason.also) if each != code))
 
 
 _MISFITS = {"RuntimeError", "IndexError", "ValueError"}
@@ -115,18 +110,14 @@ class Reason:
 
 def explained(fault: Fault, axes: Axes) -> Reason | None:
     """Why it was raised, with the line; None where the operation that raised is not known."""
-    operation = fault.operation
-    if operation is None:
+    if fault.operation is None:
         return None
+    r = Raised(fault.operation, fault, axes)
+    told = (explain(r) for explain, kinds in _EXPLANATIONS if not kinds or fault.kind in kinds)
     text = f"{fault.kind}: {_short(fault.text)}" if fault.text else fault.kind
-    found: Reason | str = f"{_written(operation, axes)} raised {text}"
-    for explain in _EXPLANATIONS:
-        told = explain(operation, fault, axes)
-        if told:
-            found = told
-            break
+    found = next((each for each in told if each), f"{r.written} raised {text}")
     reason = Reason(found) if isinstance(found, str) else found
-    return replace(reason, place=f"line {operation.line}", said=operation.kind == "raise")
+    return replace(reason, place=f"line {r.operation.line}", said=r.operation.kind == "raise")
 
 
 _LONGEST = 160
@@ -165,6 +156,10 @@ class Axes:
         parts = [f"{one}={size}" if one else str(size) for one, size in zip(called, shape, strict=True)]
         return f"({', '.join(parts)})"
 
+    def operand(self, operand: Operand) -> str:
+        """Its text, and the shape of a tensor."""
+        return f"{_bracketed(operand.source)} {self.of(operand)}" if operand.is_tensor else operand.source
+
     def _called(self, operand: Operand) -> tuple[str, ...]:
         shape = operand.shape or ()
         name, turned = operand.source, False
@@ -199,11 +194,6 @@ def _shapes(arguments: Arguments) -> Iterator[tuple[str, Shape]]:
 # What an operation is, in words.
 
 
-def _operand(operand: Operand, axes: Axes) -> str:
-    """Its text, and the shape of a tensor."""
-    return f"{_bracketed(operand.source)} {axes.of(operand)}" if operand.is_tensor else operand.source
-
-
 def _bracketed(source: str) -> str:
     """What stands for one thing beside an operator: in brackets where an operator of its own is outside of any."""
     depth = 0
@@ -214,19 +204,44 @@ def _bracketed(source: str) -> str:
     return source
 
 
-def _written(operation: Operation, axes: Axes) -> str:
-    """The operation with its operands' shapes."""
-    parts = [_operand(each, axes) for each in operation.operands]
-    if operation.kind in ("binary", "compare") and len(parts) == 2:
-        return f" {operation.name} ".join(parts)
-    if operation.kind == "call" and any(each.is_tensor for each in operation.operands):
-        return f"{operation.name}({', '.join(parts)})"
-    if operation.kind == "method" and any(each.is_tensor for each in operation.operands):
-        return f"{parts[0]}.{operation.name}({', '.join(parts[1:])})"
-    if operation.kind in ("index", "store") and operation.operands and operation.operands[0].is_tensor:
-        index = parts[1:] if operation.kind == "index" else parts[1:-1]
-        return f"{parts[0]}[{', '.join(index)}]"
-    return f"`{operation.source}`"
+@dataclass(frozen=True)
+class Raised:
+    """An operation that raised, and the exception."""
+
+    operation: Operation
+    fault: Fault
+    axes: Axes
+
+    @property
+    def operands(self) -> Sequence[Operand]:
+        return self.operation.operands
+
+    @property
+    def tensors(self) -> list[Operand]:
+        return [each for each in self.operands if each.is_tensor]
+
+    @property
+    def name(self) -> str:
+        """torch.mm and x.mm are mm."""
+        return self.operation.name.rpartition(".")[2] or self.operation.name
+
+    @property
+    def quoted(self) -> str:
+        return f"`{self.operation.source}`"
+
+    @property
+    def written(self) -> str:
+        """The operation with its operands' shapes."""
+        parts, kind, name = list(map(self.axes.operand, self.operands)), self.operation.kind, self.operation.name
+        if kind in ("binary", "compare") and len(parts) == 2:
+            return f" {name} ".join(parts)
+        if kind == "call" and self.tensors:
+            return f"{name}({', '.join(parts)})"
+        if kind == "method" and self.tensors:
+            return f"{parts[0]}.{name}({', '.join(parts[1:])})"
+        if kind in ("index", "store") and self.operands and self.operands[0].is_tensor:
+            return f"{parts[0]}[{', '.join(parts[1:] if kind == 'index' else parts[1:-1])}]"
+        return self.quoted
 
 
 # Shapes that do not fit.
@@ -239,27 +254,21 @@ _BROADCASTING = (
 )  # fmt: skip
 
 
-def _name(operation: Operation) -> str:
-    """torch.mm and x.mm are mm."""
-    return operation.name.rpartition(".")[2] or operation.name
-
-
-def _products(operation: Operation, _fault: Fault, axes: Axes) -> Reason | str:
-    tensors = [each for each in operation.operands if each.is_tensor]
-    if _name(operation) not in _MATMULS or len(tensors) != 2:
+def _products(r: Raised) -> Reason | str:
+    if r.name not in _MATMULS or len(r.tensors) != 2:
         return ""
-    left, right = tensors
+    left, right = r.tensors
     one, other = left.shape or (), right.shape or ()
-    told = _written(operation, axes)
+    told = r.written
     if not one or not other:
         return f"{told}: {left.source if not one else right.source} has no axes; for a single number write *"
     inner = other[-2] if len(other) > 1 else other[0]
     if one[-1] != inner:
-        remedy = _turned(left, right, axes)
+        remedy = _turned(left, right, r.axes)
         return Reason(f"{told}: {one[-1]} meets {inner}", remedy, also=("transposed",) if remedy else ())
-    needed = {"mm": (2, 2), "mv": (2, 1), "dot": (1, 1), "bmm": (3, 3)}.get(_name(operation))
+    needed = {"mm": (2, 2), "mv": (2, 1), "dot": (1, 1), "bmm": (3, 3)}.get(r.name)
     if needed and (len(one), len(other)) != needed:
-        return f"{told}: {_name(operation)} takes {needed[0]} and {needed[1]} axes; @ takes any"
+        return f"{told}: {r.name} takes {needed[0]} and {needed[1]} axes; @ takes any"
     return ""
 
 
@@ -278,23 +287,20 @@ def _turned(left: Operand, right: Operand, axes: Axes) -> str:
         if operand.source.endswith(ending):
             return f"{operand.source.removesuffix(ending)} without {ending} would fit"
     turned = replace(operand, source=f"{_bracketed(operand.source)}.T", shape=(operand.shape or ())[::-1])
-    return f"{_operand(turned, axes)} would fit"
+    return f"{axes.operand(turned)} would fit"
 
 
-def _broadcast(operation: Operation, _fault: Fault, axes: Axes) -> Reason | str:
-    tensors = [each for each in operation.operands if each.is_tensor]
-    if _name(operation) not in _BROADCASTING or len(tensors) < 2:
+def _broadcast(r: Raised) -> Reason | str:
+    if r.name not in _BROADCASTING or len(r.tensors) < 2:
         return ""
-    for number, left in enumerate(tensors):
-        for right in tensors[number + 1 :]:
+    for number, left in enumerate(r.tensors):
+        for right in r.tensors[number + 1 :]:
             clash = _clash(left.shape or (), right.shape or ())
             if clash:
-                return Reason(
-                    f"{_written(operation, axes)}: {clash[0]} meets {clash[1]}", _axis_kept(left, right, axes)
-                )
-    if operation.name.endswith("=") and operation.name not in ("==", "<=", ">=", "!="):
-        left, right = tensors[:2]
-        return f"{_written(operation, axes)}: the result does not fit into {left.source}, which keeps its shape"
+                return Reason(f"{r.written}: {clash[0]} meets {clash[1]}", _axis_kept(left, right, r.axes))
+    if r.operation.name.endswith("=") and r.operation.name not in ("==", "<=", ">=", "!="):
+        left, right = r.tensors[:2]
+        return f"{r.written}: the result does not fit into {left.source}, which keeps its shape"
     return ""
 
 
@@ -323,17 +329,16 @@ def _axis_kept(left: Operand, right: Operand, axes: Axes) -> str:
     return ""
 
 
-def _einsum(operation: Operation, _fault: Fault, axes: Axes) -> str:
-    pattern = operation.operands[0].value.replace(" ", "") if operation.operands else ""
-    tensors = [each for each in operation.operands[1:] if each.is_tensor]
+def _einsum(r: Raised) -> str:
+    pattern = r.operands[0].value.replace(" ", "") if r.operands else ""
     inputs = pattern.partition("->")[0].split(",")
-    if _name(operation) != "einsum" or not pattern:
+    if r.name != "einsum" or not pattern:
         return ""
-    told = _written(operation, axes)
-    if len(inputs) != len(tensors):
-        return f"{told}: {len(inputs)} groups of letters for {len(tensors)} tensors" if tensors else ""
+    told = r.written
+    if len(inputs) != len(r.tensors):
+        return f"{told}: {len(inputs)} groups of letters for {len(r.tensors)} tensors" if r.tensors else ""
     sizes: dict[str, tuple[int, str]] = {}
-    for letters, tensor in zip(inputs, tensors, strict=True):
+    for letters, tensor in zip(inputs, r.tensors, strict=True):
         shape = tensor.shape or ()
         if "." in letters:
             return ""
@@ -351,44 +356,40 @@ def _axes(count: int) -> str:
     return f"{count} {'axis' if count == 1 else 'axes'}"
 
 
-def _joined(operation: Operation, _fault: Fault, axes: Axes) -> str:
-    tensors = [each for each in operation.operands if each.is_tensor]
-    name = _name(operation)
-    if name not in ("cat", "concat", "stack", "hstack", "vstack") or len(tensors) < 2:
+def _joined(r: Raised) -> str:
+    if r.name not in ("cat", "concat", "stack", "hstack", "vstack") or len(r.tensors) < 2:
         return ""
-    shapes = [each.shape or () for each in tensors]
-    if len({len(each) for each in shapes}) > 1 or (name == "stack" and len(set(shapes)) > 1):
-        return f"{_written(operation, axes)}: the shapes differ"
-    given = next((int(each.value) for each in operation.operands if each.kind == "int"), 0)
+    shapes = [each.shape or () for each in r.tensors]
+    if len({len(each) for each in shapes}) > 1 or (r.name == "stack" and len(set(shapes)) > 1):
+        return f"{r.written}: the shapes differ"
+    given = next((int(each.value) for each in r.operands if each.kind == "int"), 0)
     rest = {tuple(size for at, size in enumerate(each) if at != given % max(1, len(each))) for each in shapes}
-    return f"{_written(operation, axes)}: the other axes differ" if len(rest) > 1 else ""
+    return f"{r.written}: the other axes differ" if len(rest) > 1 else ""
 
 
-def _reshaped(operation: Operation, _fault: Fault, axes: Axes) -> Reason | str:
-    first = next((each for each in operation.operands if each.is_tensor), None)
-    wanted = [int(each.value) for each in operation.operands if each.kind == "int"]
-    if _name(operation) not in ("view", "reshape") or first is None or not wanted:
+def _reshaped(r: Raised) -> Reason | str:
+    first = next((each for each in r.operands if each.is_tensor), None)
+    wanted = [int(each.value) for each in r.operands if each.kind == "int"]
+    if r.name not in ("view", "reshape") or first is None or not wanted:
         return ""
     count, asked = math.prod(first.shape or ()), math.prod(each for each in wanted if each != -1)
     if count == asked or (-1 in wanted and asked and count % asked == 0):
-        return (
-            f"{_written(operation, axes)}: view needs memory in order; use reshape" if "view" in operation.name else ""
-        )
+        return f"{r.written}: view needs memory in order; use reshape" if "view" in r.operation.name else ""
     sizes = " × ".join("?" if each == -1 else str(each) for each in wanted)
-    written = all(each.source == each.value for each in operation.operands if each.kind == "int")
-    told = f"{_written(operation, axes)}: {count} entries do not make {sizes}"
+    written = all(each.source == each.value for each in r.operands if each.kind == "int")
+    told = f"{r.written}: {count} entries do not make {sizes}"
     return Reason(told, also=("hard-coded-size",) if written else ())
 
 
-def _indexed(operation: Operation, fault: Fault, axes: Axes) -> Reason | str:
-    if operation.kind not in ("index", "store") or not operation.operands:
+def _indexed(r: Raised) -> Reason | str:
+    if r.operation.kind not in ("index", "store") or not r.operands:
         return ""
-    holder, *index = operation.operands
-    index = index[:-1] if operation.kind == "store" and len(index) > 1 else index
-    told = _written(operation, axes)
+    holder, *index = r.operands
+    index = index[:-1] if r.operation.kind == "store" and len(index) > 1 else index
+    told = r.written
     if holder.kind in ("list", "tuple", "Size") and holder.shape and index and index[0].kind == "int":
         count = f"{holder.source} holds {holder.shape[0]}"
-        return f"`{operation.source}`: {count}, and the index is {index[0].value}" if "Index" in fault.kind else ""
+        return f"{r.quoted}: {count}, and the index is {index[0].value}" if "Index" in r.fault.kind else ""
     if not holder.is_tensor:
         return ""
     if any(each.kind == "str" for each in index):
@@ -418,32 +419,31 @@ def _indexed(operation: Operation, fault: Fault, axes: Axes) -> Reason | str:
     return ""
 
 
-def _unpacked(operation: Operation, _fault: Fault, axes: Axes) -> str:
-    if operation.kind != "unpack" or not operation.operands:
+def _unpacked(r: Raised) -> str:
+    if r.operation.kind != "unpack" or not r.operands:
         return ""
-    (source,) = operation.operands[:1]
+    (source,) = r.operands[:1]
     count = source.shape[0] if source.shape else 0
-    if source.shape is None or str(count) == operation.name:
+    if source.shape is None or str(count) == r.operation.name:
         return ""
-    names = operation.source.strip("()")
-    told = f"{names} = {_operand(source, axes)}: {operation.name} names for {count} values"
+    names = r.operation.source.strip("()")
+    told = f"{names} = {r.axes.operand(source)}: {r.operation.name} names for {count} values"
     return f"{told}, the rows of the tensor" if source.is_tensor else told
 
 
 # Other dtypes.
 
 
-def _dtypes(operation: Operation, fault: Fault, axes: Axes) -> Reason | str:
-    tensors = [each for each in operation.operands if each.is_tensor]
-    dtypes = {each.dtype for each in tensors}
-    if fault.kind not in ("RuntimeError", "TypeError") or len(dtypes) < 2:
+def _dtypes(r: Raised) -> Reason | str:
+    dtypes = {each.dtype for each in r.tensors}
+    if len(dtypes) < 2:
         return ""
-    floats = [each for each in tensors if each.dtype.startswith(("float", "bfloat"))]
-    if operation.strays:
-        stray = operation.strays[0]
+    floats = [each for each in r.tensors if each.dtype.startswith(("float", "bfloat"))]
+    if r.operation.strays:
+        stray = r.operation.strays[0]
         like = next((each for each in floats if each.dtype != stray.dtype), None)
         if like is not None:
-            where = "" if stray.line == operation.line else f" (line {stray.line})"
+            where = "" if stray.line == r.operation.line else f" (line {stray.line})"
             named = f"{stray.name} = " if stray.name else ""
             model = like.source if like.source.isidentifier() else "x"
             give = f"give it dtype={model}.dtype"
@@ -451,14 +451,14 @@ def _dtypes(operation: Operation, fault: Fault, axes: Axes) -> Reason | str:
                 give = f"leave .{stray.source.rpartition('.')[2]} out"
             told = f"{named}{stray.source}{where} is {stray.dtype}, but {like.source} is {like.dtype}"
             return Reason(told, give, "wrong-dtype")
-    whole = next((each for each in tensors if each.dtype in ("int64", "bool", "int32")), None)
-    if whole is not None and floats and _name(operation) in (*_MATMULS, "einsum"):
+    whole = next((each for each in r.tensors if each.dtype in ("int64", "bool", "int32")), None)
+    if whole is not None and floats and r.name in (*_MATMULS, "einsum"):
         like = floats[0]
         told = f"{whole.source} is {whole.dtype}, but {like.source} is {like.dtype}"
         return Reason(told, f"write {whole.source}.to({like.source}.dtype)", "wrong-dtype")
-    if len(floats) > 1 and floats[0].dtype != floats[1].dtype and _name(operation) in (*_MATMULS, "einsum"):
+    if len(floats) > 1 and floats[0].dtype != floats[1].dtype and r.name in (*_MATMULS, "einsum"):
         one, other = floats[:2]
-        told = f"{_written(operation, axes)}: {one.source} is {one.dtype}, {other.source} is {other.dtype}"
+        told = f"{r.written}: {one.source} is {one.dtype}, {other.source} is {other.dtype}"
         return Reason(told, code="wrong-dtype")
     return ""
 
@@ -484,148 +484,133 @@ _IN_TORCH = {
 }
 
 
-def _python(operation: Operation, _fault: Fault, axes: Axes) -> str:
-    tensors = [each for each in operation.operands if each.is_tensor]
-    if not tensors:
+def _python(r: Raised) -> str:
+    if not r.tensors:
         return ""
-    first, name = tensors[0], operation.name
+    first, name = r.tensors[0], r.operation.name
     count = math.prod(first.shape or ())
-    if operation.kind == "truth":
+    if r.operation.kind == "truth":
         return (
-            f"{_operand(first, axes)} has {count} entries, and Python's if, while, and, or, not want one answer; "
+            f"{r.axes.operand(first)} has {count} entries, and Python's if, while, and, or, not want one answer; "
             "torch.where(condition, a, b) decides entry by entry"
         )
-    if operation.kind == "call" and name in _ENTRYWISE and len(operation.operands) == 2:
-        if len(tensors) == 2:
-            told = f"torch.{name}imum({tensors[0].source}, {tensors[1].source})"
+    if r.operation.kind == "call" and name in _ENTRYWISE and len(r.operands) == 2:
+        if len(r.tensors) == 2:
+            told = f"torch.{name}imum({r.tensors[0].source}, {r.tensors[1].source})"
         else:
-            other = next(each for each in operation.operands if not each.is_tensor)
+            other = next(each for each in r.operands if not each.is_tensor)
             told = f"{first.source}.{_ENTRYWISE[name].format(other.source)}"
-        return f"`{operation.source}` is Python's {name}, which cannot compare entry by entry; write {told}"
-    if operation.kind == "call" and name.startswith("math.") and _name(operation) in _IN_TORCH:
-        more = f"torch.{_name(operation)} takes all of them"
-        return f"{name} takes one number, and {_operand(first, axes)} has {count}; {more}"
-    if (operation.kind, name) in (("call", "float"), ("call", "int"), ("method", "item")) and count != 1:
-        return f"`{operation.source}` takes one number, and {_operand(first, axes)} has {count}"
+        return f"{r.quoted} is Python's {name}, which cannot compare entry by entry; write {told}"
+    if r.operation.kind == "call" and name.startswith("math.") and r.name in _IN_TORCH:
+        more = f"torch.{r.name} takes all of them"
+        return f"{name} takes one number, and {r.axes.operand(first)} has {count}; {more}"
+    if (r.operation.kind, name) in (("call", "float"), ("call", "int"), ("method", "item")) and count != 1:
+        return f"{r.quoted} takes one number, and {r.axes.operand(first)} has {count}"
     return ""
 
 
-def _arrays(operation: Operation, fault: Fault, _axes: Axes) -> Reason | str:
-    array = next((each for each in operation.operands if each.kind == "ndarray"), None)
-    if array is None or fault.kind not in ("TypeError", "RuntimeError", "AttributeError"):
+def _arrays(r: Raised) -> Reason | str:
+    array = next((each for each in r.operands if each.kind == "ndarray"), None)
+    if array is None:
         return ""
-    told = f"`{operation.source}`: {array.source} is a NumPy array"
+    told = f"{r.quoted}: {array.source} is a NumPy array"
     return Reason(told, f"stay with torch, or write torch.from_numpy({array.source})")
 
 
 # What is not there.
 
 
-def _is_none(operation: Operation, fault: Fault, _axes: Axes) -> str:
-    if fault.kind not in ("TypeError", "AttributeError"):
-        return ""
-    found = next((each for each in operation.operands if each.kind == "NoneType" and each.source != "None"), None)
+def _is_none(r: Raised) -> str:
+    found = next((each for each in r.operands if each.kind == "NoneType" and each.source != "None"), None)
     if found is None:
         return ""
     why = "does the function that made it return something?" if found.source.isidentifier() else "it was never set"
     if found.source.endswith(".grad"):
         why = "nothing was differentiated automatically; write the gradient yourself"
-    return f"`{operation.source}`: {found.source} is None; {why}"
+    return f"{r.quoted}: {found.source} is None; {why}"
 
 
-def _uncalled(operation: Operation, fault: Fault, _axes: Axes) -> str:
+def _uncalled(r: Raised) -> str:
     kinds = ("builtin_function_or_method", "method", "function", "method_descriptor")
-    found = next((each for each in operation.operands if each.kind in kinds), None)
-    if found is None or operation.kind not in ("binary", "compare", "unary", "index", "attribute", "iterate"):
+    found = next((each for each in r.operands if each.kind in kinds), None)
+    if found is None or r.operation.kind not in ("binary", "compare", "unary", "index", "attribute", "iterate"):
         return ""
-    if fault.kind not in ("TypeError", "AttributeError"):
-        return ""
-    return f"`{operation.source}`: {found.source} is a function; call it: {found.source}(…)"
+    return f"{r.quoted}: {found.source} is a function; call it: {found.source}(…)"
 
 
-def _pairs(operation: Operation, fault: Fault, _axes: Axes) -> Reason | str:
+def _pairs(r: Raised) -> Reason | str:
     """What torch returns for max, min and sort over an axis is two tensors."""
-    if fault.kind not in ("TypeError", "AttributeError") or "torch.return_types." not in fault.text:
+    if "torch.return_types." not in r.fault.text:
         return ""
-    pair = next((each for each in operation.operands if not each.is_tensor), None)
+    pair = next((each for each in r.operands if not each.is_tensor), None)
     if pair is None:
         return ""
-    return Reason(f"`{operation.source}`: {pair.source} is a pair of values and indices", "take its .values")
+    return Reason(f"{r.quoted}: {pair.source} is a pair of values and indices", "take its .values")
 
 
-def _of_number(operation: Operation, fault: Fault, _axes: Axes) -> Reason | str:
-    if fault.kind != "TypeError" or "must be Tensor, not" not in fault.text:
+def _of_number(r: Raised) -> Reason | str:
+    if "must be Tensor, not" not in r.fault.text:
         return ""
-    number = next((each for each in operation.operands if each.kind in ("float", "int", "bool")), None)
+    number = next((each for each in r.operands if each.kind in ("float", "int", "bool")), None)
     if number is None:
         return ""
-    told = f"`{operation.source}`: {operation.name} takes tensors, and {number.source} is a Python {number.kind}"
+    told = f"{r.quoted}: {r.operation.name} takes tensors, and {number.source} is a Python {number.kind}"
     return Reason(told, "use Python's own functions for numbers, as max or math.exp")
 
 
-def _not_callable(operation: Operation, fault: Fault, _axes: Axes) -> str:
-    if fault.kind != "TypeError" or operation.kind not in ("call", "method") or "not callable" not in fault.text:
+def _not_callable(r: Raised) -> str:
+    if r.operation.kind not in ("call", "method") or "not callable" not in r.fault.text:
         return ""
-    kind = fault.text.partition("'")[2].partition("'")[0].lower()
-    what = operation.name if operation.kind == "call" else operation.source.partition("(")[0]
-    return f"`{operation.source}`: {what} is a {kind[:40]}, not a function; is a * or an @ missing before the bracket?"
+    kind = r.fault.text.partition("'")[2].partition("'")[0].lower()
+    what = r.operation.name if r.operation.kind == "call" else r.operation.source.partition("(")[0]
+    return f"{r.quoted}: {what} is a {kind[:40]}, not a function; is a * or an @ missing before the bracket?"
 
 
-def _absent(operation: Operation, fault: Fault, _axes: Axes) -> str:
-    if not operation.missing:
+def _absent(r: Raised) -> str:
+    if not r.operation.missing:
         return ""
-    missing = operation.missing
-    meant = f"; did you mean {' or '.join(operation.similar)}?" if operation.similar else ""
-    if "UnboundLocalError" in fault.bases:
+    missing = r.operation.missing
+    meant = f"; did you mean {' or '.join(r.operation.similar)}?" if r.operation.similar else ""
+    if "UnboundLocalError" in r.fault.bases:
         return f"{missing} is used before this function gives it a value"
-    if "NameError" in fault.bases:
+    if "NameError" in r.fault.bases:
         return f"the name {missing} is not defined{meant}"
-    if "AttributeError" in fault.bases:
-        kind = operation.operands[0].kind if operation.operands else ""
-        holder = "a tensor" if kind == "Tensor" else operation.operands[0].source if operation.operands else "it"
-        return f"`{operation.source}`: {holder} has no {missing}{meant}"
-    if "KeyError" in fault.bases:
-        close = operation.similar
+    if "AttributeError" in r.fault.bases:
+        kind = r.operands[0].kind if r.operands else ""
+        holder = "a tensor" if kind == "Tensor" else r.operands[0].source if r.operands else "it"
+        return f"{r.quoted}: {holder} has no {missing}{meant}"
+    if "KeyError" in r.fault.bases:
+        close = r.operation.similar
         meant = f"; did you mean {close[0]}?" if len(close) == 1 else f"; it has {', '.join(close)}" if close else ""
-        return f"`{operation.source}`: there is no key {missing}{meant}"
-    return f"`{operation.source}`: {operation.name} has no argument {missing}{meant}"
+        return f"{r.quoted}: there is no key {missing}{meant}"
+    return f"{r.quoted}: {r.operation.name} has no argument {missing}{meant}"
 
 
-def _failed_assertion(operation: Operation, fault: Fault, _axes: Axes) -> str:
-    if operation.kind != "assert":
+def _failed_assertion(r: Raised) -> str:
+    if r.operation.kind != "assert":
         return ""
-    values = [
-        f"{each.source} is {each.value}" for each in operation.operands if each.value and each.source != each.value
-    ]
-    told = f": {' and '.join(values)}" if values else f": {_short(fault.text)}" if fault.text else ""
-    return f"`assert {operation.source}` does not hold{told}"
+    values = [f"{each.source} is {each.value}" for each in r.operands if each.value and each.source != each.value]
+    told = f": {' and '.join(values)}" if values else f": {_short(r.fault.text)}" if r.fault.text else ""
+    return f"`assert {r.operation.source}` does not hold{told}"
 
 
-def _by_zero(operation: Operation, fault: Fault, _axes: Axes) -> str:
-    if fault.kind != "ZeroDivisionError":
-        return ""
-    zero = operation.operands[-1].source if operation.operands else ""
-    return f"`{operation.source}` divides by zero{f': {zero} is 0' if not zero.isdigit() else ''}"
+def _by_zero(r: Raised) -> str:
+    zero = r.operands[-1].source if r.operands else ""
+    return f"{r.quoted} divides by zero{f': {zero} is 0' if not zero.isdigit() else ''}"
 
 
-_EXPLANATIONS: tuple[Callable[[Operation, Fault, Axes], Reason | str], ...] = (
-    _failed_assertion,
-    _absent,
-    _by_zero,
-    _is_none,
-    _python,
-    _arrays,
-    _pairs,
-    _of_number,
-    _uncalled,
-    _not_callable,
-    _unpacked,
-    _einsum,
-    _products,
-    _joined,
-    _reshaped,
-    _indexed,
-    _broadcast,
-    _dtypes,
+_EXPLANATIONS: tuple[tuple[Callable[[Raised], Reason | str], tuple[str, ...]], ...] = (
+    (_failed_assertion, ()),
+    (_absent, ()),
+    (_by_zero, ("ZeroDivisionError",)),
+    (_is_none, ("TypeError", "AttributeError")),
+    (_python, ()),
+    (_arrays, ("TypeError", "RuntimeError", "AttributeError")),
+    (_pairs, ("TypeError", "AttributeError")),
+    (_of_number, ("TypeError",)),
+    (_uncalled, ("TypeError", "AttributeError")),
+    (_not_callable, ("TypeError",)),
+    *((explain, ()) for explain in (_unpacked, _einsum, _products, _joined, _reshaped, _indexed, _broadcast)),
+    (_dtypes, ("RuntimeError", "TypeError")),
 )
-"""In their order: the first that has something to say."""
+"""In their order: the first that has something to say of exceptions of these kinds, or of any."""

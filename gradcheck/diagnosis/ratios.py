@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import numpy as np
 
 from gradcheck.checks.traits import is_cotangent
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.diagnosis.guess import Context, Guess, Predicted, each_leaf, say
+from gradcheck.diagnosis.guess import Context, Guess, Predicted, each_leaf, say, softmax, tensor_of
 from gradcheck.references.expected import Floats
 
 EVIDENCE = 6
@@ -86,36 +87,23 @@ _TRIED = 12
 
 def _leaf(observation: Observation, name: str) -> tuple[Floats, Floats] | None:
     """What came back and what was expected, where there is one such leaf."""
-    own = [place for place, stem in enumerate(observation.stems) if stem == name]
-    if len(own) != 1 or observation.got[own[0]].shape != observation.expected[own[0]].shape:
-        return None
-    return observation.got[own[0]], observation.expected[own[0]]
+    leaves = observation.leaves(name)
+    return leaves[0] if len(leaves) == 1 and leaves[0][0].shape == leaves[0][1].shape else None
 
 
 def _at_hand(context: Context) -> Iterator[AtHand]:
     """The arguments, the output, and what is easily made of them."""
     names = [name for name in context.spec.parameters if (name,) in context.observations[0].tensors]
-    sources: list[tuple[str, Callable[[Observation], Floats | None]]] = [
-        (name, lambda o, n=name: o.tensors.get((n,)))  # type: ignore[misc]
-        for name in names
-    ]
-    if context.operator is not None and context.spec.role != "forward":
-        output = context.operator.output_name
-        sources.append((f"the output {output}", lambda o: context.calculator.forward(o.trial.arguments)))
-    first = context.observations[0].trial.arguments
-    numbers = [name for name in context.spec.parameters if isinstance(first.get(name), float)]
+    sources: list[tuple[str, Callable[[Observation], Floats | None]]] = [(name, tensor_of(name)) for name in names]
+    if context.output:
+        sources.append((f"the output {context.output}", context.forward))
+    numbers = [name for name in context.spec.parameters if isinstance(context.given.get(name), float)]
     sources += [(name, lambda o, n=name: np.asarray(o.trial.arguments[n])) for name in numbers]  # type: ignore[misc]
     for name, value in sources:
-        for text, function, cost in _FUNCTIONS:
-            if cost < 0.1 or not is_cotangent(name):
-                for laid in (_as_it_is, _down, _across):
-                    yield AtHand(
-                        text.format(name.removeprefix("the output ")), name, cost, _made(value, function, laid)
-                    )
-        if name in names:
-            for text, reduce in _REDUCED:
-                for laid in (_as_it_is, _down, _across):
-                    yield AtHand(text.format(name), name, 0.12, _made(value, reduce, laid))
+        made = [each for each in _FUNCTIONS if each[2] < 0.1 or not is_cotangent(name)]
+        made += [(text, reduce, 0.12) for text, reduce in _REDUCED if name in names]
+        for (text, function, cost), laid in product(made, (_as_it_is, _down, _across)):
+            yield AtHand(text.format(name.removeprefix("the output ")), name, cost, _made(value, function, laid))
 
 
 _FUNCTIONS: tuple[tuple[str, Callable[[Floats], Floats], float], ...] = (
@@ -335,10 +323,7 @@ def _guarded(function: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]
 
 
 def _softmax(array: Floats) -> Floats:
-    if not array.ndim or not array.size:
-        return np.full(array.shape, np.nan)
-    powers = np.exp(array - array.max(-1, keepdims=True))
-    return np.asarray(powers / powers.sum(-1, keepdims=True))
+    return softmax(array) if array.ndim and array.size else np.full(array.shape, np.nan)
 
 
 _OF_GRADIENTS: tuple[tuple[str, Callable[[Floats], Floats]], ...] = tuple(

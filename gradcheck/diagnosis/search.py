@@ -10,16 +10,15 @@ from functools import cached_property
 from gradcheck.catalog import Exercise
 from gradcheck.checks.limits import Budget
 from gradcheck.checks.trials import Trial
-from gradcheck.diagnosis import from_arguments, from_code, from_expected, from_formula, places, ratios, steps, with_more
+from gradcheck.diagnosis import from_arguments, from_code, from_expected, from_formula, places, ratios, with_more
 from gradcheck.diagnosis.evidence import Observation
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted, say
-from gradcheck.diagnosis.matching import Factor, explain_factor, factor_in_words, leaves_of, ratio
+from gradcheck.diagnosis.matching import Factor, each_factor, explain_factor, factor_in_words, leaves_of, ratio
 
 PAIRS_OF = 40
 """So many guesses are tried in pairs. No clock decides what is found: the same submission gets the same diagnosis."""
 
 FAMILIES: tuple[Family, ...] = (
-    from_expected.right_up_to_a_factor,
     from_expected.swapped,
     from_expected.turned,
     from_arguments.upstream_of_ones,
@@ -126,9 +125,9 @@ class GuessSearch:
         told = from_formula.of_terms(self.context, observations, name)
         if told:
             yield Explanation(*told)
-        moved = steps.as_steps(self.context, observations, name)
+        moved = with_more.as_steps(self.context, observations, name)
         if moved:
-            guesses = steps.of_steps((*self.guesses, *self.slips), name)
+            guesses = with_more.of_steps((*self.guesses, *self.slips), name)
             yield from _matching(guesses, moved, name, whole="the step")
 
 
@@ -139,9 +138,12 @@ def _compound(found: Sequence[Explanation]) -> bool:
 
 def _holds(observation: Observation, name: str) -> bool:
     """Whether the leaves of that stem are right in this call."""
-    got, expected = (leaves_of(observation, each, name) for each in (observation.got, observation.expected))
-    factor = None if got is None or expected is None else ratio(observation, got, expected)
+    factor = factor_of(RIGHT, observation, name)
     return factor is not None and not abs(factor - 1) > 1e-4
+
+
+RIGHT = Guess("", "", lambda observation: observation.expected, cost=0.0)
+"""The expected value itself: only a factor can be wrong with it."""
 
 
 def _remembering(guess: Guess, budget: Budget) -> Guess:
@@ -161,6 +163,7 @@ def _guesses(context: Context, exercise: Exercise | None) -> Iterator[Guess]:
     if exercise is not None:
         yield from from_formula.misunderstood(context, exercise)
     if context.calculator.able:
+        yield RIGHT
         for family in FAMILIES:
             yield from family(context)
         yield from from_formula.mutated(context)
@@ -228,18 +231,19 @@ def _besides(factor: Factor) -> str:
     return f"{factor_in_words(factor)} times what it should be"
 
 
+def factor_of(guess: Guess, observation: Observation, name: str) -> float | None:
+    """The factor by which the guess explains the leaves called so in one call; None when it does not."""
+    predicted = guess.predict(observation)
+    own = None if predicted is None else leaves_of(observation, predicted, name)
+    got = None if own is None else leaves_of(observation, observation.got, name)
+    return None if own is None or got is None else ratio(observation, got, own)
+
+
 def match(guess: Guess, observations: Sequence[Observation], name: str) -> Factor | None:
     """The factor by which the guess explains all calls; None when it does not."""
-    pairs = []
-    for each in observations:
-        predicted: Predicted = guess.predict(each)
-        if predicted is None:
-            return None
-        own, got = leaves_of(each, predicted, name), leaves_of(each, each.got, name)
-        factor = None if own is None or got is None else ratio(each, got, own)
-        if factor is None:
-            return None
-        pairs.append((each, factor))
+    pairs = each_factor(observations, lambda each: factor_of(guess, each, name))
+    if pairs is None:
+        return None
     told = [factor for _, factor in pairs if not math.isnan(factor)]
     if not told:
         return Factor("none") if guess.code else None  # all that is left is noise, as the guess says

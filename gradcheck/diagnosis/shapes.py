@@ -6,21 +6,59 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations
+from functools import partial
+from itertools import chain, combinations, permutations
 from typing import Literal
 
 import numpy as np
 
 from gradcheck.checks.compare import Template, Wanted, leaves, stem
-from gradcheck.checks.outcome import Argument, Returned, Value
+from gradcheck.checks.outcome import Argument, Arguments, Returned, Value
 from gradcheck.diagnosis import from_arguments
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.evidence import Observation, Sighting
-from gradcheck.diagnosis.guess import Context, Guess, say
+from gradcheck.diagnosis.guess import Context, Guess, fits, say
 from gradcheck.diagnosis.matching import close, path_name, ratio, scale_of
 from gradcheck.references.expected import Floats
 
-Holds = Callable[[Observation, int], bool]
+
+@dataclass(frozen=True)
+class Misshapen:
+    """One part of what came back in a call, beside what should have come."""
+
+    observation: Observation
+    position: int
+
+    @property
+    def got(self) -> Floats:
+        return self.observation.got[self.position]
+
+    @property
+    def expected(self) -> Floats:
+        return self.observation.expected[self.position]
+
+    @property
+    def arguments(self) -> Arguments:
+        return self.observation.trial.arguments
+
+    @property
+    def alike(self) -> list[Misshapen]:
+        """The parts of the same list, this one among them."""
+        stems = self.observation.stems
+        return [Misshapen(self.observation, k) for k, each in enumerate(stems) if each == stems[self.position]]
+
+    def same(self, one: Floats, other: Floats) -> bool:
+        return close(one, other, self.observation.trial.case.dtype, scale_of(self.observation, one, other))
+
+    def proportional(self, one: Floats, other: Floats) -> bool:
+        """Equal, or up to a factor where there are enough entries to tell."""
+        if self.same(one, other):
+            return True
+        factor = ratio(self.observation, [one], [other]) if other.size > 1 else None
+        return factor is not None and factor == factor and factor != 0  # noqa: PLR0124 — NaN
+
+
+Holds = Callable[[Misshapen], bool]
 
 
 @dataclass(frozen=True)
@@ -60,7 +98,7 @@ def explain_shape(context: Context) -> tuple[ShapeMistake, str] | None:
         return told
     told_by = [(each, place) for each in misshapen if (place := _place(each, position)) is not None]
     for each in _mistakes(context) if any(np.any(one.got[place]) for one, place in told_by) else ():
-        if all(each.holds(one, place) for one, place in told_by):
+        if all(each.holds(Misshapen(one, place)) for one, place in told_by):
             return each, misshapen[0].stems[position] if each.of == "list" else name
     return None
 
@@ -230,42 +268,24 @@ def _stacked(sighting: Sighting) -> bool:
 # One leaf of the wrong shape.
 
 
-def _same(observation: Observation, one: Floats, other: Floats) -> bool:
-    return close(one, other, observation.trial.case.dtype, scale_of(observation, one, other))
-
-
-def _proportional(observation: Observation, one: Floats, other: Floats) -> bool:
-    """Equal, or up to a factor where there are enough entries to tell."""
-    if _same(observation, one, other):
-        return True
-    factor = ratio(observation, [one], [other]) if other.size > 1 else None
-    return factor is not None and factor == factor and factor != 0  # noqa: PLR0124 — NaN
-
-
 def _exchanged(observations: Sequence[Observation]) -> tuple[ShapeMistake, str] | None:
     """Whether all parts are right, but in another order."""
     names = observations[0].names
     if not 1 < len(names) < 5 or any(each.names != names for each in observations):
         return None
     for order in permutations(range(len(names))):
-        changed = [names[k] for k, source in enumerate(order) if k != source]
+        moved = [(k, source) for k, source in enumerate(order) if k != source]
+        changed = [names[k] for k, _ in moved]
         if changed and all(
-            _same(each, each.got[k], each.expected[source])
-            for each in observations
-            for k, source in enumerate(order)
-            if k != source
+            Misshapen(each, k).same(each.got[k], each.expected[source]) for each in observations for k, source in moved
         ):
-            if (
-                len({stem(name) for name in changed}) == 1
-                and len(changed) > 1
-                and order == tuple(range(len(names)))[::-1]
-            ):
+            if len({stem(name) for name in changed}) == 1 and order == tuple(range(len(names)))[::-1]:
                 return None  # a list in reverse order, which has its own name
             return _EXCHANGED, ", ".join(changed[:-1]) + f" and {changed[-1]}"
     return None
 
 
-_EXCHANGED = ShapeMistake("swapped-gradients", "{what} have changed places", lambda _o, _p: True, "content")
+_EXCHANGED = ShapeMistake("swapped-gradients", "{what} have changed places", lambda _: True, "content")
 
 
 def _mistakes(context: Context) -> Iterator[ShapeMistake]:
@@ -275,58 +295,51 @@ def _mistakes(context: Context) -> Iterator[ShapeMistake]:
     text = "the axes of {what} are in the wrong order"
     yield ShapeMistake("transposed", text, _axes_permuted, "content")
     for text, change in _RESHAPED:
-        yield ShapeMistake("wrong-shape", text, _reshaped(change), "content")
+        yield ShapeMistake("wrong-shape", text, partial(_reshaped, change), "content")
     text = "{what} {is} the Jacobian; the chain rule still needs grad_output"
-    yield ShapeMistake("missing-upstream", text, _jacobian(calculator))
+    yield ShapeMistake("missing-upstream", text, partial(_jacobian, calculator))
     for text, order in _ORDERS:
-        yield ShapeMistake("wrong-index", text, _reordered(order), "list")
+        yield ShapeMistake("wrong-index", text, partial(_reordered, order), "list")
     yield from _of_another_input(calculator)
-    yield ShapeMistake("wrong-axis", "{what} {is} computed over the wrong axis", _over_another_axis(calculator))
+    text = "{what} {is} computed over the wrong axis"
+    yield ShapeMistake("wrong-axis", text, partial(_over_another_axis, calculator))
     if calculator.spec.role == "jacobian":
         yield ShapeMistake("diagonal-only", "{what} {holds} its diagonal alone", _diagonal_alone)
     text = "{what} {has} an axis too many: the same numbers are repeated along it"
     yield ShapeMistake("wrong-shape", text, _repeated)
     for reduce, done in ((np.sum, "sum"), (np.mean, "mean")):
         text = f"{{what}} {{has}} an axis too many: a {done} over it is missing"
-        yield ShapeMistake("missing-reduction", text, _unreduced(reduce))
+        yield ShapeMistake("missing-reduction", text, partial(_unreduced, reduce))
         text = f"{{what}} {{has}} an axis too few: you took the {done} over it"
-        yield ShapeMistake("extra-reduction", text, _reduced(reduce))
+        yield ShapeMistake("extra-reduction", text, partial(_reduced, reduce, Misshapen.same))
     text = "{what} {has} an axis too few: you summed over it"
-    yield ShapeMistake("extra-reduction", text, _reduced(np.sum, factor=True))
-    yield from _arguments_themselves(context)
-    yield ShapeMistake(
-        "missing-reduction", "the step has an axis too many: a sum over it is missing", _step_unreduced, "content"
-    )
+    yield ShapeMistake("extra-reduction", text, partial(_reduced, np.sum, Misshapen.proportional))
+    for path in context.observations[0].tensors:
+        yield ShapeMistake("wrong-variable", f"{{what}} {{is}} {path_name(path)} itself", partial(_is_argument, path))
+    text = "the step has an axis too many: a sum over it is missing"
+    yield ShapeMistake("missing-reduction", text, _step_unreduced, "content")
     yield from _cuts(context)
     text = "{what} {is} summed over the wrong axis: all entries together add up to what they should"
     if any((leaf != np.round(leaf)).any() for each in context.observations for leaf in each.expected):
         yield ShapeMistake("wrong-axis", text, _summed_elsewhere)  # as many ones add up to the same wherever they stand
-    if calculator.able:
-        for family in FAMILIES:
-            yield from (ShapeMistake(guess.code, guess.text, _predicted(guess), "content") for guess in family(context))
+    for family in FAMILIES if calculator.able else ():
+        for guess in family(context):
+            yield ShapeMistake(guess.code, guess.text, partial(_predicted, guess), "content")
 
 
-def _orders(array: Floats) -> Iterator[Floats]:
-    yield from (
-        array.transpose(order) for order in permutations(range(array.ndim)) if order != tuple(range(array.ndim))
+def _transposed(leaf: Misshapen) -> bool:
+    return leaf.got.ndim == leaf.expected.ndim == 2 and leaf.proportional(leaf.got.T, leaf.expected)
+
+
+def _all_transposed(leaf: Misshapen) -> bool:
+    return len(leaf.alike) > 1 and all(map(_transposed, leaf.alike))
+
+
+def _axes_permuted(leaf: Misshapen) -> bool:
+    axes = tuple(range(leaf.got.ndim))
+    return len(axes) == leaf.expected.ndim > 2 and any(
+        leaf.proportional(leaf.got.transpose(order), leaf.expected) for order in permutations(axes) if order != axes
     )
-
-
-def _transposed(observation: Observation, position: int) -> bool:
-    got, expected = observation.got[position], observation.expected[position]
-    return got.ndim == expected.ndim == 2 and _proportional(observation, got.T, expected)
-
-
-def _all_transposed(observation: Observation, position: int) -> bool:
-    own = [k for k, each in enumerate(observation.stems) if each == observation.stems[position]]
-    return len(own) > 1 and all(_transposed(observation, k) for k in own)
-
-
-def _axes_permuted(observation: Observation, position: int) -> bool:
-    got, expected = observation.got[position], observation.expected[position]
-    if got.ndim != expected.ndim or got.ndim < 3:
-        return False
-    return any(_proportional(observation, each, expected) for each in _orders(got))
 
 
 _RESHAPED: tuple[tuple[str, Callable[[Floats, Floats], bool]], ...] = (
@@ -347,14 +360,10 @@ def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 
 
-def _reshaped(change: Callable[[Floats, Floats], bool]) -> Holds:
-    def holds(observation: Observation, position: int) -> bool:
-        got, expected = observation.got[position], observation.expected[position]
-        if got.size != expected.size or not change(got, expected):
-            return False
-        return _same(observation, got.reshape(expected.shape), expected)
-
-    return holds
+def _reshaped(change: Callable[[Floats, Floats], bool], leaf: Misshapen) -> bool:
+    got, expected = leaf.got, leaf.expected
+    fitting = got.size == expected.size and change(got, expected)
+    return fitting and leaf.same(got.reshape(expected.shape), expected)
 
 
 _ORDERS: tuple[tuple[str, from_arguments.Order], ...] = (
@@ -364,152 +373,113 @@ _ORDERS: tuple[tuple[str, from_arguments.Order], ...] = (
 )
 
 
-def _reordered(order: from_arguments.Order) -> Holds:
-    def holds(observation: Observation, position: int) -> bool:
-        own = [k for k, each in enumerate(observation.stems) if each == observation.stems[position]]
-        pairs = zip(own, (own[k] for k in order(len(own))), strict=True)
-        return len(own) > 1 and all(_same(observation, observation.got[k], observation.expected[j]) for k, j in pairs)
-
-    return holds
+def _reordered(order: from_arguments.Order, leaf: Misshapen) -> bool:
+    own = leaf.alike
+    pairs = zip(own, order(len(own)), strict=True)
+    return len(own) > 1 and all(leaf.same(each.got, own[source].expected) for each, source in pairs)
 
 
-def _diagonal_alone(observation: Observation, position: int) -> bool:
-    got, expected = observation.got[position], observation.expected[position]
+def _diagonal_alone(leaf: Misshapen) -> bool:
+    got, expected = leaf.got, leaf.expected
     if expected.ndim < 2 or expected.shape[0] != expected.shape[1] or got.ndim != expected.ndim - 1:
         return False
-    return _same(observation, got, np.moveaxis(np.diagonal(expected), -1, 0))
+    return leaf.same(got, np.moveaxis(np.diagonal(expected), -1, 0))
 
 
 def _of_another_input(calculator: Calculator) -> Iterator[ShapeMistake]:
     """The derivative with respect to another input than is asked for."""
     operator, spec = calculator.operator, calculator.spec
-    if operator is None or spec.role != "jacobian":
-        return
-    for each in operator.differentiable_inputs:
-        if each.name == spec.wrt:
-            continue
+    for each in operator.differentiable_inputs if operator and spec.role == "jacobian" else ():
 
-        def holds(observation: Observation, position: int, name: str = each.name) -> bool:
-            found = calculator.jacobian(observation.trial.arguments, name)
-            return found is not None and _same(observation, observation.got[position], found)
+        def holds(leaf: Misshapen, name: str = each.name) -> bool:
+            found = calculator.jacobian(leaf.arguments, name)
+            return found is not None and leaf.same(leaf.got, found)
 
-        yield ShapeMistake(
-            "wrong-variable", f"{{what}} {{is}} that with respect to {each.name}, not to {spec.wrt}", holds
-        )
+        if each.name != spec.wrt:
+            text = f"{{what}} {{is}} that with respect to {each.name}, not to {spec.wrt}"
+            yield ShapeMistake("wrong-variable", text, holds)
 
 
-def _over_another_axis(calculator: Calculator) -> Holds:
-    def holds(observation: Observation, position: int) -> bool:
-        arguments = observation.trial.arguments
-        matrices = [name for name, value in arguments.items() if isinstance(value, Argument) and value.values.ndim == 2]
-        for names in [[name] for name in matrices] + ([matrices] if len(matrices) > 1 else []):
-            turned = {name: replace(arguments[name], values=arguments[name].values.T) for name in names}
-            found = calculator.result({**arguments, **turned}) or ()
-            if any(_same(observation, observation.got[position], each) for each in found[position : position + 1]):
-                return True
-        return False
-
-    return holds
+def _over_another_axis(calculator: Calculator, leaf: Misshapen) -> bool:
+    given = {name: value for name, value in leaf.arguments.items() if isinstance(value, Argument)}
+    matrices = [name for name, value in given.items() if value.values.ndim == 2]
+    for names in [[name] for name in matrices] + ([matrices] if len(matrices) > 1 else []):
+        turned = {name: replace(given[name], values=given[name].values.T) for name in names}
+        found = calculator.result({**leaf.arguments, **turned}) or ()
+        if any(leaf.same(leaf.got, each) for each in found[leaf.position : leaf.position + 1]):
+            return True
+    return False
 
 
-def _summed_elsewhere(observation: Observation, position: int) -> bool:
-    got, expected = observation.got[position], observation.expected[position]
+def _summed_elsewhere(leaf: Misshapen) -> bool:
+    got, expected = leaf.got, leaf.expected
     if got.ndim != expected.ndim or not got.ndim or min(got.size, expected.size) < 2:
         return False
-    return any(_same(observation, add(got), add(expected)) for add in (_total, _average))
+    return any(leaf.same(np.asarray(add(got)), np.asarray(add(expected))) for add in (np.sum, np.mean))
 
 
-def _total(array: Floats) -> Floats:
-    return np.asarray(array.sum())
-
-
-def _average(array: Floats) -> Floats:
-    return np.asarray(array.mean())
-
-
-def _repeated(observation: Observation, position: int) -> bool:
-    got, expected = observation.got[position], observation.expected[position]
+def _repeated(leaf: Misshapen) -> bool:
+    got, expected = leaf.got, leaf.expected
     if got.ndim <= expected.ndim or got.size <= expected.size:
         return False
-    count = got.ndim - expected.ndim
-    return any(
-        _same(observation, got, np.broadcast_to(np.expand_dims(expected, axes), got.shape))
-        for axes in combinations(range(got.ndim), count)
-        if _long_fits(np.expand_dims(expected, axes).shape, got.shape)
+    spread = [np.expand_dims(expected, axes) for axes in combinations(range(got.ndim), got.ndim - expected.ndim)]
+    return any(leaf.same(got, np.broadcast_to(each, got.shape)) for each in spread if fits(each.shape, got.shape))
+
+
+def _unreduced(reduce: Callable[..., Floats], leaf: Misshapen) -> bool:
+    count = leaf.got.ndim - leaf.expected.ndim
+    return count > 0 and any(
+        leaf.proportional(np.asarray(reduce(leaf.got, axis=axes)), leaf.expected)
+        for axes in combinations(range(leaf.got.ndim), count)
     )
 
 
-def _long_fits(own: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    return all(one in (1, other) for one, other in zip(own, wanted, strict=True))
-
-
-def _unreduced(reduce: Callable[..., Floats]) -> Holds:
-    def holds(observation: Observation, position: int) -> bool:
-        got, expected = observation.got[position], observation.expected[position]
-        count = got.ndim - expected.ndim
-        return count > 0 and any(
-            _proportional(observation, np.asarray(reduce(got, axis=axes)), expected)
-            for axes in combinations(range(got.ndim), count)
-        )
-
-    return holds
-
-
-def _step_unreduced(observation: Observation, position: int) -> bool:
+def _step_unreduced(leaf: Misshapen) -> bool:
     """An update w − step, where the step was not summed before it met w."""
-    got, expected = observation.got[position], observation.expected[position]
+    got, expected = leaf.got, leaf.expected
     if got.ndim != expected.ndim + 1:
         return False
-    origins = [each for each in observation.tensors.values() if each.shape == expected.shape != ()]
+    origins = [each for each in leaf.observation.tensors.values() if each.shape == expected.shape != ()]
     return any(
-        _same(observation, np.sum(got - np.expand_dims(origin, at), axis=axis), expected - origin)
+        leaf.same(np.sum(got - np.expand_dims(origin, at), axis=axis), expected - origin)
         for origin in origins
         for at in range(got.ndim)
-        if _long_fits(np.expand_dims(origin, at).shape, got.shape)
+        if fits(np.expand_dims(origin, at).shape, got.shape)
         for axis in range(got.ndim)
     )
 
 
-def _reduced(reduce: Callable[..., Floats], *, factor: bool = False) -> Holds:
-    alike = _proportional if factor else _same
-
-    def holds(observation: Observation, position: int) -> bool:
-        got, expected = observation.got[position], observation.expected[position]
-        for count in range(1, expected.ndim + 1):
-            for axes in combinations(range(expected.ndim), count):
-                small = np.asarray(reduce(expected, axis=axes))
-                if small.size == got.size and alike(observation, got.reshape(small.shape), small):
-                    return True
-        return False
-
-    return holds
+def _reduced(
+    reduce: Callable[..., Floats], alike: Callable[[Misshapen, Floats, Floats], bool], leaf: Misshapen
+) -> bool:
+    axes = range(leaf.expected.ndim)
+    for some in chain.from_iterable(combinations(axes, count) for count in range(1, leaf.expected.ndim + 1)):
+        small = np.asarray(reduce(leaf.expected, axis=some))
+        if small.size == leaf.got.size and alike(leaf, leaf.got.reshape(small.shape), small):
+            return True
+    return False
 
 
 def _cuts(context: Context) -> Iterator[ShapeMistake]:
     """Right as far as it goes, but too short along an axis, or too long."""
-    for name, value in context.observations[0].trial.arguments.items():
+    for name, value in context.given.items():
         if isinstance(value, Argument) and value.dtype.startswith("int"):
-            text = (
-                f"{{what}} {{is}} only as wide as the largest of {name} asks for: a class that none of them has is lost"
-            )
-            yield ShapeMistake("ignores-argument", text, _as_wide_as(name))
+            text = f"only as wide as the largest of {name} asks for: a class that none of them has is lost"
+            yield ShapeMistake("ignores-argument", f"{{what}} {{is}} {text}", partial(_as_wide_as, name))
     for axis, words in ((0, "row"), (-1, "column")):
         count = _always(context.observations, axis)
         if count:
             text = f"{{what}} always {{has}} {count} {words}s, whatever the arguments are"
-            yield ShapeMistake("hard-coded-size", text, _elsewhere_right(axis))
-        for short in (1, 0):
-            some = (
-                f"the {{}} {words} of {{{{what}}}} is missing"
-                if short
-                else f"{words}s at the {{}} of {{{{what}}}} are missing"
-            )
-            for begins, which in ((True, "last" if short else "end"), (False, "first" if short else "beginning")):
-                holds = _shortened(axis, short, begins=begins)
-                yield ShapeMistake("missing-term", some.format(which), holds, "content")
-        for begins, which in ((True, "end"), (False, "beginning")):
-            text = f"{{what}} {{has}} {words}s too many at the {which}"
-            yield ShapeMistake("extra-term", text, _lengthened(axis, begins=begins))
+            yield ShapeMistake("hard-coded-size", text, partial(_elsewhere_right, axis))
+        for begins, which in ((True, "last"), (False, "first")):
+            holds = partial(_cut, axis, 1, begins)
+            yield ShapeMistake("missing-term", f"the {which} {words} of {{what}} is missing", holds, "content")
+        for begins, end in ((True, "end"), (False, "beginning")):
+            holds = partial(_cut, axis, 0, begins)
+            yield ShapeMistake("missing-term", f"{words}s at the {end} of {{what}} are missing", holds, "content")
+        for begins, end in ((True, "end"), (False, "beginning")):
+            text = f"{{what}} {{has}} {words}s too many at the {end}"
+            yield ShapeMistake("extra-term", text, partial(_lengthened, axis, begins))
 
 
 def _always(observations: Sequence[Observation], axis: int) -> int:
@@ -524,46 +494,32 @@ def _always(observations: Sequence[Observation], axis: int) -> int:
     return own.pop() if len(own) == 1 and len(right) > 1 else 0
 
 
-def _elsewhere_right(axis: int) -> Holds:
+def _elsewhere_right(axis: int, leaf: Misshapen) -> bool:
     """Whether all other axes are as long as they should be."""
-
-    def holds(observation: Observation, position: int) -> bool:
-        shapes = [list(each[position].shape) for each in (observation.got, observation.expected)]
-        if not len(shapes[0]) == len(shapes[1]) > (axis != 0):
-            return False
-        for shape in shapes:
-            del shape[axis]
-        return shapes[0] == shapes[1]
-
-    return holds
+    shapes = [list(each.shape) for each in (leaf.got, leaf.expected)]
+    if not len(shapes[0]) == len(shapes[1]) > (axis != 0):
+        return False
+    for shape in shapes:
+        del shape[axis]
+    return shapes[0] == shapes[1]
 
 
-def _as_wide_as(name: str) -> Holds:
-    def holds(observation: Observation, position: int) -> bool:
-        got, expected = observation.got[position], observation.expected[position]
-        labels = observation.trial.arguments[name].values
-        if got.ndim != expected.ndim or not got.ndim or not labels.size or got.shape[-1] != labels.max() + 1:
-            return False
-        return got.shape[-1] < expected.shape[-1] and _same(observation, got, expected[..., : got.shape[-1]])
-
-    return holds
+def _as_wide_as(name: str, leaf: Misshapen) -> bool:
+    got, expected, labels = leaf.got, leaf.expected, leaf.arguments[name].values
+    if got.ndim != expected.ndim or not got.ndim or not labels.size or got.shape[-1] != labels.max() + 1:
+        return False
+    return got.shape[-1] < expected.shape[-1] and leaf.same(got, expected[..., : got.shape[-1]])
 
 
-def _shortened(axis: int, short: int, *, begins: bool) -> Holds:
-    def holds(observation: Observation, position: int) -> bool:
-        return _is_part(observation, observation.got[position], observation.expected[position], axis, short, begins)
-
-    return holds
+def _cut(axis: int, short: int, begins: bool, leaf: Misshapen) -> bool:
+    return _is_part(leaf, leaf.got, leaf.expected, axis, short, begins)
 
 
-def _lengthened(axis: int, *, begins: bool) -> Holds:
-    def holds(observation: Observation, position: int) -> bool:
-        return _is_part(observation, observation.expected[position], observation.got[position], axis, 0, begins)
-
-    return holds
+def _lengthened(axis: int, begins: bool, leaf: Misshapen) -> bool:
+    return _is_part(leaf, leaf.expected, leaf.got, axis, 0, begins)
 
 
-def _is_part(observation: Observation, part: Floats, whole: Floats, axis: int, short: int, begins: bool) -> bool:
+def _is_part(leaf: Misshapen, part: Floats, whole: Floats, axis: int, short: int, begins: bool) -> bool:
     """Whether a whole begins, or ends, with the part, which lacks so many slices, 0 for any number."""
     if part.ndim != whole.ndim or part.ndim <= (axis != 0) or not part.size:
         return False
@@ -572,51 +528,31 @@ def _is_part(observation: Observation, part: Floats, whole: Floats, axis: int, s
         return False
     places = np.arange(length) if begins else np.arange(all_of_it - length, all_of_it)
     cut = np.take(whole, places, axis)
-    return cut.shape == part.shape and _same(observation, part, cut)
+    return cut.shape == part.shape and leaf.same(part, cut)
 
 
-def _arguments_themselves(context: Context) -> Iterator[ShapeMistake]:
-    for path in context.observations[0].tensors:
-        name = path_name(path)
-
-        def holds(observation: Observation, position: int, path: tuple[object, ...] = path) -> bool:
-            value = observation.tensors.get(path)
-            return value is not None and _same(observation, observation.got[position], value)
-
-        yield ShapeMistake("wrong-variable", f"{{what}} {{is}} {name} itself", holds)
+def _is_argument(path: tuple[object, ...], leaf: Misshapen) -> bool:
+    value = leaf.observation.tensors.get(path)
+    return value is not None and leaf.same(leaf.got, value)
 
 
-def _predicted(guess: Guess) -> Holds:
+def _predicted(guess: Guess, leaf: Misshapen) -> bool:
     """Whether a right function gives just this for other arguments."""
-
-    def holds(observation: Observation, position: int) -> bool:
-        found = guess.predict(observation)
-        if found is None or len(found) <= position:
-            return False
-        value = found[position]
-        return value is not None and _same(observation, observation.got[position], value)
-
-    return holds
+    found = guess.predict(leaf.observation)
+    value = found[leaf.position] if found is not None and len(found) > leaf.position else None
+    return value is not None and leaf.same(leaf.got, value)
 
 
-def _jacobian(calculator: Calculator) -> Holds:
+def _jacobian(calculator: Calculator, leaf: Misshapen) -> bool:
     operator = calculator.operator
-
-    def holds(observation: Observation, position: int) -> bool:
-        if operator is None or calculator.spec.role != "backward":
-            return False
-        name = operator.differentiable_inputs[position].name
-        got = observation.got[position]
-        arguments = observation.trial.arguments
-        batched = operator.input(name).batched
-        if batched and len(observation.expected[position].shape) > len(operator.input(name).shape):
-            found = [calculator.jacobian(arguments, name, row) for row in range(len(observation.expected[position]))]
-        else:
-            found = [calculator.jacobian(arguments, name)]
-        whole = [each for each in found if each is not None]
-        if len(whole) != len(found) or not whole:
-            return False
-        stacked = np.stack(whole) if len(whole) > 1 else whole[0]
-        return got.size == stacked.size and _same(observation, got.reshape(stacked.shape), stacked)
-
-    return holds
+    if operator is None or calculator.spec.role != "backward":
+        return False
+    own = operator.differentiable_inputs[leaf.position]
+    batched = own.batched and leaf.expected.ndim > len(own.shape)
+    rows = range(len(leaf.expected)) if batched else [None]
+    found = [calculator.jacobian(leaf.arguments, own.name, row) for row in rows]
+    whole = [each for each in found if each is not None]
+    if len(whole) != len(found) or not whole:
+        return False
+    stacked = np.stack(whole) if len(whole) > 1 else whole[0]
+    return leaf.got.size == stacked.size and leaf.same(leaf.got.reshape(stacked.shape), stacked)

@@ -21,7 +21,7 @@ from gradcheck.checks.results import FAULTS, CheckResult, Diagnosis
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.codes import thought
-from gradcheck.diagnosis.evidence import Sighting, gather
+from gradcheck.diagnosis.evidence import Sighting, gather, mapped
 from gradcheck.diagnosis.from_source import Drawn, Kept, ReadFunction, read_function
 
 if TYPE_CHECKING:
@@ -145,22 +145,17 @@ def _with(writer: _Storing, trial: Trial) -> _Storing:
 
 def _others(arguments: Arguments) -> Arguments:
     """Other numbers of the same shapes, dtypes and range."""
-    return {name: _other(value) for name, value in arguments.items()}
+    return mapped(arguments, _other)  # type: ignore[no-any-return]
 
 
 def _other(value: Any) -> Any:
-    if isinstance(value, Argument):
-        turned = np.ascontiguousarray(np.reshape(np.ravel(value.values)[::-1], value.values.shape))
-        return replace(
-            value, values=(turned * 0.875).astype(value.values.dtype) if turned.dtype.kind == "f" else turned
-        )
     if isinstance(value, GeneratorArgument):
         return replace(value, seed=value.seed + 1, state=b"")
-    if isinstance(value, (list, tuple)):
-        return type(value)(_other(each) for each in value)
-    if isinstance(value, dict):
-        return {key: _other(each) for key, each in value.items()}
-    return value
+    if not isinstance(value, Argument):
+        return value
+    turned = np.ascontiguousarray(np.reshape(np.ravel(value.values)[::-1], value.values.shape))
+    scaled = (turned * 0.875).astype(turned.dtype) if turned.dtype.kind == "f" else turned
+    return replace(value, values=scaled)
 
 
 def _stored(spec: FunctionSpec, writer: _Storing) -> str:
@@ -255,7 +250,7 @@ def _by_chance(
     name = next(iter(generators))
     text = _misused(drawn, generators[name], name)
     code_of = failure.code or "ignores-generator"
-    also = tuple({"nondeterministic", "ignores-generator", "ignores-argument"} - {code_of})
+    also = tuple(each for each in ("nondeterministic", "ignores-generator", "ignores-argument") if each != code_of)
     return Diagnosis(code_of, text, 1.0, thought(code_of, spec), also=also)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 
 import numpy as np
 
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.diagnosis.guess import Context, Guess, Predicted, times
-from gradcheck.diagnosis.matching import Factor, explain_factor, factor_in_words, path_name, ratio
+from gradcheck.diagnosis.guess import Context, Guess, Predicted, fits, times
+from gradcheck.diagnosis.matching import Factor, each_factor, explain_factor, factor_in_words, path_name, ratio
 from gradcheck.references.expected import Floats
 
 Explained = tuple[str, str, float]
@@ -27,52 +28,40 @@ def update_astray(context: Context, observations: Sequence[Observation], name: s
     if not RATES & set(context.spec.parameters):
         return None
     for path in observations[0].tensors:
-        pairs = []
-        for each in observations:
-            origin = each.tensors.get(path)
-            leaves = [(got, e) for got, e, own in zip(each.got, each.expected, each.stems, strict=True) if own == name]
-            if origin is None or len(leaves) != 1 or leaves[0][1].shape != origin.shape != ():
-                break
-            got, expected = leaves[0]
-            if got.shape != expected.shape:
-                break
-            factor = ratio(each, [got - origin], [expected - origin])
-            if factor is None:
-                break
-            pairs.append((each, factor))
-        else:
-            told = explain_factor(pairs)
-            if told is not None:
-                return _astray(told, path_name(path), pairs)
+        pairs = each_factor(observations, partial(_way_gone, name, path))
+        told = explain_factor(pairs) if pairs else None
+        if pairs and told is not None:
+            return _astray(told, path_name(path), pairs)
     return None
+
+
+def _way_gone(name: str, path: tuple[object, ...], observation: Observation) -> float | None:
+    """How many times as far the one leaf called so has moved from an argument as it should have."""
+    origin, leaves = observation.tensors.get(path), observation.leaves(name)
+    if origin is None or len(leaves) != 1 or leaves[0][1].shape != origin.shape != ():
+        return None
+    ((got, expected),) = leaves
+    return ratio(observation, [got - origin], [expected - origin]) if got.shape == expected.shape else None
 
 
 def steps_astray(
     context: Context, guesses: Sequence[Guess], observations: Sequence[Observation], name: str
 ) -> Iterator[Explained]:
     """An update by a step that a guess explains up to a factor."""
-    if not RATES & set(context.spec.parameters):
-        return
-    for guess in guesses:
-        pairs = []
-        for each in observations:
-            factor = _step_factor(each, guess.predict(each), name)
-            if factor is None:
-                break
-            pairs.append((each, factor))
-        else:
-            told = explain_factor(pairs) if any(value for _, value in pairs) else None
-            if guess.code and told is not None and told.kind not in ("none", "hard-coded"):
-                words = factor_in_words(told)
-                more = (
-                    f"is off by a factor ({words})" if told.kind == "scalar" else f"is {words} times what it should be"
-                )
-                more = "goes the other way" if told.kind == "sign" else more
-                yield guess.code, f"{guess.sentence(name)}; besides, the step {more}", guess.cost + 1.0
+    for guess in guesses if RATES & set(context.spec.parameters) else ():
+        pairs = each_factor(observations, partial(_step_factor, guess, name))
+        told = explain_factor(pairs) if pairs and any(value for _, value in pairs) else None
+        if guess.code and told is not None and told.kind not in ("none", "hard-coded"):
+            words = factor_in_words(told)
+            more = {"scalar": f"is off by a factor ({words})", "sign": "goes the other way"}.get(
+                told.kind, f"is {words} times what it should be"
+            )
+            yield guess.code, f"{guess.sentence(name)}; besides, the step {more}", guess.cost + 1.0
 
 
-def _step_factor(observation: Observation, predicted: Predicted, name: str) -> float | None:
+def _step_factor(guess: Guess, name: str, observation: Observation) -> float | None:
     """How much longer the step is than the guess says: that of the one leaf called so."""
+    predicted = guess.predict(observation)
     if predicted is None or len(predicted) != len(observation.expected):
         return None
     leaves = zip(observation.got, predicted, observation.stems, strict=True)
@@ -101,47 +90,101 @@ def _astray(factor: Factor, name: str, pairs: Sequence[tuple[Observation, float]
 
 def steps_alone(context: Context) -> Iterator[Guess]:
     """The step itself comes back, or the gradient, not the updated argument."""
-    for path in context.observations[0].tensors:
+    for path in context.observations[0].tensors if RATES & set(context.spec.parameters) else ():
         name = path_name(path)
-        if name.startswith("grad_") or not RATES & set(context.spec.parameters):
-            continue
+        if not name.startswith("grad_"):
+            text = f"{{what}} {{is}} the step alone; {name} itself is missing"
+            yield Guess("missing-term", text, partial(_step, path), 1.2)
 
-        def step(observation: Observation, path: tuple[object, ...] = path) -> Predicted:
-            origin = observation.tensors.get(path)
-            if origin is None:
+
+def _step(path: tuple[object, ...], observation: Observation) -> Predicted:
+    origin = observation.tensors.get(path)
+    if origin is None:
+        return None
+    return [e - origin if e.shape == origin.shape != () else None for e in observation.expected]
+
+
+# An update seen as the step that it makes: what is wrong by a factor is the step, not the new parameter.
+
+NEW = "the new "
+
+
+def as_steps(context: Context, observations: Sequence[Observation], name: str) -> list[Observation] | None:
+    """The same calls with the steps in the place of the new values of what is called `name`; None where it is no
+    update.
+    """
+    if not RATES & set(context.spec.parameters):
+        return None
+    found = [_as_step(each, name) for each in observations]
+    return None if any(each is None for each in found) else [each for each in found if each is not None]
+
+
+def _origins(observation: Observation, name: str) -> list[Floats | None]:
+    """What each leaf of that name was before the update."""
+    own = name.removeprefix(NEW)
+    before = next((array for path, array in observation.tensors.items() if str(path[-1]) == own), None)
+    leaves = zip(observation.expected, observation.got, observation.stems, strict=True)
+    return [
+        before if stem == name and before is not None and leaf.shape == got.shape == before.shape else None
+        for leaf, got, stem in leaves
+    ]
+
+
+def _as_step(observation: Observation, name: str) -> Observation | None:
+    origins = _origins(observation, name)
+    if all(each is None for each in origins):
+        return None
+    got, expected = (
+        tuple(leaf if origin is None else leaf - origin for leaf, origin in zip(leaves, origins, strict=True))
+        for leaves in (observation.got, observation.expected)
+    )
+    return replace(observation, got=got, expected=expected)
+
+
+def of_steps(guesses: Iterable[Guess], name: str) -> Iterator[Guess]:
+    """The guesses at the function's other results, as guesses at its steps."""
+
+    def stepped(guess: Guess) -> Guess:
+        def predict(observation: Observation) -> Predicted:
+            found = guess.predict(observation)
+            origins = _origins(observation, name)
+            if found is None or len(found) != len(origins):
                 return None
-            return [e - origin if e.shape == origin.shape != () else None for e in observation.expected]
+            return [
+                None if leaf is None or origin is None or leaf.shape != origin.shape else leaf - origin
+                for leaf, origin in zip(found, origins, strict=True)
+            ]
 
-        yield Guess("missing-term", f"{{what}} {{is}} the step alone; {name} itself is missing", step, 1.2)
+        return replace(guess, predict=predict)
+
+    return (stepped(each) for each in guesses if each.code)
+
+
+# Something added.
 
 
 def something_added(context: Context, observations: Sequence[Observation], name: str) -> Explained | None:
     """The difference is a multiple of something simple: a constant, an argument, the output."""
     for made_of, value in _terms(context):
-        pairs = []
-        for each in observations:
-            differences, terms = [], []
-            for got, expected, own in zip(each.got, each.expected, each.stems, strict=True):
-                if own != name:
-                    continue
-                term = value(each, expected)
-                if term is None or got.shape != expected.shape:
-                    break
-                differences.append(got - expected)
-                terms.append(term)
-            factor = ratio(each, differences, terms) if differences else None
-            if factor is None:
-                break
-            pairs.append((each, factor))
-        else:
-            told = explain_factor(pairs)
-            none = all(factor == 0 for _, factor in pairs if not math.isnan(factor))
-            if told is not None and not none and told.kind != "hard-coded":
-                if not made_of and told.kind in ("none", "sign") and _counted(observations, name):
-                    return "wrong-index", "{what} counts one too " + ("high" if told.kind == "none" else "low"), 1.2
-                more = f"; it depends on {' and '.join(made_of)}" if made_of else f": {factor_in_words(told)}"
-                return "extra-term", f"a term too many is added to {{what}}{more}", 1.5
+        pairs = each_factor(observations, partial(_added, name, value))
+        told = explain_factor(pairs) if pairs else None
+        none = all(factor == 0 for _, factor in pairs or () if not math.isnan(factor))
+        if told is not None and not none and told.kind != "hard-coded":
+            if not made_of and told.kind in ("none", "sign") and _counted(observations, name):
+                return "wrong-index", "{what} counts one too " + ("high" if told.kind == "none" else "low"), 1.2
+            more = f"; it depends on {' and '.join(made_of)}" if made_of else f": {factor_in_words(told)}"
+            return "extra-term", f"a term too many is added to {{what}}{more}", 1.5
     return None
+
+
+def _added(name: str, value: Term, observation: Observation) -> float | None:
+    """How many times the term is in what is too much in the leaves called so."""
+    leaves = observation.leaves(name)
+    terms = [value(observation, expected) for _, expected in leaves]
+    if not leaves or any(got.shape != expected.shape for got, expected in leaves):
+        return None
+    found = [each for each in terms if each is not None]
+    return ratio(observation, [a - b for a, b in leaves], found) if len(found) == len(leaves) else None
 
 
 def _counted(observations: Sequence[Observation], name: str) -> bool:
@@ -161,8 +204,8 @@ def _terms(context: Context) -> Iterator[tuple[tuple[str, ...], Term]]:
     """What may have been added: the names that it is made of, none for a number, and its value."""
     yield (), lambda _o, e: np.ones_like(e)
     names = context.spec.parameters
-    if context.operator is not None and context.spec.role != "forward":
-        yield (context.operator.output_name,), lambda o, e: _fitting(context.calculator.forward(o.trial.arguments), e)
+    if context.output:
+        yield (context.output,), lambda o, e: _fitting(context.forward(o), e)
     for name in names:
         yield (name,), _argument(name)
     for first, second in combinations(names, 2):
@@ -181,11 +224,9 @@ def _argument(first: str, second: str = "") -> Term:
 
 def _fitting(term: Floats | None, leaf: Floats) -> Floats | None:
     """The term in the leaf's shape, by broadcasting perhaps."""
-    if term is None or term.ndim > leaf.ndim or (not term.ndim and leaf.ndim):
+    if term is None or (not term.ndim and leaf.ndim) or not fits(term.shape, leaf.shape):
         return None
-    if all(one in (1, other) for one, other in zip(term.shape[::-1], leaf.shape[::-1], strict=False)):
-        return np.broadcast_to(term, leaf.shape)
-    return None
+    return np.broadcast_to(term, leaf.shape)
 
 
 def two_at_once(guesses: Sequence[Guess]) -> Iterator[Guess]:
