@@ -29,6 +29,8 @@ T = TypeVar("T")
 A = TypeVar("A")
 Lost = Literal["died", "late"]
 """Why a task has no answer."""
+_START_S = 120.0
+"""A process may need so long to start, however short its tasks are."""
 Doing = Callable[..., Generator[Any, T, None]]
 """What a process does: it yields a greeting once it can work, and from then on is given tasks and yields answers."""
 
@@ -121,9 +123,12 @@ class Processes(Generic[T, A]):
                     done += self._taken(each, each.pipe.recv())
                 except (EOFError, OSError):
                     done += self._replaced(number, "died", waiting)
-            elif (each.work or not each.greeted) and time.monotonic() - each.since > self.limit_s:
+            elif (each.work or not each.greeted) and time.monotonic() - each.since > self._limit_of(each):
                 done += self._replaced(number, "late", waiting)
         return done
+
+    def _limit_of(self, each: _Process[T]) -> float:
+        return self.limit_s if each.greeted else max(self.limit_s, _START_S)
 
     def _taken(self, each: _Process[T], message: Any) -> list[tuple[T, A]]:
         work, each.work = each.work, None

@@ -10,12 +10,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
 from gradcheck.catalog import all_exercises
 from gradcheck.classes.policy import Course
 from gradcheck.errors import GradcheckError
+from gradcheck.showing.text import did_you_mean
 from gradcheck.submissions.lateness import DAY, Deadline
 
 
@@ -85,8 +85,6 @@ def units_named(named: Iterable[str]) -> list[str]:
     for name in filter(None, (part.strip() for each in named for part in each.split(","))):
         fitting = [unit for unit in known if name in {unit, unit.partition("_")[0], unit.partition("_")[2]}]
         if not fitting:
-            close = get_close_matches(name, known, n=1, cutoff=0.4)
-            advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
-            raise GradcheckError(f"there is no unit {name!r}; {advice}")
+            raise GradcheckError(f"there is no unit {name!r}; {did_you_mean(name, known, cutoff=0.4)}")
         found += fitting
     return [unit for unit in known if unit in found]

@@ -364,6 +364,10 @@ def add_product(n: Numbers, x: Any, a: Any, b: Any, value: Any, by: OpOverload) 
     return n.rules[aten.add.Tensor](n, x, product if value == 1 else n.rules[aten.mul.Tensor](n, product, value))
 
 
+def argsort(n: Numbers, x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    return n.rules[aten.sort.default](n, x, dim, descending, stable=stable)[1]
+
+
 COMPOSED: dict[str, Rule] = {
     "rsub": lambda n, x, y, alpha=1: n.rules[aten.sub.Tensor](n, y, x, alpha),
     "square": lambda n, x: n.rules[aten.mul.Tensor](n, x, x),
@@ -374,12 +378,7 @@ COMPOSED: dict[str, Rule] = {
         n.rules[aten.amin.default](n, x, dim, keepdim),
         n.rules[aten.amax.default](n, x, dim, keepdim),
     ),
-    "argsort": lambda n, x, dim=-1, descending=False, stable=False: n.rules[aten.sort.default](
-        n, x, dim, descending, stable=stable
-    )[1],
-    "argsort.stable": lambda n, x, stable, dim=-1, descending=False: n.rules[aten.sort.default](n, x, dim, descending)[
-        1
-    ],
+    "argsort": argsort,
     "_trilinear": in_torch(trilinear),
 }
 """What is made of other rules, in every number system."""

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import tempfile
-import time
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import gradcheck
@@ -36,7 +27,8 @@ from gradcheck.authoring.dev_check.record import (
 from gradcheck.catalog import Exercise
 from gradcheck.desk.paper import paragraph
 from gradcheck.errors import GradcheckError, UnknownExercise
-from gradcheck.grading.processes import end_with_parent
+from gradcheck.grading.processes import Lost, Processes
+from gradcheck.showing.text import counted, did_you_mean
 
 Progress = Callable[[str, int, int], None]
 PACKAGE = Path(gradcheck.__file__).resolve().parent
@@ -71,7 +63,7 @@ def _verdicts(
     """In the order of the records, each as soon as those before it are known."""
     done: dict[str, ExerciseVerdict] = {}
     records = {each.module: each for each in chosen}
-    running = checked([each.module for each in chosen], work, min(jobs, len(chosen)), limit_s)
+    running = checked([each.module for each in chosen], work, jobs, limit_s)
     progress("checking", 0, len(chosen))
     for record in chosen:
         while record.module not in done:
@@ -104,8 +96,7 @@ def _chosen(names: Sequence[str], records: list[Record], between: list[Problem])
     stems = [name.rstrip("/").rsplit("/", 1)[-1].removesuffix(".py") for name in names]
     for stem in stems:
         if stem not in known:
-            close = get_close_matches(stem, known, n=1, cutoff=0.5)
-            advice = f"did you mean {close[0]}?" if close else "gradcheck list shows those that there are"
+            advice = did_you_mean(stem, known, "gradcheck list shows those that there are")
             raise UnknownExercise(f"there is no exercise {stem!r}; {advice}")
     return set(stems) or known
 
@@ -125,11 +116,11 @@ def verdict_lines(name: str, verdict: ExerciseVerdict, width: int) -> Iterator[s
 def closing_line(verdicts: Sequence[ExerciseVerdict]) -> str:
     """How many problems there are."""
     problems = sum(len(each.problems) for each in verdicts)
-    exercises = f"{len(verdicts)} {'exercise' if len(verdicts) == 1 else 'exercises'}"
+    exercises = counted(len(verdicts), "exercise")
     if not problems:
         return f"{exercises} checked: no problem"
     bad = sum(bool(each.problems) for each in verdicts)
-    return f"{exercises} checked: {problems} {'problem' if problems == 1 else 'problems'} in {bad}"
+    return f"{exercises} checked: {counted(problems, 'problem')} in {bad}"
 
 
 # One exercise, one check after the other.
@@ -179,14 +170,6 @@ class Failed:
     why: str
 
 
-@dataclass
-class _CheckLane:
-    process: BaseProcess
-    pipe: Connection
-    module: str
-    since: float
-
-
 @dataclass(frozen=True)
 class Work:
     """Where the files are, where expected values go, and whether wrong answers are left out."""
@@ -196,74 +179,25 @@ class Work:
     quick: bool
 
 
-def serve(pipe: Connection, work: Work) -> None:
-    """Check the exercises whose catalog modules come through the pipe, until it is closed or its owner is gone."""
-    end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever runs the check; it ends its lanes itself
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    with suppress(EOFError, OSError):
-        while True:
-            record = read_record(pipe.recv())
-            assert isinstance(record, Record)
-            pipe.send(check_exercise(record, work.root, work.cache, quick=work.quick))
+def _checking(work: Work) -> Generator[ExerciseVerdict | None, str, None]:
+    """Checks the exercises of the catalog modules that it is sent."""
+    module = yield None
+    while True:
+        record = read_record(module)
+        assert isinstance(record, Record)
+        module = yield check_exercise(record, work.root, work.cache, quick=work.quick)
 
 
 def checked(
     modules: Sequence[str], work: Work, jobs: int, limit_s: float
 ) -> Iterator[tuple[str, ExerciseVerdict | Failed]]:
     """Every module with its verdict, in the order in which they are done."""
-    waiting = deque(modules)
-    lanes: list[_CheckLane] = []
-    try:
-        while waiting or lanes:
-            while waiting and len(lanes) < jobs:
-                lanes.append(_started(work, waiting.popleft()))
-            ready = wait([each.pipe for each in lanes], timeout=0.5)
-            for each in list(lanes):
-                if each.pipe in ready:
-                    answer = _received(each)
-                elif time.monotonic() - each.since > limit_s:
-                    answer = Failed(f"its checks were not done after {limit_s:g} s")
-                else:
-                    continue
-                yield each.module, answer
-                if isinstance(answer, Failed) or not waiting:
-                    lanes.remove(each)
-                    _end(each)
-                else:
-                    _send(each, waiting.popleft())
-    finally:
-        for each in lanes:
-            _end(each)
 
+    def failed(why: Lost) -> Failed:
+        late = f"its checks were not done after {limit_s:g} s"
+        return Failed(late if why == "late" else "the process that checked it died")
 
-def _started(work: Work, module: str) -> _CheckLane:
-    context = get_context("spawn")  # no thread, lock or library of this process is taken over half done
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, work), daemon=True, name="gradcheck-dev-check")
-    process.start()
-    theirs.close()
-    lane = _CheckLane(process, ours, module, time.monotonic())
-    _send(lane, module)
-    return lane
-
-
-def _send(lane: _CheckLane, module: str) -> None:
-    lane.module, lane.since = module, time.monotonic()
-    with suppress(OSError):  # a lane that has just died is found out when its answer is read
-        lane.pipe.send(module)
-
-
-def _received(lane: _CheckLane) -> ExerciseVerdict | Failed:
-    try:
-        answer = lane.pipe.recv()
-    except (EOFError, OSError):
-        return Failed("the process that checked it died")
-    return answer if isinstance(answer, ExerciseVerdict) else Failed("the process that checked it sent no verdict")
-
-
-def _end(lane: _CheckLane) -> None:
-    with suppress(OSError):
-        lane.pipe.close()
-    lane.process.kill()
-    lane.process.join(5)
+    with Processes[str, ExerciseVerdict | Failed](
+        _checking, (work,), min(jobs, len(modules)), lost=failed, limit_s=limit_s
+    ) as processes:
+        yield from processes.run(modules)

@@ -8,6 +8,7 @@ looks at nothing, or asks for something that no result can miss.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _STOPPED = (*FAULTS, "ungraded")
 _SEEDS = (0, 1)
+_NOTHING = "no derived wrong answer, no misconception, no broken answer"
 _SIDE = 128
 """Of two matrices whose product is an effort that shows."""
 
@@ -151,17 +153,19 @@ class _WrongAnswers:
 
     def unshown(self) -> Iterator[tuple[str, str]]:
         """Checks that no answer makes fail, neither a known wrong one nor one that is broken on purpose."""
-        for function, check in unshown(self.exercise, self.functions, self.cache, self._failing):
-            cause = (
-                f"nothing makes {function}.{check} fail: no derived wrong answer, no misconception, no broken answer"
-            )
-            yield cause, "let it look at what comes back, or remove it: points would be given for nothing"
+        for spec in (graded.spec for graded in self.exercise.functions):
+            for check in _checks_to_show(spec):
+                if (spec.name, check) not in self._failing and not self._can_fail(spec, check):
+                    cause = f"nothing makes {spec.name}.{check} fail: {_NOTHING}"
+                    yield cause, "let it look at what comes back, or remove it: points would be given for nothing"
+
+    def _verification(self, name: str, function: Function) -> Verification:
+        candidate = InProcessCandidate({**self.functions, name: function})
+        return Verification(candidate, self.exercise.task, cache=self.cache, shrink=False)
 
     def _first_failure(self, wrong: WrongAnswer) -> CheckResult | None:
-        candidate = InProcessCandidate({**self.functions, wrong.function: wrong.run})
-        task = self.exercise.task
-        verification = Verification(candidate, task, cache=self.cache, shrink=False)
-        spec = task.function(wrong.function)
+        verification = self._verification(wrong.function, wrong.run)
+        spec = self.exercise.task.function(wrong.function)
         # A whole training comes last, and is not for what is right after all: nearly everything fails before.
         for late in (False, True):
             if late and (not spec.long_checks or wrong.is_right()):
@@ -174,6 +178,63 @@ class _WrongAnswers:
         verification.save()
         return failure
 
+    def _can_fail(self, spec: FunctionSpec, check: str) -> bool:
+        """Whether some broken answer fails the check."""
+        confusion = next((each for each in spec.confusions if each.check == check), None)
+        if confusion is not None:
+            return self._tells_apart(spec, confusion)
+        return any(self._fails(spec, check, spoil, late=late) for late in (True, False) for spoil in _WAYS)
+
+    def _fails(self, spec: FunctionSpec, check: str, spoil: Function, *, late: bool) -> bool:
+        armed = not late
+        right: Function = self.functions[spec.name]
+        first: list[Any] = []
+
+        def broken(*arguments: Any) -> Any:
+            result = right(*arguments)
+            if not armed:
+                return result
+            first.append(result)
+            return spoil(first[0] if spoil is _frozen else result)
+
+        verification = self._verification(spec.name, broken)
+        before = spec.prerequisite(check)
+        if late and before:
+            verification.result(spec.name, before)
+            armed = True
+        found = verification.result(spec.name, check).status
+        verification.save()
+        return found in ("failed", "errored")
+
+    def _tells_apart(self, spec: FunctionSpec, confusion: Confusion) -> bool:
+        """Whether the right answer in the wrong order is refused, by this check or by one before it (a shape says it
+        too); or is right itself, as a symmetric Jacobian is.
+        """
+        right: Function = self.functions[spec.name]
+        differs: list[bool] = []
+
+        def confuse(leaf: Any) -> Any:
+            import torch
+
+            if not isinstance(leaf, torch.Tensor):
+                return leaf
+            confused = confusion.confused(leaf.numpy())
+            made = leaf if confused is None else torch.tensor(confused, dtype=leaf.dtype)
+            differs.append(not torch.equal(leaf, made))
+            return made
+
+        verification = self._verification(spec.name, lambda *arguments: _each(right(*arguments), confuse))
+        refused = not verification.result(spec.name, confusion.check).ok
+        return refused or not any(differs)
+
+
+def _checks_to_show(spec: FunctionSpec) -> list[str]:
+    """The checks that earn something, and the record's own. Those of form only open the way; they are the engine's, and
+    the same for all.
+    """
+    own = {each.check for each in spec.confusions} | {each.check for each in spec.properties}
+    return [check for check in spec.checks if spec.parts_of(check) or check in own or check in LAST]
+
 
 def _survivor(wrong: WrongAnswer) -> tuple[str, str]:
     if wrong.misconception is not None:
@@ -183,105 +244,19 @@ def _survivor(wrong: WrongAnswer) -> tuple[str, str]:
     return cause, "draw inputs, cotangents or edges on which the mistake shows"
 
 
-# Answers broken on purpose, to see that a check can fail at all.
-
-
-def checks_to_show(spec: FunctionSpec) -> list[str]:
-    """The checks that earn something, and the record's own. Those of form only open the way; they are the engine's, and
-    the same for all.
-    """
-    own = {each.check for each in spec.confusions} | {each.check for each in spec.properties}
-    return [check for check in spec.checks if spec.parts_of(check) or check in own or check in LAST]
-
-
-def can_fail(
-    exercise: Exercise, spec: FunctionSpec, check: str, functions: Mapping[str, Any], cache: Path | None
-) -> bool:
-    """Whether some broken answer fails the check."""
-    confusion = next((each for each in spec.confusions if each.check == check), None)
-    if confusion is not None:
-        return _tells_apart(exercise, spec, confusion, functions, cache)
-    return any(
-        _fails(exercise, spec, check, functions, cache, spoil, late=late)
-        for late in (True, False)
-        for spoil in (_scaled, _zero, _transposed, _backwards, _frozen, _careless)
-    )
-
-
-def _fails(
-    exercise: Exercise,
-    spec: FunctionSpec,
-    check: str,
-    functions: Mapping[str, Any],
-    cache: Path | None,
-    spoil: Callable[[Any], Any],
-    *,
-    late: bool,
-) -> bool:
-    armed = not late
-    right: Function = functions[spec.name]
-    first: list[Any] = []
-
-    def broken(*arguments: Any) -> Any:
-        result = right(*arguments)
-        if not armed:
-            return result
-        first.append(result)
-        return spoil(first[0] if spoil is _frozen else result)
-
-    candidate = InProcessCandidate({**functions, spec.name: broken})
-    verification = Verification(candidate, exercise.task, cache=cache, shrink=False)
-    before = spec.prerequisite(check)
-    if late and before:
-        verification.result(spec.name, before)
-        armed = True
-    found = verification.result(spec.name, check).status
-    verification.save()
-    return found in ("failed", "errored")
-
-
-def _tells_apart(
-    exercise: Exercise, spec: FunctionSpec, confusion: Confusion, functions: Mapping[str, Any], cache: Path | None
-) -> bool:
-    """Whether the right answer in the wrong order is refused, by this check or by one before it (a shape says it too);
-    or is right itself, as a symmetric Jacobian is.
-    """
-    right: Function = functions[spec.name]
-    differs: list[bool] = []
-
-    def confuse(leaf: Any) -> Any:
-        import torch
-
-        if not isinstance(leaf, torch.Tensor):
-            return leaf
-        confused = confusion.confused(leaf.numpy())
-        made = leaf if confused is None else torch.tensor(confused, dtype=leaf.dtype)
-        differs.append(not torch.equal(leaf, made))
-        return made
-
-    candidate = InProcessCandidate({**functions, spec.name: lambda *arguments: _each(right(*arguments), confuse)})
-    verification = Verification(candidate, exercise.task, cache=cache, shrink=False)
-    refused = not verification.result(spec.name, confusion.check).ok
-    return refused or not any(differs)
-
-
 # Ways to spoil a result, leaf by leaf; what has no numbers stays as it is.
 
 
-def _scaled(result: Any) -> Any:
-    return _each(result, lambda leaf: leaf + leaf + 1)
+def _each(tree: Any, spoil: Function) -> Any:
+    import torch
 
-
-def _zero(result: Any) -> Any:
-    return _each(result, lambda leaf: leaf * 0)
-
-
-def _transposed(result: Any) -> Any:
-    return _each(result, lambda leaf: leaf.mT.clone() if getattr(leaf, "ndim", 0) >= 2 else leaf)
-
-
-def _backwards(result: Any) -> Any:
-    return _each(result, lambda leaf: leaf.flip(-1) if getattr(leaf, "ndim", 0) else -leaf)
+    if isinstance(tree, dict):
+        return {key: _each(part, spoil) for key, part in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        return type(tree)(_each(part, spoil) for part in tree)
+    if isinstance(tree, torch.Tensor):
+        return ~tree if tree.dtype == torch.bool else spoil(tree)
+    return spoil(tree) if isinstance(tree, (int, float)) else tree
 
 
 def _frozen(result: Any) -> Any:
@@ -301,23 +276,11 @@ def _is_floating(leaf: Any) -> bool:
     return bool(leaf.is_floating_point()) if hasattr(leaf, "is_floating_point") else isinstance(leaf, float)
 
 
-def _each(tree: Any, spoil: Callable[[Any], Any]) -> Any:
-    import torch
-
-    if isinstance(tree, dict):
-        return {key: _each(part, spoil) for key, part in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return type(tree)(_each(part, spoil) for part in tree)
-    if isinstance(tree, torch.Tensor):
-        return ~tree if tree.dtype == torch.bool else spoil(tree)
-    return spoil(tree) if isinstance(tree, (int, float)) else tree
-
-
-def unshown(
-    exercise: Exercise, functions: Mapping[str, Any], cache: Path | None, known: set[tuple[str, str]]
-) -> Iterator[tuple[str, str]]:
-    """Function and check of every check that neither a wrong answer (`known`) nor a broken one makes fail."""
-    for graded in exercise.functions:
-        for check in checks_to_show(graded.spec):
-            if (graded.spec.name, check) not in known and not can_fail(exercise, graded.spec, check, functions, cache):
-                yield graded.spec.name, check
+_WAYS: tuple[Function, ...] = (
+    partial(_each, spoil=lambda leaf: leaf + leaf + 1),
+    partial(_each, spoil=lambda leaf: leaf * 0),
+    partial(_each, spoil=lambda leaf: leaf.mT.clone() if getattr(leaf, "ndim", 0) >= 2 else leaf),
+    partial(_each, spoil=lambda leaf: leaf.flip(-1) if getattr(leaf, "ndim", 0) else -leaf),
+    _frozen,
+    _careless,
+)

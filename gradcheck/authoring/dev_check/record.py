@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from gradcheck import catalog
 from gradcheck.catalog.exercise import Exercise
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.codes import CODES
+from gradcheck.showing.text import nearest
 
 FOLDERS = ("exercises", "solutions")
 STEPS = ("a question that leads on", "the idea", "the derivation's first line")
@@ -141,9 +141,9 @@ def _stray(by_name: dict[str, Record], where: str, stem: str, folder: str) -> Pr
         exercise, unit = by_name[stem].exercise, where.rsplit("/", 2)[1]
         cause = f"it lies in {unit}, but the record's unit is {exercise.unit}"
         return Problem(stem, where, cause, f"move it to {folder}/{exercise.path}, or mend the record's unit")
-    close = get_close_matches(stem, by_name, n=1, cutoff=0.8)
+    close = nearest(stem, by_name, cutoff=0.8)
     begin = f"write gradcheck/catalog/{stem}.py (gradcheck new {stem} begins one in a free name), or delete this file"
-    remedy = f"rename it, if {close[0]} is meant; otherwise {begin}" if close else begin
+    remedy = f"rename it, if {close} is meant; otherwise {begin}" if close else begin
     return Problem(stem, where, "the catalog has no record of this name", remedy)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from gradcheck.catalog import all_exercises
 from gradcheck.classes.policy import Course
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.grading.small_files import read_small, write_whole
 from gradcheck.hosts.course_text import course_text, for_units
 from gradcheck.hosts.grader import grader_wheel, pinned
@@ -64,14 +64,12 @@ def write_bundle(
     if size > MOST_BYTES:
         raise GradcheckError(f"the bundle comes to {size:,} bytes, and Classroom 50 takes {MOST_BYTES:,}")
     stale = _must_be_ours(out) - set(files)
-    try:
+    with explained(f"{out} cannot be written to", "give --out another place"):
         out.mkdir(parents=True, exist_ok=True)
         for each in sorted(stale):
             (out / each).unlink()
         for each, content in files.items():
             write_whole(out / each, content)
-    except OSError as error:
-        raise GradcheckError(f"{out} cannot be written to: {error.strerror}; give --out another place") from None
     return sorted(files), size
 
 
@@ -130,7 +128,7 @@ def _must_be_ours(out: Path) -> set[str]:
     """The names in `out`, all of them made here and as they were made. Raises GradcheckError otherwise."""
     if out.exists() and not out.is_dir():
         raise GradcheckError(f"{out} is a file; give --out the name of a folder")
-    try:
+    with explained(f"{out} cannot be read", "give --out another folder"):
         names = {each.name for each in out.iterdir()} if out.is_dir() else set()
         if not names:
             return names
@@ -145,8 +143,6 @@ def _must_be_ours(out: Path) -> set[str]:
                 raise GradcheckError(
                     f"{out / name} was changed since it was made; nothing was written. Move it away, or delete it"
                 )
-    except OSError as error:
-        raise GradcheckError(f"{out} cannot be read: {error.strerror}; give --out another folder") from None
     return names
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck.errors import GradcheckError, Ungraded
+from gradcheck.errors import GradcheckError, Ungraded, explained
 
 if TYPE_CHECKING:
     from gradcheck.classes.written import FinalReport
@@ -151,11 +151,9 @@ def _saved(path: Path, report: FinalReport) -> None:
     from gradcheck.grading.small_files import write_whole
     from gradcheck.reports.json_report import text_of
 
-    try:
+    with explained(f"{path} cannot be written", "give --save another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text_of(report).encode("utf-8"))
-    except OSError as error:
-        raise GradcheckError(f"{path} cannot be written: {error.strerror}; give --save another place") from None
 
 
 def _must_hold(chosen: list[str], there: Any, what: str) -> None:

@@ -17,7 +17,7 @@ from gradcheck.reports.escaping import markdown_text, terminal_text
 from gradcheck.reports.message import WIDTH
 from gradcheck.reports.stored import clipped, penalties, problems
 from gradcheck.reports.words import names_of, not_your_fault
-from gradcheck.showing.text import points
+from gradcheck.showing.text import plural, points
 
 MOST_BYTES = 400_000
 """GitHub shows 1 MiB of one step, in which other commands may have written too."""
@@ -164,7 +164,7 @@ def _told(
             yield f"  {each.function}{line}: {clipped(' '.join(each.what.split()), _LONGEST)}{code}"
     if unwritten := [each.function for each in found if each.state == "not_started"]:
         if len(unwritten) < len({each.function for each in found}) or _state(exercise) == "unfinished":
-            yield f"  {names_of(unwritten)} {'is' if len(unwritten) == 1 else 'are'} not written yet."
+            yield f"  {names_of(unwritten)} {plural(len(unwritten), 'is', 'are')} not written yet."
         elif alone:
             yield f"  Write it in {path}."
     if alone and _state(exercise) == "failed":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,11 +22,11 @@ import msgspec
 
 from gradcheck.classes.policy import Course
 from gradcheck.classes.written import FinalReport
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import explained
 from gradcheck.grading.small_files import read_small
 from gradcheck.hosts.gradescope.result import gradescope_results
 from gradcheck.reports.stored import must_be_marked
-from gradcheck.showing.text import points
+from gradcheck.showing.text import plural, points
 from gradcheck.submissions.folder import opened
 from gradcheck.submissions.lateness import Deadline, moment
 
@@ -86,13 +86,8 @@ def graded(
     from gradcheck.classes.run import grade_checkout
 
     root = folder.resolve()
-    try:
-        with opened(root):
-            pass
-    except OSError as error:
-        raise GradcheckError(
-            f"the submission in {folder} cannot be opened: {error.strerror or error}; --submission names its folder"
-        ) from None
+    with explained(f"the submission in {folder} cannot be opened", "--submission names its folder"), opened(root):
+        pass
     report = grade_checkout(
         root,
         dated(course, handed),
@@ -134,7 +129,7 @@ def _told_late(report: FinalReport, course: Course, handed: Handed) -> FinalRepo
     due = due.astimezone(ZoneInfo(course.timezone)) if course.timezone else due
     if not (days := Deadline(due).days_late(due, submitted)):
         return report
-    late = f"handed in {days} {'day' if days == 1 else 'days'} after it was due; the autograder takes nothing off"
+    late = f"handed in {days} {plural(days, 'day')} after it was due; the autograder takes nothing off"
     note = "; ".join(filter(None, (late, report.policy.note)))
     return msgspec.structs.replace(report, policy=msgspec.structs.replace(report.policy, late_days=days, note=note))
 
@@ -161,36 +156,23 @@ def _place_for(out: Path) -> Iterator[Path]:
 
     Raises GradcheckError where no file can be written, before anything is graded.
     """
+    trouble, mend = f"{out} cannot be written", "nothing was graded. Give --out another place"
+    place = None
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
-    except OSError as error:
-        raise _unwritable(out, error) from None
-    place = Path(name)
-    try:
-        os.close(descriptor)
-        place.chmod(0o644)
-        with _told(out):
+        with explained(trouble, mend):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+            place = Path(name)
+            os.close(descriptor)
+            place.chmod(0o644)
             out.unlink(missing_ok=True)
         yield place
-        with _told(out):
+        with explained(trouble, mend):
             place.replace(out)
     finally:
         with suppress(OSError):
-            place.unlink(missing_ok=True)
-
-
-@contextmanager
-def _told(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _unwritable(out, error) from None
-
-
-def _unwritable(out: Path, error: OSError) -> GradcheckError:
-    reason = error.strerror or error
-    return GradcheckError(f"{out} cannot be written: {reason}; nothing was graded. Give --out another place")
+            if place is not None:
+                place.unlink(missing_ok=True)
 
 
 # What Gradescope says of a submission, https://gradescope-autograders.readthedocs.io/en/latest/submission_metadata/.
@@ -212,52 +194,37 @@ def read_metadata(path: Path) -> Handed:
     return _handed(found, path)
 
 
-def _handed(found: Mapping[str, Any], path: Path) -> Handed:
-    submitted = found.get("created_at")
+def _handed(found: dict[str, Any], path: Path) -> Handed:
     problems = []
-    if not isinstance(submitted, str) or moment(submitted) is None:
+    submitted = _as(str, found, "created_at") or ""
+    if moment(submitted) is None:
         problems.append(f"{path} does not say when it was handed in: created_at is no time with an offset from UTC")
         submitted = ""
-    users = [user for user in _list(found.get("users")) if isinstance(user, dict)]
-    emails = tuple(user["email"] for user in users if isinstance(user.get("email"), str) and user["email"])
+    users = _as(list[Any], found, "users") or []
+    emails = tuple(email for user in users if (email := _as(str, user, "email")))
     if not emails:
         problems.append(f"{path} names nobody's email, so no extension of course.toml can be found")
-    assignment = _dict(found.get("assignment"))
-    due = _moment(assignment.get("due_date"))
-    own = max(_own(users), default=None)
-    return Handed(
-        submitted,
-        emails,
-        due,
-        own if own is not None and (due is None or own > due) else None,
-        _number(assignment.get("total_points")),
-        tuple(problems),
-    )
+    due, *dues = (moment(_as(str, each, "assignment", "due_date") or "") for each in (found, *users))
+    own = max((each for each in dues if each is not None), default=None)
+    later = own if own is not None and (due is None or own > due) else None
+    return Handed(submitted, emails, due, later, _points(found), tuple(problems))
 
 
-def _own(users: list[dict[str, Any]]) -> Iterator[datetime]:
-    for user in users:
-        due = _moment(_dict(user.get("assignment")).get("due_date"))
-        if due is not None:
-            yield due
-
-
-def _moment(value: Any) -> datetime | None:
-    return moment(value) if isinstance(value, str) else None
-
-
-def _number(value: Any) -> float | None:
+def _points(found: dict[str, Any]) -> float | None:
     """Gradescope writes points as text, "20.0"."""
+    value = _as(str | int | float, found, "assignment", "total_points")
     try:
-        number = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
+        number = float("nan" if value is None else value)
     except ValueError:
         return None
-    return number if number is not None and 0 <= number < 1e9 else None
+    return number if 0 <= number < 1e9 else None
 
 
-def _dict(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _as(kind: Any, value: Any, *way: str) -> Any:
+    """What lies there; None where it is of another type, or nothing lies there."""
+    for name in way:
+        value = value.get(name) if isinstance(value, dict) else None
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None

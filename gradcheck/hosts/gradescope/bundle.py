@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gradcheck.classes.policy import Course
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.grading.small_files import write_whole
 from gradcheck.hosts.course_text import course_text
 from gradcheck.hosts.grader import PYTHON, TORCH_CPU_INDEX, grader_wheel, pinned, zipped
@@ -41,13 +41,11 @@ def write_bundle(out: Path, course: Course, *, require_sandbox: bool = False) ->
     """
     path = out if out.suffix.lower() == ".zip" else out / FILE
     content = bundle(course, require_sandbox=require_sandbox)
-    try:
+    with explained(f"{path} cannot be written", "give --out another place"):
         if (path.exists() or path.is_symlink()) and not _is_bundle(path):
             raise GradcheckError(f"{path} is there and no autograder of gradcheck's; give --out another name")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
-    except OSError as error:
-        raise GradcheckError(f"{path} cannot be written: {error.strerror}; give --out another place") from None
     return path
 
 

@@ -11,17 +11,17 @@ import click
 
 from gradcheck.errors import Ungraded
 
+_PATH = click.Path(path_type=Path)
+
 
 @click.command("gradescope")
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path),
+    type=_PATH,
     help="The zip file, or the folder for autograder.zip. An earlier one is replaced.",
 )
-@click.option(
-    "--course", "course_file", type=click.Path(path_type=Path), help="Exercises, points, deadline, roster, limits."
-)
+@click.option("--course", "course_file", type=_PATH, help="Exercises, points, deadline, roster, limits.")
 @click.option("--units", multiple=True, metavar="UNIT", help="Only exercises of these units.")
 @click.option(
     "--require-sandbox", is_flag=True, help="Grade nobody where a layer of the sandbox's baseline is missing."
@@ -36,23 +36,20 @@ def bundle(out: Path, course_file: Path | None, units: tuple[str, ...], require_
     from gradcheck.hosts.course_text import for_units
     from gradcheck.hosts.gradescope.bundle import limit_s, timeout_min, write_bundle
     from gradcheck.reports.escaping import terminal_text
-    from gradcheck.showing.text import points
+    from gradcheck.showing.text import counted, points
 
     course = for_units(load_course(course_file), units)
     path = write_bundle(out, course, require_sandbox=require_sandbox)
-    count = len(course.exercises)
-    click.echo(f"wrote {terminal_text(str(path))}: {count} {'exercise' if count == 1 else 'exercises'}")
+    click.echo(f"wrote {terminal_text(str(path))}: {counted(len(course.exercises), 'exercise')}")
     click.echo(f"on Gradescope, set the assignment's autograder points to {points(course.max_score)}")
     click.echo(f"and its timeout to at least {timeout_min(limit_s(course))} minutes")
 
 
 @click.command("gradescope")
-@click.option("--submission", required=True, type=click.Path(path_type=Path), help="The folder of what was handed in.")
-@click.option("--metadata", required=True, type=click.Path(path_type=Path), help="Its submission_metadata.json.")
-@click.option(
-    "--course", "course_file", required=True, type=click.Path(path_type=Path), help="The bundle's course.toml."
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where results.json goes.")
+@click.option("--submission", required=True, type=_PATH, help="The folder of what was handed in.")
+@click.option("--metadata", required=True, type=_PATH, help="Its submission_metadata.json.")
+@click.option("--course", "course_file", required=True, type=_PATH, help="The bundle's course.toml.")
+@click.option("--out", required=True, type=_PATH, help="Where results.json goes.")
 @click.option("--require-sandbox", is_flag=True, help="Refuse to grade where the sandbox's baseline is incomplete.")
 def host(submission: Path, metadata: Path, course_file: Path, out: Path, require_sandbox: bool) -> None:
     """Grade one submission on Gradescope; what is printed is for the instructor.

@@ -477,8 +477,8 @@ def step(function: Any, numbers: Bounded, x: BoundedTensor, **kwargs: Any) -> Bo
     return numbers.made(mid, rad) if kwargs.get("decimals") else numbers.exactly(mid, rad)
 
 
-def crossing(numbers: Bounded, x: Any, y: Any, function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """The whole number in x / y, by how much it may be off, and where it is unclear."""
+def crossing(numbers: Bounded, x: Any, y: Any, function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """The whole number in x / y, and by how much it may be off."""
     (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
     quotient = x_mid / y_mid
     reach = (x_rad + quotient.abs() * y_rad) / (y_mid.abs() - y_rad) + 4 * (numbers.unit + 2.0**-53) * quotient.abs()
@@ -488,7 +488,7 @@ def crossing(numbers: Bounded, x: Any, y: Any, function: Callable[[Tensor], Tens
     off = torch.where(exact, 0.0, torch.where(y_mid.abs() > y_rad, off, math.inf))
     numbers.unclear += int((off != 0).sum())
     numbers.ties += int((exact & (whole != 0)).sum())
-    return whole, off, off != 0
+    return whole, off
 
 
 @rule("div.Tensor_mode", "div.Scalar_mode")
@@ -496,14 +496,14 @@ def divide_rounded(numbers: Bounded, x: Any, y: Any, *, rounding_mode: str | Non
     if rounding_mode is None:
         found: BoundedTensor = RULES[aten.div.Tensor](numbers, x, y)
         return found
-    whole, off, _ = crossing(numbers, x, y, torch.floor if rounding_mode == "floor" else torch.trunc)
+    whole, off = crossing(numbers, x, y, torch.floor if rounding_mode == "floor" else torch.trunc)
     return numbers.made(whole, off)
 
 
 def remainder_of(numbers: Bounded, x: Any, y: Any, function: Any, whole_of: Any) -> BoundedTensor:
     """x − k y: exact but for a step by y; where k is unclear, off by y as often as k is."""
     (x_mid, x_rad), (y_mid, y_rad) = numbers.operand(x), numbers.operand(y)
-    whole, off, _ = crossing(numbers, x, y, whole_of)
+    whole, off = crossing(numbers, x, y, whole_of)
     spread = x_rad + whole.abs() * y_rad + off * (y_mid.abs() + y_rad)
     return numbers.made(function(x_mid, y_mid), spread + (numbers.unit + 2.0**-53) * y_mid.abs())
 
