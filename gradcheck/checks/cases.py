@@ -381,8 +381,8 @@ def generic_cases(operator: Operator, seed: int, *, sample: bool = False) -> lis
     return [drawn_inputs(operator, case, seed) for case in operator_generic(operator, sample=sample)]
 
 
-def edge_cases(operator: Operator, seed: int, *, sample: bool = False) -> list[Case]:
-    return [drawn_inputs(operator, case, seed) for case in operator_edges(operator, sample=sample)]
+def edge_cases(operator: Operator, seed: int) -> list[Case]:
+    return [drawn_inputs(operator, case, seed) for case in operator_edges(operator)]
 
 
 def agreement_draws(operator: Operator, seed: int, turn: int = 0) -> Iterator[Case]:

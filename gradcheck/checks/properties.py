@@ -180,9 +180,9 @@ class Ask:
             self.unclean.append((came, named))
         return came
 
-    def value(self, *arguments: Any, function: str = "") -> Value:
+    def value(self, *arguments: Any) -> Value:
         """What came back. Raises Unfinished."""
-        return self.outcome(*arguments, function=function).value
+        return self.outcome(*arguments).value
 
     def generator(self) -> GeneratorArgument:
         """A generator in a state that no earlier one had."""

@@ -23,19 +23,14 @@ from gradcheck.checks.outcome import (
     Value,
     mapped,
 )
-from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Status, Tally
+from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, Marks, Tally
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.trials import Trial, listed
 from gradcheck.references.expected import Floats
 from gradcheck.showing.text import in_a_row
 
-_ENDINGS = {
-    "unfinished": "unfinished",
-    "raised": "raised",
-    "exited": "exited",
-    "timed_out": "timed-out",
-    "missing": "missing-function",
-}
+_ENDINGS: dict[str, str] = {"timed_out": "timed-out", "missing": "missing-function"}
+"""The codes of endings that are not called like them."""
 _NOT_LOADED = ("SyntaxError", "IndentationError", "TabError", "LoadError", NOT_READ)
 """What is said of the file, and of no call."""
 
@@ -54,29 +49,24 @@ def no_result(blank: CheckResult, spec: FunctionSpec, trial: Trial, outcome: Out
     assert fault is not None
     if outcome.unwritten is not None:
         message = unfinished(spec.name, outcome.unwritten)
+    elif outcome.state == "missing" or is_of_the_file(outcome):
+        message = fault.text
+    elif fault.kind == "RecursionError":
+        message = f"{spec.name} calls itself without end (RecursionError); what ends the recursion?"
     elif outcome.state == "raised":
         message = f"{spec.name} raised {fault.kind}: {fault.text}" if fault.text else f"{spec.name} raised {fault.kind}"
-        if fault.kind == "RecursionError":
-            message = f"{spec.name} calls itself without end (RecursionError); what ends the recursion?"
-        elif fault.kind in _NOT_LOADED:
-            message = fault.text
-    elif outcome.state == "missing":
-        message = fault.text
     else:
         message = f"{spec.name}: {fault.text}"
     # What is not written is so for all inputs, unless a branch leads there.
     whole = outcome.unwritten is not None and outcome.unwritten.place != "within"
-    example = None if outcome.state == "missing" or whole else _case(trial)
+    example = None if outcome.state == "missing" or whole or is_of_the_file(outcome) else _case(trial)
     if example and outcome.state == "raised" and not _BY_NUMBERS & set(fault.bases):
         example = _by_shapes(example, trial)
-    status: Status = "failed" if outcome.state == "missing" else "errored"
-    if is_of_the_file(outcome):
-        example = None
     return replace(
         blank,
-        status=status,
+        status="failed" if outcome.state == "missing" else "errored",
         message=message,
-        code="not-read" if fault.kind == NOT_READ else _ENDINGS[outcome.state],
+        code="not-read" if fault.kind == NOT_READ else _ENDINGS.get(outcome.state, outcome.state),
         counterexample=example,
         lines=fault.lines,
         fault=fault if outcome.state == "raised" else None,

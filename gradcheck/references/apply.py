@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from gradcheck.operators.operator import Operator
-from gradcheck.references.binding import bind, internal_output_shape, output_shape, shaped
+from gradcheck.references.binding import BATCH_LENGTH, bind, number_of, output_shape, shaped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -117,7 +117,8 @@ class Bound:
         """What VJPs are taken of: one cotangent, or several along an axis in front, which gradients then have too."""
         from gradcheck.references.derive import COTANGENT
 
-        shape = internal_output_shape(self.operator, self.sizes)
+        front = (self.sizes[BATCH_LENGTH],) if self.operator.batched else ()
+        shape = front + tuple(number_of(size, self.sizes) for size in self.operator.output_shape)
         self.stacked = len(cotangents.shape) > len(self.output_shape)
         self.arrays[COTANGENT] = shaped(cotangents, (len(cotangents), *shape) if self.stacked else shape)
 

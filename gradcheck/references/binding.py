@@ -53,12 +53,6 @@ def shaped(tensor: Any, shape: tuple[int, ...]) -> Any:
     return tensor if tuple(tensor.shape) == shape else tensor.reshape(shape)
 
 
-def internal_output_shape(operator: Operator, sizes: Mapping[str, int], *, sample: bool = False) -> tuple[int, ...]:
-    """The output's shape as the formula indexes it."""
-    front = (sizes[BATCH_LENGTH],) if operator.batched and not sample else ()
-    return front + tuple(number_of(size, sizes) for size in operator.output_shape)
-
-
 def output_shape(
     operator: Operator, shapes: Mapping[str, tuple[int, ...]], sizes: Mapping[str, int]
 ) -> tuple[int, ...]:
