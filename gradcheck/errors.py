@@ -64,14 +64,3 @@ class UsageError(GradcheckError):
 
 class SubmissionError(GradcheckError):
     """A submission cannot be read at all: no such folder, or not a folder."""
-
-
-@contextmanager
-def writing(path: object, advice: str) -> Iterator[None]:
-    """Whatever keeps `path` from being written within the block is told, with what to do about it. Raises
-    GradcheckError.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise GradcheckError(f"{path} cannot be written: {error.strerror}; {advice}") from None

@@ -9,7 +9,6 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
 from types import CellType, FunctionType
@@ -38,7 +37,7 @@ from gradcheck.checks.outcome import (
     Outcome,
     Printed,
 )
-from gradcheck.showing.text import name_of
+from gradcheck.showing.text import name_of, nearest
 
 if TYPE_CHECKING:
     from gradcheck.checks.tensors import Prepared, Read
@@ -322,8 +321,8 @@ class InProcessCandidate(Candidate):
         found = self._function(function)
         if found is None:
             defined = [name for name, value in self.functions.items() if inspect.isfunction(value)]
-            close = get_close_matches(function, defined, n=1, cutoff=0.75)  # forward is no misspelt backward
-            hint = f"; rename {close[0]} to {function}" if close else f"; define it: def {wanted}:"
+            close = nearest(function, defined, cutoff=0.75)  # forward is no misspelt backward
+            hint = f"; rename {close} to {function}" if close else f"; define it: def {wanted}:"
             return Fault("missing function", f"there is no function {wanted}{hint}")
         if not callable(found):
             return Fault("missing function", f"{function} is a {type(found).__name__}, not a function; define {wanted}")

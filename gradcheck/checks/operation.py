@@ -12,7 +12,6 @@ import dis
 import linecache
 import operator as op
 from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
 from itertools import islice
 from types import FrameType, ModuleType, TracebackType
 from typing import Any
@@ -22,7 +21,7 @@ import torch
 
 from gradcheck.checks.file_code import tree_of
 from gradcheck.checks.outcome import Operand, Operation, OperationKind, Stray
-from gradcheck.showing.text import name_of
+from gradcheck.showing.text import name_of, nearest
 
 _LONGEST = 100
 """Characters of an expression that are told."""
@@ -440,7 +439,7 @@ def _names_in(value: Any) -> Iterable[str]:
 
 def _alike(name: str, names: Iterable[str]) -> tuple[str, ...]:
     known = [each for each in dict.fromkeys(names) if type(each) is str and not each.startswith("_")]
-    return tuple(get_close_matches(name, known, n=1, cutoff=0.7))
+    return tuple(filter(None, [nearest(name, known, cutoff=0.7)]))
 
 
 def ends_with_nothing(function: object) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from gradcheck.errors import GradcheckError, Ungraded, writing
+from gradcheck.errors import GradcheckError, Ungraded, explained
 from gradcheck.showing.options import PATH, jobs, place, units
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ def _into(target: Path) -> _Put:
 def _write(path: Path, content: bytes) -> None:
     from gradcheck.grading.small_files import write_whole
 
-    with writing(path, "give --to another place"):
+    with explained(f"{path} cannot be written", "give --to another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
 
@@ -368,7 +368,7 @@ def gradebook(out: Path, exported: Path, column: str, to: Path, kind: Host | Non
         overwrite=overwrite,
         max_score=summary.max_score or None,
     )
-    with writing(to, "give --to another place"):
+    with explained(f"{to} cannot be written", "give --to another place"):
         write_whole(to, filled.content)
     for line in filled.lines():
         click.echo(line)
@@ -514,7 +514,7 @@ def doctor(out: Path | None) -> None:
         for line in lines(health, screen_width(), colours):
             click.echo(line)
     if out is not None and str(out) != "-":
-        with writing(out, "give --json another place"):
+        with explained(f"{out} cannot be written", "give --json another place"):
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(text, encoding="utf-8")
         click.echo(f"written: {out}")

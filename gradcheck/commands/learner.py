@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck.errors import GradcheckError, Ungraded, writing
+from gradcheck.errors import GradcheckError, Ungraded, explained
 from gradcheck.showing.options import PATH, only, place, seeded
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def report(
         for line in total_lines(graded):
             click.echo(line)
     if out is not None and not quiet:
-        with writing(out, "give --json another place"):
+        with explained(f"{out} cannot be written", "give --json another place"):
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(as_json(graded), encoding="utf-8")
         click.echo(f"report: {out}")

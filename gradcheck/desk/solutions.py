@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gradcheck.authoring.stubs import stub_of
 from gradcheck.catalog import Exercise
-from gradcheck.errors import GradcheckError, SubmissionError, writing
+from gradcheck.errors import GradcheckError, SubmissionError, explained
 from gradcheck.grading.desk_record import Noted, note
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.report import ExerciseReport
@@ -133,7 +133,7 @@ def carry_out(reset: Reset, state: Path) -> Path | None:
     Raises GradcheckError; the learner's file is then as it was.
     """
     kept = _keep(reset, state) if reset.present else None
-    with writing(reset.shown, "nothing was changed"):
+    with explained(f"{reset.shown} cannot be written", "nothing was changed"):
         reset.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(reset.path, reset.stub)
     return kept

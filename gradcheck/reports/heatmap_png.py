@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.checks.engine import Verification
-from gradcheck.errors import GradcheckError, writing
+from gradcheck.errors import GradcheckError, explained
 from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.load import load_candidate
 from gradcheck.grading.report import ExerciseReport, Report
@@ -74,7 +74,7 @@ def save_png(path: Path, comparison: Comparison, title: str) -> Path:
     """
     needs_matplotlib()
     figure = _figure(comparison, title)
-    with writing(path, "give another place"):
+    with explained(f"{path} cannot be written", "give another place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Software": None})
     return path
