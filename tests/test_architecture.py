@@ -7,7 +7,7 @@ import functools
 import re
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,8 +17,15 @@ PACKAGE = Path(__file__).parent.parent / "gradcheck"
 
 FLOORS = [
     {"__init__", "__main__", "pytest_plugin", "pytest_verify", "commands"},
-    {"desk", "authoring", "hosts", "gradebooks", "reports"},
-    {"classes", "isolation", "submissions", "grading"},
+    {"desk"},
+    {"authoring"},
+    {"hosts"},
+    {"gradebooks"},
+    {"reports"},
+    {"classes"},
+    {"isolation"},
+    {"submissions"},
+    {"grading"},
     {"verification"},
     {"diagnosis"},
     {"catalog"},
@@ -96,6 +103,18 @@ def test_the_page_on_rooms_has_these_floors():
             assert int(number) + len(told) == len(FLOORS), f"floor {number} in rooms.md"
         told[-1] |= {room.removesuffix("/").removesuffix(".py") for room in re.findall("`([^`]+)`", rooms)}
     assert told == [{"commands", "pytest_plugin", "pytest_verify"}, *FLOORS[1:]]
+
+
+def words_of(name: str) -> list[str]:
+    return [word.removesuffix("s") for word in name.split("_")]
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES} - {PACKAGE}), ids=lambda path: path.name)
+def test_a_folders_files_do_not_repeat_its_name_nor_one_another(folder):
+    names = [words_of(path.stem) for path in folder.glob("*.py") if path.stem != "__init__"]
+    assert not [name for name in names if set(name) & set(words_of(folder.name))]
+    starts = Counter(name[0] for name in names)
+    assert not [word for word, often in starts.items() if often > 2], "these want a folder of their own"
 
 
 def test_there_are_no_circles():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gradcheck.checks.task import ORIENTATION, Confusion, FunctionSpec, Property, Reference, Task
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 
 __all__ = ["Exercise", "Graded", "Misconception", "backward", "forward", "function", "jacobian"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gradcheck.checks.drawing import Draw
-    from gradcheck.operators.operator import Operator
+    from gradcheck.operators.record import Operator
 
 ORDER = 6
 

@@ -16,7 +16,7 @@ import numpy as np
 from gradcheck.checks import drawing
 from gradcheck.checks.drawing import Draw, RandomDraw, Sizes
 from gradcheck.checks.outcome import Argument, Arguments, GeneratorArgument, Layout, mapped
-from gradcheck.operators.operator import BATCH_SIZE, Input, Operator
+from gradcheck.operators.record import BATCH_SIZE, Input, Operator
 from gradcheck.references.binding import Array, number_of
 
 SIZES: tuple[dict[str, int], ...] = (

@@ -30,7 +30,7 @@ from gradcheck.checks.cases import (
 from gradcheck.checks.drawing import Draw
 from gradcheck.checks.outcome import Arguments
 from gradcheck.checks.task import FunctionSpec, Leaf, Names, Reference, Row
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.binding import Array, bind, output_shape
 from gradcheck.references.expected import Expected, Floats, Point
 from gradcheck.references.store import AGREED, ExpectedStore, key_of

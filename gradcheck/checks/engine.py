@@ -30,7 +30,7 @@ from gradcheck.checks.rounds import Asked, Key, key_of, round_of
 from gradcheck.checks.task import Confusion, FunctionSpec, Property, Task, default_task
 from gradcheck.checks.trials import Bench, Benches, Trial
 from gradcheck.errors import FormulaError
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 
 T = TypeVar("T")
 Explain = Callable[["Verification", FunctionSpec, CheckResult], CheckResult]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gradcheck.checks.outcome import Argument, Arguments, Value, mapped
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 
 if TYPE_CHECKING:
     from gradcheck.checks.cases import Case

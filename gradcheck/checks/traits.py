@@ -15,7 +15,7 @@ from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument, Arguments
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.checks.trials import Benches, Trial
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import PRECISION
 

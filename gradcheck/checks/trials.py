@@ -18,7 +18,7 @@ from gradcheck.checks.drawing import RandomDraw
 from gradcheck.checks.outcome import Argument, Arguments, Value
 from gradcheck.checks.task import FunctionSpec, Reference, Row, Task, named
 from gradcheck.errors import ReferenceDisagreement
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.expected import Expected, Floats
 from gradcheck.references.store import AGREED, ExpectedStore, key_of
 

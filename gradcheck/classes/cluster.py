@@ -29,7 +29,7 @@ from gradcheck.classes.judge import Settings
 from gradcheck.classes.pool import Answer, Grade, Pool, Read, Task
 from gradcheck.errors import GradcheckError
 from gradcheck.isolation.sandbox.layers import Layer, in_order
-from gradcheck.submissions.submission import Submission
+from gradcheck.submissions.layout import Submission
 
 _CONNECT_S = 10
 _WORKERS_S = 15.0

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gradcheck.classes.judge import Settings
     from gradcheck.classes.pool import Answer, Pool
     from gradcheck.isolation.sandbox.layers import Layer
-    from gradcheck.submissions.submission import Submission
+    from gradcheck.submissions.layout import Submission
 
 _FORGOTTEN_S = 3600.0
 """A run whose command was killed cannot say that it is over; when another one comes so much later, its lanes go."""

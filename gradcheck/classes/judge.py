@@ -30,13 +30,13 @@ from gradcheck.classes.written import SCHEMA, FinalReport, WrittenExercise, exer
 from gradcheck.grading.desk_record import NO_HELP
 from gradcheck.grading.execute import unreadable
 from gradcheck.grading.grade import unless_we_fail, verification_of
+from gradcheck.grading.load import Warm
 from gradcheck.grading.report import ExerciseReport, all_alike, checks_of
-from gradcheck.grading.warm import Warm
 from gradcheck.isolation.sandbox.layers import Layer
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
 from gradcheck.isolation.worker.launch import Bounds, lane_for
 from gradcheck.references.store import LIBRARIES
-from gradcheck.submissions.submission import Submission
+from gradcheck.submissions.layout import Submission
 
 _ROOMS = (
     *("operators", "numbers", "references", "checks", "training", "catalog", "diagnosis"),

@@ -14,9 +14,9 @@ from gradcheck.grading.processes import Processes
 from gradcheck.isolation.sandbox.kernel import keep_memory_private
 from gradcheck.isolation.sandbox.layers import Layer
 from gradcheck.submissions.lateness import InTime, Later
+from gradcheck.submissions.layout import Submission
 from gradcheck.submissions.places import Place
 from gradcheck.submissions.roster import Student
-from gradcheck.submissions.submission import Submission
 
 _ATTEMPTS = 2
 _PATIENCE = 2

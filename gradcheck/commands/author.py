@@ -122,8 +122,8 @@ def check(names: tuple[str, ...], quick: bool, jobs: int | None, limit_s: float)
 
     Exits 0 when there is no problem, 1 when there is one.
     """
-    from gradcheck.authoring.dev_check.check import check as checked
-    from gradcheck.authoring.dev_check.check import closing_line, verdict_lines
+    from gradcheck.authoring.dev_check.run import check as checked
+    from gradcheck.authoring.dev_check.run import closing_line, verdict_lines
     from gradcheck.reports.escaping import terminal_text
     from gradcheck.reports.terminal import screen_width, shown_progress
 

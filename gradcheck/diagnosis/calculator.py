@@ -20,7 +20,7 @@ from gradcheck.checks.task import FunctionSpec, Role, Task, tensors_of
 from gradcheck.diagnosis.mistakes import Mutant, mutant_in_words
 from gradcheck.diagnosis.mutants import function_of, is_equivalent, mutants, standing_in
 from gradcheck.errors import FormulaError
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.apply import Use, forward, jacobian, recording, replaced, vjp
 from gradcheck.references.expected import TRUTH_BITS, Floats, as_tensors, is_computed, values_of, wrapped
 

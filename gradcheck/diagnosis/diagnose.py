@@ -21,7 +21,7 @@ from gradcheck.diagnosis.circumstances import by_size, circumstances
 from gradcheck.diagnosis.codes import thought
 from gradcheck.diagnosis.edges import ORDINARY, Told, at_the_edges, wrongness
 from gradcheck.diagnosis.evidence import Evidence, Failing, Observation, Sighting
-from gradcheck.diagnosis.from_formula import misconception_of
+from gradcheck.diagnosis.families.formula import misconception_of
 from gradcheck.diagnosis.from_source import ReadFunction, read_function
 from gradcheck.diagnosis.guess import context_of, say
 from gradcheck.diagnosis.matching import close, scale_of

@@ -20,7 +20,7 @@ from gradcheck.checks.trials import Trial
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.circumstances import circumstances, in_part
 from gradcheck.diagnosis.evidence import Evidence, Failing, Observation, Sighting
-from gradcheck.diagnosis.from_formula import misconception_of
+from gradcheck.diagnosis.families.formula import misconception_of
 from gradcheck.diagnosis.guess import Guess, context_of, say
 from gradcheck.diagnosis.matching import NEARLY, close, digits_right, scale_of
 from gradcheck.diagnosis.rounding import clipped, leaves_the_range, stops

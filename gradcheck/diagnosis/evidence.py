@@ -23,7 +23,7 @@ from gradcheck.checks.traits import Trait, is_cotangent, traits_of
 from gradcheck.checks.trials import Trial
 from gradcheck.checks.wording import differing_in_all
 from gradcheck.diagnosis.codes import thought
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.expected import Expected, Floats
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from gradcheck.checks.task import FunctionSpec
 from gradcheck.checks.traits import is_cotangent
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.evidence import Evidence, Failing, Observation, mapped
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.expected import Floats
 
 Predicted = Sequence[Floats | None] | None

@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck.checks.cases import walk
 from gradcheck.checks.outcome import Argument
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.operators.operator import BATCH_SIZE, Operator
+from gradcheck.operators.record import BATCH_SIZE, Operator
 from gradcheck.references.binding import BATCH_LENGTH, Array, bind
 from gradcheck.references.expected import Floats
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import sympy as sp
 from sympy.core.relational import Relational
 
-from gradcheck.operators.operator import BATCH_SIZE, Operator
+from gradcheck.operators.record import BATCH_SIZE, Operator
 from gradcheck.references.derive import COTANGENT, formula_of
 from gradcheck.references.formula import (
     BATCH_LENGTH,

@@ -16,7 +16,7 @@ from sympy.core.relational import Relational
 
 from gradcheck.checks.task import FunctionSpec, Task
 from gradcheck.diagnosis.mistakes import KINDS, Mutant, MutantRole, RightFormula, elsewhere
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.derive import derive, formula_of
 from gradcheck.references.formula import (
     BATCH_LENGTH,

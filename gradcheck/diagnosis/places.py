@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck.checks.outcome import Argument
 from gradcheck.checks.traits import is_cotangent
 from gradcheck.diagnosis.evidence import Observation
-from gradcheck.diagnosis.from_expected import slices
+from gradcheck.diagnosis.families.expected import slices
 from gradcheck.diagnosis.guess import Context, Guess, Predicted, say
 from gradcheck.diagnosis.matching import near, readable, scale_of
 from gradcheck.references.binding import Array

@@ -10,8 +10,9 @@ from functools import cached_property
 from gradcheck.catalog import Exercise
 from gradcheck.checks.limits import Budget
 from gradcheck.checks.trials import Trial
-from gradcheck.diagnosis import from_arguments, from_code, from_expected, from_formula, places, ratios, with_more
+from gradcheck.diagnosis import places, ratios, with_more
 from gradcheck.diagnosis.evidence import Observation
+from gradcheck.diagnosis.families import arguments, composed, expected, formula
 from gradcheck.diagnosis.guess import Context, Family, Guess, Predicted, say
 from gradcheck.diagnosis.matching import Factor, each_factor, explain_factor, factor_in_words, leaves_of, ratio
 
@@ -19,27 +20,27 @@ PAIRS_OF = 40
 """So many guesses are tried in pairs. No clock decides what is found: the same submission gets the same diagnosis."""
 
 FAMILIES: tuple[Family, ...] = (
-    from_expected.swapped,
-    from_expected.turned,
-    from_arguments.upstream_of_ones,
-    from_formula.diagonal,
-    from_formula.stand_ins,
-    from_expected.masked_by_upstream,
-    from_arguments.other_axis,
-    from_arguments.changed_upstream,
-    from_expected.cut,
-    from_arguments.in_another_order,
-    from_arguments.exchanged,
-    from_arguments.only_some,
-    from_arguments.other_values,
-    from_arguments.parts_of_arguments,
-    from_arguments.first_for_all,
-    from_arguments.one_term_short,
-    from_arguments.one_part_astray,
-    from_arguments.rows_moved,
+    expected.swapped,
+    expected.turned,
+    arguments.upstream_of_ones,
+    formula.diagonal,
+    formula.stand_ins,
+    expected.masked_by_upstream,
+    arguments.other_axis,
+    arguments.changed_upstream,
+    expected.cut,
+    arguments.in_another_order,
+    arguments.exchanged,
+    arguments.only_some,
+    arguments.other_values,
+    arguments.parts_of_arguments,
+    arguments.first_for_all,
+    arguments.one_term_short,
+    arguments.one_part_astray,
+    arguments.rows_moved,
     places.right_elsewhere,
     places.let_through,
-    from_expected.reduced,
+    expected.reduced,
     with_more.steps_alone,
     ratios.of_the_result,
 )
@@ -83,7 +84,7 @@ class GuessSearch:
     @cached_property
     def slips(self) -> list[Guess]:
         """Slips within an argument or a formula. They are many."""
-        made = (*from_arguments.odd_values(self.context), *from_formula.slipped(self.context))
+        made = (*arguments.odd_values(self.context), *formula.slipped(self.context))
         return [_remembering(each, self.budget) for each in made]
 
     @cached_property
@@ -122,7 +123,7 @@ class GuessSearch:
         """What is tried where nothing plainer explains it."""
         yield from _matching(self.slips, observations, name)
         yield from _matching(ratios.ratios(self.context, observations, name), observations, name, alone=True)
-        told = from_formula.of_terms(self.context, observations, name)
+        told = formula.of_terms(self.context, observations, name)
         if told:
             yield Explanation(*told)
         moved = with_more.as_steps(self.context, observations, name)
@@ -161,13 +162,13 @@ def _remembering(guess: Guess, budget: Budget) -> Guess:
 
 def _guesses(context: Context, exercise: Exercise | None) -> Iterator[Guess]:
     if exercise is not None:
-        yield from from_formula.misunderstood(context, exercise)
+        yield from formula.misunderstood(context, exercise)
     if context.calculator.able:
         yield RIGHT
         for family in FAMILIES:
             yield from family(context)
-        yield from from_formula.mutated(context)
-        yield from from_code.miscoded(context)
+        yield from formula.mutated(context)
+        yield from composed.miscoded(context)
 
 
 def _composed(context: Context, guesses: Sequence[Guess]) -> Iterator[Guess]:
@@ -175,7 +176,7 @@ def _composed(context: Context, guesses: Sequence[Guess]) -> Iterator[Guess]:
     formulas = [each for each in guesses if each.words is not None]
     own = [each for each in guesses if each.whole]
     for guess in (*own, *formulas):
-        yield from from_arguments.upstream_too(context, guess)
+        yield from arguments.upstream_too(context, guess)
     yield from with_more.two_at_once([*own, *formulas][:PAIRS_OF])
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from gradcheck.checks.compare import Template, Wanted, leaves, stem
 from gradcheck.checks.outcome import Argument, Arguments, Returned, Value
-from gradcheck.diagnosis import from_arguments
 from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.evidence import Observation, Sighting
+from gradcheck.diagnosis.families import arguments
 from gradcheck.diagnosis.guess import Context, Guess, fits, say
 from gradcheck.diagnosis.matching import close, path_name, ratio, scale_of
 from gradcheck.references.expected import Floats
@@ -75,10 +75,10 @@ class ShapeMistake:
 
 
 FAMILIES = (
-    from_arguments.parts_of_arguments,
-    from_arguments.one_term_short,
-    from_arguments.only_some,
-    from_arguments.exchanged,
+    arguments.parts_of_arguments,
+    arguments.one_term_short,
+    arguments.only_some,
+    arguments.exchanged,
 )
 """Guesses at other arguments, with which a right function gives another shape."""
 
@@ -366,14 +366,14 @@ def _reshaped(change: Callable[[Floats, Floats], bool], leaf: Misshapen) -> bool
     return fitting and leaf.same(got.reshape(expected.shape), expected)
 
 
-_ORDERS: tuple[tuple[str, from_arguments.Order], ...] = (
+_ORDERS: tuple[tuple[str, arguments.Order], ...] = (
     ("the parts of {what} are in reverse order", lambda n: [*range(n)][::-1]),
     ("the parts of {what} are shifted by one", lambda n: [*range(1, n), 0]),
     ("the parts of {what} are shifted by one", lambda n: [n - 1, *range(n - 1)]),
 )
 
 
-def _reordered(order: from_arguments.Order, leaf: Misshapen) -> bool:
+def _reordered(order: arguments.Order, leaf: Misshapen) -> bool:
     own = leaf.alike
     pairs = zip(own, order(len(own)), strict=True)
     return len(own) > 1 and all(leaf.same(each.got, own[source].expected) for each, source in pairs)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from gradcheck.catalog import Exercise, find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
 from gradcheck.checks.outcome import Outcome
+from gradcheck.checks.rounds import round_of
+from gradcheck.checks.trials import Benches
 from gradcheck.grading.execute import execute, unreadable
 
 MAX_BYTES = 1_000_000
@@ -48,3 +51,32 @@ def _neighbour(name: str, exercise: Exercise, path: Path, limit_s: float) -> InP
     places = (root / other.path, path.parent / f"{other.name}.py")
     found = next((place for place in places if place.is_file()), None)
     return load_candidate(other, found, found.name, limit_s) if found else None
+
+
+# What a grading process keeps between gradings.
+
+
+class Warm:
+    """The benches of the `most` exercises that were asked for last."""
+
+    def __init__(self, cache: Path | None, seed: int = 0, most: int = 6) -> None:
+        self.cache, self.seed, self.most = cache, seed, most
+        self._kept: dict[str, Benches] = {}
+
+    def benches(self, exercise: Exercise) -> Benches:
+        kept = self._kept.pop(exercise.name, None) or Benches(exercise.task, self.seed, self.cache)
+        self._kept[exercise.name] = kept
+        while len(self._kept) > self.most:
+            del self._kept[next(iter(self._kept))]
+        return kept
+
+    def prepare(self, exercise: Exercise, seed: int | None = None) -> Iterator[None]:
+        """Everything that a grading of `exercise` will need, in small steps, before there is anything to grade; drawn
+        from `seed`, where that is given.
+        """
+        benches = self.benches(exercise).drawn(self.seed if seed is None else seed)
+        for spec in exercise.task.functions:
+            for check in spec.checks:
+                while round_of(benches, spec, check).make():
+                    yield
+        benches.save()

@@ -6,7 +6,7 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 
-from gradcheck.operators.operator import Input, Operator
+from gradcheck.operators.record import Input, Operator
 
 __all__ = ["Input", "Operator", "all_operators"]
 

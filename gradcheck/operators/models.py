@@ -5,7 +5,7 @@ The losses of training (practicum: negative log-likelihood; lecture part B: cros
 
 from __future__ import annotations
 
-from gradcheck.operators.operator import Input, Operator
+from gradcheck.operators.record import Input, Operator
 
 LINEAR = Operator(
     name="linear",

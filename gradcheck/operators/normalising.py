@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.operators.operator import Input, Operator
+from gradcheck.operators.record import Input, Operator
 
 SOFTMAX = Operator(
     name="softmax",

@@ -4,7 +4,7 @@ tricks: what normalised inputs, penalties on the weights and dropout compute.
 
 from __future__ import annotations
 
-from gradcheck.operators.operator import Input, Operator
+from gradcheck.operators.record import Input, Operator
 
 _PAIR = (Input("x1", ("n",), wrt=("j",)), Input("x2", ("n",), wrt=("j",)))
 

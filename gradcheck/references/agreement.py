@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gradcheck.errors import ReferenceDisagreement
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Expected, Floats, Point
 

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.binding import BATCH_LENGTH, bind, number_of, output_shape, shaped
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.errors import FormulaError
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -14,7 +14,7 @@ from functools import cache
 import sympy as sp
 
 from gradcheck.errors import FormulaError
-from gradcheck.operators.operator import Input, Operator
+from gradcheck.operators.record import Input, Operator
 from gradcheck.references.formula import (
     BATCH,
     BATCH_LENGTH,

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradcheck.errors import NoBound
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.apply import Bound, Role, widened
 from gradcheck.references.binding import Array
 

@@ -23,7 +23,7 @@ import sympy as sp
 from sympy.codegen.cfunctions import log1p
 
 from gradcheck.errors import FormulaError
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": sp.exp,

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Expected, Floats
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from gradcheck.errors import FormulaError, GradcheckError
-from gradcheck.operators.operator import BATCH_INDEX, BATCH_SIZE, Input, Operator
+from gradcheck.operators.record import BATCH_INDEX, BATCH_SIZE, Input, Operator
 from gradcheck.references.formula import FUNCTIONS, Text
 
 CUSTOMARY = ("n", "m", "I", "O", "C", "K", "P")

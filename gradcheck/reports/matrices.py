@@ -14,7 +14,7 @@ import numpy as np
 from gradcheck.catalog import all_exercises
 from gradcheck.checks.results import CheckResult, Counterexample, Marks
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.operators.operator import BATCH_SIZE, Operator
+from gradcheck.operators.record import BATCH_SIZE, Operator
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
 from gradcheck.showing.text import plural

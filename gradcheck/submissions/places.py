@@ -33,10 +33,9 @@ from gradcheck.submissions.finder import choose, read_archive, read_folder, read
 from gradcheck.submissions.folder import FolderTree, opened
 from gradcheck.submissions.git import Commit, git_folder, read_commit, tell_other_branches
 from gradcheck.submissions.lateness import moment_text
-from gradcheck.submissions.layout import WHOLE, Entry, Findings, Kind, Refused, printable, units
+from gradcheck.submissions.layout import WHOLE, Entry, Findings, Kind, Refused, Submission, printable, units
 from gradcheck.submissions.naming import unique_names
 from gradcheck.submissions.roster import Student
-from gradcheck.submissions.submission import Submission
 
 _NO_REPOSITORY = (
     "its .git is no repository but leads to one, as in a worktree or a submodule, or is damaged; its commits are "

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import TreeSpec, keystr, tree_flatten_with_path, tree_unflatten
 
 from gradcheck.errors import UsageError
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from gradcheck.errors import UsageError
 from gradcheck.numbers.rules import taking_apart
-from gradcheck.operators.operator import BATCH_SIZE, Operator
+from gradcheck.operators.record import BATCH_SIZE, Operator
 from gradcheck.references import apply
 from gradcheck.references.survey import Survey, operator_of, survey
 

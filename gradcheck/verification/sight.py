@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.matching import Factor, Power
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.expected import K
 from gradcheck.verification.facts import AlongAxis, AxisRange, CotangentKind, Entries, Off, Quantity
 from gradcheck.verification.truth import largest

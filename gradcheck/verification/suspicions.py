@@ -21,7 +21,7 @@ from gradcheck.verification.sight import FAILS, LIKELY, Sight, Told, broadcasts,
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.mistakes import Mutant
-    from gradcheck.operators.operator import Operator
+    from gradcheck.operators.record import Operator
 
 
 @dataclass(frozen=True)

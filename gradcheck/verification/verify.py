@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gradcheck.checks.task import Task
 from gradcheck.errors import UsageError
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.verification.candidate import subject_of
 from gradcheck.verification.examine import CHECKS, Examination
 from gradcheck.verification.facts import Failure

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gradcheck.authoring.dev_check.check import check_exercise, written_problems
+from gradcheck.authoring.dev_check.run import check_exercise, written_problems
 from gradcheck.authoring.dev_check.record import ExerciseVerdict, Problem, Record
 from gradcheck.catalog import Exercise, find_exercise
 

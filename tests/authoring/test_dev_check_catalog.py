@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gradcheck import catalog
-from gradcheck.authoring.dev_check.check import Failed, Work, check, checked
+from gradcheck.authoring.dev_check.run import Failed, Work, check, checked
 from gradcheck.authoring.dev_check.record import Record, catalog_problems, read_catalog, stray_problems
 from gradcheck.catalog import find_exercise
 from gradcheck.errors import GradcheckError, UnknownExercise

@@ -16,7 +16,7 @@ from gradcheck.checks.outcome import Argument
 from gradcheck.checks.task import Reference
 from gradcheck.checks.traits import hard_inputs, hard_inputs_in_words
 from gradcheck.checks.trials import Benches
-from gradcheck.operators.operator import MODULES
+from gradcheck.operators.record import MODULES
 
 ROOT = Path(__file__).parent.parent.parent
 EXERCISES = list(all_exercises().values())

@@ -22,7 +22,7 @@ from gradcheck.checks.outcome import Argument
 from gradcheck.checks.results import CheckResult
 from gradcheck.checks.trials import Benches
 from gradcheck.operators import Operator
-from gradcheck.operators.operator import BATCH_SIZE
+from gradcheck.operators.record import BATCH_SIZE
 from tests.checks.solutions import solution
 from tests.checks.tables import RIGHT
 

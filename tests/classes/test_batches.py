@@ -16,7 +16,7 @@ from gradcheck.checks.outcome import EARLIER, Argument, Call, GeneratorArgument,
 from gradcheck.checks.rounds import AtOnce, everything
 from gradcheck.checks.tensors import OneBuffer, Prepared
 from gradcheck.grading.execute import execute
-from gradcheck.grading.warm import Warm
+from gradcheck.grading.load import Warm
 from gradcheck.isolation.worker import values
 from tests.checks.solutions import FOLDER, solution
 from tests.checks.tables import RIGHT, WRONG

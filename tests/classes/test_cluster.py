@@ -21,8 +21,8 @@ from gradcheck.classes.pool import Answer, Pool, Prepare, Read
 from gradcheck.classes.run import grade_class
 from gradcheck.errors import GradcheckError
 from gradcheck.isolation.sandbox.layers import Layer
+from gradcheck.submissions.layout import Submission
 from gradcheck.submissions.places import Place, find
-from gradcheck.submissions.submission import Submission
 
 distributed = pytest.importorskip("distributed")
 

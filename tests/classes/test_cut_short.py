@@ -24,7 +24,7 @@ from gradcheck.classes.pool import facts_of
 from gradcheck.classes.run import GradedSubmission
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
 from gradcheck.isolation.worker.launch import Bounds
-from gradcheck.submissions.submission import Submission
+from gradcheck.submissions.layout import Submission
 
 pytestmark = pytest.mark.outside
 

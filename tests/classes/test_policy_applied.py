@@ -17,8 +17,8 @@ from gradcheck.classes import applied
 from gradcheck.classes.policy import Course, HintCosts
 from gradcheck.classes.written import report_in
 from gradcheck.submissions.lateness import Deadline, InTime, Later
+from gradcheck.submissions.layout import Submission
 from gradcheck.submissions.roster import Roster, Student
-from gradcheck.submissions.submission import Submission
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 

@@ -24,7 +24,7 @@ from gradcheck.classes.pool import Answer, Grade, Prepare, facts_of
 from gradcheck.classes.run import grade_class
 from gradcheck.classes.written import FinalReport
 from gradcheck.isolation.worker.launch import Bounds
-from gradcheck.submissions.submission import Submission
+from gradcheck.submissions.layout import Submission
 
 pytestmark = pytest.mark.outside
 

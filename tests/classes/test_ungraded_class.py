@@ -18,7 +18,7 @@ from gradcheck.classes.pool import Answer, Grade, Prepare, facts_of
 from gradcheck.classes.run import grade_class
 from gradcheck.isolation.worker.launch import Bounds, lane_for
 from gradcheck.references.expected import Point
-from gradcheck.submissions.submission import Submission
+from gradcheck.submissions.layout import Submission
 
 pytestmark = pytest.mark.outside
 

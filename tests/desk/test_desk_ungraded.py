@@ -16,7 +16,7 @@ from gradcheck.desk.watch.session import Session, exercises_to_watch, verdict_of
 from gradcheck.desk.watch.view import next_lines, progress_lines, verdict_lines
 from gradcheck.desk.watch.worker import _grade
 from gradcheck.grading.last_results import digest_of
-from gradcheck.grading.warm import Warm
+from gradcheck.grading.load import Warm
 from tests.checks.totals import COUNT, POINTS
 from tests.desk.desk_commands import ROOT, place, run
 

@@ -11,8 +11,7 @@ import pytest
 from gradcheck.catalog import find_exercise
 from gradcheck.desk.watch.worker import Traces
 from gradcheck.grading.grade import verification_of
-from gradcheck.grading.load import load_candidate
-from gradcheck.grading.warm import Warm
+from gradcheck.grading.load import Warm, load_candidate
 from tests.desk.desk_commands import ROOT
 
 pytestmark = pytest.mark.outside

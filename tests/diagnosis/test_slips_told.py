@@ -7,7 +7,7 @@ import torch
 
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.diagnosis.calculator import Calculator
-from gradcheck.diagnosis.from_code import slips
+from gradcheck.diagnosis.families.composed import slips
 from tests.checks.solutions import solution
 from tests.diagnosis.diagnosed import EVERY, first_failure, named
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gradcheck.authoring.dev_check.check import Work, checked
+from gradcheck.authoring.dev_check.run import Work, checked
 from gradcheck.classes import dask_worker
 from gradcheck.classes.journal import opened
 from gradcheck.classes.judge import Settings

@@ -17,7 +17,7 @@ from gradcheck.checks.outcome import Argument
 from gradcheck.classes.judge import Judge, Settings
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
 from gradcheck.isolation.worker.launch import Bounds, Lane
-from gradcheck.submissions.submission import Submission
+from gradcheck.submissions.layout import Submission
 from tests.checks.solutions import FOLDER
 
 pytestmark = pytest.mark.whole_machine

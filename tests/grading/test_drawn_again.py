@@ -16,7 +16,7 @@ from gradcheck.desk.watch import worker as watch_worker
 from gradcheck.grading import grade
 from gradcheck.grading.grade import grade_folder
 from gradcheck.grading.last_results import Memory, digest_of
-from gradcheck.grading.warm import Warm
+from gradcheck.grading.load import Warm
 from gradcheck.reports.stored import as_json
 
 ROOT = Path(__file__).parents[2]

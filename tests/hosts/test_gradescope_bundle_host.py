@@ -20,9 +20,9 @@ from gradcheck.errors import GradcheckError
 from gradcheck.hosts.gradescope.autograde import Handed, dated, graded, host, read_metadata
 from gradcheck.hosts.gradescope.command import host as command
 from gradcheck.submissions.lateness import Deadline
+from gradcheck.submissions.layout import Submission
 from gradcheck.submissions.places import Place
 from gradcheck.submissions.roster import Roster, Student
-from gradcheck.submissions.submission import Submission
 from tests.hosts.gradescope_rules import metadata, strict
 
 pytestmark = pytest.mark.outside

@@ -15,7 +15,7 @@ from sympy.core.relational import Relational
 from gradcheck.catalog import known_operators
 from gradcheck.checks.derived import Opinions
 from gradcheck.errors import ReferenceDisagreement
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.derive import derive
 from gradcheck.references.store import ExpectedStore
 

@@ -16,7 +16,7 @@ from gradcheck.checks.cases import agreement_draws
 from gradcheck.checks.derived import Opinions
 from gradcheck.errors import ReferenceDisagreement
 from gradcheck.grading.grade import grade_folder
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.references.agreement import check_agreement
 from gradcheck.references.store import ExpectedStore
 

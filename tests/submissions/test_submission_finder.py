@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from gradcheck.classes.policy import Course
 from gradcheck.submissions import places
 from gradcheck.submissions.finder import archive_in
-from gradcheck.submissions.layout import Findings
-from gradcheck.submissions.submission import Submission
+from gradcheck.submissions.layout import Findings, Submission
 from tests.submissions.submission_files import Files, zipped
 
 pytestmark = pytest.mark.outside

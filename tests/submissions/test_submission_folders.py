@@ -16,8 +16,7 @@ from gradcheck.classes.policy import Course
 from gradcheck.submissions import folder as folders
 from gradcheck.submissions import places
 from gradcheck.submissions.finder import read_folder
-from gradcheck.submissions.layout import Findings, Refused
-from gradcheck.submissions.submission import Submission
+from gradcheck.submissions.layout import Findings, Refused, Submission
 
 RELU = "exercises/04_modules/relu.py"
 NLL = "exercises/05_losses/nll.py"

@@ -26,7 +26,7 @@ from gradcheck.showing.text import in_a_row
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.calculator import WrongAnswer
-    from gradcheck.operators.operator import Operator
+    from gradcheck.operators.record import Operator
 
 _STOPPED = (*FAULTS, "ungraded")
 _SEEDS = (0, 1)

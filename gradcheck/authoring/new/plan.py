@@ -9,7 +9,7 @@ from typing import Any, get_args
 from gradcheck.catalog.exercise import Graded
 from gradcheck.checks.task import Task, default_task
 from gradcheck.errors import GradcheckError
-from gradcheck.operators.operator import MODULES, Operator
+from gradcheck.operators.record import MODULES, Operator
 from gradcheck.references.survey import Kind, Survey, operator_of, survey
 
 _POINTS = {"forward": 1.0, "backward": 2.0, "jacobian": 1.0}

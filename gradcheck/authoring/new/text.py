@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gradcheck.authoring.new.plan import Plan
 from gradcheck.checks.task import FunctionSpec
-from gradcheck.operators.operator import BATCH_SIZE, Input, Operator
+from gradcheck.operators.record import BATCH_SIZE, Input, Operator
 from gradcheck.showing.templating import filled
 from gradcheck.showing.text import in_a_row
 

@@ -10,7 +10,7 @@ import sympy as sp
 from sympy.core.relational import Relational
 from sympy.printing.printer import Printer
 
-from gradcheck.operators.operator import Input, Operator
+from gradcheck.operators.record import Input, Operator
 from gradcheck.references.formula import BATCH, BATCH_LENGTH, Formula, size_symbol
 
 _CALLS = ("exp", "log", "log1p", "tanh", "Sigmoid")

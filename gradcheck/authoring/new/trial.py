@@ -25,7 +25,7 @@ from gradcheck.diagnosis.calculator import Calculator
 from gradcheck.diagnosis.mistakes import Mutant, mutant_in_words
 from gradcheck.diagnosis.mutants import function_of, is_equivalent, mutants
 from gradcheck.errors import GradcheckError, NoBound, ReferenceDisagreement
-from gradcheck.operators.operator import Input, Operator
+from gradcheck.operators.record import Input, Operator
 from gradcheck.references.derive import COTANGENT, derive, formula_of
 from gradcheck.references.formula import Formula, array_element, array_symbol
 from gradcheck.references.store import ExpectedStore

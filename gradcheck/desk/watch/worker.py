@@ -127,7 +127,7 @@ def _read(incoming: TextIO, requests: queue.SimpleQueue[Request]) -> None:
 def _serve(requests: queue.SimpleQueue[Request], send: Send) -> None:
     import torch
 
-    from gradcheck.grading.warm import Warm
+    from gradcheck.grading.load import Warm
 
     gc.set_threshold(50_000, 20, 20)  # a grading makes little garbage; looking for it took a tenth of the time
     torch.set_num_threads(1)  # the tensors are small, and a thread pool does not outlive a fork

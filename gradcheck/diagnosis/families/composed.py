@@ -17,7 +17,7 @@ from typing import Any
 
 from gradcheck.diagnosis.guess import Context, Guess
 from gradcheck.diagnosis.rewriting import DataFlow, Rewriting, neighbours, operations, rewritten, whole_number, written
-from gradcheck.operators.operator import Operator
+from gradcheck.operators.record import Operator
 from gradcheck.showing.text import in_a_row
 
 _DEEP = 3
