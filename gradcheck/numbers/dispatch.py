@@ -341,7 +341,8 @@ class Numbers(TorchDispatchMode):
         """For a factory, which reads a tensor's shape only: a plain tensor of that shape."""
         if not isinstance(leaf, NumberTensor):
             return leaf
-        return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device=leaf.device)
+        with outside_of_modes():  # numbers of whatever the memory holds would be made otherwise
+            return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device=leaf.device)
 
 
 def in_torch(program: Callable[..., Any]) -> Rule:

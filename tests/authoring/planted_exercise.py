@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gradcheck.authoring.dev_check.run import check_exercise, written_problems
 from gradcheck.authoring.dev_check.record import ExerciseVerdict, Problem, Record
+from gradcheck.authoring.dev_check.run import check_exercise, written_problems
 from gradcheck.catalog import Exercise, find_exercise
 
 ROOT = Path(__file__).parents[2]

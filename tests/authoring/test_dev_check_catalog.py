@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from gradcheck import catalog
-from gradcheck.authoring.dev_check.run import Failed, Work, check, checked
 from gradcheck.authoring.dev_check.record import Record, catalog_problems, read_catalog, stray_problems
+from gradcheck.authoring.dev_check.run import Failed, Work, check, checked
 from gradcheck.catalog import find_exercise
 from gradcheck.errors import GradcheckError, UnknownExercise
 from tests import warm_start

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import itertools
 import statistics
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "desk"))
 
 from tests.desk.watch_terminal import Terminal, project, solution
 

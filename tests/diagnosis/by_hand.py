@@ -1,6 +1,6 @@
 """How much of the labelled submissions' failing cases can be redone by hand.
 
-`python tests/diagnosis/by_hand.py [every]` prints what every such submission is told, and last the shares.
+`python -m tests.diagnosis.by_hand [every]` prints what every such submission is told, and last the shares.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ RECORDS = [
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda each: each.file.name)
 def test_the_schema_is_that_of_the_records(form):
-    assert form.file.read_text(encoding="utf-8") == schema_text(form.record), "python tests/docs/schemas.py"
+    assert form.file.read_text(encoding="utf-8") == schema_text(form.record), "python -m tests.docs.schemas"
 
 
 def words_in(schema):

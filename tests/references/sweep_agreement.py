@@ -1,6 +1,6 @@
 """`make agreement`: do the references agree at 3,000 seeds, for every operator with a branch? Nothing is graded.
 
-Names and a number of seeds may be given: `python tests/references/sweep_agreement.py relu maximum 300`.
+Names and a number of seeds may be given: `python -m tests.references.sweep_agreement relu maximum 300`.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ LITTLE = Extent(
 
 ASK = """
 import json
-from peer_functions import FUNCTIONS, inputs_of, planted, right
-from peer_judges import TOOLS
+from tests.benchmarks.peers.peer_functions import FUNCTIONS, inputs_of, planted, right
+from tests.benchmarks.peers.peer_judges import TOOLS
 import torch
 good = right(FUNCTIONS["layer norm"])
 inputs = inputs_of(FUNCTIONS["layer norm"], 3, 5, torch.float64)
@@ -181,7 +181,7 @@ def test_an_import_of_torch_shows():
 
 @pytest.mark.outside  # jax has threads, which what is forked later would miss
 def test_every_adapter_tells_right_from_wrong():
-    done = subprocess.run([sys.executable, "-c", ASK], cwd=PEERS, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", ASK], cwd=PEERS.parents[2], capture_output=True, text=True, check=True)
     said = json.loads(done.stdout)
     assert {"torch gradcheck, slow", "torch gradcheck, fast", OURS} <= set(said)
     assert {name: judged[:2] for name, judged in said.items()} == {name: ["passed", "caught"] for name in said}

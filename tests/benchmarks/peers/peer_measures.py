@@ -217,6 +217,7 @@ def cost(tool: Tool, function: Function, size: int) -> Cost:
     return Cost(tool.name, function.name, size, judged.outcome, seconds, plain, own, memory, size_in_bytes, *calls)
 
 
+ROOT = Path(__file__).parents[3]
 MOST_MEMORY = 8 * 2**30
 """Of a process that measures cost, in bytes."""
 
@@ -239,12 +240,14 @@ def costs(tool: Tool, function: str, extent: Extent) -> list[Cost]:
     """As many as the time allows. A process that ends with an error gets a second try: others may have taken all there
     was.
     """
-    command = [sys.executable, Path(__file__).with_name("compare_peers.py"), "--cost", tool.name, function]
+    command = [sys.executable, "-m", "tests.benchmarks.peers.compare_peers", "--cost", tool.name, function]
     command += [str(size) for size in extent.sizes]
     told = ""
     for _ in range(2):
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=extent.limit, env=one_core())
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=extent.limit, env=one_core(), cwd=ROOT
+            )
         except subprocess.TimeoutExpired as slow:
             told = (slow.stdout or b"").decode()
             break
