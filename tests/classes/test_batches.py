@@ -94,7 +94,7 @@ def test_one_batch_confirms_the_solution(name, warm, asked_of):
     assert {status for status, _, _ in results.values()} == {"passed"}
 
 
-@pytest.mark.table
+@pytest.mark.table(every=4)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_finds_what_single_calls_find(name, warm, asked_of):
     asked = asked_of(name)

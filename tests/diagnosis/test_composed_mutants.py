@@ -33,7 +33,7 @@ def graded(exercise, spec, function, cache):
     return found
 
 
-@pytest.mark.table
+@pytest.mark.table(every=4)
 @pytest.mark.parametrize(("exercise", "spec"), COMPOSED, ids=lambda each: each.name)
 def test_every_mutant_of_what_is_composed_is_refused_or_changes_nothing(exercise, spec, cache):
     wrong, survivors = 0, []

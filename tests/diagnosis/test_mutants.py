@@ -119,7 +119,7 @@ def test_the_right_formula_run_like_a_mutant_passes_every_check(exercise, expect
         assert [result.message for result in results if result.status != "passed"] == [], named(each)
 
 
-@pytest.mark.table
+@pytest.mark.table(every=4)
 @every_exercise
 def test_every_mutant_is_refused_under_its_own_name_or_shown_to_be_right(exercise, expected_values):
     wrong, survivors, raised, misnamed = 0, [], [], []

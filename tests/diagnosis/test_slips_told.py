@@ -94,7 +94,7 @@ COMPOSED = [
 ]
 
 
-@pytest.mark.table
+@pytest.mark.table(every=4)
 @pytest.mark.parametrize(("exercise", "function"), COMPOSED, ids=[".".join(each) for each in COMPOSED])
 def test_what_a_slip_leads_to_is_called_a_mistake(exercise, function, cache):
     """Every slip, run as somebody's function: where only numbers are wrong they have a name."""
