@@ -35,10 +35,13 @@ def functions_of(path):
 
 
 @pytest.mark.parametrize("key", rows())
-def test_a_promise_names_what_it_rests_on_and_tests_that_exist(key):
-    promise, rests, tests = rows()[key]
+def test_a_promise_names_what_it_rests_on_and_rooms_and_tests_that_exist(key):
+    promise, rests, rooms, tests = rows()[key]
     assert promise
     assert rests
+    assert rooms
+    for path in rooms.split("<br>"):
+        assert (ROOT / "gradcheck" / path.strip("`")).is_file(), f"there is no {path}"
     named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", tests)
     assert named
     assert tests == "<br>".join(f"`{path}::{name}`" for path, name in named)
