@@ -251,6 +251,9 @@ def test_a_missing_layer_is_a_warning_and_a_whole_sandbox_is_none():
     text = Parsed(class_html(summary_of([report("a")]))).text
     assert "not complete" not in text
     assert "✗ no" not in text
+    text = Parsed(class_html(summary_of([report("a", layers=(*LAYERS, ("cgroup", False, "none is delegated")))]))).text
+    assert "not complete" not in text, "other layers limit the same"
+    assert "✗ no none is delegated" in " ".join(text.split())
 
 
 def test_how_to_repeat_the_run(plain):

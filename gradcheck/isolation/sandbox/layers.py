@@ -24,6 +24,8 @@ class Kind:
     remedy: str
     baseline: bool = False
     """Whether the baseline needs it, which takes no privileges."""
+    spare: bool = False
+    """Whether what it does is done by others too: then nobody is warned where it is missing."""
 
 
 _LINUX = "Grade on Linux: a container or a virtual machine will do."
@@ -40,7 +42,12 @@ KINDS = (
     Kind("cpu time", "cannot compute for longer than its limit", _LINUX, baseline=True),
     Kind("file size", "cannot make a file grow", _LINUX, baseline=True),
     Kind("processes", "cannot start more threads than its limit", "Start as an ordinary user, not as root."),
-    Kind("cgroup", "has one processor, and one limit of memory and of threads with all that it starts", _DELEGATED),
+    Kind(
+        "cgroup",
+        "has one limit of memory, threads and processors with all that it starts",
+        _DELEGATED,
+        spare=True,
+    ),
     Kind("no_new_privs", "gains no rights by running another program", _LINUX, baseline=True),
     Kind("capabilities", "has none of root's rights", "Start as an ordinary user, not as root."),
     Kind("Landlock", "reads only Python, torch and numpy, and writes nothing", _NEWER, baseline=True),
@@ -74,6 +81,12 @@ def baseline_missing(layers: Iterable[Layer]) -> list[str]:
     """The baseline's layers that do not hold, in order. Empty where `--require-sandbox` is content."""
     held = {layer.name for layer in layers if layer.held}
     return [kind.name for kind in KINDS if kind.baseline and kind.name not in held]
+
+
+def lost(layers: Iterable[Layer]) -> list[Layer]:
+    """Those that do not hold, and whose protection nothing else gives."""
+    spare = {kind.name for kind in KINDS if kind.spare}
+    return [layer for layer in layers if not layer.held and layer.name not in spare]
 
 
 def warnings_of(layers: Collection[Layer]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from gradcheck.classes.report import ClassReport, ClassRow, ExerciseCounts
+from gradcheck.isolation.sandbox.layers import lost
 from gradcheck.reports.escaping import visible
 from gradcheck.reports.whole_class import charts
 from gradcheck.reports.whole_class.text import beside
@@ -65,7 +66,7 @@ def class_html(summary: ClassReport) -> str:
             noted=[each for each in students if each["problems"]][:_PROBLEMS],
             noted_count=sum(bool(each["problems"]) for each in students),
             beside=list(_beside(summary)),
-            missing=[layer for layer in summary.sandbox if not layer.held],
+            missing=lost(summary.sandbox),
             style=_own(style),
             script=_own(script),
             policy=_policy(style, script),
