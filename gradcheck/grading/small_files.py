@@ -1,4 +1,8 @@
-"""Small files that outlive a command and that several processes change: read up to a bound, replaced whole."""
+"""Small files that outlive a command and that several processes change: read up to a bound, replaced whole.
+
+The lock is by hand, in a dozen lines: it is a file that is gone afterwards, so that nothing of it is handed in beside
+the exercises, while filelock leaves its file behind where the system locks, and is one more import of every command.
+"""
 
 from __future__ import annotations
 
