@@ -152,10 +152,10 @@ def triton_verdicts():
     """
     if importlib.util.find_spec("triton") is None:
         pytest.skip("Triton is not installed: it comes with the extra `triton`")
-    place = Path(__file__).parent
+    place = Path(__file__).parents[2]
     interpreted = {} if torch.cuda.is_available() else {"TRITON_INTERPRET": "1"}
     paths = os.pathsep.join(filter(None, (str(place), os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-m", "kernels.triton_softmax", *DTYPES]
+    command = [sys.executable, "-m", "tests.verification.kernels.triton_softmax", *DTYPES]
     done = subprocess.run(command, env=os.environ | interpreted | {"PYTHONPATH": paths}, cwd=place, **CAUGHT)
     return {verdict["dtype"]: verdict for verdict in json.loads(done.stdout)}
 
