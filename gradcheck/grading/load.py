@@ -5,14 +5,16 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradcheck.catalog import Exercise, find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
 from gradcheck.checks.outcome import Outcome
-from gradcheck.checks.rounds import round_of
-from gradcheck.checks.trials import Benches
 from gradcheck.grading.execute import execute, unreadable
+
+if TYPE_CHECKING:
+    from gradcheck.checks.trials import Benches
 
 MAX_BYTES = 1_000_000
 """A file beyond this is not an exercise; reading it would only cost memory."""
@@ -64,6 +66,8 @@ class Warm:
         self._kept: dict[str, Benches] = {}
 
     def benches(self, exercise: Exercise) -> Benches:
+        from gradcheck.checks.trials import Benches
+
         kept = self._kept.pop(exercise.name, None) or Benches(exercise.task, self.seed, self.cache)
         self._kept[exercise.name] = kept
         while len(self._kept) > self.most:
@@ -74,6 +78,8 @@ class Warm:
         """Everything that a grading of `exercise` will need, in small steps, before there is anything to grade; drawn
         from `seed`, where that is given.
         """
+        from gradcheck.checks.rounds import round_of
+
         benches = self.benches(exercise).drawn(self.seed if seed is None else seed)
         for spec in exercise.task.functions:
             for check in spec.checks:
