@@ -28,7 +28,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from gradcheck.classes.written import FinalReport
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, explained
 
 SCHEMA = "gradcheck/journal/v2"
 """Of the first version a seed was published in every report: none of those is used again."""
@@ -104,11 +104,9 @@ class Journal:
         """In the order in which they were put to use, the latest last."""
         self._judges: frozenset[str] = frozenset()
         self._places: dict[str, dict[int, tuple[int, int]]] = {}
-        try:
+        with explained(f"{self.path} cannot be written", "give --out another place"):
             folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a+b")
-        except OSError as error:
-            raise GradcheckError(f"{self.path} cannot be written: {error.strerror}; give --out another place") from None
         self._take()
         self._take_in()
 

@@ -116,10 +116,8 @@ def planned(exercise: Exercise, folder: Path, solutions: Path) -> Reset:
         return Reset(exercise, path, stub, needed=True, present=False)
     if not path.is_file():
         raise GradcheckError(f"{shown_path(path)} is not a file; move it out of the way, then reset again")
-    try:
+    with explained(f"{shown_path(path)} cannot be read", "nothing was changed"):
         content = path.read_bytes()
-    except OSError as error:
-        raise GradcheckError(f"{shown_path(path)} cannot be read: {error.strerror}; nothing was changed") from None
     if content != stub and not os.access(path, os.W_OK):
         raise GradcheckError(
             f"{shown_path(path)} is read-only; nothing was changed. Make it writable, then reset again"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck.hosts.classroom50 import command as cli_classroom50
-from gradcheck.hosts.gradescope import command as cli_gradescope
+from gradcheck.hosts.classroom50 import command as classroom50_command
+from gradcheck.hosts.gradescope import command as gradescope_command
 
 if TYPE_CHECKING:
     from gradcheck.gradebooks.collect.result import Reader
@@ -32,7 +32,7 @@ def readers() -> tuple[Reader, ...]:
     return classroom50.collected, github.collected, gradescope.collected
 
 
-for each in (cli_classroom50, cli_gradescope):
+for each in (classroom50_command, gradescope_command):
     bundle.add_command(each.bundle)
     host.add_command(each.host)
 

@@ -256,10 +256,10 @@ def test_a_scheduler_file_will_do(cluster, tmp_path):
 
 
 def test_the_command_chooses(settings):
-    from gradcheck.commands import instructor as cli_class
+    from gradcheck.commands import instructor
 
-    assert isinstance(cli_class._pool(settings, 1, None, require_sandbox=True), Pool)
-    pool = cli_class._pool(settings, 1, "tcp://127.0.0.1:1", require_sandbox=True)
+    assert isinstance(instructor._pool(settings, 1, None, require_sandbox=True), Pool)
+    pool = instructor._pool(settings, 1, "tcp://127.0.0.1:1", require_sandbox=True)
     assert isinstance(pool, ClusterPool)
     assert pool._run.require_sandbox
     assert str(settings.cache) not in repr(pool._run)

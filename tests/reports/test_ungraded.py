@@ -12,7 +12,7 @@ from gradcheck.classes.journal import Seed
 from gradcheck.classes.pool import Facts
 from gradcheck.classes.run import GradedSubmission
 from gradcheck.classes.written import report_in
-from gradcheck.commands import instructor as cli_class
+from gradcheck.commands import instructor
 from gradcheck.commands.instructor import export, gradebook
 from gradcheck.errors import GradcheckError, Ungraded
 from gradcheck.gradebooks.fill import fill
@@ -227,12 +227,12 @@ def test_grade_ends_with_3_where_somebody_has_no_mark(tmp_path, monkeypatch, rel
 
     found = report_in(report_of(exercise_of("relu", {"backward.values": relu})))
     graded = GradedSubmission(Facts("ada", "d", "", "", (), ("relu",)), found, Seed.of(3), 0.1, reused=False)
-    monkeypatch.setattr(cli_class, "_pool", lambda *_, **__: Idle())
+    monkeypatch.setattr(instructor, "_pool", lambda *_, **__: Idle())
     monkeypatch.setattr("gradcheck.classes.run.grade_class", lambda *_, **__: iter([graded]))
     (tmp_path / "class" / "ada" / "exercises").mkdir(parents=True)
     (tmp_path / "course.toml").write_text('[exercises]\nonly = ["relu"]\n')
     options = [tmp_path / "class", "--course", tmp_path / "course.toml", "--out", tmp_path / "out"]
-    done = run(cli_class.grade, *options)
+    done = run(instructor.grade, *options)
     raised = getattr(done.exception, "exit_status", 0)
     assert raised == status, done.output
     assert ("NOT GRADED" in done.output) == (status == 3)
