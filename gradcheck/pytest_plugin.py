@@ -60,7 +60,8 @@ class FailureShown(TerminalRepr):
             tw.line(self.more.lstrip("\n"))
 
 
-_MARKUP = {"said": {"bold": True, "red": True}, "think": {"cyan": True}, "quiet": {"light": True}}
+_MARKUP = {"said": {"bold": True, "red": True}, "think": {"cyan": True}}
+_MARKUP |= dict.fromkeys(("command", "quiet"), {"light": True})
 
 
 class CheckNotPassed(Exception):

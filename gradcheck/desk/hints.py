@@ -52,7 +52,7 @@ def hint_lines(hint: Hint, width: int) -> list[str]:
     """What people read: the heading, the hint, and how to get the next one."""
     exercise = hint.exercise
     lines = paragraph(f"{exercise.name}: {exercise.title}   (hint {hint.step} of {hint.steps})", width, "")
-    lines += ["", *_body(exercise, hint.step, width), ""]
+    lines += ["", *body_lines(exercise, hint.step, width), ""]
     if hint.again:
         lines += paragraph("This is the last hint; there are no more.", width, "")
     if hint.step == hint.steps:
@@ -78,7 +78,15 @@ def formulas_of(exercise: Exercise) -> list[str]:
     return [line for operator in exercise.operators for line in formulas(operator)]
 
 
-def _body(exercise: Exercise, step: int, width: int) -> list[str]:
+def definition_of(exercise: Exercise, cache: Path | None = None) -> list[str]:
+    """What the exercise's operators are, a line each; no derivative."""
+    from gradcheck.references.typeset import formulas
+
+    return [formulas(operator)[0] for operator in exercise.operators]
+
+
+def body_lines(exercise: Exercise, step: int, width: int) -> list[str]:
+    """One hint without its heading."""
     in_words = exercise.hints[: STEPS - 1]
     if step <= len(in_words):
         return paragraph(in_words[step - 1], width)
