@@ -80,6 +80,7 @@ class Desk(App[int]):
         super().__init__()
         self.session, self.grader, self.happened = session, grader, happened
         self.watching = Watch(session, grader, self)
+        self.cache = session.state / "cache"
         self.current = session.exercises[0]
         self.shown: WatchVerdict | None = None
         self.trouble: GradcheckError | None = None
@@ -175,7 +176,7 @@ class Desk(App[int]):
             self.run_worker(partial(self._find_definition, exercise), thread=True, exit_on_error=False)
 
     def _find_definition(self, exercise: Exercise) -> None:
-        found = definition_of(exercise, self.session.state / "cache")
+        found = definition_of(exercise, self.cache)
 
         def show() -> None:
             self._definitions[exercise.name] = found
@@ -196,7 +197,7 @@ class Desk(App[int]):
         exercise, verdict = self.current, self.shown
         functions = dict(verdict.functions) if verdict else {}
         taken = help_taken(self.session.folder).get(exercise.name, NO_HELP).hint
-        hints = [partial(body_lines, exercise, step) for step in range(1, min(taken, steps_of(exercise)) + 1)]
+        hints = [partial(body_lines, exercise, step, self.cache) for step in range(1, min(taken, steps_of(exercise)) + 1)]
         entry, shown = self.session.entry(exercise), self.session.shown(exercise)
         definition = self._definitions.get(exercise.name, [])
         lines = partial(task_lines, exercise, shown, entry, functions, definition, hints)
@@ -362,7 +363,7 @@ class Desk(App[int]):
         from gradcheck.desk.hints import explanation
 
         width = max(36, min(96, self.size.width - 6))
-        lines = explanation(exercise, width, cache=self.session.state / "cache")
+        lines = explanation(exercise, width, cache=self.cache)
         self.call_from_thread(self._tell, self._status)
         self.call_from_thread(self.push_screen, Page(exercise.title, "\n".join(lines)))
 
