@@ -197,7 +197,9 @@ class Desk(App[int]):
         exercise, verdict = self.current, self.shown
         functions = dict(verdict.functions) if verdict else {}
         taken = help_taken(self.session.folder).get(exercise.name, NO_HELP).hint
-        hints = [partial(body_lines, exercise, step, self.cache) for step in range(1, min(taken, steps_of(exercise)) + 1)]
+        hints = [
+            partial(body_lines, exercise, step, self.cache) for step in range(1, min(taken, steps_of(exercise)) + 1)
+        ]
         entry, shown = self.session.entry(exercise), self.session.shown(exercise)
         definition = self._definitions.get(exercise.name, [])
         lines = partial(task_lines, exercise, shown, entry, functions, definition, hints)
