@@ -33,7 +33,7 @@ _COLOURS = {
     "yellow": "$text-warning",
     "cyan": "$text-accent",
     "magenta": "$text-secondary",
-    "dim": "$text-muted",
+    "dim": "$foreground-muted",
 }
 """The colours that lines are set in, in the terms of the theme."""
 
@@ -119,9 +119,9 @@ def task_lines(
     for graded in exercise.functions:
         spec, state = graded.spec, functions.get(graded.spec.name, "")
         worth = f"{points(graded.points)} {plural(graded.points, 'point')}"
-        sign = SIGNS.get(state, "○" if entry.state == "not_started" else "✓" if entry.state == "passed" else "·")
+        sign = SIGNS.get(state) or SIGNS[entry.state if entry.state in ("not_started", "passed") else "not_checked"]
         call = f"{spec.name}({', '.join(spec.parameters)})"
-        style = STYLES.get(state if state in STYLES else entry.state, "")
+        style = STYLES.get(state or entry.state, "red" if state == "errored" else "dim")
         text = f"  {sign} {call}   {worth}"
         lines += styled(paragraph(text, width, "", "    ") if len(text) > width else [text], style)
     for step, body in enumerate(hints, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import DEVNULL, PIPE
@@ -100,7 +101,7 @@ def _row(entry: ListedExercise, width: int) -> Content:
         columns += f" {about.minutes:>3} min {difficulty(about.difficulty)}  {_helped(entry):<8}"
     if width >= 96:
         columns += f" {exercise.title}"
-    return content_of([(columns[:width], STYLES[entry.state])])
+    return content_of([(columns, STYLES[entry.state])]).truncate(width, ellipsis=True)
 
 
 def _helped(entry: ListedExercise) -> str:
@@ -185,7 +186,17 @@ class Solution(ModalScreen[None]):
             for title, text in (("yours", own), ("the solution", self.source)):
                 with VerticalScroll():
                     yield Static(Content.styled(title, "bold"))
-                    yield Static(highlight(text, language="python"))
+                    yield Static(highlight(_without_opening(text), language="python"))
+
+
+def _without_opening(source: str) -> str:
+    """A file from its first function on: what stands above it is the same in both."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError):
+        return source
+    starts = [each.lineno - 1 for each in body if isinstance(each, (ast.FunctionDef, ast.ClassDef))]
+    return "\n".join(source.splitlines()[min(starts, default=0) :])
 
 
 class Finished(ModalScreen[None]):
