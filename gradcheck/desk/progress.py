@@ -142,8 +142,8 @@ def progress_text(progress: Progress, *, colour: bool) -> str:
     for each in progress.new:
         if len(progress.touched) > 1:
             console.print(each.exercise.name, style="bold", highlight=False)
-        for line, kind in passed_lines(each.exercise, width, hints=each.help.hint, gave_up=each.help.gave_up):
-            console.print(line, style=_KINDS.get(kind), markup=False, highlight=False)
+        for line, kind in passed_lines(each.exercise, width - 2, hints=each.help.hint, gave_up=each.help.gave_up):
+            console.print(f"  {line}", style=_KINDS.get(kind), markup=False, highlight=False)
     for line in _closing(progress, width):
         console.print(line, markup=False, highlight=False)
     return text.getvalue()

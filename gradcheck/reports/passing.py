@@ -8,7 +8,7 @@ from gradcheck.catalog.exercise import Exercise
 from gradcheck.reports.message import Line
 from gradcheck.reports.terminal import paragraph
 
-_INDENT = "  "
+_HANGING = "  "
 
 
 def passed_lines(exercise: Exercise, width: int, *, hints: int, gave_up: bool) -> list[Line]:
@@ -16,9 +16,9 @@ def passed_lines(exercise: Exercise, width: int, *, hints: int, gave_up: bool) -
     about = exercise.about
     told = [] if hints or gave_up else [("Passed without a hint.", "said")]
     told += [(about.purpose, "")]
-    told += [(f"In torch: {_names(about.torch, width - 2 * len(_INDENT))}", "")] if about.torch else []
+    told += [(f"In torch: {_names(about.torch, width - len(_HANGING))}", "")] if about.torch else []
     told += [(f"The idea: {about.idea}", "quiet")]
-    return [(line, kind) for text, kind in told for line in paragraph(text, width, _INDENT, _INDENT)]
+    return [(line, kind) for text, kind in told for line in paragraph(text, width, "", _HANGING)]
 
 
 def _names(names: Sequence[str], room: int) -> str:

@@ -56,10 +56,14 @@ def whole(*told: list[dict[str, str]]) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+def told_of(name: str) -> list[str]:
+    return [f"  {line}" for line, _ in passed_lines(find_exercise(name), 78, hints=0, gave_up=False)]
+
+
 def shown(*told: list[dict[str, str]]) -> list[str]:
     """Without what is told of exercises that passed."""
     names = {record["exercise"] for each in told for record in each}
-    passed = [line for name in names for line, _ in passed_lines(find_exercise(name), 80, hints=0, gave_up=False)]
+    passed = [line for name in names for line in told_of(name)]
     return [line for line in whole(*told) if line not in (*passed, *names)]
 
 
@@ -89,7 +93,7 @@ def test_what_has_passed_as_a_whole_says_what_it_is_for():
     course("relu", "add", "tanh", "sigmoid")
     for name in ("relu", "add", "tanh", "sigmoid"):
         place(name)
-    told = [line for line, _ in passed_lines(find_exercise("relu"), 80, hints=0, gave_up=False)]
+    told = told_of("relu")
     assert told[0] == "  Passed without a hint."
     assert whole(ran("relu"))[1 : len(told) + 1] == told
     # Two beside each other have their names above; what failed, and what was run in part, has nothing to tell.

@@ -16,10 +16,10 @@ def test_all_of_it_is_said():
     about = find_exercise("relu").about
     told = passed_lines(find_exercise("relu"), 400, hints=0, gave_up=False)
     assert told == [
-        ("  Passed without a hint.", "said"),
-        (f"  {about.purpose}", ""),
-        ("  In torch: torch.nn.functional.relu, torch.nn.ReLU", ""),
-        (f"  The idea: {about.idea}", "quiet"),
+        ("Passed without a hint.", "said"),
+        (about.purpose, ""),
+        ("In torch: torch.nn.functional.relu, torch.nn.ReLU", ""),
+        (f"The idea: {about.idea}", "quiet"),
     ]
 
 
@@ -40,6 +40,6 @@ def test_it_fits_the_screen(width):
 
 def test_a_long_name_breaks_at_its_last_dot():
     lines = said("bce_with_logits", 40)
-    at = lines.index("  In torch: torch.nn.functional.")
-    assert lines[at + 1] == "    binary_cross_entropy_with_logits,"
-    assert "  In torch: torch.nn.functional.binary_cross_entropy_with_logits," in said("bce_with_logits")
+    at = lines.index("In torch: torch.nn.functional.")
+    assert lines[at + 1] == "  binary_cross_entropy_with_logits,"
+    assert "In torch: torch.nn.functional.binary_cross_entropy_with_logits," in said("bce_with_logits")
