@@ -164,7 +164,7 @@ def hint(name: str, step: int | None, folder: Path) -> None:
     from gradcheck.reports.terminal import screen_width
 
     given = give_hint(find_exercise(name), folder, step)
-    click.echo("\n".join(hint_lines(given, screen_width())))
+    click.echo("\n".join(hint_lines(given, screen_width(), CACHE)))
     _tell_trouble(given.noted)
 
 
@@ -192,7 +192,7 @@ def explain(name: str) -> None:
     # In colours where the output is a terminal that takes them, and nobody asked for none.
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     blocks = showable(getattr(sys.stdout, "encoding", None))
-    click.echo("\n".join(explanation(exercise, screen_width(), colour=colour, blocks=blocks)))
+    click.echo("\n".join(explanation(exercise, screen_width(), CACHE, colour=colour, blocks=blocks)))
 
 
 @click.command()

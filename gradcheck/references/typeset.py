@@ -19,12 +19,17 @@ from gradcheck.references.formula import BATCH, OWN, Formula, array_element, rea
 _NAMES = {"y_bar": "ȳ"}
 
 
+def definition(operator: Operator) -> str:
+    """The definition in one line; nothing is derived for it."""
+    return f"{_target(operator)} = {_text(read_formula(operator).expression)}"
+
+
 def formulas(operator: Operator) -> list[str]:
     """The definition, then a Jacobian and a VJP per differentiable input, one formula a line; g is
     grad_output.
     """
     derivation = derive(operator)
-    lines = [f"{_target(operator)} = {_text(read_formula(operator).expression)}"]
+    lines = [definition(operator)]
     for an_input in operator.differentiable_inputs:
         form = derivation.jacobians[an_input.name][0]
         below = _indexed(an_input.name, an_input.wrt)
