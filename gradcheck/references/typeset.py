@@ -34,10 +34,11 @@ class Displayed:
 
 
 def displayed(operator: Operator) -> Iterator[Displayed]:
-    """The definition, then a Jacobian and a VJP per differentiable input."""
-    derivation, definition = derive(operator), read_formula(operator)
-    output = (operator.output_name, definition.indices)
-    yield Displayed("definition", "", (output,), definition.expression)
+    """The definition, then a Jacobian and a VJP per differentiable input, which are derived when they are asked for."""
+    formula = read_formula(operator)
+    output = (operator.output_name, formula.indices)
+    yield Displayed("definition", "", (output,), formula.expression)
+    derivation = derive(operator)
     for an_input in operator.differentiable_inputs:
         name = an_input.name
         form = derivation.jacobians[name][0]
@@ -45,6 +46,11 @@ def displayed(operator: Operator) -> Iterator[Displayed]:
         yield Displayed("jacobian", name, (output, below), _compact(derivation, form))
         form = derivation.vjps[name][0]
         yield Displayed("vjp", name, ((f"grad_{NAMES.get(name, name)}", form.indices),), _compact(derivation, form))
+
+
+def definition(operator: Operator) -> str:
+    """The definition in one line; nothing is derived for it."""
+    return text_of(next(displayed(operator)))
 
 
 def formulas(operator: Operator) -> list[str]:

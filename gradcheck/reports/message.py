@@ -23,7 +23,9 @@ _ENTRIES = 40
 """A tensor with more entries is shown by its beginning."""
 
 Line = tuple[str, str]
-"""Text, and what it is: `said` is the mistake's sentence, `think` the question, `quiet` what stands beside them."""
+"""Text, and what it is: `said` is the mistake's sentence, `think` the question, `command` what to type next, `quiet`
+what stands beside them.
+"""
 
 
 def failure_text(result: CheckResult, path: str, *, show_answer: bool = False, width: int = WIDTH) -> str:
@@ -72,7 +74,7 @@ def _ungraded(result: CheckResult, path: str, width: int) -> Iterator[Line]:
 def _command(opening: str, command: str, width: int) -> Iterator[Line]:
     """A command to copy, whole, on a line of its own where it would not fit beside its opening."""
     whole = len(opening) + len(command) <= width
-    yield from [(opening + command, "quiet")] if whole else [(opening.rstrip(), "quiet"), (f"    {command}", "quiet")]
+    yield from ((line, "command") for line in ([opening + command] if whole else [opening.rstrip(), f"    {command}"]))
 
 
 def _wrapped(text: str, width: int, kind: str, indent: str = "  ", hanging: str = "  ") -> list[Line]:
