@@ -21,16 +21,16 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from gradcheck.catalog import Exercise
+from gradcheck.desk.full_screen.overlays import Finished, Keys, Listing, Page, Question, Solution
 from gradcheck.desk.full_screen.panes import (
     Lines,
     Pane,
-    Told,
+    Wrapped,
     bar_lines,
     pinned_lines,
     task_lines,
     verdict_lines,
 )
-from gradcheck.desk.full_screen.screens import Finished, Keys, Listing, Page, Question, Solution
 from gradcheck.desk.hints import body_lines, definition_of, give_hint, steps_of, trouble_lines
 from gradcheck.desk.watch.grader import Grader
 from gradcheck.desk.watch.loop import Watch
@@ -93,8 +93,8 @@ class Desk(App[int]):
         with Container(id="body"):
             yield Pane(id="task")
             yield Pane(id="verdict")
-        yield Told(id="pinned")
-        yield Told(id="bars")
+        yield Wrapped(id="pinned")
+        yield Wrapped(id="bars")
         yield Static(id="keys")
 
     @property
@@ -191,7 +191,7 @@ class Desk(App[int]):
         room = max(0, self.size.width - len(status) - 4)
         where = where if len(where) <= room else f"{self.current.name}.py"
         self.base.query_one("#heading", Static).update(Content(f" {where:<{room}}  {status} "))
-        self.base.query_one("#bars", Told).tell(partial(bar_lines, self.session.listed, self.current))
+        self.base.query_one("#bars", Wrapped).tell(partial(bar_lines, self.session.listed, self.current))
 
     def _show_task(self, *, end: bool = False) -> None:
         exercise, verdict = self.current, self.shown
@@ -209,7 +209,7 @@ class Desk(App[int]):
         verdict, following = self.shown, self.session.focus
         beyond = None if following else self.session.beyond()
         problem = self.session.course.problem
-        self.base.query_one("#pinned", Told).tell(
+        self.base.query_one("#pinned", Wrapped).tell(
             partial(pinned_lines, verdict, self.current, following, beyond, problem)
         )
         pane = self.base.query_one("#verdict", Pane)
