@@ -14,7 +14,7 @@ from gradcheck.authoring.stubs import stub_of
 from gradcheck.catalog import Exercise
 from gradcheck.errors import GradcheckError, SubmissionError, explained
 from gradcheck.grading.desk_record import Noted, note
-from gradcheck.grading.grade import locate, shown_path
+from gradcheck.grading.located import locate, shown_path
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.words import not_your_fault

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, where_of
 from gradcheck.grading.desk_record import NO_HELP
+from gradcheck.grading.located import locate, shown_path
 from gradcheck.reports.terminal import WIDTH, paragraph
 from gradcheck.reports.words import WORDS, not_your_fault
 from gradcheck.showing.text import points, printable
@@ -239,7 +240,6 @@ def failures_text(report: Report, folder: Path, *, show_answer: bool = False, re
     """The message of every check that failed; what only waits for another check, or is not started, is left out. Of an
     exercise that the grader itself failed on, nothing but that is said. With `reproduce` each has its snippet below it.
     """
-    from gradcheck.grading.grade import locate, shown_path
     from gradcheck.reports.reproduce import snippet
 
     for each in report.exercises:

@@ -36,7 +36,7 @@ class Seat:
         self.desk = Desk(Session(folder, exercises, STATE, course), self.grader, self.happened)
         self.running = self.desk.run_test(size=(columns, rows))
 
-    async def __aenter__(self) -> Seat:
+    async def __aenter__(self):
         self.pilot = await self.running.__aenter__()
         return self
 

@@ -13,8 +13,8 @@ from gradcheck.classes.course_here import CourseHere
 from gradcheck.desk.listing import ListedExercise, entries, is_not_started, open_after
 from gradcheck.desk.watch import Line, Post
 from gradcheck.errors import SubmissionError
-from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.last_results import LastResult, digest_of
+from gradcheck.grading.located import locate, shown_path
 from gradcheck.grading.report import State
 from gradcheck.showing.text import did_you_mean
 
