@@ -28,6 +28,7 @@ from gradcheck.reports.matrices import (
     sides,
     small_inputs,
 )
+from gradcheck.reports.terminal import can_write
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
@@ -177,11 +178,7 @@ def painted(rows: list[Row], colour: bool) -> list[str]:
 
 def showable(encoding: str | None) -> bool:
     """Whether a stream of this encoding can show the blocks; if not, draw with `ascii=True`."""
-    try:
-        f"{BLOCKS.shades}{BLOCKS.wrong}{BLOCKS.corners}{BLOCKS.minus}".encode(encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+    return can_write(f"{BLOCKS.shades}{BLOCKS.wrong}{BLOCKS.corners}{BLOCKS.minus}", encoding)
 
 
 def picture_of(

@@ -21,7 +21,7 @@ from gradcheck.desk.watch.grader import Grader
 from gradcheck.desk.watch.lines import next_lines, progress_lines, verdict_lines
 from gradcheck.desk.watch.loop import Watch
 from gradcheck.desk.watch.session import FolderWatch, Session, WatchVerdict, exercises_to_watch
-from gradcheck.reports.terminal import paragraph
+from gradcheck.reports.terminal import can_write, paragraph
 
 _BUSY_S, _IDLE_S = 0.1, 0.5
 
@@ -116,15 +116,6 @@ class Plain:
             console.print(Text(line, style=style), soft_wrap=True)
         self.stream.write(text.getvalue() + ("\n" if apart else ""))
         self.stream.flush()
-
-
-def can_write(characters: str, encoding: str | None) -> bool:
-    """Whether a stream of that encoding takes them."""
-    try:
-        characters.encode(encoding or "ascii")
-    except (LookupError, UnicodeEncodeError):
-        return False
-    return True
 
 
 @contextmanager
