@@ -25,15 +25,6 @@ def screen_width() -> int:
     return max(20, min(WIDTH, get_terminal_size((WIDTH, 24)).columns))
 
 
-def can_write(characters: str, encoding: str | None) -> bool:
-    """Whether a stream of that encoding takes them."""
-    try:
-        characters.encode(encoding or "ascii")
-    except (LookupError, UnicodeEncodeError):
-        return False
-    return True
-
-
 def folder_option(folder: Path) -> str:
     """What a command to copy needs where the exercises are not in `exercises/`."""
     return "" if folder == Path("exercises") else f" --folder {quote(folder.as_posix())}"
