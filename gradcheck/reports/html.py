@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from gradcheck.reports.matrices import (
     sides,
     wrong_entries,
 )
-from gradcheck.reports.message import tensor_text, tensors_in
+from gradcheck.reports.message import Line, tensor_text, tensors_in
 from gradcheck.reports.words import not_your_fault
 from gradcheck.showing.templating import environment
 from gradcheck.showing.text import LONGEST, clipped, points, printable
@@ -42,9 +42,11 @@ def exercise_html(
     pictures: Mapping[str, Comparison] | None = None,
     show_answer: bool = False,
     printed: str = "",
+    passed: Sequence[Line] = (),
 ) -> str:
     """The report of one exercise. `pictures` are the matrices of failures by the check's id, drawn as inline SVG;
-    `printed` is what the functions printed. The correct numbers are in it with `show_answer` only.
+    `printed` is what the functions printed, `passed` what is told once all of it has passed. The correct numbers
+    are in it with `show_answer` only.
     """
     failures = report.told if report.status != "ungraded" else ()
     return _template().render(
@@ -52,6 +54,7 @@ def exercise_html(
         functions=_functions(report),
         failures=[_failure(each, (pictures or {}).get(each.id), show_answer) for each in failures],
         printed=printed,
+        passed=passed,
         ungraded=not_your_fault([report.exercise.name]) if report.status == "ungraded" else "",
         reasons=[f"{each.function}: {clipped(each.message)}" for each in report.told if each.status == "ungraded"],
     )
