@@ -170,7 +170,7 @@ class Desk(App[int]):
         self.base.query_one("#body").set_class(verdict is None, "-task")
         self._show_task()
         self._show_verdict()
-        self._tell(self._status)
+        self._show_heading()
         if exercise.name not in self._definitions:
             self._definitions[exercise.name] = []
             self.run_worker(partial(self._find_definition, exercise), thread=True, exit_on_error=False)
@@ -186,7 +186,12 @@ class Desk(App[int]):
         self.call_from_thread(show)
 
     def _tell(self, status: str) -> None:
-        self._status = status
+        if status != self._status:
+            self._status = status
+            self._show_heading()
+
+    def _show_heading(self) -> None:
+        status = self._status
         where = self.session.shown(self.current)
         room = max(0, self.size.width - len(status) - 4)
         where = where if len(where) <= room else f"{self.current.name}.py"
@@ -351,8 +356,9 @@ class Desk(App[int]):
 
         def show(yes: bool | None) -> None:
             if yes:
+                work = partial(self._explain, exercise, self._status)
                 self._tell(f"deriving {exercise.name} …")
-                self.run_worker(partial(self._explain, exercise), thread=True, exit_on_error=False)
+                self.run_worker(work, thread=True, exit_on_error=False)
 
         if self.session.entry(exercise).state == "passed":
             show(True)
@@ -361,12 +367,12 @@ class Desk(App[int]):
                 Question("This gives the formulas away: for backward they are the answer. Show them?"), show
             )
 
-    def _explain(self, exercise: Exercise) -> None:
+    def _explain(self, exercise: Exercise, before: str) -> None:
         from gradcheck.desk.hints import explanation
 
         width = max(36, min(96, self.size.width - 6))
         lines = explanation(exercise, width, cache=self.cache)
-        self.call_from_thread(self._tell, self._status)
+        self.call_from_thread(self._tell, before)
         self.call_from_thread(self.push_screen, Page(exercise.title, "\n".join(lines)))
 
     def action_reset(self) -> None:
