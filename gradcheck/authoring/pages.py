@@ -36,7 +36,6 @@ _COLLECTED = {"torch.utils.data": "data", "torch.nn.init": "nn.init"}
 """Modules of torch with one page for all that is in them."""
 
 _STEPS = ("a question", "the idea", "the derivation's first line")
-_DIFFICULTIES = {1: "easy", 2: "medium", 3: "hard"}
 
 
 def write_pages(docs: Path, names: Iterable[str] = (), *, root: Path = ROOT, messages: bool = True) -> list[Path]:
@@ -78,7 +77,7 @@ def _page(exercise: Exercise, exercises: list[Exercise], parts: list[str], root:
     at = exercises.index(exercise)
     told = _docstrings((root / "solutions" / exercise.path).read_text(encoding="utf-8"))
     formulas = [(operator, markup(operator)) for operator in exercise.operators]
-    return _template("exercise-page.md").render(
+    text: str = _template("exercise-page.md").render(
         exercise=exercise,
         unit=_in_words(exercise.unit),
         description=json.dumps(f"{exercise.title}: {exercise.about.purpose}", ensure_ascii=False),
@@ -91,12 +90,15 @@ def _page(exercise: Exercise, exercises: list[Exercise], parts: list[str], root:
         hints=list(zip(exercise.hints, _STEPS, strict=False)),
         lines=exercise.formula.split("\n") if exercise.formula else [],
         message=_message(exercise, root) if messages else [],
-        mistakes=[(graded.spec.name, list(_mistakes(exercise, graded))) for graded in exercise.functions],
+        mistakes=[
+            (graded.spec.name, list(dict.fromkeys(_mistakes(exercise, graded)))) for graded in exercise.functions
+        ],
         pictures=list(_pictures(exercise)),
         parts=parts,
         before=exercises[at - 1] if at else None,
         after=exercises[at + 1] if at + 1 < len(exercises) else None,
     )
+    return text
 
 
 def _prose_of(exercise: Exercise) -> Any:
@@ -113,6 +115,7 @@ def _prose_of(exercise: Exercise) -> Any:
 def _environment() -> Environment:
     from markupsafe import Markup
 
+    from gradcheck.reports.words import LEVELS
     from gradcheck.showing.templating import environment
 
     made = environment(str)
@@ -120,7 +123,7 @@ def _environment() -> Environment:
         "points": points,
         "counted": counted,
         "plural": plural,
-        "difficulty": _DIFFICULTIES.__getitem__,
+        "difficulty": LEVELS.__getitem__,
         "markup": Markup,
     }
     return made
