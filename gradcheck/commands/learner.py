@@ -211,7 +211,7 @@ def explain(name: str) -> None:
     steps.
     """
     from gradcheck.desk.hints import explanation
-    from gradcheck.reports.heatmap import showable
+    from gradcheck.reports.ink import showable
     from gradcheck.reports.terminal import screen_width
 
     exercise = course_of(Path("exercises")).find(name)

@@ -62,6 +62,7 @@ class Desk(App[int]):
         "a": ("run_all", "run all", "check every exercise that is begun"),
         "s": ("solution", "solution", "the solution beside yours, once yours passes"),
         "i": ("explain", "in full", "definition, Jacobian, VJP and a picture: the answer"),
+        "p": ("picture", "picture", "a wrong matrix beside the right one's pattern"),
         "R": ("reproduce", "reproduce", "lines of torch that make the failing call"),
         "x": ("reset", "reset", "the stub anew; your file is kept"),
         "question_mark": ("keys", "keys", "this page"),
@@ -321,6 +322,13 @@ class Desk(App[int]):
             why = error.format_message() if isinstance(error, click.ClickException) else str(error)
             told = f"{why}. Set EDITOR to one that is there, or open {self.session.shown(self.current)} yourself."
             self.notify(told, severity="error", timeout=12, markup=False)
+
+    def action_picture(self) -> None:
+        lines = self.shown.picture_at(self.size.width - 8) if self.shown else ()
+        if lines:
+            self.push_screen(Page("What came back, and the pattern of what is right", "\n".join(lines)))
+        else:
+            self.notify("A picture is drawn where a matrix is wrong; here none is.")
 
     def action_reproduce(self) -> None:
         snippet = self.shown.snippet if self.shown else ""

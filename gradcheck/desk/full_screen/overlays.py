@@ -140,7 +140,7 @@ class Page(ModalScreen[None]):
 
     BINDINGS: ClassVar = [
         BACK,
-        *(Binding(key, "dismiss", show=False) for key in ("q", "R", "i", "question_mark", "enter")),
+        *(Binding(key, "dismiss", show=False) for key in ("q", "R", "i", "p", "question_mark", "enter")),
     ]
 
     def __init__(self, title: str, text: str, *, code: bool = False) -> None:
