@@ -139,7 +139,7 @@ def watch(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
 @click.option("--check", is_flag=True, help="Grade everything first, instead of telling the last results.")
 @_folder
 def list_(check: bool, folder: Path) -> None:
-    """List the exercises: state, points, and hints taken.
+    """List the exercises: state, points, hints taken, minutes and level.
 
     States are those of the last check of exactly what the file holds now; else it reads "not checked".
     """
@@ -211,7 +211,7 @@ def explain(name: str) -> None:
     steps.
     """
     from gradcheck.desk.hints import explanation
-    from gradcheck.reports.heatmap import showable
+    from gradcheck.reports.ink import showable
     from gradcheck.reports.terminal import screen_width
 
     exercise = course_of(Path("exercises")).find(name)

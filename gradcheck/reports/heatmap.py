@@ -13,6 +13,8 @@ import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import CheckResult
+from gradcheck.reports.grids import shape_text
+from gradcheck.reports.ink import BLOCKS, LETTERS, Ink, showable
 from gradcheck.reports.matrices import (
     MOST,
     NOT_FINITE,
@@ -24,7 +26,6 @@ from gradcheck.reports.matrices import (
     levels,
     point_at,
     pooled,
-    shape_text,
     sides,
     small_inputs,
 )
@@ -44,23 +45,6 @@ _GAP = 3
 Row = list[tuple[str, str]]
 """A line of the screen: pieces of text, each with its style."""
 
-
-@dataclass(frozen=True)
-class Ink:
-    """The characters to draw with."""
-
-    shades: str
-    wrong: str
-    corners: str
-    side: str
-    edge: str
-    fold: str
-    minus: str
-    times: str
-
-
-BLOCKS = Ink("·░▒▓█", "✗", "┌┐└┘", "│", "─", "┊", "−", "×")
-LETTERS = Ink(".:oO@", "X", "++++", "|", "-", "|", "-", "x")
 
 _POSITIVE = ("dim", "color(180)", "color(215)", "color(208)", "bold color(202)")
 _NEGATIVE = ("dim", "color(110)", "color(75)", "color(33)", "bold color(27)")
@@ -173,15 +157,6 @@ def painted(rows: list[Row], colour: bool) -> list[str]:
         return Style.parse(style).render(text, color_system=ColorSystem.EIGHT_BIT) if style else text
 
     return [(INDENT + "".join(piece(*each) for each in row)).rstrip() for row in rows]
-
-
-def showable(encoding: str | None) -> bool:
-    """Whether a stream of this encoding can show the blocks; if not, draw with `ascii=True`."""
-    try:
-        f"{BLOCKS.shades}{BLOCKS.wrong}{BLOCKS.corners}{BLOCKS.minus}".encode(encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def picture_of(

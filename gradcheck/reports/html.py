@@ -10,6 +10,7 @@ import numpy as np
 
 from gradcheck.checks.results import CheckResult, Counterexample, Marks, where_of
 from gradcheck.grading.report import ExerciseReport
+from gradcheck.reports.grids import grid_of
 from gradcheck.reports.matrices import (
     MOST,
     NOT_FINITE,
@@ -143,17 +144,8 @@ def _shown(value: Any, digits: int, marks: Any) -> dict[str, Any]:
             "kind": "text",
             "value": clipped(value if isinstance(value, str) else tensor_text(value, digits=digits)),
         }
-    entries = np.asarray(value, dtype=object).reshape(array.shape)
-    lines = entries.reshape(1, -1) if array.ndim < 2 else entries
-    wrong = np.zeros(lines.shape, dtype=bool) if marks is None else np.asarray(marks).reshape(lines.shape)
-    grid = [
-        [
-            {"text": tensor_text(entry, digits=digits), "wrong": bool(mark)}
-            for entry, mark in zip(line, row, strict=True)
-        ]
-        for line, row in zip(lines, wrong, strict=True)
-    ]
-    return {"kind": "grid", "value": grid}
+    wrong = () if marks is None else {*map(tuple, np.argwhere(marks).tolist())}
+    return {"kind": "grid", "value": grid_of(value, digits, _GRID, wrong)}
 
 
 CELL = 22

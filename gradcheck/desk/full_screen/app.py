@@ -22,17 +22,17 @@ from textual.content import Content
 from textual.screen import Screen
 
 from gradcheck.catalog import Exercise
+from gradcheck.desk.full_screen.overlays import Finished, Keys, Listing, Page, Question, Solution
 from gradcheck.desk.full_screen.panes import (
     Lines,
     Pane,
-    Told,
+    Wrapped,
     bar_lines,
     heading,
     pinned_lines,
     task_lines,
     verdict_lines,
 )
-from gradcheck.desk.full_screen.screens import Finished, Keys, Listing, Page, Question, Solution
 from gradcheck.desk.hints import body_lines, definition_of, give_hint, steps_of, trouble_lines
 from gradcheck.desk.watch import Line
 from gradcheck.desk.watch.grader import Grader
@@ -65,6 +65,7 @@ class Desk(App[int]):
         "a": ("run_all", "run all", "check every exercise that is begun"),
         "s": ("solution", "solution", "the solution beside yours, once yours passes"),
         "i": ("explain", "in full", "definition, Jacobian, VJP and a picture: the answer"),
+        "p": ("picture", "picture", "a wrong matrix beside the right one's pattern"),
         "R": ("reproduce", "reproduce", "lines of torch that make the failing call"),
         "x": ("reset", "reset", "the stub anew; your file is kept"),
         "question_mark": ("keys", "keys", "this page"),
@@ -93,13 +94,13 @@ class Desk(App[int]):
         self._definitions: dict[str, list[str]] = {}
 
     def compose(self) -> ComposeResult:
-        yield Told(id="heading")
+        yield Wrapped(id="heading")
         with Container(id="body"):
             yield Pane(id="task")
             yield Pane(id="verdict")
-        yield Told(id="pinned")
-        yield Told(id="bars")
-        yield Told(id="keys")
+        yield Wrapped(id="pinned")
+        yield Wrapped(id="bars")
+        yield Wrapped(id="keys")
 
     @property
     def base(self) -> Screen[Any]:
@@ -107,7 +108,7 @@ class Desk(App[int]):
         return self.screen_stack[0]
 
     def on_mount(self) -> None:
-        self.base.query_one("#keys", Told).draw(self._key_line)
+        self.base.query_one("#keys", Wrapped).draw(self._key_line)
         self.watching.begin()
         threading.Thread(target=self._listen, daemon=True, name="events").start()
         self.set_interval(_TURN_S, self._go_on)
@@ -197,7 +198,7 @@ class Desk(App[int]):
         self.base.query_one("#body").set_class(verdict is None, "-task")
         self._show_task()
         self._show_verdict()
-        self._tell(self._status)
+        self._show_heading()
         self._visible().focus()
         if exercise.name not in self._definitions:
             self._definitions[exercise.name] = []
@@ -214,9 +215,14 @@ class Desk(App[int]):
         self.call_from_thread(show)
 
     def _tell(self, status: str) -> None:
-        self._status = status
-        self.base.query_one("#heading", Told).draw(partial(heading, self.session.shown(self.current), status))
-        self.base.query_one("#bars", Told).tell(partial(bar_lines, self.session.listed, self.current))
+        if status != self._status:
+            self._status = status
+            self._show_heading()
+
+    def _show_heading(self) -> None:
+        told = partial(heading, self.session.shown(self.current), self._status)
+        self.base.query_one("#heading", Wrapped).draw(told)
+        self.base.query_one("#bars", Wrapped).tell(partial(bar_lines, self.session.listed, self.current))
 
     def _show_task(self, *, end: bool = False) -> None:
         exercise, verdict = self.current, self.shown
@@ -232,7 +238,7 @@ class Desk(App[int]):
         verdict, following = self.shown, self.session.focus
         beyond = None if following else self.session.beyond()
         problem = self.session.course.problem
-        self.base.query_one("#pinned", Told).tell(
+        self.base.query_one("#pinned", Wrapped).tell(
             partial(pinned_lines, verdict, self.current, following, beyond, problem)
         )
         pane = self.base.query_one("#verdict", Pane)
@@ -347,6 +353,17 @@ class Desk(App[int]):
             told = f"{trouble}. Set EDITOR to one that is there, or open {self.session.shown(self.current)} yourself."
             self.notify(told, severity="error", timeout=12, markup=False)
 
+    def action_picture(self) -> None:
+        verdict = self.shown
+        if verdict is None or not verdict.picture:
+            self.notify("A picture is drawn where a matrix is wrong; here none is.")
+            return
+
+        def lines(width: int) -> list[Line]:
+            return [(line, "") for line in verdict.picture_at(width)]
+
+        self.push_screen(Page("What came back, and the pattern of what is right", lines))
+
     def action_reproduce(self) -> None:
         snippet = self.shown.snippet if self.shown else ""
         if not snippet:
@@ -382,9 +399,9 @@ class Desk(App[int]):
 
         def show(yes: bool | None) -> None:
             if yes:
-                before = self._status
+                work = partial(self._explain, exercise, self._status)
                 self._tell(f"deriving {exercise.name} …")
-                self.run_worker(partial(self._explain, exercise, before), thread=True, exit_on_error=False)
+                self.run_worker(work, thread=True, exit_on_error=False)
 
         if self.session.entry(exercise).state == "passed":
             show(True)
@@ -393,7 +410,7 @@ class Desk(App[int]):
                 Question("This gives the formulas away: for backward they are the answer. Show them?"), show
             )
 
-    def _explain(self, exercise: Exercise, status: str) -> None:
+    def _explain(self, exercise: Exercise, before: str) -> None:
         from gradcheck.desk.hints import explanation
 
         def lines(width: int) -> list[Line]:
@@ -405,7 +422,7 @@ class Desk(App[int]):
             self.call_from_thread(self.notify, str(error), severity="error", timeout=12, markup=False)
         else:
             self.call_from_thread(self.push_screen, Page(exercise.title, lines))
-        self.call_from_thread(self._tell, status)
+        self.call_from_thread(self._tell, before)
 
     def action_reset(self) -> None:
         from gradcheck.desk.solutions import carry_out, planned

@@ -22,7 +22,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from gradcheck.catalog import Exercise
-from gradcheck.desk.full_screen.panes import SIGNS, Lines, Pane, Told, content_of, difficulty
+from gradcheck.desk.full_screen.panes import SIGNS, Lines, Pane, Wrapped, content_of, difficulty
 from gradcheck.desk.listing import ListedExercise
 from gradcheck.desk.watch import Line
 from gradcheck.desk.watch.lines import fitted, styled
@@ -140,7 +140,7 @@ class Page(ModalScreen[None]):
 
     BINDINGS: ClassVar = [
         BACK,
-        *(Binding(key, "dismiss", show=False) for key in ("q", "R", "i", "question_mark", "enter")),
+        *(Binding(key, "dismiss", show=False) for key in ("q", "R", "i", "p", "question_mark", "enter")),
     ]
 
     def __init__(self, title: str, text: Lines | str) -> None:
@@ -152,12 +152,12 @@ class Page(ModalScreen[None]):
         with VerticalScroll(classes="sheet"):
             yield Static(Content.styled(self.heading, "bold"))
             yield Static(Content(""))
-            yield Static(highlight(self.text, language="python")) if isinstance(self.text, str) else Told()
+            yield Static(highlight(self.text, language="python")) if isinstance(self.text, str) else Wrapped()
             yield Static(Content.styled("\nEscape goes back", "dim"))
 
     def on_mount(self) -> None:
         if not isinstance(self.text, str):
-            self.query_one(Told).tell(self.text)
+            self.query_one(Wrapped).tell(self.text)
 
 
 class Keys(Page):
