@@ -14,7 +14,7 @@ from gradcheck.classes.course_here import CourseHere
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.desk_record import NO_HELP, Help, help_taken
 from gradcheck.grading.last_results import Memory, digest_of
-from gradcheck.grading.load import MAX_BYTES
+from gradcheck.grading.located import MAX_BYTES, locate, shown_path
 from gradcheck.grading.report import State
 from gradcheck.grading.small_files import read_small
 from gradcheck.reports.terminal import folder_option
@@ -50,8 +50,6 @@ def entries(folder: Path, state: Path, course: CourseHere) -> list[ListedExercis
 
     Raises SubmissionError when `folder` is no folder.
     """
-    from gradcheck.grading.grade import locate
-
     if not folder.is_dir():
         raise SubmissionError(f"{folder} is not a folder; give one laid out like exercises/ (04_modules/relu.py, …)")
     members = course.of_unit(folder.resolve().name) or list(course.exercises.values())
@@ -174,8 +172,6 @@ def closing_lines(listed: Sequence[ListedExercise], folder: Path) -> list[str]:
         lines.append(not_your_fault(ungraded))
     if unknown:
         lines += [f"{unknown} not checked as they are now:", f"    gradcheck list --check{folder_option(folder)}"]
-    from gradcheck.grading.grade import locate, shown_path
-
     lines += missing_lines(listed, lambda exercise: shown_path(locate(folder, exercise)))
     following = open_after(listed, None)
     if following and not all(entry.state in ("passed", "missing") for entry in listed):
