@@ -67,11 +67,11 @@ def _exercise(exercise: Exercise, stub: str) -> Iterator[dict[str, Any]]:
     `forward`.
     """
     tree = ast.parse(stub)
-    asked = ast.get_docstring(tree) or ""
+    _, *rules = (ast.get_docstring(tree) or "").split("\n\n")
     first = next(node.lineno for node in tree.body if isinstance(node, ast.FunctionDef))
     functions = "".join(stub.splitlines(keepends=True)[first - 1 :]).rstrip()
     given = ", ".join(f"{graded.spec.name}={graded.spec.name}" for graded in exercise.functions)
-    yield _cell(f"{exercise.name}-asked", f"## {exercise.title}\n\n{asked}")
+    yield _cell(f"{exercise.name}-asked", "\n\n".join([f"## {exercise.title}", exercise.about.statement, *rules]))
     yield _cell(exercise.name, f'{functions}\n\n\ngradcheck.check("{exercise.name}", {given})', code=True)
 
 

@@ -65,7 +65,9 @@ def printed() -> str:
             capture_output=True,
             encoding="utf-8",
         )
-    _, told, rest = re.split(r"^[^\n]*_ softmax\.backward\.values _.*\n|^=+ progress =.*\n", ran.stdout, flags=re.MULTILINE)
+    _, told, rest = re.split(
+        r"^[^\n]*_ softmax\.backward\.values _.*\n|^=+ progress =.*\n", ran.stdout, flags=re.MULTILINE
+    )
     assert rest, ran.stdout + ran.stderr
     return told.rstrip()
 
@@ -77,7 +79,7 @@ def picture_of(told: str) -> str:
     console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Syntax(BACKWARD.rstrip(), "python", theme="github-dark", background_color="default"))
     console.print(f"\n[bold]$ pytest {EXERCISE} -k backward", highlight=False)
-    console.print(Text.from_ansi(told.replace("\x1b[2m", _FAINT)))
+    console.print(Text.from_ansi(told.replace("\x1b[2m", _FAINT) + "\n"))
     svg = console.export_svg(title=EXERCISE, theme=_THEME, unique_id="failure")
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     return svg.replace("Fira Code, monospace", "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace")
@@ -88,7 +90,7 @@ def text_in(svg: str) -> list[str]:
     lines: dict[float, str] = {}
     for y, said in re.findall(r'<text class="failure-r\d+" x="[\d.]+" y="([\d.]+)"[^>]*>([^<]*)</text>', svg):
         lines[float(y)] = lines.get(float(y), "") + html.unescape(said).replace("\xa0", " ")
-    return [lines[y].rstrip() for y in sorted(lines)]
+    return "\n".join(lines[y].rstrip() for y in sorted(lines)).rstrip().split("\n")
 
 
 if __name__ == "__main__":
