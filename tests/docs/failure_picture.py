@@ -37,6 +37,8 @@ def jacobian(x):
     raise NotImplementedError
 """
 _WIDTH = 80
+_COLUMN = 12.2
+"""How wide rich draws a character."""
 _THEME = TerminalTheme(
     background=(27, 31, 36),
     foreground=(230, 237, 243),
@@ -88,8 +90,9 @@ def picture_of(told: str) -> str:
 def text_in(svg: str) -> list[str]:
     """The lines of a picture, without their ends."""
     lines: dict[float, str] = {}
-    for y, said in re.findall(r'<text class="failure-r\d+" x="[\d.]+" y="([\d.]+)"[^>]*>([^<]*)</text>', svg):
-        lines[float(y)] = lines.get(float(y), "") + html.unescape(said).replace("\xa0", " ")
+    for x, y, said in re.findall(r'<text class="failure-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>', svg):
+        before = lines.get(float(y), "").ljust(round(float(x) / _COLUMN))  # blanks alone are not drawn
+        lines[float(y)] = before + html.unescape(said).replace("\xa0", " ")
     return "\n".join(lines[y].rstrip() for y in sorted(lines)).rstrip().split("\n")
 
 
