@@ -21,16 +21,16 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from gradcheck.catalog import Exercise
+from gradcheck.desk.full_screen.overlays import Finished, Keys, Listing, Page, Question, Solution
 from gradcheck.desk.full_screen.panes import (
     Lines,
     Pane,
-    Told,
+    Wrapped,
     bar_lines,
     pinned_lines,
     task_lines,
     verdict_lines,
 )
-from gradcheck.desk.full_screen.screens import Finished, Keys, Listing, Page, Question, Solution
 from gradcheck.desk.hints import body_lines, definition_of, give_hint, steps_of, trouble_lines
 from gradcheck.desk.watch.grader import Grader
 from gradcheck.desk.watch.loop import Watch
@@ -93,8 +93,8 @@ class Desk(App[int]):
         with Container(id="body"):
             yield Pane(id="task")
             yield Pane(id="verdict")
-        yield Told(id="pinned")
-        yield Told(id="bars")
+        yield Wrapped(id="pinned")
+        yield Wrapped(id="bars")
         yield Static(id="keys")
 
     @property
@@ -170,7 +170,7 @@ class Desk(App[int]):
         self.base.query_one("#body").set_class(verdict is None, "-task")
         self._show_task()
         self._show_verdict()
-        self._tell(self._status)
+        self._show_heading()
         if exercise.name not in self._definitions:
             self._definitions[exercise.name] = []
             self.run_worker(partial(self._find_definition, exercise), thread=True, exit_on_error=False)
@@ -186,12 +186,17 @@ class Desk(App[int]):
         self.call_from_thread(show)
 
     def _tell(self, status: str) -> None:
-        self._status = status
+        if status != self._status:
+            self._status = status
+            self._show_heading()
+
+    def _show_heading(self) -> None:
+        status = self._status
         where = self.session.shown(self.current)
         room = max(0, self.size.width - len(status) - 4)
         where = where if len(where) <= room else f"{self.current.name}.py"
         self.base.query_one("#heading", Static).update(Content(f" {where:<{room}}  {status} "))
-        self.base.query_one("#bars", Told).tell(partial(bar_lines, self.session.listed, self.current))
+        self.base.query_one("#bars", Wrapped).tell(partial(bar_lines, self.session.listed, self.current))
 
     def _show_task(self, *, end: bool = False) -> None:
         exercise, verdict = self.current, self.shown
@@ -209,7 +214,7 @@ class Desk(App[int]):
         verdict, following = self.shown, self.session.focus
         beyond = None if following else self.session.beyond()
         problem = self.session.course.problem
-        self.base.query_one("#pinned", Told).tell(
+        self.base.query_one("#pinned", Wrapped).tell(
             partial(pinned_lines, verdict, self.current, following, beyond, problem)
         )
         pane = self.base.query_one("#verdict", Pane)
@@ -351,8 +356,9 @@ class Desk(App[int]):
 
         def show(yes: bool | None) -> None:
             if yes:
+                work = partial(self._explain, exercise, self._status)
                 self._tell(f"deriving {exercise.name} …")
-                self.run_worker(partial(self._explain, exercise), thread=True, exit_on_error=False)
+                self.run_worker(work, thread=True, exit_on_error=False)
 
         if self.session.entry(exercise).state == "passed":
             show(True)
@@ -361,12 +367,12 @@ class Desk(App[int]):
                 Question("This gives the formulas away: for backward they are the answer. Show them?"), show
             )
 
-    def _explain(self, exercise: Exercise) -> None:
+    def _explain(self, exercise: Exercise, before: str) -> None:
         from gradcheck.desk.hints import explanation
 
         width = max(36, min(96, self.size.width - 6))
         lines = explanation(exercise, width, cache=self.cache)
-        self.call_from_thread(self._tell, self._status)
+        self.call_from_thread(self._tell, before)
         self.call_from_thread(self.push_screen, Page(exercise.title, "\n".join(lines)))
 
     def action_reset(self) -> None:

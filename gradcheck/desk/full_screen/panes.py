@@ -61,7 +61,7 @@ Lines = Callable[[int], Sequence[Line]]
 """What to show in so many columns."""
 
 
-class Told(Static):
+class Wrapped(Static):
     """Text that is made anew whenever its width changes."""
 
     lines: Lines | None = None
@@ -83,11 +83,11 @@ class Pane(VerticalScroll):
     """Text that is taller than its place, and can be scrolled."""
 
     def compose(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 — Textual's own type is a generator of widgets
-        yield Told()
+        yield Wrapped()
 
     def tell(self, lines: Lines, *, end: bool = False) -> None:
         """Show the lines from their beginning, or their end."""
-        self.query_one(Told).tell(lines)
+        self.query_one(Wrapped).tell(lines)
         if end:
             self.call_after_refresh(self.scroll_end, animate=False)
         else:

@@ -255,8 +255,8 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
 def _used(unit: str, folder: Path, limit_s: float) -> dict[str, Any]:
     """What the pieces of a unit do together. Whatever goes wrong in it, they have passed: then nothing is said."""
     from gradcheck.catalog import find_exercise
-    from gradcheck.grading.grade import locate
     from gradcheck.grading.load import load_candidate
+    from gradcheck.grading.located import locate
 
     def find(name: str) -> Candidate | None:
         path = locate(folder, find_exercise(name))
