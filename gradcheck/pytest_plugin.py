@@ -60,7 +60,12 @@ class FailureShown(TerminalRepr):
             tw.line(self.more.lstrip("\n"))
 
 
-_MARKUP = {"said": {"bold": True, "red": True}, "think": {"cyan": True}, "quiet": {"light": True}}
+_MARKUP = {
+    "said": {"bold": True, "red": True},
+    "think": {"cyan": True},
+    "command": {"light": True},
+    "quiet": {"light": True},
+}
 
 
 class CheckNotPassed(Exception):

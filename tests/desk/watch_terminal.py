@@ -148,5 +148,5 @@ class Terminal:
 _WITH_TERMINAL = (
     "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); "  # nohup, under which the tests may run, ignores it
     "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); sys.path.insert(0, ''); "
-    "sys.argv[0] = 'gradcheck'; sys.argv.insert(1, 'watch'); from gradcheck.commands.cli import main; main()"
+    "sys.argv[0] = 'gradcheck'; from gradcheck.commands.cli import main; main()"
 )
