@@ -48,11 +48,10 @@ stubs: $(VENV)/.developer
 
 docs: $(VENV)/.developer
 	$(BIN)/python -m tests.docs.schemas
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "The documentation: site/index.html"
+	$(BIN)/python -m tests.docs.site
 
 clean:
-	rm -rf $(VENV) site .gradcheck .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build site .gradcheck .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
