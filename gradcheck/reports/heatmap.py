@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import CheckResult
+from gradcheck.reports.grids import shape_text
+from gradcheck.reports.ink import BLOCKS, LETTERS, Ink, showable
 from gradcheck.reports.matrices import (
     MOST,
     NOT_FINITE,
@@ -23,13 +26,14 @@ from gradcheck.reports.matrices import (
     levels,
     point_at,
     pooled,
-    shape_text,
     sides,
     small_inputs,
 )
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
+    from gradcheck.references.expected import Floats, Point
+    from gradcheck.references.store import Record
 
 _CELL = 3
 """Columns of a cell: sign, shade, mark."""
@@ -41,23 +45,6 @@ _GAP = 3
 Row = list[tuple[str, str]]
 """A line of the screen: pieces of text, each with its style."""
 
-
-@dataclass(frozen=True)
-class Ink:
-    """The characters to draw with."""
-
-    shades: str
-    wrong: str
-    corners: str
-    side: str
-    edge: str
-    fold: str
-    minus: str
-    times: str
-
-
-BLOCKS = Ink("·░▒▓█", "✗", "┌┐└┘", "│", "─", "┊", "−", "×")
-LETTERS = Ink(".:oO@", "X", "++++", "|", "-", "|", "-", "x")
 
 _POSITIVE = ("dim", "color(180)", "color(215)", "color(208)", "bold color(202)")
 _NEGATIVE = ("dim", "color(110)", "color(75)", "color(33)", "bold color(27)")
@@ -172,15 +159,6 @@ def painted(rows: list[Row], colour: bool) -> list[str]:
     return [(INDENT + "".join(piece(*each) for each in row)).rstrip() for row in rows]
 
 
-def showable(encoding: str | None) -> bool:
-    """Whether a stream of this encoding can show the blocks; if not, draw with `ascii=True`."""
-    try:
-        f"{BLOCKS.shades}{BLOCKS.wrong}{BLOCKS.corners}{BLOCKS.minus}".encode(encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
 def picture_of(
     result: CheckResult,
     verification: Verification | None = None,
@@ -218,6 +196,7 @@ def picture_lines(
 
 def jacobian_picture(
     exercise: Exercise,
+    cache: Path | None = None,
     *,
     width: int = 80,
     colour: bool = False,
@@ -225,26 +204,44 @@ def jacobian_picture(
 ) -> list[str]:
     """The pattern of every ∂output/∂input of an exercise's operators at a small example, from the derived formulas:
     diagonal for point-wise functions, dense for softmax, blocks for a weight. Axes beyond two are folded: outputs down,
-    inputs across. Empty for an exercise without an operator.
+    inputs across. Empty for an exercise without an operator. The numbers are kept in the folder `cache`.
     """
     ink = LETTERS if ascii else BLOCKS
-    specs = [graded.spec for graded in exercise.functions if not graded.spec.reference]
-    operators = dict.fromkeys(spec.operator or exercise.operator for spec in specs)
     panels = []
-    for operator in filter(None, operators):
-        inputs = small_inputs(operator)
-        point = point_at(operator, inputs, sample=True)
-        for each in operator.differentiable_inputs:
-            values = np.asarray(point.quick_jacobian(each.name)[0], dtype=np.float64)
-            if values.size == 0:
-                continue
-            columns = np.ndim(inputs[each.name])
-            title = f"d{operator.output_name}/d{each.name}" if ascii else f"∂{operator.output_name}/∂{each.name}"
-            title += f", {plain(shape_text(values.shape), ink)}"
-            panels.append(draw_panel(title, flat(values, None, columns), largest(values), width - len(INDENT), ink))
+    for title, matrix in jacobians_of(exercise, cache):
+        shown = plain(title.replace("∂", "d").replace("ȳ", "y_bar") if ascii else title, ink)
+        panels.append(draw_panel(shown, matrix, largest(matrix.values), width - len(INDENT), ink))
     if not panels:
         return []
     return painted([*beside(panels, width), *notes(panels, width), *legend(ink, width, marked=False)], colour)
+
+
+def jacobians_of(exercise: Exercise, cache: Path | None = None) -> Iterator[tuple[str, Flat]]:
+    """Every ∂output/∂input of an exercise's operators at a small example, with its name and shape."""
+    specs = [graded.spec for graded in exercise.functions if not graded.spec.reference]
+    for operator in filter(None, dict.fromkeys(spec.operator or exercise.operator for spec in specs)):
+        point = point_at(operator, small_inputs(operator), sample=True)
+        for name, values in _jacobians(point, cache).items():
+            if values.size:
+                over, below = (each.replace("y_bar", "ȳ") for each in (operator.output_name, name))
+                title = f"∂{over}/∂{below}, {shape_text(values.shape)}"
+                yield title, flat(values, None, np.ndim(point.inputs[name]))
+
+
+def _jacobians(point: Point, cache: Path | None) -> dict[str, Floats]:
+    """The Jacobian of one sample by every differentiable input, computed once."""
+    from gradcheck.references.expected import Expected
+    from gradcheck.references.store import ExpectedStore, key_of
+
+    def computed() -> Record:
+        names = [each.name for each in point.operator.differentiable_inputs]
+        found = ((name, point.quick_jacobian(name)[0]) for name in names)
+        return [{name: Expected(values, np.zeros_like(values)) for name, values in found}]
+
+    store = ExpectedStore(point.operator, cache)
+    [row] = store.lookup(key_of("picture", point.dtype, point.inputs, point.sizes, None), computed)
+    store.save()
+    return {name: each.value for name, each in row.items()}
 
 
 def _compared(comparison: Comparison, width: int, colour: bool, ink: Ink) -> list[str]:

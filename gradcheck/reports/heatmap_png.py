@@ -9,11 +9,12 @@ import numpy as np
 
 from gradcheck.checks.engine import Verification
 from gradcheck.errors import GradcheckError, explained
-from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.load import load_candidate
+from gradcheck.grading.located import locate, shown_path
 from gradcheck.grading.report import ExerciseReport, Report
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
+from gradcheck.reports.grids import shape_text
 from gradcheck.reports.matrices import (
     LEVELS,
     MOST,
@@ -25,7 +26,6 @@ from gradcheck.reports.matrices import (
     levels,
     pooled,
     scales,
-    shape_text,
 )
 from gradcheck.showing.text import printable
 from gradcheck.training import plots

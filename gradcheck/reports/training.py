@@ -16,8 +16,8 @@ from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult, Status
 from gradcheck.errors import GradcheckError, SubmissionError, Ungraded
-from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.load import load_candidate
+from gradcheck.grading.located import locate, shown_path
 from gradcheck.grading.report import status_of
 from gradcheck.references.expected import Floats
 from gradcheck.reports.uses import use_of
