@@ -207,21 +207,25 @@ def jacobian_picture(
     inputs across. Empty for an exercise without an operator. The numbers are kept in the folder `cache`.
     """
     ink = LETTERS if ascii else BLOCKS
-    specs = [graded.spec for graded in exercise.functions if not graded.spec.reference]
-    operators = dict.fromkeys(spec.operator or exercise.operator for spec in specs)
     panels = []
-    for operator in filter(None, operators):
-        point = point_at(operator, small_inputs(operator), sample=True)
-        for name, values in _jacobians(point, cache).items():
-            if values.size == 0:
-                continue
-            columns = np.ndim(point.inputs[name])
-            title = f"d{operator.output_name}/d{name}" if ascii else f"∂{operator.output_name}/∂{name}"
-            title += f", {plain(shape_text(values.shape), ink)}"
-            panels.append(draw_panel(title, flat(values, None, columns), largest(values), width - len(INDENT), ink))
+    for title, matrix in jacobians_of(exercise, cache):
+        shown = plain(title.replace("∂", "d").replace("ȳ", "y_bar") if ascii else title, ink)
+        panels.append(draw_panel(shown, matrix, largest(matrix.values), width - len(INDENT), ink))
     if not panels:
         return []
     return painted([*beside(panels, width), *notes(panels, width), *legend(ink, width, marked=False)], colour)
+
+
+def jacobians_of(exercise: Exercise, cache: Path | None = None) -> Iterator[tuple[str, Flat]]:
+    """Every ∂output/∂input of an exercise's operators at a small example, with its name and shape."""
+    specs = [graded.spec for graded in exercise.functions if not graded.spec.reference]
+    for operator in filter(None, dict.fromkeys(spec.operator or exercise.operator for spec in specs)):
+        point = point_at(operator, small_inputs(operator), sample=True)
+        for name, values in _jacobians(point, cache).items():
+            if values.size:
+                over, below = (each.replace("y_bar", "ȳ") for each in (operator.output_name, name))
+                title = f"∂{over}/∂{below}, {shape_text(values.shape)}"
+                yield title, flat(values, None, np.ndim(point.inputs[name]))
 
 
 def _jacobians(point: Point, cache: Path | None) -> dict[str, Floats]:

@@ -169,7 +169,7 @@ class Keys(Page):
             "Tab": "the other side",
             "Ctrl-C": "copy what is selected, or leave",
         }
-        rows = [f"{key}   {told}" for key, told in (keys | moving).items()]
+        rows = [f"{key}   {told}" for key, told in {**keys, **moving}.items()]
         super().__init__(
             "Keys", lambda width: [(line, "") for row in rows for line in paragraph(row, width, "  ", "    ")]
         )
