@@ -25,7 +25,8 @@ TYPED = [
 TYPED += [(block.where, command) for block in BLOCKS for command in block.first]
 
 NOT_RUN = {
-    ("watch",): "waits for keys and for files to be saved; tests/desk runs it in a terminal",
+    ("desk",): "needs a screen, and keys; tests/desk runs it",
+    ("watch",): "waits for files to be saved; tests/desk runs it in a terminal",
     ("list", "--check"): "grades everything; tests/desk/test_listing.py runs it",
     ("grade", "--dask"): "needs a cluster; tests/classes/test_cluster.py starts one",
     ("train",): "trains for a minute; tests/training/test_session.py runs it",
