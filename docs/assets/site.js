@@ -1,9 +1,11 @@
-// In a terminal's session what is wrong and what to think about have their colours; the latter goes on, further in.
-let thinking = false;
+// A failure in a terminal's session has its colours: what is wrong, what to think about, and what is said last.
+let mark = "";
 for (const { classList, textContent } of document.querySelectorAll(".language-console .go")) {
-  thinking = /^ +Think:/.test(textContent) || (thinking && /^ {4}/.test(textContent));
-  classList.toggle("think", thinking);
-  classList.toggle("bad", /^\w+\.\w+ +\[[\w-]+\]/.test(textContent));
+  const [, said] = textContent.match(/^ {2}(Answer|Think|Again|More|Not checked)/) ?? [];
+  if (/^\w+\.\w+ +\[[\w-]+\]/.test(textContent)) mark = "bad";
+  else if (said) mark = { Answer: "", Think: "think" }[said] ?? "quiet";
+  else if (!/^ {2}/.test(textContent)) mark = "";
+  if (mark && /^ {2,4}\S/.test(textContent)) classList.add(mark);
 }
 
 // What scrolls sideways is reached by the keyboard, once the theme has laid it out; from phones the theme takes that away.
