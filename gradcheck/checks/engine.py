@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 from gradcheck.checks import properties, wording
 from gradcheck.checks.candidate import Candidate, InProcessCandidate
-from gradcheck.checks.cases import Case
+from gradcheck.checks.cases import Case, walk
 from gradcheck.checks.file_code import AutodiffWords
 from gradcheck.checks.judge import Judged, confused, ended, impure, judge, malformed
 from gradcheck.checks.limits import WAITING, Allowance, Budget, OwnTime
-from gradcheck.checks.outcome import Arguments, Call, Foreign, Outcome, Returned, Value
+from gradcheck.checks.outcome import Argument, Arguments, Call, Foreign, Outcome, Returned, Value
 from gradcheck.checks.properties import Unfinished
 from gradcheck.checks.results import (
     MOST_DRAWS,
@@ -28,7 +28,7 @@ from gradcheck.checks.results import (
 )
 from gradcheck.checks.rounds import Asked, Key, key_of, round_of
 from gradcheck.checks.task import Confusion, FunctionSpec, Property, Task, default_task
-from gradcheck.checks.trials import Bench, Benches, Trial
+from gradcheck.checks.trials import Bench, Benches, Trial, listed
 from gradcheck.errors import FormulaError
 from gradcheck.operators.record import Operator
 
@@ -129,6 +129,7 @@ class Verification:
             found = self._run(spec, check)
             if found.status in ("failed", "errored"):
                 found = replace(self._by_autograd(spec, found), waiting=spec.waiting_for(check))
+                found = self._with_output(spec, found)
                 found = self.explain(self, spec, found) if self.explain else found
                 found = replace(found, cut_short=self.budget.cut > cut)
         except OwnFailure:
@@ -177,6 +178,24 @@ class Verification:
         if not used and any(_empty(outcome) for key, outcome in self._outcomes.items() if key[0] == spec.name):
             used = self.words.anywhere
         return wording.refused(CheckResult(found.task, found.function, found.check, "passed"), used) if used else found
+
+    def _with_output(self, spec: FunctionSpec, found: CheckResult) -> CheckResult:
+        """The failure of a backward with what its forward gives at the same inputs, if the learner's forward holds."""
+        example, forward = found.counterexample, self.task.forward_of(spec)
+        if forward is None or example is None or example.got is None:
+            return found
+        inputs = {name: example.arguments[name] for name in forward.parameters}
+        if sum(leaf.values.size for _, leaf in walk(inputs) if isinstance(leaf, Argument)) > _REDONE_BY_HAND:
+            return found
+        with self.searching():
+            if not self._result(forward.name, "edge_cases").ok:
+                return found
+        try:
+            row = self.bench(forward).reference.guessed("float64", [inputs])[0]
+        except Exception:  # one number of a drawing: without it the failure stands as it is
+            return found
+        output, *others = (listed(each.value) for each in row.values())
+        return found if others else replace(found, counterexample=replace(example, output=output))
 
     # One method per check, named like it, in their order.
 
@@ -398,6 +417,9 @@ class Verification:
     def _is_known(self, asked: Asked) -> bool:
         return asked.key in self._outcomes
 
+
+_REDONE_BY_HAND = 100
+"""Of inputs with more numbers nobody looks at the output."""
 
 ON_EDGES_S = 2.0
 """Seconds of computing, in which an edge is looked for that shows more than an exception."""

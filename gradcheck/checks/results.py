@@ -67,6 +67,7 @@ class Counterexample:
     """A case that shows the fault. Tensors are nested lists.
 
     `inputs` by parameter name, `grad_output` where there is one, `got` what came back, `marks` the wrong entries.
+    `output` is what the forward of a wrong backward gives at these inputs, where that forward holds.
     `digits` are as many as it takes to tell wrong entries from right ones.
     `about` says what is special about the case (dtype, memory, kinks). `expected` is shown on request only and never
     leaves the process in a report; nor do `arguments`, the facts that may be told of the case, `calls`, those that show
@@ -85,6 +86,7 @@ class Counterexample:
     changed: tuple[str, ...] = field(default=(), repr=False, compare=False)
     marks: Marks | None = None
     digits: int = DIGITS
+    output: Any = None
 
 
 def where_of(example: Counterexample) -> str:

@@ -105,6 +105,11 @@ class FunctionSpec:
         return "forward" in (self.role, self.name)
 
     @property
+    def is_backward(self) -> bool:
+        """Whether it is a backward function, of an operator or of its own."""
+        return "backward" in (self.role, self.name)
+
+    @property
     def checks(self) -> tuple[str, ...]:
         own = tuple(each for each in CHECKS[self.role] if not (self.alone and each == "agrees_with_backward"))
         at = own.index("values")
@@ -150,6 +155,16 @@ class Task:
     def backward_beside(self, jacobian: FunctionSpec) -> FunctionSpec | None:
         """The backward that a Jacobian must agree with."""
         return self.with_role("backward") if "agrees_with_backward" in jacobian.checks else None
+
+    def forward_of(self, backward: FunctionSpec) -> FunctionSpec | None:
+        """The forward that a backward goes back through, where it can be called with what the backward is given."""
+        if not backward.is_backward:
+            return None
+        role = "forward" if backward.role == "backward" else "function"
+        fitting = (each for each in self.functions if each.is_forward and each.role == role)
+        taken = set(backward.parameters)
+        same = (each for each in fitting if each.operator == backward.operator and taken.issuperset(each.parameters))
+        return next(same, None)
 
     def with_role(self, role: Role) -> FunctionSpec | None:
         return next((function for function in self.functions if function.role == role), None)

@@ -51,8 +51,8 @@ class WrittenMarks(Struct, frozen=True, omit_defaults=True):
 
 
 class WrittenCase(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A case that shows the fault, without the correct value. Tensors are nested lists; what of a number JSON lacks is
-    a string.
+    """A case that shows the fault, without the correct value; `output` is that of a forward which holds. Tensors are
+    nested lists; what of a number JSON lacks is a string.
     """
 
     inputs: dict[str, Any]
@@ -62,6 +62,7 @@ class WrittenCase(Struct, frozen=True, kw_only=True, omit_defaults=True):
     marks: WrittenMarks | None = None
     about: str = ""
     digits: int = DIGITS
+    output: Any = None
 
 
 class WrittenCheck(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -217,6 +218,7 @@ def case_written(example: Counterexample) -> WrittenCase:
         else None,
         about=example.about,
         digits=example.digits,
+        output=in_json(example.output),
     )
 
 

@@ -70,7 +70,8 @@ class Checked:
         return tuple(filter(None, known))
 
     def __str__(self) -> str:
-        from gradcheck.reports.heatmap import picture_lines, showable
+        from gradcheck.reports.heatmap import picture_lines
+        from gradcheck.reports.ink import showable
         from gradcheck.reports.message import failure_text
 
         given = ", ".join(graded.spec.name for graded in self.exercise.functions)

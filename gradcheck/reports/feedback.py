@@ -22,6 +22,7 @@ from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Marks,
 from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.errors import GradcheckError
 from gradcheck.reports.escaping import markdown_code_block, markdown_text, visible
+from gradcheck.reports.grids import Grid, grid_of
 from gradcheck.reports.message import hanging, tensor_text, tensors_in
 from gradcheck.reports.stored import failures, penalties, problems
 from gradcheck.reports.words import not_your_fault
@@ -43,7 +44,7 @@ class Row:
 
     name: str
     text: str
-    grid: tuple[tuple[tuple[str, bool], ...], ...] = ()
+    grid: Grid = ()
 
 
 @dataclass(frozen=True)
@@ -206,30 +207,9 @@ def _rows(example: Counterexample) -> Iterator[Row]:
 def _tensors(name: str, given: Any, digits: int, marks: Marks | None = None) -> Iterator[Row]:
     for own, value in tensors_in(name, given):
         text = value if isinstance(value, str) else tensor_text(value, len(own) + 3, digits=digits)
-        yield Row(own, clipped(text), _grid(value, digits, marks if value is given else None))
-
-
-def _grid(value: Any, digits: int, marks: Marks | None) -> tuple[tuple[tuple[str, bool], ...], ...]:
-    """A vector as one line, a matrix as its own; nothing for what is larger, deeper, ragged or no tensor."""
-    if not isinstance(value, list) or not value:
-        return ()
-    flat = not any(isinstance(each, list) for each in value)
-    lines = [value] if flat else value
-    if not all(isinstance(line, list) and len(line) == len(lines[0]) for line in lines):
-        return ()
-    if not 0 < len(lines) * len(lines[0]) <= _GRID or any(
-        isinstance(each, (list, dict)) for line in lines for each in line
-    ):
-        return ()
-    # All or none: where some are not known, an unmarked entry would read as a right one.
-    wrong = marks.entries if marks and marks.all_known else ()
-    return tuple(
-        tuple(
-            (clipped(tensor_text(each, digits=digits), 40), ((across,) if flat else (down, across)) in wrong)
-            for across, each in enumerate(line)
-        )
-        for down, line in enumerate(lines)
-    )
+        # All or none: where some are not known, an unmarked entry would read as a right one.
+        wrong = marks.entries if marks and marks.all_known and value is given else ()
+        yield Row(own, clipped(text), grid_of(value, digits, _GRID, wrong))
 
 
 def feedback_markdown(report: FinalReport) -> str:

@@ -13,6 +13,8 @@ import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import CheckResult
+from gradcheck.reports.grids import shape_text
+from gradcheck.reports.ink import BLOCKS, LETTERS, Ink, showable
 from gradcheck.reports.matrices import (
     MOST,
     NOT_FINITE,
@@ -24,7 +26,6 @@ from gradcheck.reports.matrices import (
     levels,
     point_at,
     pooled,
-    shape_text,
     sides,
     small_inputs,
 )
@@ -44,23 +45,6 @@ _GAP = 3
 Row = list[tuple[str, str]]
 """A line of the screen: pieces of text, each with its style."""
 
-
-@dataclass(frozen=True)
-class Ink:
-    """The characters to draw with."""
-
-    shades: str
-    wrong: str
-    corners: str
-    side: str
-    edge: str
-    fold: str
-    minus: str
-    times: str
-
-
-BLOCKS = Ink("·░▒▓█", "✗", "┌┐└┘", "│", "─", "┊", "−", "×")
-LETTERS = Ink(".:oO@", "X", "++++", "|", "-", "|", "-", "x")
 
 _POSITIVE = ("dim", "color(180)", "color(215)", "color(208)", "bold color(202)")
 _NEGATIVE = ("dim", "color(110)", "color(75)", "color(33)", "bold color(27)")
@@ -175,15 +159,6 @@ def painted(rows: list[Row], colour: bool) -> list[str]:
     return [(INDENT + "".join(piece(*each) for each in row)).rstrip() for row in rows]
 
 
-def showable(encoding: str | None) -> bool:
-    """Whether a stream of this encoding can show the blocks; if not, draw with `ascii=True`."""
-    try:
-        f"{BLOCKS.shades}{BLOCKS.wrong}{BLOCKS.corners}{BLOCKS.minus}".encode(encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
 def picture_of(
     result: CheckResult,
     verification: Verification | None = None,
@@ -232,21 +207,25 @@ def jacobian_picture(
     inputs across. Empty for an exercise without an operator. The numbers are kept in the folder `cache`.
     """
     ink = LETTERS if ascii else BLOCKS
-    specs = [graded.spec for graded in exercise.functions if not graded.spec.reference]
-    operators = dict.fromkeys(spec.operator or exercise.operator for spec in specs)
     panels = []
-    for operator in filter(None, operators):
-        point = point_at(operator, small_inputs(operator), sample=True)
-        for name, values in _jacobians(point, cache).items():
-            if values.size == 0:
-                continue
-            columns = np.ndim(point.inputs[name])
-            title = f"d{operator.output_name}/d{name}" if ascii else f"∂{operator.output_name}/∂{name}"
-            title += f", {plain(shape_text(values.shape), ink)}"
-            panels.append(draw_panel(title, flat(values, None, columns), largest(values), width - len(INDENT), ink))
+    for title, matrix in jacobians_of(exercise, cache):
+        shown = plain(title.replace("∂", "d").replace("ȳ", "y_bar") if ascii else title, ink)
+        panels.append(draw_panel(shown, matrix, largest(matrix.values), width - len(INDENT), ink))
     if not panels:
         return []
     return painted([*beside(panels, width), *notes(panels, width), *legend(ink, width, marked=False)], colour)
+
+
+def jacobians_of(exercise: Exercise, cache: Path | None = None) -> Iterator[tuple[str, Flat]]:
+    """Every ∂output/∂input of an exercise's operators at a small example, with its name and shape."""
+    specs = [graded.spec for graded in exercise.functions if not graded.spec.reference]
+    for operator in filter(None, dict.fromkeys(spec.operator or exercise.operator for spec in specs)):
+        point = point_at(operator, small_inputs(operator), sample=True)
+        for name, values in _jacobians(point, cache).items():
+            if values.size:
+                over, below = (each.replace("y_bar", "ȳ") for each in (operator.output_name, name))
+                title = f"∂{over}/∂{below}, {shape_text(values.shape)}"
+                yield title, flat(values, None, np.ndim(point.inputs[name]))
 
 
 def _jacobians(point: Point, cache: Path | None) -> dict[str, Floats]:

@@ -14,6 +14,7 @@ from gradcheck.grading.located import locate, shown_path
 from gradcheck.grading.report import ExerciseReport, Report
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
+from gradcheck.reports.grids import shape_text
 from gradcheck.reports.matrices import (
     LEVELS,
     MOST,
@@ -25,7 +26,6 @@ from gradcheck.reports.matrices import (
     levels,
     pooled,
     scales,
-    shape_text,
 )
 from gradcheck.showing.text import printable
 from gradcheck.training import plots

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck.catalog import all_exercises
 from gradcheck.checks.results import CheckResult, Counterexample, Marks
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.operators.record import BATCH_SIZE, Operator
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
+from gradcheck.reports.computation import FORMLESS, function_of
+from gradcheck.reports.grids import shape_text
 from gradcheck.showing.text import plural
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ NOT_FINITE = LEVELS + 1
 
 MOST = 16
 """Rows and columns that a picture has at most; larger matrices are pooled."""
-
-_FORMLESS = ("runs", "type", "dtype", "purity", "linearity", "agrees_with_backward")
-"""Checks whose failures no picture of numbers explains."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +73,6 @@ class Flat:
     marks: Array | None = None
     row_block: int = 0
     column_block: int = 0
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """3 × 4; a vector and a single number in words."""
-    if not shape:
-        return "a single number"
-    return " × ".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]} {plural(shape[0], 'entry', 'entries')}"
 
 
 def as_array(value: Any) -> Floats | None:
@@ -161,6 +152,17 @@ def sides(comparison: Comparison, right: str) -> list[tuple[str, Floats, Array |
     return [(titles[0], got, comparison.wrong, own), (titles[1], expected, None, other)]
 
 
+def pattern_in_words(values: Floats) -> str:
+    """Where a matrix of outputs by inputs differs from zero, and what that says."""
+    used = values != 0
+    if used.all():
+        return "no entry is zero, every output depends on every input"
+    rows, columns = np.nonzero(used)
+    if values.shape[0] == values.shape[1] and (rows == columns).all():
+        return "zero beside the diagonal, each output depends on its own input alone"
+    return f"{int(used.sum())} of {values.size} entries differ from zero"
+
+
 def levels(values: Floats, scale: float) -> Array:
     """−4 … 4 by sign and size, 0 for zero, NOT_FINITE for NaN and infinity."""
     finite = np.where(np.isfinite(values), values, 0.0)
@@ -177,7 +179,7 @@ def comparison_of(result: CheckResult, verification: Verification | None = None)
     was narrowed from is drawn then.
     """
     found = _compared(result)
-    if found is not None or verification is None or result.check in _FORMLESS or result.status != "failed":
+    if found is not None or verification is None or result.check in FORMLESS or result.status != "failed":
         return found
     found = _compared(_unshrunk(verification, result))
     return replace(found, about="at a larger example") if found else None
@@ -195,7 +197,7 @@ def _unshrunk(verification: Verification, result: CheckResult) -> CheckResult:
 
 def _compared(result: CheckResult) -> Comparison | None:
     example = result.counterexample
-    if example is None or example.got is None or result.status != "failed" or result.check in _FORMLESS:
+    if example is None or example.got is None or result.status != "failed" or result.check in FORMLESS:
         return None
     for name, got, expected, columns in _pairs(result, example):
         if min(got.size, expected.size) == 0 or max(got.ndim, expected.ndim) < 2 or max(got.size, expected.size) < 2:
@@ -210,7 +212,7 @@ def _compared(result: CheckResult) -> Comparison | None:
 
 def _pairs(result: CheckResult, example: Counterexample) -> list[tuple[str, Floats, Floats, int]]:
     """Each part that came back as numbers, and what it should have been: name, got, expected, axes across."""
-    spec, operator = _function(result)
+    spec, operator = function_of(result)
     known = example.expected
     if known is None:
         known = _derived(spec, operator, example) if spec and operator else None
@@ -234,14 +236,6 @@ def _pairs(result: CheckResult, example: Counterexample) -> list[tuple[str, Floa
         if got is not None and expected is not None:
             pairs.append((name, got, expected, columns))
     return pairs
-
-
-def _function(result: CheckResult) -> tuple[FunctionSpec | None, Operator | None]:
-    exercise = all_exercises().get(result.task)
-    if exercise is None:
-        return None, None
-    spec = next((each.spec for each in exercise.functions if each.spec.name == result.function), None)
-    return spec, (spec.operator or exercise.operator) if spec and not spec.reference else None
 
 
 def _derived(spec: FunctionSpec, operator: Operator, example: Counterexample) -> Any:

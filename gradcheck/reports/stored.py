@@ -181,6 +181,7 @@ def _counterexample(case: WrittenCase) -> Counterexample:
         clipped(case.about),
         marks=Marks(marks.entries, marks.count, marks.of, tuple(map(clipped, marks.parts))) if marks else None,
         digits=max(1, min(case.digits, 17)),
+        output=_bounded(case.output),
     )
 
 

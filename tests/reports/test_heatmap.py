@@ -15,15 +15,14 @@ from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult, Counterexample, Marks, where_of
 from gradcheck.classes.written import case_written
 from gradcheck.reports.heatmap import (
-    BLOCKS,
     draw_panel,
     jacobian_picture,
     notes,
     painted,
     picture_lines,
     picture_of,
-    showable,
 )
+from gradcheck.reports.ink import BLOCKS, showable
 from gradcheck.reports.matrices import (
     NOT_FINITE,
     Comparison,

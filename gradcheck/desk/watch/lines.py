@@ -15,7 +15,7 @@ from gradcheck.reports.terminal import formula_lines, paragraph
 from gradcheck.reports.words import STYLES, WORDS
 from gradcheck.showing.text import plural, points
 
-KINDS = {"said": "bold", "think": "cyan", "quiet": "dim", "command": "dim"}
+KINDS = {"said": "bold", "wrong": "red", "think": "cyan", "quiet": "dim", "command": "dim"}
 """How the lines of a failure are set (see `reports.message.Line`)."""
 
 

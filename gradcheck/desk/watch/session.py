@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gradcheck.catalog import Exercise, all_exercises, find_exercise
 from gradcheck.classes.course_here import CourseHere
@@ -210,13 +210,16 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+_T = TypeVar("_T")
+
+
 @dataclass(frozen=True)
 class WatchVerdict:
     """What is known of an exercise after a grading, or why there was none.
 
     `functions` holds the status of each function, `failure` the lines of the first failure, each with what it is, by
-    the width they were made for (0 for lines to be wrapped at any), `computation` the facts of its picture, `snippet`
-    what reproduces it, `more` the checks that failed besides.
+    the width they were made for (0 for lines to be wrapped at any), `computation` the facts of its drawing, `picture`
+    the lines of a wrong matrix's, by width too, `snippet` what reproduces it, `more` the checks that failed besides.
     """
 
     exercise: Exercise
@@ -226,14 +229,22 @@ class WatchVerdict:
     functions: Mapping[str, str] = field(default_factory=dict)
     failure: Mapping[int, Sequence[Line]] = field(default_factory=dict)
     computation: Mapping[str, Any] | None = None
+    picture: Mapping[int, Sequence[str]] = field(default_factory=dict)
     snippet: str = ""
     more: Sequence[str] = ()
     printed: Sequence[str] = ()
 
     def failure_at(self, width: int) -> Sequence[Line]:
-        """The lines made for the widest screen that is no wider."""
-        fitting = [each for each in self.failure if each <= width] or [min(self.failure, default=0)]
-        return self.failure.get(max(fitting), ())
+        return _made_for(self.failure, width)
+
+    def picture_at(self, width: int) -> Sequence[str]:
+        return _made_for(self.picture, width)
+
+
+def _made_for(lines: Mapping[int, Sequence[_T]], width: int) -> Sequence[_T]:
+    """Those made for the widest screen that is no wider."""
+    fitting = [each for each in lines if each <= width] or [min(lines, default=0)]
+    return lines.get(max(fitting), ())
 
 
 def verdict_of(exercise: Exercise, shown: str, answer: Mapping[str, Any]) -> WatchVerdict:
@@ -251,6 +262,7 @@ def verdict_of(exercise: Exercise, shown: str, answer: Mapping[str, Any]) -> Wat
         functions,
         {int(width): [(text, kind) for text, kind in lines] for width, lines in answer["failure"].items()},
         answer["computation"],
+        {int(width): lines for width, lines in answer["picture"].items()},
         answer["snippet"],
         answer["more"],
         answer["printed"],

@@ -220,11 +220,15 @@ class _Telling(Candidate):
 
 
 def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str, Any]:
+    from msgspec import to_builtins
+
     from gradcheck.catalog import find_exercise
     from gradcheck.grading.grade import unless_we_fail, verification_of
     from gradcheck.grading.last_results import digest_of
     from gradcheck.grading.load import load_candidate
     from gradcheck.grading.report import ExerciseReport
+    from gradcheck.reports.computation import computation_of
+    from gradcheck.reports.heatmap import picture_of
     from gradcheck.reports.message import failure_lines
     from gradcheck.reports.reproduce import snippet
     from gradcheck.showing.text import printable
@@ -242,7 +246,8 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
         "state": report.state,
         "checks": [[result.function, result.check, result.status] for result in results],
         "failure": {each: failure_lines(failures[0], shown, width=each) for each in WIDTHS} if failures else {},
-        "computation": None,
+        "computation": to_builtins(computation_of(failures[0])) if failures else None,
+        "picture": {each: picture_of(failures[0], verification, width=each) for each in WIDTHS} if failures else {},
         "snippet": snippet(failures[0], shown) if failures else "",
         "code": failures[0].code if failures else "",
         "more": [f"{result.function}.{result.check}" for result in failures[1:]],
