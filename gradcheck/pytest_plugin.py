@@ -443,6 +443,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         return
     from gradcheck.desk.progress import progress_of, progress_text
     from gradcheck.grading.last_results import remember_run
+    from gradcheck.reports.ink import showable
 
     if ungraded := terminalreporter.stats.get(WORDS[UNGRADED]):
         terminalreporter.section("the grader itself failed", yellow=True)
@@ -452,4 +453,6 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     remember_run(told, state)
     progress = progress_of(told, terminalreporter.config.invocation_params.dir, state)
     terminalreporter.section("progress")
-    terminalreporter.write(progress_text(progress, colour=terminalreporter.hasmarkup))
+    blocks = showable(getattr(sys.__stdout__, "encoding", None))
+    for line in progress_text(progress, colour=terminalreporter.hasmarkup, blocks=blocks).splitlines():
+        terminalreporter.line(line)  # each by itself: what cannot be shown of one spoils no other

@@ -18,7 +18,7 @@ EXERCISE = Exercise(
         ),
         purpose=(
             "The height of a training curve. With a linear model it is least squares; in a deep network only the "
-            "prediction is another."
+            "prediction changes."
         ),
         torch=("torch.nn.MSELoss",),
         idea=(

@@ -160,8 +160,9 @@ EXERCISE = Exercise(
         ),
         torch=("torch.func.jacrev",),
         idea=(
-            "Either factor is simple by itself: the cost's row is twice the error, the Jacobian has x in the columns "
-            "of its own row of w and zeros elsewhere. The product has the right shape by itself."
+            "Each factor is simple: the cost's row is twice the error ȳ − y, and row i of the Jacobian has x in the "
+            "columns of row i of w and zeros elsewhere. Their product is 1 × N as it stands: nothing has to be "
+            "transposed."
         ),
         minutes=30,
         difficulty=2,

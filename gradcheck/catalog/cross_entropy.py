@@ -31,9 +31,10 @@ EXERCISE = Exercise(
     title="Log-softmax and negative log-likelihood in one",
     about=About(
         statement=(
-            "Cross-entropy takes the scores themselves: log-softmax and negative log-likelihood in one module instead "
-            "of two. A sample with scores x and label k costs log Σ_j e^(x_j) − x_k, averaged over the batch, finite "
-            "and accurate for scores up to ±1e4. It is the loss that the lecture recommends for classification."
+            "Cross-entropy takes the scores themselves: log-softmax and negative log-likelihood are one module, so no "
+            "softmax belongs before it. A sample with scores x and label k costs log Σ_j e^(x_j) − x_k; C is the mean "
+            "over the batch, finite and accurate for scores up to ±1e4. It is the loss that the lecture recommends for "
+            "classification."
         ),
         purpose=(
             "The loss of image classifiers, and of language models, whose classes are the tokens that may come next."

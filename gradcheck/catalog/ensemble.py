@@ -55,10 +55,10 @@ EXERCISE = Exercise(
     title="The mean and the variance of an ensemble's predictions",
     about=About(
         statement=(
-            "For regression the practicum trains several networks, five with ReLU and five with tanh, on the same few "
-            "points. Where there were data they agree; elsewhere each goes on in its own way. So the mean of their "
-            "predictions is the answer, and their variance says where not to trust it. It is the population's "
-            "variance: divided by the number of networks."
+            "For regression the practicum trains ten networks, five with ReLU and five with tanh, on the same points. "
+            "Among these they agree; beyond them some shoot up and others down. So the mean of the predictions is the "
+            "answer, and their variance says where not to trust it. It is the population's variance: divided by the "
+            "number of networks."
         ),
         purpose="A plain measure of doubt: where several networks disagree, the answer is a guess.",
         torch=("torch.var_mean",),

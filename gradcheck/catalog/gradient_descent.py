@@ -152,11 +152,11 @@ EXERCISE = Exercise(
     title="Full-batch, stochastic and minibatch gradient descent",
     about=About(
         statement=(
-            "The gradient of the loss points uphill, so w takes a step the other way; the learning rate η says how "
-            "far. With all samples that is full-batch descent. Stochastic descent takes one sample at a time: noisy "
-            "steps, but many, and samples that resemble each other need not all be seen for one step. A minibatch lies "
-            "between the two and keeps parallel hardware busy. A positive semi-definite matrix may take the place of "
-            "the number η."
+            "On a mountain in fog one feels where the ground falls most steeply, and takes a step: w moves against the "
+            "gradient of the loss, and η says how far. With all samples that is full-batch descent. Stochastic descent "
+            "takes one sample at a time: noisy, but fast where samples resemble each other. A minibatch averages a "
+            "few, to keep parallel hardware busy. η may be a positive semi-definite matrix: still downhill, if not by "
+            "the steepest way."
         ),
         purpose="The step that trains networks of every size. Momentum and Adam refine it; they do not replace it.",
         torch=("torch.optim.SGD",),

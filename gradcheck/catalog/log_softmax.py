@@ -13,9 +13,10 @@ EXERCISE = Exercise(
     title="The logarithm of softmax",
     about=About(
         statement=(
-            "The logarithm of softmax, y_i = x_i − log Σ_k e^(x_k). In two steps it fails: a probability that has "
-            "underflowed to 0 has the logarithm −∞. In one module the logarithm of the numerator is the score itself, "
-            "and only the logarithm of the sum is left to be computed with care."
+            "The logarithm of softmax, y_i = x_i − log Σ_k e^(x_k). Softmax goes flat where one score is far ahead, "
+            "and little of a gradient gets through; its logarithm does not. In two steps it fails, for a probability "
+            "that has underflowed to 0 has the logarithm −∞. In one step the score is there as it is, and only the "
+            "logarithm of the sum needs care."
         ),
         purpose=(
             "Log-probabilities of classes or of the next token: likelihoods are added up from them, where products "

@@ -127,8 +127,8 @@ EXERCISE = Exercise(
         statement=(
             "Inputs should have mean 0 and variance 1, column by column: y = (x − m) / max(σ, ε). Columns of very "
             "different size stretch the loss into a long valley, where no learning rate suits all directions. The "
-            "statistics are taken once, from the training set, and are constants from then on; of images there is one "
-            "pair for each colour."
+            "statistics are taken once, from the training set, and are constants from then on. Images have one pair "
+            "for each colour: under water there is hardly any red."
         ),
         purpose=(
             "The first step of almost every data pipeline; batch and layer normalisation do the same inside the "

@@ -50,7 +50,7 @@ EXERCISE = Exercise(
         ),
         purpose=(
             "Quantisers balance layers with it before they round the weights; and it shows how little the size of a "
-            "ReLU weight says alone."
+            "weight says by itself."
         ),
         torch=(),
         idea=(

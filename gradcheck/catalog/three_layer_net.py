@@ -186,8 +186,9 @@ EXERCISE = Exercise(
     about=About(
         statement=(
             "The lecture's network in PyTorch: an image is flattened and goes through linear, ReLU, linear, ReLU, "
-            "linear. The class there defines its modules and the forward pass; torch finds the backward pass by "
-            "itself. Here you write it by hand, for one image at a time."
+            "linear. Its linear modules are objects, because they hold parameters; ReLU holds none and is a mere "
+            "function. Only the forward pass is written there, and torch finds the way back. Here you write both, for "
+            "one image at a time."
         ),
         purpose=(
             "The multi-layer perceptron: written by hand once, it shows what one call of backward() does at any depth."

@@ -92,9 +92,9 @@ EXERCISE = Exercise(
     about=About(
         statement=(
             "The practicum's network for the spiral: a hidden layer h = f(W_h x + b_h) and an output layer ŷ = g(W_y h "
-            "+ b_y). Here f is ReLU, and the output is the logits, before any softmax. All of its modules have been "
-            "written already; what is new is to run them one after the other, forward and then back, for a whole "
-            "batch."
+            "+ b_y). Without f the two would be no more than one linear layer. Here f is ReLU, and the output is the "
+            "logits, before any softmax. Its modules have all been written; what is new is to run them one after the "
+            "other, forward and then back, for a whole batch."
         ),
         purpose=(
             "The smallest network that can bend its boundary: it separates the spiral's arms, where a linear model "

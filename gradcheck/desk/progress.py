@@ -129,8 +129,8 @@ def _touched(
         yield Touched(known, len(ran[name]), seen.get(name), helped.get(name, NO_HELP))
 
 
-def progress_text(progress: Progress, *, colour: bool) -> str:
-    """The summary as text, as wide as the terminal."""
+def progress_text(progress: Progress, *, colour: bool, blocks: bool) -> str:
+    """The summary as text, as wide as the terminal; `blocks` says whether that can show the bars' blocks."""
     from rich.console import Console
 
     text = StringIO()
@@ -138,7 +138,7 @@ def progress_text(progress: Progress, *, colour: bool) -> str:
     console = Console(
         file=text, width=width, force_terminal=colour, no_color=not colour, soft_wrap=True, legacy_windows=False
     )
-    _print_bars(console, progress)
+    _print_bars(console, progress, "█░" if blocks else "#.")
     for each in progress.new:
         if len(progress.touched) > 1:
             console.print(each.exercise.name, style="bold", highlight=False)
@@ -149,7 +149,7 @@ def progress_text(progress: Progress, *, colour: bool) -> str:
     return text.getvalue()
 
 
-def _print_bars(console: Console, progress: Progress) -> None:
+def _print_bars(console: Console, progress: Progress, drawn: str) -> None:
     """A line for each unit of which all was run, and for each exercise of the others."""
     from rich.table import Table
     from rich.text import Text
@@ -158,7 +158,7 @@ def _print_bars(console: Console, progress: Progress) -> None:
 
     def add(name: str, told: Text, score: float | None, most: float) -> None:
         filled = int(_BAR * (score or 0.0) / most) if most else 0
-        bar = Text("█" * filled, style="green") + Text("░" * (_BAR - filled), style="dim")
+        bar = Text(drawn[0] * filled, style="green") + Text(drawn[1] * (_BAR - filled), style="dim")
         table.add_row(name, bar, told, f"{'–' if score is None else points(score)}/{points(most)} points")
 
     for unit in dict.fromkeys(each.exercise.unit for each in progress.touched):

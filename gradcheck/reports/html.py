@@ -10,6 +10,8 @@ import numpy as np
 
 from gradcheck.checks.results import CheckResult, Counterexample, Marks, where_of
 from gradcheck.grading.report import ExerciseReport
+from gradcheck.reports.computation import computation_of
+from gradcheck.reports.computation_svg import computation_svg
 from gradcheck.reports.grids import grid_of
 from gradcheck.reports.matrices import (
     MOST,
@@ -77,6 +79,7 @@ def _functions(report: ExerciseReport) -> list[dict[str, Any]]:
 
 def _failure(result: CheckResult, picture: Comparison | None, show_answer: bool) -> dict[str, Any]:
     example, diagnosis = result.counterexample, result.diagnosis
+    drawn = computation_of(result, show_answer=show_answer)
     return {
         "function": result.function,
         "message": clipped(result.message),
@@ -85,6 +88,7 @@ def _failure(result: CheckResult, picture: Comparison | None, show_answer: bool)
         "rows": list(_rows(example, show_answer)) if example else [],
         "notes": [clipped(note) for note in _notes(example)],
         "answer": diagnosis.answer if diagnosis and show_answer else "",
+        "computation": computation_svg(drawn) if drawn else None,
         "picture": drawing(picture) if picture else None,
         "think": diagnosis.think if diagnosis else "",
         "waiting": ", ".join(name.replace("_", " ") for name in result.waiting),

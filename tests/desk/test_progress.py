@@ -51,7 +51,7 @@ def ran(name: str, status: str = "passed", *only: str, keep: bool = True) -> lis
 
 def whole(*told: list[dict[str, str]]) -> list[str]:
     records = [record for each in told for record in each]
-    lines = progress_text(progress_of(records, Path.cwd(), STATE), colour=False).splitlines()
+    lines = progress_text(progress_of(records, Path.cwd(), STATE), colour=False, blocks=True).splitlines()
     assert max(map(len, lines)) <= 80
     return [line.rstrip() for line in lines]
 

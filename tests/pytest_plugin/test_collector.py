@@ -216,6 +216,15 @@ def test_what_is_left_is_told_with_what_was_found_before(
     assert lines[1] == f"4 of 4 points. Next: exercises/{RELU}"
 
 
+def test_a_terminal_without_utf8_keeps_the_lines_apart(
+    project: Project, run_pytest: RunPytest, source_of: SourceOf
+) -> None:
+    project({RELU: source_of(RELU)})
+    lines = progress(run_pytest(f"exercises/{RELU}", PYTHONUTF8="0", PYTHONIOENCODING="ascii", LC_ALL="C"))
+    assert lines[:2] == ["relu  ########################  passed  4/4 points", "  Passed without a hint."]
+    assert "\\n" not in "".join(lines)
+
+
 def test_what_failed_is_run_again_and_what_is_not_started_is_not(
     project: Project, run_pytest: RunPytest, half_done: dict[str, str]
 ) -> None:

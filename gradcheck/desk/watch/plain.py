@@ -21,6 +21,7 @@ from gradcheck.desk.watch.grader import Grader
 from gradcheck.desk.watch.lines import next_lines, progress_lines, verdict_lines
 from gradcheck.desk.watch.loop import Watch
 from gradcheck.desk.watch.session import FolderWatch, Session, WatchVerdict, exercises_to_watch
+from gradcheck.reports.ink import showable
 from gradcheck.reports.terminal import paragraph
 
 _BUSY_S, _IDLE_S = 0.1, 0.5
@@ -96,7 +97,7 @@ class Plain:
         width, following = self.width, self.session.focus
         current = (verdict.exercise if verdict else following) or self.session.exercises[0]
         shown = self.session.shown(following) if following else ""
-        blocks = can_write("█░", getattr(self.stream, "encoding", None))
+        blocks = showable(getattr(self.stream, "encoding", None))
         bars = progress_lines(self.session.listed, current, width, blocks=blocks)
         problem = self.session.course.problem
         told: list[Line] = [(line, "yellow") for line in paragraph(f"{problem}.", width, "")] if problem else []
@@ -116,15 +117,6 @@ class Plain:
             console.print(Text(line, style=style), soft_wrap=True)
         self.stream.write(text.getvalue() + ("\n" if apart else ""))
         self.stream.flush()
-
-
-def can_write(characters: str, encoding: str | None) -> bool:
-    """Whether a stream of that encoding takes them."""
-    try:
-        characters.encode(encoding or "ascii")
-    except (LookupError, UnicodeEncodeError):
-        return False
-    return True
 
 
 @contextmanager
