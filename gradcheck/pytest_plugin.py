@@ -60,7 +60,12 @@ class FailureShown(TerminalRepr):
             tw.line(self.more.lstrip("\n"))
 
 
-_MARKUP = {"said": {"bold": True, "red": True}, "think": {"cyan": True}, "quiet": {"light": True}}
+_MARKUP = {
+    "said": {"bold": True, "red": True},
+    "think": {"cyan": True},
+    "command": {"light": True},
+    "quiet": {"light": True},
+}
 
 
 class CheckNotPassed(Exception):
@@ -218,7 +223,8 @@ class CheckItem(pytest.Item):
 
                 reporter = self.config.pluginmanager.get_plugin("terminalreporter")  # xdist's workers have none
                 colour = bool(reporter and reporter.hasmarkup and not self.config.getoption("xmlpath", None))
-                lines = terminal_picture(excinfo.value.result, self.file.verification(), colour=colour)
+                result, verification = excinfo.value.result, self.file.verification()
+                lines = terminal_picture(result, verification, colour=colour, show_answer=show)
                 text = "\n".join([text, *lines])
             return FailureShown(excinfo.value.result, self.file.shown, show, text, text[len(plain) :])
         return super().repr_failure(excinfo, style)
@@ -323,7 +329,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="print lines of plain torch below a failure: pasted into python they make the call that fails",
     )
     group.addoption(
-        "--picture", action="store_true", dest="gradcheck_picture", help="draw a wrong matrix below its failure"
+        "--picture",
+        action="store_true",
+        dest="gradcheck_picture",
+        help="draw the case, and a wrong matrix, below a failure",
     )
 
 
@@ -438,6 +447,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         return
     from gradcheck.desk.progress import progress_of, progress_text
     from gradcheck.grading.last_results import remember_run
+    from gradcheck.reports.ink import showable
 
     if ungraded := terminalreporter.stats.get(WORDS[UNGRADED]):
         terminalreporter.section("the grader itself failed", yellow=True)
@@ -447,4 +457,6 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     remember_run(told, state)
     progress = progress_of(told, terminalreporter.config.invocation_params.dir, state)
     terminalreporter.section("progress")
-    terminalreporter.write(progress_text(progress, colour=terminalreporter.hasmarkup))
+    blocks = showable(getattr(sys.__stdout__, "encoding", None))
+    for line in progress_text(progress, colour=terminalreporter.hasmarkup, blocks=blocks).splitlines():
+        terminalreporter.line(line)  # each by itself: what cannot be shown of one spoils no other

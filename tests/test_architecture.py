@@ -179,6 +179,19 @@ def test_a_class_name_exists_once():
     [
         ("import gradcheck, gradcheck.commands.cli", ("torch", "sympy", "flint", "hypothesis", "rich", "numpy")),
         ("import gradcheck.pytest_plugin", ("torch", "sympy", "flint", "hypothesis", "rich")),
+        (
+            "import gradcheck.desk.listing, gradcheck.desk.hints, gradcheck.desk.watch.loop",
+            (
+                "torch",
+                "sympy",
+                "flint",
+                "hypothesis",
+                "rich",
+                "numpy",
+                "gradcheck.checks.engine",
+                "gradcheck.submissions",
+            ),
+        ),
         ("from gradcheck.catalog import all_exercises; all_exercises()", ("torch", "sympy", "flint")),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward
 from gradcheck.operators.structure import ADD
 
 ORDER = 4
@@ -11,6 +11,22 @@ EXERCISE = Exercise(
     name="add",
     unit="04_modules",
     title="The sum of two tensors",
+    about=About(
+        statement=(
+            "The sum of two tensors of one shape, y = x1 + x2, entry by entry. It is the counterpart of duplicate: "
+            "there one wire becomes several, here two become one. C depends on both inputs, but through the same y."
+        ),
+        purpose=(
+            "Joins the two branches of a residual connection, x + f(x), without which very deep networks hardly train."
+        ),
+        torch=("torch.add",),
+        idea=(
+            "A little more of either input is as much more of y: both slopes are 1, so each input gets grad_output as "
+            "it is."
+        ),
+        minutes=5,
+        difficulty=1,
+    ),
     operator=ADD,
     functions=(
         forward("x1", "x2"),

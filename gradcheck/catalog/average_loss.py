@@ -1,6 +1,6 @@
 """The average loss of a linear model over a training set."""
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward
 from gradcheck.catalog.parts.errors import every_error
 from gradcheck.operators.models import AVERAGE_LOSS
 
@@ -10,6 +10,24 @@ EXERCISE = Exercise(
     name="average_loss",
     unit="01_models_and_losses",
     title="The average loss over a training set",
+    about=About(
+        statement=(
+            "Training minimises one number, the average of the losses of all P samples of the training set S: L(S, w) "
+            "= 1/P Σ_p L(x_p, y_p, w). Here the loss of a sample is the squared error of a linear model, (y_p − "
+            "w·x_p)². The samples are data and stay as they are; what L is a function of is w."
+        ),
+        purpose=(
+            "The height of a training curve. With a linear model it is least squares; in a deep network only the "
+            "prediction changes."
+        ),
+        torch=("torch.nn.MSELoss",),
+        idea=(
+            "Each sample pulls w along its own row of x, the harder the larger its error. The sum of these pulls is a "
+            "single product, errors times x; the average keeps its 1/P."
+        ),
+        minutes=20,
+        difficulty=2,
+    ),
     operator=AVERAGE_LOSS,
     functions=(
         forward("w", "x", "y", returns="scalar"),

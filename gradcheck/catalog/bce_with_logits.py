@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward
 from gradcheck.operators.models import BCE_WITH_LOGITS
 
 ORDER = 4
@@ -26,6 +26,25 @@ EXERCISE = Exercise(
     name="bce_with_logits",
     unit="05_losses",
     title="The binary cross-entropy of a logit",
+    about=About(
+        statement=(
+            "A yes-or-no question has one score z, the logit, and σ(z) is the probability of a yes. With a target t in "
+            "[0, 1] an entry costs −t log σ(z) − (1 − t) log(1 − σ(z)); C is the mean over all entries. As in "
+            "cross-entropy the logarithm and what is in it belong into one module: apart, σ(z) rounds to 0 or 1, and "
+            "the logarithm is infinite."
+        ),
+        purpose=(
+            "The loss where several labels may hold at once, each with its own yes or no, and of many a GAN's "
+            "discriminator."
+        ),
+        torch=("torch.nn.functional.binary_cross_entropy_with_logits", "torch.nn.BCEWithLogitsLoss"),
+        idea=(
+            "With softplus an entry costs log(1 + e^z) − t z. The slope of the first term is σ(z), that of the second "
+            "t: prediction minus target once more, divided by the number of entries."
+        ),
+        minutes=25,
+        difficulty=2,
+    ),
     operator=BCE_WITH_LOGITS,
     functions=(
         forward("logits", "targets", returns="scalar"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import Confusion, Edge, Reference
 from gradcheck.operators.backpropagation import WEIGHTED_SUM
 from gradcheck.operators.models import SQUARED_ERROR
@@ -147,6 +147,26 @@ EXERCISE = Exercise(
     name="cost_of_model",
     unit="03_backpropagation",
     title="The cost of a model by two Jacobians",
+    about=About(
+        statement=(
+            "The lecture works one example with its shapes: a model ȳ = G(x, w) with M outputs and N parameters, and a "
+            "cost C(y, ȳ). The gradient of C by the outputs is 1 × M, the Jacobian of the model by its parameters M × "
+            "N, and their product 1 × N. Here C = ‖y − ȳ‖² and ȳ = w x; the entries of the matrix w count as one "
+            "vector, row after row."
+        ),
+        purpose=(
+            "Cost and model are differentiated apart and joined by one product: so any loss can be put on top of any "
+            "network."
+        ),
+        torch=("torch.func.jacrev",),
+        idea=(
+            "Each factor is simple: the cost's row is twice the error ȳ − y, and row i of the Jacobian has x in the "
+            "columns of row i of w and zeros elsewhere. Their product is 1 × N as it stands: nothing has to be "
+            "transposed."
+        ),
+        minutes=30,
+        difficulty=2,
+    ),
     functions=(
         function(
             "grad_cost",

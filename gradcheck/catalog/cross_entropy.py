@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward
 from gradcheck.operators.models import CROSS_ENTROPY
 from gradcheck.training.steps import all_pairs, at_labels, one_hot_like
 
@@ -29,6 +29,24 @@ EXERCISE = Exercise(
     name="cross_entropy",
     unit="05_losses",
     title="Log-softmax and negative log-likelihood in one",
+    about=About(
+        statement=(
+            "Cross-entropy takes the scores themselves: log-softmax and negative log-likelihood are one module, so no "
+            "softmax belongs before it. A sample with scores x and label k costs log Σ_j e^(x_j) − x_k; C is the mean "
+            "over the batch, finite and accurate for scores up to ±1e4. It is the loss that the lecture recommends for "
+            "classification."
+        ),
+        purpose=(
+            "The loss of image classifiers, and of language models, whose classes are the tokens that may come next."
+        ),
+        torch=("torch.nn.functional.cross_entropy", "torch.nn.CrossEntropyLoss"),
+        idea=(
+            "Fused, nothing is ever divided by a probability. What is left is the predicted distribution minus the "
+            "true one, which has all its mass at the label, divided by B."
+        ),
+        minutes=20,
+        difficulty=2,
+    ),
     operator=CROSS_ENTROPY,
     functions=(
         forward("logits", "labels", returns="scalar"),

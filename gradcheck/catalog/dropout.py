@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.catalog.parts import chance
 from gradcheck.checks.task import Edge, Property, Reference
 from gradcheck.operators.structure import MASKED
@@ -260,6 +260,22 @@ EXERCISE = Exercise(
     name="dropout",
     unit="06_tricks",
     title="Inverted dropout",
+    about=About(
+        statement=(
+            "In training, dropout sets each unit to zero with probability p, at random and anew every time. No unit "
+            "can rely on another one being there, so what is learnt spreads over all of them. The inverted form lets "
+            "the units that stay grow, so that the next layer sees the same mean as without dropout. In use nothing is "
+            "dropped, and nothing needs rescaling."
+        ),
+        purpose="Regularises large layers, in transformers too: one network trains as many thinned versions of itself.",
+        torch=("torch.nn.functional.dropout", "torch.nn.Dropout"),
+        idea=(
+            "What is kept is divided by the probability of being kept, so that the expected value stays x. For "
+            "backward the mask is a constant: what was dropped gets nothing, the rest the same factor again."
+        ),
+        minutes=25,
+        difficulty=2,
+    ),
     functions=(
         function(
             "forward",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward
 from gradcheck.operators.structure import DUPLICATE
 
 ORDER = 3
@@ -31,6 +31,24 @@ EXERCISE = Exercise(
     name="duplicate",
     unit="04_modules",
     title="Several copies of one tensor",
+    about=About(
+        statement=(
+            "A wire that splits is a module too: it hands on what comes in, several times, y_1 = y_2 = … = x. It is "
+            "there wherever one result is used twice. On the way back every copy brings a gradient of its own, and one "
+            "gradient for x has to be made of them."
+        ),
+        purpose=(
+            "Residual connections and shared weights use one tensor in several places; here their gradients come "
+            "together."
+        ),
+        torch=("torch.Tensor.expand",),
+        idea=(
+            "x reaches C through every copy, and a change of x changes each of them as much. Changes along several "
+            "ways add up, and so do the gradients."
+        ),
+        minutes=10,
+        difficulty=1,
+    ),
     operator=DUPLICATE,
     functions=(
         forward("x", "copies", returns="tuple"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Reference
 
 if TYPE_CHECKING:
@@ -53,6 +53,22 @@ EXERCISE = Exercise(
     name="ensemble",
     unit="07_training",
     title="The mean and the variance of an ensemble's predictions",
+    about=About(
+        statement=(
+            "For regression the practicum trains ten networks, five with ReLU and five with tanh, on the same points. "
+            "Among these they agree; beyond them some shoot up and others down. So the mean of the predictions is the "
+            "answer, and their variance says where not to trust it. It is the population's variance: divided by the "
+            "number of networks."
+        ),
+        purpose="A plain measure of doubt: where several networks disagree, the answer is a guess.",
+        torch=("torch.var_mean",),
+        idea=(
+            "Average over the networks, then square what deviates from that mean. E[x²] − E[x]² is the same on paper, "
+            "but of large predictions it subtracts two numbers that agree in nearly all digits."
+        ),
+        minutes=10,
+        difficulty=1,
+    ),
     functions=(
         function(
             "mean_and_variance",

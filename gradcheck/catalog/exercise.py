@@ -9,7 +9,7 @@ from typing import Any, Literal
 from gradcheck.checks.task import ORIENTATION, Confusion, FunctionSpec, Property, Reference, Task
 from gradcheck.operators.record import Operator
 
-__all__ = ["Exercise", "Graded", "Misconception", "backward", "forward", "function", "jacobian"]
+__all__ = ["About", "Exercise", "Graded", "Misconception", "backward", "forward", "function", "jacobian"]
 
 Returns = Literal["tensor", "tuple", "scalar"]
 
@@ -40,6 +40,25 @@ class Misconception:
 
 
 @dataclass(frozen=True)
+class About:
+    """What an exercise is about, in words.
+
+    `statement`   what the lecture says, in our words.
+    `purpose`     what the piece is for, in one sentence.
+    `torch`       torch's own names for it, with their dots; none where it has none.
+    `idea`        the idea of the solution: for whoever has passed, or asks for it.
+    `minutes`     how long it takes somebody who has heard the lecture; `difficulty` is 1, 2 or 3.
+    """
+
+    statement: str
+    purpose: str
+    torch: tuple[str, ...]
+    idea: str
+    minutes: int
+    difficulty: int
+
+
+@dataclass(frozen=True)
 class Exercise:
     """An exercise: `name` is its file's stem, `unit` its folder.
 
@@ -52,6 +71,7 @@ class Exercise:
     name: str
     unit: str
     title: str
+    about: About
     functions: tuple[Graded, ...]
     hints: tuple[str, ...]
     operator: Operator | None = None
@@ -67,6 +87,13 @@ class Exercise:
         """Of its functions, each once."""
         found = (graded.spec.operator or self.operator for graded in self.functions)
         return [operator for operator in dict.fromkeys(found) if operator is not None]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the lecture, or torch's documentation, says what is asked."""
+        own = [graded.spec.reference.source for graded in self.functions if graded.spec.reference]
+        found = [operator.source for operator in self.operators] + own
+        return tuple(dict.fromkeys(part.strip() for source in found for part in source.split(";") if part.strip()))
 
     @property
     def path(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.catalog.parts.errors import every_error
 from gradcheck.checks.task import Edge, Reference
 from gradcheck.operators.models import AVERAGE_LOSS
@@ -150,6 +150,24 @@ EXERCISE = Exercise(
     name="gradient_descent",
     unit="02_gradient_descent",
     title="Full-batch, stochastic and minibatch gradient descent",
+    about=About(
+        statement=(
+            "On a mountain in fog one feels where the ground falls most steeply, and takes a step: w moves against the "
+            "gradient of the loss, and η says how far. With all samples that is full-batch descent. Stochastic descent "
+            "takes one sample at a time: noisy, but fast where samples resemble each other. A minibatch averages a "
+            "few, to keep parallel hardware busy. η may be a positive semi-definite matrix: still downhill, if not by "
+            "the steepest way."
+        ),
+        purpose="The step that trains networks of every size. Momentum and Adam refine it; they do not replace it.",
+        torch=("torch.optim.SGD",),
+        idea=(
+            "All four steps share one function, the gradient over a training set: all of it, x[p : p + 1], or "
+            "x[indices]. A small step against it lets the loss fall, and with a positive semi-definite eta it cannot "
+            "rise."
+        ),
+        minutes=25,
+        difficulty=2,
+    ),
     functions=(
         function(
             "full_batch_step",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
@@ -311,6 +311,25 @@ EXERCISE = Exercise(
     name="graph",
     unit="03_backpropagation",
     title="Backpropagation through any directed acyclic graph",
+    about=About(
+        statement=(
+            "Modules need not stand in a row: any graph without cycles will do. Each node is computed after those that "
+            "it depends on, in what is called a topological order, and gradients run through the same graph the other "
+            "way. A node that feeds several others influences C in several ways. A cycle, as in a recurrent network, "
+            "has to be unrolled in time first."
+        ),
+        purpose=(
+            "The heart of automatic differentiation: residual connections, shared weights and attention are all graphs "
+            "of this kind."
+        ),
+        torch=("torch.autograd.backward",),
+        idea=(
+            "Go through the topological order backwards and add each share to what has come already. When a node's "
+            "turn comes all its children have been there, so its gradient is whole before any of it is handed on."
+        ),
+        minutes=45,
+        difficulty=3,
+    ),
     functions=(
         function(
             "topological_order",

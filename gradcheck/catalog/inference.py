@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.outcome import Arguments, Returned, Value
 from gradcheck.checks.task import Edge, Leaf, Reference
 from gradcheck.operators.normalising import SOFTMAX
@@ -136,6 +136,21 @@ EXERCISE = Exercise(
     name="inference",
     unit="07_training",
     title="Probabilities, predictions and the accuracy",
+    about=About(
+        statement=(
+            "After training a network answers questions: softmax makes probabilities of its logits, the largest one "
+            "names the class, and the fraction of right answers is the accuracy. Nothing is differentiated any more. "
+            "Accuracy changes in jumps, which is why training minimises a smooth loss and accuracy is only reported."
+        ),
+        purpose="How a trained network is used and judged: the accuracies in tables of results are computed like this.",
+        torch=("torch.softmax", "torch.argmax"),
+        idea=(
+            "Softmax keeps the order of the scores, so argmax of the logits is the prediction, and the more exact one: "
+            "two nearly equal logits may round to one probability. Accuracy is the mean of right (1) and wrong (0)."
+        ),
+        minutes=15,
+        difficulty=1,
+    ),
     functions=(
         function(
             "probabilities",

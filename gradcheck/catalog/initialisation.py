@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.catalog.parts import chance
 from gradcheck.checks.task import Edge, Property, Reference
 
@@ -159,6 +159,24 @@ EXERCISE = Exercise(
     name="initialisation",
     unit="06_tricks",
     title="Initialise the weights of a ReLU layer",
+    about=About(
+        statement=(
+            "Training begins with random weights, and their size matters. Every output is a sum of fan_in terms, so "
+            "that activations grow or shrink from layer to layer, and with depth they explode or vanish. For layers "
+            "with ReLU, Kaiming He's rule draws the weights from a normal distribution with mean 0 and standard "
+            "deviation √(2 / fan_in)."
+        ),
+        purpose=(
+            "Lets a deep ReLU network learn from its first step on: what goes in keeps its size through all layers."
+        ),
+        torch=("torch.nn.init.kaiming_normal_",),
+        idea=(
+            "Variances of independent terms add up: a sum's mean square is fan_in · Var(w) times that of its inputs. "
+            "ReLU keeps one half, so Var(w) is 2 / fan_in; standard normal numbers are multiplied by its root."
+        ),
+        minutes=15,
+        difficulty=2,
+    ),
     functions=(
         function(
             "kaiming_normal",

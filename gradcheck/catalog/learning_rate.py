@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
@@ -95,6 +95,25 @@ EXERCISE = Exercise(
     name="learning_rate",
     unit="02_gradient_descent",
     title="Learning rates that fall from epoch to epoch",
+    about=About(
+        statement=(
+            "With samples drawn at random the gradient never comes to rest, and steps of one size wander about the "
+            "minimum. So the learning rate falls during training: large steps to get near, small ones to settle. Step "
+            "decay multiplies it by a factor after every so many epochs. The cosine schedule follows half a period of "
+            "a cosine, from lr at epoch 0 to 0 at the end."
+        ),
+        purpose=(
+            "Nearly every large network is trained with a rate that falls; the cosine is a usual choice for image and "
+            "language models."
+        ),
+        torch=("torch.optim.lr_scheduler.StepLR", "torch.optim.lr_scheduler.CosineAnnealingLR"),
+        idea=(
+            "Integer division counts the periods that are over, and each multiplies the rate once. A cosine runs from "
+            "1 to −1 while its angle goes from 0 to π; plus 1 and halved, it runs from 1 to 0."
+        ),
+        minutes=10,
+        difficulty=1,
+    ),
     functions=(
         function(
             "step_decay",

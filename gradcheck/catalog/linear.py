@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward, jacobian
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward, jacobian
 from gradcheck.operators.models import LINEAR
 
 ORDER = 1
@@ -43,6 +43,24 @@ EXERCISE = Exercise(
     name="linear",
     unit="04_modules",
     title="The linear module, y = x Wᵀ + b",
+    about=About(
+        statement=(
+            "A linear module multiplies by a matrix and adds a bias, so that each output is a weighted sum of all "
+            "inputs. The lecture writes Y = W X with a sample in each column; torch writes y = x Wᵀ + b with a sample "
+            "in each row, and so do we. Going back, three gradients are asked for: by x, by W and by b."
+        ),
+        purpose=(
+            "Most parameters of most networks sit in this module: in a transformer it makes the queries, keys and "
+            "values."
+        ),
+        torch=("torch.nn.functional.linear", "torch.nn.Linear"),
+        idea=(
+            "Follow the indices. x reaches the outputs of its own sample; weight and bias serve all samples, so theirs "
+            "add up over the batch. Each sum is a matrix product, and the shapes leave only one."
+        ),
+        minutes=30,
+        difficulty=2,
+    ),
     operator=LINEAR,
     functions=(
         forward("x", "weight", "bias"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward
 from gradcheck.operators.models import LINEAR_MODEL
 
 ORDER = 1
@@ -19,6 +19,21 @@ EXERCISE = Exercise(
     name="linear_model",
     unit="01_models_and_losses",
     title="The linear model",
+    about=About(
+        statement=(
+            "A parametrised model is a function of an input x and of parameters w, ȳ = G(x, w). The input changes from "
+            "sample to sample; the parameters are the same for all samples and are what training changes. The simplest "
+            "such model is a weighted sum, ȳ = Σ_i w_i x_i: each entry of x counts as much as its parameter says."
+        ),
+        purpose="Every neuron begins as this, a weighted sum of what comes in. By itself it is linear regression.",
+        torch=("torch.dot",),
+        idea=(
+            "ȳ is a sum of products in which each w_j meets just one x_j. Each of the two is the other's factor, and "
+            "so its slope; grad_output multiplies both."
+        ),
+        minutes=10,
+        difficulty=1,
+    ),
     operator=LINEAR_MODEL,
     functions=(
         forward("x", "w", returns="scalar"),

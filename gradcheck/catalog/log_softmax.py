@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward, jacobian
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward, jacobian
 from gradcheck.operators.normalising import LOG_SOFTMAX
 
 ORDER = 10
@@ -11,6 +11,25 @@ EXERCISE = Exercise(
     name="log_softmax",
     unit="04_modules",
     title="The logarithm of softmax",
+    about=About(
+        statement=(
+            "The logarithm of softmax, y_i = x_i − log Σ_k e^(x_k). Softmax goes flat where one score is far ahead, "
+            "and little of a gradient gets through; its logarithm does not. In two steps it fails, for a probability "
+            "that has underflowed to 0 has the logarithm −∞. In one step the score is there as it is, and only the "
+            "logarithm of the sum needs care."
+        ),
+        purpose=(
+            "Log-probabilities of classes or of the next token: likelihoods are added up from them, where products "
+            "would underflow."
+        ),
+        torch=("torch.nn.functional.log_softmax", "torch.nn.LogSoftmax"),
+        idea=(
+            "Only the second term of the difference mixes the entries, and it is the same for every i: its derivative "
+            "is the softmax. So backward needs the sum of grad_output per sample, and e^y."
+        ),
+        minutes=30,
+        difficulty=2,
+    ),
     operator=LOG_SOFTMAX,
     functions=(
         forward("x"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward
 from gradcheck.operators.structure import MAXIMUM
 
 ORDER = 5
@@ -24,6 +24,21 @@ EXERCISE = Exercise(
     name="maximum",
     unit="04_modules",
     title="The larger of two tensors, entry by entry",
+    about=About(
+        statement=(
+            "The larger of two tensors, entry by entry: y = max(x1, x2). Which of the two is handed on is decided anew "
+            "in each entry. Where they are equal there is a tie: the lecture gives the gradient to one input, torch "
+            "one half to each, and every such split is right. Nearly equal is no tie."
+        ),
+        purpose="Max pooling keeps the strongest of several responses: it is this module, applied again and again.",
+        torch=("torch.maximum",),
+        idea=(
+            "The smaller input may move a little and nothing changes. So a mask sends each entry of grad_output to the "
+            "input that was handed on, and its complement serves the other."
+        ),
+        minutes=10,
+        difficulty=1,
+    ),
     operator=MAXIMUM,
     functions=(
         forward("x1", "x2"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.outcome import GeneratorArgument, Returned
 from gradcheck.checks.task import Edge, Property, Reference
 
@@ -333,6 +333,23 @@ EXERCISE = Exercise(
     name="minibatches",
     unit="02_gradient_descent",
     title="The minibatches of one epoch",
+    about=About(
+        statement=(
+            "Samples in a fixed order teach a network that order: one that sees all the zeros first learns to answer "
+            "0, and then unlearns it. So every epoch goes through the training set in a new random order, cut into "
+            "minibatches. Each sample is used once an epoch, and the last batch may be smaller."
+        ),
+        purpose=(
+            "What a data loader does before every epoch, so that each batch is a fair sample of the whole training set."
+        ),
+        torch=("torch.utils.data.DataLoader",),
+        idea=(
+            "Draw one random order of all indices, then cut it into pieces. Shuffled first, any two samples can meet "
+            "in a batch, and none is left out or used twice."
+        ),
+        minutes=15,
+        difficulty=1,
+    ),
     functions=(
         function(
             "epoch_batches",

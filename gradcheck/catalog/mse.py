@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward
 from gradcheck.operators.models import MSE
 
 ORDER = 1
@@ -22,6 +22,21 @@ EXERCISE = Exercise(
     name="mse",
     unit="05_losses",
     title="The mean squared error",
+    about=About(
+        statement=(
+            "For regression the practicum uses the mean squared error, C = mean((y − ȳ)²), over all entries of all "
+            "samples. It is the squared error again, divided by how many numbers are compared, so that its size "
+            "depends neither on the batch nor on the number of outputs."
+        ),
+        purpose="The usual loss of regression; diffusion models learn with it which noise to take away.",
+        torch=("torch.nn.functional.mse_loss", "torch.nn.MSELoss"),
+        idea=(
+            "One of N squares depends on y_j, and the mean keeps its 1/N. The loss sees y − ȳ alone, so the second "
+            "gradient is the first with the other sign."
+        ),
+        minutes=10,
+        difficulty=1,
+    ),
     operator=MSE,
     functions=(
         forward("y", "y_bar", returns="scalar"),

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function, jacobian
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function, jacobian
 from gradcheck.checks.task import Edge, Reference
 from gradcheck.operators.backpropagation import STAGE, WEIGHTED_SUM
 from gradcheck.references import apply
@@ -231,6 +231,24 @@ EXERCISE = Exercise(
     name="multi_stage",
     unit="03_backpropagation",
     title="A cascade of stages",
+    about=About(
+        statement=(
+            "A deep network is a cascade of stages, each with a state and with parameters of its own. A stage has two "
+            "Jacobians: one by the state that enters, through which the gradient reaches the stages below, and one by "
+            "its parameters, which gives the gradient that training uses. Here a stage is z_(k+1) = tanh(W_k z_k)."
+        ),
+        purpose=(
+            "The skeleton of every deep network: a forward pass that keeps its states, and one sweep back that visits "
+            "each stage once."
+        ),
+        torch=("torch.nn.Sequential",),
+        idea=(
+            "Take a stage apart. Through tanh first, whose slope follows from the state that is already there; then "
+            "through the weighted sum, which hands one gradient to its weights and one to the state below."
+        ),
+        minutes=45,
+        difficulty=3,
+    ),
     functions=(
         function(
             "forward",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Graded, Misconception, backward, function
+from gradcheck.catalog.exercise import About, Exercise, Graded, Misconception, backward, function
 from gradcheck.checks.outcome import Returned
 from gradcheck.checks.task import Edge, FunctionSpec, Property, Reference
 from gradcheck.operators.models import SQUARED_DISTANCES
@@ -181,6 +181,25 @@ EXERCISE = Exercise(
     name="nearest_neighbour",
     unit="01_models_and_losses",
     title="The nearest prototype",
+    about=About(
+        statement=(
+            "A model need not be a weighted sum. This one keeps K prototypes, the rows of w, and answers with the "
+            "number of the one that is nearest to x: ȳ = argmin_k ‖x − w_k‖². The distances d_k = ‖x − w_k‖² change "
+            "smoothly with x and w, so a gradient can pass through them. The argmin stays or jumps; nothing can be "
+            "learnt through it."
+        ),
+        purpose=(
+            "k-means and vector quantisation assign points to prototypes like this; few-shot classifiers use the "
+            "distances themselves as scores."
+        ),
+        torch=("torch.cdist", "torch.argmin"),
+        idea=(
+            "Row k of w occurs in d_k alone, so its gradient is made of that distance only. x occurs in all of them "
+            "and adds them up: moving x is the same as moving every prototype the other way."
+        ),
+        minutes=25,
+        difficulty=2,
+    ),
     operator=SQUARED_DISTANCES,
     functions=(
         Graded(

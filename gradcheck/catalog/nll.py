@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward
 from gradcheck.operators.models import NLL
 from gradcheck.training.steps import all_pairs, at_labels, one_hot_like
 
@@ -12,6 +12,21 @@ EXERCISE = Exercise(
     name="nll",
     unit="05_losses",
     title="The negative log-likelihood",
+    about=About(
+        statement=(
+            "The negative log-likelihood asks one thing per sample: which log-probability did the model give to the "
+            "right class? C = −1/B Σ_b log_probs[b, labels_b]. Sure and right costs next to nothing, sure and wrong a "
+            "great deal. The other classes count only because all probabilities share a sum of 1."
+        ),
+        purpose="What classifiers and language models minimise, once their scores have become log-probabilities.",
+        torch=("torch.nn.functional.nll_loss", "torch.nn.NLLLoss"),
+        idea=(
+            "The loss reads one entry per row, each with the same factor, −1/B. So the gradient is zero everywhere "
+            "else, and the labels say where it is not."
+        ),
+        minutes=15,
+        difficulty=1,
+    ),
     operator=NLL,
     functions=(
         forward("log_probs", "labels", returns="scalar"),

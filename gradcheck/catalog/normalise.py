@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Reference
 from gradcheck.operators.structure import STANDARDISE
 from gradcheck.references import apply
@@ -123,6 +123,25 @@ EXERCISE = Exercise(
     name="normalise",
     unit="06_tricks",
     title="Normalise the inputs",
+    about=About(
+        statement=(
+            "Inputs should have mean 0 and variance 1, column by column: y = (x − m) / max(σ, ε). Columns of very "
+            "different size stretch the loss into a long valley, where no learning rate suits all directions. The "
+            "statistics are taken once, from the training set, and are constants from then on. Images have one pair "
+            "for each colour: under water there is hardly any red."
+        ),
+        purpose=(
+            "The first step of almost every data pipeline; batch and layer normalisation do the same inside the "
+            "network."
+        ),
+        torch=("torch.std_mean",),
+        idea=(
+            "Take the mean away before you square: the difference of two large means loses its digits. With constant "
+            "statistics each entry lies on a straight line, whose slope is one over the divisor."
+        ),
+        minutes=25,
+        difficulty=2,
+    ),
     functions=(
         function(
             "fit",

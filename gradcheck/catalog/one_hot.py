@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Leaf, Reference
 from gradcheck.training.steps import all_pairs
 
@@ -65,6 +65,23 @@ EXERCISE = Exercise(
     name="one_hot",
     unit="07_training",
     title="One-hot vectors of labels",
+    about=About(
+        statement=(
+            "A label is a whole number, but a network answers with one number for each class. Written as a vector, the "
+            "label has a 1 at its own class and zeros elsewhere: of three classes, class 0 is (1, 0, 0). That is the "
+            "distribution which a perfect prediction would give."
+        ),
+        purpose=(
+            "Makes of labels what can be compared with probabilities; an embedding is a matrix times such a vector."
+        ),
+        torch=("torch.nn.functional.one_hot",),
+        idea=(
+            "Compare every label with every class: a column of labels against a row of classes is the whole table at "
+            "once. Labels out of range are refused first, for −1 would count from the end."
+        ),
+        minutes=10,
+        difficulty=1,
+    ),
     functions=(
         function(
             "one_hot",

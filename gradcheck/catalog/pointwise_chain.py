@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Reference
 
 if TYPE_CHECKING:
@@ -79,6 +79,25 @@ EXERCISE = Exercise(
     name="pointwise_chain",
     unit="03_backpropagation",
     title="The chain rule along a cascade of point-wise functions",
+    about=About(
+        statement=(
+            "A point-wise function acts on each entry by itself: z_i = h(s_i). The lecture turns s_i by a little: z_i "
+            "turns by as much as h is steep there, and C by as much as it is steep in z_i. Where such functions follow "
+            "each other, z_(k+1) = h_k(z_k), the gradient is handed back from the output to the input, one function "
+            "after the other."
+        ),
+        purpose=(
+            "Backpropagation in its plainest form: every activation function of a network hands its gradient back like "
+            "this."
+        ),
+        torch=("torch.autograd.grad",),
+        idea=(
+            "Begin with grad_output at the end and multiply by one slope per stage on the way back. Each gradient "
+            "makes the one before it, so all of them together cost a single pass."
+        ),
+        minutes=15,
+        difficulty=1,
+    ),
     functions=(
         function(
             "backward",

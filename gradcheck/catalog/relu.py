@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward, jacobian
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward, jacobian
 from gradcheck.operators.elementwise import RELU
 
 ORDER = 2
@@ -11,6 +11,25 @@ EXERCISE = Exercise(
     name="relu",
     unit="04_modules",
     title="The rectifier, max(x, 0)",
+    about=About(
+        statement=(
+            "The rectifier keeps what is positive and replaces the rest by zero: y = max(x, 0), entry by entry. The "
+            "lecture takes it as the first choice for deep networks, because it has no scale of its own. At 0 it has a "
+            "kink, where every slope between those of its two sides is right: the lecture's formula takes 1, torch "
+            "takes 0."
+        ),
+        purpose=(
+            "The usual activation of convolutional networks: cheap, and however deep the network is, it does not "
+            "flatten what it lets through."
+        ),
+        torch=("torch.nn.functional.relu", "torch.nn.ReLU"),
+        idea=(
+            "Each entry of grad_output is let through or stopped, as the sign of its own input says. A mask is all "
+            "that backward needs; in the Jacobian it stands on the diagonal."
+        ),
+        minutes=15,
+        difficulty=1,
+    ),
     operator=RELU,
     functions=(
         forward("x"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Reference
 
 if TYPE_CHECKING:
@@ -41,6 +41,25 @@ EXERCISE = Exercise(
     name="relu_rescaling",
     unit="06_tricks",
     title="The same ReLU network with a scaled first layer",
+    about=About(
+        statement=(
+            "ReLU has no scale of its own: double everything that goes in, and what comes out doubles. A sigmoid is "
+            "different, for it goes flat. So one and the same ReLU network can be written with many sets of weights, "
+            "in which one layer is larger and another makes up for it. Here the first of two layers is scaled by alpha "
+            "> 0, and the network has to stay what it was."
+        ),
+        purpose=(
+            "Quantisers balance layers with it before they round the weights; and it shows how little the size of a "
+            "weight says by itself."
+        ),
+        torch=(),
+        idea=(
+            "For alpha > 0, relu(alpha s) is alpha relu(s): the factor comes out unchanged, and the second layer "
+            "divides it away. The bias belongs to the first layer and grows with it."
+        ),
+        minutes=10,
+        difficulty=1,
+    ),
     functions=(
         function(
             "rescale",

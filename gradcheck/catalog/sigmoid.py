@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward, jacobian
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward, jacobian
 from gradcheck.operators.elementwise import SIGMOID
 
 ORDER = 6
@@ -11,6 +11,22 @@ EXERCISE = Exercise(
     name="sigmoid",
     unit="04_modules",
     title="The logistic function, 1 / (1 + e⁻ˣ)",
+    about=About(
+        statement=(
+            "The logistic function turns any number into one between 0 and 1: σ(x) = 1 / (1 + e⁻ˣ). It was the usual "
+            "point-wise function before ReLU, and still answers yes-or-no questions. Unlike ReLU it has a scale: near "
+            "0 it is almost straight, far from 0 it is flat. Numbers up to ±1e4 must neither overflow nor lose their "
+            "digits."
+        ),
+        purpose="Turns a score into the probability of a yes, and opens and closes the gates of an LSTM.",
+        torch=("torch.sigmoid", "torch.nn.Sigmoid"),
+        idea=(
+            "The quotient rule gives e⁻ˣ / (1 + e⁻ˣ)². One factor of it is y, and what is left is 1 − y: the slope "
+            "follows from the output, without another exponential."
+        ),
+        minutes=20,
+        difficulty=1,
+    ),
     operator=SIGMOID,
     functions=(
         forward("x"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward, jacobian
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward, jacobian
 from gradcheck.operators.normalising import SOFTMAX
 
 ORDER = 9
@@ -33,6 +33,24 @@ EXERCISE = Exercise(
     name="softmax",
     unit="04_modules",
     title="From scores to probabilities",
+    about=About(
+        statement=(
+            "Softmax turns scores into probabilities, y_i = e^(x_i) / Σ_k e^(x_k): all are positive, they add up to 1, "
+            "and the largest score gets the largest share. They share one sum, so that each output depends on every "
+            "input. A constant that is added to all scores changes nothing; that makes scores of ±1e4 computable."
+        ),
+        purpose=(
+            "Turns a classifier's scores into probabilities, and in attention says how much each token counts for "
+            "another."
+        ),
+        torch=("torch.nn.functional.softmax", "torch.nn.Softmax"),
+        idea=(
+            "What mixes the entries is one number per sample: the mean of grad_output, weighted by the probabilities. "
+            "Subtract it, multiply by y, and no Jacobian is ever formed."
+        ),
+        minutes=35,
+        difficulty=3,
+    ),
     operator=SOFTMAX,
     functions=(
         forward("x"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward, jacobian
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward, jacobian
 from gradcheck.operators.elementwise import SOFTPLUS
 
 ORDER = 8
@@ -11,6 +11,23 @@ EXERCISE = Exercise(
     name="softplus",
     unit="04_modules",
     title="A smooth rectifier, log(1 + eˣ)",
+    about=About(
+        statement=(
+            "A rectifier without the kink: y = log(1 + eˣ), near 0 far below zero and near x far above it, positive "
+            "and smooth everywhere. As it is written it overflows for large x, and for very negative x it loses every "
+            "digit: softplus(−40) is 4.2e-18, not 0."
+        ),
+        purpose=(
+            "Makes any number positive, as a variance or a rate has to be: networks that predict a spread end in it."
+        ),
+        torch=("torch.nn.functional.softplus", "torch.nn.Softplus"),
+        idea=(
+            "Its slope is the sigmoid. For the digits, max(x, 0) is taken out of the logarithm: then no exponential "
+            "exceeds 1, and log1p keeps it where it is small."
+        ),
+        minutes=25,
+        difficulty=2,
+    ),
     operator=SOFTPLUS,
     functions=(
         forward("x"),

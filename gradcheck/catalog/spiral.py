@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Leaf, Reference
 
 if TYPE_CHECKING:
@@ -101,6 +101,21 @@ EXERCISE = Exercise(
     name="spiral",
     unit="07_training",
     title="The spiral data set",
+    about=About(
+        statement=(
+            "The practicum's data: K classes of points, each an arm that winds out from the origin, X_k(t) = t (sin φ, "
+            "cos φ) with φ = 2π/K (2t + k − 1 + noise). t is the radius and runs from 0 to 1. The arms are wound into "
+            "each other, so that no straight lines separate them: a network has to bend its boundary."
+        ),
+        purpose="Small enough to draw and too hard for a linear model: on it one sees what a hidden layer adds.",
+        torch=(),
+        idea=(
+            "Radius and angle grow with t together, and k − 1 turns each arm by one K-th of a circle. An arm is a few "
+            "operations on vectors; the arms are put one below the other, class after class."
+        ),
+        minutes=20,
+        difficulty=1,
+    ),
     functions=(
         function(
             "make_spiral",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward
 from gradcheck.operators.models import SQUARED_ERROR
 
 ORDER = 3
@@ -25,6 +25,21 @@ EXERCISE = Exercise(
     name="squared_error",
     unit="01_models_and_losses",
     title="The squared error of one sample",
+    about=About(
+        statement=(
+            "A cost C(y, ȳ) says how bad one prediction is: 0 where it is what it should be, and larger the further it "
+            "is off. The lecture begins with the squared distance, C = ‖y − ȳ‖² = Σ_i (y_i − ȳ_i)². It is summed over "
+            "the entries, not averaged, and belongs to a single sample."
+        ),
+        purpose="The cost of one prediction in regression: being off by twice as much counts four times.",
+        torch=("torch.nn.functional.mse_loss",),
+        idea=(
+            "One term of the sum depends on y_j, and a square is as steep as twice what is squared. C sees y − ȳ "
+            'alone, so the gradients differ in sign only. torch gives this sum with reduction="sum".'
+        ),
+        minutes=10,
+        difficulty=1,
+    ),
     operator=SQUARED_ERROR,
     functions=(
         forward("y", "y_bar", returns="scalar"),

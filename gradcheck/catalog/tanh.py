@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward, forward, jacobian
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward, forward, jacobian
 from gradcheck.operators.elementwise import TANH
 
 ORDER = 7
@@ -11,6 +11,24 @@ EXERCISE = Exercise(
     name="tanh",
     unit="04_modules",
     title="The hyperbolic tangent",
+    about=About(
+        statement=(
+            "The hyperbolic tangent turns any number into one between −1 and 1. It is a sigmoid, stretched and moved "
+            "so that 0 stays 0. In the chain of stages of unit 03 it followed every weighted sum. Like the sigmoid it "
+            "has a scale, and far from 0 it is flat."
+        ),
+        purpose=(
+            "Keeps the state of a recurrent network between −1 and 1, and centred; one half of the practicum's "
+            "ensemble uses it."
+        ),
+        torch=("torch.tanh", "torch.nn.Tanh"),
+        idea=(
+            "tanh is sinh / cosh, and cosh² − sinh² is 1. What the quotient rule leaves can be written with the "
+            "output, which the forward pass has already."
+        ),
+        minutes=15,
+        difficulty=1,
+    ),
     operator=TANH,
     functions=(
         forward("x"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.catalog.parts import networks
 from gradcheck.checks.task import Edge, Reference
 from gradcheck.operators.elementwise import RELU
@@ -183,6 +183,24 @@ EXERCISE = Exercise(
     name="three_layer_net",
     unit="07_training",
     title="A network of three layers for one image",
+    about=About(
+        statement=(
+            "The lecture's network in PyTorch: an image is flattened and goes through linear, ReLU, linear, ReLU, "
+            "linear. Its linear modules are objects, because they hold parameters; ReLU holds none and is a mere "
+            "function. Only the forward pass is written there, and torch finds the way back. Here you write both, for "
+            "one image at a time."
+        ),
+        purpose=(
+            "The multi-layer perceptron: written by hand once, it shows what one call of backward() does at any depth."
+        ),
+        torch=("torch.nn.Module",),
+        idea=(
+            "Each linear module does the same with what arrives: an outer product for its weights, the thing itself "
+            "for its bias, the transposed weights for what is below. In between stands ReLU's mask."
+        ),
+        minutes=35,
+        difficulty=3,
+    ),
     functions=(
         function(
             "forward",

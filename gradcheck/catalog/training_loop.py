@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.catalog.parts import networks
 from gradcheck.checks.outcome import Arguments, Returned, Value
 from gradcheck.checks.task import Edge, Leaf, Property, Reference, Usual
@@ -492,6 +492,24 @@ EXERCISE = Exercise(
     name="training_loop",
     unit="07_training",
     title="The training loop",
+    about=About(
+        statement=(
+            "Training repeats five steps: forward, loss, clear the old gradients, backward, update. torch adds new "
+            "gradients to the old ones, hence the clearing; gradients that are computed anew need none. Here the "
+            "network has two layers, the loss is the mean cross-entropy, and an epoch is one step on all samples. On "
+            "the spiral it passes 95 %, where a linear model stays near 50 %."
+        ),
+        purpose=(
+            "The loop inside every training run there is: with it, modules that you wrote yourself learn the spiral."
+        ),
+        torch=("torch.optim.Optimizer.zero_grad", "torch.Tensor.backward", "torch.optim.Optimizer.step"),
+        idea=(
+            "The loss hands (prediction − truth) / B to the network's backward, and all parameters step at once, by "
+            "their gradients at the old values. train repeats that with what the last step returned."
+        ),
+        minutes=50,
+        difficulty=3,
+    ),
     functions=(
         function(
             "train_step",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.catalog.parts import networks
 from gradcheck.checks.task import Property, Reference
 from gradcheck.training import two_layers
@@ -89,6 +89,25 @@ EXERCISE = Exercise(
     name="two_layer_net",
     unit="07_training",
     title="A network of two layers, forward and backward",
+    about=About(
+        statement=(
+            "The practicum's network for the spiral: a hidden layer h = f(W_h x + b_h) and an output layer ŷ = g(W_y h "
+            "+ b_y). Without f the two would be no more than one linear layer. Here f is ReLU, and the output is the "
+            "logits, before any softmax. Its modules have all been written; what is new is to run them one after the "
+            "other, forward and then back, for a whole batch."
+        ),
+        purpose=(
+            "The smallest network that can bend its boundary: it separates the spiral's arms, where a linear model "
+            "fails."
+        ),
+        torch=("torch.nn.Sequential",),
+        idea=(
+            "Compute the hidden layer again and walk back: the upper layer's gradients, what it hands down, ReLU's "
+            "mask, the lower layer's gradients. Over the batch, weights and biases add up."
+        ),
+        minutes=35,
+        difficulty=2,
+    ),
     functions=(
         function(
             "forward",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Leaf, Property, Reference
 from gradcheck.operators.elementwise import RELU, SIGMOID
 from gradcheck.references import apply
@@ -221,6 +221,25 @@ EXERCISE = Exercise(
     name="vanishing_gradient",
     unit="06_tricks",
     title="Gradients that vanish in a chain of sigmoids",
+    about=About(
+        statement=(
+            "Sigmoids lose the gradient with depth, ReLUs keep it. The derivative of a chain is a product with a "
+            "factor for every stage. A sigmoid is steep nowhere and flat far from zero, so its factors are small and "
+            "the product dies away as the chain grows. For the lecture this is the reason to build deep networks with "
+            "ReLU."
+        ),
+        purpose=(
+            "Why deep networks of sigmoids hardly learnt, and what one looks at when the lower layers of a network "
+            "stand still."
+        ),
+        torch=(),
+        idea=(
+            "Forward once for the sums at which slopes are taken; then back from 1, each entry the next one times "
+            "|slope · weight|. A sigmoid's slope is at most 1/4, ReLU's is 1 above zero."
+        ),
+        minutes=20,
+        difficulty=2,
+    ),
     functions=(
         function(
             "sigmoid_chain",

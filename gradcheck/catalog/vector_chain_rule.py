@@ -8,7 +8,7 @@ from functools import reduce
 from operator import matmul
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import ORIENTATION, Edge, Property, Reference
 
 if TYPE_CHECKING:
@@ -210,6 +210,22 @@ EXERCISE = Exercise(
     name="vector_chain_rule",
     unit="03_backpropagation",
     title="The chain rule in vector form",
+    about=About(
+        statement=(
+            "Let a vector z_g depend on a vector z_f, and C on z_g. The derivative of z_g by z_f is a matrix, the "
+            "Jacobian: a row for each output, a column for each input. The gradient of the number C is a row. So the "
+            "chain rule is a product whose shapes have to fit, and a longer cascade has one more factor for each "
+            "function."
+        ),
+        purpose="Why a gradient costs little more than a forward pass, however many parameters there are.",
+        torch=("torch.func.vjp", "torch.linalg.multi_dot"),
+        idea=(
+            "A product of matrices may be bracketed at will, but not at the same price. From the output every result "
+            "on the way is a row. compose has no row: matrices are multiplied, the later one on the left."
+        ),
+        minutes=20,
+        difficulty=2,
+    ),
     functions=(
         function(
             "backward",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.catalog.exercise import Exercise, Misconception, function
+from gradcheck.catalog.exercise import About, Exercise, Misconception, function
 from gradcheck.checks.task import Edge, Property, Reference
 from gradcheck.operators.structure import L1_NORM, SQUARED_NORM
 from gradcheck.references import apply
@@ -106,6 +106,25 @@ EXERCISE = Exercise(
     name="weight_decay",
     unit="06_tricks",
     title="Weight decay",
+    about=About(
+        statement=(
+            "A penalty keeps weights from growing without need: L2 adds α Σ w² to the loss, L1 adds α Σ |w|. With L2 "
+            "every weight decays a little at each update, as long as the loss does not hold it; L1 drives small "
+            "weights all the way to zero. At 0 the L1 penalty has a kink, where any slope between those of its two "
+            "sides is right."
+        ),
+        purpose=(
+            "A setting of nearly every training run: of weights that fit the data equally well, it prefers the small "
+            "ones."
+        ),
+        torch=("torch.optim.SGD", "torch.optim.AdamW"),
+        idea=(
+            "w² pulls the harder the larger w is, |w| equally hard everywhere. The step adds the penalty's gradient to "
+            "the loss's, both at the old w, and w collects into one factor. SGD's weight_decay is 2 alpha."
+        ),
+        minutes=15,
+        difficulty=1,
+    ),
     functions=(
         function(
             "l2_gradient",

@@ -1,6 +1,6 @@
 """Backpropagation through a weighted sum."""
 
-from gradcheck.catalog.exercise import Exercise, Misconception, backward
+from gradcheck.catalog.exercise import About, Exercise, Misconception, backward
 from gradcheck.operators.backpropagation import WEIGHTED_SUM
 
 ORDER = 2
@@ -9,6 +9,24 @@ EXERCISE = Exercise(
     name="weighted_sum",
     unit="03_backpropagation",
     title="Backpropagation through a weighted sum",
+    about=About(
+        statement=(
+            "A network alternates weighted sums, s_i = Σ_j w_ij z_j, with point-wise functions, z_i = h(s_i). C is a "
+            "function of s; through the sum it becomes one of the units z below and of the weights w. What reaches C "
+            "in several ways changes it along all of them, and these changes add up."
+        ),
+        purpose=(
+            "What every layer does in training: the gradient by the weights moves them, and the one by the units is "
+            "what the layer below waits for."
+        ),
+        torch=("torch.mv",),
+        idea=(
+            "z_j takes part in every sum, so its gradient adds over i: the same matrix, used the other way round. w_ij "
+            "stands in s_i alone, beside z_j, so nothing is added up there."
+        ),
+        minutes=15,
+        difficulty=1,
+    ),
     operator=WEIGHTED_SUM,
     functions=(backward("grad_output", "z", "w", returns="tuple"),),
     hints=(

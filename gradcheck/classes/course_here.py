@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradcheck.catalog import Exercise, all_exercises, find_exercise
-from gradcheck.classes.policy import Course, load_course
 from gradcheck.errors import GradcheckError
+
+if TYPE_CHECKING:
+    from gradcheck.classes.policy import Course
 
 FILE = "course.toml"
 _MOST_BYTES = 1_000_000
@@ -66,6 +69,8 @@ def _root(folder: Path) -> Path:
 
 @lru_cache(maxsize=8)
 def _read(file: Path, _changed: int, _size: int) -> CourseHere:
+    from gradcheck.classes.policy import load_course
+
     try:
         course = load_course(Path(_shown(file)))
     except GradcheckError as error:

@@ -62,7 +62,7 @@ def build() -> dict[str, str]:
     """All of an installation that a grade depends on."""
     from gradcheck import __version__
     from gradcheck.classes.judge import grader_fingerprint
-    from gradcheck.references.store import LIBRARIES
+    from gradcheck.references.kept import LIBRARIES
 
     libraries = {name: version(name) for name in LIBRARIES}
     python = ".".join(platform.python_version_tuple()[:2])

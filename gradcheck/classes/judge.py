@@ -35,7 +35,7 @@ from gradcheck.grading.report import ExerciseReport, all_alike, checks_of
 from gradcheck.isolation.sandbox.layers import Layer
 from gradcheck.isolation.worker.candidate import Sandboxed, SandboxedCandidate
 from gradcheck.isolation.worker.launch import Bounds, lane_for
-from gradcheck.references.store import LIBRARIES
+from gradcheck.references.kept import LIBRARIES
 from gradcheck.submissions.layout import Submission
 
 _ROOMS = (

@@ -32,13 +32,23 @@ class Sections(click.Group):
                 formatter.write_dl([(f"{each.name:<{widest}}", each.get_short_help_str(room)) for each in commands])
 
 
-@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.group(
+    cls=Sections,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
 @click.version_option(__version__, prog_name="gradcheck")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Learn backpropagation by writing it: grade gradients and Jacobians.
 
-    Learners mostly use pytest: pytest exercises/04_modules/relu.py
+    Without a command it opens the desk in exercises/, where there is one. To check one exercise with pytest:
+    pytest exercises/04_modules/relu.py
     """
+    if context.invoked_subcommand is None:
+        if sys.stdin.isatty() and sys.stdout.isatty() and learner.EXERCISES.is_dir():
+            context.invoke(learner.desk)
+        click.echo(context.get_help())
 
 
 for command in (each for commands in SECTIONS.values() for each in commands):

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 STATE = Path(".gradcheck")
 CACHE, PLOTS = STATE / "cache", STATE / "plots"
 
-_exercises = click.argument("folder", type=PATH, default=Path("exercises"))
-_folder = place("--folder", default=Path("exercises"), show_default=True, help="Where your exercises are.")
+EXERCISES = Path("exercises")
+_exercises = click.argument("folder", type=PATH, default=EXERCISES)
+_folder = place("--folder", default=EXERCISES, show_default=True, help="Where your exercises are.")
 _solutions = place("--solutions", default=Path("solutions"), show_default=True, help="Where the solutions are.")
 
 
@@ -87,24 +88,49 @@ def report(
     sys.exit(0 if all(each.status == "passed" for each in graded.exercises) else 1)
 
 
-@click.command()
-@_exercises
-@only("Watch")
-@click.option(
+_limit = click.option(
     "--limit-s",
     type=click.FloatRange(min=0.1),
     default=10.0,
     show_default=True,
     help="Seconds that one call of yours may compute.",
 )
-def watch(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
-    """Check an exercise of FOLDER again whenever you save it.
 
-    The verdict, how far you are, and what comes next. Keys: h hint, l list, n next exercise, r run again, R reproduce,
-    q quit.
+
+@click.command()
+@_exercises
+@only("Show")
+@_limit
+def desk(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
+    """Open the desk on FOLDER: an exercise, its verdict after every save, hints.
+
+    `gradcheck` alone does the same for exercises/. Where the screen is too small or none at all, plain lines come
+    instead, as `gradcheck watch` has them.
     """
     from gradcheck.classes.course_here import course_here
-    from gradcheck.desk.watch.loop import watch as watch_folder
+    from gradcheck.desk.full_screen.start import open_desk, why_not
+
+    course = course_here(folder)
+    if why := why_not():
+        from gradcheck.desk.watch.plain import watch as watch_folder
+
+        click.echo(f"gradcheck: no desk here: {why}. Plain lines instead.", err=True)
+        sys.exit(watch_folder(folder, only, limit_s, STATE, course))
+    sys.exit(open_desk(folder, only, limit_s, STATE, course))
+
+
+@click.command()
+@_exercises
+@only("Watch")
+@_limit
+def watch(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
+    """Check an exercise of FOLDER again whenever you save it, and print lines.
+
+    The verdict, how far you are, and what comes next, for pipes and small terminals; the desk does that and more on
+    the whole screen.
+    """
+    from gradcheck.classes.course_here import course_here
+    from gradcheck.desk.watch.plain import watch as watch_folder
 
     sys.exit(watch_folder(folder, only, limit_s, STATE, course_here(folder)))
 
@@ -113,7 +139,7 @@ def watch(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
 @click.option("--check", is_flag=True, help="Grade everything first, instead of telling the last results.")
 @_folder
 def list_(check: bool, folder: Path) -> None:
-    """List the exercises: state, points, and hints taken.
+    """List the exercises: state, points, hints taken, minutes and level.
 
     States are those of the last check of exactly what the file holds now; else it reads "not checked".
     """
@@ -164,7 +190,7 @@ def hint(name: str, step: int | None, folder: Path) -> None:
     from gradcheck.reports.terminal import screen_width
 
     given = give_hint(find_exercise(name), folder, step)
-    click.echo("\n".join(hint_lines(given, screen_width())))
+    click.echo("\n".join(hint_lines(given, screen_width(), CACHE)))
     _tell_trouble(given.noted)
 
 
@@ -192,7 +218,7 @@ def explain(name: str) -> None:
     # In colours where the output is a terminal that takes them, and nobody asked for none.
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     blocks = showable(getattr(sys.stdout, "encoding", None))
-    click.echo("\n".join(explanation(exercise, screen_width(), colour=colour, blocks=blocks)))
+    click.echo("\n".join(explanation(exercise, screen_width(), CACHE, colour=colour, blocks=blocks)))
 
 
 @click.command()
@@ -256,19 +282,24 @@ def _can_ask() -> bool:
 
 @click.command()
 @_exercises
-@place("--plots", default=PLOTS, show_default=True, help="Where PNG files go.")
+@place("--plots", default=PLOTS, show_default=True, help="Where pictures go.")
 @click.option("--no-plots", is_flag=True, help="Draw nothing (matplotlib is not needed then).")
+@click.option("--no-animation", is_flag=True, help="Draw no GIF of the training.")
 @seeded("the data and the initial parameters")
-def train(folder: Path, plots: Path, no_plots: bool, seed: int) -> None:
+def train(folder: Path, plots: Path, no_plots: bool, no_animation: bool, seed: int) -> None:
     """Train the networks of FOLDER on the practicum's spiral beside the reference network.
 
     First your files are checked as pytest does it, and what does not hold is named. Your modules, two_layer_net and
     training_loop start where the reference starts; gradients and parameters of the first steps are compared exactly,
     then the trained accuracy. Exits 0 when all that is written holds, 1 when something does not.
     """
+    from gradcheck.desk.listing import entries
     from gradcheck.reports.training import train_folder
 
-    sys.exit(train_folder(folder, None if no_plots else plots, seed, CACHE))
+    course = course_of(folder)
+    passed = {each.exercise.name for each in entries(folder, STATE, course) if each.state == "passed"}
+    drawn, finished = None if no_plots else plots, passed == set(course.exercises)
+    sys.exit(train_folder(folder, drawn, seed, CACHE, animated=not no_animation, finished=finished))
 
 
 @click.command()
@@ -285,7 +316,7 @@ def ensemble(folder: Path, plots: Path) -> None:
     sys.exit(ensemble_of(folder, plots, CACHE))
 
 
-COMMANDS = (report, watch, list_, hint, explain, solution, reset, train, ensemble)
+COMMANDS = (desk, report, watch, list_, hint, explain, solution, reset, train, ensemble)
 
 
 def course_of(folder: Path) -> CourseHere:

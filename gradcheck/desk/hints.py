@@ -5,11 +5,14 @@ The formulas are the answer, or nearly so.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gradcheck.catalog import Exercise
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.desk_record import NO_HELP, STEPS, Noted, help_taken, note
+from gradcheck.operators import Operator
+from gradcheck.references.kept import KeptFile
 from gradcheck.reports.terminal import folder_option, formula_lines, paragraph
 from gradcheck.showing.text import plural, points
 
@@ -48,11 +51,11 @@ def give_hint(exercise: Exercise, folder: Path, step: int | None = None) -> Hint
     return Hint(exercise, folder, shown, steps, step is None and reached >= steps, noted)
 
 
-def hint_lines(hint: Hint, width: int) -> list[str]:
-    """What people read: the heading, the hint, and how to get the next one."""
+def hint_lines(hint: Hint, width: int, cache: Path | None = None) -> list[str]:
+    """What people read: the heading, the hint, and how to get the next one. Formulas are kept in the folder `cache`."""
     exercise = hint.exercise
     lines = paragraph(f"{exercise.name}: {exercise.title}   (hint {hint.step} of {hint.steps})", width, "")
-    lines += ["", *_body(exercise, hint.step, width), ""]
+    lines += ["", *body_lines(exercise, hint.step, cache, width), ""]
     if hint.again:
         lines += paragraph("This is the last hint; there are no more.", width, "")
     if hint.step == hint.steps:
@@ -69,47 +72,64 @@ def trouble_lines(noted: Noted, width: int) -> list[str]:
     return lines + ([f"not recorded: {noted.not_recorded}"] if noted.not_recorded else [])
 
 
-def formulas_of(exercise: Exercise) -> list[str]:
+def formulas_of(exercise: Exercise, cache: Path | None) -> list[str]:
     """The fourth hint: what the record says, or the derived formulas of the functions' operators."""
     if exercise.formula:
         return exercise.formula.split("\n")
-    from gradcheck.references.typeset import formulas
-
-    return [line for operator in exercise.operators for line in formulas(operator)]
+    return [line for operator in exercise.operators for line in _formulas(operator, cache)]
 
 
-def _body(exercise: Exercise, step: int, width: int) -> list[str]:
+def definition_of(exercise: Exercise, cache: Path | None) -> list[str]:
+    """What the exercise's operators are, a line each: no more than its statement. None where it has no operator."""
+
+    def typeset(operator: Operator) -> str:
+        from gradcheck.references.typeset import definition
+
+        return definition(operator)
+
+    return [KeptFile(each, cache).text("definition", partial(typeset, each)) for each in exercise.operators]
+
+
+def _formulas(operator: Operator, cache: Path | None) -> list[str]:
+    """`references.typeset.formulas`, derived once."""
+
+    def derived() -> str:
+        from gradcheck.references.typeset import formulas
+
+        return "\n".join(formulas(operator))
+
+    return KeptFile(operator, cache).text("formulas", derived).split("\n")
+
+
+def body_lines(exercise: Exercise, step: int, cache: Path | None, width: int) -> list[str]:
+    """One hint without its heading."""
     in_words = exercise.hints[: STEPS - 1]
     if step <= len(in_words):
         return paragraph(in_words[step - 1], width)
-    return list(formula_lines(formulas_of(exercise), width))
+    return list(formula_lines(formulas_of(exercise, cache), width))
 
 
-def explanation(exercise: Exercise, width: int, *, colour: bool = False, blocks: bool = True) -> list[str]:
-    """The page in lines of at most `width` columns, commands and pictures at their own width.
+def explanation(
+    exercise: Exercise, width: int, cache: Path | None = None, *, colour: bool = False, blocks: bool = True
+) -> list[str]:
+    """The page in lines of at most `width` columns, commands and pictures at their own width. What is derived for it is
+    kept in the folder `cache`.
 
     `blocks` says whether the stream can show the picture's blocks; ASCII stands in for them.
     """
     lines = paragraph(f"{exercise.name}: {exercise.title}", width, "")
     lines += ["", "Where it comes from"]
-    for source in _sources(exercise):
+    for source in exercise.sources:
         lines += paragraph(source, width, "    ", "  ")
     lines += ["", "Functions"]
     lines += _functions(exercise, width)
     if exercise.formula:
         lines += ["", "Formulas", *formula_lines(exercise.formula.split("\n"), width)]
-    lines += _derived(exercise, width)
-    picture = _picture(exercise, width, colour, blocks)
+    lines += _derived(exercise, width, cache)
+    picture = _picture(exercise, width, cache, colour, blocks)
     if picture:
         lines += ["", "The Jacobian at a small example", *picture]
     return lines
-
-
-def _sources(exercise: Exercise) -> list[str]:
-    """Where the lecture, or torch's documentation, says what is asked."""
-    own = [graded.spec.reference.source for graded in exercise.functions if graded.spec.reference]
-    found = [operator.source for operator in exercise.operators] + own
-    return list(dict.fromkeys(part.strip() for source in found for part in source.split(";") if part.strip()))
 
 
 def _functions(exercise: Exercise, width: int) -> list[str]:
@@ -126,13 +146,11 @@ def _functions(exercise: Exercise, width: int) -> list[str]:
     ]
 
 
-def _derived(exercise: Exercise, width: int) -> list[str]:
-    from gradcheck.references.typeset import formulas
-
+def _derived(exercise: Exercise, width: int, cache: Path | None) -> list[str]:
     lines: list[str] = []
     operators = exercise.operators
     for operator in operators:
-        definition, *derived = formulas(operator)
+        definition, *derived = _formulas(operator, cache)
         of = f" of {operator.name}" if len(operators) > 1 or operator.name != exercise.name else ""
         lines += ["", f"Definition{of}", *formula_lines([definition], width)]
         if derived:
@@ -143,7 +161,7 @@ def _derived(exercise: Exercise, width: int) -> list[str]:
     return lines
 
 
-def _picture(exercise: Exercise, width: int, colour: bool, blocks: bool) -> list[str]:
+def _picture(exercise: Exercise, width: int, cache: Path | None, colour: bool, blocks: bool) -> list[str]:
     from gradcheck.reports.heatmap import jacobian_picture
 
-    return jacobian_picture(exercise, width=width, colour=colour, ascii=not blocks)
+    return jacobian_picture(exercise, cache, width=width, colour=colour, ascii=not blocks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,19 +14,21 @@ from gradcheck.classes.course_here import CourseHere
 from gradcheck.errors import SubmissionError
 from gradcheck.grading.desk_record import NO_HELP, Help, help_taken
 from gradcheck.grading.last_results import Memory, digest_of
-from gradcheck.grading.load import MAX_BYTES
+from gradcheck.grading.located import MAX_BYTES, locate, shown_path
 from gradcheck.grading.report import State
 from gradcheck.grading.small_files import read_small
 from gradcheck.reports.terminal import folder_option
-from gradcheck.reports.words import STYLES, WORDS, not_your_fault
+from gradcheck.reports.words import LEVELS, STYLES, WORDS, not_your_fault
 from gradcheck.showing.text import counted, points
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
-_WIDE = 72
-"""From so many columns on, the unit stands beside every exercise, not on a line of its own."""
-_LONGEST_NAME = 18
+_KEPT = 4
+"""So many columns are shown on any screen."""
+_LONG = 100
+"""From so many minutes on, hours are told."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class ListedExercise:
     def word(self) -> str:
         return WORDS[self.state]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something is left to do: where the grader itself failed, nothing is."""
+        return self.state not in ("passed", "ungraded")
+
 
 def entries(folder: Path, state: Path, course: CourseHere) -> list[ListedExercise]:
     """Every exercise of the course as `folder` has it, or of the unit that it is: by the last result of just what its
@@ -50,8 +57,6 @@ def entries(folder: Path, state: Path, course: CourseHere) -> list[ListedExercis
 
     Raises SubmissionError when `folder` is no folder.
     """
-    from gradcheck.grading.grade import locate
-
     if not folder.is_dir():
         raise SubmissionError(f"{folder} is not a folder; give one laid out like exercises/ (04_modules/relu.py, …)")
     members = course.of_unit(folder.resolve().name) or list(course.exercises.values())
@@ -80,7 +85,7 @@ def open_after(listed: Sequence[ListedExercise], exercise: Exercise | None) -> E
     """
     names = [entry.exercise.name for entry in listed]
     start = names.index(exercise.name) + 1 if exercise is not None and exercise.name in names else 0
-    turned = [entry for entry in (*listed[start:], *listed[:start]) if entry.state not in ("passed", "ungraded")]
+    turned = [entry for entry in (*listed[start:], *listed[:start]) if entry.is_open]
     there = [entry for entry in turned if entry.present]
     return next((entry.exercise for entry in there or turned), None)
 
@@ -123,40 +128,58 @@ def _is_text(node: ast.stmt) -> bool:
 
 def print_entries(console: Console, listed: Sequence[ListedExercise], folder: Path) -> None:
     """The table, the sum of what is known, and what to do next. Fits 40 columns."""
-    if console.width >= _WIDE:
-        _print_table(console, listed, "points", wide=True)
-    else:
-        for number, unit in enumerate(dict.fromkeys(entry.exercise.unit for entry in listed)):
-            console.print(unit, style="bold", highlight=False, soft_wrap=True)
-            members = [entry for entry in listed if entry.exercise.unit == unit]
-            _print_table(console, members, "" if number else "pts", wide=False)
-    for line in closing_lines(listed, folder):
-        console.print(line, markup=False, highlight=False, soft_wrap=line.startswith("    "))
+    for line in (*_table(listed, console.width), *closing_lines(listed, folder)):
+        console.print(line, markup=False, highlight=False, soft_wrap=str(line).startswith("    "))
 
 
-def _print_table(console: Console, listed: Sequence[ListedExercise], title: str, *, wide: bool) -> None:
-    from rich.table import Table
+def _table(listed: Sequence[ListedExercise], width: int) -> Iterator[Text]:
+    """Unit after unit. Where there is no room the points lose what they are of, then the last columns go."""
     from rich.text import Text
 
-    table = Table(
-        box=None, padding=(0, 3 if wide else 1, 0, 0), pad_edge=False, header_style="bold", show_header=bool(title)
-    )
-    if wide:
-        table.add_column("unit")
-    # One table per unit where it is narrow: their columns stand below each other by fixed widths.
-    table.add_column("exercise", overflow="fold", min_width=_LONGEST_NAME)
-    table.add_column("state", overflow="fold", min_width=len("not started"))
-    table.add_column(title, justify="right", overflow="fold", min_width=4)
-    table.add_column("hints" if wide else "hint", justify="right", overflow="fold", min_width=4)
-    for entry in listed:
-        cells = [
-            Text(entry.exercise.name),
-            Text(entry.word, style=STYLES[entry.state]),
-            Text(_points(entry, wide)),
-            Text(f"{entry.help.hint or ''}{'*' if entry.help.gave_up else ''}" or "-"),
-        ]
-        table.add_row(*[Text(entry.exercise.unit), *cells] if wide else cells)
-    console.print(table)
+    columns, gap = _columns(listed, wide=True), "   "
+    if _needed(columns, gap) > width:
+        columns, gap = _columns(listed, wide=False), " "
+    while len(columns) > _KEPT and _needed(columns, gap) > width:
+        columns.pop()
+    padded = [[f"{cell:{side}{max(map(len, cells))}}" for cell in cells] for side, cells in columns]
+    title, *rows = zip(*padded, strict=True)
+    yield Text(gap.join(title).rstrip(), style="bold")
+    unit = ""
+    for entry, (name, state, *rest) in zip(listed, rows, strict=True):
+        if entry.exercise.unit != unit:
+            unit = entry.exercise.unit
+            left = _minutes(each for each in listed if each.exercise.unit == unit)
+            yield Text.assemble((unit, "bold"), (f"   {left} min left" if left else "", "dim"))
+        yield Text.assemble(name + gap, (state, STYLES[entry.state]), gap, gap.join(rest).rstrip())
+
+
+def _columns(listed: Sequence[ListedExercise], *, wide: bool) -> list[tuple[str, list[str]]]:
+    """How the cells are set, and the cells, of which the first is the title."""
+    return [
+        ("<", ["exercise", *(entry.exercise.name for entry in listed)]),
+        ("<", ["state", *(entry.word for entry in listed)]),
+        (">", ["points" if wide else "pts", *(_points(entry, wide) for entry in listed)]),
+        (">", ["hints" if wide else "hint", *(_helped(entry) for entry in listed)]),
+        (">", ["min", *(str(entry.exercise.about.minutes) for entry in listed)]),
+        ("<", ["level", *(LEVELS[entry.exercise.about.difficulty] for entry in listed)]),
+    ]
+
+
+def _needed(columns: Sequence[tuple[str, list[str]]], gap: str) -> int:
+    return sum(max(map(len, cells)) for _, cells in columns) + len(gap) * (len(columns) - 1)
+
+
+def _minutes(listed: Iterable[ListedExercise]) -> int:
+    """What those take that are open."""
+    return sum(entry.exercise.about.minutes for entry in listed if entry.is_open)
+
+
+def time_left(listed: Sequence[ListedExercise]) -> str:
+    """How long what is open takes, nothing where nothing is."""
+    minutes = _minutes(listed)
+    if minutes < _LONG:
+        return f"about {minutes} minutes left" if minutes else ""
+    return f"about {counted(round(minutes / 60), 'hour')} left"
 
 
 def closing_lines(listed: Sequence[ListedExercise], folder: Path) -> list[str]:
@@ -169,13 +192,12 @@ def closing_lines(listed: Sequence[ListedExercise], folder: Path) -> list[str]:
     ungraded = [entry.exercise.name for entry in listed if entry.state == "ungraded"]
     total = sum(entry.score or 0.0 for entry in listed)
     most = sum(entry.exercise.max_score for entry in listed if entry.state != "ungraded")
-    lines.append(f"{done} of {len(listed)} exercises passed, {points(total)} of {points(most)} points")
+    told = f"{done} of {len(listed)} exercises passed, {points(total)} of {points(most)} points"
+    lines.append("; ".join(filter(None, (told, time_left(listed)))))
     if ungraded:
         lines.append(not_your_fault(ungraded))
     if unknown:
         lines += [f"{unknown} not checked as they are now:", f"    gradcheck list --check{folder_option(folder)}"]
-    from gradcheck.grading.grade import locate, shown_path
-
     lines += missing_lines(listed, lambda exercise: shown_path(locate(folder, exercise)))
     following = open_after(listed, None)
     if following and not all(entry.state in ("passed", "missing") for entry in listed):
@@ -186,3 +208,7 @@ def closing_lines(listed: Sequence[ListedExercise], folder: Path) -> list[str]:
 def _points(entry: ListedExercise, wide: bool) -> str:
     got = "?" if entry.score is None else points(entry.score)
     return f"{got}/{points(entry.exercise.max_score)}" if wide else got
+
+
+def _helped(entry: ListedExercise) -> str:
+    return f"{entry.help.hint or ''}{'*' if entry.help.gave_up else ''}" or "-"

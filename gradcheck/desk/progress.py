@@ -13,8 +13,10 @@ from gradcheck.catalog import Exercise
 from gradcheck.classes.course_here import CourseHere, course_here
 from gradcheck.desk.listing import ListedExercise, entries, missing_lines, open_after
 from gradcheck.errors import SubmissionError
+from gradcheck.grading.desk_record import NO_HELP, Help, help_taken
 from gradcheck.grading.last_results import LastResult, Memory, names_of_checks
 from gradcheck.grading.report import State
+from gradcheck.reports.passing import passed_lines
 from gradcheck.reports.terminal import paragraph
 from gradcheck.reports.words import STYLES, WORDS, not_your_fault
 from gradcheck.showing.text import points
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _BAR = 24
+_FEW = 3
+_KINDS = {"said": "bold green", "quiet": "dim"}
+"""How the lines about what has passed are set (see `reports.message.Line`)."""
 
 Told = Mapping[str, str]
 """What one check came to: exercise, function, check, status, and the folder of the exercises as it can be typed."""
@@ -31,12 +36,13 @@ Told = Mapping[str, str]
 @dataclass(frozen=True)
 class Touched:
     """An exercise of which `ran` checks ran, and what is known of it now. `seen` is its state where a look at its file
-    tells it: it is missing, or a stub.
+    tells it: it is missing, or a stub. `help` is what was taken.
     """
 
     known: LastResult
     ran: int
     seen: State | None
+    help: Help
 
     @property
     def exercise(self) -> Exercise:
@@ -78,6 +84,12 @@ class Progress:
                 return each.exercise
         return open_after(self.listed, self.touched[-1].exercise)
 
+    @property
+    def new(self) -> list[Touched]:
+        """What has passed as a whole, where so little was run that each can be told of."""
+        passed = [each for each in self.touched if each.whole and each.state == "passed"]
+        return passed if len(self.touched) <= _FEW else []
+
     def path(self, exercise: Exercise) -> str:
         return f"{self.prefix}{exercise.path}"
 
@@ -92,7 +104,7 @@ def progress_of(told: Sequence[Told], where: Path, state: Path) -> Progress:
     except SubmissionError:
         listed = []  # the folder was removed meanwhile
     seen = {entry.exercise.name: entry.state for entry in listed if entry.state in ("missing", "not_started")}
-    touched = tuple(_touched(own, course, Memory(state), seen))
+    touched = tuple(_touched(own, course, Memory(state), seen, help_taken(where / folder)))
     now = {each.exercise.name: each for each in touched}
     known = [
         replace(entry, state=now[entry.exercise.name].state, score=now[entry.exercise.name].score)
@@ -103,7 +115,9 @@ def progress_of(told: Sequence[Told], where: Path, state: Path) -> Progress:
     return Progress(touched, tuple(known), course, "" if folder in ("", ".") else f"{folder}/")
 
 
-def _touched(told: Iterable[Told], course: CourseHere, memory: Memory, seen: Mapping[str, State]) -> Iterable[Touched]:
+def _touched(
+    told: Iterable[Told], course: CourseHere, memory: Memory, seen: Mapping[str, State], helped: Mapping[str, Help]
+) -> Iterable[Touched]:
     ran: dict[str, dict[str, str]] = {}
     digests: dict[str, str] = {}
     for record in told:
@@ -112,11 +126,11 @@ def _touched(told: Iterable[Told], course: CourseHere, memory: Memory, seen: Map
     order = list(course.exercises)
     for name in sorted(ran, key=lambda each: order.index(each) if each in order else len(order)):
         known = memory.known(course.find(name), digests[name]).after(ran[name])
-        yield Touched(known, len(ran[name]), seen.get(name))
+        yield Touched(known, len(ran[name]), seen.get(name), helped.get(name, NO_HELP))
 
 
-def progress_text(progress: Progress, *, colour: bool) -> str:
-    """The summary as text, as wide as the terminal."""
+def progress_text(progress: Progress, *, colour: bool, blocks: bool) -> str:
+    """The summary as text, as wide as the terminal; `blocks` says whether that can show the bars' blocks."""
     from rich.console import Console
 
     text = StringIO()
@@ -124,13 +138,18 @@ def progress_text(progress: Progress, *, colour: bool) -> str:
     console = Console(
         file=text, width=width, force_terminal=colour, no_color=not colour, soft_wrap=True, legacy_windows=False
     )
-    _print_bars(console, progress)
+    _print_bars(console, progress, "█░" if blocks else "#.")
+    for each in progress.new:
+        if len(progress.touched) > 1:
+            console.print(each.exercise.name, style="bold", highlight=False)
+        for line, kind in passed_lines(each.exercise, width - 2, hints=each.help.hint, gave_up=each.help.gave_up):
+            console.print(f"  {line}", style=_KINDS.get(kind), markup=False, highlight=False)
     for line in _closing(progress, width):
         console.print(line, markup=False, highlight=False)
     return text.getvalue()
 
 
-def _print_bars(console: Console, progress: Progress) -> None:
+def _print_bars(console: Console, progress: Progress, drawn: str) -> None:
     """A line for each unit of which all was run, and for each exercise of the others."""
     from rich.table import Table
     from rich.text import Text
@@ -139,7 +158,8 @@ def _print_bars(console: Console, progress: Progress) -> None:
 
     def add(name: str, told: Text, score: float | None, most: float) -> None:
         filled = int(_BAR * (score or 0.0) / most) if most else 0
-        bar = Text("█" * filled, style="green") + Text("░" * (_BAR - filled), style="dim")
+        full, empty = drawn[0], drawn[1]
+        bar = Text(full * filled, style="green") + Text(empty * (_BAR - filled), style="dim")
         table.add_row(name, bar, told, f"{'–' if score is None else points(score)}/{points(most)} points")
 
     for unit in dict.fromkeys(each.exercise.unit for each in progress.touched):

@@ -14,7 +14,7 @@ from gradcheck.authoring.stubs import stub_of
 from gradcheck.catalog import Exercise
 from gradcheck.errors import GradcheckError, SubmissionError, explained
 from gradcheck.grading.desk_record import Noted, note
-from gradcheck.grading.grade import locate, shown_path
+from gradcheck.grading.located import locate, shown_path
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.grading.small_files import write_whole
 from gradcheck.reports.words import not_your_fault
@@ -35,7 +35,7 @@ def solution_of(exercise: Exercise, folder: Path, solutions: Path, *, give_up: b
 
     Raises GradcheckError where there is no solution to show.
     """
-    source = _read(exercise, solutions)
+    source = read_solution(exercise, solutions)
     graded = _graded(exercise, folder, cache, state)
     if graded is not None and graded.status == "passed":
         return Shown(source, f"{exercise.name} passes. This is {solutions / exercise.path}:")
@@ -47,7 +47,8 @@ def solution_of(exercise: Exercise, folder: Path, solutions: Path, *, give_up: b
     return Shown("", _how_far(exercise, graded, folder))
 
 
-def _read(exercise: Exercise, solutions: Path) -> str:
+def read_solution(exercise: Exercise, solutions: Path) -> str:
+    """Its source. Raises GradcheckError where there is none."""
     path = solutions / exercise.path
     if not solutions.is_dir():
         raise GradcheckError(

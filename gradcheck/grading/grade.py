@@ -15,6 +15,7 @@ from gradcheck.errors import SubmissionError
 from gradcheck.grading.desk_record import NO_HELP, help_taken
 from gradcheck.grading.last_results import digest_of, remember
 from gradcheck.grading.load import load_candidate
+from gradcheck.grading.located import locate, shown_path
 from gradcheck.grading.report import ExerciseReport, Report, all_alike
 
 
@@ -101,20 +102,3 @@ def verification_of(
         explain=explained_for(exercise),
         secret=secret,
     )
-
-
-def locate(folder: Path, exercise: Exercise) -> Path:
-    """Where a folder holds an exercise: below its unit, below `exercises/` and its unit, or, for a folder that is one
-    unit or holds a single exercise, directly. Where it holds none, the place where it belongs.
-    """
-    places = [folder / exercise.path, folder / "exercises" / exercise.path, folder / f"{exercise.name}.py"]
-    belongs = 2 if folder.resolve().name == exercise.unit else 1 if (folder / "exercises").is_dir() else 0
-    return next((place for place in places if place.exists()), places[belongs])
-
-
-def shown_path(path: Path) -> str:
-    """A path as people want to read it: relative to where they are, where that is shorter."""
-    try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path.as_posix()

@@ -16,7 +16,7 @@ from typing import Any, get_args
 from gradcheck import __version__
 from gradcheck.catalog import Exercise, find_exercise
 from gradcheck.checks.results import Status
-from gradcheck.grading.load import MAX_BYTES
+from gradcheck.grading.located import MAX_BYTES
 from gradcheck.grading.report import State, checks_of, state_of, status_of
 from gradcheck.grading.small_files import locked, read_small, write_whole
 

@@ -12,12 +12,10 @@ from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.limits import CALL_LIMIT_S
 from gradcheck.checks.outcome import Outcome
 from gradcheck.grading.execute import execute, unreadable
+from gradcheck.grading.located import MAX_BYTES
 
 if TYPE_CHECKING:
     from gradcheck.checks.trials import Benches
-
-MAX_BYTES = 1_000_000
-"""A file beyond this is not an exercise; reading it would only cost memory."""
 
 
 def load_candidate(

@@ -80,7 +80,11 @@ def _installed() -> Distribution:
 
 
 def _spelled(requirement: str) -> str:
-    return "".join(requirement.split()).replace("'", '"')
+    """The same for all who write the same: what is installed has the bounds of a version in an order of its own."""
+    wanted, *marker = "".join(requirement.split()).replace("'", '"').split(";")
+    name = re.match(r"[^<>=!~]*", wanted)
+    assert name
+    return ";".join([name[0] + ",".join(sorted(wanted[name.end() :].split(","))), *marker])
 
 
 def grader_wheel() -> tuple[str, bytes]:

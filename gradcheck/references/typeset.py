@@ -6,6 +6,8 @@ derivative it is shown as y.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
@@ -14,25 +16,51 @@ from sympy.printing.str import StrPrinter
 
 from gradcheck.operators.record import Operator
 from gradcheck.references.derive import Derivation, derive
-from gradcheck.references.formula import BATCH, OWN, Formula, array_element, read_formula
+from gradcheck.references.formula import BATCH, OWN, Formula, array_element, index_symbol, read_formula
 
-_NAMES = {"y_bar": "ȳ"}
+NAMES = {"y_bar": "ȳ"}
+
+
+@dataclass(frozen=True)
+class Displayed:
+    """A formula to be shown: `kind` is "definition", "jacobian" or "vjp", of the input `of`. `left` has the names with
+    their indices that stand on its left side: ∂ of the first by the second for a Jacobian.
+    """
+
+    kind: str
+    of: str
+    left: tuple[tuple[str, tuple[sp.Expr, ...]], ...]
+    right: sp.Expr
+
+
+def displayed(operator: Operator) -> Iterator[Displayed]:
+    """The definition, then a Jacobian and a VJP per differentiable input, which are derived when they are asked for."""
+    formula = read_formula(operator)
+    output = (operator.output_name, formula.indices)
+    yield Displayed("definition", "", (output,), formula.expression)
+    derivation = derive(operator)
+    for an_input in operator.differentiable_inputs:
+        name = an_input.name
+        form = derivation.jacobians[name][0]
+        below = (name, tuple(map(index_symbol, an_input.wrt)))
+        yield Displayed("jacobian", name, (output, below), _compact(derivation, form))
+        form = derivation.vjps[name][0]
+        yield Displayed("vjp", name, ((f"grad_{NAMES.get(name, name)}", form.indices),), _compact(derivation, form))
+
+
+def definition(operator: Operator) -> str:
+    """The definition in one line; nothing is derived for it."""
+    return text_of(next(displayed(operator)))
 
 
 def formulas(operator: Operator) -> list[str]:
-    """The definition, then a Jacobian and a VJP per differentiable input, one formula a line; g is
-    grad_output.
-    """
-    derivation = derive(operator)
-    lines = [f"{_target(operator)} = {_text(read_formula(operator).expression)}"]
-    for an_input in operator.differentiable_inputs:
-        form = derivation.jacobians[an_input.name][0]
-        below = _indexed(an_input.name, an_input.wrt)
-        lines.append(f"∂{_target(operator)}/∂{below} = {_text(_compact(derivation, form))}")
-        form = derivation.vjps[an_input.name][0]
-        free = tuple(_text(index) for index in form.indices)
-        lines.append(f"grad_{_indexed(an_input.name, free)} = {_text(_compact(derivation, form))}")
-    return lines
+    """What is displayed, one formula a line; g is grad_output."""
+    return [text_of(formula) for formula in displayed(operator)]
+
+
+def text_of(formula: Displayed) -> str:
+    left = "/".join(f"{'∂' * (formula.kind == 'jacobian')}{Printer().element(*each)}" for each in formula.left)
+    return f"{left} = {_text(formula.right)}"
 
 
 def in_words(operator: Operator, formula: Formula) -> str:
@@ -45,19 +73,6 @@ def compact(operator: Operator, formula: Formula) -> Formula:
     y (g − Σ g y) for softmax.
     """
     return Formula(_compact(derive(operator), formula), formula.indices, formula.ranges)
-
-
-def _target(operator: Operator) -> str:
-    indices = read_formula(operator).indices
-    return _indexed(operator.output_name, tuple(str(index) for index in indices))
-
-
-def _indexed(name: str, indices: tuple[str, ...]) -> str:
-    name = name.removesuffix(OWN)
-    if not indices:
-        return _NAMES.get(name, name)
-    joined = "".join(indices) if all(len(index) == 1 for index in indices) else ",".join(indices)
-    return f"{_NAMES.get(name, name)}_{joined}" if joined.isalnum() else f"{_NAMES.get(name, name)}[{joined}]"
 
 
 def _compact(derivation: Derivation, form: Formula) -> sp.Expr:
@@ -133,29 +148,28 @@ def _positive(product: sp.Expr) -> sp.Expr:
 
 
 def _text(expression: sp.Expr) -> str:
-    return str(_Printer().doprint(expression))
+    return str(Printer().doprint(expression))
 
 
-class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
-    """SymPy's own text printer with the lecture's signs."""
+class Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
+    """SymPy's own text printer with the lecture's signs. What stands where, and in which order, is decided in the
+    methods `_print_…`; the others put it on paper, and a printer for another medium has its own.
+    """
 
     printmethod = "_lecture"  # not "_sympystr", by which some classes print themselves
 
     def _print_Symbol(self, expression: sp.Symbol) -> str:
-        return str(expression.name.removesuffix(OWN))
+        return self.element(expression.name, ())
 
     def _print_Indexed(self, expression: sp.Indexed) -> str:
-        return _indexed(expression.base.label.name, tuple(self._print(index) for index in expression.indices))
+        return self.element(expression.base.label.name, expression.indices)
 
     def _print_KroneckerDelta(self, expression: sp.KroneckerDelta) -> str:
-        left, right = sorted(
-            (self._print(argument) for argument in expression.args), key=lambda text: (len(text), text)
-        )
-        return f"δ_{left}{right}" if len(left + right) == 2 else f"δ({left}, {right})"
+        return self.delta(*sorted(expression.args, key=lambda index: (len(_text(index)), _text(index))))
 
     def _print_Sum(self, expression: sp.Sum) -> str:
-        signs = "".join(f"Σ_{self._print(limit[0])} " for limit in expression.args[1:])
-        return str(signs + self.parenthesize(expression.args[0], PRECEDENCE["Mul"] - 1, strict=True))
+        body, *limits = expression.args
+        return self.sum([limit[0] for limit in limits], self.parenthesize(body, PRECEDENCE["Mul"] - 1, strict=True))
 
     def _print_exp(self, expression: sp.exp) -> str:
         return f"exp({self._print(expression.args[0])})"
@@ -168,43 +182,78 @@ class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
     def _print_Mul(self, expression: sp.Mul) -> str:
         coefficient, rest = expression.as_coeff_Mul()
         if coefficient == -1:
-            return "−" + str(self.parenthesize(rest, PRECEDENCE["Mul"], strict=True))
+            return self.negative(self.parenthesize(rest, PRECEDENCE["Mul"], strict=True))
         above = [part for part in expression.args if not _below(part)]
         below = [part.args[0] ** -part.args[1] for part in expression.args if _below(part)]
-        above.sort(key=lambda part: (part.has(sp.Sum), isinstance(part, sp.Add), not part.is_number, self._print(part)))
-        top = " ".join(self._factor(part) for part in above) or "1"
-        if not below:
-            return top
-        bottom = " ".join(self._factor(part) for part in below)
-        return f"{top} / ({bottom})" if len(below) > 1 else f"{top} / {bottom}"
-
-    def _factor(self, part: sp.Expr) -> str:
-        text = self.parenthesize(part, PRECEDENCE["Mul"])
-        return f"({text})" if isinstance(part, sp.Sum) else text
+        above.sort(key=lambda part: (part.has(sp.Sum), isinstance(part, sp.Add), not part.is_number, _text(part)))
+        return self.fraction(above, below) if below else self.product(above)
 
     def _print_Add(self, expression: sp.Add, order: Any = None) -> str:  # noqa: ARG002 — SymPy passes it
-        terms = sorted(expression.args, key=lambda term: (_negative(term), not term.is_number, self._print(term)))
+        terms = sorted(expression.args, key=lambda term: (_negative(term), not term.is_number, _text(term)))
         text = ""
         for position, term in enumerate(terms):
             shown = self._print(-term if _negative(term) and position else term)
-            shown = f"({shown})" if precedence(term) < PRECEDENCE["Add"] else shown
-            text += shown if not position else (" − " if _negative(term) else " + ") + shown
+            shown = self.fenced(shown) if precedence(term) < PRECEDENCE["Add"] else shown
+            text += (self.sign("−" if _negative(term) else "+") if position else "") + shown
         return text
 
     def _print_Pow(self, expression: sp.Pow, rational: bool = False) -> str:  # noqa: ARG002 — SymPy passes it
         base, exponent = expression.args
         if exponent.is_negative:
-            return f"1 / {self.parenthesize(base**-exponent, PRECEDENCE['Mul'])}"
+            return self.fraction([], [base**-exponent])
         if exponent.is_Rational and exponent.q == 2:
-            return f"sqrt({self._print(base)})" + (f"^{exponent.p}" if exponent.p > 1 else "")
+            return self.root(base, exponent.p)
         shown = self.parenthesize(base, PRECEDENCE["Pow"])
-        return (
-            f"({shown})²"
-            if isinstance(base, sp.Sum) and exponent == 2
-            else f"{shown}²"
-            if exponent == 2
-            else f"{shown}^{exponent}"
-        )
+        return self.power(self.fenced(shown) if isinstance(base, sp.Sum) else shown, exponent)
+
+    def parenthesize(self, item: sp.Expr, level: int, strict: bool = False) -> str:
+        low = precedence(item) < level or (not strict and precedence(item) <= level)
+        return self.fenced(self._print(item)) if low else str(self._print(item))
+
+    def _factor(self, part: sp.Expr) -> str:
+        text = self.parenthesize(part, PRECEDENCE["Mul"])
+        return self.fenced(text) if isinstance(part, sp.Sum) else text
+
+    def element(self, name: str, indices: Sequence[sp.Expr]) -> str:
+        name = NAMES.get(name, name.removesuffix(OWN))
+        if not indices:
+            return name
+        joined = joiner(indices).join(map(self._print, indices))
+        return f"{name}_{joined}" if joined.isalnum() else f"{name}[{joined}]"
+
+    def delta(self, left: sp.Expr, right: sp.Expr) -> str:
+        one, other = self._print(left), self._print(right)
+        return f"δ_{one}{other}" if len(one + other) == 2 else f"δ({one}, {other})"
+
+    def sum(self, indices: Sequence[sp.Symbol], body: str) -> str:
+        return "".join(f"Σ_{self._print(index)} " for index in indices) + body
+
+    def fenced(self, text: str) -> str:
+        return f"({text})"
+
+    def negative(self, text: str) -> str:
+        return f"−{text}"
+
+    def sign(self, sign: str) -> str:
+        return f" {sign} "
+
+    def product(self, factors: Sequence[sp.Expr]) -> str:
+        return " ".join(map(self._factor, factors))
+
+    def fraction(self, above: Sequence[sp.Expr], below: Sequence[sp.Expr]) -> str:
+        bottom = self.product(below)
+        return f"{self.product(above) or '1'} / {self.fenced(bottom) if len(below) > 1 else bottom}"
+
+    def root(self, base: sp.Expr, power: int) -> str:
+        return f"sqrt({self._print(base)})" + (f"^{power}" if power > 1 else "")
+
+    def power(self, base: str, exponent: sp.Expr) -> str:
+        return f"{base}²" if exponent == 2 else f"{base}^{exponent}"
+
+
+def joiner(indices: Sequence[sp.Expr]) -> str:
+    """What stands between indices: nothing where each is one letter."""
+    return "" if all(len(_text(index)) == 1 for index in indices) else ","
 
 
 def _below(part: sp.Expr) -> bool:

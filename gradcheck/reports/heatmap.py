@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import CheckResult
+from gradcheck.reports.computation import computation_lines, computation_of
 from gradcheck.reports.grids import shape_text
 from gradcheck.reports.ink import BLOCKS, LETTERS, Ink, showable
 from gradcheck.reports.matrices import (
@@ -31,6 +33,8 @@ from gradcheck.reports.matrices import (
 
 if TYPE_CHECKING:
     from gradcheck.checks.engine import Verification
+    from gradcheck.references.expected import Floats, Point
+    from gradcheck.references.store import Record
 
 _CELL = 3
 """Columns of a cell: sign, shade, mark."""
@@ -171,11 +175,17 @@ def picture_of(
     return picture_lines(comparison, width=width, colour=colour, ascii=ascii) if comparison else []
 
 
-def terminal_picture(result: CheckResult, verification: Verification, *, colour: bool) -> list[str]:
-    """`picture_of` for the terminal that this process writes to: its width, and blocks only where it can show them."""
+def terminal_picture(
+    result: CheckResult, verification: Verification, *, colour: bool, show_answer: bool = False
+) -> list[str]:
+    """The case as a computation, then `picture_of`, for the terminal that this process writes to: its width, and blocks
+    only where it can show them.
+    """
     width = max(40, min(80, get_terminal_size().columns))
     letters = not showable(getattr(sys.__stdout__, "encoding", None))
-    return picture_of(result, verification, width=width, colour=colour, ascii=letters)
+    case = computation_of(result, show_answer=show_answer)
+    drawn = computation_lines(case, width, blocks=not letters) if case else []
+    return [*(text for text, _ in drawn), *picture_of(result, verification, width=width, colour=colour, ascii=letters)]
 
 
 def picture_lines(
@@ -193,6 +203,7 @@ def picture_lines(
 
 def jacobian_picture(
     exercise: Exercise,
+    cache: Path | None = None,
     *,
     width: int = 80,
     colour: bool = False,
@@ -200,26 +211,44 @@ def jacobian_picture(
 ) -> list[str]:
     """The pattern of every ∂output/∂input of an exercise's operators at a small example, from the derived formulas:
     diagonal for point-wise functions, dense for softmax, blocks for a weight. Axes beyond two are folded: outputs down,
-    inputs across. Empty for an exercise without an operator.
+    inputs across. Empty for an exercise without an operator. The numbers are kept in the folder `cache`.
     """
     ink = LETTERS if ascii else BLOCKS
-    specs = [graded.spec for graded in exercise.functions if not graded.spec.reference]
-    operators = dict.fromkeys(spec.operator or exercise.operator for spec in specs)
     panels = []
-    for operator in filter(None, operators):
-        inputs = small_inputs(operator)
-        point = point_at(operator, inputs, sample=True)
-        for each in operator.differentiable_inputs:
-            values = np.asarray(point.quick_jacobian(each.name)[0], dtype=np.float64)
-            if values.size == 0:
-                continue
-            columns = np.ndim(inputs[each.name])
-            title = f"d{operator.output_name}/d{each.name}" if ascii else f"∂{operator.output_name}/∂{each.name}"
-            title += f", {plain(shape_text(values.shape), ink)}"
-            panels.append(draw_panel(title, flat(values, None, columns), largest(values), width - len(INDENT), ink))
+    for title, matrix in jacobians_of(exercise, cache):
+        shown = plain(title.replace("∂", "d").replace("ȳ", "y_bar") if ascii else title, ink)
+        panels.append(draw_panel(shown, matrix, largest(matrix.values), width - len(INDENT), ink))
     if not panels:
         return []
     return painted([*beside(panels, width), *notes(panels, width), *legend(ink, width, marked=False)], colour)
+
+
+def jacobians_of(exercise: Exercise, cache: Path | None = None) -> Iterator[tuple[str, Flat]]:
+    """Every ∂output/∂input of an exercise's operators at a small example, with its name and shape."""
+    specs = [graded.spec for graded in exercise.functions if not graded.spec.reference]
+    for operator in filter(None, dict.fromkeys(spec.operator or exercise.operator for spec in specs)):
+        point = point_at(operator, small_inputs(operator), sample=True)
+        for name, values in _jacobians(point, cache).items():
+            if values.size:
+                over, below = (each.replace("y_bar", "ȳ") for each in (operator.output_name, name))
+                title = f"∂{over}/∂{below}, {shape_text(values.shape)}"
+                yield title, flat(values, None, np.ndim(point.inputs[name]))
+
+
+def _jacobians(point: Point, cache: Path | None) -> dict[str, Floats]:
+    """The Jacobian of one sample by every differentiable input, computed once."""
+    from gradcheck.references.expected import Expected
+    from gradcheck.references.store import ExpectedStore, key_of
+
+    def computed() -> Record:
+        names = [each.name for each in point.operator.differentiable_inputs]
+        found = ((name, point.quick_jacobian(name)[0]) for name in names)
+        return [{name: Expected(values, np.zeros_like(values)) for name, values in found}]
+
+    store = ExpectedStore(point.operator, cache)
+    [row] = store.lookup(key_of("picture", point.dtype, point.inputs, point.sizes, None), computed)
+    store.save()
+    return {name: each.value for name, each in row.items()}
 
 
 def _compared(comparison: Comparison, width: int, colour: bool, ink: Ink) -> list[str]:

@@ -9,8 +9,8 @@ import numpy as np
 
 from gradcheck.checks.engine import Verification
 from gradcheck.errors import GradcheckError, explained
-from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.load import load_candidate
+from gradcheck.grading.located import locate, shown_path
 from gradcheck.grading.report import ExerciseReport, Report
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ from gradcheck.reports.matrices import (
     Flat,
     as_array,
     flat,
+    largest,
     levels,
+    pattern_in_words,
     pooled,
     sides,
     wrong_entries,
@@ -161,14 +163,26 @@ _GAP = 36
 
 def drawing(comparison: Comparison) -> dict[str, Any]:
     """What the template's heat map takes: two panels of cells, each with its place, level and mark."""
-    drawn = sides(comparison, "expected (pattern)")
+    drawn = [
+        (title, flat(values, marks, comparison.columns), scale)
+        for title, values, marks, scale in sides(comparison, "expected (pattern)")
+    ]
+    return _panels(drawn, comparison.summary)
+
+
+def pattern(title: str, matrix: Flat) -> dict[str, Any]:
+    """The same of one matrix, such as a Jacobian at a small example."""
+    return _panels([(title, matrix, largest(matrix.values))], f"{title}: {pattern_in_words(matrix.values)}")
+
+
+def _panels(drawn: Sequence[tuple[str, Flat, float]], summary: str) -> dict[str, Any]:
     panels: list[dict[str, Any]] = []
     notes = ["Orange is above zero, blue below; the stronger, the larger."]
-    if drawn[0][-1] != drawn[1][-1]:
+    if drawn[0][-1] != drawn[-1][-1]:
         notes.append("Each is shaded by its own largest entry.")
     x, height = 1, 0
-    for title, values, marks, scale in drawn:
-        matrix, (down, across) = pooled(flat(values, marks, comparison.columns), MOST, MOST)
+    for title, whole, scale in drawn:
+        matrix, (down, across) = pooled(whole, MOST, MOST)
         if (down, across) != (1, 1):
             notes.append(f"A cell stands for up to {down} by {across} entries, the largest shows.")
         cells = _cells(matrix, scale)
@@ -180,7 +194,7 @@ def drawing(comparison: Comparison) -> dict[str, Any]:
         "width": x - _GAP + 4,
         "height": height + 4,
         "cell": CELL,
-        "summary": comparison.summary,
+        "summary": summary,
         "notes": " ".join(dict.fromkeys(notes)),
     }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.checks.results import DIGITS, CheckResult, Counterexample, where_of
 from gradcheck.grading.desk_record import NO_HELP
+from gradcheck.grading.located import locate, shown_path
 from gradcheck.reports.terminal import WIDTH, paragraph
 from gradcheck.reports.words import WORDS, not_your_fault
 from gradcheck.showing.text import points, printable
@@ -23,7 +24,9 @@ _ENTRIES = 40
 """A tensor with more entries is shown by its beginning."""
 
 Line = tuple[str, str]
-"""Text, and what it is: `said` is the mistake's sentence, `think` the question, `quiet` what stands beside them."""
+"""Text, and what it is: `said` is the mistake's sentence, `think` the question, `command` what to type next, `quiet`
+what stands beside them.
+"""
 
 
 def failure_text(result: CheckResult, path: str, *, show_answer: bool = False, width: int = WIDTH) -> str:
@@ -72,7 +75,7 @@ def _ungraded(result: CheckResult, path: str, width: int) -> Iterator[Line]:
 def _command(opening: str, command: str, width: int) -> Iterator[Line]:
     """A command to copy, whole, on a line of its own where it would not fit beside its opening."""
     whole = len(opening) + len(command) <= width
-    yield from [(opening + command, "quiet")] if whole else [(opening.rstrip(), "quiet"), (f"    {command}", "quiet")]
+    yield from ((line, "command") for line in ([opening + command] if whole else [opening.rstrip(), f"    {command}"]))
 
 
 def _wrapped(text: str, width: int, kind: str, indent: str = "  ", hanging: str = "  ") -> list[Line]:
@@ -237,7 +240,6 @@ def failures_text(report: Report, folder: Path, *, show_answer: bool = False, re
     """The message of every check that failed; what only waits for another check, or is not started, is left out. Of an
     exercise that the grader itself failed on, nothing but that is said. With `reproduce` each has its snippet below it.
     """
-    from gradcheck.grading.grade import locate, shown_path
     from gradcheck.reports.reproduce import snippet
 
     for each in report.exercises:

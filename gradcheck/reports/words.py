@@ -31,6 +31,9 @@ STYLES: Mapping[str, str] = {
 }
 """The colour of an exercise's state, in the terms of rich."""
 
+LEVELS: Mapping[int, str] = {1: "basic", 2: "medium", 3: "hard"}
+"""By an exercise's difficulty."""
+
 REPORT_IT = "If that does not help, tell the makers of gradcheck, with the seed: it is a defect of the grader."
 _LONGEST = 60
 _NAMES = 5

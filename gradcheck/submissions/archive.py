@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 
 from gradcheck.errors import SubmissionError
 from gradcheck.grading import desk_record
-from gradcheck.grading.load import MAX_BYTES
+from gradcheck.grading.located import MAX_BYTES
 from gradcheck.submissions.files import exercise_named, instead_of_text, is_a_tool
 from gradcheck.submissions.layout import Entry, Kind, Refused, Tree, passed_over, printable
 from gradcheck.submissions.members import Damaged, Member, ReadingBounds, Spent, TooMuch, tar_members, zip_members

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from gradcheck.catalog import Exercise, all_exercises
 from gradcheck.grading import desk_record
-from gradcheck.grading.load import MAX_BYTES
+from gradcheck.grading.located import MAX_BYTES
 from gradcheck.submissions.archive import ENDINGS, MOST_OF_ANOTHER, MOST_OTHERS, UNREAD, ArchiveTree
 from gradcheck.submissions.files import (
     Likeness,

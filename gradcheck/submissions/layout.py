@@ -11,7 +11,7 @@ from typing import BinaryIO, Literal, Protocol
 
 from gradcheck.catalog import all_exercises
 from gradcheck.grading.desk_record import FILE, Help, help_in
-from gradcheck.grading.load import MAX_BYTES
+from gradcheck.grading.located import MAX_BYTES
 from gradcheck.submissions.lateness import InTime, Later
 from gradcheck.submissions.naming import readable
 from gradcheck.submissions.roster import Student

@@ -57,6 +57,10 @@ def _hint(number, text):
     return plant
 
 
+def _about(**changes):
+    return lambda e: e.record(about=replace(e.exercise.about, **changes))
+
+
 def _misconception(text="you took the square", code="wrong-function", function="forward", think=""):
     def plant(e):
         mistake = Misconception(function, code, text, lambda *x: x[-1] * 3, think)
@@ -184,6 +188,46 @@ REFUSED = [
         r"begin it with the definition",
     ),
     # The record by itself.
+    ("no statement", "add", _about(statement=" "), r"its statement is not written yet", r"write it: what the lecture"),
+    ("a purpose to be written", "add", _about(purpose="TODO: why"), r"its purpose is not written yet", r"one sentence"),
+    ("no idea", "add", _about(idea=""), r"its idea is not written yet", r"write it: the idea"),
+    ("a long statement", "add", _about(statement="so " * 167), r"its statement has 501 char", r"in at most 500"),
+    ("a long purpose", "add", _about(purpose="so " * 54), r"its purpose has 162 characters", r"in at most 160"),
+    ("a long idea", "add", _about(idea="so " * 81), r"its idea has 243 characters", r"in at most 240"),
+    ("a purpose of two lines", "add", _about(purpose="Adds.\nAdds."), r"its purpose has 11 char", r"on one line"),
+    (
+        "a statement with the solution's code",
+        "relu",
+        _about(statement="It is grad_output*(x > 0)."),
+        r"its statement gives the answer away: grad_output \* \(x > 0\)",
+        r"not how it is differentiated",
+    ),
+    (
+        "a purpose with the derived formula",
+        "squared_error",
+        _about(purpose="It gives g (2 y_j − 2ȳ_j)."),
+        r"its purpose gives the answer away: g \(2 y_j − 2 ȳ_j\)",
+        r"not how it is differentiated",
+    ),
+    (
+        "a statement with a derivative",
+        "tanh",
+        _about(statement="The slope: dy/dx = 1 − y²."),
+        r"its statement gives the answer away: dy/dx = 1 − y²",
+        r"not how it is differentiated",
+    ),
+    (
+        "a name that torch has not",
+        "add",
+        _about(torch=("torch.nn.functional.sofmax",)),
+        r"there is no torch\.nn\.functional\.sofmax",
+        r"torch's own name",
+    ),
+    ("a name of no torch", "add", _about(torch=("numpy.add",)), r"there is no numpy\.add", r"torch's own name"),
+    ("a module for a name", "add", _about(torch=("torch.nn",)), r"there is no torch\.nn", r"torch's own name"),
+    ("no minutes", "add", _about(minutes=0), r"it takes 0 minutes", r"5 to 90 minutes"),
+    ("a day", "add", _about(minutes=480), r"it takes 480 minutes", r"5 to 90 minutes"),
+    ("no difficulty", "add", _about(difficulty=0), r"its difficulty is 0", r"say 1, 2 or 3"),
     ("two hints", "add", lambda e: e.record(hints=e.exercise.hints[:2]), r"hint 3 of 3 is missing", r"derivation"),
     ("an empty hint", "add", _hint(1, "  "), r"hint 1 of 3 is missing", r"write it: a question that leads on"),
     ("a hint to be written", "add", _hint(2, "TODO: the idea"), r"hint 2 is still a TODO", r"write it: the idea"),

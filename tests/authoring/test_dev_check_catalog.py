@@ -8,12 +8,20 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from gradcheck import catalog
-from gradcheck.authoring.dev_check.record import Record, catalog_problems, read_catalog, stray_problems
+from gradcheck.authoring.dev_check.record import (
+    Record,
+    answers_of,
+    catalog_problems,
+    read_catalog,
+    record_problems,
+    stray_problems,
+)
 from gradcheck.authoring.dev_check.run import Failed, Work, check, checked
 from gradcheck.catalog import find_exercise
 from gradcheck.errors import GradcheckError, UnknownExercise
@@ -31,6 +39,12 @@ def test_the_catalog_is_in_order():
     records, unreadable = read_catalog()
     assert [each.exercise.name for each in records] == list(catalog.all_exercises())
     assert told([*unreadable, *catalog_problems(records), *stray_problems(records, ROOT)]) == []
+
+
+def test_every_record_is_in_order_as_it_is_written():
+    records, _ = read_catalog()
+    found = [record_problems(each.exercise, answers_of(each.exercise, ROOT)) for each in records]
+    assert told(chain.from_iterable(found)) == []
 
 
 @pytest.mark.parametrize(

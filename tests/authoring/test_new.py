@@ -225,7 +225,9 @@ def test_a_skeleton_holds_the_derived_formulas_and_no_answer(tmp_path, checkout)
     assert stub.count("# TODO: your code here") == 3
     assert "∂y_i/∂x_j =" not in stub
     assert "δ_ij" not in stub
-    assert record.count('"TODO: ') == 3
+    assert record.count('"TODO: ') == 6
+    assert "minutes=0,  # TODO" in record
+    assert "difficulty=0,  # TODO" in record
 
 
 def test_a_convolution_comes_from_one_formula(checkout, tmp_path):

@@ -7,7 +7,7 @@ import csv
 import hashlib
 import io
 import zipfile
-from importlib.metadata import version
+from importlib.metadata import requires, version
 
 import pytest
 
@@ -74,6 +74,11 @@ def test_an_installation_that_the_files_have_left_behind_is_told(monkeypatch, tm
     project.write_text('[project]\nname = "gradcheck"\ndependencies = ["torch>=2.6", "abacus >= 7"]\n')
     with pytest.raises(GradcheckError, match=r"asks for abacus>=7 since .* install it again"):
         pinned()
+    textual = next(each for each in requires("gradcheck") if each.startswith("textual"))
+    bounds = textual.removeprefix("textual").split(",")
+    for order in (bounds, bounds[::-1]):
+        project.write_text(f'[project]\nname = "gradcheck"\ndependencies = ["textual {", ".join(order)}"]\n')
+        assert pinned()
     project.write_text('[project]\nname = "something else"\ndependencies = ["abacus"]\n')
     assert pinned()
     monkeypatch.setattr(installation, "__version__", "9.9")

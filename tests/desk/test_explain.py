@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from gradcheck.catalog import all_exercises
-from gradcheck.desk.hints import explanation
+from gradcheck.desk.hints import definition_of, explanation, formulas_of
+from gradcheck.references.expected import Point
 from gradcheck.references.typeset import formulas
 from tests import warm_start
 from tests.desk.desk_commands import ROOT, refused, run
@@ -72,3 +74,83 @@ def test_a_narrow_pipe_that_knows_few_characters(tmp_path: Path):
     assert "    dy/dx, 4 x 4" in text
     assert "@" in text
     assert "\x1b" not in text
+
+
+def shown(exercise, cache: Path | None) -> list[list[str]]:
+    return [explanation(exercise, 80, cache), formulas_of(exercise, cache), definition_of(exercise, cache)]
+
+
+def nothing_can_be_derived(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("gradcheck.references.typeset.formulas", "gradcheck.references.typeset.definition"):
+        monkeypatch.setattr(name, None)
+    monkeypatch.setattr(Point, "quick_jacobian", None)
+
+
+def test_what_is_kept_is_what_is_derived_for_every_exercise(tmp_path, monkeypatch):
+    first = [shown(exercise, tmp_path / "cache") for exercise in EXERCISES]
+    assert first == [shown(exercise, None) for exercise in EXERCISES]
+    nothing_can_be_derived(monkeypatch)
+    assert [shown(exercise, tmp_path / "cache") for exercise in EXERCISES] == first
+
+
+def test_the_definition_gives_no_derivative_away():
+    for exercise in EXERCISES:
+        lines = definition_of(exercise, None)
+        assert lines == [formulas(operator)[0] for operator in exercise.operators]
+        assert not any(line.startswith(("∂", "grad_")) for line in lines)
+
+
+def test_a_poisoned_cache_is_not_believed_and_mended(tmp_path, monkeypatch):
+    softmax = all_exercises()["softmax"]
+    first = shown(softmax, tmp_path)
+    [path] = tmp_path.iterdir()
+    text = path.read_text()
+    for poison in (text.replace("y_i (", "2 y_i ("), text[:-9], "\x1b[2J", ""):
+        assert poison != text
+        path.write_text(poison)
+        assert shown(softmax, tmp_path) == first
+        assert sorted(path.read_text()) == sorted(text)  # in the order in which it was asked for
+    nothing_can_be_derived(monkeypatch)
+    assert shown(softmax, tmp_path) == first
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    softmax = all_exercises()["softmax"]
+    assert shown(softmax, tmp_path / "file" / "cache") == shown(softmax, None)
+
+
+def test_another_example_is_another_picture(tmp_path, monkeypatch):
+    softmax = all_exercises()["softmax"]
+    first = explanation(softmax, 80, tmp_path)
+    monkeypatch.setattr("gradcheck.reports.matrices._ENTRIES", (0.0, 3.0, 0.0, -1.0))
+    second = explanation(softmax, 80, tmp_path)
+    assert second != first
+    assert second == explanation(softmax, 80)
+
+
+@pytest.mark.outside
+def test_from_the_cache_no_heavy_library_is_imported(tmp_path):
+    script = (
+        "import sys, gradcheck.commands.cli as cli\n"
+        "for absent, arguments in (({'numpy'}, ['hint', 'softmax', '--step', '4']), (set(), ['explain', 'softmax'])):\n"
+        "    cli.cli(arguments, standalone_mode=False)\n"
+        "    print('HEAVY', sorted({'torch', 'sympy', 'flint', 'rich', *absent} & set(sys.modules)))\n"
+    )
+
+    def told() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+        )
+        return done.stdout.splitlines()
+
+    first, second = told(), told()
+    heavy = [place for place, line in enumerate(first) if line.startswith("HEAVY")]
+    assert [second[place] for place in heavy] == ["HEAVY []"] * 2
+    assert all("sympy" in first[place] for place in heavy)
+    assert [line for line in second if line != "HEAVY []"] == [line for line in first if not line.startswith("HEAVY")]

@@ -16,6 +16,12 @@ from tests import warm_start
 from tests.checks.totals import COUNT, POINTS, of_units
 from tests.desk.desk_commands import ROOT, place, refused, run
 
+ALL = list(all_exercises().values())
+
+
+def _minutes(exercises):
+    return sum(exercise.about.minutes for exercise in exercises)
+
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,15 +32,17 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    """By exercise: unit, state, points, hints."""
-    found = {}
+    """By exercise: unit, state, points, hints, minutes, level."""
+    found, unit = {}, ""
     for line in text.splitlines():
+        unit = line.split()[0] if re.fullmatch(r"\d\d_\w+(   \d+ min left)?", line) else unit
         match = re.fullmatch(
-            r"(\d\d_\w+) +(\w+) +(passed|failed|unfinished|not started|not checked|missing|ungraded) +(\S+) +(\S+)",
+            r"(\w+) +(passed|failed|unfinished|not started|not checked|missing|ungraded)"
+            r" +(\S+) +(\S+) +(\d+) +(basic|medium|hard)",
             line,
         )
         if match:
-            unit, name, *rest = match.groups()
+            name, *rest = match.groups()
             found[name] = [unit, *rest]
     return found
 
@@ -44,10 +52,10 @@ def test_every_exercise_has_its_row():
     assert (done.code, done.err) == (0, "")
     told = rows(done.out)
     assert list(told) == list(all_exercises())
-    assert told["softmax"] == ["04_modules", "not started", "0/6", "-"]
+    assert told["softmax"] == ["04_modules", "not started", "0/6", "-", "35", "hard"]
     assert max(map(len, done.out.splitlines())) <= 80
     assert done.out.splitlines()[-3:] == [
-        f"0 of {COUNT} exercises passed, 0 of {POINTS:g} points",
+        f"0 of {COUNT} exercises passed, 0 of {POINTS:g} points; about {round(_minutes(ALL) / 60)} hours left",
         "Next: The linear model",
         "    pytest exercises/01_models_and_losses/linear_model.py",
     ]
@@ -101,6 +109,28 @@ def test_hints_and_solutions_shown_are_counted():
     done = run("list").out
     assert (rows(done)["relu"][3], rows(done)["add"][3]) == ("2", "4*")
     assert "* the solution was shown before it passed" in done
+
+
+def test_minutes_are_those_of_what_is_open():
+    unit = of_units("05_losses")
+    assert unit[0].name == "mse"
+    whole, rest = _minutes(unit), _minutes(unit[1:])
+    assert 0 < rest < whole < 100
+    place("mse")
+    done = run("list", "--folder", "exercises/05_losses").out
+    assert f"05_losses   {whole} min left" in done.splitlines()
+    assert f"0 of {len(unit)} exercises passed, 0 of 14 points; about {whole} minutes left\n" in done
+    run("report", "exercises", "--only", "mse")
+    done = run("list", "--folder", "exercises/05_losses").out
+    assert f"05_losses   {rest} min left" in done.splitlines()
+    assert f"1 of {len(unit)} exercises passed, 3 of 14 points; about {rest} minutes left\n" in done
+    for exercise in unit[1:]:
+        place(exercise.name)
+    run("report", "exercises/05_losses")
+    done = run("list", "--folder", "exercises/05_losses").out
+    assert "05_losses" in done.splitlines()
+    assert done.splitlines()[-1] == f"{len(unit)} of {len(unit)} exercises passed, 14 of 14 points"
+    assert "left" not in done
 
 
 def test_another_folder():
@@ -169,8 +199,11 @@ def test_a_narrow_screen_shows_everything():
     lines = listed(terminal=False, COLUMNS="40").splitlines()
     assert "vanishing_gradient failed      1.25   4*" in lines
     assert "softmax            not started    0    -" in lines
-    assert "06_tricks" in lines
+    assert f"06_tricks   {_minutes(of_units('06_tricks'))} min left" in lines
     assert max(len(line) for line in lines if not line.startswith("    ")) <= 40
+    # With a few columns more the minutes are there, and then the level.
+    assert "softmax            not started    0    -  35" in listed(terminal=False, COLUMNS="44").splitlines()
+    assert "softmax            not started    0    -  35 hard" in listed(terminal=False, COLUMNS="51").splitlines()
 
 
 STUBS = {

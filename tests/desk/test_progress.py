@@ -8,7 +8,9 @@ import pytest
 
 from gradcheck.catalog import find_exercise
 from gradcheck.desk.progress import progress_of, progress_text
+from gradcheck.grading.desk_record import note
 from gradcheck.grading.last_results import digest_of, names_of_checks, remember_run
+from gradcheck.reports.passing import passed_lines
 from tests.checks.totals import COUNT, POINTS
 from tests.desk.desk_commands import place
 
@@ -47,11 +49,22 @@ def ran(name: str, status: str = "passed", *only: str, keep: bool = True) -> lis
     return told
 
 
-def shown(*told: list[dict[str, str]]) -> list[str]:
+def whole(*told: list[dict[str, str]]) -> list[str]:
     records = [record for each in told for record in each]
-    lines = progress_text(progress_of(records, Path.cwd(), STATE), colour=False).splitlines()
+    lines = progress_text(progress_of(records, Path.cwd(), STATE), colour=False, blocks=True).splitlines()
     assert max(map(len, lines)) <= 80
     return [line.rstrip() for line in lines]
+
+
+def told_of(name: str) -> list[str]:
+    return [f"  {line}" for line, _ in passed_lines(find_exercise(name), 78, hints=0, gave_up=False)]
+
+
+def shown(*told: list[dict[str, str]]) -> list[str]:
+    """Without what is told of exercises that passed."""
+    names = {record["exercise"] for each in told for record in each}
+    passed = [line for name in names for line in told_of(name)]
+    return [line for line in whole(*told) if line not in (*passed, *names)]
 
 
 def test_all_done_is_said_of_the_whole_course_only():
@@ -74,6 +87,35 @@ def test_all_done_is_said_of_the_whole_course_only():
         "04_modules  ████████████████████████  2/2 exercises  7/7 points",
         "7 of 7 points. All done.",
     ]
+
+
+def test_what_has_passed_as_a_whole_says_what_it_is_for():
+    course("relu", "add", "tanh", "sigmoid")
+    for name in ("relu", "add", "tanh", "sigmoid"):
+        place(name)
+    told = told_of("relu")
+    assert told[0] == "  Passed without a hint."
+    assert whole(ran("relu"))[1 : len(told) + 1] == told
+    # Two beside each other have their names above; what failed, and what was run in part, has nothing to tell.
+    lines = whole(ran("relu"), ran("add"))
+    assert lines[2 : len(told) + 3] == ["relu", *told]
+    assert lines.count("  Passed without a hint.") == 2
+    lines = whole(ran("relu"), ran("add", "failed"), ran("tanh", "passed", "forward"))
+    assert lines.count("  Passed without a hint.") == 1
+    assert "relu" in lines
+    assert not {"add", "tanh"} & set(lines)
+    # A run of many is not flooded.
+    assert not any(line.startswith("  Passed") for line in whole(*map(ran, ("relu", "add", "tanh", "sigmoid"))))
+
+
+@pytest.mark.parametrize("taken", [{"hint": 1}, {"gave_up": True}], ids=str)
+def test_without_a_hint_is_said_only_where_it_is_true(taken):
+    course("relu", "add")
+    place("relu")
+    note(FOLDER, "relu", **taken)
+    lines = whole(ran("relu"))
+    assert "Passed without" not in " ".join(lines)
+    assert "In torch: torch.nn.functional.relu, torch.nn.ReLU" in " ".join(lines)
 
 
 def test_of_the_whole_catalog_not_even_what_is_here_is_all():

@@ -44,11 +44,14 @@ def solved(*names: str) -> None:
 def test_the_list_has_the_courses_exercises_and_points():
     done = run("list")
     assert (done.code, done.err) == (0, "")
-    rows = [line.split() for line in done.out.splitlines() if line.startswith("05_")]
-    assert [row[1] for row in rows] == NAMES
+    title, unit, *rows = done.out.splitlines()[: HERE + 2]
+    assert title.startswith("exercise ")
+    minutes = sum(all_exercises()[name].about.minutes for name in NAMES)
+    assert unit == f"05_losses   {minutes} min left"
+    assert [row.split()[0] for row in rows] == NAMES
     following = all_exercises()[NAMES[0]]
     assert done.out.splitlines()[-3:] == [
-        f"0 of {HERE} exercises passed, 0 of {MOST} points",
+        f"0 of {HERE} exercises passed, 0 of {MOST} points; about {minutes} minutes left",
         f"Next: {following.title}",
         f"    pytest exercises/{following.path}",
     ]
@@ -79,7 +82,7 @@ def test_what_is_watched_alone_leads_on_within_the_course():
 def test_what_is_missing_is_told_everywhere():
     (FOLDER / "05_losses" / "nll.py").unlink()
     lines = run("list").out.splitlines()
-    assert "05_losses   nll                  missing       0/3       -".split() in [line.split() for line in lines]
+    assert "nll missing 0/3 -".split() in [line.split()[:4] for line in lines]
     at = lines.index("1 file of the course is missing here. To have git bring back what it knows:")
     assert lines[at + 1] == "    git checkout exercises/05_losses/nll.py"
     course = course_here(FOLDER)

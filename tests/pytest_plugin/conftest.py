@@ -53,9 +53,9 @@ def project(tmp_path: Path, expected_values: Path) -> Callable[[Mapping[str, str
 def run_pytest(tmp_path: Path) -> Callable[..., Completed]:
     """`run_pytest("exercises", "-k", "jacobian")`, as typed in the project's folder or in `cwd` below it."""
 
-    def run(*arguments: str, cwd: str = ".") -> Completed:
+    def run(*arguments: str, cwd: str = ".", **settings: str) -> Completed:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
-        environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "100"}
+        environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "100"} | settings
         return subprocess.run(
             [*warm_start.python(), "-m", "pytest", "-p", "no:benchmark", *arguments],
             cwd=tmp_path / cwd,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -46,7 +47,7 @@ def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 def progress(done: subprocess.CompletedProcess[str]) -> list[str]:
     lines = done.stdout.splitlines()
     begin = next(at for at, line in enumerate(lines) if re.fullmatch("=+ progress =+", line))
-    return [line.rstrip() for line in lines[begin + 1 : begin + 8] if line.strip() and not line.startswith("=")]
+    return [line.rstrip() for line in takewhile(lambda line: line.strip() and line[0] != "=", lines[begin + 1 :])]
 
 
 @pytest.fixture
@@ -192,7 +193,8 @@ def test_what_is_left_is_told_with_what_was_found_before(
     lines = progress(done)
     assert lines[0].split()[0] == "relu"
     assert lines[0].endswith("passed  4/4 points")
-    assert lines[1:] == [
+    assert [lines[1], *lines[-5:]] == [
+        "  Passed without a hint.",
         f"4 of 4 points. Next: exercises/{ADD}",
         "    The sum of two tensors",
         "    a hint:  gradcheck hint add",
@@ -212,6 +214,15 @@ def test_what_is_left_is_told_with_what_was_found_before(
     lines = progress(run_pytest(f"exercises/{RELU}", "-k", "backward"))
     assert lines[0].endswith("not checked  4/4 points")
     assert lines[1] == f"4 of 4 points. Next: exercises/{RELU}"
+
+
+def test_a_terminal_without_utf8_keeps_the_lines_apart(
+    project: Project, run_pytest: RunPytest, source_of: SourceOf
+) -> None:
+    project({RELU: source_of(RELU)})
+    lines = progress(run_pytest(f"exercises/{RELU}", PYTHONUTF8="0", PYTHONIOENCODING="ascii", LC_ALL="C"))
+    assert lines[:2] == ["relu  ########################  passed  4/4 points", "  Passed without a hint."]
+    assert "\\n" not in "".join(lines)
 
 
 def test_what_failed_is_run_again_and_what_is_not_started_is_not(

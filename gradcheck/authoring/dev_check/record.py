@@ -1,7 +1,7 @@
 """The records as they stand in the catalog: each by itself, and what must hold between them. Nothing is run.
 
-Points, hints and misconceptions are there, and none of them gives the answer away; every check can run, and can fail,
-as far as the record alone says it; names, files and order fit, and nothing is left over.
+What it is about, points, hints and misconceptions are there, and none of them gives the answer away; every check can
+run, and can fail, as far as the record alone says it; names, files and order fit, and nothing is left over.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 
 from gradcheck import catalog
-from gradcheck.catalog.exercise import Exercise
+from gradcheck.catalog.exercise import About, Exercise
 from gradcheck.checks.task import FunctionSpec
 from gradcheck.diagnosis.codes import CODES
 from gradcheck.showing.text import nearest
@@ -26,9 +26,18 @@ FOLDERS = ("exercises", "solutions")
 STEPS = ("a question that leads on", "the idea", "the derivation's first line")
 LONGEST_HINT, LONGEST_TEXT = 300, 160
 """Characters: a hint is read at one glance, a misconception is one sentence."""
+TEXTS = {
+    "statement": (500, "what the lecture says, in two to five plain sentences"),
+    "purpose": (LONGEST_TEXT, "what the piece is for, in one sentence"),
+    "idea": (240, "the idea of the solution, in one or two sentences"),
+}
+"""What a record says of its exercise: at most so many characters, and what is to be told."""
+MINUTES, DIFFICULTIES = range(5, 91), (1, 2, 3)
 
 _TODO = re.compile(r"\bTODO\b")
 _UNIT = re.compile(r"\d\d_[a-z0-9_]+")
+_DERIVATIVE = re.compile(r"(?:grad_\w+|[d∂]\w*/[d∂])[^\s=]*\s*=[^.,;:]*")
+"""An equation that says what a derivative is."""
 LEAST = 12
 """Characters, spaces not counted, from which on an expression is more than a word that happens to be the same."""
 
@@ -155,6 +164,7 @@ def record_problems(exercise: Exercise, answers: Answers) -> Iterator[Problem]:
     where = f"gradcheck/catalog/{exercise.name}.py"
     for cause, remedy in (
         *_general(exercise),
+        *_about(exercise.about, answers),
         *_hints(exercise, answers),
         *_formula(exercise),
         *_misconceptions(exercise, answers),
@@ -173,6 +183,36 @@ def _general(exercise: Exercise) -> Told:
         if not (graded.points > 0 and math.isfinite(graded.points)):
             cause = f"{graded.spec.name} is worth {graded.points:g} points, so that no check of it counts"
             yield cause, "give it points above 0"
+
+
+def _about(about: About, answers: Answers) -> Told:
+    for part, (longest, what) in TEXTS.items():
+        text = getattr(about, part)
+        if not text.strip() or _TODO.search(text):
+            yield f"its {part} is not written yet", f"write it: {what}"
+        elif "\n" in text or len(text) > longest:
+            yield f"its {part} has {len(text)} characters", f"say it in at most {longest}, on one line"
+        equation = _DERIVATIVE.search(text)
+        given_away = answers.given_away(text) or (equation[0] if equation else "")
+        if given_away and part != "idea":
+            yield f"its {part} gives the answer away: {given_away}", f"say {what}, not how it is differentiated"
+    for name in about.torch:
+        if not _is_in_torch(name):
+            yield f"there is no {name}", "write torch's own name with all its dots, or none"
+    if about.minutes not in MINUTES:
+        yield f"it takes {about.minutes} minutes", f"say how long it takes, {MINUTES[0]} to {MINUTES[-1]} minutes"
+    if about.difficulty not in DIFFICULTIES:
+        yield f"its difficulty is {about.difficulty}", "say 1, 2 or 3"
+
+
+def _is_in_torch(name: str) -> bool:
+    import torch
+
+    found: object = torch
+    first, *parts = name.split(".")
+    for part in parts:
+        found = getattr(found, part, None)
+    return first == "torch" and bool(parts) and callable(found)
 
 
 def _hints(exercise: Exercise, answers: Answers) -> Told:

@@ -138,7 +138,8 @@ def next_step(root: Path, name: str) -> str:
     """What the author does next."""
     unit = next(path.parent.name for path in (root / "solutions").glob(f"*/{name}.py"))
     told = (
-        f"Next: write solutions/{unit}/{name}.py with the derivation, and three hints in gradcheck/catalog/{name}.py.\n"
+        f"Next: write solutions/{unit}/{name}.py with the derivation, and in gradcheck/catalog/{name}.py what it is "
+        "about and three hints.\n"
         f"What is missing: gradcheck dev check {name}\n"
         f"After a change of the solution's docstrings: gradcheck stubs {name} --force"
     )

@@ -1,4 +1,4 @@
-"""`gradcheck watch`: saves are noticed, graded in a warm process, and told."""
+"""Saves are noticed, graded in a warm process, and told: in plain lines here, on a full screen by the desk."""
 
 from __future__ import annotations
 

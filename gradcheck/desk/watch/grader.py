@@ -17,7 +17,6 @@ from typing import IO, Any
 from gradcheck.checks.limits import WAITING, Allowance, time_of_process
 from gradcheck.desk.watch import Post
 from gradcheck.errors import GradcheckError
-from gradcheck.reports.terminal import screen_width
 
 SILENT = 6
 """A grading may go without a new call for so many times as long as one call may take."""
@@ -70,7 +69,7 @@ class Grader:
         self.post("silent", process.pid)
 
     def take(self, told: tuple[int, dict[str, Any]]) -> dict[str, Any] | None:
-        """The verdict in what was posted, if there is one; what an earlier process said is dropped."""
+        """What was posted, if it is a verdict or what a unit now does; what an earlier process said is dropped."""
         pid, answer = told
         if pid != self._process.pid:
             return None
@@ -80,8 +79,8 @@ class Grader:
         elif "at" in answer:
             self.at = answer["at"]
             self.heard()
-        elif "exercise" in answer:
-            self.busy = ""
+        elif "exercise" in answer or "used" in answer:
+            self.busy = "" if "exercise" in answer else self.busy
             if not answer["fresh"]:
                 self.restart()
             return answer
@@ -91,13 +90,17 @@ class Grader:
         """Grade a file."""
         self.busy, self.at, self.since = name, "", time.monotonic()
         self.heard()
-        self._send({"grade": name, "path": str(path.resolve()), "shown": shown, "width": screen_width()})
+        self._send({"grade": name, "path": str(path.resolve()), "shown": shown})
 
     def warm(self, name: str) -> None:
         """Prepare what a grading of `name` will need, while nothing else is asked."""
         if name != self._warmed:
             self._warmed = name
             self._send({"warm": name})
+
+    def use(self, unit: str) -> None:
+        """Have it told what the pieces of `unit`, all of which pass, now do."""
+        self._send({"use": unit})
 
     def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None

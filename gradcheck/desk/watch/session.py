@@ -6,15 +6,15 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gradcheck.catalog import Exercise, all_exercises, find_exercise
 from gradcheck.classes.course_here import CourseHere
 from gradcheck.desk.listing import ListedExercise, entries, is_not_started, open_after
 from gradcheck.desk.watch import Line, Post
 from gradcheck.errors import SubmissionError
-from gradcheck.grading.grade import locate, shown_path
 from gradcheck.grading.last_results import LastResult, digest_of
+from gradcheck.grading.located import locate, shown_path
 from gradcheck.grading.report import State
 from gradcheck.showing.text import did_you_mean
 
@@ -49,10 +49,13 @@ def _other_folder(folder: Path) -> str:
 
 
 class Session:
-    """The state of every exercise, from the last results and from what was graded here."""
+    """The state of every exercise, from the last results and from what was graded here. `focus` is the one to work on,
+    None when all have passed.
+    """
 
     def __init__(self, folder: Path, exercises: Sequence[Exercise], state: Path, course: CourseHere) -> None:
         self.folder, self.exercises, self.state, self.course = folder, list(exercises), state, course
+        self.focus: Exercise | None = None
         self._graded: dict[str, tuple[str, ListedExercise]] = {}
         self._found: list[ListedExercise] = []
         self.refresh()
@@ -87,6 +90,18 @@ class Session:
                 present = verdict.state != "missing"
                 self._found[position] = replace(entry, state=verdict.state, score=score, present=present)
                 self._graded[entry.exercise.name] = digest, self._found[position]
+
+    def entry(self, exercise: Exercise) -> ListedExercise:
+        return next(each for each in self._found if each.exercise.name == exercise.name)
+
+    def all_passed(self) -> bool:
+        return all(each.state == "passed" for each in self._found)
+
+    def completes_unit(self, verdict: WatchVerdict) -> bool:
+        """Whether with this verdict, not yet recorded, the last exercise of a unit has passed."""
+        unit = [each for each in self._found if each.exercise.unit == verdict.exercise.unit]
+        open_ones = [each.exercise.name for each in unit if each.state != "passed"]
+        return verdict.state == "passed" and open_ones == [verdict.exercise.name]
 
     def path(self, exercise: Exercise) -> Path:
         return locate(self.folder, exercise)
@@ -195,12 +210,16 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+_T = TypeVar("_T")
+
+
 @dataclass(frozen=True)
 class WatchVerdict:
     """What is known of an exercise after a grading, or why there was none.
 
-    `functions` holds the status of each function, `failure` the lines of the first failure, each with what it is,
-    `snippet` what reproduces it, `more` the checks that failed besides.
+    `functions` holds the status of each function, `failure` the lines of the first failure, each with what it is, by
+    the width they were made for (0 for lines to be wrapped at any), `computation` the facts of its drawing, `picture`
+    the lines of a wrong matrix's, by width too, `snippet` what reproduces it, `more` the checks that failed besides.
     """
 
     exercise: Exercise
@@ -208,10 +227,24 @@ class WatchVerdict:
     state: State
     score: float
     functions: Mapping[str, str] = field(default_factory=dict)
-    failure: Sequence[Line] = ()
+    failure: Mapping[int, Sequence[Line]] = field(default_factory=dict)
+    computation: Mapping[str, Any] | None = None
+    picture: Mapping[int, Sequence[str]] = field(default_factory=dict)
     snippet: str = ""
     more: Sequence[str] = ()
     printed: Sequence[str] = ()
+
+    def failure_at(self, width: int) -> Sequence[Line]:
+        return _made_for(self.failure, width)
+
+    def picture_at(self, width: int) -> Sequence[str]:
+        return _made_for(self.picture, width)
+
+
+def _made_for(lines: Mapping[int, Sequence[_T]], width: int) -> Sequence[_T]:
+    """Those made for the widest screen that is no wider."""
+    fitting = [each for each in lines if each <= width] or [min(lines, default=0)]
+    return lines.get(max(fitting), ())
 
 
 def verdict_of(exercise: Exercise, shown: str, answer: Mapping[str, Any]) -> WatchVerdict:
@@ -227,7 +260,9 @@ def verdict_of(exercise: Exercise, shown: str, answer: Mapping[str, Any]) -> Wat
         answer["state"],
         score,
         functions,
-        answer["failure"],
+        {int(width): [(text, kind) for text, kind in lines] for width, lines in answer["failure"].items()},
+        answer["computation"],
+        {int(width): lines for width, lines in answer["picture"].items()},
         answer["snippet"],
         answer["more"],
         answer["printed"],
@@ -250,10 +285,10 @@ def missing(exercise: Exercise, path: Path, shown: str, *, released: bool) -> Wa
     command = f"git checkout {shown}" if released else f"gradcheck reset {exercise.name}"
     again = f"It is checked again as soon as it is back. {how}"
     told = [(f"{text}. {again}", "said"), (f"    {command}", "")]
-    return WatchVerdict(exercise, shown, "missing", 0.0, failure=told)
+    return WatchVerdict(exercise, shown, "missing", 0.0, failure={0: told})
 
 
 def ended(exercise: Exercise, shown: str, why: str) -> WatchVerdict:
     """There is no verdict, because the process that ran the file is no more."""
     told = [*((line, "said") for line in why.splitlines()), (f"Nothing in {shown} was graded.", "")]
-    return WatchVerdict(exercise, shown, "failed", 0.0, failure=told)
+    return WatchVerdict(exercise, shown, "failed", 0.0, failure={0: told})

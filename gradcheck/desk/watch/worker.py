@@ -1,8 +1,8 @@
 """The process that grades for `gradcheck watch`: warm, and expendable.
 
 It reads a JSON object per line from standard input and answers so on standard output: `{"ready": true}` when the
-libraries are loaded, `{"at": "backward"}` when the learner's function is called, and at the end of a grading the
-verdict in plain data. When its parent is gone it ends itself.
+libraries are loaded, `{"at": "backward"}` when the learner's function is called, at the end of a grading the verdict
+in plain data, and `{"used": …}`, what a unit that has passed now does. When its parent is gone it ends itself.
 """
 
 from __future__ import annotations
@@ -88,6 +88,9 @@ class Traces:
 PRINTED = 12
 """Lines of what the learner's code printed that are handed on."""
 
+WIDTHS = (36, 46, 56, 66, 76, 80, 96)
+"""A failure is told for screens of these widths: who shows it may be made wider and narrower."""
+
 _SIGN_OF_LIFE_S = 0.5
 
 Request = dict[str, Any]
@@ -152,10 +155,14 @@ def _serve(requests: queue.SimpleQueue[Request], send: Send) -> None:
         if "warm" in request:
             steps = _prepared(warm, request["warm"])
             continue
-        answer = _grade(request, warm, limit_s, send)
+        if "use" in request:
+            answer = _used(request["use"], Path(first["folder"]), limit_s)
+        else:
+            answer = _grade(request, warm, limit_s, send)
         answer["fresh"] = traces.clear() and answer["fresh"]
         send(answer)
-        _remember(answer, state)
+        if "exercise" in answer:
+            _remember(answer, state)
         if not answer["fresh"]:
             return
 
@@ -213,14 +220,17 @@ class _Telling(Candidate):
 
 
 def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str, Any]:
+    from msgspec import to_builtins
+
     from gradcheck.catalog import find_exercise
     from gradcheck.grading.grade import unless_we_fail, verification_of
     from gradcheck.grading.last_results import digest_of
     from gradcheck.grading.load import load_candidate
     from gradcheck.grading.report import ExerciseReport
+    from gradcheck.reports.computation import computation_of
+    from gradcheck.reports.heatmap import picture_of
     from gradcheck.reports.message import failure_lines
     from gradcheck.reports.reproduce import snippet
-    from gradcheck.reports.terminal import WIDTH
     from gradcheck.showing.text import printable
 
     exercise, path, shown = find_exercise(request["grade"]), Path(request["path"]), str(request["shown"])
@@ -235,7 +245,9 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
         "digest": digest,
         "state": report.state,
         "checks": [[result.function, result.check, result.status] for result in results],
-        "failure": failure_lines(failures[0], shown, width=request.get("width", WIDTH)) if failures else [],
+        "failure": {each: failure_lines(failures[0], shown, width=each) for each in WIDTHS} if failures else {},
+        "computation": to_builtins(computation_of(failures[0])) if failures else None,
+        "picture": {each: picture_of(failures[0], verification, width=each) for each in WIDTHS} if failures else {},
         "snippet": snippet(failures[0], shown) if failures else "",
         "code": failures[0].code if failures else "",
         "more": [f"{result.function}.{result.check}" for result in failures[1:]],
@@ -243,6 +255,24 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
         # An interrupted call may have left anything half done.
         "fresh": not any(result.code == "timed-out" for result in failures),
     }
+
+
+def _used(unit: str, folder: Path, limit_s: float) -> dict[str, Any]:
+    """What the pieces of a unit do together. Whatever goes wrong in it, they have passed: then nothing is said."""
+    from gradcheck.catalog import find_exercise
+    from gradcheck.grading.load import load_candidate
+    from gradcheck.grading.located import locate
+
+    def find(name: str) -> Candidate | None:
+        path = locate(folder, find_exercise(name))
+        return load_candidate(find_exercise(name), path, path.name, limit_s) if path.is_file() else None
+
+    try:
+        from gradcheck.reports.uses import use_of
+
+        return {"used": use_of(unit, find), "fresh": True}
+    except Exception:
+        return {"used": "", "fresh": False}
 
 
 def _remember(answer: dict[str, Any], state: Path) -> None:

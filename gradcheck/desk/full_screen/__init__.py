@@ -1,0 +1,1 @@
+"""The desk: exercises, verdicts and hints on a full screen, on Textual."""
