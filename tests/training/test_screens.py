@@ -438,6 +438,16 @@ class TestTheEnd:
         assert training.train_folder(folder, Path("plots"), 0) == 0
         assert "to read" not in capsys.readouterr().out
 
+    def test_a_narrow_terminal_gets_short_lines_and_whole_addresses(self, folder, untrained, monkeypatch, capsys):
+        monkeypatch.setenv("COLUMNS", "40")
+        assert training.train_folder(folder, None, 0, finished=True) == 0
+        lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+        addresses = [each.address for each in training.READ_NEXT]
+        assert [line for line in lines if line.startswith("https://")] == addresses
+        told = lines[lines.index("what you built") : lines.index("every exercise has passed; what to read next")]
+        assert len(told) > 5
+        assert max(map(len, told)) <= 36
+
     def test_a_course_without_the_training_loop_has_something_to_read_but_no_picture(self, folder, untrained, capsys):
         (folder / LOOP).unlink()
         assert training.train_folder(folder, Path("plots"), 0, finished=True) == 0
