@@ -48,25 +48,24 @@ stubs: $(VENV)/.developer
 
 docs: $(VENV)/.developer
 	$(BIN)/python -m tests.docs.schemas
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "The documentation: site/index.html"
+	$(BIN)/python -m tests.docs.site
 
 clean:
-	rm -rf $(VENV) site .gradcheck .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build site .gradcheck .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.learner: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Setting up $(VENV): this takes a minute or two, once."
-	$(INSTALL) torch
-	$(INSTALL) --editable ".[plots]"
+	@echo "Setting up $(VENV), once: 70 MB to download besides torch, 220 MB on disk."
+	@$(BIN)/python .ci/install_torch.py
+	@$(INSTALL) --editable ".[plots]"
 	@touch $@
 
 $(VENV)/.developer: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Setting up $(VENV): this takes a minute or two, once."
-	$(INSTALL) torch
-	$(INSTALL) --editable ".[dev]"
+	@echo "Setting up $(VENV), once: 140 MB to download besides torch, 430 MB on disk."
+	@$(BIN)/python .ci/install_torch.py
+	@$(INSTALL) --editable ".[dev]"
 	@touch $@ $(VENV)/.learner
 
 $(VENV)/.peers: pyproject.toml constraints.txt | $(VENV)/.developer

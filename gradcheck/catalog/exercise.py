@@ -89,6 +89,13 @@ class Exercise:
         return [operator for operator in dict.fromkeys(found) if operator is not None]
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the lecture, or torch's documentation, says what is asked."""
+        own = [graded.spec.reference.source for graded in self.functions if graded.spec.reference]
+        found = [operator.source for operator in self.operators] + own
+        return tuple(dict.fromkeys(part.strip() for source in found for part in source.split(";") if part.strip()))
+
+    @property
     def path(self) -> str:
         """Where it lies below `exercises/` or `solutions/`."""
         return f"{self.unit}/{self.name}.py"

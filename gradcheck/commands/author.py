@@ -63,7 +63,10 @@ def new(name: str, points: str, batch: tuple[str, ...], no_batch: bool, **wishes
 @click.argument("names", nargs=-1)
 @click.option("--force", is_flag=True, help="Overwrite files that exist. What was in them is lost.")
 def stubs(names: tuple[str, ...], force: bool) -> None:
-    """Write exercises/ anew from solutions/, or only NAMES. Existing files are kept."""
+    """Write exercises/ and examples/week2.ipynb anew from solutions/, or only the exercises NAMES. Existing files are
+    kept.
+    """
+    from gradcheck.authoring.notebook_to_begin import write_notebook
     from gradcheck.authoring.stubs import write_stubs
     from gradcheck.catalog import find_exercise
 
@@ -71,6 +74,7 @@ def stubs(names: tuple[str, ...], force: bool) -> None:
     if not (root / "solutions").is_dir():
         raise GradcheckError(f"there is no solutions/ in {root}; stubs are made from it, so run this where it is")
     written = write_stubs(root, [find_exercise(name).name for name in names], overwrite=force)
+    written += [] if names else write_notebook(root, overwrite=force)
     for path in written:
         click.echo(f"wrote {path.relative_to(root)}")
     if not written:

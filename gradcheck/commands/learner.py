@@ -282,19 +282,24 @@ def _can_ask() -> bool:
 
 @click.command()
 @_exercises
-@place("--plots", default=PLOTS, show_default=True, help="Where PNG files go.")
+@place("--plots", default=PLOTS, show_default=True, help="Where pictures go.")
 @click.option("--no-plots", is_flag=True, help="Draw nothing (matplotlib is not needed then).")
+@click.option("--no-animation", is_flag=True, help="Draw no GIF of the training.")
 @seeded("the data and the initial parameters")
-def train(folder: Path, plots: Path, no_plots: bool, seed: int) -> None:
+def train(folder: Path, plots: Path, no_plots: bool, no_animation: bool, seed: int) -> None:
     """Train the networks of FOLDER on the practicum's spiral beside the reference network.
 
     First your files are checked as pytest does it, and what does not hold is named. Your modules, two_layer_net and
     training_loop start where the reference starts; gradients and parameters of the first steps are compared exactly,
     then the trained accuracy. Exits 0 when all that is written holds, 1 when something does not.
     """
+    from gradcheck.desk.listing import entries
     from gradcheck.reports.training import train_folder
 
-    sys.exit(train_folder(folder, None if no_plots else plots, seed, CACHE))
+    course = course_of(folder)
+    passed = {each.exercise.name for each in entries(folder, STATE, course) if each.state == "passed"}
+    drawn, finished = None if no_plots else plots, passed == set(course.exercises)
+    sys.exit(train_folder(folder, drawn, seed, CACHE, animated=not no_animation, finished=finished))
 
 
 @click.command()

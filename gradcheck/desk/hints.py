@@ -119,7 +119,7 @@ def explanation(
     """
     lines = paragraph(f"{exercise.name}: {exercise.title}", width, "")
     lines += ["", "Where it comes from"]
-    for source in _sources(exercise):
+    for source in exercise.sources:
         lines += paragraph(source, width, "    ", "  ")
     lines += ["", "Functions"]
     lines += _functions(exercise, width)
@@ -130,13 +130,6 @@ def explanation(
     if picture:
         lines += ["", "The Jacobian at a small example", *picture]
     return lines
-
-
-def _sources(exercise: Exercise) -> list[str]:
-    """Where the lecture, or torch's documentation, says what is asked."""
-    own = [graded.spec.reference.source for graded in exercise.functions if graded.spec.reference]
-    found = [operator.source for operator in exercise.operators] + own
-    return list(dict.fromkeys(part.strip() for source in found for part in source.split(";") if part.strip()))
 
 
 def _functions(exercise: Exercise, width: int) -> list[str]:

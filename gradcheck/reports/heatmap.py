@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import CheckResult
+from gradcheck.reports.computation import computation_lines, computation_of
 from gradcheck.reports.grids import shape_text
 from gradcheck.reports.ink import BLOCKS, LETTERS, Ink, showable
 from gradcheck.reports.matrices import (
@@ -174,11 +175,17 @@ def picture_of(
     return picture_lines(comparison, width=width, colour=colour, ascii=ascii) if comparison else []
 
 
-def terminal_picture(result: CheckResult, verification: Verification, *, colour: bool) -> list[str]:
-    """`picture_of` for the terminal that this process writes to: its width, and blocks only where it can show them."""
+def terminal_picture(
+    result: CheckResult, verification: Verification, *, colour: bool, show_answer: bool = False
+) -> list[str]:
+    """The case as a computation, then `picture_of`, for the terminal that this process writes to: its width, and blocks
+    only where it can show them.
+    """
     width = max(40, min(80, get_terminal_size().columns))
     letters = not showable(getattr(sys.__stdout__, "encoding", None))
-    return picture_of(result, verification, width=width, colour=colour, ascii=letters)
+    case = computation_of(result, show_answer=show_answer)
+    drawn = computation_lines(case, width, blocks=not letters) if case else []
+    return [*(text for text, _ in drawn), *picture_of(result, verification, width=width, colour=colour, ascii=letters)]
 
 
 def picture_lines(
@@ -207,21 +214,25 @@ def jacobian_picture(
     inputs across. Empty for an exercise without an operator. The numbers are kept in the folder `cache`.
     """
     ink = LETTERS if ascii else BLOCKS
-    specs = [graded.spec for graded in exercise.functions if not graded.spec.reference]
-    operators = dict.fromkeys(spec.operator or exercise.operator for spec in specs)
     panels = []
-    for operator in filter(None, operators):
-        point = point_at(operator, small_inputs(operator), sample=True)
-        for name, values in _jacobians(point, cache).items():
-            if values.size == 0:
-                continue
-            columns = np.ndim(point.inputs[name])
-            title = f"d{operator.output_name}/d{name}" if ascii else f"∂{operator.output_name}/∂{name}"
-            title += f", {plain(shape_text(values.shape), ink)}"
-            panels.append(draw_panel(title, flat(values, None, columns), largest(values), width - len(INDENT), ink))
+    for title, matrix in jacobians_of(exercise, cache):
+        shown = plain(title.replace("∂", "d").replace("ȳ", "y_bar") if ascii else title, ink)
+        panels.append(draw_panel(shown, matrix, largest(matrix.values), width - len(INDENT), ink))
     if not panels:
         return []
     return painted([*beside(panels, width), *notes(panels, width), *legend(ink, width, marked=False)], colour)
+
+
+def jacobians_of(exercise: Exercise, cache: Path | None = None) -> Iterator[tuple[str, Flat]]:
+    """Every ∂output/∂input of an exercise's operators at a small example, with its name and shape."""
+    specs = [graded.spec for graded in exercise.functions if not graded.spec.reference]
+    for operator in filter(None, dict.fromkeys(spec.operator or exercise.operator for spec in specs)):
+        point = point_at(operator, small_inputs(operator), sample=True)
+        for name, values in _jacobians(point, cache).items():
+            if values.size:
+                over, below = (each.replace("y_bar", "ȳ") for each in (operator.output_name, name))
+                title = f"∂{over}/∂{below}, {shape_text(values.shape)}"
+                yield title, flat(values, None, np.ndim(point.inputs[name]))
 
 
 def _jacobians(point: Point, cache: Path | None) -> dict[str, Floats]:

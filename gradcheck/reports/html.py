@@ -10,6 +10,8 @@ import numpy as np
 
 from gradcheck.checks.results import CheckResult, Counterexample, Marks, where_of
 from gradcheck.grading.report import ExerciseReport
+from gradcheck.reports.computation import computation_of
+from gradcheck.reports.computation_svg import computation_svg
 from gradcheck.reports.grids import grid_of
 from gradcheck.reports.matrices import (
     MOST,
@@ -18,7 +20,9 @@ from gradcheck.reports.matrices import (
     Flat,
     as_array,
     flat,
+    largest,
     levels,
+    pattern_in_words,
     pooled,
     sides,
     wrong_entries,
@@ -78,6 +82,7 @@ def _functions(report: ExerciseReport) -> list[dict[str, Any]]:
 
 def _failure(result: CheckResult, picture: Comparison | None, show_answer: bool) -> dict[str, Any]:
     example, diagnosis = result.counterexample, result.diagnosis
+    drawn = computation_of(result, show_answer=show_answer)
     return {
         "function": result.function,
         "message": clipped(result.message),
@@ -86,6 +91,7 @@ def _failure(result: CheckResult, picture: Comparison | None, show_answer: bool)
         "rows": list(_rows(example, show_answer)) if example else [],
         "notes": [clipped(note) for note in _notes(example)],
         "answer": diagnosis.answer if diagnosis and show_answer else "",
+        "computation": computation_svg(drawn) if drawn else None,
         "picture": drawing(picture) if picture else None,
         "think": diagnosis.think if diagnosis else "",
         "waiting": ", ".join(name.replace("_", " ") for name in result.waiting),
@@ -160,14 +166,26 @@ _GAP = 36
 
 def drawing(comparison: Comparison) -> dict[str, Any]:
     """What the template's heat map takes: two panels of cells, each with its place, level and mark."""
-    drawn = sides(comparison, "expected (pattern)")
+    drawn = [
+        (title, flat(values, marks, comparison.columns), scale)
+        for title, values, marks, scale in sides(comparison, "expected (pattern)")
+    ]
+    return _panels(drawn, comparison.summary)
+
+
+def pattern(title: str, matrix: Flat) -> dict[str, Any]:
+    """The same of one matrix, such as a Jacobian at a small example."""
+    return _panels([(title, matrix, largest(matrix.values))], f"{title}: {pattern_in_words(matrix.values)}")
+
+
+def _panels(drawn: Sequence[tuple[str, Flat, float]], summary: str) -> dict[str, Any]:
     panels: list[dict[str, Any]] = []
     notes = ["Orange is above zero, blue below; the stronger, the larger."]
-    if drawn[0][-1] != drawn[1][-1]:
+    if drawn[0][-1] != drawn[-1][-1]:
         notes.append("Each is shaded by its own largest entry.")
     x, height = 1, 0
-    for title, values, marks, scale in drawn:
-        matrix, (down, across) = pooled(flat(values, marks, comparison.columns), MOST, MOST)
+    for title, whole, scale in drawn:
+        matrix, (down, across) = pooled(whole, MOST, MOST)
         if (down, across) != (1, 1):
             notes.append(f"A cell stands for up to {down} by {across} entries, the largest shows.")
         cells = _cells(matrix, scale)
@@ -179,7 +197,7 @@ def drawing(comparison: Comparison) -> dict[str, Any]:
         "width": x - _GAP + 4,
         "height": height + 4,
         "cell": CELL,
-        "summary": comparison.summary,
+        "summary": summary,
         "notes": " ".join(dict.fromkeys(notes)),
     }
 

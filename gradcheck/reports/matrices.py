@@ -152,6 +152,17 @@ def sides(comparison: Comparison, right: str) -> list[tuple[str, Floats, Array |
     return [(titles[0], got, comparison.wrong, own), (titles[1], expected, None, other)]
 
 
+def pattern_in_words(values: Floats) -> str:
+    """Where a matrix of outputs by inputs differs from zero, and what that says."""
+    used = values != 0
+    if used.all():
+        return "no entry is zero, every output depends on every input"
+    rows, columns = np.nonzero(used)
+    if values.shape[0] == values.shape[1] and (rows == columns).all():
+        return "zero beside the diagonal, each output depends on its own input alone"
+    return f"{int(used.sum())} of {values.size} entries differ from zero"
+
+
 def levels(values: Floats, scale: float) -> Array:
     """−4 … 4 by sign and size, 0 for zero, NOT_FINITE for NaN and infinity."""
     finite = np.where(np.isfinite(values), values, 0.0)

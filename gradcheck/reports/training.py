@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,12 @@ from gradcheck.grading.load import load_candidate
 from gradcheck.grading.located import locate, shown_path
 from gradcheck.grading.report import status_of
 from gradcheck.references.expected import Floats
+from gradcheck.reports.terminal import screen_width
+from gradcheck.reports.uses import use_of
 from gradcheck.showing.text import plural, printable
 from gradcheck.training import ensemble, plots, session
+from gradcheck.training.learning import logits_at
+from gradcheck.training.network import spiral
 
 LIMIT_S = 60.0
 """Seconds for one call: 25 epochs on 3,000 points."""
@@ -155,15 +160,76 @@ def loss_text(loss: float) -> str:
     return f"loss {loss:.3f}" if np.isfinite(loss) else "loss is NaN" if np.isnan(loss) else "loss is infinite"
 
 
-def train_folder(folder: Path, drawn: Path | None, seed: int, cached: Path | None = None) -> int:
+class Reading(NamedTuple):
+    """Something to read: what, why, and where it is."""
+
+    title: str
+    why: str
+    address: str
+
+
+READ_NEXT = (
+    Reading(
+        "Christopher Olah: Calculus on Computational Graphs",
+        "Your graph exercise in pictures, and why one sweep backwards is so much cheaper than many forwards.",
+        "https://colah.github.io/posts/2015-08-Backprop/",
+    ),
+    Reading(
+        "Andrej Karpathy: micrograd",
+        "About a hundred lines record what is computed and do your backward by themselves; you know what each is for.",
+        "https://github.com/karpathy/micrograd",
+    ),
+    Reading(
+        "Sasha Rush: Autodiff Puzzles",
+        "More Jacobians to find, each with a picture of what you found so far.",
+        "https://github.com/srush/Autodiff-Puzzles",
+    ),
+    Reading(
+        "Baydin and others: Automatic Differentiation in Machine Learning, a Survey",
+        "Where backpropagation comes from, what forward mode does better, and what is neither of the two.",
+        "https://arxiv.org/abs/1502.05767",
+    ),
+    Reading(
+        "PyTorch: Extending torch.autograd",
+        "How a forward and a backward of yours become a Function that torch trains with; gradcheck verifies those too.",
+        "https://docs.pytorch.org/docs/stable/notes/extending.html",
+    ),
+)
+"""For who has passed everything."""
+
+
+def keepsake(folder: Path, drawn: Path, seed: int = 0) -> Path:
+    """One picture, made of the learner's own trained network, for who has passed everything. Raises GradcheckError,
+    with the reason, where there is none.
+    """
+    if plots.missing():
+        raise GradcheckError(plots.missing())
+    plots.prepare(drawn)
+    with bars() as watch:
+        params = session.long_run(finder(folder), watch, seed).after
+    folds = np.column_stack((params["w_h"], params["b_h"]))
+    return plots.keepsake(partial(logits_at, params), folds, spiral(seed=seed)[0], drawn)
+
+
+def train_folder(
+    folder: Path,
+    drawn: Path | None,
+    seed: int,
+    cached: Path | None = None,
+    *,
+    animated: bool = True,
+    finished: bool = False,
+) -> int:
     """Everything of `gradcheck train`; the exit code: 0 when every network that is written holds, 3 where the grader
-    itself failed at checking a file.
+    itself failed at checking a file. `finished`: every exercise of the course has passed.
     """
     find = finder(folder)
     missing = plots.missing() if drawn else ""
     if missing:
         print(f"no plots: {missing}")  # noqa: T201 — this is what a command prints
     drawn = None if missing else drawn
+    if drawn:
+        plots.prepare(drawn)
     names = list(dict.fromkeys(name for network in session.NETWORKS for name in network.exercises))
     standings = {
         name: standing_of(folder, name, cached) for name in [*names, *(["vanishing_gradient"] if drawn else [])]
@@ -172,19 +238,37 @@ def train_folder(folder: Path, drawn: Path | None, seed: int, cached: Path | Non
     lines = _standing_lines(list(standings.values()))
     _tell(lines)
     with bars() as watch:
-        more, reference = session.reference_lines(watch, drawn, seed)
+        more, references = session.reference_lines(watch, seed)
         courses = []
         for network in session.NETWORKS:
             found, course = session.learner_lines(network, find, parts, watch, seed)
             more += found
             courses += [course] if course else []
-    _tell(more)
+    wrong = any(line.holds is False for line in [*lines, *more])
+    finished = finished and not wrong
+    used = "" if wrong else next(filter(None, (use_of(unit, find) for unit in _TRAINED)), "")
+    _tell([*more, *([session.Line("what you built", used)] if used else [])])
     if drawn:
-        made = session.learner_plots(reference, courses, find, parts["vanishing_gradient"], seed, drawn)
-        _name([*made, drawn / "regions_reference.png", drawn / "regions_linear.png"])
+        chain = parts["vanishing_gradient"]
+        made = session.draw(references, courses, find, chain, seed, drawn, animated=animated)
+        if finished and not parts["training_loop"].obstacle:
+            made.append(keepsake(folder, drawn, seed))
+        _name(made)
+    if finished:
+        _tell(reading_lines())
     if any(each.status == "ungraded" for each in standings.values()):
         return Ungraded.exit_status
-    return 1 if any(line.holds is False for line in [*lines, *more]) else 0
+    return 1 if wrong else 0
+
+
+_TRAINED = ("07_training", "05_losses", "04_modules")
+"""The units whose pieces are trained, the last first."""
+
+
+def reading_lines() -> list[session.Line]:
+    """What to read next, for who has passed everything."""
+    name = "every exercise has passed; what to read next"
+    return [session.Line(name, part) for each in READ_NEXT for part in (f"{each.title}. {each.why}", each.address)]
 
 
 def ensemble_of(folder: Path, drawn: Path, cached: Path | None = None) -> int:
@@ -197,7 +281,7 @@ def ensemble_of(folder: Path, drawn: Path, cached: Path | None = None) -> int:
     standing = standing_of(folder, "ensemble", cached)  # before anybody waits for a training
     lines = _standing_lines([standing])
     if part is None or standing.part.obstacle:
-        plots.forget("ensemble", drawn)
+        plots.forget("ensemble.png", drawn)
         _tell([*lines, session.Line("the ensembles", f"not drawn: {standing.part.obstacle}", holds=False)])
         return 1
     _tell(lines)
@@ -210,7 +294,7 @@ def ensemble_of(folder: Path, drawn: Path, cached: Path | None = None) -> int:
             members = ensemble.predictions(x, y, grid, kind, progress=watch(title))  # type: ignore[arg-type]
             summed = ensemble.summary(members, part)
             if isinstance(summed, str):
-                plots.forget("ensemble", drawn)
+                plots.forget("ensemble.png", drawn)
                 _tell([session.Line("the ensembles", f"not drawn: {summed}", holds=False)])
                 return 1
             mean, variance = summed
@@ -253,7 +337,8 @@ def _tell(lines: list[session.Line]) -> None:
 def _folded(text: str) -> list[str]:
     from textwrap import wrap
 
-    return wrap(text, 74, break_on_hyphens=False)
+    whole = text.startswith("https://")  # to be copied
+    return wrap(text, screen_width() - 6, break_on_hyphens=False, break_long_words=not whole)
 
 
 def _name(paths: list[Path]) -> None:

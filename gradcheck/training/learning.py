@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,13 +23,14 @@ _CHUNK = 25
 
 @dataclass(frozen=True)
 class Trained:
-    """A training: the parameters before and after it, and the loss of every epoch. It ends early where a parameter is
-    no number any more.
+    """A training: the parameters before and after it, the loss of every epoch, and the parameters on the way, by the
+    epochs done. It ends early where a parameter is no number any more.
     """
 
     before: dict[str, Floats]
     after: dict[str, Floats]
     losses: list[float]
+    on_the_way: Mapping[int, dict[str, Floats]] = field(default_factory=dict)
 
     @property
     def finite(self) -> bool:
@@ -42,17 +44,20 @@ def trained(
     params: dict[str, Floats],
     epochs: int = EPOCHS,
     progress: Progress | None = None,
+    every: int = _CHUNK,
 ) -> Trained:
-    """The learner's `train` in float32. Raises Unreadable, and Unfinished of `Ask`."""
+    """The learner's `train` in float32, `every` so many epochs a call. Raises Unreadable, and Unfinished of `Ask`."""
     losses: list[float] = []
+    way = {0: params}
     inputs, targets = ask.tensor(x.astype(np.float32), "float32"), ask.tensor(labels, "int64")
-    done = Trained(params, params, losses)
-    for start in range(0, epochs, _CHUNK):
-        count = min(_CHUNK, epochs - start)
+    done = Trained(params, params, losses, way)
+    for start in range(0, epochs, every):
+        count = min(every, epochs - start)
         value = ask.value(inputs, targets, as_arguments(done.after, "float32"), LEARNING_RATE, count)
         new, after = read_training(value, params, count)
         losses += new
-        done = Trained(params, after, losses)
+        way[start + count] = after
+        done = Trained(params, after, losses, way)
         if progress:
             progress(start + count, epochs, losses[-1])
         if not done.finite:
@@ -67,10 +72,16 @@ def accuracy_of(params: dict[str, Floats], x: Floats, labels: Array) -> float:
 
 def classes_of(params: dict[str, Floats], points: Floats) -> Array:
     """The class into which the two-layer network puts each point."""
+    found: Array = logits_at(params, points).argmax(1)
+    return found
+
+
+def logits_at(params: dict[str, Floats], points: Floats) -> Floats:
+    """What the two-layer network says of each point."""
     import torch
 
     tensors = {name: torch.as_tensor(value) for name, value in params.items()}
-    found: Array = logits_of(torch.as_tensor(points), tensors).argmax(1).numpy()
+    found: Floats = logits_of(torch.as_tensor(points), tensors).numpy()
     return found
 
 

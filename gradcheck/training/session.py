@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from gradcheck.checks.candidate import Candidate
 from gradcheck.checks.outcome import Outcome
 from gradcheck.checks.properties import Ask, Unfinished
 from gradcheck.checks.task import FunctionSpec
+from gradcheck.errors import GradcheckError
 from gradcheck.references.binding import Array
 from gradcheck.references.expected import Floats
-from gradcheck.training import plots
+from gradcheck.training import animation, plots
 from gradcheck.training.assemble import MODULES, NETWORK, AssembledNetwork
 from gradcheck.training.backprop import STEPS, full_backprop
 from gradcheck.training.learning import (
@@ -24,11 +26,13 @@ from gradcheck.training.learning import (
     Trained,
     accuracy_of,
     came_to,
-    classes_of,
+    logits_at,
     trained,
     verdict,
 )
 from gradcheck.training.network import HIDDEN, History, initial_parameters, spiral, train, two_layer
+from gradcheck.training.plane import Logits
+from gradcheck.training.plots import DrawnNetwork
 from gradcheck.training.suspects import Unreadable
 
 Find = Callable[[str], Candidate | None]
@@ -37,6 +41,10 @@ Watch = Callable[[str], Callable[[int, int, float], None]]
 
 DEPTH = 20
 """Stages of a chain."""
+LONG = 1000
+"""Epochs of a training that is not to be judged any more."""
+_EVERY, _CLOSE = 5, 21
+"""Epochs between the pictures of an animation; after so many pictures twice as many."""
 _STEP = FunctionSpec("train_step", "function", ("x", "labels", "params", "lr"))
 _TRAIN = FunctionSpec("train", "function", ("x", "labels", "params", "lr", "epochs"))
 
@@ -50,38 +58,37 @@ class Line:
     holds: bool | None = None
 
 
-def reference_lines(watch: Watch, folder: Path | None, seed: int, epochs: int = EPOCHS) -> tuple[list[Line], History]:
-    """Train the reference networks: ReLU by SGD and by Adam, and the linear model, which no training can save."""
+REFERENCES = (
+    ("reference, ReLU, SGD", "relu", "sgd", LEARNING_RATE),
+    ("reference, ReLU, Adam", "relu", "adam", 0.01),
+    ("reference, linear, Adam", "linear", "adam", 0.01),
+)
+"""ReLU by SGD and by Adam, and the linear model, which no training can save."""
+SHOWN = (REFERENCES[0][0], REFERENCES[2][0])
+"""Those that stand beside the learner's networks in pictures."""
+
+
+def reference_lines(watch: Watch, seed: int, epochs: int = EPOCHS) -> tuple[list[Line], dict[str, History]]:
+    """Train the reference networks; by name, how each went."""
     x, labels = spiral(seed=seed)
     lines, histories = [], {}
-    for name, kind, optimiser, lr in (
-        ("reference, ReLU, SGD", "relu", "sgd", LEARNING_RATE),
-        ("reference, ReLU, Adam", "relu", "adam", 0.01),
-        ("reference, linear, Adam", "linear", "adam", 0.01),
-    ):
+    for name, kind, optimiser, lr in REFERENCES:
         network = two_layer(kind, HIDDEN, seed)  # type: ignore[arg-type]  # the table above
         history = train(network, x, labels, optimiser=optimiser, lr=lr, epochs=epochs, progress=watch(name))  # type: ignore[arg-type]
         histories[name] = history
         lines.append(Line(name, f"accuracy {history.accuracy:.1%} after {epochs} epochs"))
-    if folder:
-        for name, file in (
-            ("reference, ReLU, SGD", "regions_reference"),
-            ("reference, linear, Adam", "regions_linear"),
-        ):
-            title = f"{name}: {histories[name].accuracy:.1%} of the points right"
-            plots.decision_regions(_predict(histories[name]), x, labels, title, file, folder)
-    return lines, histories["reference, ReLU, SGD"]
+    return lines, histories
 
 
-def _predict(history: History) -> Callable[[Floats], Array]:
-    def predict(points: Floats) -> Array:
+def _logits(history: History) -> Logits:
+    def logits(points: Floats) -> Floats:
         import torch
 
         with torch.no_grad():
-            result: Array = history.network(torch.as_tensor(points, dtype=torch.float32)).argmax(1).numpy()
-        return result
+            found: Floats = history.network(torch.as_tensor(points, dtype=torch.float32)).numpy()
+        return found
 
-    return predict
+    return logits
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,7 @@ def learner_lines(
     part = slice(None, None, 4 if isinstance(candidate, AssembledNetwork) else 1)
     ask, params = Ask(candidate, _TRAIN, "training_loop", seed), initial_parameters(HIDDEN, seed)
     try:
-        run = trained(ask, x[part], labels[part], params, epochs, watch(name))
+        run = trained(ask, x[part], labels[part], params, epochs, watch(name), _EVERY)
         # One cause is told once.
         learnt = came_to(run, x, labels) if told_exactly else verdict(ask, run, x, labels)
     except (Unreadable, Unfinished) as error:
@@ -186,28 +193,75 @@ def ending(outcome: Outcome) -> str:
     return f"{told} ({fault.lines[-2]})" if len(fault.lines) > 1 else told
 
 
-def learner_plots(
-    reference: History, courses: Sequence[Training], find: Find, chain: Readiness, seed: int, folder: Path
+def draw(
+    references: Mapping[str, History],
+    courses: Sequence[Training],
+    find: Find,
+    chain: Readiness,
+    seed: int,
+    folder: Path,
+    *,
+    animated: bool = True,
 ) -> list[Path]:
-    """Loss curves, the decision regions of the learner's last network where there are any, and gradients by depth."""
+    """Every picture of a session: regions, losses, gradients by depth, and, `animated`, the learner's first network on
+    its way.
+    """
     x, labels = spiral(seed=seed)
-    curves = {"reference, ReLU, SGD": reference.losses}
+    usable = [each for each in courses if each.run.finite]
+    # Those that hold look alike: the last of them stands for all.
+    last = next((each for each in reversed(usable) if not each.note), None)
+    panels = [
+        DrawnNetwork(
+            each.name, _right(accuracy_of(each.run.after, x, labels)), partial(logits_at, each.run.after), each.note
+        )
+        for each in usable
+        if each.note or each is last
+    ]
+    panels += [DrawnNetwork(name, _right(references[name].accuracy), _logits(references[name])) for name in SHOWN]
+    # Regions are drawn by one forward pass for all; a learner's own would be asked 90,000 times.
+    note = "Yours by your parameters, in the reference's forward pass." if usable else ""
+    curves: dict[str, Sequence[float]] = {name: references[name].losses for name in SHOWN}
     for each in courses:
         of = f", {each.points:,} of {len(x):,} points" if each.points < len(x) else ""
         curves[f"{each.name}{of}" + (f"\n({each.note})" if each.note else "")] = each.run.losses
-    made = [plots.loss_curves(curves, folder)]
-    shown = next((each for each in reversed(courses) if each.run.finite), None)
-    plots.forget("regions_yours", folder)  # one of an earlier run would be taken for this one's
-    if shown is not None:
-        after = shown.run.after
-        # Regions are drawn by one forward pass for all; a learner's own would be asked 90,000 times.
-        title = [f"{shown.name}: {accuracy_of(after, x, labels):.1%} of the points right", shown.note]
-        title.append("your parameters in the reference's forward pass")
-        picture = plots.decision_regions(
-            lambda points: classes_of(after, points), x, labels, "\n".join(filter(None, title)), "regions_yours", folder
-        )
-        made.append(picture)
-    return [*made, plots.gradient_by_depth(chains(find("vanishing_gradient"), chain), folder)]
+    made = [plots.regions(panels, x, labels, note, folder), plots.loss_curves(curves, folder)]
+    made.append(plots.gradient_by_depth(chains(find("vanishing_gradient"), chain), folder))
+    if usable and animated:
+        return [*made, _animated(usable[0], x, labels, folder)]
+    plots.forget("learning.gif", folder)  # one of an earlier run would be taken for this one's
+    return made
+
+
+def _right(share: float) -> str:
+    return f"{share:.1%} of the points right"
+
+
+def _animated(course: Training, x: Floats, labels: Array, folder: Path) -> Path:
+    way = list(course.run.on_the_way.items())
+    # At the beginning more happens. The last is always shown.
+    chosen = [*way[:_CLOSE], *way[_CLOSE:][::-2][::-1]]
+    steps = [(epoch, partial(logits_at, params)) for epoch, params in chosen]
+    title = f"{course.name} learning the spiral" + (f" ({course.note})" if course.note else "")
+    return animation.learning(title, steps, course.run.losses, x, labels, folder)
+
+
+def long_run(find: Find, watch: Watch, seed: int) -> Trained:
+    """The learner's training_loop, for as long as it takes to be sure of the spiral. Raises GradcheckError where it
+    comes to nothing.
+    """
+    candidate = find("training_loop")
+    if candidate is None:
+        raise GradcheckError("there is no picture of your network: training_loop.py is missing")
+    x, labels = spiral(seed=seed)
+    ask, params = Ask(candidate, _TRAIN, "training_loop", seed), initial_parameters(HIDDEN, seed)
+    try:
+        run = trained(ask, x, labels, params, LONG, watch("your training_loop, longer"))
+        told = came_to(run, x, labels)
+    except (Unreadable, Unfinished) as error:
+        told = (ending(error.outcome) if isinstance(error, Unfinished) else str(error)), ""
+    if told:
+        raise GradcheckError(f"there is no picture of your network: {told[0]}")
+    return run
 
 
 def chains(exercise: Candidate | None, part: Readiness) -> dict[str, list[float]]:

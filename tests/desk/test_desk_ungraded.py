@@ -12,8 +12,8 @@ from gradcheck import check
 from gradcheck.catalog import find_exercise
 from gradcheck.checks.engine import Verification
 from gradcheck.classes.course_here import whole_catalog
+from gradcheck.desk.watch.lines import next_lines, progress_lines, verdict_lines
 from gradcheck.desk.watch.session import Session, exercises_to_watch, verdict_of
-from gradcheck.desk.watch.view import next_lines, progress_lines, verdict_lines
 from gradcheck.desk.watch.worker import _grade
 from gradcheck.grading.last_results import digest_of
 from gradcheck.grading.load import Warm

@@ -91,7 +91,7 @@ def test_a_picture_is_drawn_in_text_and_in_html(wrong):
     assert list(wrong.pictures) == ["softmax.backward.values", "softmax.jacobian.values"]
     assert "jacobian: every entry is wrong" in str(wrong)
     html = wrong._repr_html_()
-    assert html.count("<svg ") == 2
+    assert html.count("<svg ") == 3  # the backward's case, and two matrices
     assert (
         html.count('class="gc-mark"') == 2 + 4
     )  # backward's own counterexample, 1 × 2; jacobian's larger example, 3 × 3

@@ -1,4 +1,4 @@
-"""`gradcheck watch` in a real pseudo-terminal, and what a person would see there."""
+"""A command of gradcheck in a real pseudo-terminal, and what a person would see there."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ from gradcheck.catalog import find_exercise
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
 """A whole grading process has to start on a busy machine."""
-COLOURS = re.compile(rb"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38)[0-9;]*m")
-CODES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+COLOURS = re.compile(rb"\x1b\[(?:[0-9;]*;)?(?:[349][0-7]|10[0-7]|[34]8;[0-9;]*)(?:;[0-9;]*)?m")
 
 
 def project(folder: Path, *names: str) -> Path:
@@ -60,7 +59,7 @@ def one_line(text: str) -> str:
 
 
 class Terminal:
-    """A process that has a terminal of its own."""
+    """`gradcheck` with these arguments, in a process that has a terminal of its own."""
 
     def __init__(self, folder: Path, *arguments: str, columns: int = 80, rows: int = 40, **settings: str) -> None:
         self.folder = folder
@@ -124,6 +123,13 @@ class Terminal:
 
     def path(self, name: str) -> Path:
         return self.folder / "exercises" / find_exercise(name).path
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The window is made another size, and the process is told so, as terminals do."""
+        with self.changed:
+            self.screen.resize(rows, columns)
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        os.killpg(self.process.pid, signal.SIGWINCH)
 
     def press(self, key: str) -> None:
         os.write(self._master, key.encode())

@@ -21,7 +21,7 @@ LIMIT_S = 150
 
 _COPIED = (
     "gradcheck", "exercises", "solutions", "examples", "docs", "tests",
-    "conftest.py", "constraints.txt", "LICENSE", "Makefile", "pyproject.toml", "README.md", "mkdocs.yml",
+    "conftest.py", "constraints.txt", "LICENSE", "Makefile", "pyproject.toml", "README.md", "zensical.toml",
 )  # fmt: skip
 
 _WRAPPER = """

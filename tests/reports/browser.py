@@ -25,7 +25,7 @@ FLAGS = (
 PATIENCE = 60.0
 """Seconds for any one answer: a slow machine with other work takes its time."""
 
-KEYS = {"Enter": ("\r", 13), "Tab": ("", 9), "Escape": ("", 27), " ": (" ", 32)}
+KEYS = {"Enter": ("\r", 13), "Tab": ("", 9), "Escape": ("", 27), " ": (" ", 32), "/": ("/", 191)}
 
 
 class BrowserError(Exception):

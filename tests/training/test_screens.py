@@ -14,9 +14,9 @@ from gradcheck.checks.engine import Verification
 from gradcheck.commands.cli import cli
 from gradcheck.errors import GradcheckError
 from gradcheck.reports import training
-from gradcheck.training import ensemble, plots, session
+from gradcheck.training import animation, ensemble, plots, session
 from gradcheck.training.learning import Trained
-from gradcheck.training.network import History, initial_parameters
+from gradcheck.training.network import History, initial_parameters, two_layer
 
 ROOT = Path(__file__).parents[2]
 LOOP = "07_training/training_loop.py"
@@ -72,7 +72,7 @@ SCREENS = {
         RETURN, RETURN.replace("grads[name]", "grads[name] * float('nan')"), "b_y comes back with NaN or infinity",
     ),
     "dropped rows": ("hidden = x @", "hidden = (x * (torch.rand(x.shape) > 0.2)) @", "gives other parameters"),
-    "no losses": ("losses.append(loss)", "pass", "train must return one loss for each epoch; it returned 0 for 25"),
+    "no losses": ("losses.append(loss)", "pass", "train must return one loss for each epoch; it returned 0 for 5"),
 }  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def test_a_nan_is_told_with_its_epoch_and_no_accuracy_and_no_mistake_that_it_doe
     assert "transposed" not in told
     assert "holds NaN or infinity" in told
     assert not course.run.finite
-    assert len(course.run.losses) == EPOCHS
+    assert len(course.run.losses) == session._EVERY < EPOCHS  # no call more
 
 
 def test_a_right_training_loop_has_nothing_wrong_but_its_few_epochs(folder, capsys):
@@ -212,72 +212,145 @@ class TestEnsemble:
 
 
 @pytest.fixture
-def axes(monkeypatch):
-    """The axes of every picture, by its name."""
+def figures(monkeypatch):
+    """Every picture, by its name."""
     made = {}
-    monkeypatch.setattr(
-        plots, "_saved", lambda figure, folder, name: made.update({name: figure.axes[0]}) or folder / name
-    )
+    monkeypatch.setattr(plots, "_saved", lambda figure, folder, name: made.update({name: figure}) or folder / name)
     return made
 
 
-def course(note="", losses=(1.1, 0.5), points=3000):
-    params = initial_parameters(4)
-    return session.Training("your training_loop (07)", Trained(params, params, list(losses)), points, note)
+def course(note="", losses=(1.1, 0.5), points=3000, params=None):
+    params = params or initial_parameters(4)
+    run = Trained(params, params, list(losses), {0: params, 1: params, 2: params})
+    return session.Training("your training_loop (07)", run, points, note)
+
+
+def draw(courses, folder, *, animated=False, find=lambda _: None, chain=None):
+    references = {
+        name: History(two_layer(kind, 4), [1.0, 0.5], 0.5)
+        for name, kind in zip(session.SHOWN, ("relu", "linear"), strict=True)
+    }
+    return session.draw(references, courses, find, chain or session.Readiness(), 0, folder, animated=animated)
+
+
+def texts(figure):
+    """What stands on a figure beside its axes."""
+    return [text.get_text() for text in figure.texts]
+
+
+WRONG = "linear.forward, linear.backward, relu.forward, relu.backward, cross_entropy.backward do not hold"
 
 
 @pytest.mark.skipif(bool(plots.missing()), reason=plots.missing())
 class TestPictures:
-    def test_the_loss_has_a_logarithmic_axis_and_each_network_its_own_line(self, axes, tmp_path):
+    def test_the_loss_has_a_logarithmic_axis_with_numbers_and_each_network_its_own_line(self, figures, tmp_path):
         courses = [course(points=750), course("training_loop.train does not hold", losses=(1.0, float("nan"), -2.0))]
-        session.learner_plots(History(None, [1.0, 0.5]), courses, lambda _: None, session.Readiness(), 0, tmp_path)
-        loss = axes["loss"]
-        assert loss.get_yscale() == "log"
-        labels = [text.get_text() for text in loss.get_legend().get_texts()]
-        assert labels[0] == "reference, ReLU, SGD"
-        assert labels[1] == "your training_loop (07), 750 of 3,000 points"
-        assert labels[2] == (
-            "your training_loop (07)\n(training_loop.train does not hold)\n(2 of 3 losses NaN, infinite or not above 0)"
-        )
-        assert len({(line.get_color(), line.get_linestyle()) for line in loss.get_lines()}) == 3
+        draw(courses, tmp_path)
+        figure = figures["loss"]
+        (axes,) = figure.axes
+        assert axes.get_yscale() == "log"
+        assert [" ".join(text.get_text().split()) for text in figure.legends[0].get_texts()] == [
+            "reference, ReLU, SGD 0.5 at last",
+            "reference, linear, Adam 0.5 at last",
+            "your training_loop (07), 750 of 3,000 points 0.5 at last",
+            "your training_loop (07) (training_loop.train does not hold) (2 of 3 losses NaN, infinite or not above 0)",
+        ]
+        assert len({(line.get_color(), line.get_linestyle()) for line in axes.get_lines()}) == 4
+        figure.canvas.draw()
+        low, high = axes.get_ylim()
+        shown = [tick.get_text() for tick in axes.get_yticklabels() if low <= tick.get_position()[1] <= high]
+        assert shown == ["0.5", "1"]
 
-    def test_regions_say_whose_network_it_is_and_what_does_not_hold_of_it(self, axes, tmp_path):
-        for note in ("", "training_loop.train does not hold"):
-            session.learner_plots(
-                History(None, [1.0]), [course(note)], lambda _: None, session.Readiness(), 0, tmp_path
-            )
-            first, *told, last = axes["regions_yours"].get_title().split("\n")
-            assert first.startswith("your training_loop (07): ")
-            assert first.endswith("% of the points right")
-            assert " ".join(told) == note
-            assert last == "your parameters in the reference's forward pass"
+    @pytest.mark.parametrize(("least", "numbers"), [(0.1, ["0.1", "0.2", "0.5", "1"]), (0.0011, ["0.003", "0.01"])])
+    def test_a_loss_can_be_read_off_its_axis(self, figures, tmp_path, least, numbers):
+        draw([course(losses=(1.1, least))], tmp_path)
+        (axes,) = figures["loss"].axes
+        figures["loss"].canvas.draw()
+        shown = {tick.get_text() for tick in axes.get_yticklabels()}
+        assert set(numbers) <= shown
 
-    def test_a_title_is_no_wider_than_its_picture(self, tmp_path, monkeypatch):
+    def test_regions_stand_side_by_side_and_say_what_does_not_hold_of_them(self, figures, tmp_path):
+        draw([course("training_loop.train does not hold"), course(), course()], tmp_path)
+        figure = figures["regions"]
+        assert len(figure.axes) == 4  # the one that departs, the last of those that agree, two references
+        names = [text for text in texts(figure) if text.startswith(("your", "reference"))]
+        assert names == ["your training_loop (07)"] * 2 + ["reference, ReLU, SGD", "reference, linear, Adam"]
+        told = [text for text in texts(figure) if "of the points right" in text]
+        assert told[0].endswith("% of the points right\n(training_loop.train does not hold)")
+        assert told[2:] == ["50.0% of the points right"] * 2
+        assert texts(figure)[-1] == "Yours by your parameters, in the reference's forward pass."
+
+    def test_without_a_network_of_the_learners_the_references_are_drawn(self, figures, tmp_path):
+        nan = {name: value * float("nan") for name, value in initial_parameters(4).items()}
+        (tmp_path / "learning.gif").write_bytes(b"old")
+        made = draw([course(params=nan)], tmp_path, animated=True)
+        assert [path.name for path in made] == ["regions", "loss", "gradient_by_depth"]
+        assert len(figures["regions"].axes) == 2
+        assert not (tmp_path / "learning.gif").exists()  # it would be taken for this run's
+
+    def test_logits_that_are_no_numbers_give_a_picture_all_the_same(self, figures, tmp_path):
+        huge = {name: value * 1e300 for name, value in initial_parameters(4).items()}
+        with np.errstate(all="raise"):
+            draw([course(params=huge)], tmp_path)
+        pixels = figures["regions"].axes[0].images[0].get_array()
+        assert np.isfinite(pixels).all()
+
+    def test_nothing_is_wider_than_its_picture(self, tmp_path, monkeypatch):
         seen = {}
 
         def measured(figure, folder, name):
             figure.canvas.draw()
-            boxes = [axes.title.get_window_extent() for axes in figure.axes]
-            seen[name] = all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
+            titles = [axes.title for axes in figure.axes]
+            boxes = [text.get_window_extent() for text in (*titles, *figure.texts)]
+            boxes += [legend.get_window_extent() for legend in figure.legends]
+            inside = all(
+                box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 and box.y1 <= figure.bbox.y1 for box in boxes
+            )
+            apart = [box for box in boxes if box.width]
+            seen[name] = inside and not any(
+                one.overlaps(other) for number, one in enumerate(apart) for other in apart[:number]
+            )
             return folder / name
 
         monkeypatch.setattr(plots, "_saved", measured)
-        wrong = "linear.forward, linear.backward, relu.forward, relu.backward, cross_entropy.backward do not hold"
-        session.learner_plots(History(None, [1.0]), [course(wrong)], lambda _: None, session.Readiness(), 0, tmp_path)
-        assert seen == {"loss": True, "regions_yours": True, "gradient_by_depth": True}
+        draw([course(WRONG), course(WRONG), course()], tmp_path)
+        assert seen == {"loss": True, "regions": True, "gradient_by_depth": True}
 
-    def test_regions_of_an_earlier_run_go_where_there_are_none(self, axes, tmp_path):
-        (tmp_path / "regions_yours.png").write_bytes(b"old")
-        made = session.learner_plots(History(None, [1.0]), [], lambda _: None, session.Readiness(), 0, tmp_path)
-        assert [path.name for path in made] == ["loss", "gradient_by_depth"]
-        assert not (tmp_path / "regions_yours.png").exists()
+    def test_the_animation_shows_every_kept_step_in_one_small_file(self, tmp_path):
+        from PIL import Image
 
-    def test_the_gradient_by_depth_says_whose_functions_draw_it(self, axes, folder):
+        run = course(WRONG)
+        path = draw([run], tmp_path, animated=True)[-1]
+        assert path == tmp_path / "learning.gif"
+        assert path.stat().st_size < 2_000_000
+        with Image.open(path) as image:
+            assert image.n_frames == 3
+            assert image.info["loop"] == 0
+            lengths = []
+            for number in range(3):
+                image.seek(number)
+                lengths.append(image.info["duration"])
+                assert image.convert("RGB").getpixel((2, 370)) == (255, 255, 255)
+        assert lengths == [animation.FRAME_MS, animation.FRAME_MS, animation.LAST_MS]
+
+    def test_the_animation_ends_with_the_end_of_the_training(self, tmp_path, monkeypatch):
+        shown = []
+        monkeypatch.setattr(animation, "learning", lambda _t, steps, *_: shown.extend(steps) or tmp_path)
+        params = initial_parameters(4)
+        way = {5 * number: params for number in range(61)}
+        run = Trained(params, params, [1.0] * 300, way)
+        draw([session.Training("your modules (04, 05)", run, 750)], tmp_path, animated=True)
+        epochs = [epoch for epoch, _ in shown]
+        assert epochs[:3] == [0, 5, 10]
+        assert epochs[-1] == 300
+        assert epochs == sorted(set(epochs))
+        assert len(epochs) < 50
+
+    def test_the_gradient_by_depth_says_whose_functions_draw_it(self, figures, folder):
         def labels():
             standing = training.standing_of(folder, "vanishing_gradient", None)
-            find = training.finder(folder)
-            session.learner_plots(History(None, [1.0]), [], find, standing.part, 0, Path("plots"))
-            return [text.get_text() for text in axes["gradient_by_depth"].get_legend().get_texts()]
+            draw([], Path("plots"), find=training.finder(folder), chain=standing.part)
+            return [text.get_text().split("\n")[0] for text in figures["gradient_by_depth"].legends[0].get_texts()]
 
         assert labels() == ["sigmoid chain (yours)", "ReLU chain (yours)"]
         plant(folder, "06_tricks/vanishing_gradient.py", "lambda s: sigmoid(s) * sigmoid(-s)", "sigmoid")
@@ -304,14 +377,144 @@ def test_a_bar_shows_no_number_before_there_is_one(monkeypatch):
     assert training.loss_text(float("-inf")) == "loss is infinite"
 
 
-def test_without_matplotlib_each_command_says_one_sentence(folder, monkeypatch, capsys):
+@pytest.fixture
+def untrained(monkeypatch):
+    """`train` without its checks, its trainings and their pictures; the long training is not so long."""
+
+    def standing(folder, name, _cached):
+        states = dict.fromkeys(session.USED[name], "passed")
+        return training.Standing(name, training.locate(folder, training.find_exercise(name)), states, {})
+
+    monkeypatch.setattr(training, "standing_of", standing)
+    monkeypatch.setattr(session, "reference_lines", lambda *_: ([], {}))
+    monkeypatch.setattr(session, "NETWORKS", (session.LearnerNetwork("yours", ("training_loop",)),))
+    monkeypatch.setattr(session, "learner_lines", lambda *_: ([session.Line("yours", "fine", holds=True)], None))
+    monkeypatch.setattr(session, "draw", lambda *_, **__: [Path("plots/regions.png")])
+    monkeypatch.setattr(session, "LONG", 300)
+
+
+def test_without_matplotlib_each_command_says_one_sentence(folder, untrained, monkeypatch, capsys):
     monkeypatch.setattr(plots, "missing", lambda: "matplotlib is not installed: do this")
-    with pytest.raises(GradcheckError, match=r"^matplotlib is not installed: do this$"):
+    told = r"^matplotlib is not installed: do this$"
+    with pytest.raises(GradcheckError, match=told):
         training.ensemble_of(folder, Path("plots"))
-    monkeypatch.setattr(session, "reference_lines", lambda *_: ([], History(None)))
-    monkeypatch.setattr(session, "NETWORKS", ())
+    with pytest.raises(GradcheckError, match=told):
+        training.keepsake(folder, Path("plots"))
     assert training.train_folder(folder, Path("plots"), 0) == 0
-    assert capsys.readouterr().out.splitlines() == ["no plots: matplotlib is not installed: do this"]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "no plots: matplotlib is not installed: do this"
+    assert "plots:" not in printed
+
+
+@pytest.mark.skipif(bool(plots.missing()), reason=plots.missing())
+class TestTheEnd:
+    def test_what_was_built_is_used_where_nothing_is_wrong(self, folder, untrained, monkeypatch, capsys):
+        assert training.train_folder(folder, None, 0) == 0
+        printed = capsys.readouterr().out
+        assert "what you built\n    All of it is yours: on your spiral of 600 points your train" in printed
+        (folder / "07_training/inference.py").unlink()
+        assert training.train_folder(folder, None, 0) == 0
+        assert "what you built\n    Your cross_entropy asks 1.099 = ln 3" in capsys.readouterr().out
+        departs = [session.Line("yours", "departs", holds=False)]
+        monkeypatch.setattr(session, "learner_lines", lambda *_: (departs, None))
+        assert training.train_folder(folder, Path("plots"), 0, finished=True) == 1
+        printed = capsys.readouterr().out
+        assert "what you built" not in printed
+        assert "to read" not in printed
+        assert not Path("plots/keepsake.png").exists()
+
+    def test_who_has_passed_everything_gets_a_picture_and_something_to_read(self, folder, untrained, capsys):
+        from PIL import Image
+
+        assert training.train_folder(folder, Path("plots"), 0, finished=True) == 0
+        printed = capsys.readouterr().out
+        assert "  plots/keepsake.png" in printed
+        assert "every exercise has passed; what to read next" in printed
+        assert max(map(len, printed.splitlines())) <= 80
+        with Image.open("plots/keepsake.png") as image:
+            assert image.size == (1600, 1600)
+            colours = {image.convert("RGB").getpixel(place) for place in ((200, 200), (1400, 400), (300, 1300))}
+        assert len(colours) == 3  # the regions of three classes, which the network has to know
+        assert training.train_folder(folder, Path("plots"), 0) == 0
+        assert "to read" not in capsys.readouterr().out
+
+    def test_a_narrow_terminal_gets_short_lines_and_whole_addresses(self, folder, untrained, monkeypatch, capsys):
+        monkeypatch.setenv("COLUMNS", "40")
+        assert training.train_folder(folder, None, 0, finished=True) == 0
+        lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+        addresses = [each.address for each in training.READ_NEXT]
+        assert [line for line in lines if line.startswith("https://")] == addresses
+        told = lines[lines.index("what you built") : lines.index("every exercise has passed; what to read next")]
+        assert len(told) > 5
+        assert max(map(len, told)) <= 36
+
+    def test_a_course_without_the_training_loop_has_something_to_read_but_no_picture(self, folder, untrained, capsys):
+        (folder / LOOP).unlink()
+        assert training.train_folder(folder, Path("plots"), 0, finished=True) == 0
+        printed = capsys.readouterr().out
+        assert "keepsake" not in printed
+        assert "what to read next" in printed
+
+    @pytest.mark.parametrize(
+        ("source", "words"),
+        [
+            (None, "training_loop.py is missing"),
+            ("def train(x, labels, params, lr, epochs):\n    raise ValueError('no')\n", "a call raised ValueError: no"),
+            ("def train(x, labels, params, lr, epochs):\n    return [1.0] * epochs, params\n", "come back unchanged"),
+            (
+                "def train(x, labels, params, lr, epochs):\n    return [float('nan')] * epochs, params\n",
+                "the loss became NaN at epoch 0",
+            ),
+        ],
+    )
+    def test_no_picture_is_made_of_what_does_not_learn(self, folder, untrained, source, words):
+        if source:
+            (folder / LOOP).write_text(source)
+        else:
+            (folder / LOOP).unlink()
+        with pytest.raises(GradcheckError, match="there is no picture of your network: .*" + words):
+            training.keepsake(folder, Path("plots"))
+        assert not Path("plots/keepsake.png").exists()
+
+    def test_a_folder_that_cannot_be_written_is_told_before_anybody_waits(self, folder, monkeypatch):
+        Path("plots").write_text("a file")
+        monkeypatch.setattr(session, "reference_lines", lambda *_: pytest.fail("trained first"))
+        told = r"plots.* cannot be written: .*; give --plots another folder"
+        with pytest.raises(GradcheckError, match=told):
+            training.train_folder(folder, Path("plots"), 0)
+        with pytest.raises(GradcheckError, match=told):
+            training.keepsake(folder, Path("plots"))
+
+    def test_the_command_knows_who_has_passed_everything(self, folder, monkeypatch):
+        from gradcheck.catalog import all_exercises
+        from gradcheck.grading.grade import locate
+        from gradcheck.grading.last_results import digest_of, remember
+
+        asked = []
+        monkeypatch.setattr(training, "train_folder", lambda *_, **given: asked.append(given) or 0)
+
+        def typed(*options):
+            with pytest.raises(SystemExit):
+                cli.main(["train", "work", *options], standalone_mode=False)
+            return asked.pop()
+
+        assert typed() == {"animated": True, "finished": False}
+        for exercise in all_exercises().values():
+            checks = {
+                f"{each.spec.name}.{check}": "passed" for each in exercise.functions for check in each.spec.checks
+            }
+            remember(exercise, digest_of(locate(folder, exercise)), checks, Path(".gradcheck"))
+        assert typed("--no-animation") == {"animated": False, "finished": True}
+        (folder / LOOP).write_text("changed = True\n")
+        assert not typed()["finished"]
+
+
+def test_what_to_read_next_says_why_and_where():
+    assert 3 <= len(training.READ_NEXT) <= 5
+    assert len({each.address for each in training.READ_NEXT}) == len(training.READ_NEXT)
+    for each in training.READ_NEXT:
+        assert each.address.startswith("https://")
+        assert each.why.endswith(".")
 
 
 @pytest.mark.parametrize("command", ["train", "ensemble"])

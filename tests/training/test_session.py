@@ -64,9 +64,15 @@ def test_the_solutions_hold_and_are_drawn(folder):
         assert name in lines
     assert sum("accuracy 9" in line for line in lines) == 5  # two references, three networks
     assert sum("accuracy 50" in line for line in lines) == 1
-    assert pictures(folder) == {"loss", "regions_yours", "regions_reference", "regions_linear", "gradient_by_depth"}
+    assert pictures(folder) == {"loss", "regions", "gradient_by_depth"}
     for name in pictures(folder):
         assert f".gradcheck/plots/{name}.png" in done.stdout
+    moving = folder.parent / ".gradcheck/plots/learning.gif"
+    assert moving.read_bytes()[:6] == b"GIF89a"
+    assert 100_000 < moving.stat().st_size < 2_000_000
+    assert ".gradcheck/plots/learning.gif" in done.stdout
+    assert "    All of it is yours: on your spiral of 600 points" in done.stdout
+    assert "to read" not in done.stdout  # nothing was checked before, so not everything has passed
 
 
 def test_a_wrong_module_and_a_file_that_is_not_written_are_told(folder):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import signal
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +20,6 @@ from textual.binding import Binding
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Static
 
 from gradcheck.catalog import Exercise
 from gradcheck.desk.full_screen.overlays import Finished, Keys, Listing, Page, Question, Solution
@@ -27,16 +28,18 @@ from gradcheck.desk.full_screen.panes import (
     Pane,
     Wrapped,
     bar_lines,
+    heading,
     pinned_lines,
     task_lines,
     verdict_lines,
 )
 from gradcheck.desk.hints import body_lines, definition_of, give_hint, steps_of, trouble_lines
+from gradcheck.desk.watch import Line
 from gradcheck.desk.watch.grader import Grader
 from gradcheck.desk.watch.loop import Watch
 from gradcheck.desk.watch.session import Session, WatchVerdict
 from gradcheck.errors import GradcheckError
-from gradcheck.grading.desk_record import NO_HELP, help_taken, note
+from gradcheck.grading.desk_record import NO_HELP, Help, Noted, help_taken, note
 
 _TURN_S = 0.1
 """How often the grading is looked after; saves and verdicts come at once."""
@@ -78,7 +81,7 @@ class Desk(App[int]):
     ]
 
     def __init__(self, session: Session, grader: Grader, happened: queue.SimpleQueue[tuple[str, Any] | None]) -> None:
-        super().__init__()
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)  # only so it writes no colours at all
         self.session, self.grader, self.happened = session, grader, happened
         self.watching = Watch(session, grader, self)
         self.cache = session.state / "cache"
@@ -87,16 +90,17 @@ class Desk(App[int]):
         self.trouble: GradcheckError | None = None
         self._status = "starting …"
         self._joy: dict[str, str] = {}
+        self._helped: dict[str, Help] = {}
         self._definitions: dict[str, list[str]] = {}
 
     def compose(self) -> ComposeResult:
-        yield Static(id="heading")
+        yield Wrapped(id="heading")
         with Container(id="body"):
             yield Pane(id="task")
             yield Pane(id="verdict")
         yield Wrapped(id="pinned")
         yield Wrapped(id="bars")
-        yield Static(id="keys")
+        yield Wrapped(id="keys")
 
     @property
     def base(self) -> Screen[Any]:
@@ -104,17 +108,34 @@ class Desk(App[int]):
         return self.screen_stack[0]
 
     def on_mount(self) -> None:
+        self.base.query_one("#keys", Wrapped).draw(self._key_line)
         self.watching.begin()
         threading.Thread(target=self._listen, daemon=True, name="events").start()
         self.set_interval(_TURN_S, self._go_on)
-        with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or no main thread
-            for name in ("SIGTERM", "SIGHUP"):
-                number = getattr(signal, name)
-                if signal.getsignal(number) != signal.SIG_IGN:
-                    asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            self._hear(getattr(signal, name, None))
 
-    def on_resize(self, _: events.Resize) -> None:
-        self._show_keys()
+    def _hear(self, number: int | None) -> None:
+        """A signal ends the desk. What is ignored stays so (nohup)."""
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or no main thread
+            if number and signal.getsignal(number) != signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
+
+    @contextmanager
+    def _interrupts_left_alone(self) -> Iterator[None]:
+        """Ctrl-C in the editor is the editor's."""
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+            signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            yield
+        finally:
+            self.set_timer(0.2, partial(self._hear, signal.SIGINT))  # those that it got are still to be read
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key):
+            self.clear_notifications()  # they have been seen
+        await super().on_event(event)
 
     def _listen(self) -> None:
         """What other threads tell comes to this one."""
@@ -137,6 +158,8 @@ class Desk(App[int]):
 
     def begin(self) -> None:
         self.turn_to(self.session.focus or self.current)
+        if self.session.all_passed():
+            self._finish()
 
     def verdict(self, verdict: WatchVerdict, *, brief: bool) -> None:
         if brief:
@@ -145,6 +168,10 @@ class Desk(App[int]):
         self._status = time.strftime("checked at %H:%M:%S")
         self.turn_to(verdict.exercise, verdict)
         if verdict.state == "passed" and self.session.all_passed():
+            self._finish()
+
+    def _finish(self) -> None:
+        if not any(isinstance(each, Finished) for each in self.screen_stack):
             self.push_screen(Finished(self.session))
 
     def used(self, line: str) -> None:
@@ -157,7 +184,7 @@ class Desk(App[int]):
 
     def ready(self) -> None:
         if self._status.startswith("starting"):
-            self._tell("ready: save the file, and it is checked")
+            self._tell("ready")
 
     def folder(self, *, there: bool) -> None:
         name = self.session.folder.as_posix()
@@ -172,6 +199,7 @@ class Desk(App[int]):
         self._show_task()
         self._show_verdict()
         self._show_heading()
+        self._visible().focus()
         if exercise.name not in self._definitions:
             self._definitions[exercise.name] = []
             self.run_worker(partial(self._find_definition, exercise), thread=True, exit_on_error=False)
@@ -192,20 +220,15 @@ class Desk(App[int]):
             self._show_heading()
 
     def _show_heading(self) -> None:
-        status = self._status
-        where = self.session.shown(self.current)
-        room = max(0, self.size.width - len(status) - 4)
-        where = where if len(where) <= room else f"{self.current.name}.py"
-        self.base.query_one("#heading", Static).update(Content(f" {where:<{room}}  {status} "))
+        told = partial(heading, self.session.shown(self.current), self._status)
+        self.base.query_one("#heading", Wrapped).draw(told)
         self.base.query_one("#bars", Wrapped).tell(partial(bar_lines, self.session.listed, self.current))
 
     def _show_task(self, *, end: bool = False) -> None:
         exercise, verdict = self.current, self.shown
         functions = dict(verdict.functions) if verdict else {}
-        taken = help_taken(self.session.folder).get(exercise.name, NO_HELP).hint
-        hints = [
-            partial(body_lines, exercise, step, self.cache) for step in range(1, min(taken, steps_of(exercise)) + 1)
-        ]
+        steps = range(1, min(self._help(exercise).hint, steps_of(exercise)) + 1)
+        hints = [partial(body_lines, exercise, step, self.cache) for step in steps]
         entry, shown = self.session.entry(exercise), self.session.shown(exercise)
         definition = self._definitions.get(exercise.name, [])
         lines = partial(task_lines, exercise, shown, entry, functions, definition, hints)
@@ -240,41 +263,50 @@ class Desk(App[int]):
             return None
         from gradcheck.desk.watch.lines import passing_lines
 
-        taken = help_taken(self.session.folder).get(verdict.exercise.name, NO_HELP)
-        return partial(passing_lines, verdict.exercise, taken, self._joy.get(verdict.exercise.name, ""))
+        taken, used = self._help(verdict.exercise), self._joy.get(verdict.exercise.name, "")
+        return partial(passing_lines, verdict.exercise, taken, used)
 
-    def _show_keys(self) -> None:
+    def _help(self, exercise: Exercise) -> Help:
+        """What is recorded, and what was shown here where nothing could be."""
+        found = help_taken(self.session.folder).get(exercise.name, NO_HELP)
+        here = self._helped.get(exercise.name, NO_HELP)
+        return Help(max(found.hint, here.hint), found.gave_up or here.gave_up)
+
+    def _record(self, exercise: Exercise, taken: Help, noted: Noted) -> None:
+        self._helped[exercise.name] = taken
+        for line in trouble_lines(noted, 60):
+            self.notify(line, severity="warning", markup=False)
+
+    def _key_line(self, width: int) -> Content:
         """As many as there is room for; `?` has them all."""
-        wide = self.base.has_class("-wide")
-        room, told = self.size.width - 2, []
+        told, left = [], width - len(" ? keys  q quit ")
         last = "[@click=app.keys][b]?[/b] keys[/]  [@click=app.leave][b]q[/b] quit[/]"
-        left = room - len("? keys  q quit")
         for key, (action, word, _) in self.KEYS.items():
-            if len(key) > 1 or key == "q" or (key == "t" and wide):
+            if len(key) > 1 or key == "q" or (key == "t" and self.base.has_class("-wide")):
                 continue
             left -= len(word) + 4
             if left < 0:
                 break
             told.append(f"[@click=app.{action}][b]{key}[/b] {word}[/]")
-        self.base.query_one("#keys", Static).update(Content.from_markup(" " + "  ".join([*told, last])))
+        return Content.from_markup(" " + "  ".join([*told, last]))
 
     # What the keys do.
 
     def action_hint(self) -> None:
-        given = give_hint(self.current, self.session.folder)
+        taken, steps = self._help(self.current), steps_of(self.current)
+        given = give_hint(self.current, self.session.folder, min(taken.hint + 1, steps))
+        self._record(self.current, Help(given.step, taken.gave_up), given.noted)
         self.base.query_one("#body").add_class("-task")
         self._show_task(end=True)
-        for line in trouble_lines(given.noted, 60):
-            self.notify(line, severity="warning", markup=False)
-        if given.again:
+        self._visible().focus()
+        if taken.hint >= steps:
             self.notify("This is the last hint; there are no more. i shows all of the mathematics.", markup=False)
 
     def action_next(self) -> None:
         following = self.session.open_after(self.current)
+        if following is None and self.session.all_passed():
+            self._finish()
         if following is None:
-            self.notify(
-                "Nothing is open any more." if self.session.beyond() is None else "All that is open here passed."
-            )
             return
         self.session.focus = following
         self.turn_to(following)
@@ -282,6 +314,7 @@ class Desk(App[int]):
 
     def action_turn(self) -> None:
         self.base.query_one("#body").toggle_class("-task")
+        self._visible().focus()
 
     def action_listing(self) -> None:
         def chosen(exercise: Exercise | None) -> None:
@@ -305,8 +338,6 @@ class Desk(App[int]):
             self._tell(f"checking {len(begun)} …")
 
     def action_edit(self) -> None:
-        import click
-
         path = self.session.path(self.current)
         if not path.is_file():
             self.notify(
@@ -314,21 +345,24 @@ class Desk(App[int]):
             )
             return
         try:
-            with self.suspend():
-                click.edit(filename=str(path))
+            with self.suspend(), self._interrupts_left_alone():
+                trouble = _edit(path)
         except SuspendNotSupported:
-            self.notify("Here no editor can be opened; open the file yourself.", severity="error")
-        except (click.ClickException, OSError) as error:
-            why = error.format_message() if isinstance(error, click.ClickException) else str(error)
-            told = f"{why}. Set EDITOR to one that is there, or open {self.session.shown(self.current)} yourself."
+            trouble = "here no editor can be opened"
+        if trouble:
+            told = f"{trouble}. Set EDITOR to one that is there, or open {self.session.shown(self.current)} yourself."
             self.notify(told, severity="error", timeout=12, markup=False)
 
     def action_picture(self) -> None:
-        lines = self.shown.picture_at(self.size.width - 8) if self.shown else ()
-        if lines:
-            self.push_screen(Page("What came back, and the pattern of what is right", "\n".join(lines)))
-        else:
+        verdict = self.shown
+        if verdict is None or not verdict.picture:
             self.notify("A picture is drawn where a matrix is wrong; here none is.")
+            return
+
+        def lines(width: int) -> list[Line]:
+            return [(line, "") for line in verdict.picture_at(width)]
+
+        self.push_screen(Page("What came back, and the pattern of what is right", lines))
 
     def action_reproduce(self) -> None:
         snippet = self.shown.snippet if self.shown else ""
@@ -336,7 +370,7 @@ class Desk(App[int]):
             self.notify("Nothing failed, so there is nothing to reproduce.")
             return
         self.copy_to_clipboard(snippet)
-        self.push_screen(Page("Copied. What makes the failing call:", snippet, code=True))
+        self.push_screen(Page("What makes the failing call (copied, where the terminal can):", snippet))
 
     def action_solution(self) -> None:
         from gradcheck.desk.solutions import read_solution
@@ -350,7 +384,8 @@ class Desk(App[int]):
 
         def show(yes: bool | None) -> None:
             if yes:
-                note(self.session.folder, exercise.name, gave_up=True)
+                noted = note(self.session.folder, exercise.name, gave_up=True)
+                self._record(exercise, Help(self._help(exercise).hint, gave_up=True), noted)
                 self.push_screen(Solution(exercise, self.session.path(exercise), source))
 
         if self.session.entry(exercise).state == "passed":
@@ -378,10 +413,16 @@ class Desk(App[int]):
     def _explain(self, exercise: Exercise, before: str) -> None:
         from gradcheck.desk.hints import explanation
 
-        width = max(36, min(96, self.size.width - 6))
-        lines = explanation(exercise, width, cache=self.cache)
+        def lines(width: int) -> list[Line]:
+            return [(line, "") for line in explanation(exercise, min(96, width), self.cache)]
+
+        try:
+            lines(36)  # derived here, where nobody waits for it
+        except GradcheckError as error:
+            self.call_from_thread(self.notify, str(error), severity="error", timeout=12, markup=False)
+        else:
+            self.call_from_thread(self.push_screen, Page(exercise.title, lines))
         self.call_from_thread(self._tell, before)
-        self.call_from_thread(self.push_screen, Page(exercise.title, "\n".join(lines)))
 
     def action_reset(self) -> None:
         from gradcheck.desk.solutions import carry_out, planned
@@ -416,7 +457,8 @@ class Desk(App[int]):
         self.push_screen(Keys({"?" if len(key) > 1 else key: told for key, (_, _, told) in self.KEYS.items()}))
 
     def action_scroll_pane(self, by: int) -> None:
-        self._visible().scroll_relative(y=by, animate=False)
+        pane = self.focused if isinstance(self.focused, Pane) else self._visible()
+        pane.scroll_relative(y=by, animate=False)
 
     def _visible(self) -> Pane:
         body = self.base.query_one("#body")
@@ -431,3 +473,15 @@ class Desk(App[int]):
             self.copy_to_clipboard(selected)
         else:
             self.exit(130)
+
+
+def _edit(path: Path) -> str:
+    """Have the learner's editor open it; returns what went wrong."""
+    import click
+
+    click.echo("The desk is back when the editor is closed.")
+    try:
+        click.edit(filename=str(path))
+    except (click.ClickException, OSError, ValueError) as error:  # ValueError: quotes in EDITOR that do not close
+        return error.format_message() if isinstance(error, click.ClickException) else str(error)
+    return ""

@@ -22,7 +22,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from gradcheck.catalog import Exercise
-from gradcheck.desk.full_screen.panes import SIGNS, Pane, content_of, difficulty
+from gradcheck.desk.full_screen.panes import SIGNS, Lines, Pane, Wrapped, content_of, difficulty
 from gradcheck.desk.listing import ListedExercise
 from gradcheck.desk.watch import Line
 from gradcheck.desk.watch.lines import fitted, styled
@@ -143,29 +143,36 @@ class Page(ModalScreen[None]):
         *(Binding(key, "dismiss", show=False) for key in ("q", "R", "i", "p", "question_mark", "enter")),
     ]
 
-    def __init__(self, title: str, text: str, *, code: bool = False) -> None:
+    def __init__(self, title: str, text: Lines | str) -> None:
+        """`text` as it stands is Python."""
         super().__init__()
-        self.heading, self.text, self.code = title, text, code
+        self.heading, self.text = title, text
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="sheet"):
             yield Static(Content.styled(self.heading, "bold"))
             yield Static(Content(""))
-            yield Static(highlight(self.text, language="python") if self.code else Content(self.text))
+            yield Static(highlight(self.text, language="python")) if isinstance(self.text, str) else Wrapped()
             yield Static(Content.styled("\nEscape goes back", "dim"))
+
+    def on_mount(self) -> None:
+        if not isinstance(self.text, str):
+            self.query_one(Wrapped).tell(self.text)
 
 
 class Keys(Page):
     """All keys, a line each."""
 
     def __init__(self, keys: Mapping[str, str]) -> None:
-        rows = [f"  {key}   {told}" for key, told in keys.items()]
-        moving = [
-            "  ↑ ↓ PgUp PgDn j k   scroll",
-            "  Tab   the other side",
-            "  Ctrl-C   copy what is selected, or leave",
-        ]
-        super().__init__("Keys", "\n".join([*rows, *moving]))
+        moving = {
+            "↑ ↓ PgUp PgDn": "scroll, as j and k do",
+            "Tab": "the other side",
+            "Ctrl-C": "copy what is selected, or leave",
+        }
+        rows = [f"{key}   {told}" for key, told in {**keys, **moving}.items()]
+        super().__init__(
+            "Keys", lambda width: [(line, "") for row in rows for line in paragraph(row, width, "  ", "    ")]
+        )
 
 
 class Solution(ModalScreen[None]):

@@ -64,10 +64,13 @@ Lines = Callable[[int], Sequence[Line]]
 class Wrapped(Static):
     """Text that is made anew whenever its width changes."""
 
-    lines: Lines | None = None
+    made: Callable[[int], Content] | None = None
 
     def tell(self, lines: Lines) -> None:
-        self.lines = lines
+        self.draw(lambda width: content_of(lines(width)))
+
+    def draw(self, content: Callable[[int], Content]) -> None:
+        self.made = content
         self._redraw()
 
     def on_resize(self, _: events.Resize) -> None:
@@ -75,8 +78,8 @@ class Wrapped(Static):
 
     def _redraw(self) -> None:
         width = self.content_size.width
-        if self.lines is not None and width > 0:
-            self.update(content_of(self.lines(width)))
+        if self.made is not None and width > 0:
+            self.update(self.made(width))
 
 
 class Pane(VerticalScroll):
@@ -92,6 +95,15 @@ class Pane(VerticalScroll):
             self.call_after_refresh(self.scroll_end, animate=False)
         else:
             self.scroll_home(animate=False)
+
+
+def heading(file: str, status: str, width: int) -> Content:
+    """Which file, as far as there is room for it, and what is going on."""
+    room = max(0, width - len(status) - 4)
+    name = file.rpartition("/")[2]
+    where = next((each for each in (file, name, name.removesuffix(".py")) if len(each) <= room), "")
+    told = f" {where:<{room}}  {status} " if room else f" {status}"
+    return Content(told).truncate(width, ellipsis=True)
 
 
 def difficulty(level: int) -> str:

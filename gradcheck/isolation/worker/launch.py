@@ -3,9 +3,9 @@
 A worker that does not answer in time is ended with all that it started; one that died is told from one that is slow.
 When the zygote itself is gone, a new one takes its place.
 
-On systems that cannot fork each worker is a fresh process, warm only after seconds, in no sandbox. What protects there
-is that a submission runs in a process of its own, which sees no expected values and is ended when its time is up.
-Reports say what is missing.
+On systems that cannot fork, or not safely, each worker is a fresh process, warm only after seconds, in no sandbox. What
+protects there is that a submission runs in a process of its own, which sees no expected values and is ended when its
+time is up. Reports say what is missing.
 """
 
 from __future__ import annotations
@@ -415,7 +415,7 @@ class SpawningLane(Lane):
                 stderr=subprocess.DEVNULL,
                 cwd=os.sep,
                 env=environment(),
-                start_new_session=os.name == "posix",
+                start_new_session=True,
             )
             assert self.process.stdin is not None
             port = server.getsockname()[1]
@@ -431,7 +431,7 @@ class SpawningLane(Lane):
 
     def stop(self) -> None:
         if self.process is not None:
-            if os.name == "posix":
+            if hasattr(os, "killpg"):
                 with suppress(OSError):
                     os.killpg(self.process.pid, signal.SIGKILL)
             self.process.kill()
@@ -455,6 +455,9 @@ def connect() -> None:
         serve(sock, {})
 
 
-def lane_for(bounds: Bounds, *, forks: bool = hasattr(os, "fork") and hasattr(socket, "send_fds")) -> Lane:
-    """The lane that this system can have."""
+def lane_for(bounds: Bounds) -> Lane:
+    """The lane that this system can have. macOS could fork, but its libraries of linear algebra and its own need not
+    live through that: Python's multiprocessing has given it up there (since 3.8).
+    """
+    forks = hasattr(os, "fork") and hasattr(socket, "send_fds") and sys.platform != "darwin"
     return Lane(bounds) if forks else SpawningLane(bounds)

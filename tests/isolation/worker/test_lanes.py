@@ -189,9 +189,13 @@ def test_a_lane_without_fork_does_the_same():
     lane.stop()
 
 
-def test_every_system_has_a_lane():
-    assert type(lane_for(BOUNDS, forks=False)) is SpawningLane
-    assert type(lane_for(BOUNDS, forks=True)) is Lane
+def test_every_system_has_a_lane(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")  # fork is there, and not safe
+    assert type(lane_for(BOUNDS)) is SpawningLane
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert type(lane_for(BOUNDS)) is Lane
+    monkeypatch.delattr(os, "fork")
+    assert type(lane_for(BOUNDS)) is SpawningLane
 
 
 def test_every_ending_has_words():

@@ -1,9 +1,8 @@
-"""`gradcheck watch` as people see it: saves, keys and accidents in a terminal."""
+"""The desk as people meet it: in a terminal, with a process that grades, and with accidents."""
 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import termios
 import time
@@ -14,7 +13,7 @@ import pytest
 
 from tests.checks.totals import COUNT, POINTS
 from tests.desk.desk_commands import refused
-from tests.desk.watch_terminal import CODES, COLOURS, Terminal, one_line, project, solution
+from tests.desk.watch_terminal import COLOURS, Terminal, one_line, project, solution
 
 pytestmark = pytest.mark.outside
 
@@ -33,12 +32,13 @@ UNUSED = wrong("return (x > 0).to(x.dtype)")
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    """One watcher for many tests, for it takes seconds to start. Each test begins with a save of its own."""
-    folder = project(tmp_path_factory.mktemp("watch"), "relu", "sigmoid")
-    terminal = Terminal(folder, "--limit-s", "2")
-    terminal.wait_for("q quit")
+    """One desk for many tests, for it takes seconds to start. Each test begins with a save of its own."""
+    folder = project(tmp_path_factory.mktemp("desk"), "relu", "sigmoid")
+    terminal = Terminal(folder, "desk", "--limit-s", "2")
+    terminal.wait_for("ready")
     yield terminal
-    terminal.close()
+    terminal.press("q")
+    assert terminal.end() == 0
 
 
 @pytest.fixture(autouse=True)
@@ -46,12 +46,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_start_shows_progress_the_first_open_exercise_and_the_keys(tmp_path):
+def test_gradcheck_alone_shows_the_first_open_exercise_its_task_progress_and_keys(tmp_path):
     project(tmp_path, "relu", "add")
     terminal = Terminal(tmp_path)
     try:
-        terminal.wait_for(f"0 of {COUNT}", "Next: exercises/04_modules/relu.py", "h hint   l list")
-        assert "The rectifier" in terminal.text
+        terminal.wait_for("exercises/04_modules/relu.py", "The rectifier", "forward(x) 1 point", "h hint", "q quit")
+        terminal.wait_for(f"0 of {COUNT} exercises, 0 of {POINTS:g} points")
     finally:
         terminal.close()
 
@@ -60,9 +60,9 @@ def test_a_wrong_file_is_named_and_a_right_one_leads_on(desk):
     desk.save("relu", UNUSED)
     desk.wait_for("relu: failed   2 of 4 points", "[missing-upstream]", "Think:", "grad_output = [2.]")
     assert "the chain rule still needs grad_output" in one_line(desk.text)
-    assert "forward passed, backward failed, jacobian waits" in desk.text
+    assert "✓ forward passed ✗ backward failed … jacobian waits" in one_line(desk.text)
     desk.save("relu", RELU)
-    desk.wait_for("relu: passed   4 of 4 points", "passed. Next: exercises/04_modules/sigmoid.py")
+    desk.wait_for("relu: passed   4 of 4 points", "Next: sigmoid, The logistic function", "(n)")
     assert "04_modules" in desk.text
     assert f"1 of {COUNT} exercises, 4 of {POINTS:g} points" in desk.text
     assert "missing-upstream" not in desk.text
@@ -70,7 +70,7 @@ def test_a_wrong_file_is_named_and_a_right_one_leads_on(desk):
 
 def test_a_half_written_file_is_unfinished(desk):
     desk.save("relu", wrong("raise NotImplementedError"))
-    desk.wait_for("relu: unfinished   2 of 4 points", "forward passed, backward not started")
+    desk.wait_for("relu: unfinished   2 of 4 points", "✓ forward passed", "backward not started")
 
 
 def test_a_file_that_is_written_in_place_is_noticed(desk):
@@ -138,8 +138,8 @@ def test_a_folder_may_vanish_and_come_back(desk):
 
 
 def test_what_the_code_prints_is_shown_and_moves_no_cursor(desk):
-    desk.save("relu", wrong("print('shape', tuple(x.shape), '\\x1b[2J'); return x"))
-    desk.wait_for("relu: failed", "Your code printed:", "shape (2, 3) \\x1b[2J")
+    desk.save("relu", wrong("print('shape', tuple(x.shape), '\\x1b[2J', '[b]', '[@click=app.leave]'); return x"))
+    desk.wait_for("relu: failed", "Your code printed:", "shape (2, 3) \\x1b[2J [b] [@click=app.leave]")
 
 
 def test_what_a_file_did_to_the_libraries_does_not_outlive_it(desk):
@@ -160,66 +160,109 @@ def test_a_module_of_the_learners_own_is_not_there_as_in_a_class(desk):
     desk.wait_for("relu: passed")
 
 
-def test_the_keys(desk):
+def test_several_saves_in_a_row_end_with_the_last_one(desk):
+    for content in (UNUSED, wrong("return grad_output * 2 * (x > 0)"), RELU):
+        desk.save("relu", content)
+    desk.wait_for("relu: passed   4 of 4 points")
+    time.sleep(1)
+    assert "relu: passed   4 of 4 points" in desk.text
+
+
+def test_a_save_of_another_file_than_the_one_shown_shows_that_one(desk):
+    desk.save("relu", UNUSED)
+    desk.wait_for("relu: failed")
+    desk.save("sigmoid", solution("sigmoid").replace("return ", "return 2 * ", 1))
+    desk.wait_for("exercises/04_modules/sigmoid.py", "sigmoid: failed")
+
+
+def test_keys_of_a_terminal_are_those_that_are_meant(desk):
     desk.save("relu", UNUSED)
     desk.wait_for("[missing-upstream]")
+    for keys in (
+        "\x1b[H",
+        "\x1bq",
+        "\x1b[200~q\x1b[201~",
+    ):  # Home is no h, q with Alt no q, and neither is a pasted one
+        desk.press(keys)
+        time.sleep(0.3)
     desk.press("h")
-    desk.wait_for("relu: The rectifier, max(x, 0)   (hint 1 of 4)")
-    desk.press("H")
-    desk.wait_for("(hint 2 of 4)")
-    desk.press("\x1b[H\x1bq")  # Home is no h, and q with Alt no q
-    desk.press("l")
-    desk.wait_for(f"of {COUNT} exercises passed", "07_training", absent="hint 2 of 4")
-    assert re.search(r"softplus +not started", desk.text)
-    desk.press("l")
-    desk.wait_for("relu: failed", "[missing-upstream]")
+    desk.wait_for("Hint 1 of 4", absent="Hint 2 of 4")
+    desk.press("t")
+    desk.wait_for("[missing-upstream]")
     desk.press("R")
-    desk.wait_for("print(backward(grad_output, x))", "q quit", absent="relu: failed")
-    assert 'backward = run_path("exercises/04_modules/relu.py")["backward"]' in desk.text
-    desk.press("R")
+    desk.wait_for('backward = run_path("exercises/04_modules/relu.py")["backward"]')
+    desk.press("\x1b")
     desk.wait_for("relu: failed", "[missing-upstream]", absent="run_path")
-    desk.press("R")
-    desk.wait_for("run_path", absent="relu: failed")
-    desk.press("n")
-    desk.wait_for("Next: exercises/04_modules/sigmoid.py", absent="run_path")
-    desk.press("h")
-    desk.wait_for("sigmoid: The logistic function, 1 / (1 + e⁻ˣ)   (hint 1")
 
 
-def test_the_window_may_be_made_smaller(tmp_path):
-    project(tmp_path, "relu")
-    terminal = Terminal(tmp_path, "--only", "relu", columns=40, rows=24)
+def test_the_window_may_be_made_another_size_while_something_is_checked(desk):
+    desk.save("relu", UNUSED)
+    desk.wait_for("[missing-upstream]")
     try:
-        terminal.wait_for("0 of 1", "q quit")
+        desk.save("relu", wrong("return grad_output * 2 * (x > 0)"))
+        desk.resize(40, 15)
+        desk.wait_for("relu: failed", "[scaled-by-constant]", "Think:", "q quit")
+        desk.resize(120, 40)
+        desk.wait_for("The rectifier", "[scaled-by-constant]", "Think:", "q quit")  # the task beside the verdict
+    finally:
+        desk.resize(80, 40)
+    desk.wait_for("[scaled-by-constant]", absent="To write in")
+
+
+def test_the_editor_changes_the_file_and_the_desk_checks_it(tmp_path):
+    editor = tmp_path / "an editor"
+    new = tmp_path / "new.py"
+    new.write_text(RELU)
+    editor.write_text(
+        f'#!/bin/sh\nstty -a | grep -q " -icanon" && exit 1\necho the editor is here\ncp {new} "$1"\nread x\n'
+    )
+    editor.chmod(0o755)
+    terminal = Terminal(project(tmp_path, "relu", "sigmoid"), "desk", "--only", "relu", EDITOR=f"'{editor}'", VISUAL="")
+    try:
+        terminal.wait_for("ready")
+        terminal.press("e")
+        terminal.wait_for("The desk is back when the editor is closed.", "the editor is here")
+        terminal.press("\x03")  # the editor's: this one ends
+        terminal.wait_for("relu: passed   4 of 4 points", "q quit")
+        terminal.press("q")
+        assert terminal.end() == 0
+    finally:
+        terminal.close()
+
+
+def test_an_editor_that_is_not_there_is_told_and_the_desk_is_back(tmp_path):
+    terminal = Terminal(project(tmp_path, "relu"), "desk", "--only", "relu", EDITOR="no-such-editor", VISUAL="")
+    try:
+        terminal.wait_for("ready")
+        terminal.press("e")
+        terminal.wait_for("no-such-editor: Editing failed", "Set EDITOR", "To write in", "q quit")
+        assert not termios.tcgetattr(terminal.slave)[3] & termios.ICANON
         terminal.save("relu", UNUSED)
-        terminal.wait_for("relu: failed   2 of 4 points", "more lines")
-        assert terminal.screen.display[0].startswith("exercises   checked at")
-        assert "the chain rule still needs grad_output" in one_line(terminal.text)
-        pictures = terminal.raw.decode().replace("\x1b[H", "\n")  # each begins where the last one did
-        told = CODES.sub("", pictures).replace("\r", "").split("\n")
-        assert max(map(len, told)) <= 40
-        terminal.press("l")
-        terminal.wait_for("0 of 1 exercises passed")
-        terminal.press("R")
-        terminal.wait_for("print(backward(grad_output, x))", absent="0 of 1")
+        terminal.wait_for("[missing-upstream]")
+        terminal.press("q")
+        assert terminal.end() == 0
     finally:
         terminal.close()
 
 
 @pytest.mark.parametrize(
-    ("end", "code"), [("q", 0), ("\x03", 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=repr
+    ("end", "code"),
+    [("q", 0), ("\x03", 130), (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=repr,
 )
 def test_the_terminal_is_put_back(tmp_path, end, code):
-    terminal = Terminal(project(tmp_path, "relu"), "--only", "relu")
+    terminal = Terminal(project(tmp_path, "relu"), "desk", "--only", "relu")
     terminal.wait_for("q quit")
     assert not termios.tcgetattr(terminal.slave)[3] & termios.ICANON
     terminal.press(end) if isinstance(end, str) else os.kill(terminal.process.pid, end)
     assert terminal.end() == code
     assert termios.tcgetattr(terminal.slave) == terminal.mode_before
+    assert terminal.raw.rfind(b"\x1b[?1049l") > terminal.raw.rfind(b"\x1b[?1049h") >= 0  # what was there before
+    assert terminal.raw.rfind(b"\x1b[?25h") > terminal.raw.rfind(b"\x1b[?25l")  # the cursor
 
 
 def test_it_ends_while_a_file_is_being_graded(tmp_path):
-    terminal = Terminal(project(tmp_path, "relu"), "--only", "relu")
+    terminal = Terminal(project(tmp_path, "relu"), "desk", "--only", "relu")
     terminal.save("relu", "import itertools\nsum(itertools.repeat(0))\n")
     terminal.wait_for("checking relu")
     terminal.press("q")
@@ -229,29 +272,29 @@ def test_it_ends_while_a_file_is_being_graded(tmp_path):
 def test_no_colours_where_they_are_not_wanted(tmp_path):
     project(tmp_path, "relu")
     for settings, some in (({}, True), ({"NO_COLOR": "1"}, False)):
-        terminal = Terminal(tmp_path, "--only", "relu", **settings)
+        terminal = Terminal(tmp_path, "desk", "--only", "relu", **settings)
         try:
             terminal.save("relu", UNUSED)
+            terminal.wait_for("relu: failed", "✗ backward failed")
+            terminal.press("l")
+            terminal.wait_for("search:")
+            terminal.press("\x1b")
             terminal.wait_for("relu: failed")
             assert bool(COLOURS.search(terminal.raw)) == some
         finally:
             terminal.close()
 
 
-def test_a_dumb_terminal_gets_plain_lines_and_still_has_keys(tmp_path):
-    terminal = Terminal(project(tmp_path, "relu"), "--only", "relu", TERM="dumb")
-    terminal.wait_for("Watching exercises", "q ends it", "h hint")
-    terminal.save("relu", UNUSED)
-    terminal.wait_for("relu: failed")
-    terminal.press("h")
-    terminal.wait_for("(hint 1 of 4)")
-    terminal.press("R")
-    terminal.wait_for("print(backward(grad_output, x))")
-    terminal.press("q")
-    assert terminal.end() == 0
-    assert b"\x1b" not in terminal.raw
+def test_a_process_that_cannot_start_ends_the_desk_and_says_why(tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError('this torch is broken')\n")
+    terminal = Terminal(project(tmp_path, "relu"), "desk", "--only", "relu")
+    assert terminal.end() == 2
+    told = terminal.raw.rpartition(b"\x1b[?1049l")[2]  # on the screen that was there before
+    assert b"gradcheck: the process that grades does not start: ImportError: this torch is broken" in told
+    assert termios.tcgetattr(terminal.slave) == terminal.mode_before
 
 
+@pytest.mark.parametrize("command", ["desk", "watch"])
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -262,7 +305,8 @@ def test_a_dumb_terminal_gets_plain_lines_and_still_has_keys(tmp_path):
         (("exercises/04_modules/relu.py",), "--only relu"),
     ],
 )
-def test_what_cannot_be_watched_is_refused_with_advice(arguments, told):
+def test_what_cannot_be_watched_is_refused_with_advice(command, arguments, told, monkeypatch):
+    monkeypatch.setattr("gradcheck.desk.full_screen.start.why_not", str)
     project(Path(), "relu")
     Path("empty").mkdir()
-    assert told in refused("watch", *arguments)
+    assert told in refused(command, *arguments)
