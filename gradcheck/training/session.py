@@ -193,6 +193,7 @@ def ending(outcome: Outcome) -> str:
     return f"{told} ({fault.lines[-2]})" if len(fault.lines) > 1 else told
 
 
+@np.errstate(all="ignore")  # whatever a training came to, no warning of a picture's arithmetic is told
 def draw(
     references: Mapping[str, History],
     courses: Sequence[Training],

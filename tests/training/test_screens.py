@@ -333,6 +333,13 @@ class TestPictures:
                 assert image.convert("RGB").getpixel((2, 370)) == (255, 255, 255)
         assert lengths == [animation.FRAME_MS, animation.FRAME_MS, animation.LAST_MS]
 
+    @pytest.mark.parametrize("loss", [float("nan"), 0.0, 1e300])
+    @pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")
+    def test_losses_that_no_axis_can_show_are_no_trouble(self, tmp_path, loss):
+        made = draw([course(losses=(loss, loss))], tmp_path, animated=True)
+        assert [path.name for path in made] == ["regions.png", "loss.png", "gradient_by_depth.png", "learning.gif"]
+        assert all(path.stat().st_size > 5_000 for path in made)
+
     def test_the_animation_ends_with_the_end_of_the_training(self, tmp_path, monkeypatch):
         shown = []
         monkeypatch.setattr(animation, "learning", lambda _t, steps, *_: shown.extend(steps) or tmp_path)
