@@ -12,8 +12,8 @@ _LINE, _LABEL = 22, 20
 _ARROWS = 22
 """Height of an arrow there and an arrow back."""
 _BETWEEN = 16
-_ACROSS = 6
-"""Numbers in a line; a longer vector goes on in the next."""
+_ACROSS = 4
+"""Numbers in a line of a vector; a longer one goes on in the next."""
 _LEAST = 96
 
 
@@ -116,4 +116,6 @@ def _folded(figures: Figures) -> list[list[tuple[str, bool]]]:
         cut = len(figures.shape) == 1 or len(lines[0]) < figures.shape[1]
         lines = [[*line, ("…", False)] for line in lines] if cut else lines
         lines += [[("…", False)]] if len(figures.shape) == 2 and len(lines) < figures.shape[0] else []
+    if len(lines) > 1:
+        return lines
     return [line[start : start + _ACROSS] for line in lines for start in range(0, len(line), _ACROSS)]

@@ -373,6 +373,18 @@ def test_nothing_of_it_lies_outside():
             assert column["x"] + column["width"] <= made["width"]
 
 
+def test_a_vector_goes_on_in_the_next_line_and_a_row_of_a_matrix_does_not():
+    def lines(value) -> int:
+        case = Counterexample(
+            {"x": value}, value, value, marks=Marks(((0,) * (1 + isinstance(value[0], list)),), 1, 12)
+        )
+        made = computation_svg(computation_of(CheckResult("relu", "backward", "values", "failed", counterexample=case)))
+        return len({cell["y"] for cell in made["columns"][0]["wires"][0]["shown"][0]["cells"]})
+
+    assert lines([1.0] * 12) == 3
+    assert lines([[1.0] * 6] * 2) == 2
+
+
 def test_feedback_draws_it_from_the_report_and_a_name_of_anybodys_is_text():
     hostile = "<b>'\"&{{ 7 * 7 }}\x1b"
     marks = Marks(((0,),), 1, 1)
