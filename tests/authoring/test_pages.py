@@ -172,6 +172,9 @@ def test_a_mistake_is_graded_and_told_as_a_learner_reads_it_and_pages_are_made_a
     assert 'class="bad">' in shown
     assert "you returned" in shown
     assert "pytest exercises/04_modules/relu.py -k backward" in shown
+    assert one.count('<figure class="computation">') == 1
+    assert "your dC/dx" in one
+    assert 'href="exercises/relu.html#when-it-goes-wrong"' in (tmp_path / "one/gallery.md").read_text(encoding="utf-8")
     assert not (tmp_path / "one/exercises/softmax.md").exists()
 
 
