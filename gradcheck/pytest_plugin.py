@@ -223,7 +223,8 @@ class CheckItem(pytest.Item):
 
                 reporter = self.config.pluginmanager.get_plugin("terminalreporter")  # xdist's workers have none
                 colour = bool(reporter and reporter.hasmarkup and not self.config.getoption("xmlpath", None))
-                lines = terminal_picture(excinfo.value.result, self.file.verification(), colour=colour)
+                result, verification = excinfo.value.result, self.file.verification()
+                lines = terminal_picture(result, verification, colour=colour, show_answer=show)
                 text = "\n".join([text, *lines])
             return FailureShown(excinfo.value.result, self.file.shown, show, text, text[len(plain) :])
         return super().repr_failure(excinfo, style)
@@ -328,7 +329,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="print lines of plain torch below a failure: pasted into python they make the call that fails",
     )
     group.addoption(
-        "--picture", action="store_true", dest="gradcheck_picture", help="draw a wrong matrix below its failure"
+        "--picture",
+        action="store_true",
+        dest="gradcheck_picture",
+        help="draw the case, and a wrong matrix, below a failure",
     )
 
 

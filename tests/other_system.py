@@ -1,6 +1,7 @@
 """A process that looks like one on Windows or macOS to whoever asks: what those lack is gone from `os`, `signal`, `socket`
 and `time`, or cannot be imported. The libraries are loaded before that, for those here are made for Linux; ours are not.
-(`os.name` stays: it says which paths `pathlib` makes. `AF_UNIX` stays: multiprocessing talks by it here.)
+(`os.name` stays: it says which paths `pathlib` makes. `AF_UNIX`, `SIGKILL` and `pthread_sigmask` stay: the standard
+library needs them here.)
 
 `OTHER_SYSTEM=win32 python -m tests.other_system` imports every module of ours and prints those that fail, then runs the
 commands that it reads from standard input, a list of words in JSON per line, and prints what each did.
@@ -9,6 +10,7 @@ commands that it reads from standard input, a list of words in JSON per line, an
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -21,8 +23,8 @@ _LACKS = {
         "setuid setgid uname sched_getaffinity sched_yield getloadavg mkfifo mknod fchmod fchown chown lchown pipe2 "
         "memfd_create statvfs nice sysconf ttyname openpty O_NOFOLLOW O_DIRECTORY O_CLOEXEC O_NONBLOCK O_NOCTTY O_PATH "
         "wait wait3 wait4 waitid preadv chroot",
-        "signal": "SIGKILL SIGHUP SIGALRM SIGWINCH SIGCONT SIGXCPU SIGSTOP SIGTSTP SIGUSR1 SIGUSR2 SIGCHLD SIGQUIT SIGPIPE "
-        "setitimer getitimer alarm pause pthread_kill pthread_sigmask sigwait siginterrupt ITIMER_REAL",
+        "signal": "SIGHUP SIGALRM SIGWINCH SIGCONT SIGXCPU SIGSTOP SIGTSTP SIGUSR1 SIGUSR2 SIGCHLD SIGQUIT SIGPIPE "
+        "setitimer getitimer alarm pause pthread_kill sigwait siginterrupt ITIMER_REAL",
         "socket": "SO_PASSCRED SCM_RIGHTS SCM_CREDENTIALS send_fds recv_fds",
         "time": "clock_gettime clock_getres pthread_getcpuclockid",
     },
@@ -53,6 +55,7 @@ def become(system: str) -> None:
         for each in missing.split():
             vars(module).pop(each, None)
     sys.platform = system
+    io._WindowsConsoleIO = type("_WindowsConsoleIO", (), {})  # what pytest asks standard output for there
 
 
 def import_all() -> None:

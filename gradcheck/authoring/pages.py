@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -19,14 +19,22 @@ import click
 
 from gradcheck.catalog import Exercise, all_exercises
 from gradcheck.catalog.exercise import Graded
+from gradcheck.checks.candidate import InProcessCandidate
+from gradcheck.checks.results import CheckResult
 from gradcheck.errors import GradcheckError
+from gradcheck.grading.grade import verification_of
+from gradcheck.grading.load import load_candidate
+from gradcheck.reports.computation import computation_of
+from gradcheck.reports.computation_svg import computation_svg
+from gradcheck.reports.heatmap import jacobians_of
+from gradcheck.reports.html import pattern
+from gradcheck.reports.message import failure_lines
+from gradcheck.reports.words import LEVELS
 from gradcheck.showing.options import PATH
 from gradcheck.showing.text import counted, plural, points
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-    from gradcheck.reports.message import Line
 
 ROOT = Path(__file__).parents[2]
 _LECTURE = "https://atcold.github.io/NYU-DLSP20/en/week02/"
@@ -49,13 +57,23 @@ def write_pages(docs: Path, names: Iterable[str] = (), *, root: Path = ROOT, mes
     chosen = [each for each in exercises if not names or each.name in set(names)]
     parts = _parts_of(root)
     texts = {"assets/pictures.css": _template("pictures.css").render()}
+    drawn = {each: list(_pictures(each)) for each in chosen}
+    wrong = {each: failed for each in chosen if messages and (failed := _mistake_of(each, root))}
     for each in chosen:
-        texts[f"exercises/{each.name}.md"] = _page(each, exercises, parts.get(each.name, []), root, messages)
+        told = _docstrings((root / "solutions" / each.path).read_text(encoding="utf-8"))
+        texts[f"exercises/{each.name}.md"] = _template("exercise-page.md").render(
+            **_about(each, told),
+            **_neighbours(each, exercises),
+            parts=parts.get(each.name, []),
+            pictures=drawn[each],
+            message=failure_lines(wrong[each], f"exercises/{each.path}") if each in wrong else [],
+            computation=_computation(wrong.get(each)),
+        )
     units = [(_in_words(unit), list(members)) for unit, members in groupby(exercises, lambda each: each.unit)]
     texts["exercises/index.md"] = _template("exercise-index.md").render(units=units)
-    drawn = {each: pictures for each in chosen if (pictures := list(_pictures(each)))}
-    walls = [(unit, [(each, drawn[each]) for each in members if each in drawn]) for unit, members in units]
-    texts["gallery.md"] = _template("gallery.md").render(units=[(unit, wall) for unit, wall in walls if wall])
+    walls = [(unit, [(each, drawn[each]) for each in members if drawn.get(each)]) for unit, members in units]
+    computed = [(each, shown) for each in chosen if (shown := _computation(wrong.get(each)))]
+    texts["gallery.md"] = _template("gallery.md").render(units=[each for each in walls if each[1]], computed=computed)
     written = []
     for name, text in texts.items():
         path = docs / name
@@ -71,34 +89,32 @@ def _in_words(unit: str) -> str:
     return f"{number} {name.replace('_', ' ').capitalize()}"
 
 
-def _page(exercise: Exercise, exercises: list[Exercise], parts: list[str], root: Path, messages: bool) -> str:
+def _about(exercise: Exercise, told: Mapping[str, str]) -> dict[str, Any]:
+    """What a page says of its exercise; `told` are the docstrings of its functions."""
     from gradcheck.references.mathml import markup
 
-    at = exercises.index(exercise)
-    told = _docstrings((root / "solutions" / exercise.path).read_text(encoding="utf-8"))
     formulas = [(operator, markup(operator)) for operator in exercise.operators]
-    text: str = _template("exercise-page.md").render(
-        exercise=exercise,
-        unit=_in_words(exercise.unit),
-        description=json.dumps(f"{exercise.title}: {exercise.about.purpose}", ensure_ascii=False),
-        prose=_prose_of(exercise),
-        sources=[(source, _address(source)) for source in exercise.sources],
-        torch=[(name, _address(name)) for name in exercise.about.torch],
-        functions=[(graded, told.get(graded.spec.name, "")) for graded in exercise.functions],
-        formulas=formulas,
-        several=len(formulas) > 1,
-        hints=list(zip(exercise.hints, _STEPS, strict=False)),
-        lines=exercise.formula.split("\n") if exercise.formula else [],
-        message=_message(exercise, root) if messages else [],
-        mistakes=[
+    return {
+        "exercise": exercise,
+        "unit": _in_words(exercise.unit),
+        "description": json.dumps(f"{exercise.title}: {exercise.about.purpose}", ensure_ascii=False),
+        "prose": _prose_of(exercise),
+        "sources": [(source, _address(source)) for source in exercise.sources],
+        "torch": [(name, _address(name)) for name in exercise.about.torch],
+        "functions": [(graded, told.get(graded.spec.name, "")) for graded in exercise.functions],
+        "formulas": formulas,
+        "several": len(formulas) > 1,
+        "hints": list(zip(exercise.hints, _STEPS, strict=False)),
+        "lines": exercise.formula.split("\n") if exercise.formula else [],
+        "mistakes": [
             (graded.spec.name, list(dict.fromkeys(_mistakes(exercise, graded)))) for graded in exercise.functions
         ],
-        pictures=list(_pictures(exercise)),
-        parts=parts,
-        before=exercises[at - 1] if at else None,
-        after=exercises[at + 1] if at + 1 < len(exercises) else None,
-    )
-    return text
+    }
+
+
+def _neighbours(exercise: Exercise, exercises: Sequence[Exercise]) -> dict[str, Exercise | None]:
+    at = exercises.index(exercise)
+    return {"before": exercises[at - 1] if at else None, "after": next(iter(exercises[at + 1 :]), None)}
 
 
 def _prose_of(exercise: Exercise) -> Any:
@@ -115,7 +131,6 @@ def _prose_of(exercise: Exercise) -> Any:
 def _environment() -> Environment:
     from markupsafe import Markup
 
-    from gradcheck.reports.words import LEVELS
     from gradcheck.showing.templating import environment
 
     made = environment(str)
@@ -171,32 +186,27 @@ def _mistakes(exercise: Exercise, graded: Graded) -> Iterator[tuple[str, str, st
             yield each.text, each.code, each.think or thought(each.code, graded.spec)
 
 
-def _message(exercise: Exercise, root: Path) -> list[Line]:
-    """What a learner would read who makes the first known mistake, of backward where there is one; nothing where no
-    mistake is known.
-    """
-    from gradcheck.checks.candidate import InProcessCandidate
-    from gradcheck.grading.grade import verification_of
-    from gradcheck.grading.load import load_candidate
-    from gradcheck.reports.message import failure_lines
-
+def _mistake_of(exercise: Exercise, root: Path) -> CheckResult | None:
+    """What grading finds of the first known mistake, of backward where there is one; None where none is known."""
     known = sorted(exercise.misconceptions, key=lambda each: each.function != "backward")
     if not known:
-        return []
+        return None
     right: Mapping[str, Any] = load_candidate(exercise, root / "solutions" / exercise.path).functions
     candidate = InProcessCandidate({**right, known[0].function: known[0].wrong})
     verification = verification_of(exercise, candidate, 0, None)
     checks = exercise.task.function(known[0].function).checks
     results = (verification.result(known[0].function, check) for check in checks)
-    failed = next((each for each in results if each.status == "failed"), None)
-    return failure_lines(failed, f"exercises/{exercise.path}") if failed else []
+    return next((each for each in results if each.status == "failed"), None)
+
+
+def _computation(failed: CheckResult | None) -> dict[str, Any] | None:
+    """The failing case, drawn."""
+    found = computation_of(failed) if failed else None
+    return computation_svg(found) if found else None
 
 
 def _pictures(exercise: Exercise) -> Iterator[dict[str, Any]]:
     """The Jacobians at a small example, drawn."""
-    from gradcheck.reports.heatmap import jacobians_of
-    from gradcheck.reports.html import pattern
-
     return (pattern(*each) for each in jacobians_of(exercise))
 
 

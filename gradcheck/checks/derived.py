@@ -31,8 +31,8 @@ from gradcheck.checks.drawing import Draw
 from gradcheck.checks.outcome import Arguments
 from gradcheck.checks.task import FunctionSpec, Leaf, Names, Reference, Row
 from gradcheck.operators.record import Operator
-from gradcheck.references.binding import Array, bind, output_shape
-from gradcheck.references.expected import Expected, Floats, Point
+from gradcheck.references.binding import bind, output_shape
+from gradcheck.references.expected import Expected, Floats, Point, loose
 from gradcheck.references.store import AGREED, ExpectedStore, key_of
 
 
@@ -132,16 +132,10 @@ def _guessed(operator: Operator, spec: FunctionSpec, dtype: str, drawn: Sequence
     point = _point(operator, spec, dtype, drawn[0])
     if spec.role != "backward":
         ends = point.quick_jacobian(spec.wrt) if spec.role == "jacobian" else point.quick_forward()
-        return _single(spec, _loose(*ends, 1.0, dtype))
+        return _single(spec, loose(*ends, 1.0, dtype))
     upstream = drawn[0]["grad_output"].values
     scale = max(1.0, float(np.abs(upstream).max(initial=0.0)))
-    return [_row(spec, [_loose(*each, scale, dtype) for each in point.quick_vjp(upstream).values()])]
-
-
-def _loose(value: Array, other: Array, scale: float, dtype: str) -> Expected:
-    relative = 1e-9 if dtype == "float64" else 1e-4
-    tolerance = relative * (np.abs(value) + np.abs(other) + scale)
-    return Expected(value, tolerance, None if np.array_equal(value, other) else other)
+    return [_row(spec, [loose(*each, scale, dtype) for each in point.quick_vjp(upstream).values()])]
 
 
 @dataclass(frozen=True)

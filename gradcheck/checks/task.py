@@ -290,18 +290,33 @@ class Reference:
             return [{} for _ in drawn]
         return (self.quick or self.computed)(dtype, drawn)
 
+    def rough(self, dtype: str, arguments: Arguments) -> Row | None:
+        """About what must come back of one call, for a search to rule a case out before exact numbers are asked; None
+        where there is no quicker way, or floats overflow.
+        """
+        from gradcheck.references.expected import rough
+
+        if self.compute is None or self.values or self.quick:
+            return None
+        found = rough(self.compute, tensors_of(arguments), dtype)
+        return None if found is None else _row(found)
+
     def _composed(self, dtype: str, arguments: Arguments) -> Row:
-        from gradcheck.checks.cases import walk
         from gradcheck.references.expected import expect
 
         assert self.compute is not None
-        found = expect(self.compute, tensors_of(arguments), dtype, what="a function with a reference of its own")
-        return {json.dumps(path): leaf for path, leaf in walk(found)}
+        return _row(expect(self.compute, tensors_of(arguments), dtype, what="a function with a reference of its own"))
 
     @property
     def fingerprint(self) -> str:
         """All that the expected values depend on besides the arguments and the engine: the record's own file."""
         return "" if self.compute is None else Path(self.compute.__code__.co_filename).read_text(encoding="utf-8")
+
+
+def _row(tree: Any) -> Row:
+    from gradcheck.checks.cases import walk
+
+    return {json.dumps(path): leaf for path, leaf in walk(tree)}
 
 
 def named(names: Names, path: tuple[Any, ...]) -> Leaf:

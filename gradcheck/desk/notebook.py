@@ -19,6 +19,9 @@ from gradcheck.errors import GradcheckError
 from gradcheck.grading.grade import verification_of
 from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.matrices import Comparison, comparison_of
+from gradcheck.reports.message import Line
+from gradcheck.reports.passing import passed_texts
+from gradcheck.reports.terminal import WIDTH, paragraph
 from gradcheck.reports.words import WORDS, not_your_fault
 from gradcheck.showing.text import did_you_mean, points
 
@@ -30,7 +33,7 @@ class Checked:
     """The checks of the functions that were given. A notebook shows it as HTML, everything else as text.
 
     `exercise` is the record with these functions only, so `max_score` counts nothing else. `pictures` holds, by check,
-    the matrices of failures that have any; `printed` what the functions printed.
+    the matrices of failures that have any; `printed` what the functions printed; `whole`: no function was left out.
     """
 
     exercise: Exercise
@@ -39,6 +42,7 @@ class Checked:
     show_answer: bool = False
     pictures: Mapping[str, Comparison] = field(default_factory=dict)
     printed: str = ""
+    whole: bool = False
 
     @property
     def report(self) -> ExerciseReport:
@@ -89,14 +93,26 @@ class Checked:
                 lines += picture_lines(self.pictures[result.id], ascii=not blocks_shown)
             blocks.append("\n".join(lines))
         blocks += [f"{self.exercise.name}.{name} is not started" for name in _not_started(self.results)]
-        return "\n\n".join(blocks)
+        blocks += ["\n".join(line for text, _ in self._passed for line in paragraph(text, WIDTH, "", "  "))]
+        return "\n\n".join(filter(None, blocks))
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         from gradcheck.reports.html import exercise_html
 
-        return exercise_html(self.report, pictures=self.pictures, show_answer=self.show_answer, printed=self.printed)
+        return exercise_html(
+            self.report,
+            pictures=self.pictures,
+            show_answer=self.show_answer,
+            printed=self.printed,
+            passed=self._passed,
+        )
+
+    @property
+    def _passed(self) -> list[Line]:
+        """What is said where every function of the exercise was given, and passed."""
+        return passed_texts(self.exercise) if self.whole and self.passed else []
 
 
 def check(exercise: str, *, seed: int = 0, show_answer: bool = False, **functions: Callable[..., Any]) -> Checked:
@@ -121,7 +137,8 @@ def check(exercise: str, *, seed: int = 0, show_answer: bool = False, **function
     drawn = ((result.id, comparison_of(result, verification)) for result in found)
     pictures = {name: picture for name, picture in drawn if picture is not None}
     results = tuple(_without_file(result, filename) for result in found)
-    return Checked(part, results, verification.seed, show_answer, pictures, printed)
+    whole = len(part.functions) == len(record.functions)
+    return Checked(part, results, verification.seed, show_answer, pictures, printed, whole)
 
 
 def _name(exercise: object) -> str:

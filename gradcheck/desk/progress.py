@@ -158,8 +158,7 @@ def _print_bars(console: Console, progress: Progress, drawn: str) -> None:
 
     def add(name: str, told: Text, score: float | None, most: float) -> None:
         filled = int(_BAR * (score or 0.0) / most) if most else 0
-        full, empty = drawn[0], drawn[1]
-        bar = Text(full * filled, style="green") + Text(empty * (_BAR - filled), style="dim")
+        bar = Text(drawn[0] * filled, style="green") + Text(drawn[1] * (_BAR - filled), style="dim")
         table.add_row(name, bar, told, f"{'–' if score is None else points(score)}/{points(most)} points")
 
     for unit in dict.fromkeys(each.exercise.unit for each in progress.touched):

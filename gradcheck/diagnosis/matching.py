@@ -170,7 +170,11 @@ def explain_factor(pairs: Sequence[tuple[Observation, float]]) -> Factor | None:
     loose = 1e-7 if all(each.exact for each, _ in told) else 1e-4
 
     def constant(factors: Iterable[float]) -> float | None:
-        values = list(factors)
+        values: list[float] = []
+        for value in factors:
+            values.append(value)
+            if abs(value - values[0]) > 3 * loose * abs(value):  # so far apart that no middle is near both
+                return None
         middle = sorted(values, key=abs)[len(values) // 2]
         return middle if all(abs(value - middle) <= loose * abs(middle) for value in values) else None
 

@@ -300,6 +300,27 @@ def expect(
     return tree_unflatten(leaves, tree)
 
 
+def rough(compute: Callable[..., Any], arguments: Mapping[str, Any], dtype: str) -> Any | None:
+    """About what `compute(**arguments)` gives, in plain floats; at a tie one side only. None where floats overflow."""
+    import torch
+    from torch.utils._pytree import tree_flatten, tree_unflatten
+
+    given = as_tensors(arguments)
+    with torch.no_grad():
+        found, tree = tree_flatten(compute(**given))
+    values = [_plain(leaf)[0] for leaf in found]
+    if not all(np.isfinite(value).all() for value in values):
+        return None
+    return tree_unflatten([loose(value, value, size_of(given), dtype) for value in values], tree)
+
+
+def loose(value: Floats, other: Floats, scale: float, dtype: str) -> Expected:
+    """What a search takes for right where the truth is one of these, about."""
+    relative = 1e-9 if dtype == "float64" else 1e-4
+    tolerance = relative * (np.abs(value) + np.abs(other) + scale)
+    return Expected(value, tolerance, None if np.array_equal(value, other) else other)
+
+
 def _radii(compute: Callable[..., Any], given: Any, dtype: str) -> list[Floats]:
     """Of each result how far right computations may be from what it is at the candidate's precision."""
     for numbers in (bounded, balls):

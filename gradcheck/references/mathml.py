@@ -160,6 +160,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e\d+)?")
 _FURTHER = re.compile(rf",([{_LETTER}\d]{{1,2}})(?![{_LETTER}\d(])")
 _SLOPE = re.compile(rf"∂|d(?=[^\s/]*/d[{_LETTER}])")
 _GENITIVE = re.compile(rf"'[{_LETTER}]+")
+_PUNCTUATED = re.compile(r"(<math>(?:(?!<math>).)*</math>[,.;:?!)]+)")
+_LONG = 16
+"""Characters of a formula behind which it may be broken."""
 _SIGNS = "=+−·/←≤≥<>≠×∈"
 _RAISED = {"²": "<mn>2</mn>", "³": "<mn>3</mn>", "ᵀ": "<mi>T</mi>", "'": "<mo>′</mo>", "′": "<mo>′</mo>"}
 _FUNCTIONS = {"exp", "log", "log1p", "tanh", "sinh", "cosh", "relu", "softmax", "max", "min", "argmax", "sign", "Var"}
@@ -197,7 +200,8 @@ def markup_of_text(text: str, names: Collection[str] = ()) -> str:
             run = []
         else:
             run.append(piece)
-    return "".join(shown)
+    # No line begins with the comma behind a formula.
+    return _PUNCTUATED.sub(r'<span style="white-space: nowrap">\1</span>', "".join(shown))
 
 
 def _said(piece: _Piece) -> str:
@@ -246,7 +250,20 @@ def _run(run: list[_Piece]) -> list[str]:
     if not (signs and len(inner) > 2) and not any(piece.kind == "formula" for piece in inner):
         return [escape(piece.source) for piece in run]
     before, after = ("".join(escape(piece.source) for piece in part) for part in (run[:first], run[last:]))
-    return [before, f"<math>{_assembled(inner)}</math>", after]
+    return [before, *(f"<math>{_assembled(each)}</math>" for each in _broken(inner)), after]
+
+
+def _broken(run: Sequence[_Piece]) -> list[list[_Piece]]:
+    """A long formula in parts, each from a sign on that stands in no bracket: a browser breaks no line within one."""
+    parts: list[list[_Piece]] = [[]]
+    for at, piece in enumerate(run):
+        bars = sum(each.kind == "bar" for each in run[:at])
+        free = piece.kind == "sign" and piece.source != "/" and _depth(run[:at]) == 0 and not bars % 2
+        if free and sum(len(each.source) for each in parts[-1]) >= _LONG:
+            piece.mathml = piece.mathml.replace("<mo", '<mo form="infix"')
+            parts.append([])
+        parts[-1].append(piece)
+    return parts
 
 
 def _unmatched(run: Sequence[_Piece]) -> list[int]:
@@ -339,6 +356,9 @@ class _Sentence:
         if match := _NUMBER.match(self.text, self.at):
             self.at = match.end()
             return self.scripts(_Piece("", "part", f"<mn>{match[0]}</mn>"))
+        if self.text.startswith("//", self.at):
+            self.at += 2
+            return _Piece("", "sign", "<mo>//</mo>")
         self.at += 1
         shown = f'<mo lspace="0" rspace="0">{character}</mo>' if character in "|‖" else f"<mo>{escape(character)}</mo>"
         if character == "Σ":
@@ -389,7 +409,9 @@ class _Sentence:
         """A name with what is below and above it: only a short last part is an index."""
         self.at += len(word)
         base, _, index = word.rpartition("_")
-        if not base or len(index) > 2 or word in self.names:
+        further = self.text[self.at : self.at + 2] in ("_(", "_{")
+        gradient = base == "grad" and index in self.names
+        if not base or len(index) > 2 or index == "in" or word in self.names or further or gradient:
             base, index = word, ""
         piece = _Piece(base, "word", _mi(base))
         piece.below = "".join(f"<mn>{each}</mn>" if each.isdigit() else _mi(each) for each in index)

@@ -21,6 +21,8 @@ from gradcheck.catalog import all_exercises
 from gradcheck.checks.results import FAULTS, CheckResult, Counterexample, Marks, where_of
 from gradcheck.classes.written import FinalReport, WrittenExercise
 from gradcheck.errors import GradcheckError
+from gradcheck.reports.computation import computation_of
+from gradcheck.reports.computation_svg import computation_svg
 from gradcheck.reports.escaping import markdown_code_block, markdown_text, visible
 from gradcheck.reports.grids import Grid, grid_of
 from gradcheck.reports.message import hanging, tensor_text, tensors_in
@@ -77,6 +79,12 @@ class Item:
     def headline(self) -> str:
         """The exercise in a line."""
         return f"{self.found.function}: {self.found.message}" + (f" [{self.code}]" if self.code else "")
+
+    @property
+    def computation(self) -> dict[str, Any] | None:
+        """The case as a page draws it."""
+        drawn = computation_of(self.found)
+        return computation_svg(drawn) if drawn else None
 
     @property
     def again(self) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcheck.catalog import Exercise
 from gradcheck.checks.results import CheckResult
+from gradcheck.reports.computation import computation_lines, computation_of
 from gradcheck.reports.grids import shape_text
 from gradcheck.reports.ink import BLOCKS, LETTERS, Ink, showable
 from gradcheck.reports.matrices import (
@@ -174,11 +175,17 @@ def picture_of(
     return picture_lines(comparison, width=width, colour=colour, ascii=ascii) if comparison else []
 
 
-def terminal_picture(result: CheckResult, verification: Verification, *, colour: bool) -> list[str]:
-    """`picture_of` for the terminal that this process writes to: its width, and blocks only where it can show them."""
+def terminal_picture(
+    result: CheckResult, verification: Verification, *, colour: bool, show_answer: bool = False
+) -> list[str]:
+    """The case as a computation, then `picture_of`, for the terminal that this process writes to: its width, and blocks
+    only where it can show them.
+    """
     width = max(40, min(80, get_terminal_size().columns))
     letters = not showable(getattr(sys.__stdout__, "encoding", None))
-    return picture_of(result, verification, width=width, colour=colour, ascii=letters)
+    case = computation_of(result, show_answer=show_answer)
+    drawn = computation_lines(case, width, blocks=not letters) if case else []
+    return [*(text for text, _ in drawn), *picture_of(result, verification, width=width, colour=colour, ascii=letters)]
 
 
 def picture_lines(

@@ -10,6 +10,8 @@ import numpy as np
 
 from gradcheck.checks.results import CheckResult, Counterexample, Marks, where_of
 from gradcheck.grading.report import ExerciseReport
+from gradcheck.reports.computation import computation_of
+from gradcheck.reports.computation_svg import computation_svg
 from gradcheck.reports.grids import grid_of
 from gradcheck.reports.matrices import (
     MOST,
@@ -25,7 +27,7 @@ from gradcheck.reports.matrices import (
     sides,
     wrong_entries,
 )
-from gradcheck.reports.message import tensor_text, tensors_in
+from gradcheck.reports.message import Line, tensor_text, tensors_in
 from gradcheck.reports.words import not_your_fault
 from gradcheck.showing.templating import environment
 from gradcheck.showing.text import LONGEST, clipped, points, printable
@@ -44,9 +46,11 @@ def exercise_html(
     pictures: Mapping[str, Comparison] | None = None,
     show_answer: bool = False,
     printed: str = "",
+    passed: Sequence[Line] = (),
 ) -> str:
     """The report of one exercise. `pictures` are the matrices of failures by the check's id, drawn as inline SVG;
-    `printed` is what the functions printed. The correct numbers are in it with `show_answer` only.
+    `printed` is what the functions printed, `passed` what is told once all of it has passed. The correct numbers
+    are in it with `show_answer` only.
     """
     failures = report.told if report.status != "ungraded" else ()
     return _template().render(
@@ -54,6 +58,7 @@ def exercise_html(
         functions=_functions(report),
         failures=[_failure(each, (pictures or {}).get(each.id), show_answer) for each in failures],
         printed=printed,
+        passed=passed,
         ungraded=not_your_fault([report.exercise.name]) if report.status == "ungraded" else "",
         reasons=[f"{each.function}: {clipped(each.message)}" for each in report.told if each.status == "ungraded"],
     )
@@ -77,6 +82,7 @@ def _functions(report: ExerciseReport) -> list[dict[str, Any]]:
 
 def _failure(result: CheckResult, picture: Comparison | None, show_answer: bool) -> dict[str, Any]:
     example, diagnosis = result.counterexample, result.diagnosis
+    drawn = computation_of(result, show_answer=show_answer)
     return {
         "function": result.function,
         "message": clipped(result.message),
@@ -85,6 +91,7 @@ def _failure(result: CheckResult, picture: Comparison | None, show_answer: bool)
         "rows": list(_rows(example, show_answer)) if example else [],
         "notes": [clipped(note) for note in _notes(example)],
         "answer": diagnosis.answer if diagnosis and show_answer else "",
+        "computation": computation_svg(drawn) if drawn else None,
         "picture": drawing(picture) if picture else None,
         "think": diagnosis.think if diagnosis else "",
         "waiting": ", ".join(name.replace("_", " ") for name in result.waiting),

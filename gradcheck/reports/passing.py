@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from gradcheck.catalog.exercise import Exercise
 from gradcheck.reports.message import Line
@@ -13,14 +13,18 @@ _HANGING = "  "
 
 def passed_lines(exercise: Exercise, width: int, *, hints: int, gave_up: bool) -> list[Line]:
     """Lines of at most `width` columns; `hints` and `gave_up` are the help that was taken (`grading.desk_record`)."""
-    about = exercise.about
     told = [] if hints or gave_up else [("Passed without a hint.", "said")]
-    told += [(about.purpose, "")]
-    told += [(f"In torch: {_names(about.torch, width - len(_HANGING))}", "")] if about.torch else []
-    told += [(f"The idea: {about.idea}", "quiet")]
+    told += passed_texts(exercise, lambda name: _broken(name, width - len(_HANGING)))
     return [(line, kind) for text, kind in told for line in paragraph(text, width, "", _HANGING)]
 
 
-def _names(names: Sequence[str], room: int) -> str:
-    """One that is too long for a line goes on in the next after its last dot."""
-    return ", ".join(name if len(name) < room else ". ".join(name.rsplit(".", 1)) for name in names)
+def passed_texts(exercise: Exercise, spelled: Callable[[str], str] = str) -> list[Line]:
+    """A paragraph each, where nothing is known of hints; `spelled` writes a name of torch."""
+    about = exercise.about
+    named = [(f"In torch: {', '.join(map(spelled, about.torch))}", "")] if about.torch else []
+    return [(about.purpose, ""), *named, (f"The idea: {about.idea}", "quiet")]
+
+
+def _broken(name: str, room: int) -> str:
+    """What is too long for a line goes on in the next after its last dot."""
+    return name if len(name) < room else ". ".join(name.rsplit(".", 1))

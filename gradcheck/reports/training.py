@@ -20,6 +20,7 @@ from gradcheck.grading.load import load_candidate
 from gradcheck.grading.located import locate, shown_path
 from gradcheck.grading.report import status_of
 from gradcheck.references.expected import Floats
+from gradcheck.reports.terminal import screen_width
 from gradcheck.reports.uses import use_of
 from gradcheck.showing.text import plural, printable
 from gradcheck.training import ensemble, plots, session
@@ -175,12 +176,12 @@ READ_NEXT = (
     ),
     Reading(
         "Andrej Karpathy: micrograd",
-        "A hundred lines that record what is computed and then do your backward by themselves; you know each of them.",
+        "About a hundred lines record what is computed and do your backward by themselves; you know what each is for.",
         "https://github.com/karpathy/micrograd",
     ),
     Reading(
         "Sasha Rush: Autodiff Puzzles",
-        "Twenty more Jacobians to find, each with a picture of what you found.",
+        "More Jacobians to find, each with a picture of what you found so far.",
         "https://github.com/srush/Autodiff-Puzzles",
     ),
     Reading(
@@ -336,7 +337,8 @@ def _tell(lines: list[session.Line]) -> None:
 def _folded(text: str) -> list[str]:
     from textwrap import wrap
 
-    return wrap(text, 74, break_on_hyphens=False)
+    whole = text.startswith("https://")  # to be copied
+    return wrap(text, screen_width() - 6, break_on_hyphens=False, break_long_words=not whole)
 
 
 def _name(paths: list[Path]) -> None:

@@ -17,8 +17,6 @@ from gradcheck.training.plane import COLOURS, EDGE, Logits, bare, draw_borders, 
 FRAME_MS, LAST_MS = 90, 3000
 _SIDE = 120
 """Points of the grid along a side."""
-_LEVELS = 14
-"""Steps of a probability: what is flat takes little room in a GIF."""
 
 
 def learning(
@@ -71,7 +69,7 @@ def _frames(
     still = canvas.copy_from_bbox(figure.bbox)
     for epoch, logits in steps:
         shares = shares_of(logits, _SIDE)
-        image.set_data(shade(np.round(shares * _LEVELS) / _LEVELS).clip(0, 1))
+        image.set_data(shade(shares))
         right = float((logits(x).argmax(1) == labels).mean())
         now = min(epoch, len(losses) - 1)
         told.set_text(f"epoch {epoch}: {right:.0%} right")

@@ -24,7 +24,7 @@ _QUIET, _NIGHT = "#59636e", "#0f1624"
 
 
 @dataclass(frozen=True)
-class Panel:
+class DrawnNetwork:
     """A network whose regions are drawn: what it is called, what it came to, its logits, what does not hold of it."""
 
     title: str
@@ -129,7 +129,7 @@ def positive(values: Sequence[float]) -> tuple[Floats, int]:
     return np.where(usable, numbers, np.nan), int((~usable).sum())
 
 
-def regions(panels: Sequence[Panel], x: Floats, labels: Array, note: str = "", folder: Path = FOLDER) -> Path:
+def regions(panels: Sequence[DrawnNetwork], x: Floats, labels: Array, note: str = "", folder: Path = FOLDER) -> Path:
     """Into which class each network puts every point of the plane, and how surely, under the data; side by side."""
     from matplotlib.figure import Figure
 

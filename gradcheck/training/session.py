@@ -32,7 +32,7 @@ from gradcheck.training.learning import (
 )
 from gradcheck.training.network import HIDDEN, History, initial_parameters, spiral, train, two_layer
 from gradcheck.training.plane import Logits
-from gradcheck.training.plots import Panel
+from gradcheck.training.plots import DrawnNetwork
 from gradcheck.training.suspects import Unreadable
 
 Find = Callable[[str], Candidate | None]
@@ -193,6 +193,7 @@ def ending(outcome: Outcome) -> str:
     return f"{told} ({fault.lines[-2]})" if len(fault.lines) > 1 else told
 
 
+@np.errstate(all="ignore")  # whatever a training came to, no warning of a picture's arithmetic is told
 def draw(
     references: Mapping[str, History],
     courses: Sequence[Training],
@@ -211,11 +212,13 @@ def draw(
     # Those that hold look alike: the last of them stands for all.
     last = next((each for each in reversed(usable) if not each.note), None)
     panels = [
-        Panel(each.name, _right(accuracy_of(each.run.after, x, labels)), partial(logits_at, each.run.after), each.note)
+        DrawnNetwork(
+            each.name, _right(accuracy_of(each.run.after, x, labels)), partial(logits_at, each.run.after), each.note
+        )
         for each in usable
         if each.note or each is last
     ]
-    panels += [Panel(name, _right(references[name].accuracy), _logits(references[name])) for name in SHOWN]
+    panels += [DrawnNetwork(name, _right(references[name].accuracy), _logits(references[name])) for name in SHOWN]
     # Regions are drawn by one forward pass for all; a learner's own would be asked 90,000 times.
     note = "Yours by your parameters, in the reference's forward pass." if usable else ""
     curves: dict[str, Sequence[float]] = {name: references[name].losses for name in SHOWN}

@@ -2,7 +2,8 @@
 
 Goals: a solved or unsolved exercise at most 1.5 × the bare imports, one whose operations are counted at most 1.8 ×;
 `pytest solutions` over units 04 and 05 at most
-15 s, 8 s with the cache filled, and under 1 GB of memory; over all units, training included, at most 40 s.
+15 s, 8 s with the cache filled, and under 1 GB of memory; over all units, training included, at most 40 s. A hint
+within 0.3 s, an explanation within 1 s from the cache.
 """
 
 from __future__ import annotations
@@ -112,6 +113,37 @@ def test_all_solutions_without_and_with_the_cache(project, benchmark):
 
 def test_units_04_and_05_without_and_with_the_cache(project, benchmark):
     compare_cold_and_warm(project, benchmark, "solutions/04_modules", "solutions/05_losses")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["hint", "softmax", "--step", "1"], ["hint", "softmax", "--step", "4"], ["explain", "softmax"]],
+    ids=" ".join,
+)
+def test_what_is_told_at_once_against_the_start_of_the_command(project, benchmark, arguments):
+    """From the cache: at most 0.3 s for a hint, 1 s for an explanation; `--version` loads what every command loads."""
+    start, command = (
+        Command([sys.executable, "-m", "gradcheck", *each], project) for each in (["--version"], arguments)
+    )
+    for each in (command, start):
+        each.run()
+    first = command.times.pop()
+    for known in (command.computed, start.times, start.computed):
+        known.clear()
+
+    def pair() -> None:
+        start.run()
+        command.run()
+
+    benchmark.pedantic(pair, rounds=9)
+    tell(
+        benchmark,
+        first_s=first,
+        then_s=command.median,
+        computed_s=statistics.median(command.computed),
+        ratio=ratio(command.times, start.times),
+        ratio_computed=ratio(command.computed, start.computed),
+    )
 
 
 def compare_cold_and_warm(project, benchmark, *folders: str) -> None:

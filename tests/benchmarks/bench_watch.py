@@ -1,4 +1,4 @@
-"""How long a learner waits after a save: from the file's renaming to the verdict in the terminal. `make bench`.
+"""How long a learner waits after a save: from the file's renaming to the verdict on the desk. `make bench`.
 
 Goals: 150 ms for a right elementwise exercise whose expected values are known, 1.5 s for a wrong one with its
 diagnosis and its smallest case.
@@ -26,8 +26,8 @@ MISTAKES = {
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    terminal = Terminal(project(tmp_path_factory.mktemp("watch"), "relu", "sigmoid", "softmax"))
-    terminal.wait_for("q quit")
+    terminal = Terminal(project(tmp_path_factory.mktemp("desk"), "relu", "sigmoid", "softmax"), "desk")
+    terminal.wait_for("ready", "q quit")
     yield terminal
     terminal.close()
 

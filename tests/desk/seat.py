@@ -109,6 +109,13 @@ class Seat:
                 return self.wait()
         raise AssertionError(f"it never came; the screen shows\n{self.text}")
 
+    def steady(self) -> None:
+        """Until nothing moves any more."""
+        before = None
+        while before != (now := self.text):
+            before = now
+            self.wait(0.15)
+
     def wait_for(self, *texts: str) -> None:
         """Until all of them are on the screen, wherever its lines end."""
         self.wait_until(lambda: self.shows(*texts))
@@ -185,7 +192,7 @@ def furnish() -> None:
 
 def walk(seat: Seat) -> Iterator[str]:
     """From the first sight of the desk to a pass; at each yield what it is called is to be seen."""
-    seat.wait_for("ȳ = Σ_i w_i x_i", "ready")
+    seat.wait_until(lambda: bool(seat.desk._definitions.get("linear_model")) and seat.shows("ready"))
     yield "start"
     seat.save("relu", MISTAKEN, "failed")
     yield "mistake"

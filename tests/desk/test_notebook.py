@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import gradcheck
+from gradcheck.catalog import find_exercise
 from gradcheck.errors import GradcheckError, UnknownExercise
 
 
@@ -48,6 +49,22 @@ def wrong():
     return gradcheck.check("softmax", backward=half, jacobian=flipped)
 
 
+def test_what_has_passed_as_a_whole_says_what_it_is_for():
+    about = find_exercise("add").about
+    right = {"forward": lambda x1, x2: x1 + x2, "backward": lambda grad_output, _x1, _x2: (grad_output, grad_output)}
+    report = gradcheck.check("add", **right)
+    flat = " ".join(str(report).split())
+    assert flat.endswith(f"3 of 3 points {about.purpose} In torch: torch.add The idea: {about.idea}")
+    assert max(map(len, str(report).splitlines())) <= 80
+    assert about.purpose in report._repr_html_()
+    assert "without a hint" not in flat + report._repr_html_()
+    part = gradcheck.check("add", backward=right["backward"])
+    assert part.passed
+    bad = gradcheck.check("add", **right | {"forward": lambda x1, x2: x1 - x2})
+    assert not bad.passed
+    assert not any(about.purpose in text for each in (part, bad) for text in (str(each), each._repr_html_()))
+
+
 def test_right_functions_pass_and_the_others_do_not_count():
     report = gradcheck.check("softmax", forward=forward, backward=backward)
     assert (report.passed, report.status, report.score, report.max_score) == (True, "passed", 4.0, 4.0)
@@ -74,7 +91,7 @@ def test_a_picture_is_drawn_in_text_and_in_html(wrong):
     assert list(wrong.pictures) == ["softmax.backward.values", "softmax.jacobian.values"]
     assert "jacobian: every entry is wrong" in str(wrong)
     html = wrong._repr_html_()
-    assert html.count("<svg ") == 2
+    assert html.count("<svg ") == 3  # the backward's case, and two matrices
     assert (
         html.count('class="gc-mark"') == 2 + 4
     )  # backward's own counterexample, 1 × 2; jacobian's larger example, 3 × 3

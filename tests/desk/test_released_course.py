@@ -89,7 +89,7 @@ def test_what_is_missing_is_told_everywhere():
     path = FOLDER / "05_losses" / "nll.py"
     told = missing(course.find("nll"), path, path.as_posix(), released=True)
     assert WORDS[told.state] == "missing"
-    (said, _), command = told.failure
+    (said, _), command = told.failure_at(80)
     assert said.endswith("If git knows it:")
     assert command == ("    git checkout exercises/05_losses/nll.py", "")
 

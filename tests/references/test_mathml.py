@@ -110,17 +110,27 @@ def test_a_slope_is_a_fraction_and_a_vjp_has_its_name():
         ("[k = labels_b], or (1 × M) of it", "[[ k = msub(labels b) ]], or [( 1 × M )] of it"),
         ("use `x`, fan_in and torch.rand(n)", "use <x>, <fan_in> and <torch.rand(n)>"),
         ("|w_k| and √(2 / fan_in) (", "[| msub(w k) |] and [msqrt(2 / fan_in)] ("),
-        ("∂/∂w_i log Σ_k e^1000 < 1 & so", "[mfrac(∂ ∂ msub(w i)) log munder(∑ k) msup(e 1000) < 1] & so"),
+        ("∂/∂w_i log Σ_k e^1000 < 1 & so", "[mfrac(∂ ∂ msub(w i)) log munder(∑ k) msup(e 1000)][< 1] & so"),
         ("a = relu(h)", "[a = relu ( h )]"),
+        ("(grad_x, grad_i) of x[p], ⌊n // m⌋ for d_in", "(<grad_x>, [msub(grad i)]) of [x [ p ]], [⌊ n // m ⌋] for <d_in>"),
+        (
+            "g_i (y_i − Σ_k w_ik x_k) = |y_i − x_i − w_i| · 2.",
+            "[msub(g i) ( msub(y i) − munder(∑ k) msub(w i k) msub(x k) )][= | msub(y i) − msub(x i) − msub(w i) |][· 2].",
+        ),
     ],
 )  # fmt: skip
 def test_formulas_are_found_in_sentences(text, expected):
-    root = parsed(markup_of_text(text, names={"lr", "fan_in"}))
-    told = root.text or ""
-    for child in root:
-        told += f"[{shape(child)}]" if child.tag == "math" else f"<{child.text}>"
+    root = parsed(markup_of_text(text, names={"lr", "fan_in", "x"}))
+    assert told_of(root) == expected
+
+
+def told_of(node):
+    told = node.text or ""
+    for child in node:
+        inside = {"math": lambda: f"[{shape(child)}]", "span": lambda: told_of(child)}
+        told += inside.get(child.tag, lambda: f"<{child.text}>")()
         told += child.tail or ""
-    assert told == expected
+    return told
 
 
 @pytest.mark.parametrize("exercise", all_exercises().values(), ids=lambda exercise: exercise.name)

@@ -12,11 +12,16 @@ from gradcheck.catalog import find_exercise
 from gradcheck.checks.candidate import InProcessCandidate
 from gradcheck.checks.engine import Verification
 from gradcheck.checks.results import CheckResult, Counterexample, Marks
-from gradcheck.classes.written import WrittenCheck, WrittenExercise, check_written
+from gradcheck.classes.written import WrittenCheck, WrittenExercise, check_written, report_in
+from gradcheck.grading.report import ExerciseReport
 from gradcheck.reports.computation import Computation, computation_lines, computation_of, in_words
+from gradcheck.reports.computation_svg import computation_svg
+from gradcheck.reports.feedback import feedback_html
+from gradcheck.reports.html import exercise_html
 from gradcheck.reports.message import tensor_text
 from gradcheck.reports.stored import check_result
 from tests.checks.solutions import solution
+from tests.reports.pages import Page
 
 WIDTHS = (40, 52, 64, 80, 120)
 
@@ -29,7 +34,13 @@ def failures(name: str, **wrong) -> list[CheckResult]:
 
 
 def failure(name: str, **wrong) -> CheckResult:
-    return failures(name, **wrong)[0]
+    key = name, *wrong.values()
+    if key not in FOUND:
+        FOUND[key] = failures(name, **wrong)[0]
+    return FOUND[key]
+
+
+FOUND: dict[tuple, CheckResult] = {}
 
 
 def read_back(result: CheckResult) -> CheckResult:
@@ -302,3 +313,92 @@ def test_what_is_no_computation_of_a_few_numbers_is_not_drawn():
     lines = computation_lines(computation_of(replace(relu, counterexample=hostile)), 40, blocks=True)
     assert ("  ▲ your dC/dx = [NaN✗]", "wrong") in lines
     assert not [text for text, _ in lines if "\x1b" in text]
+
+
+class Drawn(Page):
+    """A page with the places of everything in its drawings."""
+
+    closed = frozenset({"rect", "circle", "path"})
+    void = frozenset({"meta"})
+
+    def handle_starttag(self, tag, attrs):
+        super().handle_starttag(tag, attrs)
+        if tag == "svg" and not hasattr(self, "titles"):
+            self.titles = []
+
+    def handle_data(self, data):
+        super().handle_data(data)
+        if self.open[-2:] == ["svg", "title"]:
+            self.titles.append(data)
+
+    def all(self, tag: str, kind: str = "") -> list[dict[str, str]]:
+        return [a for t, a in self.tags if t == tag and (not kind or a.get("class") == kind)]
+
+
+def notebook(result: CheckResult, **how) -> str:
+    return exercise_html(ExerciseReport(find_exercise(result.task), (result,)), **how)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_page_draws_it_with_the_same_words_and_marks(name):
+    result = failure(name, **WRONG[name][0])
+    drawn = computation_of(result)
+    page = Drawn(notebook(result))
+    (svg,) = page.all("svg")[:1]
+    assert (svg["role"], svg["aria-label"], page.titles[:1]) == ("img", in_words(drawn), [in_words(drawn)])
+    assert len(page.all("g", "c-wrong")) == sum(map(len, WRONG[name][2].values()))
+    assert len(page.all("path", "c-there")) == len(drawn.inputs) + len(drawn.outputs)
+    assert len(page.all("path", "c-back")) == len([each for each in (*drawn.inputs, *drawn.outputs) if each.backward])
+    expected = changed(result.counterexample.expected)
+    secret = replace(result, counterexample=replace(result.counterexample, expected=expected))
+    assert notebook(secret) == notebook(result)
+    shown = notebook(secret, show_answer=True)
+    assert len(Drawn(shown).all("g", "c-right")) == 1
+    assert "7531" in shown
+
+
+def test_nothing_of_it_lies_outside():
+    near = Marks(((2, 3),), 1, 30, ("grad_x",), "dC/dx")
+    for result in (linear_case(GRADIENTS, near), failure("two_layer_net", **WRONG["two_layer_net"][0])):
+        made = computation_svg(computation_of(result))
+        for column in made["columns"]:
+            for wire in column["wires"]:
+                top = column["y"] + wire["y"]
+                assert 0 <= top
+                assert top + wire["height"] <= made["height"]
+                for part in wire["shown"]:
+                    assert part["x"] + part["width"] <= column["width"]
+                    assert all(each["x"] + each["width"] <= part["width"] for each in part["cells"])
+                    assert part["y"] + part["height"] <= wire["height"]
+            assert column["x"] + column["width"] <= made["width"]
+
+
+def test_a_vector_goes_on_in_the_next_line_and_a_row_of_a_matrix_does_not():
+    def lines(value) -> int:
+        case = Counterexample(
+            {"x": value}, value, value, marks=Marks(((0,) * (1 + isinstance(value[0], list)),), 1, 12)
+        )
+        made = computation_svg(computation_of(CheckResult("relu", "backward", "values", "failed", counterexample=case)))
+        return len({cell["y"] for cell in made["columns"][0]["wires"][0]["shown"][0]["cells"]})
+
+    assert lines([1.0] * 12) == 3
+    assert lines([[1.0] * 6] * 2) == 2
+
+
+def test_feedback_draws_it_from_the_report_and_a_name_of_anybodys_is_text():
+    hostile = "<b>'\"&{{ 7 * 7 }}\x1b"
+    marks = Marks(((0,),), 1, 1)
+    case = Counterexample({"x": [1.0], hostile: [2.0]}, [3.0], [2.0], marks=marks, output=[1.0])
+    relu = CheckResult("relu", "backward", "values", "failed", "it is wrong", counterexample=case)
+    exercise = WrittenExercise(
+        name="relu", unit="04_modules", status="failed", score=0, max_score=1, checks=(check_written(relu),)
+    )
+    plain = {"schema": "gradcheck/report/v1", "submission": "ada", "score": 0, "max_score": 1}
+    report = report_in({**plain, "exercises": [msgspec.to_builtins(exercise)]})
+    page = Drawn(feedback_html(report))
+    assert len(page.all("g", "c-wrong")) == 1
+    assert page.all("b") == []
+    assert "{{ 7 * 7 }}" in page.all("svg")[0]["aria-label"]
+    assert "y = [1.]" in page.all("svg")[0]["aria-label"]
+    assert len(Drawn(notebook(relu)).all("g", "c-wrong")) == 1
+    assert Drawn(notebook(relu)).all("b") == []

@@ -14,12 +14,14 @@ from tests.reports.plain_reports import feedback_html, feedback_markdown, feedba
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "ul", "li", "span", "code", "pre",
-    "article", "div", "strong", "table", "tbody", "tr", "th", "td",
+    "article", "div", "strong", "table", "tbody", "tr", "th", "td", "details", "summary",
+    "figure", "figcaption", "svg", "g", "text", "path", "rect", "circle",
 }  # fmt: skip
 
 
 class Feedback(Page):
     void = frozenset({"meta"})
+    closed = frozenset({"path", "rect", "circle"})
 
     def handle_endtag(self, tag):
         super().handle_endtag(tag)

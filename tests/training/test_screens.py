@@ -333,6 +333,13 @@ class TestPictures:
                 assert image.convert("RGB").getpixel((2, 370)) == (255, 255, 255)
         assert lengths == [animation.FRAME_MS, animation.FRAME_MS, animation.LAST_MS]
 
+    @pytest.mark.parametrize("loss", [float("nan"), 0.0, 1e300])
+    @pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")
+    def test_losses_that_no_axis_can_show_are_no_trouble(self, tmp_path, loss):
+        made = draw([course(losses=(loss, loss))], tmp_path, animated=True)
+        assert [path.name for path in made] == ["regions.png", "loss.png", "gradient_by_depth.png", "learning.gif"]
+        assert all(path.stat().st_size > 5_000 for path in made)
+
     def test_the_animation_ends_with_the_end_of_the_training(self, tmp_path, monkeypatch):
         shown = []
         monkeypatch.setattr(animation, "learning", lambda _t, steps, *_: shown.extend(steps) or tmp_path)
@@ -437,6 +444,16 @@ class TestTheEnd:
         assert len(colours) == 3  # the regions of three classes, which the network has to know
         assert training.train_folder(folder, Path("plots"), 0) == 0
         assert "to read" not in capsys.readouterr().out
+
+    def test_a_narrow_terminal_gets_short_lines_and_whole_addresses(self, folder, untrained, monkeypatch, capsys):
+        monkeypatch.setenv("COLUMNS", "40")
+        assert training.train_folder(folder, None, 0, finished=True) == 0
+        lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+        addresses = [each.address for each in training.READ_NEXT]
+        assert [line for line in lines if line.startswith("https://")] == addresses
+        told = lines[lines.index("what you built") : lines.index("every exercise has passed; what to read next")]
+        assert len(told) > 5
+        assert max(map(len, told)) <= 36
 
     def test_a_course_without_the_training_loop_has_something_to_read_but_no_picture(self, folder, untrained, capsys):
         (folder / LOOP).unlink()

@@ -415,7 +415,7 @@ class SpawningLane(Lane):
                 stderr=subprocess.DEVNULL,
                 cwd=os.sep,
                 env=environment(),
-                start_new_session=os.name == "posix",
+                start_new_session=True,
             )
             assert self.process.stdin is not None
             port = server.getsockname()[1]
@@ -431,7 +431,7 @@ class SpawningLane(Lane):
 
     def stop(self) -> None:
         if self.process is not None:
-            if os.name == "posix":
+            if hasattr(os, "killpg"):
                 with suppress(OSError):
                     os.killpg(self.process.pid, signal.SIGKILL)
             self.process.kill()
