@@ -17,7 +17,7 @@ const reach = ({ target }) => {
 const sized = new ResizeObserver((entries) => entries.forEach(reach));
 const changed = new MutationObserver((entries) => entries.forEach(reach));
 const watch = () => {
-  const wide = ".md-typeset__scrollwrap, .md-typeset pre > code, .wide, .md-typeset math";
+  const wide = ".md-typeset__scrollwrap, .md-typeset pre > code, .wide, .computation, .md-typeset math";
   for (const each of document.querySelectorAll(wide)) {
     sized.observe(each);
     changed.observe(each, { attributeFilter: ["tabindex"] });
