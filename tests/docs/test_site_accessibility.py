@@ -169,19 +169,42 @@ def test_the_keyboard_gets_everywhere_and_is_seen(opened):
     page.press("Tab")
     assert page.js("document.activeElement.matches('.md-skip')")
     until(page, "getComputedStyle(document.activeElement).opacity === '1'")
-    unseen = []
-    for _ in range(25):
-        page.press("Tab")
-        if not page.js(
-            "[document.activeElement, document.activeElement.nextElementSibling].some((each) =>"
-            " each && getComputedStyle(each).outlineStyle !== 'none' && getComputedStyle(each).outlineWidth !== '0px')"
-        ):
-            unseen.append(page.js("document.activeElement.outerHTML.slice(0, 120)"))
-    assert unseen == []
+    assert unseen(page, 25) == []
     page.js("[...document.querySelectorAll('label[tabindex]')].find((each) => /Losses/.test(each.innerText)).focus()")
     page.press("Enter")
     page.press("Tab")
     assert page.js("document.activeElement.innerText.trim()") in all_exercises()
+
+
+def test_on_a_phone_the_keyboard_opens_the_navigation_and_the_search(opened):
+    page = opened("exercises/softmax.html", width=390, height=844)
+    until(page, "document.querySelector('.md-search__button')?.innerText")
+    assert unseen(page, 12) == []
+    page.focus(".md-header [for=__drawer]")
+    page.press("Enter")
+    until(page, "document.querySelector('.md-sidebar--primary').getBoundingClientRect().x >= 0")
+    page.focus(".md-nav--primary .md-nav__link--active[href]")
+    assert page.js("document.activeElement.innerText.trim()") == "softmax"
+    page = opened("exercises/softmax.html", width=390, height=844)
+    until(page, "document.querySelector('.md-search__button')?.innerText")
+    page.focus(".md-header [for=__search]")
+    page.press("Enter")
+    until(page, f"{FOCUSED}.matches('[role=combobox]')")
+
+
+def unseen(page, tabs):
+    """What has the focus, that many Tabs on, without an outline or out of sight to the side."""
+    found = []
+    for _ in range(tabs):
+        page.press("Tab")
+        if not page.js(
+            "[document.activeElement, document.activeElement.nextElementSibling].some((each) => {"
+            " if (!each) return false;"
+            " const { outlineStyle, outlineWidth } = getComputedStyle(each), { left, right } = each.getBoundingClientRect();"
+            " return outlineStyle !== 'none' && outlineWidth !== '0px' && right > 0 && left < innerWidth; })"
+        ):
+            found.append(page.js("document.activeElement.outerHTML.slice(0, 120)"))
+    return found
 
 
 def test_printed_it_is_dark_on_white_and_without_the_ways_around(opened):
