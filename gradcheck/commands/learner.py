@@ -109,12 +109,14 @@ def desk(folder: Path, only: tuple[str, ...], limit_s: float) -> None:
     """
     from gradcheck.classes.course_here import course_here
     from gradcheck.desk.full_screen.start import open_desk, why_not
+    from gradcheck.reports.terminal import paragraph, screen_width
 
     course = course_here(folder)
     if why := why_not():
         from gradcheck.desk.watch.plain import watch as watch_folder
 
-        click.echo(f"gradcheck: no desk here: {why}. Plain lines instead.", err=True)
+        told = f"gradcheck: no desk here: {why}. Plain lines instead."
+        click.echo("\n".join(paragraph(told, screen_width(), "")), err=True)
         sys.exit(watch_folder(folder, only, limit_s, STATE, course))
     sys.exit(open_desk(folder, only, limit_s, STATE, course))
 

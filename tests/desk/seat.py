@@ -106,7 +106,7 @@ class Seat:
         for _ in range(int(PATIENCE_S / 0.02)):
             self.wait(0.02)
             if holds():
-                return self.wait()
+                return self.steady()
         raise AssertionError(f"it never came; the screen shows\n{self.text}")
 
     def steady(self) -> None:
@@ -114,7 +114,8 @@ class Seat:
         before = None
         while before != (now := self.text):
             before = now
-            self.wait(0.15)
+            self.wait(0.03)
+            self.wait()
 
     def wait_for(self, *texts: str) -> None:
         """Until all of them are on the screen, wherever its lines end."""
@@ -124,9 +125,18 @@ class Seat:
         words = one_line(self.text)
         return all(one_line(each) in words for each in texts)
 
+    def call(self, function: Callable[[], object]) -> None:
+        """Within the desk's loop."""
+
+        async def step() -> None:
+            function()
+
+        self._do(step())
+        self.steady()
+
     def press(self, *keys: str) -> None:
         self._do(self.pilot.press(*keys))
-        self.wait()
+        self.steady()
 
     def type(self, text: str) -> None:
         self.press(*(each if each != " " else "space" for each in text))
@@ -135,11 +145,11 @@ class Seat:
         """The first place where it stands."""
         row, line = next((row, line) for row, line in enumerate(self.lines) if text in line)
         self._do(self.pilot.click(offset=(line.index(text), row)))
-        self.wait()
+        self.steady()
 
     def resize(self, columns: int, rows: int) -> None:
         self._do(self.pilot.resize_terminal(columns, rows))
-        self.wait()
+        self.steady()
 
     def path(self, name: str) -> Path:
         return self.folder / find_exercise(name).path
@@ -166,7 +176,7 @@ class Seat:
     @property
     def lines(self) -> list[str]:
         """What stands on the screen."""
-        return rows_of(self.desk)
+        return self._context.run(rows_of, self.desk)
 
     @property
     def text(self) -> str:

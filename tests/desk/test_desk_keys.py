@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from gradcheck.catalog import all_exercises, find_exercise
 from gradcheck.desk.full_screen.overlays import Finished, Listing, Page, Question, Solution
 from gradcheck.desk.watch.session import WatchVerdict
+from gradcheck.diagnosis.codes import CODES, thought
 from gradcheck.grading.last_results import digest_of, names_of_checks, remember
+from gradcheck.reports.terminal import paragraph
 from tests.checks.totals import COUNT, POINTS
 from tests.desk.desk_commands import place
 from tests.desk.seat import FOLDER, MISTAKEN, STATE, Seat, furnish
@@ -55,8 +58,11 @@ def test_each_hint_comes_below_the_task_and_is_recorded(seat):
     assert not seat.shows("This is the last hint")  # a key has been pressed: it has been read
 
 
-def test_hints_go_on_where_nothing_can_be_recorded_and_the_desk_says_so(seat):
-    RECORD.mkdir()
+def test_hints_go_on_where_nothing_can_be_recorded_and_the_desk_says_so(seat, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gradcheck.grading.desk_record.write_whole", full)
     for step in (1, 2):
         seat.press("h")
         assert seat.shows(f"Hint {step} of 4", "not recorded")
@@ -98,7 +104,7 @@ def test_the_list_takes_letters_that_are_keys_elsewhere(seat):
 
 def test_next_goes_through_what_is_open_and_grades_what_is_begun(seat):
     seat.press("n")
-    assert seat.desk.current.name == "duplicate"
+    assert seat.desk.current.name == "add"  # duplicate is not there
     seat.save("linear", solution("linear").replace("return ", "return 2 * ", 1))
     seat.wait_until(lambda: seat.desk.current.name == "linear")
     seat.press("n")
@@ -227,33 +233,39 @@ def test_a_verdict_that_comes_while_something_lies_over_the_desk_is_there_afterw
     assert seat.shows("relu: passed")
 
 
-def longest() -> WatchVerdict:
-    """Longer than any that a grading gave: 60 lines, and a thought of 400 letters."""
-    thought = " ".join(["What", "becomes", "of", "the", "factor", "from", "above", "here?"] * 8)[:400]
-    lines = [(f"  line {number} of what is said", "said") for number in range(60)] + [
-        (f"  Think: {thought} END", "think")
-    ]
+def longest(width: int) -> WatchVerdict:
+    """A message longer than any that a grading gives, with the longest thought that there is."""
+    specs = [graded.spec for each in all_exercises().values() for graded in each.functions]
+    thoughts = {thought(code, spec) for code in CODES for spec in specs}
+    thinking = max((paragraph(f"Think: {each}", width - 4, "  ", "  ") for each in thoughts), key=len)
+    said = [f"  line {number} of what is said" for number in range(60)]
+    lines = [*((line, "said") for line in said), *((line, "think") for line in thinking)]
     return WatchVerdict(find_exercise("relu"), "relu.py", "failed", 1.0, {"forward": "passed"}, {0: lines})
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_think_and_next_stay_on_the_screen_however_long_the_message_is(size):
     with Seat(*size) as seat:
-        for verdict, end in ((longest(), "END"), (replace(longest(), state="ungraded"), "Next: add")):
-            seat.desk.session.focus = find_exercise("add" if verdict.state == "ungraded" else "relu")
-            seat.desk.verdict(verdict, brief=False)
-            seat.wait()
-            assert seat.shows("Think:", "? keys q quit"), seat.text
-            assert seat.shows(end), seat.text
+        failed = longest(size[0])
+        thinking = " ".join(line for line, kind in failed.failure[0] if kind == "think")
+        ungraded = replace(failed, state="ungraded", failure={0: failed.failure[0][:60]})
+        for verdict, following, end in (
+            (failed, "relu", thinking),
+            (ungraded, "add", "Next: add, The sum of two tensors"),
+        ):
+            seat.desk.session.focus = find_exercise(following)
+            seat.call(partial(seat.desk.verdict, verdict, brief=False))
+            assert seat.shows(end, "? keys q quit"), seat.text
             assert sum("of what is said" in line for line in seat.lines) >= 2, seat.text
             seat.press("pagedown", "pagedown", "end")
-            assert seat.shows("line 59 of what is said", "Think:", end)
+            assert seat.shows("line 59 of what is said", end, "? keys q quit"), seat.text
 
 
 def test_the_verdict_is_made_anew_for_another_width(seat):
     for size in ((40, 15), (120, 40), (80, 24), (100, 30)):
         seat.resize(*size)
-        assert seat.shows("relu: failed", "the chain rule still needs grad_output", "Think:", "q quit"), seat.text
+        assert seat.shows("relu: failed", "relu.backward [missing-upstream]", "Think:", "q quit"), seat.text
+        assert seat.shows("To write") == (size[0] >= 100), seat.text
         assert max(map(len, seat.lines)) <= size[0]
 
 
@@ -316,7 +328,7 @@ def test_a_file_that_is_missing_is_told_and_the_editor_is_not_opened(seat):
     seat.saved("relu")
     seat.wait_for("exercises/04_modules/relu.py is missing", "gradcheck reset relu")
     seat.press("e")
-    assert seat.shows("x writes its stub")
+    assert seat.shows("x writes its")
     seat.press("x")
     assert "is not written yet" in seat.path("relu").read_text()
 

@@ -6,6 +6,7 @@ Text from the compositor's rows; pytest-textual-snapshot keeps SVG files, in whi
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 
@@ -45,3 +46,11 @@ def test_nothing_is_kept_that_no_screen_is():
     names = {file.name.partition("-")[0] for file in KEPT.iterdir()}
     assert {file.name for file in KEPT.iterdir()} == {f"{name}-{w}x{h}.txt" for name in names for w, h in SIZES}
     assert len(names) == 7
+
+
+def test_the_documentation_shows_a_screen_as_it_is():
+    page = (KEPT.parents[2] / "docs/learner/exercise.md").read_text(encoding="utf-8")
+    shown = re.findall(r"<!-- screen: (\S+) -->\n\n```text\n(.*?)```", page, re.DOTALL)
+    assert shown
+    for file, text in shown:
+        assert text == (KEPT / file).read_text(encoding="utf-8")

@@ -164,7 +164,7 @@ def test_a_process_that_dies_is_told_and_replaced(start):
 def test_what_the_code_prints_comes_without_its_codes(start):
     watcher = start("watch", "--only", "relu")
     watcher.wait_for("Watching")
-    save(watcher.relu, WRONG.replace("return (x > 0)", "print('here \\x1b[2J [red]'); return (x > 0)"))
+    save(watcher.relu, RELU.replace("return grad_output", "print('here \\x1b[2J [red]'); return x; grad_output"))
     watcher.wait_for("Your code printed:")
     watcher.wait_for("here \\x1b[2J [red]")
 
@@ -189,6 +189,7 @@ def test_in_a_terminal_there_are_colours_unless_nobody_wants_them(tmp_path, sett
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_it_while_a_file_is_being_graded(tmp_path, number, code):
     terminal = Terminal(project(tmp_path, "relu"), "watch", "--only", "relu")
+    terminal.wait_for("Next: exercises/04_modules/relu.py")
     terminal.save("relu", "import itertools\nsum(itertools.repeat(0))\n")
     terminal.wait_for("checking relu")
     os.kill(terminal.process.pid, number)

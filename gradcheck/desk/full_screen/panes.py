@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from textual import events
 from textual.containers import VerticalScroll
@@ -65,21 +66,29 @@ class Wrapped(Static):
     """Text that is made anew whenever its width changes."""
 
     made: Callable[[int], Content] | None = None
+    made_for = 0
+    then: Callable[[], None] | None = None
+    """Done once, when it has been drawn: what is hidden is drawn when it is seen."""
 
     def tell(self, lines: Lines) -> None:
         self.draw(lambda width: content_of(lines(width)))
 
     def draw(self, content: Callable[[int], Content]) -> None:
-        self.made = content
+        self.made, self.made_for = content, 0
         self._redraw()
 
     def on_resize(self, _: events.Resize) -> None:
-        self._redraw()
+        if self.content_size.width != self.made_for:
+            self.call_later(self._redraw)  # not in the midst of a layout, which would not take note of another height
 
     def _redraw(self) -> None:
         width = self.content_size.width
         if self.made is not None and width > 0:
+            self.made_for = width
             self.update(self.made(width))
+            if self.then is not None:
+                self.call_after_refresh(self.then)
+                self.then = None
 
 
 class Pane(VerticalScroll):
@@ -90,11 +99,9 @@ class Pane(VerticalScroll):
 
     def tell(self, lines: Lines, *, end: bool = False) -> None:
         """Show the lines from their beginning, or their end."""
-        self.query_one(Wrapped).tell(lines)
-        if end:
-            self.call_after_refresh(self.scroll_end, animate=False)
-        else:
-            self.scroll_home(animate=False)
+        text = self.query_one(Wrapped)
+        text.then = partial(self.scroll_end if end else self.scroll_home, animate=False)
+        text.tell(lines)
 
 
 def heading(file: str, status: str, width: int) -> Content:
