@@ -13,6 +13,7 @@ from gradcheck.catalog import find_exercise
 from gradcheck.checks.limits import Allowance
 from gradcheck.classes.course_here import course_here
 from gradcheck.desk.full_screen.app import Desk
+from gradcheck.desk.full_screen.panes import Wrapped
 from gradcheck.desk.watch import Post
 from gradcheck.desk.watch.grader import Grader
 from gradcheck.desk.watch.session import FolderWatch, Session, exercises_to_watch
@@ -111,11 +112,11 @@ class Seat:
 
     def steady(self) -> None:
         """Until nothing moves any more."""
-        before = None
-        while before != (now := self.text):
-            before = now
-            self.wait(0.03)
+        seen: list[str] = []
+        while len(seen) < 3 or len(set(seen[-3:])) > 1:
+            self.wait(0.04)
             self.wait()
+            seen.append(self.text)
 
     def wait_for(self, *texts: str) -> None:
         """Until all of them are on the screen, wherever its lines end."""
@@ -202,7 +203,8 @@ def furnish() -> None:
 
 def walk(seat: Seat) -> Iterator[str]:
     """From the first sight of the desk to a pass; at each yield what it is called is to be seen."""
-    seat.wait_until(lambda: bool(seat.desk._definitions.get("linear_model")) and seat.shows("ready"))
+    task = seat.desk.query_one("#task").query_one(Wrapped)
+    seat.wait_until(lambda: "\n  ȳ = Σ_i w_i x_i" in str(task.content) and seat.shows("ready", "A parametrised model"))
     yield "start"
     seat.save("relu", MISTAKEN, "failed")
     yield "mistake"
