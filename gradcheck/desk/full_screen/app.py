@@ -174,9 +174,9 @@ class Desk(App[int]):
         if not any(isinstance(each, Finished) for each in self.screen_stack):
             self.push_screen(Finished(self.session))
 
-    def used(self, line: str) -> None:
-        if self.shown is not None:
-            self._joy[self.shown.exercise.name] = line
+    def used(self, exercise: Exercise, line: str) -> None:
+        self._joy[exercise.name] = line
+        if self.current is exercise:
             self._show_verdict()
 
     def checking(self, name: str) -> None:

@@ -28,8 +28,8 @@ class View(Protocol):
     def verdict(self, verdict: WatchVerdict, *, brief: bool) -> None:
         """A verdict; `brief` where more are coming by themselves."""
 
-    def used(self, line: str) -> None:
-        """A unit has passed, and this is what its pieces now do."""
+    def used(self, exercise: Exercise, line: str) -> None:
+        """With `exercise` its unit has passed, and this is what its pieces now do."""
 
     def checking(self, name: str) -> None:
         """It takes a while; `name` is empty while the grading process starts."""
@@ -55,6 +55,7 @@ class Watch:
         self.batch: list[WatchVerdict] = []
         self.sweeping = False
         self.code: int | None = None
+        self._completed: Exercise | None = None
 
     def begin(self) -> None:
         """Show what is known, and grade what is not, one after another until something is left to do."""
@@ -125,7 +126,7 @@ class Watch:
             self.waiting.insert(0, name)  # it died of something else, before it had read the file
 
     def _finish(self, verdict: WatchVerdict, digest: str) -> None:
-        complete = self.session.completes_unit(verdict)
+        complete = verdict.exercise if self.session.completes_unit(verdict) else None
         self.session.record(verdict, digest)
         # Of a file saved twice the later verdict counts.
         self.batch = [*(each for each in self.batch if each.exercise is not verdict.exercise), verdict]
@@ -144,7 +145,8 @@ class Watch:
         self.session.focus, self.last = following, verdict
         self.view.verdict(verdict, brief=brief)
         if complete:
-            self.grader.use(verdict.exercise.unit)
+            self._completed = complete
+            self.grader.use(complete.unit)
 
     # Events.
 
@@ -157,8 +159,8 @@ class Watch:
         answer = self.grader.take(told)
         if self.grader.ready:
             self.view.ready()
-        if answer is not None and answer.get("used"):
-            self.view.used(answer["used"])
+        if answer is not None and answer.get("used") and self._completed is not None:
+            self.view.used(self._completed, answer["used"])
         if answer is not None and "exercise" in answer:
             exercise = self.session.named(answer["exercise"])
             self._finish(verdict_of(exercise, self.session.shown(exercise), answer), answer["digest"])

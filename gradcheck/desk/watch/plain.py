@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from gradcheck.catalog import Exercise
 from gradcheck.classes.course_here import CourseHere
 from gradcheck.desk.watch import Line, Post
 from gradcheck.desk.watch.grader import Grader
@@ -74,7 +75,7 @@ class Plain:
         lines = verdict_lines(verdict, self.width)
         self._show(lines if brief else [*lines, *self._outlook(verdict)], apart=not brief)
 
-    def used(self, line: str) -> None:
+    def used(self, _exercise: Exercise, line: str) -> None:
         self._show([(each, "green") for each in paragraph(line, self.width, "", "    ")])
 
     def checking(self, name: str) -> None:
