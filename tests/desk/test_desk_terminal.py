@@ -214,7 +214,7 @@ def test_the_editor_changes_the_file_and_the_desk_checks_it(tmp_path):
     new = tmp_path / "new.py"
     new.write_text(RELU)
     editor.write_text(
-        f'#!/bin/sh\nstty -a | grep -q " -icanon" && exit 1\necho the editor is here\ncp {new} "$1"\nread x\n'
+        f'#!/bin/sh\nstty -a | grep -q " -icanon" && exit 1\ncp {new} "$1"\necho the editor is here\nread x\n'
     )
     editor.chmod(0o755)
     terminal = Terminal(project(tmp_path, "relu", "sigmoid"), "desk", "--only", "relu", EDITOR=f"'{editor}'", VISUAL="")
