@@ -190,9 +190,8 @@ def _unshrunk(verification: Verification, result: CheckResult) -> CheckResult:
 
     again = Verification(verification.candidate, verification.task, seed=verification.seed, shrink=False)
     again.benches = verification.benches  # the expected values that are there already
-    found = again.result(result.function, result.check)
-    verification.candidate.printed.take()  # said before, when the check ran
-    return found
+    with verification.candidate.printed.muted():  # said before, when the check ran
+        return again.result(result.function, result.check)
 
 
 def _compared(result: CheckResult) -> Comparison | None:

@@ -164,7 +164,7 @@ def test_a_process_that_dies_is_told_and_replaced(start):
 def test_what_the_code_prints_comes_without_its_codes(start):
     watcher = start("watch", "--only", "relu")
     watcher.wait_for("Watching")
-    save(watcher.relu, RELU.replace("return grad_output", "print('here \\x1b[2J [red]'); return x; grad_output"))
+    save(watcher.relu, WRONG.replace("return (x > 0)", "print('here \\x1b[2J [red]'); return (x > 0)"))
     watcher.wait_for("Your code printed:")
     watcher.wait_for("here \\x1b[2J [red]")
 
