@@ -228,7 +228,8 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
     from gradcheck.grading.load import load_candidate
     from gradcheck.grading.report import ExerciseReport
     from gradcheck.reports.computation import computation_of
-    from gradcheck.reports.heatmap import picture_of
+    from gradcheck.reports.heatmap import picture_lines
+    from gradcheck.reports.matrices import comparison_of
     from gradcheck.reports.message import failure_lines
     from gradcheck.reports.reproduce import snippet
     from gradcheck.showing.text import printable
@@ -240,6 +241,7 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
     verification.benches = warm.benches(exercise)
     report = unless_we_fail(exercise, warm.seed, lambda: ExerciseReport(exercise, tuple(verification.results())))
     results, failures = report.results, report.told
+    matrix = comparison_of(failures[0], verification) if failures else None
     return {
         "exercise": exercise.name,
         "digest": digest,
@@ -247,7 +249,7 @@ def _grade(request: Request, warm: Any, limit_s: float, send: Send) -> dict[str,
         "checks": [[result.function, result.check, result.status] for result in results],
         "failure": {each: failure_lines(failures[0], shown, width=each) for each in WIDTHS} if failures else {},
         "computation": to_builtins(computation_of(failures[0])) if failures else None,
-        "picture": {each: picture_of(failures[0], verification, width=each) for each in WIDTHS} if failures else {},
+        "picture": {each: picture_lines(matrix, width=each) for each in WIDTHS} if matrix else {},
         "snippet": snippet(failures[0], shown) if failures else "",
         "code": failures[0].code if failures else "",
         "more": [f"{result.function}.{result.check}" for result in failures[1:]],
