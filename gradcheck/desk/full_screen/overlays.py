@@ -22,13 +22,13 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from gradcheck.catalog import Exercise
-from gradcheck.desk.full_screen.panes import SIGNS, Lines, Pane, Wrapped, content_of, difficulty
+from gradcheck.desk.full_screen.panes import SIGNS, Lines, Pane, Wrapped, content_of
 from gradcheck.desk.listing import ListedExercise
 from gradcheck.desk.watch import Line
 from gradcheck.desk.watch.lines import fitted, styled
 from gradcheck.desk.watch.session import Session
 from gradcheck.reports.terminal import paragraph
-from gradcheck.reports.words import STYLES
+from gradcheck.reports.words import LEVELS, STYLES
 from gradcheck.showing.text import counted, points
 
 BACK = Binding("escape", "dismiss", show=False)
@@ -98,7 +98,7 @@ def _row(entry: ListedExercise, width: int) -> Content:
     if width >= 48:
         columns += f" {entry.word:<11} {score + '/' + points(exercise.max_score):>6}"
     if width >= 68:
-        columns += f" {about.minutes:>3} min {difficulty(about.difficulty)}  {_helped(entry):<8}"
+        columns += f" {about.minutes:>3} min {LEVELS[about.difficulty]:<6}  {_helped(entry):<8}"
     if width >= 96:
         columns += f" {exercise.title}"
     return content_of([(columns, STYLES[entry.state])]).truncate(width, ellipsis=True)

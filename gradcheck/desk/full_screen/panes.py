@@ -25,7 +25,7 @@ from gradcheck.desk.watch.lines import (
 )
 from gradcheck.desk.watch.session import WatchVerdict
 from gradcheck.reports.terminal import paragraph
-from gradcheck.reports.words import STYLES, WORDS
+from gradcheck.reports.words import LEVELS, STYLES, WORDS
 from gradcheck.showing.text import plural, points
 
 _COLOURS = {
@@ -113,10 +113,6 @@ def heading(file: str, status: str, width: int) -> Content:
     return Content(told).truncate(width, ellipsis=True)
 
 
-def difficulty(level: int) -> str:
-    return "●" * level + "○" * (3 - level)
-
-
 def task_lines(
     exercise: Exercise,
     shown: str,
@@ -129,7 +125,7 @@ def task_lines(
     """What is asked: the lecture's statement, the functions, the definition, and the hints that were taken."""
     about = exercise.about
     lines: list[Line] = styled(paragraph(exercise.title, width, ""), "bold")
-    facts = f"{exercise.unit}   about {about.minutes} minutes   {difficulty(about.difficulty)}"
+    facts = f"{exercise.unit}   about {about.minutes} minutes   {LEVELS[about.difficulty]}"
     lines += styled(paragraph(facts, width, ""), "dim")
     lines += [("", ""), *styled(paragraph(about.statement, width, ""), "")]
     if definition:
