@@ -204,7 +204,9 @@ def furnish() -> None:
 def walk(seat: Seat) -> Iterator[str]:
     """From the first sight of the desk to a pass; at each yield what it is called is to be seen."""
     task = seat.desk.query_one("#task").query_one(Wrapped)
-    seat.wait_until(lambda: "\n  ȳ = Σ_i w_i x_i" in str(task.content) and seat.shows("ready", "A parametrised model"))
+    seat.wait_until(
+        lambda: "\n  ȳ = Σ_i w_i x_i" in str(task.content.made(80)) and seat.shows("ready", "A parametrised model")
+    )
     yield "start"
     seat.save("relu", MISTAKEN, "failed")
     yield "mistake"

@@ -41,6 +41,8 @@ from gradcheck.desk.watch.session import Session, WatchVerdict
 from gradcheck.errors import GradcheckError
 from gradcheck.grading.desk_record import NO_HELP, Help, Noted, help_taken, note
 
+_BOTH = 100
+"""From so many columns on, task and verdict stand side by side."""
 _TURN_S = 0.1
 """How often the grading is looked after; saves and verdicts come at once."""
 
@@ -51,7 +53,7 @@ class Desk(App[int]):
     TITLE = "gradcheck"
     ENABLE_COMMAND_PALETTE = False
     CSS_PATH = "desk.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 — as Textual declares it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_BOTH, "-wide")]  # noqa: RUF012 — as Textual declares it
     VERTICAL_BREAKPOINTS = [(0, "-low"), (22, "-high")]  # noqa: RUF012
     gathers = True
 
@@ -282,7 +284,7 @@ class Desk(App[int]):
         told, left = [], width - len(" ? keys  q quit ")
         last = "[@click=app.keys][b]?[/b] keys[/]  [@click=app.leave][b]q[/b] quit[/]"
         for key, (action, word, _) in self.KEYS.items():
-            if len(key) > 1 or key == "q" or (key == "t" and self.base.has_class("-wide")):
+            if len(key) > 1 or key == "q" or (key == "t" and width >= _BOTH):
                 continue
             left -= len(word) + 4
             if left < 0:

@@ -72,8 +72,6 @@ class Listing(ModalScreen[Exercise]):
         names = [entry.exercise.name for entry in found]
         chosen = self.current.name if self.current.name in names else names[0]
         options.highlighted = options.get_option_index(chosen)
-        if chosen == names[0]:
-            self.call_after_refresh(options.scroll_home, animate=False)  # its unit's name too
 
     def action_move(self, by: int) -> None:
         options = self.query_one(OptionList)

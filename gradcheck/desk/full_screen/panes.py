@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache
 
-from textual import events
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.css.styles import RulesMap
+from textual.strip import Strip
+from textual.style import Style
+from textual.visual import RenderOptions, Visual
 from textual.widgets import Static
 
 from gradcheck.catalog import Exercise
@@ -62,33 +65,33 @@ Lines = Callable[[int], Sequence[Line]]
 """What to show in so many columns."""
 
 
+class ByWidth(Visual):
+    """Text that is made for the width it gets, whatever that turns out to be."""
+
+    def __init__(self, made: Callable[[int], Content]) -> None:
+        self.made = lru_cache(maxsize=4)(made)
+
+    def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:  # noqa: ARG002
+        return container_width
+
+    def get_minimal_width(self, rules: RulesMap) -> int:  # noqa: ARG002
+        return 1
+
+    def get_height(self, rules: RulesMap, width: int) -> int:
+        return self.made(width).get_height(rules, width)
+
+    def render_strips(self, width: int, height: int | None, style: Style, options: RenderOptions) -> list[Strip]:
+        return self.made(width).render_strips(width, height, style, options)
+
+
 class Wrapped(Static):
     """Text that is made anew whenever its width changes."""
-
-    made: Callable[[int], Content] | None = None
-    made_for = 0
-    then: Callable[[], None] | None = None
-    """Done once, when it has been drawn: what is hidden is drawn when it is seen."""
 
     def tell(self, lines: Lines) -> None:
         self.draw(lambda width: content_of(lines(width)))
 
     def draw(self, content: Callable[[int], Content]) -> None:
-        self.made, self.made_for = content, 0
-        self._redraw()
-
-    def on_resize(self, _: events.Resize) -> None:
-        if self.content_size.width != self.made_for:
-            self.call_later(self._redraw)  # not in the midst of a layout, which would not take note of another height
-
-    def _redraw(self) -> None:
-        width = self.content_size.width
-        if self.made is not None and width > 0:
-            self.made_for = width
-            self.update(self.made(width))
-            if self.then is not None:
-                self.call_after_refresh(self.then)
-                self.then = None
+        self.update(ByWidth(content))
 
 
 class Pane(VerticalScroll):
@@ -99,9 +102,8 @@ class Pane(VerticalScroll):
 
     def tell(self, lines: Lines, *, end: bool = False) -> None:
         """Show the lines from their beginning, or their end."""
-        text = self.query_one(Wrapped)
-        text.then = partial(self.scroll_end if end else self.scroll_home, animate=False)
-        text.tell(lines)
+        self.query_one(Wrapped).tell(lines)
+        self.call_after_refresh(self.scroll_end if end else self.scroll_home, animate=False)
 
 
 def heading(file: str, status: str, width: int) -> Content:
