@@ -136,14 +136,14 @@ _WIDTH, _STAGES = 6, 4
 
 def _sweeps(pieces: _Pieces) -> Facts:
     a, b = 2.0, 3.0
-    inner = a * b + math.sin(a)
+    last = 2 * (a * b + math.sin(a))  # C is a square
     slopes = {("p", "a"): b, ("p", "b"): a, ("s", "a"): math.cos(a), ("u", "p"): 1.0, ("u", "s"): 1.0}
-    jacobians = {edge: np.array([[slope]]) for edge, slope in (slopes | {("C", "u"): 2 * inner}).items()}
+    jacobians = {edge: np.array([[slope]]) for edge, slope in (slopes | {("C", "u"): last}).items()}
     parents: dict[str, list[str]] = {"C": ["u"], "u": ["p", "s"], "p": ["a", "b"], "s": ["a"], "a": [], "b": []}
     ones = np.ones(1)
     found = pieces("graph", "backward", parents=parents, local_jacobians=jacobians, output="C", grad_output=ones)
-    by_a = _near(found["a"], np.array([2 * inner * (b + math.cos(a))]))
-    by_b = _near(found["b"], np.array([2 * inner * a]))
+    by_a = _near(found["a"], np.array([last * (b + math.cos(a))]))
+    by_b = _near(found["b"], np.array([last * a]))
     return {"by_a": by_a[0], "by_b": by_b[0], **_measured(pieces)}
 
 

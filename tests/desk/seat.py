@@ -193,9 +193,12 @@ MISTAKEN = solution("relu").replace("grad_output * (x > 0)", "(x > 0).to(x.dtype
 """relu without the factor from above."""
 
 
+HERE = ("linear_model", "linear", "relu", "add", "softmax", "mse")
+
+
 def furnish() -> None:
     """What a learner's folder has, as far as `walk` goes through it, in the current one."""
-    project(Path(), "linear_model", "linear", "relu", "add", "softmax", "mse")
+    project(Path(), *HERE)
     path = Path("solutions") / find_exercise("relu").path
     path.parent.mkdir(parents=True)
     path.write_text(solution("relu"), encoding="utf-8")

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.desk.seat import Seat, furnish, walk
+from tests.desk.seat import HERE, Seat, furnish, walk
 
 SIZES = ((80, 24), (120, 40), (40, 15))
 
@@ -22,7 +22,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as home:
             os.chdir(home)
             furnish()
-            with Seat(columns, rows) as seat:
+            with Seat(columns, rows, *HERE) as seat:
                 for number, name in enumerate(walk(seat), 1):
                     made.append(destination / f"desk-{columns}x{rows}-{number}-{name}.svg")
                     made[-1].write_text(seat.desk.export_screenshot(simplify=True), encoding="utf-8")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.desk.seat import Seat, furnish, walk
+from tests.desk.seat import HERE, Seat, furnish, walk
 from tests.desk.shots import SIZES
 
 KEPT = Path(__file__).parent / "screens"
@@ -25,7 +25,7 @@ def test_the_screens_are_those_that_are_kept(tmp_path, monkeypatch, size):
     monkeypatch.setattr(time, "strftime", lambda _: "checked at 10:24:36")
     furnish()
     shown = {}
-    with Seat(*size) as seat:
+    with Seat(*size, *HERE) as seat:
         for name in walk(seat):
             seat.steady()
             assert max(map(len, seat.lines)) <= size[0]

@@ -41,7 +41,7 @@ KEYS = {
     "report": {"schema", "submission", "seed", "score", "max_score", "ungraded", "exercises"},
     "exercise": {"name", "unit", "status", "score", "max_score", "hint", "gave_up", "checks"},
     "check": {"id", "status", "message"},
-    "counterexample": {"inputs", "grad_output", "got", "where", "about", "marks"},
+    "counterexample": {"inputs", "grad_output", "got", "where", "about", "marks", "output"},
 }
 
 
