@@ -8,6 +8,7 @@ from asyncio import create_subprocess_exec
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -72,6 +73,8 @@ class Listing(ModalScreen[Exercise]):
         names = [entry.exercise.name for entry in found]
         chosen = self.current.name if self.current.name in names else names[0]
         options.highlighted = options.get_option_index(chosen)
+        if chosen == names[0]:
+            self.set_timer(0.05, partial(options.scroll_home, animate=False))  # the name of its unit too
 
     def action_move(self, by: int) -> None:
         options = self.query_one(OptionList)
@@ -262,6 +265,7 @@ class Finished(ModalScreen[None]):
 
 _KEEPSAKE = """
 import sys
+from functools import partial
 from pathlib import Path
 from gradcheck.errors import GradcheckError
 from gradcheck.reports.training import keepsake
