@@ -14,6 +14,8 @@ from gradcheck.authoring import pages
 from gradcheck.authoring.pages import ROOT, write_pages
 from gradcheck.catalog import all_exercises
 from gradcheck.catalog.exercise import function
+from gradcheck.classes.course_here import whole_catalog
+from gradcheck.desk.watch.session import exercises_to_watch
 from gradcheck.errors import GradcheckError
 from gradcheck.references.mathml import markup, markup_of_text
 
@@ -85,6 +87,8 @@ def test_a_page_has_what_a_learner_wants(docs, exercise):
     assert said(exercise.about.statement, exercise) in outside
     assert said(exercise.about.purpose, exercise) in outside
     assert f"about {exercise.about.minutes} minutes" in page.outside
+    assert f"$ gradcheck desk --only {exercise.name}\n$ pytest exercises/{exercise.path}\n" in text
+    assert exercises_to_watch(ROOT / "exercises", [exercise.name], whole_catalog()) == [exercise]
     assert f"$ gradcheck hint {exercise.name}\n" in text
     for graded in exercise.functions:
         assert f"{graded.spec.name}({', '.join(graded.spec.parameters)})" in page.outside

@@ -36,6 +36,7 @@ from gradcheck.desk.full_screen.panes import (
 from gradcheck.desk.hints import body_lines, definition_of, give_hint, steps_of, trouble_lines
 from gradcheck.desk.watch import Line
 from gradcheck.desk.watch.grader import Grader
+from gradcheck.desk.watch.lines import KINDS
 from gradcheck.desk.watch.loop import Watch
 from gradcheck.desk.watch.session import Session, WatchVerdict
 from gradcheck.errors import GradcheckError
@@ -258,7 +259,9 @@ class Desk(App[int]):
         from gradcheck.reports.computation import Computation, computation_lines
 
         facts = convert(verdict.computation, Computation)
-        return lambda width: computation_lines(facts, width, blocks=True)
+        return lambda width: [
+            (text, KINDS.get(kind, "")) for text, kind in computation_lines(facts, width, blocks=True)
+        ]
 
     def _said_on_passing(self, verdict: WatchVerdict) -> Lines | None:
         if verdict.state != "passed":
