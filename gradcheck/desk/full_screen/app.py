@@ -27,7 +27,6 @@ from gradcheck.desk.full_screen.panes import (
     Lines,
     Pane,
     Wrapped,
-    bar_lines,
     heading,
     pinned_lines,
     task_lines,
@@ -36,7 +35,7 @@ from gradcheck.desk.full_screen.panes import (
 from gradcheck.desk.hints import body_lines, definition_of, give_hint, steps_of, trouble_lines
 from gradcheck.desk.watch import Line
 from gradcheck.desk.watch.grader import Grader
-from gradcheck.desk.watch.lines import KINDS
+from gradcheck.desk.watch.lines import by_kind, passing_lines, progress_lines
 from gradcheck.desk.watch.loop import Watch
 from gradcheck.desk.watch.session import Session, WatchVerdict
 from gradcheck.errors import GradcheckError
@@ -225,7 +224,9 @@ class Desk(App[int]):
     def _show_heading(self) -> None:
         told = partial(heading, self.session.shown(self.current), self._status)
         self.base.query_one("#heading", Wrapped).draw(told)
-        self.base.query_one("#bars", Wrapped).tell(partial(bar_lines, self.session.listed, self.current))
+        self.base.query_one("#bars", Wrapped).tell(
+            partial(progress_lines, self.session.listed, self.current, blocks=True)
+        )
 
     def _show_task(self, *, end: bool = False) -> None:
         exercise, verdict = self.current, self.shown
@@ -259,15 +260,11 @@ class Desk(App[int]):
         from gradcheck.reports.computation import Computation, computation_lines
 
         facts = convert(verdict.computation, Computation)
-        return lambda width: [
-            (text, KINDS.get(kind, "")) for text, kind in computation_lines(facts, width, blocks=True)
-        ]
+        return lambda width: by_kind(computation_lines(facts, width, blocks=True), width)
 
     def _said_on_passing(self, verdict: WatchVerdict) -> Lines | None:
         if verdict.state != "passed":
             return None
-        from gradcheck.desk.watch.lines import passing_lines
-
         taken, used = self._help(verdict.exercise), self._joy.get(verdict.exercise.name, "")
         return partial(passing_lines, verdict.exercise, taken, used)
 

@@ -265,7 +265,6 @@ class Finished(ModalScreen[None]):
 
 _KEEPSAKE = """
 import sys
-from functools import partial
 from pathlib import Path
 from gradcheck.errors import GradcheckError
 from gradcheck.reports.training import keepsake

@@ -23,7 +23,6 @@ from gradcheck.desk.watch.lines import (
     head_line,
     more_lines,
     printed_lines,
-    progress_lines,
     styled,
 )
 from gradcheck.desk.watch.session import WatchVerdict
@@ -155,7 +154,7 @@ def verdict_lines(verdict: WatchVerdict, drawn: Lines | None, joy: Lines | None,
     if joy is not None:
         lines += [("", ""), *joy(width)]
     without = ("think",) if verdict.state == "ungraded" else ("think", "command")
-    if failed := failure_lines(verdict, width, without):
+    if failed := failure_lines(verdict, width, lambda kind: kind not in without):
         lines += [("", ""), *failed]
     if drawn is not None:
         lines += [("", ""), *drawn(width)]
@@ -173,7 +172,7 @@ def pinned_lines(
     """The thought, and where to go on: never scrolled away."""
     lines: list[Line] = []
     if verdict is not None:
-        lines += [line for line in failure_lines(verdict, width, ("said", "quiet", "command", "")) if line[0]]
+        lines += failure_lines(verdict, width, lambda kind: kind == "think")
     if following is None and beyond is not None:
         lines += styled(paragraph(f"All that is open here has passed. Next: {beyond.title}", width, ""), "bold green")
     elif following is None and (verdict is None or verdict.state == "passed"):
@@ -183,7 +182,3 @@ def pinned_lines(
     if problem:
         lines += styled(paragraph(f"{problem}.", width, ""), "yellow")
     return lines
-
-
-def bar_lines(listed: Sequence[ListedExercise], current: Exercise, width: int) -> list[Line]:
-    return progress_lines(listed, current, width, blocks=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gradcheck.catalog import Exercise
 from gradcheck.desk.listing import ListedExercise
@@ -15,7 +15,7 @@ from gradcheck.reports.terminal import formula_lines, paragraph
 from gradcheck.reports.words import STYLES, WORDS
 from gradcheck.showing.text import plural, points
 
-KINDS = {"said": "bold", "wrong": "red", "think": "cyan", "quiet": "dim", "command": "dim"}
+_KINDS = {"said": "bold", "wrong": "red", "think": "cyan", "quiet": "dim", "command": "dim"}
 """How the lines of a failure are set (see `reports.message.Line`)."""
 
 
@@ -38,16 +38,19 @@ def verdict_lines(verdict: WatchVerdict, width: int) -> list[Line]:
     return lines + more_lines(verdict, width) + printed_lines(verdict.printed, width)
 
 
-def failure_lines(verdict: WatchVerdict, width: int, without: Sequence[str] = ()) -> list[Line]:
-    """The first failure, `without` some kinds of lines."""
-    told = ((text, kind) for text, kind in verdict.failure_at(width) if kind not in without)
-    return [line for text, kind in told for line in styled(fitted([text], width), KINDS.get(kind, ""))]
+def failure_lines(verdict: WatchVerdict, width: int, kept: Callable[[str], bool] = lambda _: True) -> list[Line]:
+    """The first failure: its lines of the kinds that are `kept`."""
+    return by_kind([line for line in verdict.failure_at(width) if kept(line[1])], width)
+
+
+def by_kind(told: Iterable[Line], width: int) -> list[Line]:
+    """Lines with what they are as lines with how that is set."""
+    return [line for text, kind in told for line in styled(fitted([text], width), _KINDS.get(kind, ""))]
 
 
 def passing_lines(exercise: Exercise, taken: Help, used: str, width: int) -> list[Line]:
     """What passing says: what the piece is for, torch's name for it, the idea, and what its unit now does."""
-    told = passed_lines(exercise, width, hints=taken.hint, gave_up=taken.gave_up)
-    lines = [line for text, kind in told for line in styled(fitted([text], width), KINDS.get(kind, ""))]
+    lines = by_kind(passed_lines(exercise, width, hints=taken.hint, gave_up=taken.gave_up), width)
     return lines + (styled(paragraph(used, width, "", "  "), "green") if used else [])
 
 
