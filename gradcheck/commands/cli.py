@@ -46,7 +46,9 @@ def cli(context: click.Context) -> None:
     pytest exercises/04_modules/relu.py
     """
     if context.invoked_subcommand is None:
-        if sys.stdin.isatty() and sys.stdout.isatty() and learner.EXERCISES.is_dir():
+        from gradcheck.desk.full_screen.start import in_terminal
+
+        if in_terminal() and learner.EXERCISES.is_dir():
             context.invoke(learner.desk)
         click.echo(context.get_help())
 

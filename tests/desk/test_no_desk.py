@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gradcheck.commands.cli import cli
 from gradcheck.desk.full_screen.start import why_not
 from tests.desk.watch_terminal import ROOT, Terminal, project, solution
 
@@ -66,6 +67,15 @@ def alone(folder: Path) -> str:
 
 def test_gradcheck_alone_in_a_pipe_prints_the_help(tmp_path):
     assert "Working on exercises" in alone(project(tmp_path, "relu"))
+
+
+def test_a_closed_standard_input_is_no_terminal(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(project(tmp_path, "relu"))
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it where the descriptor is closed
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code == 0
+    assert "Working on exercises" in capsys.readouterr().out
 
 
 def test_gradcheck_alone_where_there_are_no_exercises_prints_the_help(tmp_path):

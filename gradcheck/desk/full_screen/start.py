@@ -20,7 +20,7 @@ COLUMNS, ROWS = 40, 15
 def why_not() -> str:
     """What keeps the desk from being shown in this terminal; empty where nothing does."""
     size = get_terminal_size((80, 24))
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
+    if not in_terminal():
         return "this is no terminal"
     if os.environ.get("TERM") in ("dumb", "unknown") or _old_windows():
         return "this terminal can only append lines"
@@ -29,6 +29,11 @@ def why_not() -> str:
     if (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8":
         return f"this terminal's characters are {sys.stdout.encoding}, and the desk needs UTF-8 (PYTHONUTF8=1)"
     return ""
+
+
+def in_terminal() -> bool:
+    """Whether somebody can type here and see what comes."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 def _old_windows() -> bool:
